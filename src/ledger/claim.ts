@@ -1,0 +1,41 @@
+import type { CpuSet } from "../cpu/cpu_set.ts";
+
+/**
+ * What a container asks for. Decided once, when its creation is asked for; deciding which kind a
+ * container is belongs to whoever reads its pod (`nri/read_claim.ts`), not to the ledger.
+ */
+export type Claim = PinnedClaim | ExclusiveClaim | SharedClaim;
+
+/** Exactly these CPUs. Pinned containers may share CPUs with each other, never with an exclusive one. */
+export interface PinnedClaim {
+  readonly kind: "pinned";
+  readonly cpus: CpuSet;
+}
+
+/** `count` whole CPUs that no other container may use, chosen by the agent outside `forbidden`. */
+export interface ExclusiveClaim {
+  readonly kind: "exclusive";
+  readonly count: number;
+  readonly forbidden: CpuSet;
+}
+
+/** The shared pool without `forbidden`. */
+export interface SharedClaim {
+  readonly kind: "shared";
+  readonly forbidden: CpuSet;
+}
+
+/** Who a container is: enough to find it in the runtime and to name it to a person. */
+export interface ContainerRef {
+  /** The runtime's id, unique on the node. */
+  readonly id: string;
+  readonly name: string;
+  readonly pod: string;
+  readonly namespace: string;
+  readonly podUid: string;
+}
+
+/** `ns/pod container c`, as every message names a container. */
+export function describe(container: ContainerRef): string {
+  return `${container.namespace}/${container.pod} container ${container.name}`;
+}

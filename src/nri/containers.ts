@@ -1,0 +1,135 @@
+/** The container events: each asks the ledger, and writes what the ledger says into the reply. */
+import { create, toBinary } from "@bufbuild/protobuf";
+import { assume, type Change, changes } from "../ledger/changes.ts";
+import { describe } from "../ledger/claim.ts";
+import type { Assignment, Ledger } from "../ledger/ledger.ts";
+import { admit, type Grant, type Plan, type Refusal, refuse, release } from "../ledger/plan.ts";
+import type { LogRecord } from "../log_record.ts";
+import {
+  CreateContainerResponseSchema,
+  StopContainerResponseSchema,
+  UpdateContainerResponseSchema,
+} from "./gen/nri_pb.ts";
+import type { Subject } from "./methods.ts";
+import { NEUTRAL, type Node, type Reply, type Served } from "./node.ts";
+import { readClaim, recordOf, refOf } from "./read_claim.ts";
+import { adjustmentOf, updatesOf } from "./write_reply.ts";
+
+/** Decides where a new container may run: an adjustment of it and updates of others, or a refusal. */
+export function createContainer(node: Node, { pod, container }: Subject): Served {
+  const ref = refOf(pod, container);
+  const read = readClaim(pod, container);
+  if (read.kind === "refusal") return refused(node, read);
+  const warnings = read.warnings.map((message): LogRecord => ({
+    level: "warn",
+    message,
+    fields: { pod: describe(ref) },
+  }));
+  if (node.phase !== "serving") {
+    if (read.claim.kind === "shared") return { node, reply: NEUTRAL, logs: warnings };
+    return refused(
+      node,
+      refuse(ref, "unavailable", "not synchronized with the runtime yet; it is tried again"),
+    );
+  }
+  const decision = admit(node.ledger, ref, read.claim, recordOf(container));
+  return decision.kind === "refusal"
+    ? refused(node, decision, warnings)
+    : granted(node, ref.id, decision, warnings);
+}
+
+/**
+ * The container's own CPUs are said again with every update, whoever asked for it: a request that
+ * carries a set of its own would replace ours otherwise. NRI takes the container's own resources from
+ * the last update that names it, so it goes last.
+ */
+export function updateContainer(node: Node, { container }: Subject): Served {
+  const own = assignmentOf(node, container.id);
+  if (own === undefined) return { node, reply: NEUTRAL, logs: [] };
+  const cpus = node.ledger.effective(own);
+  const others = changes(node.ledger, container.id);
+  const sent = cpus.isEmpty ? others : [...others, { id: container.id, cpus }];
+  return withUpdates(
+    node,
+    node.ledger,
+    sent,
+    (update) => toBinary(UpdateContainerResponseSchema, create(UpdateContainerResponseSchema, { update })),
+  );
+}
+
+/** A stopped container's CPUs go to the pool; those who may use them now are told in the same reply. */
+export function stopContainer(node: Node, { container }: Subject): Served {
+  const own = assignmentOf(node, container.id);
+  const ledger = release(node.ledger, container.id);
+  return withUpdates(
+    node,
+    ledger,
+    changes(ledger),
+    (update) => toBinary(StopContainerResponseSchema, create(StopContainerResponseSchema, { update })),
+    releasedLogs(own),
+  );
+}
+
+/** Normally comes after a stop and finds nothing. Its reply carries no updates; the next one will. */
+export function removeContainer(node: Node, { container }: Subject): Served {
+  const own = assignmentOf(node, container.id);
+  return {
+    node: { ...node, ledger: release(node.ledger, container.id) },
+    reply: NEUTRAL,
+    logs: releasedLogs(own),
+  };
+}
+
+function assignmentOf(node: Node, id: string): Assignment | undefined {
+  return node.phase === "serving" ? node.ledger.assignments.get(id) : undefined;
+}
+
+function granted(node: Node, id: string, plan: Plan, warnings: readonly LogRecord[]): Served {
+  const adjust = adjustmentOf(plan.grant);
+  const placed = plan.next.assignments.get(id);
+  const logs = placed === undefined ? warnings : [...warnings, placedLog(plan.next, placed, plan.grant)];
+  return withUpdates(node, plan.next, changes(plan.next, id), (update) =>
+    toBinary(
+      CreateContainerResponseSchema,
+      create(CreateContainerResponseSchema, { update, ...(adjust === undefined ? {} : { adjust }) }),
+    ), logs);
+}
+
+function refused(node: Node, { reason, message }: Refusal, warnings: readonly LogRecord[] = []): Served {
+  const logs = [...warnings, logOf("warn", `${node.dryRun ? "would refuse" : "refused"}: ${message}`)];
+  return { node, reply: node.dryRun ? NEUTRAL : { kind: "refuse", reason, message }, logs };
+}
+
+function withUpdates(
+  node: Node,
+  ledger: Ledger,
+  sent: readonly Change[],
+  encode: (update: ReturnType<typeof updatesOf>) => Uint8Array,
+  logs: readonly LogRecord[] = [],
+): Served {
+  const reply: Reply = node.dryRun ? NEUTRAL : { kind: "answer", payload: encode(updatesOf(sent)) };
+  const sentLogs = sent.map(({ id, cpus }) =>
+    logOf("debug", "update", { container: id, cpus: cpus.toString() })
+  );
+  return { node: { ...node, ledger: assume(ledger, sent) }, reply, logs: [...logs, ...sentLogs] };
+}
+
+function placedLog(ledger: Ledger, placed: Assignment, grant: Grant): LogRecord {
+  return logOf("info", `placed ${placed.claim.kind}`, {
+    pod: describe(placed.container),
+    container: placed.container.id,
+    cpus: ledger.effective(placed).toString(),
+    ...(grant.mems === undefined ? {} : { mems: grant.mems.toString() }),
+    pool: ledger.sharedPool.toString(),
+  });
+}
+
+function releasedLogs(own: Assignment | undefined): LogRecord[] {
+  if (own === undefined) return [];
+  const fields = { pod: describe(own.container), container: own.container.id, cpus: own.grant.toString() };
+  return [logOf(own.grant.isEmpty ? "debug" : "info", `released ${own.claim.kind}`, fields)];
+}
+
+function logOf(level: LogRecord["level"], message: string, fields?: LogRecord["fields"]): LogRecord {
+  return fields === undefined ? { level, message } : { level, message, fields };
+}

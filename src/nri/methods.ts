@@ -1,0 +1,122 @@
+/**
+ * The calls of NRI's plugin service: from method name and bytes to one {@link Call}, whichever form
+ * the runtime uses. Before NRI 0.12 most events come as StateChange, after it as calls of their own
+ * (RemoveContainer, …); nobody behind this file can tell the difference.
+ */
+import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
+import { ProtocolError } from "../wire/errors.ts";
+import {
+  type ConfigureRequest,
+  ConfigureRequestSchema,
+  type Container,
+  ContainerRequestSchema,
+  CreateContainerRequestSchema,
+  EmptySchema,
+  Event,
+  PodRequestSchema,
+  type PodSandbox,
+  StateChangeEventSchema,
+  StopContainerRequestSchema,
+  type SynchronizeRequest,
+  SynchronizeRequestSchema,
+  UpdateContainerRequestSchema,
+  UpdatePodSandboxRequestSchema,
+  ValidateContainerAdjustmentRequestSchema,
+} from "./gen/nri_pb.ts";
+
+export const PLUGIN_SERVICE = "nri.pkg.api.v1alpha1.Plugin";
+export const RUNTIME_SERVICE = "nri.pkg.api.v1alpha1.Runtime";
+
+/** A container event with what it is about. */
+export interface Subject {
+  readonly pod: PodSandbox;
+  readonly container: Container;
+}
+
+type ContainerCall = "CreateContainer" | "UpdateContainer" | "StopContainer" | "RemoveContainer";
+
+/** One call of the runtime. */
+export type Call =
+  | { readonly kind: "Configure"; readonly request: ConfigureRequest }
+  | { readonly kind: "Synchronize"; readonly request: SynchronizeRequest }
+  | { readonly kind: "Shutdown" }
+  | ({ readonly kind: ContainerCall } & Subject)
+  /** Anything else that needs no more than an empty answer. */
+  | { readonly kind: "Notification"; readonly event: Event };
+
+/** Events that are asked for: only what is used, since a runtime refuses a mask with a bit it doesn't know. */
+export const SUBSCRIBED: readonly Event[] = [
+  Event.CREATE_CONTAINER,
+  Event.UPDATE_CONTAINER,
+  Event.STOP_CONTAINER,
+  Event.REMOVE_CONTAINER,
+];
+
+/** NRI's event mask: bit (number − 1) for each event. */
+export function eventMask(events: readonly Event[]): number {
+  return events.reduce((mask, event) => mask | (1 << (event - 1)), 0);
+}
+
+type Decode = (payload: Uint8Array) => Call;
+
+const METHODS: Readonly<Record<string, Decode>> = {
+  Configure: (payload) => ({ kind: "Configure", request: decode(ConfigureRequestSchema, payload) }),
+  Synchronize: (payload) => ({ kind: "Synchronize", request: decode(SynchronizeRequestSchema, payload) }),
+  Shutdown: (payload) => (decode(EmptySchema, payload), { kind: "Shutdown" }),
+  CreateContainer: (payload) => about("CreateContainer", decode(CreateContainerRequestSchema, payload)),
+  UpdateContainer: (payload) => about("UpdateContainer", decode(UpdateContainerRequestSchema, payload)),
+  StopContainer: (payload) => about("StopContainer", decode(StopContainerRequestSchema, payload)),
+  StateChange: stateChange,
+  RemoveContainer: (payload) => about("RemoveContainer", decode(ContainerRequestSchema, payload)),
+  RunPodSandbox: notification(Event.RUN_POD_SANDBOX, PodRequestSchema),
+  UpdatePodSandbox: notification(Event.UPDATE_POD_SANDBOX, UpdatePodSandboxRequestSchema),
+  PostUpdatePodSandbox: notification(Event.POST_UPDATE_POD_SANDBOX, PodRequestSchema),
+  StopPodSandbox: notification(Event.STOP_POD_SANDBOX, PodRequestSchema),
+  RemovePodSandbox: notification(Event.REMOVE_POD_SANDBOX, PodRequestSchema),
+  PostCreateContainer: notification(Event.POST_CREATE_CONTAINER, ContainerRequestSchema),
+  StartContainer: notification(Event.START_CONTAINER, ContainerRequestSchema),
+  PostStartContainer: notification(Event.POST_START_CONTAINER, ContainerRequestSchema),
+  PostUpdateContainer: notification(Event.POST_UPDATE_CONTAINER, ContainerRequestSchema),
+  ValidateContainerAdjustment: notification(
+    Event.VALIDATE_CONTAINER_ADJUSTMENT,
+    ValidateContainerAdjustmentRequestSchema,
+  ),
+};
+
+/**
+ * The call, or undefined for a service or method that this plugin doesn't have.
+ * @throws {ProtocolError} when the payload isn't the message that the method takes.
+ */
+export function decodeCall(service: string, method: string, payload: Uint8Array): Call | undefined {
+  const known = service === PLUGIN_SERVICE && Object.hasOwn(METHODS, method);
+  return known ? METHODS[method]?.(payload) : undefined;
+}
+
+function stateChange(payload: Uint8Array): Call {
+  const request = decode(StateChangeEventSchema, payload);
+  return request.event === Event.REMOVE_CONTAINER
+    ? about("RemoveContainer", request)
+    : { kind: "Notification", event: request.event };
+}
+
+function notification(event: Event, schema: DescMessage): Decode {
+  return (payload) => (decode(schema, payload), { kind: "Notification", event });
+}
+
+function about(
+  kind: ContainerCall,
+  { pod, container }: { readonly pod?: PodSandbox | undefined; readonly container?: Container | undefined },
+): Call {
+  if (pod === undefined || container === undefined || container.id === "") {
+    throw new ProtocolError("malformed", `${kind} names no pod, no container or no container id`);
+  }
+  return { kind, pod, container };
+}
+
+function decode<M extends DescMessage>(schema: M, payload: Uint8Array): MessageShape<M> {
+  try {
+    return fromBinary(schema, payload, { readUnknownFields: false });
+  } catch (cause) {
+    throw new ProtocolError("malformed", `the payload is not a ${schema.typeName}`, { cause });
+  }
+}

@@ -1,0 +1,48 @@
+import type { Topology } from "../cpu/topology.ts";
+import { Ledger, type Policy } from "../ledger/ledger.ts";
+import type { LogRecord } from "../log_record.ts";
+import type { SynchronizeRequest } from "./gen/nri_pb.ts";
+import type { Phase } from "./lifecycle.ts";
+
+/** What the agent knows and stands for between two calls. Immutable. */
+export interface Node {
+  readonly phase: Phase;
+  readonly topology: Topology;
+  readonly policy: Policy;
+  /** True to the node only in phase `serving`; before that nothing is decided from it. */
+  readonly ledger: Ledger;
+  /** The parts of a Synchronize that isn't complete yet. */
+  readonly parts: readonly SynchronizeRequest[];
+  /** Decide and log, but answer as if nothing needed changing and nothing were refused. */
+  readonly dryRun: boolean;
+}
+
+/** Why a call is answered with an error; each is one of ttrpc's status codes in the end. */
+export type RefusalReason = "invalid" | "unavailable" | "not-ready" | "unimplemented" | "internal";
+
+/** The answer to one call. */
+export type Reply =
+  | { readonly kind: "answer"; readonly payload: Uint8Array }
+  | { readonly kind: "refuse"; readonly reason: RefusalReason; readonly message: string };
+
+/** A call dealt with: the node afterwards, the answer, and what to write into the log. */
+export interface Served {
+  readonly node: Node;
+  readonly reply: Reply;
+  readonly logs: readonly LogRecord[];
+}
+
+/** The answer without a field set: success, and nothing to change. */
+export const NEUTRAL: Reply = { kind: "answer", payload: new Uint8Array() };
+
+/** A node that has heard of no container yet. */
+export function freshNode(topology: Topology, policy: Policy, dryRun: boolean): Node {
+  return {
+    phase: "disconnected",
+    topology,
+    policy,
+    ledger: Ledger.empty(topology, policy),
+    parts: [],
+    dryRun,
+  };
+}

@@ -1,0 +1,81 @@
+/**
+ * Answers one call of the runtime: a pure function from what the agent stands for to what it stands
+ * for afterwards, the reply, and what to log. A refusal is a value; only bugs and a broken wire throw.
+ */
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { LogRecord } from "../log_record.ts";
+import { createContainer, removeContainer, stopContainer, updateContainer } from "./containers.ts";
+import { type ConfigureRequest, ConfigureResponseSchema } from "./gen/nri_pb.ts";
+import { advance, type Happening } from "./lifecycle.ts";
+import { type Call, eventMask, SUBSCRIBED } from "./methods.ts";
+import { NEUTRAL, type Node, type Reply, type Served } from "./node.ts";
+import { gather, neutralSynchronize, synchronize } from "./synchronize.ts";
+
+/** Deals with `call`, unless it may not come in the node's present phase. */
+export function serve(node: Node, call: Call): Served {
+  const phase = advance(node.phase, happeningOf(call));
+  if (phase === undefined) {
+    const message = `${call.kind} out of order: the plugin is ${node.phase}`;
+    return {
+      node,
+      reply: { kind: "refuse", reason: "not-ready", message },
+      logs: [{ level: "warn", message }],
+    };
+  }
+  return dispatch({ ...node, phase }, call);
+}
+
+/**
+ * The answer to a call that a bug kept from being dealt with. An error in answer to Configure or
+ * Synchronize would lose the plugin, and with it every placement, so these get a neutral answer.
+ */
+export function answerAfterBug(call: Call | undefined): Reply {
+  if (call?.kind === "Configure") return { kind: "answer", payload: configureResponse() };
+  if (call?.kind === "Synchronize") return neutralSynchronize(call.request.more);
+  return { kind: "refuse", reason: "internal", message: "cpuset: internal error, see the agent's log" };
+}
+
+function happeningOf(call: Call): Happening {
+  if (call.kind === "Configure") return "configure";
+  if (call.kind === "Synchronize") return call.request.more ? "synchronizePart" : "synchronizeEnd";
+  return "event";
+}
+
+function dispatch(node: Node, call: Call): Served {
+  switch (call.kind) {
+    case "Configure":
+      return configure(node, call.request);
+    case "Synchronize":
+      return call.request.more ? gather(node, call.request) : synchronize(node, call.request);
+    case "CreateContainer":
+      return createContainer(node, call);
+    case "UpdateContainer":
+      return updateContainer(node, call);
+    case "StopContainer":
+      return stopContainer(node, call);
+    case "RemoveContainer":
+      return removeContainer(node, call);
+    case "Shutdown":
+      return { node, reply: NEUTRAL, logs: [{ level: "info", message: "the runtime is shutting down" }] };
+    case "Notification":
+      return { node, reply: NEUTRAL, logs: [] };
+  }
+}
+
+function configure(node: Node, request: ConfigureRequest): Served {
+  const fields = {
+    runtime: `${request.runtimeName} ${request.runtimeVersion}`,
+    nri: request.nriVersion || "not told",
+    registrationTimeoutMs: Number(request.registrationTimeout),
+    requestTimeoutMs: Number(request.requestTimeout),
+  };
+  const logs: LogRecord[] = [{ level: "info", message: "configured by the runtime", fields }];
+  return { node, reply: { kind: "answer", payload: configureResponse() }, logs };
+}
+
+function configureResponse(): Uint8Array {
+  return toBinary(
+    ConfigureResponseSchema,
+    create(ConfigureResponseSchema, { events: eventMask(SUBSCRIBED) }),
+  );
+}

@@ -1,0 +1,127 @@
+/**
+ * Synchronize: the runtime tells which containers it has, possibly in several messages, and the
+ * ledger is rebuilt from that alone.
+ */
+import { create, toBinary } from "@bufbuild/protobuf";
+import { CpuSet } from "../cpu/cpu_set.ts";
+import type { Topology } from "../cpu/topology.ts";
+import { assume, changes } from "../ledger/changes.ts";
+import { type Claim, describe } from "../ledger/claim.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { type Found, recover } from "../ledger/recover.ts";
+import type { LogRecord } from "../log_record.ts";
+import { ProtocolError } from "../wire/errors.ts";
+import {
+  type Container,
+  ContainerState,
+  type PodSandbox,
+  type SynchronizeRequest,
+  SynchronizeResponseSchema,
+} from "./gen/nri_pb.ts";
+import type { Node, Reply, Served } from "./node.ts";
+import { readClaim, recordOf, refOf } from "./read_claim.ts";
+import { updatesOf } from "./write_reply.ts";
+
+/** More containers than any node has: kubelet's default is 110 pods, its largest tested is some hundreds. */
+const MAX_CONTAINERS = 65536;
+
+/** The answer of a Synchronize that changes nothing. */
+export function neutralSynchronize(more: boolean): Reply {
+  return {
+    kind: "answer",
+    payload: toBinary(SynchronizeResponseSchema, create(SynchronizeResponseSchema, { more })),
+  };
+}
+
+/** A part that others will follow: kept, and answered with `more`. */
+export function gather(node: Node, part: SynchronizeRequest): Served {
+  const parts = [...node.parts, part];
+  const containers = parts.reduce((sum, p) => sum + p.containers.length + p.pods.length, 0);
+  if (containers > MAX_CONTAINERS || parts.length > MAX_CONTAINERS) {
+    throw new ProtocolError("overflow", `Synchronize has more than ${MAX_CONTAINERS} pods and containers`);
+  }
+  return { node: { ...node, parts }, reply: neutralSynchronize(true), logs: [] };
+}
+
+/** The last part: the ledger is rebuilt, and what differs from it is corrected in the answer. */
+export function synchronize(node: Node, last: SynchronizeRequest): Served {
+  const { found, logs } = findContainers(node.topology, [...node.parts, last]);
+  const ledger = recover(node.topology, node.policy, found);
+  const sent = changes(ledger);
+  const update = node.dryRun ? [] : updatesOf(sent);
+  const payload = toBinary(SynchronizeResponseSchema, create(SynchronizeResponseSchema, { update }));
+  return {
+    node: { ...node, parts: [], ledger: assume(ledger, sent) },
+    reply: { kind: "answer", payload },
+    logs: [...logs, ...degradedLogs(ledger), summary(ledger, sent.length)],
+  };
+}
+
+type Finding = { found: Found[]; logs: LogRecord[] };
+
+function findContainers(topology: Topology, parts: readonly SynchronizeRequest[]): Finding {
+  const pods = new Map(parts.flatMap((part) => part.pods.map((pod) => [pod.id, pod])));
+  const all: Finding = { found: [], logs: [] };
+  for (const container of parts.flatMap((part) => part.containers)) {
+    if (container.state === ContainerState.CONTAINER_STOPPED) continue;
+    const { found, logs } = findContainer(topology, pods.get(container.podSandboxId), container);
+    all.found.push(...found);
+    all.logs.push(...logs);
+  }
+  return all;
+}
+
+function findContainer(topology: Topology, pod: PodSandbox | undefined, container: Container): Finding {
+  if (pod === undefined) {
+    const fields = { container: container.id, name: container.name };
+    return {
+      found: [],
+      logs: [{ level: "warn", message: "container left alone, the runtime didn't list its pod", fields }],
+    };
+  }
+  const ref = refOf(pod, container);
+  const read = readClaim(pod, container);
+  const record = recordOf(container);
+  const base = {
+    container: ref,
+    createdAt: container.createdAt,
+    ...(record === undefined ? {} : { record }),
+  };
+  if (read.kind === "refusal") {
+    // It runs already, so it can't be refused any more; it gets the pool until somebody mends its pod.
+    const claim = { kind: "shared", forbidden: CpuSet.empty } as const;
+    return { found: [{ ...base, claim, degraded: read.message }], logs: [] };
+  }
+  const logs = [...read.warnings, ...memoryWarnings(topology, read.claim, container)];
+  return {
+    found: [{ ...base, claim: read.claim }],
+    logs: logs.map((message) => ({ level: "warn", message, fields: { pod: describe(ref) } })),
+  };
+}
+
+/** Rewriting `cpuset.mems` of a live container would migrate its memory, so a wrong one is only reported. */
+function memoryWarnings(topology: Topology, claim: Claim, container: Container): string[] {
+  if (claim.kind !== "pinned") return [];
+  const wanted = topology.memoryNodesOf(claim.cpus);
+  const mems = container.linux?.resources?.cpu?.mems ?? "";
+  const single = topology.nodes.length < 2;
+  if (single || wanted.isEmpty || mems === wanted.toString()) return [];
+  return [`memory nodes not set to ${wanted}, recreate the pod`];
+}
+
+function degradedLogs(ledger: Ledger): LogRecord[] {
+  return [...ledger.assignments.values()].flatMap(({ container, degraded }) =>
+    degraded === undefined ? [] : [{
+      level: "warn",
+      message: `degraded to the shared pool: ${degraded}`,
+      fields: { pod: describe(container) },
+    }]
+  );
+}
+
+function summary(ledger: Ledger, updates: number): LogRecord {
+  const kinds = { pinned: 0, exclusive: 0, shared: 0 };
+  for (const { claim, grant } of ledger.assignments.values()) kinds[grant.isEmpty ? "shared" : claim.kind]++;
+  const fields = { ...kinds, pool: ledger.sharedPool.toString(), updates };
+  return { level: "info", message: "synchronized", fields };
+}
