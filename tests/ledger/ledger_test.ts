@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { AssertionError } from "../../src/assert.ts";
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { DEFAULT_POLICY, Ledger } from "../../src/ledger/ledger.ts";
+import { bigNode, topologyOf } from "../fixtures/sysfs.ts";
+import { Books, cpus, exclusive, pinned, ref, shared } from "./books.ts";
+
+const EMPTY = Ledger.empty(topologyOf(bigNode), DEFAULT_POLICY);
+
+Deno.test("a ledger is a value: changing it leaves the old one as it was", () => {
+  const one = EMPTY.with({ container: ref("a"), claim: pinned("1"), grant: cpus("1") });
+  const two = one.without("a");
+  assert.deepEqual([EMPTY.claimed.size, one.claimed.size, two.claimed.size], [0, 1, 0]);
+});
+
+Deno.test("check finds a CPU with two exclusive owners", () => {
+  const broken = EMPTY
+    .with({ container: ref("a"), claim: exclusive(2), grant: cpus("1-2") })
+    .with({ container: ref("b"), claim: exclusive(2), grant: cpus("2-3") });
+  assert.throws(() => broken.check(), AssertionError);
+});
+
+Deno.test("check finds an exclusive CPU that is pinned too", () => {
+  const broken = EMPTY
+    .with({ container: ref("a"), claim: exclusive(1), grant: cpus("1") })
+    .with({ container: ref("b"), claim: pinned("1"), grant: cpus("1") });
+  assert.throws(() => broken.check(), AssertionError);
+});
+
+Deno.test("check finds an exclusive owner of a reserved CPU, and a grant of the wrong size", () => {
+  const reserved = Ledger.empty(EMPTY.topology, { ...DEFAULT_POLICY, systemReserved: cpus("1") });
+  const holder = { container: ref("a"), claim: exclusive(1), grant: cpus("1") };
+  assert.throws(() => reserved.with(holder).check(), AssertionError);
+  assert.throws(() => EMPTY.with({ ...holder, grant: cpus("1-2") }).check(), AssertionError);
+});
+
+Deno.test("a grant that changes its size or its kind changes the pools", () => {
+  const one = EMPTY.with({ container: ref("a"), claim: pinned("1"), grant: cpus("1") });
+  assert.equal(one.sharedPool.size, 63);
+  const more = one.with({ container: ref("a"), claim: pinned("1-2"), grant: cpus("1-2") });
+  assert.equal(more.sharedPool.size, 62);
+  const other = more.with({ container: ref("a"), claim: exclusive(2), grant: cpus("1-2") });
+  assert.deepEqual([other.pinned.size, other.exclusive.size], [0, 2]);
+});
+
+const event = fc.oneof(
+  fc.record({ end: fc.nat({ max: 15 }) }),
+  fc.record({ create: fc.nat({ max: 15 }), pinned: fc.nat({ max: 63 }) }),
+  fc.record({ create: fc.nat({ max: 15 }), exclusive: fc.integer({ min: 1, max: 24 }) }),
+  fc.record({ create: fc.nat({ max: 15 }), forbidden: fc.nat({ max: 63 }) }),
+);
+
+Deno.test("after every event of any history: claims disjoint, pool = what is left, records = ledger", () => {
+  fc.assert(fc.property(fc.array(event, { maxLength: 60 }), (history) => {
+    const books = new Books(bigNode);
+    for (const e of history) {
+      if ("end" in e) books.end(`c${e.end}`);
+      else if ("pinned" in e) books.create(`c${e.create}`, pinned(`${e.pinned}`));
+      else if ("exclusive" in e) books.create(`c${e.create}`, exclusive(e.exclusive));
+      else books.create(`c${e.create}`, shared(`0-${e.forbidden}`));
+      const { ledger } = books;
+      assert.equal(ledger.sharedPool.size + ledger.claimed.size, 64);
+      assert(ledger.sharedPool.size >= 1);
+      for (const a of ledger.assignments.values()) {
+        const running = a.record ?? ledger.topology.online;
+        assert(running.equals(ledger.effective(a)), `${a.container.id} runs on ${running}`);
+        const others = a.claim.kind === "pinned" ? ledger.exclusive : ledger.claimed.difference(a.grant);
+        assert(running.intersection(others).equals(CpuSet.empty));
+      }
+    }
+  }));
+});

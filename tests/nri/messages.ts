@@ -1,0 +1,83 @@
+/** Pods and containers as NRI reports them, made from what a test cares about. */
+import { create } from "@bufbuild/protobuf";
+import {
+  type Container,
+  ContainerSchema,
+  ContainerState,
+  type PodSandbox,
+  PodSandboxSchema,
+} from "../../src/nri/gen/nri_pb.ts";
+
+/** What a test wants of a pod and its one container; CPU figures as kubelet sends them. */
+export interface Wanted {
+  name?: string;
+  namespace?: string;
+  annotations?: Record<string, string>;
+  cgroupParent?: string;
+  /** A whole number of CPUs as request and limit. */
+  cpus?: number;
+  shares?: bigint;
+  quota?: bigint;
+  period?: bigint;
+  memory?: bigint;
+  /** The set in the record. */
+  record?: string;
+  mems?: string;
+  state?: ContainerState;
+  createdAt?: bigint;
+}
+
+export function podOf(wanted: Wanted = {}): PodSandbox {
+  const name = wanted.name ?? "p";
+  return create(PodSandboxSchema, {
+    id: `sandbox-${name}`,
+    name,
+    uid: `uid-${name}`,
+    namespace: wanted.namespace ?? "ns",
+    annotations: wanted.annotations ?? {},
+    linux: { cgroupParent: wanted.cgroupParent ?? defaultParent(wanted) },
+  });
+}
+
+export function containerOf(wanted: Wanted = {}): Container {
+  const { shares, quota, period } = cpuOf(wanted);
+  return create(ContainerSchema, {
+    id: `id-${wanted.name ?? "p"}`,
+    podSandboxId: `sandbox-${wanted.name ?? "p"}`,
+    name: "c",
+    state: wanted.state ?? ContainerState.CONTAINER_RUNNING,
+    createdAt: wanted.createdAt ?? 0n,
+    linux: {
+      resources: {
+        ...(wanted.memory === undefined ? {} : { memory: { limit: { value: wanted.memory } } }),
+        cpu: {
+          ...(shares === undefined ? {} : { shares: { value: shares } }),
+          ...(quota === undefined ? {} : { quota: { value: quota } }),
+          ...(period === undefined ? {} : { period: { value: period } }),
+          cpus: wanted.record ?? "",
+          mems: wanted.mems ?? "",
+        },
+      },
+    },
+  });
+}
+
+function defaultParent(wanted: Wanted): string {
+  return wanted.cpus === undefined ? "/kubepods/besteffort/pod1" : "/kubepods/pod1";
+}
+
+function cpuOf({ cpus, shares, quota, period }: Wanted): Pick<Wanted, "shares" | "quota" | "period"> {
+  if (cpus === undefined) {
+    return {
+      ...(shares === undefined ? {} : { shares }),
+      ...(quota === undefined ? {} : { quota }),
+      ...(period === undefined ? {} : { period }),
+    };
+  }
+  const capped = Math.min(cpus * 1024, 262144);
+  return {
+    shares: shares ?? BigInt(capped),
+    quota: quota ?? BigInt(cpus * 100_000),
+    period: period ?? 100_000n,
+  };
+}
