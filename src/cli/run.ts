@@ -25,8 +25,12 @@ const LAST_RETRY = 1000;
 const REPEAT_LOG = 60_000;
 
 /** Runs until `stop` is aborted; resolves when the request in hand is answered and the log is written. */
-export async function run(options: Options, version: string, stop: AbortSignal): Promise<void> {
-  const log = openLog(options.logLevel);
+export async function run(
+  options: Options,
+  version: string,
+  stop: AbortSignal,
+  log = openLog(options.logLevel),
+): Promise<void> {
   try {
     const read = readerOf(options.sysfsRoot);
     const { topology, warnings } = discover(read);
@@ -84,7 +88,7 @@ class External {
     try {
       return await connectUnix(this.socket);
     } catch (error) {
-      this.#say("warn", `${(error as Error).message}; still trying`);
+      this.#say("warn", `${(error as Error).message} (still trying)`);
       return undefined;
     }
   }

@@ -1,18 +1,18 @@
-/** Kernel files are short: the longest here is a CPU list. */
+import { readInto } from "./libc.ts";
+
+/** Kernel files are short; the longest here is a CPU list. A longer one isn't what it should be. */
 const MAX_SIZE = 64 * 1024;
 
 /**
- * A reader of the small text files below `root` (/sys, /proc): the content, or undefined when the file
- * isn't there or can't be read. What that means is for the caller to know.
+ * A reader of the small text files below `root` (/sys, /proc, the cgroup tree): the content, or undefined when
+ * the file isn't there or can't be read. What that means is for the caller to know.
  */
 export function readerOf(root: string): (path: string) => string | undefined {
   const base = root.endsWith("/") ? root : `${root}/`;
+  const buffer = new Uint8Array(MAX_SIZE);
+  const decoder = new TextDecoder();
   return (path) => {
-    try {
-      const text = Deno.readTextFileSync(base + path);
-      return text.length <= MAX_SIZE ? text : undefined;
-    } catch {
-      return undefined;
-    }
+    const bytes = path.includes("\0") ? undefined : readInto(buffer, base + path);
+    return bytes && decoder.decode(bytes);
   };
 }

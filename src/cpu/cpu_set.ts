@@ -1,0 +1,133 @@
+import { assert } from "../assert.ts";
+import { CpuListError, formatCpuList, MAX_CPU_ID, parseCpuList } from "./cpu_list.ts";
+import { addRange, countBits, nextIn, trimmed, wordAt, type Words, wordsFor } from "./words.ts";
+
+export { CpuListError, MAX_CPU_ID };
+
+/**
+ * An immutable set of small non-negative integers: CPU ids, also NUMA node ids.
+ *
+ * Operations that change nothing return `this`, so `===` is a cheap first test for "the same". The fields are
+ * ordinary ones (not `#private`), and equal sets have equal fields: structural comparison in tests sees them.
+ */
+export class CpuSet implements Iterable<number> {
+  static readonly empty: CpuSet = new CpuSet(new Uint32Array(0));
+
+  /** How many ids are in the set. */
+  readonly size: number;
+  private readonly words: Words;
+
+  private constructor(words: Words) {
+    this.words = trimmed(words);
+    this.size = countBits(this.words);
+  }
+
+  static of(...ids: number[]): CpuSet {
+    return CpuSet.from(ids);
+  }
+
+  /** The set of `ids`, in any order. Each is a whole number from 0 to {@link MAX_CPU_ID}; another one is a bug. */
+  static from(ids: Iterable<number>): CpuSet {
+    if (ids instanceof CpuSet) return ids;
+    const list = [...ids];
+    for (const id of list) assert(isCpuId(id), `${id} is not a CPU id`);
+    if (list.length === 0) return CpuSet.empty;
+    const words = wordsFor(list.reduce((a, b) => Math.max(a, b)));
+    for (const id of list) addRange(words, id, id);
+    return new CpuSet(words);
+  }
+
+  /** The ids from `first` to `last`, both included. */
+  static range(first: number, last: number): CpuSet {
+    assert(isCpuId(first) && isCpuId(last) && first <= last, `${first}-${last} is not a range of CPU ids`);
+    const words = wordsFor(last);
+    addRange(words, first, last);
+    return new CpuSet(words);
+  }
+
+  /**
+   * The set that a cpuset(7) list such as `0,2-3,8` names. Spaces around items and a newline at the end are
+   * tolerated, and so are repeated ids; no text at all is the empty set, as in sysfs. Anything else is an error,
+   * returned, that says which item is wrong and what would be right.
+   */
+  static parse(text: string): CpuSet | CpuListError {
+    const words = parseCpuList(text);
+    return words instanceof CpuListError ? words : new CpuSet(words);
+  }
+
+  /** Every id that is in one of `sets`. */
+  static unionOf(sets: Iterable<CpuSet>): CpuSet {
+    const list = [...sets];
+    const words = new Uint32Array(list.reduce((length, set) => Math.max(length, set.words.length), 0));
+    for (const set of list) {
+      for (let i = 0; i < set.words.length; i++) words[i] = wordAt(words, i) | wordAt(set.words, i);
+    }
+    return new CpuSet(words);
+  }
+
+  get isEmpty(): boolean {
+    return this.size === 0;
+  }
+
+  has(id: number): boolean {
+    return id >>> 0 === id && (wordAt(this.words, id >>> 5) & (1 << (id & 31))) !== 0;
+  }
+
+  equals(other: CpuSet): boolean {
+    return this === other || (this.size === other.size && this.isSubsetOf(other));
+  }
+
+  isSubsetOf(other: CpuSet): boolean {
+    return this.words.every((word, i) => (word & ~wordAt(other.words, i)) === 0);
+  }
+
+  intersects(other: CpuSet): boolean {
+    return this.words.some((word, i) => (word & wordAt(other.words, i)) !== 0);
+  }
+
+  /** What is in either set; one of the two where it holds the other. */
+  union(other: CpuSet): CpuSet {
+    if (other.isSubsetOf(this)) return this;
+    if (this.isSubsetOf(other)) return other;
+    return CpuSet.unionOf([this, other]);
+  }
+
+  /** What is in both sets; one of the two where the other holds it. */
+  intersection(other: CpuSet): CpuSet {
+    if (this.isSubsetOf(other)) return this;
+    if (other.isSubsetOf(this)) return other;
+    return new CpuSet(this.words.map((word, i) => word & wordAt(other.words, i)));
+  }
+
+  /** What is in this set and not in `other`; `this` where they have nothing in common. */
+  difference(other: CpuSet): CpuSet {
+    if (!this.intersects(other)) return this;
+    return new CpuSet(this.words.map((word, i) => word & ~wordAt(other.words, i)));
+  }
+
+  /** The lowest id. */
+  first(): number | undefined {
+    return this.isEmpty ? undefined : nextIn(this.words, 0);
+  }
+
+  /** The ids, ascending. */
+  toArray(): number[] {
+    const ids: number[] = [];
+    for (let id = nextIn(this.words, 0); id >= 0; id = nextIn(this.words, id + 1)) ids.push(id);
+    return ids;
+  }
+
+  /** The ids, ascending. */
+  [Symbol.iterator](): IterableIterator<number> {
+    return this.toArray().values();
+  }
+
+  /** The canonical list, e.g. `0,2-3,8`; the empty set is the empty text. */
+  toString(): string {
+    return formatCpuList(this.words);
+  }
+}
+
+function isCpuId(id: number): boolean {
+  return Number.isInteger(id) && id >= 0 && id <= MAX_CPU_ID;
+}

@@ -1,0 +1,232 @@
+/** External mode against the embedded runtime, over a real socket: connecting, serving, and coming back. */
+import assert from "node:assert/strict";
+import type { Options } from "../../src/cli/options.ts";
+import { run } from "../../src/cli/run.ts";
+import { readerOf } from "../../src/host/sysfs.ts";
+import type { LogRecord } from "../../src/log_record.ts";
+import { bigNode, sysfsTree, topologyOf, writeTree } from "../fixtures/sysfs.ts";
+import { readManifests } from "../runtime/manifest.ts";
+import { EmbeddedRuntime, type RuntimeOptions } from "../runtime/runtime.ts";
+
+readerOf("/sys")("kernel/osrelease"); // loads libc outside of the tests, where it is no leak
+
+// A thousand small files: written once for all tests.
+const SYSFS = Deno.makeTempDirSync();
+writeTree(SYSFS, sysfsTree(bigNode));
+globalThis.addEventListener("unload", () => Deno.removeSync(SYSFS, { recursive: true }));
+
+const PINNED = manifest("pinned", { "weka.io/cores-ids": "8-9,40" }, {});
+const EXCLUSIVE = manifest("exclusive", {}, { cpu: "4", memory: "1Gi" });
+const SHARED = manifest("shared", {}, {});
+
+function manifest(name: string, annotations: Record<string, string>, limits: Record<string, string>) {
+  const spec = { containers: [{ name: "c", image: "none", resources: { limits } }] };
+  const [pod] = readManifests(
+    JSON.stringify({ apiVersion: "v1", kind: "Pod", metadata: { name, annotations }, spec }),
+  );
+  assert(pod !== undefined);
+  return pod;
+}
+
+/** A runtime and an agent on a made-up 64-CPU machine, for the length of a test. */
+class Stage {
+  readonly logs: LogRecord[] = [];
+  readonly #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  private constructor(readonly runtime: EmbeddedRuntime, readonly options: Options) {}
+
+  static async with(
+    settings: { runtime?: Partial<RuntimeOptions>; agent?: Partial<Options> },
+    play: (stage: Stage) => Promise<void>,
+  ): Promise<void> {
+    const dir = await Deno.makeTempDir();
+    const socketPath = `${dir}/nri.sock`;
+    const cgroupRoot = `${dir}/cgroup`;
+    await Deno.mkdir(cgroupRoot);
+    const online = topologyOf(bigNode).online;
+    const runtime = EmbeddedRuntime.start({ socketPath, cgroupRoot, online, ...settings.runtime });
+    const roots = { sysfsRoot: SYSFS, cgroupRoot, procRoot: "/proc" };
+    const identity = { pluginName: "weka-cpuset", pluginIndex: "99" };
+    const stage = new Stage(runtime, {
+      socket: socketPath,
+      ...identity,
+      ...roots,
+      logLevel: "debug",
+      dryRun: false,
+      ...settings.agent,
+    });
+    try {
+      stage.startAgent();
+      await play(stage);
+    } finally {
+      await stage.stopAgent();
+      await runtime.close();
+      await Deno.remove(dir, { recursive: true });
+    }
+  }
+
+  startAgent(): void {
+    const log = { write: (record: LogRecord) => void this.logs.push(record), flush: () => Promise.resolve() };
+    this.#running = run(this.options, "test", this.#stop.signal, log);
+  }
+
+  async stopAgent(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  /** Runs a pod; its CPUs as the cgroup tree has them, or the message of its refusal. */
+  async place(
+    pod: ReturnType<typeof manifest>,
+  ): Promise<{ id: string; container: string; refused?: string }> {
+    const { id, containers, refused } = await this.runtime.runPod(pod);
+    const message = refused[0]?.message;
+    return {
+      id,
+      container: containers.get("c") ?? "",
+      ...(message === undefined ? {} : { refused: message }),
+    };
+  }
+
+  cpusOf(container: string): string {
+    return this.runtime.cpusOf(container).toString();
+  }
+}
+
+for (const nri of ["0.6", "0.12"] as const) {
+  for (const chunkBytes of [undefined, 1, 7]) {
+    const cut = chunkBytes === undefined ? "whole" : `in pieces of ${chunkBytes}`;
+    Deno.test(`the three kinds are placed by NRI ${nri}, its bytes ${cut}`, async () => {
+      const runtime = { nri, ...(chunkBytes === undefined ? {} : { chunkBytes }) };
+      await Stage.with({ runtime }, async (stage) => {
+        await stage.runtime.pluginReady();
+        const shared = await stage.place(SHARED);
+        const pinned = await stage.place(PINNED);
+        const exclusive = await stage.place(EXCLUSIVE);
+        assert.equal(stage.cpusOf(pinned.container), "8-9,40");
+        assert.equal(stage.runtime.container(pinned.container).resources.mems, "1");
+        const own = stage.runtime.cpusOf(exclusive.container);
+        const rest = stage.runtime.cpusOf(shared.container);
+        assert.equal(own.size, 4);
+        assert.equal(rest.size, 64 - 3 - 4);
+        assert(!rest.intersects(own) && !rest.intersects(stage.runtime.cpusOf(pinned.container)));
+        await stage.runtime.removePod(exclusive.id);
+        await stage.runtime.removePod(pinned.id);
+        assert.equal(stage.cpusOf(shared.container), "0-63");
+      });
+    });
+  }
+}
+
+Deno.test("a refusal reaches kubelet with its message, and nobody else is touched", async () => {
+  await Stage.with({}, async (stage) => {
+    await stage.runtime.pluginReady();
+    const shared = await stage.place(SHARED);
+    const refused = await stage.place(manifest("bad", { "weka.io/cores-ids": "999" }, {}));
+    assert.match(
+      refused.refused ?? "",
+      /cpuset: pod default\/bad container c: weka\.io\/cores-ids names CPU 999/,
+    );
+    assert.equal(stage.cpusOf(shared.container), "0-63");
+  });
+});
+
+Deno.test("after a lost connection it comes back by itself and corrects what it has missed", async () => {
+  await Stage.with({}, async (stage) => {
+    await stage.runtime.pluginReady();
+    const shared = await stage.place(SHARED);
+    let missed = { container: "" };
+    await stage.runtime.restart(async () => {
+      missed = await stage.place(EXCLUSIVE);
+      assert.equal(stage.cpusOf(missed.container), "0-63", "nobody is there to place it");
+    });
+    await stage.runtime.pluginReady();
+    const own = stage.runtime.cpusOf(missed.container);
+    assert.equal(own.size, 4);
+    assert(!stage.runtime.cpusOf(shared.container).intersects(own));
+  });
+});
+
+Deno.test("a connection that ends in the middle of a message is followed by a new one", async () => {
+  await Stage.with({}, async (stage) => {
+    await stage.runtime.pluginReady();
+    stage.runtime.dropPlugin(5);
+    await stage.place(SHARED);
+    await stage.runtime.pluginGone();
+    await stage.runtime.pluginReady();
+    const { container } = await stage.place(PINNED);
+    assert.equal(stage.cpusOf(container), "8-9,40");
+  });
+});
+
+Deno.test("a long list of containers arrives in parts", async () => {
+  await Stage.with({ runtime: { syncSplit: 3 } }, async (stage) => {
+    await stage.runtime.pluginReady();
+    for (let i = 0; i < 10; i++) await stage.place(manifest(`s${i}`, {}, {}));
+    const { container } = await stage.place(EXCLUSIVE);
+    const before = stage.cpusOf(container);
+    await stage.runtime.restart();
+    await stage.runtime.pluginReady();
+    assert.equal(stage.cpusOf(container), before);
+    assert.equal(stage.runtime.log.of("updated").length, 10, "only the ten shrinks of the admission");
+  });
+});
+
+Deno.test("a dry run changes nothing and refuses nothing", async () => {
+  await Stage.with({ agent: { dryRun: true } }, async (stage) => {
+    await stage.runtime.pluginReady();
+    const placed = [await stage.place(PINNED), await stage.place(EXCLUSIVE), await stage.place(SHARED)];
+    placed.push(await stage.place(manifest("bad", { "weka.io/cores-ids": "5-2" }, {})));
+    for (const { container } of placed) assert.equal(stage.cpusOf(container), "0-63");
+    assert(stage.logs.some((r) => r.message.startsWith("would refuse: cpuset: pod default/bad")));
+  });
+});
+
+Deno.test("without a socket it says so once, keeps trying, and is there when the runtime comes", async () => {
+  await Stage.with({}, async (stage) => {
+    await stage.runtime.pluginReady();
+    await stage.runtime.restart(async () => {
+      const noSocket = () => stage.logs.filter((r) => r.message.startsWith("there is no NRI socket")).length;
+      while (noSocket() === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    });
+    await stage.runtime.pluginReady();
+    assert.equal(stage.logs.filter((r) => r.message.startsWith("there is no NRI socket")).length, 1);
+  });
+});
+
+Deno.test("a plugin index that the runtime doesn't take is said, with its reason", async () => {
+  await Stage.with({ agent: { pluginIndex: "xx" } }, async (stage) => {
+    const refused = () => stage.logs.find((r) => r.message.startsWith("the runtime refused to register"));
+    while (refused() === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+  });
+});
+
+Deno.test("stopping answers the request in hand and leaves every set as it is", async () => {
+  await Stage.with({}, async (stage) => {
+    await stage.runtime.pluginReady();
+    const { container } = await stage.place(EXCLUSIVE);
+    const before = stage.cpusOf(container);
+    await stage.stopAgent();
+    await stage.runtime.pluginGone();
+    assert.equal(stage.cpusOf(container), before);
+    assert.equal(stage.logs.at(-1)?.message, "stopped, every container keeps its CPUs");
+  });
+});
+
+Deno.test("a sysfs without CPUs is a failure at the start, in one sentence", async () => {
+  const options = {
+    socket: "/nowhere",
+    pluginName: "p",
+    pluginIndex: "99",
+    logLevel: "error",
+    dryRun: false,
+    sysfsRoot: "/nonexistent",
+    cgroupRoot: "/",
+    procRoot: "/proc",
+  } as const;
+  await assert.rejects(
+    run(options, "test", new AbortController().signal),
+    /can't tell which CPUs are online: .*devices\/system\/cpu\/online/,
+  );
+});
