@@ -165,7 +165,12 @@ function registered(agent: Agent, { status }: Answered): Step {
 }
 
 function disconnected(agent: Agent): Step {
-  return { agent: unlinked(agent), outputs: [] };
+  try {
+    agent.link?.session.finish();
+    return { agent: unlinked(agent), outputs: [] };
+  } catch (error) {
+    return { agent: unlinked(agent), outputs: [log("warn", `the connection ended: ${describe(error)}`)] };
+  }
 }
 
 function tick(agent: Agent, now: number): Step {

@@ -178,6 +178,19 @@ Deno.test("after a lost connection it registers anew and rebuilds from what the 
   assert(link.agent.node.ledger.claimed.isEmpty);
 });
 
+Deno.test("a connection that ends in the middle of a message is said so, one that ends after it isn't", () => {
+  const link = Link.serving([web]);
+  link.toAgent(Uint8Array.of(0, 0, 0, 1, 0));
+  link.feed({ kind: "disconnected" });
+  assert.match(
+    link.logged("warn").at(-1) ?? "",
+    /^the connection ended: the runtime broke the protocol \(truncated\)/,
+  );
+  const clean = Link.serving([web]);
+  clean.feed({ kind: "disconnected" });
+  assert.deepEqual(clean.logged("warn", "error"), []);
+});
+
 Deno.test("a dry run answers everything as if nothing needed changing, and says what it would do", () => {
   const link = Link.serving([web], undefined, true);
   assert.deepEqual(link.create(db), { cpus: "", mems: "", updates: [] });

@@ -5,8 +5,8 @@
 // Numbers are big-endian; the length doesn't count the header. Id 0 is reserved. On 1 the runtime calls the
 // plugin, on 2 the plugin calls the runtime; frames of other ids are for later versions and are skipped. A frame
 // means nothing to the layer above: what arrives for one id is a stream of bytes, in which a ttrpc message may
-// span frames and a frame may hold parts of several. So the decoder hands on what it has of a payload, and never
-// keeps more than it was just given.
+// span frames and a frame may hold parts of several. So the decoder hands on what has come of a payload, and keeps
+// nothing while it waits for the rest.
 //
 // Writing has a rule of its own. The Go peer (containerd/nri, pkg/net/multiplex) gives each of its reads one
 // frame, and fails for good when the frame is longer than the buffer to be filled. The reader above it, ttrpc's,
@@ -57,6 +57,7 @@ export function encodeTrunk(connection: number, message: Uint8Array): Uint8Array
 
 /** Cuts the trunk's bytes, in chunks of any size, into pieces of the connections' streams. */
 export class TrunkDecoder {
+  // Two of the longest frames, since a chunk from the socket may well hold one and the beginning of the next.
   readonly #queue = new ByteQueue(2 * (TRUNK_HEADER + MAX_TRUNK_PAYLOAD));
   /** Of the frame under way: its connection, and how many bytes of its payload are still to come. */
   #connection = 0;
