@@ -1,17 +1,16 @@
 import { Command, Option } from "commander";
-import { z } from "zod";
+// The small form of zod: the same checks, a third of the start-up time.
+import * as z from "zod/mini";
 
-const path = z.string().refine((text) => text.startsWith("/"), "must be an absolute path, as in /sys");
+const path = z.string().check(z.startsWith("/", "must be an absolute path, as in /sys"));
+const NAME = "must be 1 to 64 letters, digits, dots, dashes or underscores";
 
 const schema = z.object({
   socket: path,
-  pluginName: z.string().regex(
-    /^[A-Za-z0-9_.-]{1,64}$/,
-    "must be 1 to 64 letters, digits, dots, dashes or underscores",
-  ),
-  pluginIndex: z.string().regex(/^[0-9]{2}$/, "must be two digits, as in 99"),
+  pluginName: z.string().check(z.regex(/^[A-Za-z0-9_.-]{1,64}$/, NAME)),
+  pluginIndex: z.string().check(z.regex(/^[0-9]{2}$/, "must be two digits, as in 99")),
   logLevel: z.enum(["debug", "info", "warn", "error"], "must be debug, info, warn or error"),
-  dryRun: z.boolean().default(false),
+  dryRun: z._default(z.boolean(), false),
   sysfsRoot: path,
   cgroupRoot: path,
   procRoot: path,

@@ -78,7 +78,7 @@ class Shared {
   warn(what: string, instead: string): string[] {
     return this.#fault === undefined
       ? []
-      : [`the ${what} of CPUs ${this.#unknown} is unknown (${this.#fault}): ${instead}`];
+      : [`the ${what} of CPUs ${this.#unknown} can't be told (${this.#fault}): ${instead}`];
   }
 }
 
@@ -143,8 +143,8 @@ function socketIds(read: ReadFile, online: CpuSet): Shared {
 }
 
 /**
- * The CPUs, with groups cut so that they nest as {@link Topology} wants: a cache group ends where its NUMA node
- * ends, a core where its cache group or its socket does.
+ * The CPUs, with groups cut so that they nest as {@link Topology} wants: a core and a cache group end where their
+ * NUMA node ends, a core also where its socket does. A core has the cache group of its lowest thread.
  */
 function assemble(
   online: CpuSet,
@@ -163,8 +163,8 @@ function assemble(
   return online.toArray().map((id) => {
     const node = nodeOf.get(id) ?? 0;
     const socket = sockets.of(id) ?? 0;
-    const cacheGroup = key(id, "cache", node, caches.of(id));
-    const core = key(id, "core", cacheGroup, socket, siblings.of(id) ?? `alone${id}`);
+    const core = key(id, "core", node, socket, siblings.of(id) ?? `alone${id}`);
+    const cacheGroup = key(id, "cache", node, caches.of(core));
     return { id, core, cacheGroup, node, socket };
   });
 }

@@ -74,7 +74,7 @@ function cpusOfNodes(read: ReadFile, ids: CpuSet, online: CpuSet): NodeCpus | Fa
   const reason = fault ?? "no node lists them";
   return {
     byNode,
-    warning: `the NUMA node of CPUs ${left} is unknown (${reason}): node ${lowest} is assumed`,
+    warning: `the NUMA node of CPUs ${left} can't be told (${reason}): node ${lowest} is assumed`,
   };
 }
 

@@ -16,7 +16,7 @@
  * CPU 0 is where the kernel and its interrupts like to be. Its core is left out at first, and let in only where
  * that reaches an earlier rung of step 1 (or makes the claim possible at all); CPU 0 is then the last to go.
  *
- * Whole groups are compared by what they have to give (`free_cores.ts`), so that nothing is searched: the work
+ * Whole groups are compared by what they have to give (`fewest.ts`), so that nothing is searched: the work
  * grows with the number of cores. Two limits follow. Of several sets of equally few sockets it takes the ones with
  * the most free CPUs, where another might span a node less. And cores of one machine that differ in their number
  * of threads are taken widest first, which is exact as long as each width divides the next.
@@ -26,15 +26,8 @@
  */
 import { assert } from "../assert.ts";
 import { CpuSet } from "./cpu_set.ts";
-import {
-  type Choice,
-  compare,
-  countFree,
-  fewestCores,
-  fewestGroups,
-  type FreeCore,
-  freeCores,
-} from "./free_cores.ts";
+import { type Choice, compare, fewestCores, fewestGroups } from "./fewest.ts";
+import { countFree, type FreeCore, freeCores } from "./free_cores.ts";
 import type { Topology } from "./topology.ts";
 
 export interface TakeRequest {

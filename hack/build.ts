@@ -1,0 +1,129 @@
+/**
+ * Builds `dist/weka-cpuset`: main.ts and everything it imports become one module, `dist/weka-cpuset.js`, which
+ * `deno compile` puts behind Deno's runtime base. Bundling first keeps the executable's start short: it then reads
+ * one module instead of hundreds. The same commit gives the same bytes, wherever it is built.
+ *
+ * Run by `make build`, through hack/deno.sh, which provides the runtime base.
+ */
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { LIBC_PATHS } from "../src/host/libc.ts";
+
+/** One flag of `deno compile`, fixed in the executable for good, and why it is there. */
+export interface CompileFlag {
+  readonly flag: string;
+  readonly reason: string;
+}
+
+/** Everything the executable is allowed, and how it behaves, decided here and nowhere else. */
+export const compileFlags: readonly CompileFlag[] = [
+  {
+    flag: "--allow-read",
+    reason: "Connecting to a unix socket counts as reading it; its path is an option.",
+  },
+  { flag: "--allow-write", reason: "Connecting to a unix socket counts as writing it as well." },
+  {
+    flag: "--allow-env=NRI_SOCKET,NRI_PLUGIN_NAME,NRI_PLUGIN_IDX",
+    reason: "The variables that every NRI plugin knows.",
+  },
+  {
+    flag: "--ignore-env",
+    reason: "Any other variable that a package asks for (colours, mostly) reads as unset.",
+  },
+  {
+    flag: `--allow-ffi=${LIBC_PATHS.join(",")}`,
+    reason: "The kernel's files below /sys and /proc, which Deno itself opens only for a program that is " +
+      "allowed everything (src/host/libc.ts). Running programs, the network and other libraries stay denied.",
+  },
+  { flag: "--no-prompt", reason: "A daemon has nobody to ask: what isn't allowed fails." },
+  {
+    flag: "--no-code-cache",
+    reason:
+      "The cache would be compiled code in the temporary folder, where others can write; a program that " +
+      "runs as root mustn't load it.",
+  },
+  { flag: "--no-config", reason: "The bundle is complete: it needs no import map." },
+  { flag: "--no-lock", reason: "The bundle is complete: it has no packages to lock." },
+  { flag: "--no-npm", reason: "The bundle is complete: an import of a package would be a fault in it." },
+  { flag: "--no-remote", reason: "The bundle is complete: nothing may be downloaded into it." },
+];
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const packages = `${root}.tools/bundle`;
+const bundle = `${root}dist/weka-cpuset.js`;
+const executable = `${root}dist/weka-cpuset`;
+
+/** Runs a program to its end and gives what it printed. Throws with its own complaint when it fails. */
+async function run(program: string, args: string[], options: Deno.CommandOptions = {}): Promise<string> {
+  const command = new Deno.Command(program, { cwd: root, stdin: "null", ...options, args });
+  const { success, stdout, stderr } = await command.output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(`${program} ${args[0]} failed: ${decoder.decode(stderr).trim()}`);
+  return decoder.decode(stdout).trim();
+}
+
+/**
+ * Lays the locked packages out in a folder of their own, as node_modules. The checkout itself has none, and a
+ * bundler can only follow package imports, exports and dependencies in the layout that they are specified for.
+ */
+async function layOutPackages(): Promise<void> {
+  await Deno.mkdir(packages, { recursive: true });
+  for (const file of ["deno.json", "deno.lock"]) await Deno.copyFile(root + file, `${packages}/${file}`);
+  const args = ["install", "--quiet", "--frozen", "--node-modules-dir=auto"];
+  await run(Deno.execPath(), args, { cwd: packages });
+}
+
+/** What is being built: the nearest tag and commit, `-dirty` with local changes, `unknown` outside git. */
+async function describeCommit(): Promise<string> {
+  try {
+    return await run("git", ["describe", "--always", "--dirty", "--tags", "--abbrev=12"]);
+  } catch {
+    return "unknown";
+  }
+}
+
+async function bundleModules(version: string, commit: string): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: ["main.ts"],
+    outfile: bundle,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "esnext",
+    nodePaths: [`${packages}/node_modules`],
+    // Packages with code of their own for Deno give the same code here as when run from the sources.
+    conditions: ["deno"],
+    minifyWhitespace: true,
+    minifySyntax: true,
+    // Names stay as written (no minifyIdentifiers): stack traces are read by people. So do licences.
+    legalComments: "eof",
+    // CommonJS packages call require() for Node's own modules; an ES module has none.
+    banner: { js: 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);' },
+    define: { __WEKA_VERSION__: JSON.stringify(version), __WEKA_COMMIT__: JSON.stringify(commit) },
+    logLevel: "warning",
+  });
+}
+
+async function compile(): Promise<void> {
+  // The executable records when its module was last changed: the one thing that would differ between two builds.
+  await Deno.utime(bundle, 0, 0);
+  const flags = compileFlags.map(({ flag }) => flag);
+  await run(Deno.execPath(), ["compile", "--quiet", ...flags, "--output", executable, bundle]);
+}
+
+/** The proof that the executable needs nothing around it: it says its version with an empty environment. */
+async function checkVersion(version: string): Promise<string> {
+  const said = await run(executable, ["--version"], { clearEnv: true, cwd: "/" });
+  if (!said.includes(version)) throw new Error(`${executable} --version said "${said}", not ${version}`);
+  return said;
+}
+
+if (import.meta.main) {
+  const { version } = JSON.parse(await Deno.readTextFile(`${root}deno.json`)) as { version: string };
+  await layOutPackages();
+  await bundleModules(version, await describeCommit());
+  await compile();
+  const { size } = await Deno.stat(executable);
+  console.log(`dist/weka-cpuset (${(size / 1e6).toFixed(1)} MB): ${await checkVersion(version)}`);
+}
