@@ -1,0 +1,162 @@
+/**
+ * Shows what the agent does, without a cluster: the compiled agent runs against the embedded NRI runtime, first on
+ * this machine's CPUs, then on a made-up machine of 64. After each step the CPU map is drawn from the runtime's cgroup
+ * tree, and checked. Ends with status 0 when all was as promised, else with 1 and a sentence.
+ */
+import { discover } from "../src/cpu/discover.ts";
+import type { Topology } from "../src/cpu/topology.ts";
+import { bigNode, sysfsTree, writeTree } from "../tests/fixtures/sysfs.ts";
+import { EmbeddedRuntime } from "../tests/runtime/runtime.ts";
+import { AgentProcess } from "./demo/agent_process.ts";
+import { Play, type Step } from "./demo/play.ts";
+
+/** A machine to play on, and what is played. */
+interface Machine {
+  name: string;
+  sysfs: string;
+  topology: Topology;
+  steps: Step[];
+}
+
+const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
+const EXECUTABLE = `${ROOT}/dist/weka-cpuset`;
+const MAX_WIDTH = 100;
+const MIN_WIDTH = 40;
+
+const SHARED = {
+  title: "shared pods run wherever nobody has claimed",
+  apply: "deploy/samples/shared-deployment.yaml",
+};
+const GREEDY = { title: "one asks for too much", apply: "hack/demo/greedy.yaml", expect: "refused" } as const;
+const SAMPLES = [
+  { title: "a pinned pod: exactly the CPUs it lists", apply: "deploy/samples/pinned-pod.yaml" },
+  { title: "another; pinned pods may share a CPU", apply: "deploy/samples/annotated-daemonset.yaml" },
+  { title: "storage, drive processes: pinned to chosen cores", apply: "deploy/samples/weka-drive.yaml" },
+  {
+    title: "storage, compute processes: whole cores of their own",
+    apply: "deploy/samples/weka-compute.yaml",
+  },
+  { title: "storage, clients: shared", apply: "deploy/samples/weka-client.yaml" },
+  { title: "pods that must keep off some CPUs", apply: "deploy/samples/forbid-core-ids.yaml" },
+];
+const ENDINGS = [
+  { title: "the compute processes end: the pool grows back", remove: "deploy/samples/weka-compute.yaml" },
+];
+
+/** What every machine with two CPUs has room for; the samples follow, and small machines refuse some. */
+function stepsHere(cpus: number): Step[] {
+  const expect = cpus >= 2 ? { expect: "run" as const } : {};
+  return [
+    { ...SHARED, expect: "run" },
+    { title: "an exclusive pod: a CPU of its own", apply: "hack/demo/exclusive.yaml", ...expect },
+    GREEDY,
+    { title: "the exclusive pod ends: the pool grows back", remove: "hack/demo/exclusive.yaml" },
+    { title: "a pinned pod: exactly CPU 1", apply: "hack/demo/pinned.yaml", ...expect },
+    { title: "it ends", remove: "hack/demo/pinned.yaml" },
+    ...SAMPLES,
+    ...ENDINGS,
+  ];
+}
+
+function stepsOfBigNode(): Step[] {
+  return [...[SHARED, ...SAMPLES].map((step) => ({ ...step, expect: "run" as const })), GREEDY, ...ENDINGS];
+}
+
+async function playOn({ name, sysfs, topology, steps }: Machine, dir: string): Promise<void> {
+  const { sockets, numaNodes, cores } = topology.groups;
+  const shape = [
+    counted(topology.online.size, "CPU"),
+    counted(cores.length, "core"),
+    counted(numaNodes.length, "NUMA node"),
+    counted(sockets.length, "socket"),
+  ];
+  print(`\n══ ${name}: ${shape.join(", ")} ══\n`);
+  await Deno.mkdir(dir);
+  const [socketPath, cgroupRoot] = [`${dir}/nri.sock`, `${dir}/cgroup`];
+  const runtime = EmbeddedRuntime.start({ socketPath, cgroupRoot, online: topology.online });
+  const agent = new AgentProcess({
+    executable: EXECUTABLE,
+    args: ["--socket", socketPath, "--sysfs-root", sysfs, "--cgroup-root", cgroupRoot],
+    logFile: `${dir}/agent.log`,
+  });
+  const play = new Play({
+    runtime,
+    topology,
+    root: ROOT,
+    print,
+    style: { width: width(), colour: colour() },
+  });
+  try {
+    await agent.during(runtime.pluginReady());
+    for (const [at, step] of steps.entries()) {
+      await agent.during(play.step(step, `${at + 1}/${steps.length}`));
+    }
+    print(
+      `\n   ✓ every step was as promised; ${counted(play.refused, "container")} refused, with the reason\n`,
+    );
+  } catch (error) {
+    print(`\nthe agent's log ends with:\n${agent.tail()}\n\n`);
+    throw error;
+  } finally {
+    await agent.stop();
+    await runtime.close();
+  }
+}
+
+async function main(): Promise<void> {
+  if (!await exists(EXECUTABLE)) throw new Error("dist/weka-cpuset isn't there; run make build first");
+  const dir = await Deno.makeTempDir({ prefix: "weka-cpuset-demo-" });
+  try {
+    const here = topologyOf("/sys");
+    const name = "this machine";
+    await playOn({ name, sysfs: "/sys", topology: here, steps: stepsHere(here.online.size) }, `${dir}/here`);
+    const sysfs = `${dir}/sys`;
+    writeTree(sysfs, sysfsTree(bigNode));
+    const big = topologyOf(sysfs);
+    await playOn({ name: "a made-up machine", sysfs, topology: big, steps: stepsOfBigNode() }, `${dir}/big`);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+function topologyOf(sysfs: string): Topology {
+  return discover((path) => {
+    try {
+      return Deno.readTextFileSync(`${sysfs}/${path}`);
+    } catch {
+      return undefined;
+    }
+  }).topology;
+}
+
+function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? "" : "s"}`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+function print(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+}
+
+function colour(): boolean {
+  return Deno.stdout.isTerminal() && !Deno.env.get("NO_COLOR");
+}
+
+function width(): number {
+  return Deno.stdout.isTerminal()
+    ? Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, Deno.consoleSize().columns))
+    : MAX_WIDTH;
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    console.error(`demo: ${error instanceof Error ? error.message : error}`);
+    Deno.exitCode = 1;
+  }
+}
