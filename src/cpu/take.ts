@@ -60,38 +60,35 @@ function place(cores: readonly FreeCore[], count: number): Placement | undefined
   const others = cores.filter((core) => core.id !== 0);
   const without = placeIn(others, count);
   if (others.length === cores.length || without?.rung[0] === 0) return without;
-  const zero = cores.filter((core) => core.id === 0).map(zeroLast);
-  const withZero = placeIn([...others, ...zero], count);
+  const withZero = placeIn(cores, count);
   if (without === undefined || withZero === undefined) return withZero;
   return compare(withZero.rung, without.rung) < 0 ? withZero : without;
-}
-
-function zeroLast(core: FreeCore): FreeCore {
-  return { ...core, free: core.free.toSorted((a, b) => Number(a === 0) - Number(b === 0)) };
 }
 
 function placeIn(cores: readonly FreeCore[], count: number): Placement | undefined {
   if (countFree(cores) < count) return undefined;
   for (const [rung, level] of (["cacheGroup", "node"] as const).entries()) {
     const choice = fewestGroups(cores, level, count);
-    if (choice.groups === 1) return { rung: [rung], cores: narrow(choice, count).nodes.cores };
+    if (choice.groups === 1) return { rung: [rung], cores: narrow(choice.cores, count).nodes.cores };
   }
-  const { sockets, nodes } = narrow({ cores, groups: 1 }, count);
+  const { sockets, nodes } = narrow(cores, count);
   return { rung: sockets.groups === 1 ? [2] : [3, sockets.groups, nodes.groups], cores: nodes.cores };
 }
 
 /** The fewest sockets, and of these the fewest NUMA nodes. (A node may span sockets, see {@link Topology}.) */
-function narrow(choice: Choice, count: number): { sockets: Choice; nodes: Choice } {
-  const sockets = fewestGroups(choice.cores, "socket", count);
+function narrow(cores: readonly FreeCore[], count: number): { sockets: Choice; nodes: Choice } {
+  const sockets = fewestGroups(cores, "socket", count);
   return { sockets, nodes: fewestGroups(sockets.cores, "node", count) };
 }
 
-/** Steps 2 to 5: `count` of the free CPUs of `cores`. */
+/** Steps 2 to 5: `count` of the free CPUs of `cores`. Tier by tier, and of each the core of CPU 0 last. */
 function fill(cores: readonly FreeCore[], count: number): number[] {
   const taken: number[] = [];
   const drain = (tier: readonly FreeCore[], unit: number) => {
-    const wanted = Math.min(count - taken.length, countFree(tier));
-    taken.push(...pick(tier, wanted - wanted % unit));
+    for (const part of [tier.filter((core) => core.id !== 0), tier.filter((core) => core.id === 0)]) {
+      const wanted = Math.min(count - taken.length, countFree(part));
+      taken.push(...pick(part, wanted - wanted % unit));
+    }
   };
   const whole = cores.filter((core) => core.kind === "whole");
   const byWidth = Map.groupBy(whole, (core) => core.free.length);
@@ -108,5 +105,10 @@ function fill(cores: readonly FreeCore[], count: number): number[] {
 function pick(cores: readonly FreeCore[], count: number): number[] {
   if (count === 0) return [];
   const near = fewestGroups(cores, "cacheGroup", count).cores;
-  return fewestCores(near, count).flatMap((core) => core.free).slice(0, count);
+  return fewestCores(near, count).flatMap(zeroLast).slice(0, count);
+}
+
+/** The free CPUs of a core, CPU 0 as the last. */
+function zeroLast({ free }: FreeCore): readonly number[] {
+  return free[0] === 0 ? [...free.slice(1), 0] : free;
 }

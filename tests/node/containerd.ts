@@ -1,0 +1,121 @@
+import { connectCri, type Cri } from "./cri.ts";
+import { eventually } from "./eventually.ts";
+import { type Install, unpacked } from "./requirements.ts";
+import { signalIfAlive } from "./signal_if_alive.ts";
+
+/** The image of every test container and of the pause containers, from `hack/test-image.sh`. */
+export const IMAGE = "localhost/weka-cpuset-test:1";
+
+/** A running containerd that keeps all it has in one directory: configuration, sockets, log, images, containers. */
+export interface Containerd {
+  readonly cri: Cri;
+  /** Kills it with SIGKILL; shims and containers live on. */
+  kill(): Promise<void>;
+}
+
+/** The sockets of the containerd in `dir`. Names are short: the path of a unix socket ends at 107 bytes. */
+export const sockets = (dir: string) => ({ cri: `${dir}/c.sock`, nri: `${dir}/nri.sock` });
+
+/** Starts a containerd in `dir`, for the first time or again, and waits until its CRI is ready for pods. */
+export async function startContainerd(install: Install, dir: string): Promise<Containerd> {
+  configure(dir);
+  // The log goes straight into a file: shims inherit it and outlive containerd, so a pipe would not end with it.
+  const child = new Deno.Command("sh", {
+    args: [
+      "-c",
+      'exec "$0" --config "$1/config.toml" >>"$1/containerd.log" 2>&1',
+      `${install.bin}/containerd`,
+      dir,
+    ],
+    env: { PATH: `${install.bin}:${Deno.env.get("PATH") ?? "/usr/sbin:/usr/bin:/sbin:/bin"}` },
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const cri = connectCri(sockets(dir).cri);
+  const kill = async () => {
+    cri[Symbol.dispose]();
+    signalIfAlive(child, "SIGKILL");
+    await child.status;
+  };
+  try {
+    await eventually(() => ready(cri));
+    await importImage(install, dir);
+  } catch (error) {
+    await kill();
+    throw new Error(`containerd ${install.version} did not start`, { cause: error });
+  }
+  return { cri, kill };
+}
+
+async function ready(cri: Cri): Promise<void> {
+  const { status } = await cri.status({});
+  const missing = (status?.conditions ?? []).filter((condition) => !condition.status);
+  if (missing.length > 0) {
+    throw new Error(missing.map(({ type, message }) => `${type}: ${message}`).join("; "));
+  }
+}
+
+async function importImage(install: Install, dir: string): Promise<void> {
+  const args = [
+    "--address",
+    sockets(dir).cri,
+    "--namespace",
+    "k8s.io",
+    "images",
+    "import",
+    `${unpacked}/image.tar`,
+  ];
+  const { success, stderr } = await new Deno.Command(`${install.bin}/ctr`, { args }).output();
+  if (!success) throw new Error(`can't import the test image: ${new TextDecoder().decode(stderr)}`);
+}
+
+function configure(dir: string): void {
+  for (const folder of ["cni", "nri/plugins", "nri/conf.d"]) {
+    Deno.mkdirSync(`${dir}/${folder}`, { recursive: true });
+  }
+  // Never run, as the pods use the host's network; but without it the CRI reports that the network isn't ready.
+  const network = { cniVersion: "0.4.0", name: "none", plugins: [{ type: "loopback" }] };
+  Deno.writeTextFileSync(`${dir}/cni/10-none.conflist`, JSON.stringify(network));
+  Deno.writeTextFileSync(`${dir}/config.toml`, configuration(dir));
+}
+
+/**
+ * In version 2 of the format, which 1.7 speaks and 2.x migrates. The native snapshotter copies the 2 MB image instead
+ * of mounting overlays, so that it works in a container too. Lowering an OOM score needs CAP_SYS_RESOURCE, which isn't
+ * there everywhere, and without it runc fails.
+ */
+function configuration(dir: string): string {
+  const { cri, nri } = sockets(dir);
+  return `
+version = 2
+root = "${dir}/root"
+state = "${dir}/run"
+[grpc]
+  address = "${cri}"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "${IMAGE}"
+  disable_apparmor = true
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "${dir}/cni"
+    conf_dir = "${dir}/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "native"
+    default_runtime_name = "runc"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        BinaryName = "${unpacked}/bin/runc"
+        Root = "${dir}/runc"
+        SystemdCgroup = false
+[plugins."io.containerd.internal.v1.opt"]
+  path = "${dir}/opt"
+[plugins."io.containerd.nri.v1.nri"]
+  disable = false
+  disable_connections = false
+  socket_path = "${nri}"
+  plugin_path = "${dir}/nri/plugins"
+  plugin_config_path = "${dir}/nri/conf.d"
+`;
+}

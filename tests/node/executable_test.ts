@@ -1,0 +1,43 @@
+// The executable as it is delivered: what it needs around it, and what its options promise.
+import assert from "node:assert/strict";
+import { runExecutable } from "./agent.ts";
+import { assertRunsOn } from "./checks.ts";
+import { online } from "./machine.ts";
+import { exclusive, pinned, shared } from "./pods.ts";
+import { repository } from "./requirements.ts";
+import { onContainerd } from "./suite.ts";
+
+const all = online();
+const last = all.slice(-1);
+
+Deno.test("in an empty environment the executable tells its version and that of Deno", async () => {
+  const { version } = JSON.parse(Deno.readTextFileSync(`${repository}/deno.json`));
+  const { code, stdout } = await runExecutable({ args: ["--version"] });
+  assert.equal(code, 0);
+  assert(stdout.includes(version), stdout);
+  assert(stdout.includes(Deno.version.deno), stdout);
+});
+
+onContainerd("the agent works on a read-only root, and takes the socket from NRI_SOCKET", async (node) => {
+  const readOnly = 'mount -o remount,bind,ro / && ! touch /weka-cpuset-probe 2>/dev/null && exec "$@"';
+  await node.startAgent({
+    wrapper: ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", readOnly, "sh"],
+    env: { NRI_SOCKET: node.nriSocket },
+  });
+  assertRunsOn(await node.run(pinned(`${last}`)), last);
+});
+
+onContainerd(
+  "with --dry-run the agent decides and says so, and every container may use every CPU",
+  async (node) => {
+    const agent = await node.startAgent({ args: ["--dry-run"] });
+    for (const pod of [shared(), pinned(`${last}`), exclusive(all.length), pinned("5-2")]) {
+      const container = await node.run(pod);
+      assertRunsOn(container, all);
+      assert.deepEqual(await node.recorded(container), { cpus: "", mems: "" });
+    }
+    await agent.says(/pinned.*default\/p2/);
+    await agent.says(/refuse.*default\/p3.*exclusive/);
+    await agent.says(/refuse.*default\/p4.*5-2/);
+  },
+);

@@ -1,0 +1,145 @@
+import { type Agent, type AgentOptions, startAgent } from "./agent.ts";
+import { type Containerd, IMAGE, sockets, startContainerd } from "./containerd.ts";
+import type { Cri } from "./cri.ts";
+import { NamespaceMode } from "./gen/cri_pb.ts";
+import { cgroupParent, type Pod, resources } from "./pods.ts";
+import type { Install } from "./requirements.ts";
+import { cgroupOf, makeDirectory, sweep } from "./sweep.ts";
+
+/** A container whose process runs. */
+export interface Running {
+  readonly sandbox: string;
+  readonly id: string;
+  /** Of its first process, as this machine counts. */
+  readonly pid: number;
+}
+
+/** Empty: not set. */
+interface CpuRecord {
+  readonly cpus?: string;
+  readonly mems?: string;
+}
+
+/** A node for one test: a containerd of its own, and the agents and pods that the test starts. */
+export class TestNode implements AsyncDisposable {
+  readonly agents: Agent[] = [];
+  #containerd: Containerd | undefined;
+  #pods = 0;
+
+  private constructor(readonly install: Install, readonly dir: string) {}
+
+  /** A node without a containerd, until {@link startContainerd}. */
+  static bare(install: Install): TestNode {
+    return new TestNode(install, makeDirectory());
+  }
+
+  get nriSocket(): string {
+    return sockets(this.dir).nri;
+  }
+
+  async startContainerd(): Promise<void> {
+    this.#containerd = await startContainerd(this.install, this.dir);
+  }
+
+  /** Kills it; pods run on. */
+  async killContainerd(): Promise<void> {
+    await this.#containerd?.kill();
+    this.#containerd = undefined;
+  }
+
+  get cri(): Cri {
+    if (this.#containerd === undefined) throw new Error("no containerd runs on this node");
+    return this.#containerd.cri;
+  }
+
+  /** Starts the agent on this node's NRI socket, named by a flag unless `env` has it; `args` are added. */
+  launchAgent({ args = [], env = {}, ...options }: AgentOptions = {}): Agent {
+    const socket = "NRI_SOCKET" in env ? [] : ["--socket", this.nriSocket];
+    const agent = startAgent({ args: [...socket, "--log-level", "debug", ...args], env, ...options });
+    this.agents.push(agent);
+    return agent;
+  }
+
+  /** The same, and waits until it knows the node's containers and answers for them. */
+  async startAgent(options: AgentOptions = {}): Promise<Agent> {
+    const agent = this.launchAgent(options);
+    await agent.says(/synchronized/i);
+    return agent;
+  }
+
+  /** Runs a pod of one container until its process runs; throws the runtime's refusal as a CriError. */
+  async run(pod: Pod): Promise<Running> {
+    const name = `p${++this.#pods}`;
+    const config = this.#sandboxConfig(name, pod);
+    const { podSandboxId: sandbox } = await this.cri.runPodSandbox({ config });
+    const { containerId: id } = await this.cri.createContainer({
+      podSandboxId: sandbox,
+      sandboxConfig: config,
+      config: {
+        metadata: { name: "main" },
+        image: { image: IMAGE },
+        labels: { "io.kubernetes.container.name": "main" },
+        linux: { resources: resources(pod), securityContext: HOST_NETWORK },
+      },
+    });
+    await this.cri.startContainer({ containerId: id });
+    return { sandbox, id, pid: await this.#pid(id) };
+  }
+
+  /** What containerd has in its record of the container: the CPUs and memory nodes that it starts with. */
+  async recorded({ id }: Running): Promise<CpuRecord> {
+    const { cpus = "", mems = "" } = (await this.#info(id)).runtimeSpec?.linux?.resources?.cpu ?? {};
+    return { cpus, mems };
+  }
+
+  /** Ends a pod as kubelet does: its container first, then the sandbox, then both are removed. */
+  async end({ sandbox, id }: Running): Promise<void> {
+    await this.cri.stopContainer({ containerId: id, timeout: 5n });
+    await this.cri.stopPodSandbox({ podSandboxId: sandbox });
+    await this.cri.removeContainer({ containerId: id });
+    await this.cri.removePodSandbox({ podSandboxId: sandbox });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const agent of this.agents) await agent.end("SIGKILL");
+    await this.killContainerd();
+    await sweep(this.dir);
+  }
+
+  #sandboxConfig(name: string, pod: Pod) {
+    const uid = `${cgroupOf(this.dir).slice(1)}-${name}`;
+    const labels = {
+      "io.kubernetes.pod.name": name,
+      "io.kubernetes.pod.namespace": "default",
+      "io.kubernetes.pod.uid": uid,
+    };
+    return {
+      metadata: { name, namespace: "default", uid },
+      labels,
+      annotations: { ...pod.annotations },
+      linux: {
+        cgroupParent: cgroupParent(cgroupOf(this.dir), pod, uid),
+        resources: resources(pod),
+        securityContext: HOST_NETWORK,
+      },
+    };
+  }
+
+  async #pid(id: string): Promise<number> {
+    const { pid } = await this.#info(id);
+    if (typeof pid !== "number" || pid <= 0) {
+      throw new Error(`containerd names no process of container ${id}`);
+    }
+    return pid;
+  }
+
+  /** What containerd adds to a container's status when asked for more: its process and its runtime specification. */
+  async #info(
+    id: string,
+  ): Promise<{ pid?: number; runtimeSpec?: { linux?: { resources?: { cpu?: CpuRecord } } } }> {
+    const { info } = await this.cri.containerStatus({ containerId: id, verbose: true });
+    return JSON.parse(info["info"] ?? "{}");
+  }
+}
+
+const HOST_NETWORK = { namespaceOptions: { network: NamespaceMode.NODE } };

@@ -1,0 +1,39 @@
+/** A pod with one container, as kubelet would ask the CRI for it. */
+export interface Pod {
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Decides the pod's cgroup parent, by which a runtime's plugin can tell the class. */
+  readonly qos: "guaranteed" | "burstable" | "besteffort";
+  /** CPUs requested, and the limit of them (0: none). */
+  readonly request: number;
+  readonly limit: number;
+}
+
+/** Best effort: wants any CPU. */
+export function shared(annotations: Pod["annotations"] = {}): Pod {
+  return { annotations, qos: "besteffort", request: 0, limit: 0 };
+}
+
+/** Burstable, pinned by annotation to the CPU list `list`. */
+export function pinned(list: string): Pod {
+  return { annotations: { "weka.io/cores-ids": list }, qos: "burstable", request: 0.1, limit: 0 };
+}
+
+/** Guaranteed with a whole number of CPUs, so exclusive. */
+export function exclusive(cpus: number, annotations: Pod["annotations"] = {}): Pod {
+  return { annotations, qos: "guaranteed", request: cpus, limit: cpus };
+}
+
+/** What kubelet makes of CPU request and limit: at least 2 shares; a quota in a period of 100 ms. */
+export function resources({ request, limit }: Pod) {
+  return {
+    cpuShares: BigInt(Math.max(2, Math.trunc(request * 1024))),
+    cpuPeriod: 100_000n,
+    cpuQuota: BigInt(limit * 100_000),
+    memoryLimitInBytes: limit > 0 ? 64n << 20n : 0n,
+  };
+}
+
+/** The pod's cgroup under `root`, as kubelet's cgroupfs driver places it. */
+export function cgroupParent(root: string, { qos }: Pod, uid: string): string {
+  return qos === "guaranteed" ? `${root}/kubepods/pod${uid}` : `${root}/kubepods/${qos}/pod${uid}`;
+}
