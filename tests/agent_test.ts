@@ -310,7 +310,7 @@ Deno.test("a bug while deciding is answered and logged; the ledger and the sessi
   const link = Link.serving([web]);
   const twice = {
     grant: CpuSet.of(0),
-    claim: { kind: "exclusive", count: 1, forbidden: CpuSet.empty },
+    claim: { kind: "exclusive", count: 1, forbidden: CpuSet.empty, movable: true },
   } as const;
   const owner = (id: string) => ({
     ...twice,

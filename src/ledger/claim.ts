@@ -17,6 +17,8 @@ export interface ExclusiveClaim {
   readonly kind: "exclusive";
   readonly count: number;
   readonly forbidden: CpuSet;
+  /** False for programs that pin their own threads (DPDK, SPDK): such a container is never moved. */
+  readonly movable: boolean;
 }
 
 /** The shared pool without `forbidden`. */

@@ -40,8 +40,19 @@ export interface Assignment {
    * record names no CPUs, so the container may run on all of them.
    */
   readonly record?: CpuSet;
+  /**
+   * Of a pinned container that hasn't started yet: who was moved for it, and from where. Should its creation
+   * fail, they go back.
+   */
+  readonly displaced?: readonly Displaced[];
   /** Why a container has less than it claims: one clause for people. */
   readonly degraded?: string;
+}
+
+/** An exclusive container that was moved, and the CPUs that it had. */
+export interface Displaced {
+  readonly id: string;
+  readonly from: CpuSet;
 }
 
 type Pools = {

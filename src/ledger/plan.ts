@@ -4,15 +4,11 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { take } from "../cpu/take.ts";
-import {
-  type Claim,
-  type ContainerRef,
-  describe,
-  type ExclusiveClaim,
-  type PinnedClaim,
-  type SharedClaim,
-} from "./claim.ts";
+import type { Claim, ContainerRef, ExclusiveClaim, PinnedClaim, SharedClaim } from "./claim.ts";
 import type { Assignment, Ledger } from "./ledger.ts";
+import { moveBack } from "./move.ts";
+import { makeRoom } from "./pin.ts";
+import { countFree, numbers, type Refusal, refuse } from "./refusal.ts";
 
 /** What the new container starts with. An absent part is left as the runtime has it. */
 export interface Grant {
@@ -27,24 +23,22 @@ export interface Plan {
   readonly grant: Grant;
 }
 
-/**
- * The domain says no. `reason` tells a claim that can never be served on this node (`invalid`) from
- * one that may be served later (`unavailable`); `message` is a sentence the pod's owner can act on.
- */
-export interface Refusal {
-  readonly kind: "refusal";
-  readonly reason: "invalid" | "unavailable";
-  readonly message: string;
-}
-
-/** A refusal about one container, in the one form that all of them have. */
-export function refuse(container: ContainerRef, reason: Refusal["reason"], why: string): Refusal {
-  return { kind: "refusal", reason, message: `cpuset: pod ${describe(container)}: ${why}` };
+/** One container that is being created, and the ledger without it and without whom it supersedes. */
+interface Admission {
+  readonly ledger: Ledger;
+  readonly container: ContainerRef;
+  /** The CPU set that the creation request already names, if any. */
+  readonly record?: CpuSet | undefined;
+  /** What the same container of the same pod was assigned before, under another id. */
+  readonly predecessor?: Assignment | undefined;
 }
 
 /**
  * Decides where a container that is being created may run. `record` is the CPU set that its creation
  * request already names, if any.
+ *
+ * The same pod and container name as one in the ledger supersedes that one at once: kubelet has restarted it,
+ * and the end of the old one may be told later or never.
  */
 export function admit(
   ledger: Ledger,
@@ -52,20 +46,34 @@ export function admit(
   claim: Claim,
   record?: CpuSet,
 ): Plan | Refusal {
-  const others = ledger.without(container.id);
+  const predecessor = predecessorOf(ledger, container);
+  const rest = ledger.without(container.id);
+  const others = predecessor === undefined ? rest : rest.without(predecessor.container.id);
+  const admission = { ledger: others, container, record, predecessor };
   switch (claim.kind) {
     case "pinned":
-      return admitPinned(others, container, claim, record);
+      return admitPinned(admission, claim);
     case "exclusive":
-      return admitExclusive(others, container, claim, record);
+      return admitExclusive(admission, claim);
     case "shared":
-      return admitShared(others, container, claim, record);
+      return admitShared(admission, claim);
   }
 }
 
-/** The ledger after a container has stopped, was removed, or was never started. Unknown ids are harmless. */
+/**
+ * The ledger after a container has stopped, was removed, or was never started: then those who were moved for it
+ * go back. Unknown ids are harmless.
+ */
 export function release(ledger: Ledger, id: string): Ledger {
-  return ledger.without(id);
+  return moveBack(ledger.without(id), ledger.assignments.get(id)?.displaced ?? []);
+}
+
+/** The ledger once a container starts: whoever was moved for it stays where it is now. */
+export function settle(ledger: Ledger, id: string): Ledger {
+  const assignment = ledger.assignments.get(id);
+  if (assignment?.displaced === undefined) return ledger;
+  const { displaced: _, ...settled } = assignment;
+  return ledger.with(settled);
 }
 
 /** CPUs an exclusive claim may choose from. */
@@ -76,68 +84,6 @@ export function freeFor(ledger: Ledger, forbidden: CpuSet): CpuSet {
 /** How many CPUs may still leave the shared pool. */
 export function spare(ledger: Ledger): number {
   return Math.max(0, ledger.sharedPool.size - ledger.policy.minShared);
-}
-
-/** Why a pinned claim can't be met, as a clause; undefined when it can. */
-export function pinnedObstacle(
-  ledger: Ledger,
-  claim: PinnedClaim,
-): Pick<Refusal, "reason"> & { why: string } | undefined {
-  const missing = claim.cpus.difference(ledger.topology.online);
-  if (!missing.isEmpty) {
-    const why = `weka.io/cores-ids names ${
-      plural(missing, "CPU")
-    } ${missing}, not online on this node (online: ${ledger.topology.online})`;
-    return { reason: "invalid", why };
-  }
-  const taken = claim.cpus.intersection(ledger.exclusive);
-  if (!taken.isEmpty) {
-    const holders = ledger.holders(taken).map((a) => describe(a.container));
-    return {
-      reason: "unavailable",
-      why: `needs CPUs ${claim.cpus}, but ${taken} ${taken.size === 1 ? "is" : "are"} held exclusively by ${
-        listed(holders)
-      }`,
-    };
-  }
-  const left = ledger.sharedPool.difference(claim.cpus).size;
-  if (left < ledger.policy.minShared && left < ledger.sharedPool.size) {
-    return {
-      reason: "unavailable",
-      why: `needs CPUs ${claim.cpus}, which would leave ${left} for the shared pool (${numbers(ledger)})`,
-    };
-  }
-  return undefined;
-}
-
-/** `64 online, 2 reserved, 56 claimed, 1 kept for the shared pool`. */
-export function numbers(ledger: Ledger): string {
-  const { topology, policy, claimed } = ledger;
-  return `${topology.online.size} online, ${policy.systemReserved.size} reserved, ${claimed.size} claimed, ` +
-    `${policy.minShared} kept for the shared pool`;
-}
-
-function admitPinned(
-  ledger: Ledger,
-  container: ContainerRef,
-  claim: PinnedClaim,
-  record?: CpuSet,
-): Plan | Refusal {
-  const obstacle = pinnedObstacle(ledger, claim);
-  if (obstacle !== undefined) return refuse(container, obstacle.reason, obstacle.why);
-  const mems = ledger.topology.memoryNodesOf(claim.cpus);
-  return plan(ledger, { container, claim, grant: claim.cpus }, record, mems);
-}
-
-function admitExclusive(
-  ledger: Ledger,
-  container: ContainerRef,
-  claim: ExclusiveClaim,
-  record?: CpuSet,
-): Plan | Refusal {
-  const grant = takeExclusive(ledger, claim, freeFor(ledger, claim.forbidden));
-  if (grant === undefined) return refuse(container, "unavailable", shortage(ledger, claim));
-  return plan(ledger, { container, claim, grant }, record);
 }
 
 /** The CPUs for an exclusive claim out of `free`, unless the shared pool would fall below its minimum. */
@@ -151,31 +97,54 @@ export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
   const free = Math.min(freeFor(ledger, claim.forbidden).size, spare(ledger));
   const forbidden = claim.forbidden.intersection(ledger.topology.online);
   const suffix = forbidden.isEmpty ? "" : `; ${forbidden.size} forbidden by the pod`;
-  return `needs ${claim.count} exclusive ${claim.count === 1 ? "CPU" : "CPUs"}, ${free} ${
-    free === 1 ? "is" : "are"
-  } free (${numbers(ledger)}${suffix})`;
+  const wanted = `${claim.count} exclusive ${claim.count === 1 ? "CPU" : "CPUs"}`;
+  return `needs ${wanted}, ${countFree(free)} (${numbers(ledger)}${suffix})`;
 }
 
-function admitShared(
-  ledger: Ledger,
-  container: ContainerRef,
-  claim: SharedClaim,
-  record?: CpuSet,
-): Plan | Refusal {
-  if (ledger.sharedPool.isSubsetOf(claim.forbidden)) {
-    const why =
-      `weka.io/forbid-core-ids ${claim.forbidden} forbids all of the shared pool (${ledger.sharedPool}); allow at least one of these CPUs`;
-    return refuse(container, "unavailable", why);
+function predecessorOf(ledger: Ledger, { id, podUid, name }: ContainerRef): Assignment | undefined {
+  if (podUid === "") return undefined;
+  for (const assignment of ledger.assignments.values()) {
+    const { container } = assignment;
+    if (container.podUid === podUid && container.name === name && container.id !== id) return assignment;
   }
-  return plan(ledger, { container, claim, grant: CpuSet.empty }, record);
+  return undefined;
 }
 
-function plan(
-  ledger: Ledger,
-  wanted: Omit<Assignment, "record">,
-  given: CpuSet | undefined,
-  mems = CpuSet.empty,
-): Plan {
+function admitPinned(admission: Admission, claim: PinnedClaim): Plan | Refusal {
+  const { ledger, container, predecessor } = admission;
+  const room = makeRoom(ledger, claim);
+  if ("why" in room) return refuse(container, room.reason, room.why);
+  const mems = ledger.topology.memoryNodesOf(claim.cpus);
+  // Whom a predecessor moved that never started: the container that takes its place has moved them now.
+  const displaced = [...predecessor?.displaced ?? [], ...room.displaced];
+  return plan({ ...admission, ledger: room.next }, {
+    container,
+    claim,
+    grant: claim.cpus,
+    ...(displaced.length === 0 ? {} : { displaced }),
+  }, mems);
+}
+
+function admitExclusive(admission: Admission, claim: ExclusiveClaim): Plan | Refusal {
+  const { ledger, container, predecessor } = admission;
+  const free = freeFor(ledger, claim.forbidden);
+  const before = predecessor?.grant ?? CpuSet.empty;
+  const same = before.size === claim.count && before.isSubsetOf(free) && claim.count <= spare(ledger);
+  const grant = same ? before : takeExclusive(ledger, claim, free);
+  if (grant === undefined) return refuse(container, "unavailable", shortage(ledger, claim));
+  return plan(admission, { container, claim, grant });
+}
+
+function admitShared(admission: Admission, claim: SharedClaim): Plan | Refusal {
+  const { ledger: { sharedPool }, container } = admission;
+  if (sharedPool.isSubsetOf(claim.forbidden)) {
+    const why = `weka.io/forbid-core-ids ${claim.forbidden} forbids all of the shared pool (${sharedPool})`;
+    return refuse(container, "unavailable", `${why}; allow at least one of these CPUs`);
+  }
+  return plan(admission, { container, claim, grant: CpuSet.empty });
+}
+
+function plan({ ledger, record: given }: Admission, wanted: Assignment, mems = CpuSet.empty): Plan {
   const placed = ledger.with(wanted);
   const cpus = placed.effective(wanted);
   // A shared container without a set may run everywhere; that only needs saying when it shouldn't.
@@ -189,14 +158,4 @@ function plan(
     next,
     grant: { ...(unchanged ? {} : { cpus }), ...(mems.isEmpty ? {} : { mems }) },
   };
-}
-
-function plural(cpus: CpuSet, word: string): string {
-  return cpus.size === 1 ? word : `${word}s`;
-}
-
-/** At most three names: a message travels through the runtime and kubelet into an event. */
-function listed(names: readonly string[]): string {
-  const more = names.length - 3;
-  return names.slice(0, 3).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }

@@ -13,7 +13,8 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Claim, ContainerRef, ExclusiveClaim, PinnedClaim } from "./claim.ts";
 import { type Assignment, Ledger, type Policy } from "./ledger.ts";
-import { freeFor, pinnedObstacle, shortage, spare, takeExclusive } from "./plan.ts";
+import { makeRoom } from "./pin.ts";
+import { freeFor, shortage, spare, takeExclusive } from "./plan.ts";
 
 /** One container as the runtime reports it. */
 export interface Found {
@@ -57,10 +58,8 @@ function byAge(a: Found, b: Found): number {
 }
 
 function pin(ledger: Ledger, f: Of<PinnedClaim>): Ledger {
-  const obstacle = pinnedObstacle(ledger, f.claim);
-  return ledger.with(
-    obstacle === undefined ? assignment(f, f.claim.cpus) : assignment(f, CpuSet.empty, obstacle.why),
-  );
+  const room = makeRoom(ledger, f.claim);
+  return ledger.with("why" in room ? assignment(f, CpuSet.empty, room.why) : assignment(f, f.claim.cpus));
 }
 
 function isRight(ledger: Ledger, f: Of<ExclusiveClaim>): f is Of<ExclusiveClaim> & { record: CpuSet } {

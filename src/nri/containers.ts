@@ -3,7 +3,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { assume, type Change, changes } from "../ledger/changes.ts";
 import { describe } from "../ledger/claim.ts";
 import type { Assignment, Ledger } from "../ledger/ledger.ts";
-import { admit, type Grant, type Plan, type Refusal, refuse, release } from "../ledger/plan.ts";
+import { admit, type Grant, type Plan, release } from "../ledger/plan.ts";
+import { type Refusal, refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
 import {
   CreateContainerResponseSchema,

@@ -5,11 +5,12 @@
  */
 import { CpuListError, CpuSet } from "../cpu/cpu_set.ts";
 import type { Claim, ContainerRef } from "../ledger/claim.ts";
-import { type Refusal, refuse } from "../ledger/plan.ts";
+import { type Refusal, refuse } from "../ledger/refusal.ts";
 import type { Container, LinuxResources, PodSandbox } from "./gen/nri_pb.ts";
 
 export const CORES_IDS = "weka.io/cores-ids";
 export const FORBID_CORE_IDS = "weka.io/forbid-core-ids";
+export const MOVABLE = "weka.io/movable";
 
 /** kubelet's cap on cpu shares (pkg/kubelet/cm: MaxShares). */
 const MAX_SHARES = 262144n;
@@ -28,10 +29,11 @@ export function readClaim(pod: PodSandbox, container: Container): ReadClaim | Re
   if (coresIds !== undefined) return readPinned(refOf(pod, container), coresIds);
   const { forbidden, warnings } = readForbidden(pod);
   const count = isGuaranteed(pod, container) ? wholeCpus(container.linux?.resources) : undefined;
+  const { movable, warnings: more } = readMovable(pod);
   const claim: Claim = count === undefined
     ? { kind: "shared", forbidden }
-    : { kind: "exclusive", count, forbidden };
-  return { kind: "claim", claim, warnings };
+    : { kind: "exclusive", count, forbidden, movable };
+  return { kind: "claim", claim, warnings: [...warnings, ...more] };
 }
 
 /** The names and ids by which the ledger knows a container. */
@@ -64,6 +66,12 @@ function readForbidden(pod: PodSandbox): { forbidden: CpuSet; warnings: string[]
     forbidden: CpuSet.empty,
     warnings: [`${FORBID_CORE_IDS} is ignored, it is not a CPU list: ${forbidden}`],
   };
+}
+
+function readMovable(pod: PodSandbox): { movable: boolean; warnings: string[] } {
+  const text = pod.annotations[MOVABLE]?.trim() ?? "true";
+  if (text === "true" || text === "false") return { movable: text === "true", warnings: [] };
+  return { movable: true, warnings: [`${MOVABLE} is ignored, it must be "true" or "false"`] };
 }
 
 /**

@@ -64,13 +64,14 @@ Deno.test("a thread whose sibling is forbidden, reserved or offline is no orphan
     "10",
     "without its sibling, 10 is a whole core of one thread",
   );
-  assert.equal(taken({ ...bigNode, offline: "42" }, 2), "1,33", "which is no reason to prefer it for 2");
+  assert.equal(taken({ ...bigNode, offline: "33" }, 2), "2,34", "which is no reason to prefer it for 2");
   assert.equal(taken({ ...bigNode, offline: "42" }, 3), "8,10,40", "but with it 3 CPUs are two whole cores");
 });
 
 Deno.test("strays are taken before a whole core is broken, and after orphans", () => {
   assert.equal(taken(bigNode, 1, { barred: "35" }), "3", "half of a core that can't be had whole anyway");
   assert.equal(taken(bigNode, 3, { barred: "35", claimed: "36" }), "1,4,33");
+  assert.equal(taken(bigNode, 1, { barred: "41" }), "9", "though node 0 would be the best fit");
 });
 
 Deno.test("9 CPUs on a fragmented 2-socket machine stay on whole cores", () => {
@@ -126,6 +127,12 @@ Deno.test("what no socket holds takes the fewest sockets, then the fewest nodes"
   assert.equal(taken(bigNode, 32, held), "4,16-23,25-31,36,48-55,57-63");
 });
 
+Deno.test("within a socket too the fewest nodes are used, even if that takes more cache groups", () => {
+  const spec = { sockets: 1, nodesPerSocket: 3, coresPerNode: 6, threads: 1, coresPerCache: 2 };
+  // Node 0 has the one cache group that is all free (4-5), nodes 1 and 2 have half of each of theirs.
+  assert.equal(taken(spec, 6, { claimed: "0-3,7,9,11,13,15,17" }), "6,8,10,12,14,16");
+});
+
 Deno.test("CPU 0's core is left alone as long as another place is as good", () => {
   assert.equal(taken(bigNode, 1), "1");
   assert.equal(taken(bigNode, 14), "1-7,33-39", "the rest of node 0 is an exact fit");
@@ -152,6 +159,11 @@ Deno.test("with 8 threads a core, whole cores are whole and a remainder stays on
     "of the broken cores, one that holds all 3",
   );
   assert.equal(taken(power8, 2, { claimed: "20-23,26-31" }), "24-25", "which it completes");
+  assert.equal(
+    taken({ ...power8, coresPerCache: 10 }, 2, { claimed: "20-23,26-31" }),
+    "24-25",
+    "in one cache too",
+  );
   assert.equal(taken(power8, 10, { claimed: "26-31" }), "8-15,24-25");
 });
 

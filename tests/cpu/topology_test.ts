@@ -60,6 +60,11 @@ Deno.test("a node without memory stands for the nearest that has some", () => {
     "0",
     "distances unknown",
   );
+  assert.equal(
+    nearest({ omit: (path) => path.endsWith("/distance") }, 6),
+    "3",
+    "its own memory, distances unknown",
+  );
   assert.equal(nearest({ memoryLess: [0, 1, 2, 3] }, 6), "", "no memory known at all");
 });
 

@@ -4,7 +4,8 @@ import { CpuListError, CpuSet } from "../../src/cpu/cpu_set.ts";
 import { assume, changes } from "../../src/ledger/changes.ts";
 import type { Claim, ContainerRef } from "../../src/ledger/claim.ts";
 import { DEFAULT_POLICY, Ledger, type Policy } from "../../src/ledger/ledger.ts";
-import { admit, type Plan, type Refusal, release } from "../../src/ledger/plan.ts";
+import { admit, type Plan, release, settle } from "../../src/ledger/plan.ts";
+import type { Refusal } from "../../src/ledger/refusal.ts";
 import { type MachineSpec, topologyOf } from "../fixtures/sysfs.ts";
 
 export function cpus(list: string): CpuSet {
@@ -18,10 +19,11 @@ export function ref(name: string): ContainerRef {
 }
 
 export const pinned = (list: string): Claim => ({ kind: "pinned", cpus: cpus(list) });
-export const exclusive = (count: number, forbidden = ""): Claim => ({
+export const exclusive = (count: number, forbidden = "", movable = true): Claim => ({
   kind: "exclusive",
   count,
   forbidden: cpus(forbidden),
+  movable,
 });
 export const shared = (forbidden = ""): Claim => ({ kind: "shared", forbidden: cpus(forbidden) });
 
@@ -50,6 +52,16 @@ export class Books {
 
   end(name: string): void {
     this.#adopt(release(this.ledger, name));
+  }
+
+  /** The container starts: its creation can't be undone any more. */
+  start(name: string): void {
+    this.ledger = settle(this.ledger, name);
+  }
+
+  /** Any later reply: it carries what earlier ones couldn't. */
+  laterReply(): void {
+    this.#adopt(this.ledger);
   }
 
   /** The CPUs on which a container should be running. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { bigNode, twoCpuVm } from "../fixtures/sysfs.ts";
-import { Books, cpus, exclusive, pinned, shared } from "./books.ts";
+import { admit, release } from "../../src/ledger/plan.ts";
+import { Books, cpus, exclusive, pinned, ref, shared } from "./books.ts";
 
 // bigNode: 2 sockets, 4 NUMA nodes of 8 cores; threads of a core are N and N+32; node k has 8k..8k+7 and its siblings.
 
@@ -29,18 +30,6 @@ Deno.test("a pinned CPU that doesn't exist is refused as invalid, with the ones 
     decision.message,
     "cpuset: pod ns/p container c: weka.io/cores-ids names CPU 999, not online on this node (online: 0-63)",
   );
-});
-
-Deno.test("a pinned claim on an exclusive CPU is refused with the holder, and nothing changes", () => {
-  const books = new Books(bigNode);
-  const held = books.create("db", exclusive(2));
-  const before = books.ledger;
-  const said = books.create("p", pinned(held));
-  assert.match(
-    said,
-    /^cpuset: pod ns\/p container c: needs CPUs .* are held exclusively by ns\/db container c$/,
-  );
-  assert.equal(books.ledger, before);
 });
 
 Deno.test("a pinned claim never leaves the shared pool empty, but may use reserved CPUs", () => {
@@ -149,4 +138,34 @@ Deno.test("the same ledger and the same claim give the same CPUs", () => {
     return [5, 7, 1, 2, 9].map((n, i) => books.create(`c${i}`, exclusive(n)));
   };
   assert.deepEqual(play(), play());
+});
+
+Deno.test("a restarted container supersedes its predecessor and gets the same CPUs, whatever comes late", () => {
+  const books = new Books(bigNode);
+  books.create("other", exclusive(2));
+  const before = books.create("db", exclusive(3));
+  books.create("third", exclusive(2));
+  const again = { ...ref("db"), id: "db-2" };
+  const decision = admit(books.ledger, again, exclusive(3));
+  assert(decision.kind === "plan");
+  assert.equal(decision.grant.cpus?.toString(), before);
+  assert.equal(decision.next.assignments.get("db"), undefined);
+  assert.equal(release(decision.next, "db"), decision.next, "a late stop of the old one changes nothing");
+});
+
+Deno.test("a restarted container that claims more is placed anew, without its predecessor in the way", () => {
+  const books = new Books(twoCpuVm, { minShared: 0 });
+  books.create("db", exclusive(1));
+  const decision = admit(books.ledger, { ...ref("db"), id: "db-2" }, exclusive(2));
+  assert(decision.kind === "plan");
+  assert.equal(decision.grant.cpus?.toString(), "0-1");
+});
+
+Deno.test("containers of pods without a uid supersede nobody", () => {
+  const books = new Books(bigNode);
+  const nameless = (id: string) => ({ ...ref("x"), id, podUid: "" });
+  const one = admit(books.ledger, nameless("1"), exclusive(2));
+  assert(one.kind === "plan");
+  const two = admit(one.next, nameless("2"), exclusive(2));
+  assert(two.kind === "plan" && two.next.assignments.size === 2);
 });

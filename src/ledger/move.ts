@@ -1,0 +1,79 @@
+/**
+ * Moving exclusive containers out of the way of a pinned one. A move takes only CPUs that nobody claims now, or
+ * the container's own: so no container waits for another to leave, and there are no chains and no cycles.
+ */
+import type { CpuSet } from "../cpu/cpu_set.ts";
+import { retake } from "../cpu/retake.ts";
+import { describe, type ExclusiveClaim } from "./claim.ts";
+import type { Assignment, Displaced, Ledger } from "./ledger.ts";
+import { countFree } from "./refusal.ts";
+
+/** The ledger in which nobody exclusive is left on the wanted CPUs, and who was moved for that. */
+export interface Moved {
+  readonly next: Ledger;
+  readonly displaced: readonly Displaced[];
+}
+
+type Holder = Assignment & { readonly claim: ExclusiveClaim };
+
+/** Moves every exclusive holder off `wanted`; a clause that says who can't be moved and why, where one can't. */
+export function displace(ledger: Ledger, wanted: CpuSet): Moved | string {
+  const holders = ledger.holders(wanted).filter((a): a is Holder => a.claim.kind === "exclusive");
+  const fixed = holders.find(({ claim }) => !claim.movable);
+  if (fixed !== undefined) {
+    return `${held(wanted, fixed)}, which may not be moved`;
+  }
+  let next = ledger;
+  for (let rest = holders; rest.length > 0;) {
+    const holder = tightest(ledger, next, wanted, rest);
+    const grant = placeAnew(ledger, next, wanted, holder);
+    if (grant === undefined) return shortage(ledger, next, wanted, holder);
+    next = next.with({ ...holder, grant });
+    rest = rest.filter((other) => other !== holder);
+  }
+  return { next, displaced: holders.map(({ container, grant }) => ({ id: container.id, from: grant })) };
+}
+
+/**
+ * The ledger after a creation that failed before it started: those who were moved for it go back, if what they had
+ * is still free.
+ */
+export function moveBack(ledger: Ledger, displaced: readonly Displaced[]): Ledger {
+  return displaced.reduce((next, { id, from }) => {
+    const holder = next.assignments.get(id);
+    const free = holder?.grant.size === from.size && from.isSubsetOf(next.sharedPool.union(holder.grant));
+    return holder !== undefined && free ? next.with({ ...holder, grant: from }) : next;
+  }, ledger);
+}
+
+/** CPUs that `holder` may be moved to; `before` is the ledger in which nobody has moved yet. */
+function openTo(before: Ledger, next: Ledger, wanted: CpuSet, { claim, grant }: Holder): CpuSet {
+  const others = before.claimed.difference(grant).union(next.claimed.difference(grant)).union(wanted);
+  return before.topology.online.difference(others).difference(before.policy.systemReserved).difference(
+    claim.forbidden,
+  );
+}
+
+/** The one with the least to choose from goes first: it has the most to lose by another's choice. */
+function tightest(before: Ledger, next: Ledger, wanted: CpuSet, holders: readonly Holder[]): Holder {
+  const slack = (holder: Holder) => openTo(before, next, wanted, holder).size - holder.claim.count;
+  return holders.reduce((best, holder) => slack(holder) < slack(best) ? holder : best);
+}
+
+function placeAnew(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): CpuSet | undefined {
+  const free = openTo(before, next, wanted, holder);
+  const claimed = next.claimed.difference(holder.grant).union(wanted);
+  const own = holder.grant.intersection(free);
+  return retake({ topology: before.topology, free, claimed, count: holder.claim.count, own });
+}
+
+function shortage(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): string {
+  const { count } = holder.claim;
+  const needs = `moving it needs ${count} ${count === 1 ? "CPU" : "CPUs"}`;
+  return `${held(wanted, holder)}; ${needs}, ${countFree(openTo(before, next, wanted, holder).size)}`;
+}
+
+function held(wanted: CpuSet, { container, grant }: Holder): string {
+  const theirs = wanted.intersection(grant);
+  return `${theirs} ${theirs.size === 1 ? "is" : "are"} held exclusively by ${describe(container)}`;
+}
