@@ -5,103 +5,83 @@
  * an agent is used once: step it, keep the one that comes back.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
+import { ask, listed, promoted, scanned, waited } from "./agent_rebuild.ts";
+import {
+  type Agent,
+  close,
+  describe,
+  idle,
+  type Input,
+  log,
+  logOutput,
+  type Output,
+  type Step,
+  unlinked,
+} from "./agent_values.ts";
 import type { Topology } from "./cpu/topology.ts";
-import type { Policy } from "./ledger/ledger.ts";
-import type { LogRecord } from "./log_record.ts";
+import { NOTHING_EARLY } from "./nri/early.ts";
 import { RegisterPluginRequestSchema } from "./nri/gen/nri_pb.ts";
 import { advance } from "./nri/lifecycle.ts";
 import { type Call, decodeCall, RUNTIME_SERVICE } from "./nri/methods.ts";
-import { freshNode, type Node, type RefusalReason, type Reply, type Served } from "./nri/node.ts";
+import type { Node, RefusalReason, Reply, Served } from "./nri/node.ts";
 import { answerAfterBug, serve } from "./nri/serve.ts";
 import { ProtocolError } from "./wire/errors.ts";
 import { Session, type SessionEvent } from "./wire/session.ts";
 import { Code } from "./wire/ttrpc.ts";
 
+export {
+  type Agent,
+  type Input,
+  newAgent,
+  type Output,
+  type Reconfigure,
+  type Step,
+} from "./agent_values.ts";
+
 /** The NRI version whose messages this plugin understands; told at registration. */
 const NRI_VERSION = "0.12.0";
 
 /**
- * How long the runtime may take, in milliseconds, from the connection to its Configure. Its own limit
- * for a registration is 5 s; twice that is a runtime that has forgotten us.
+ * Milliseconds from the connection to the runtime's Configure: its own limit for a registration is 5 s,
+ * twice that is a runtime that has forgotten us.
  */
 const CONFIGURE_TIMEOUT = 10_000;
-
-/** Who the plugin says it is. */
-export interface Identity {
-  readonly name: string;
-  /** Two digits; plugins are called in the order of their indices. */
-  readonly index: string;
-}
-
-export interface Agent {
-  readonly identity: Identity;
-  readonly node: Node;
-  readonly link?: Link;
-}
-
-/** What belongs to one connection and ends with it. */
-interface Link {
-  readonly session: Session;
-  /** When this connection is given up unless the runtime has configured us, in the clock of the ticks. */
-  readonly configureBy: number;
-}
-
-/** `now` is in milliseconds of any clock that never goes back. */
-export type Input =
-  | { readonly kind: "connected"; readonly now: number; readonly topology: Topology }
-  | { readonly kind: "received"; readonly bytes: Uint8Array }
-  | { readonly kind: "disconnected" }
-  | { readonly kind: "tick"; readonly now: number };
-
-export type Output =
-  | { readonly kind: "send"; readonly bytes: Uint8Array }
-  | { readonly kind: "log"; readonly record: LogRecord }
-  /** The connection is of no more use; the host closes it and reports `disconnected`. */
-  | { readonly kind: "close" };
-
-export interface Step {
-  readonly agent: Agent;
-  readonly outputs: readonly Output[];
-}
-
-/** An agent without a connection. */
-export function newAgent(identity: Identity, topology: Topology, policy: Policy, dryRun: boolean): Agent {
-  return { identity, node: freshNode(topology, policy, dryRun) };
-}
 
 /** Takes one input in. Throws nothing: a bug is caught, logged and answered, and the ledger is kept. */
 export function step(agent: Agent, input: Input): Step {
   switch (input.kind) {
     case "connected":
-      return connected(agent, input.now, input.topology);
+      return connected({ ...agent, now: input.now }, input.topology);
     case "received":
       return received(agent, input.bytes);
     case "disconnected":
       return disconnected(agent);
     case "tick":
-      return tick(agent, input.now);
+      return tick({ ...agent, now: input.now });
+    case "listed":
+      return listed(agent, input.listing);
+    case "scanned":
+      return scanned(agent, input.claims);
+    case "settings":
+      return idle({ ...agent, node: { ...agent.node, ...input.settings } });
+    case "promoted":
+      return promoted({ ...agent, now: input.now });
   }
 }
 
-function connected({ identity, node }: Agent, now: number, topology: Topology): Step {
+function connected(agent: Agent, topology: Topology): Step {
   const session = new Session("plugin");
   const request = create(RegisterPluginRequestSchema, {
-    pluginName: identity.name,
-    pluginIdx: identity.index,
+    pluginName: agent.identity.name,
+    pluginIdx: agent.identity.index,
     nriVersion: NRI_VERSION,
   });
-  const { bytes } = session.call(
-    RUNTIME_SERVICE,
-    "RegisterPlugin",
-    toBinary(RegisterPluginRequestSchema, request),
-  );
-  const phase = advance("disconnected", "connected") ?? node.phase;
+  const payload = toBinary(RegisterPluginRequestSchema, request);
+  const { bytes } = session.call(RUNTIME_SERVICE, "RegisterPlugin", payload);
+  const phase = advance("disconnected", "connected") ?? agent.node.phase;
+  const node = { ...agent.node, phase, topology, parts: [], early: NOTHING_EARLY };
   return {
-    agent: {
-      identity,
-      node: { ...node, phase, topology, parts: [] },
-      link: { session, configureBy: now + CONFIGURE_TIMEOUT },
-    },
+    agent: { ...agent, node, link: { session, connectedAt: agent.now } },
     outputs: [{ kind: "send", bytes }],
   };
 }
@@ -123,7 +103,7 @@ function received(agent: Agent, bytes: Uint8Array): Step {
     }
     return { agent: current, outputs };
   } catch (error) {
-    const closing = close(current, `the connection is closed: ${describe(error)}`);
+    const closing = close(current, describe(error));
     return { agent: closing.agent, outputs: [...outputs, ...closing.outputs] };
   }
 }
@@ -138,11 +118,21 @@ function called(agent: Agent, session: Session, { stream, service, method, paylo
     const reply = { kind: "refuse", reason: "unimplemented", message } as const;
     return { agent, outputs: [send(session, stream, reply), log("debug", message)] };
   }
-  const { node, reply, logs } = serveOrExplain(agent.node, call);
+  const configured = call.kind === "Configure" ? configure(agent, call.request.config) : idle(agent);
+  const { node, reply, logs } = serveOrExplain(configured.agent.node, call);
+  const asked = call.kind === "Configure"
+    ? idle({ ...configured.agent, node })
+    : ask({ ...configured.agent, node });
   return {
-    agent: { ...agent, node },
-    outputs: [send(session, stream, reply), ...logs.map((record): Output => ({ kind: "log", record }))],
+    agent: asked.agent,
+    outputs: [send(session, stream, reply), ...configured.outputs, ...logs.map(logOutput), ...asked.outputs],
   };
+}
+
+function configure(agent: Agent, text: string): Step {
+  if (agent.link === undefined) return idle(agent);
+  const configured = { ...agent, link: { ...agent.link, configuredAt: agent.now } };
+  return { agent: configured, outputs: text === "" ? [] : [{ kind: "configure", text }] };
 }
 
 /** The one place where a bug in deciding is caught: nothing was adopted, so the old node still stands. */
@@ -173,22 +163,12 @@ function disconnected(agent: Agent): Step {
   }
 }
 
-function tick(agent: Agent, now: number): Step {
-  const late = agent.node.phase === "registering" && agent.link !== undefined &&
-    now >= agent.link.configureBy;
-  if (!late) return { agent, outputs: [] };
-  return close(
-    agent,
-    `the connection is closed: the runtime didn't configure the plugin within ${CONFIGURE_TIMEOUT / 1000} s`,
-  );
-}
-
-function close(agent: Agent, why: string): Step {
-  return { agent: unlinked(agent), outputs: [log("error", why), { kind: "close" }] };
-}
-
-function unlinked({ identity, node }: Agent): Agent {
-  return { identity, node: { ...node, phase: "disconnected", parts: [] } };
+function tick(agent: Agent): Step {
+  const { link, node, now } = agent;
+  const forgotten = node.phase === "registering" && link !== undefined &&
+    now - link.connectedAt >= CONFIGURE_TIMEOUT;
+  if (!forgotten) return waited(agent);
+  return close(agent, `the runtime didn't configure the plugin within ${CONFIGURE_TIMEOUT / 1000} s`);
 }
 
 /** The codes by which each refusal travels; none of them makes a runtime drop the plugin. */
@@ -205,16 +185,4 @@ function send(session: Session, stream: number, reply: Reply): Output {
     ? session.answer(stream, reply.payload)
     : session.refuse(stream, { code: STATUS[reply.reason], message: reply.message });
   return { kind: "send", bytes };
-}
-
-function log(level: LogRecord["level"], message: string, fields?: LogRecord["fields"]): Output {
-  return { kind: "log", record: fields === undefined ? { level, message } : { level, message, fields } };
-}
-
-/** A peer's mistake by its sentence; one of ours with the place it was made. */
-function describe(error: unknown): string {
-  if (error instanceof ProtocolError) {
-    return `the runtime broke the protocol (${error.code}): ${error.message}`;
-  }
-  return error instanceof Error ? error.stack ?? error.message : String(error);
 }

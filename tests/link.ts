@@ -8,7 +8,8 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { type Agent, type Input, newAgent, step } from "../src/agent.ts";
+import { type Agent, type Input, newAgent, type Output, step } from "../src/agent.ts";
+import type { Setup } from "../src/agent_values.ts";
 import { DEFAULT_POLICY } from "../src/ledger/ledger.ts";
 import type { LogRecord } from "../src/log_record.ts";
 import {
@@ -38,7 +39,11 @@ import { containerOf, podOf, type Wanted } from "./nri/messages.ts";
 /** How the bytes on their way to the agent are cut. */
 export type Cut = (bytes: Uint8Array) => Iterable<Uint8Array>;
 
+const whole: Cut = (bytes) => [bytes];
+
 export class Link {
+  /** What the host was asked for, besides sending and logging. */
+  readonly asked: Output[] = [];
   agent: Agent;
   runtime = new Session("runtime");
   readonly logs: LogRecord[] = [];
@@ -47,16 +52,22 @@ export class Link {
 
   constructor(
     readonly machine: MachineSpec = twoCpuVm,
-    dryRun = false,
-    readonly cut: Cut = (bytes) => [bytes],
+    readonly setup: Partial<Setup> = {},
+    readonly cut: Cut = whole,
   ) {
-    const identity = { name: "weka-cpuset", index: "99" };
-    this.agent = newAgent(identity, topologyOf(machine), DEFAULT_POLICY, dryRun);
+    this.agent = newAgent({
+      identity: { name: "weka-cpuset", index: "99" },
+      topology: topologyOf(machine),
+      policy: DEFAULT_POLICY,
+      dryRun: false,
+      standby: false,
+      ...setup,
+    });
   }
 
   /** Everything up to serving, with these containers already running. */
-  static serving(running: readonly Wanted[] = [], machine?: MachineSpec, dryRun?: boolean): Link {
-    const link = new Link(machine, dryRun);
+  static serving(running: readonly Wanted[] = [], machine?: MachineSpec, setup?: Partial<Setup>): Link {
+    const link = new Link(machine, setup);
     link.register();
     link.configure();
     link.synchronize(running);
@@ -79,8 +90,8 @@ export class Link {
     return { name: pluginName, index: pluginIdx };
   }
 
-  configure(): number {
-    const request = { runtimeName: "containerd", runtimeVersion: "v2", requestTimeout: 2000n };
+  configure(config = ""): number {
+    const request = { config, runtimeName: "containerd", runtimeVersion: "v2", requestTimeout: 2000n };
     return this.ask("Configure", ConfigureRequestSchema, request, ConfigureResponseSchema).events;
   }
 
@@ -118,6 +129,11 @@ export class Link {
       this.ask("StopContainer", StopContainerRequestSchema, subject(wanted), StopContainerResponseSchema)
         .update,
     );
+  }
+
+  start(wanted: Wanted): void {
+    const request = { event: Event.START_CONTAINER, ...subject(wanted) };
+    this.ask("StateChange", StateChangeEventSchema, request, EmptySchema);
   }
 
   remove(wanted: Wanted): void {
@@ -162,6 +178,7 @@ export class Link {
       if (output.kind === "send") this.runtime.receive(output.bytes);
       if (output.kind === "log") this.logs.push(output.record);
       if (output.kind === "close") this.closed = true;
+      if (["list", "scan", "apply", "configure"].includes(output.kind)) this.asked.push(output);
     }
   }
 

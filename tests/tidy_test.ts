@@ -9,10 +9,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "assert.ts": [],
   "log_record.ts": [],
   "cpu": ["assert.ts"],
+  "config": ["cpu", "assert.ts"],
   "ledger": ["cpu", "assert.ts"],
   "wire": ["assert.ts", "nri/gen/ttrpc_pb.ts"],
   "nri": ["ledger", "cpu", "wire/errors.ts", "nri/gen", "assert.ts", "log_record.ts"],
-  "agent.ts": ["nri", "ledger", "wire", "cpu", "assert.ts", "log_record.ts"],
+  "agent.ts": ["agent_values.ts", "agent_rebuild.ts", "nri", "ledger", "wire", "cpu", "log_record.ts"],
+  "agent_rebuild.ts": ["agent_values.ts", "nri", "ledger", "cpu", "log_record.ts"],
+  "agent_values.ts": ["nri", "ledger", "wire", "cpu", "log_record.ts"],
   "host": ["assert.ts", "log_record.ts", "cpu"],
   "cli": ["*"],
   "main.ts": ["*"],
@@ -20,11 +23,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 /** Packages that may be used by each part; who isn't listed uses none. */
 const PACKAGES: Record<string, readonly string[]> = {
+  "config": ["zod", "yaml"],
   "wire": ["@bufbuild/protobuf"],
   "nri": ["@bufbuild/protobuf"],
   "agent.ts": ["@bufbuild/protobuf"],
   "host": ["@logtape/logtape", "@grpc/grpc-js", "@bufbuild/protobuf"],
-  "cli": ["commander", "zod", "yaml"],
+  "cli": ["commander"],
   "main.ts": ["commander"],
 };
 

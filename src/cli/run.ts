@@ -5,6 +5,7 @@
 import { type Agent, type Input, newAgent, type Output, step } from "../agent.ts";
 import { discover } from "../cpu/discover.ts";
 import type { Topology } from "../cpu/topology.ts";
+import type { Config } from "../config/schema.ts";
 import { backoff } from "../host/backoff.ts";
 import { type Log, openLog } from "../host/log.ts";
 import { pause } from "../host/pause.ts";
@@ -14,7 +15,6 @@ import { readerOf } from "../host/sysfs.ts";
 import { DEFAULT_POLICY } from "../ledger/ledger.ts";
 import type { LogLevel } from "../log_record.ts";
 import { nodeFacts } from "./node_facts.ts";
-import type { Options } from "./options.ts";
 
 /** Milliseconds between ticks: what is due is looked at this often. */
 const TICK = 1000;
@@ -26,19 +26,25 @@ const REPEAT_LOG = 60_000;
 
 /** Runs until `stop` is aborted; resolves when the request in hand is answered and the log is written. */
 export async function run(
-  options: Options,
+  config: Config,
   version: string,
   stop: AbortSignal,
-  log = openLog(options.logLevel),
+  log = openLog(config.log.level),
 ): Promise<void> {
   try {
-    const read = readerOf(options.sysfsRoot);
+    const read = readerOf(config.sysfsRoot);
     const { topology, warnings } = discover(read);
-    log.write({ level: "info", message: "starting", fields: { version, ...nodeFacts(options, topology) } });
+    log.write({ level: "info", message: "starting", fields: { version, ...nodeFacts(config, topology) } });
     for (const message of warnings) log.write({ level: "warn", message });
-    const identity = { name: options.pluginName, index: options.pluginIndex };
-    const agent = newAgent(identity, topology, DEFAULT_POLICY, options.dryRun);
-    await new External(agent, options.socket, () => discover(read).topology, log, stop).serve();
+    const identity = { name: config.pluginName, index: config.pluginIndex };
+    const settings = { policy: DEFAULT_POLICY, dryRun: config.dryRun };
+    const agent = newAgent({
+      identity,
+      topology,
+      standby: false,
+      ...settings,
+    });
+    await new External(agent, config.socket, () => discover(read).topology, log, stop).serve();
     log.write({ level: "info", message: "stopped, every container keeps its CPUs" });
   } finally {
     await log.flush();

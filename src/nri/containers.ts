@@ -3,7 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { assume, type Change, changes } from "../ledger/changes.ts";
 import { describe } from "../ledger/claim.ts";
 import type { Assignment, Ledger } from "../ledger/ledger.ts";
-import { admit, type Grant, type Plan, release } from "../ledger/plan.ts";
+import { admit, type Grant, type Plan, release, settle } from "../ledger/plan.ts";
 import { type Refusal, refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
 import {
@@ -37,6 +37,11 @@ export function createContainer(node: Node, { pod, container }: Subject): Served
   return decision.kind === "refusal"
     ? refused(node, decision, warnings)
     : granted(node, ref.id, decision, warnings);
+}
+
+/** From here on a creation can't fail any more: who was moved for it stays where it is. */
+export function startContainer(node: Node, { container }: Subject): Served {
+  return { node: { ...node, ledger: settle(node.ledger, container.id) }, reply: NEUTRAL, logs: [] };
 }
 
 /**

@@ -33,7 +33,12 @@ export interface Subject {
   readonly container: Container;
 }
 
-type ContainerCall = "CreateContainer" | "UpdateContainer" | "StopContainer" | "RemoveContainer";
+type ContainerCall =
+  | "CreateContainer"
+  | "StartContainer"
+  | "UpdateContainer"
+  | "StopContainer"
+  | "RemoveContainer";
 
 /** One call of the runtime. */
 export type Call =
@@ -47,6 +52,7 @@ export type Call =
 /** Events that are asked for: only what is used, since a runtime refuses a mask with a bit it doesn't know. */
 export const SUBSCRIBED: readonly Event[] = [
   Event.CREATE_CONTAINER,
+  Event.START_CONTAINER,
   Event.UPDATE_CONTAINER,
   Event.STOP_CONTAINER,
   Event.REMOVE_CONTAINER,
@@ -74,7 +80,7 @@ const METHODS: Readonly<Record<string, Decode>> = {
   StopPodSandbox: notification(Event.STOP_POD_SANDBOX, PodRequestSchema),
   RemovePodSandbox: notification(Event.REMOVE_POD_SANDBOX, PodRequestSchema),
   PostCreateContainer: notification(Event.POST_CREATE_CONTAINER, ContainerRequestSchema),
-  StartContainer: notification(Event.START_CONTAINER, ContainerRequestSchema),
+  StartContainer: (payload) => about("StartContainer", decode(ContainerRequestSchema, payload)),
   PostStartContainer: notification(Event.POST_START_CONTAINER, ContainerRequestSchema),
   PostUpdateContainer: notification(Event.POST_UPDATE_CONTAINER, ContainerRequestSchema),
   ValidateContainerAdjustment: notification(
@@ -94,9 +100,9 @@ export function decodeCall(service: string, method: string, payload: Uint8Array)
 
 function stateChange(payload: Uint8Array): Call {
   const request = decode(StateChangeEventSchema, payload);
-  return request.event === Event.REMOVE_CONTAINER
-    ? about("RemoveContainer", request)
-    : { kind: "Notification", event: request.event };
+  if (request.event === Event.START_CONTAINER) return about("StartContainer", request);
+  if (request.event === Event.REMOVE_CONTAINER) return about("RemoveContainer", request);
+  return { kind: "Notification", event: request.event };
 }
 
 function notification(event: Event, schema: DescMessage): Decode {

@@ -2,6 +2,7 @@ import type { Topology } from "../cpu/topology.ts";
 import { Ledger, type Policy } from "../ledger/ledger.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { SynchronizeRequest } from "./gen/nri_pb.ts";
+import { type Early, NOTHING_EARLY } from "./early.ts";
 import type { Phase } from "./lifecycle.ts";
 
 /** What the agent knows and stands for between two calls. Immutable. */
@@ -13,6 +14,10 @@ export interface Node {
   readonly ledger: Ledger;
   /** The parts of a Synchronize that isn't complete yet. */
   readonly parts: readonly SynchronizeRequest[];
+  /** What was heard of containers while they weren't known yet. */
+  readonly early: Early;
+  /** Another agent decides on this node; this one answers everything as if it weren't there. */
+  readonly standby: boolean;
   /** Decide and log, but answer as if nothing needed changing and nothing were refused. */
   readonly dryRun: boolean;
 }
@@ -35,14 +40,23 @@ export interface Served {
 /** The answer without a field set: success, and nothing to change. */
 export const NEUTRAL: Reply = { kind: "answer", payload: new Uint8Array() };
 
+/** What the administrator decides, as far as it changes what the agent does. */
+export interface Settings {
+  readonly policy: Policy;
+  readonly dryRun: boolean;
+}
+
 /** A node that has heard of no container yet. */
-export function freshNode(topology: Topology, policy: Policy, dryRun: boolean): Node {
+export function freshNode(topology: Topology, { policy, dryRun }: Settings, standby: boolean): Node {
+  const ledger = Ledger.empty(topology, policy);
   return {
     phase: "disconnected",
     topology,
     policy,
-    ledger: Ledger.empty(topology, policy),
+    ledger,
     parts: [],
+    early: NOTHING_EARLY,
+    standby,
     dryRun,
   };
 }

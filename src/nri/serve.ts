@@ -4,7 +4,14 @@
  */
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { LogRecord } from "../log_record.ts";
-import { createContainer, removeContainer, stopContainer, updateContainer } from "./containers.ts";
+import {
+  createContainer,
+  removeContainer,
+  startContainer,
+  stopContainer,
+  updateContainer,
+} from "./containers.ts";
+import { noteEarly, NOTHING_EARLY } from "./early.ts";
 import { type ConfigureRequest, ConfigureResponseSchema } from "./gen/nri_pb.ts";
 import { advance, type Happening } from "./lifecycle.ts";
 import { type Call, eventMask, SUBSCRIBED } from "./methods.ts";
@@ -22,7 +29,30 @@ export function serve(node: Node, call: Call): Served {
       logs: [{ level: "warn", message }],
     };
   }
-  return dispatch({ ...node, phase }, call);
+  const advanced = { ...node, phase };
+  const served = node.standby ? standBy(advanced, call) : dispatch(advanced, call);
+  const unknown = !node.standby && served.node.phase !== "serving" && served.reply.kind === "answer";
+  return unknown
+    ? { ...served, node: { ...served.node, early: noteEarly(served.node.early, call) } }
+    : served;
+}
+
+/** What an agent answers while another one decides on the node: it is there, and changes nothing. */
+function standBy(node: Node, call: Call): Served {
+  if (call.kind === "Configure") return configure(node, call.request);
+  const reply = call.kind === "Synchronize" ? neutralSynchronize(call.request.more) : NEUTRAL;
+  return { node, reply, logs: [] };
+}
+
+/** The node of an agent that stood by and decides from now on: it first has to hear what runs. */
+export function promote(node: Node): Node {
+  return {
+    ...node,
+    phase: advance(node.phase, "promoted") ?? node.phase,
+    standby: false,
+    parts: [],
+    early: NOTHING_EARLY,
+  };
 }
 
 /**
@@ -49,6 +79,8 @@ function dispatch(node: Node, call: Call): Served {
       return call.request.more ? gather(node, call.request) : synchronize(node, call.request);
     case "CreateContainer":
       return createContainer(node, call);
+    case "StartContainer":
+      return startContainer(node, call);
     case "UpdateContainer":
       return updateContainer(node, call);
     case "StopContainer":

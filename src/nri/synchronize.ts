@@ -5,7 +5,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import { assume, changes } from "../ledger/changes.ts";
+import { assume, type Change, changes } from "../ledger/changes.ts";
 import { type Claim, describe } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { type Found, recover } from "../ledger/recover.ts";
@@ -18,6 +18,8 @@ import {
   type SynchronizeRequest,
   SynchronizeResponseSchema,
 } from "./gen/nri_pb.ts";
+import { type Listing, NOTHING_EARLY, withEarly } from "./early.ts";
+import { advance } from "./lifecycle.ts";
 import type { Node, Reply, Served } from "./node.ts";
 import { readClaim, recordOf, refOf } from "./read_claim.ts";
 import { updatesOf } from "./write_reply.ts";
@@ -45,24 +47,78 @@ export function gather(node: Node, part: SynchronizeRequest): Served {
 
 /** The last part: the ledger is rebuilt, and what differs from it is corrected in the answer. */
 export function synchronize(node: Node, last: SynchronizeRequest): Served {
-  const { found, logs } = findContainers(node.topology, [...node.parts, last]);
-  const ledger = recover(node.topology, node.policy, found);
-  const sent = changes(ledger);
+  const parts = [...node.parts, last];
+  const listing = {
+    pods: parts.flatMap((part) => part.pods),
+    containers: parts.flatMap((part) => part.containers),
+  };
+  const rebuilt = rebuild(node, listing);
+  const sent = changes(rebuilt.ledger);
   const update = node.dryRun ? [] : updatesOf(sent);
   const payload = toBinary(SynchronizeResponseSchema, create(SynchronizeResponseSchema, { update }));
   return {
-    node: { ...node, parts: [], ledger: assume(ledger, sent) },
+    node: known(node, assume(rebuilt.ledger, sent)),
     reply: { kind: "answer", payload },
-    logs: [...logs, ...degradedLogs(ledger), summary(ledger, sent.length)],
+    logs: [...rebuilt.logs, summary("synchronized", rebuilt.ledger, sent.length)],
   };
+}
+
+/** What came of a list that no call brought: there is no reply that could carry the corrections. */
+export interface Adopted {
+  readonly node: Node;
+  /** What differs, in the order in which it is to be put right; it stays owed until it is. */
+  readonly owed: readonly Change[];
+  readonly logs: readonly LogRecord[];
+}
+
+/** The ledger is rebuilt from a list that the agent has fetched by itself. */
+export function adoptListing(node: Node, listing: Listing): Adopted {
+  const { ledger, logs } = rebuild(node, listing);
+  return adopted(node, ledger, [
+    ...logs,
+    summary("synchronized from the CRI", ledger, changes(ledger).length),
+  ]);
+}
+
+/**
+ * The last resort, where nobody tells which containers run: `claims`, the CPUs that somebody seems to have for
+ * itself, are treated as pinned, so that no new container is given them.
+ */
+export function adoptClaims(node: Node, claims: CpuSet): Adopted {
+  const { ledger, logs } = rebuild(node, { pods: [], containers: [] });
+  const container = { id: "unknown", name: "unknown", pod: "unknown", namespace: "unknown", podUid: "" };
+  const holder = {
+    container,
+    claim: { kind: "pinned", cpus: claims },
+    grant: claims,
+    record: claims,
+  } as const;
+  const message = "degraded: the running containers are unknown, the CPUs that seem taken are left alone";
+  const record: LogRecord = { level: "error", message, fields: { claims: claims.toString() } };
+  return adopted(node, claims.isEmpty ? ledger : ledger.with(holder), [...logs, record]);
+}
+
+function adopted(node: Node, ledger: Ledger, logs: readonly LogRecord[]): Adopted {
+  const phase = advance(node.phase, "listed") ?? node.phase;
+  return { node: known({ ...node, phase }, ledger), owed: node.dryRun ? [] : changes(ledger), logs };
+}
+
+function known(node: Node, ledger: Ledger): Node {
+  return { ...node, parts: [], early: NOTHING_EARLY, ledger };
+}
+
+function rebuild(node: Node, listing: Listing): { ledger: Ledger; logs: LogRecord[] } {
+  const { found, logs } = findContainers(node.topology, withEarly(listing, node.early));
+  const ledger = recover(node.topology, node.policy, found);
+  return { ledger, logs: [...logs, ...degradedLogs(ledger)] };
 }
 
 type Finding = { found: Found[]; logs: LogRecord[] };
 
-function findContainers(topology: Topology, parts: readonly SynchronizeRequest[]): Finding {
-  const pods = new Map(parts.flatMap((part) => part.pods.map((pod) => [pod.id, pod])));
+function findContainers(topology: Topology, listing: Listing): Finding {
+  const pods = new Map(listing.pods.map((pod) => [pod.id, pod]));
   const all: Finding = { found: [], logs: [] };
-  for (const container of parts.flatMap((part) => part.containers)) {
+  for (const container of listing.containers) {
     if (container.state === ContainerState.CONTAINER_STOPPED) continue;
     const { found, logs } = findContainer(topology, pods.get(container.podSandboxId), container);
     all.found.push(...found);
@@ -119,9 +175,9 @@ function degradedLogs(ledger: Ledger): LogRecord[] {
   );
 }
 
-function summary(ledger: Ledger, updates: number): LogRecord {
+function summary(message: string, ledger: Ledger, updates: number): LogRecord {
   const kinds = { pinned: 0, exclusive: 0, shared: 0 };
   for (const { claim, grant } of ledger.assignments.values()) kinds[grant.isEmpty ? "shared" : claim.kind]++;
   const fields = { ...kinds, pool: ledger.sharedPool.toString(), updates };
-  return { level: "info", message: "synchronized", fields };
+  return { level: "info", message, fields };
 }

@@ -1,7 +1,7 @@
 /** External mode against the embedded runtime, over a real socket: connecting, serving, and coming back. */
 import assert from "node:assert/strict";
-import type { Options } from "../../src/cli/options.ts";
 import { run } from "../../src/cli/run.ts";
+import { type Config, DEFAULTS } from "../../src/config/schema.ts";
 import { readerOf } from "../../src/host/sysfs.ts";
 import type { LogRecord } from "../../src/log_record.ts";
 import { bigNode, sysfsTree, topologyOf, writeTree } from "../fixtures/sysfs.ts";
@@ -34,10 +34,10 @@ class Stage {
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
-  private constructor(readonly runtime: EmbeddedRuntime, readonly options: Options) {}
+  private constructor(readonly runtime: EmbeddedRuntime, readonly config: Config) {}
 
   static async with(
-    settings: { runtime?: Partial<RuntimeOptions>; agent?: Partial<Options> },
+    settings: { runtime?: Partial<RuntimeOptions>; agent?: Partial<Config> },
     play: (stage: Stage) => Promise<void>,
   ): Promise<void> {
     const dir = await Deno.makeTempDir();
@@ -47,13 +47,10 @@ class Stage {
     const online = topologyOf(bigNode).online;
     const runtime = EmbeddedRuntime.start({ socketPath, cgroupRoot, online, ...settings.runtime });
     const roots = { sysfsRoot: SYSFS, cgroupRoot, procRoot: "/proc" };
-    const identity = { pluginName: "weka-cpuset", pluginIndex: "99" };
     const stage = new Stage(runtime, {
+      ...DEFAULTS,
       socket: socketPath,
-      ...identity,
       ...roots,
-      logLevel: "debug",
-      dryRun: false,
       ...settings.agent,
     });
     try {
@@ -68,7 +65,7 @@ class Stage {
 
   startAgent(): void {
     const log = { write: (record: LogRecord) => void this.logs.push(record), flush: () => Promise.resolve() };
-    this.#running = run(this.options, "test", this.#stop.signal, log);
+    this.#running = run(this.config, "test", this.#stop.signal, log);
   }
 
   async stopAgent(): Promise<void> {
@@ -197,7 +194,7 @@ Deno.test("without a socket it says so once, keeps trying, and is there when the
 
 Deno.test("a plugin index that the runtime doesn't take is said, with its reason", async () => {
   await Stage.with({ agent: { pluginIndex: "xx" } }, async (stage) => {
-    const refused = () => stage.logs.find((r) => r.message.startsWith("the runtime refused to register"));
+    const refused = () => stage.logs.find((r) => r.message.includes("the runtime refused to register"));
     while (refused() === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
   });
 });
@@ -215,18 +212,9 @@ Deno.test("stopping answers the request in hand and leaves every set as it is", 
 });
 
 Deno.test("a sysfs without CPUs is a failure at the start, in one sentence", async () => {
-  const options = {
-    socket: "/nowhere",
-    pluginName: "p",
-    pluginIndex: "99",
-    logLevel: "error",
-    dryRun: false,
-    sysfsRoot: "/nonexistent",
-    cgroupRoot: "/",
-    procRoot: "/proc",
-  } as const;
+  const config = { ...DEFAULTS, sysfsRoot: "/nonexistent" };
   await assert.rejects(
-    run(options, "test", new AbortController().signal),
+    run(config, "test", new AbortController().signal),
     /can't tell which CPUs are online: .*devices\/system\/cpu\/online/,
   );
 });

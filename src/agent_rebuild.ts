@@ -1,0 +1,92 @@
+/**
+ * Finding the running containers when the runtime doesn't tell them: containerd 1.7.24 never synchronizes a plugin
+ * that it launched, and one that stood by and takes over has missed the telling.
+ *
+ *     not told ──first event, or a second──▶ list ──ten seconds──▶ scan
+ *
+ * Whatever answers first is taken over; a list that comes after a scan replaces it.
+ */
+import type { CpuSet } from "./cpu/cpu_set.ts";
+import {
+  type Agent,
+  describe,
+  idle,
+  type Link,
+  log,
+  logOutput,
+  type Output,
+  type Step,
+} from "./agent_values.ts";
+import type { Listing } from "./nri/early.ts";
+import type { Node } from "./nri/node.ts";
+import { promote } from "./nri/serve.ts";
+import { adoptClaims, type Adopted, adoptListing } from "./nri/synchronize.ts";
+
+/** Milliseconds from Configure to asking for the running containers, when no Synchronize and no event has come. */
+const LIST_AFTER = 1000;
+/** Milliseconds from asking for them to doing without. */
+const LIST_TIMEOUT = 10_000;
+
+/** Asks, once a connection, for the running containers where the runtime should have told them by now. */
+export function ask(agent: Agent): Step {
+  const { link, node, now } = agent;
+  if (link === undefined || link.askedAt !== undefined || node.standby || node.phase !== "configured") {
+    return idle(agent);
+  }
+  const message = "the runtime didn't synchronize the plugin, its containers are asked of the CRI";
+  return {
+    agent: { ...agent, link: { ...link, askedAt: now } },
+    outputs: [log("info", message), { kind: "list" }],
+  };
+}
+
+/** Nobody else decides on the node any more: what runs has to be heard of first. */
+export function promoted(agent: Agent): Step {
+  if (!agent.node.standby) return idle(agent);
+  const { link: before, ...rest } = agent;
+  const node = promote(agent.node);
+  const asked = ask(before === undefined ? { ...rest, node } : { ...rest, node, link: notAsked(before) });
+  const first = log("info", "this agent decides on the node from now on");
+  return { agent: asked.agent, outputs: [first, ...asked.outputs] };
+}
+
+function notAsked({ askedAt: _, scanned: __, ...link }: Link): Link {
+  return link;
+}
+
+/** The list has come. */
+export function listed(agent: Agent, listing: Listing): Step {
+  return agent.link?.askedAt === undefined
+    ? idle(agent)
+    : adopt(agent, (node) => adoptListing(node, listing));
+}
+
+/** There still is no list; these CPUs seem taken. */
+export function scanned(agent: Agent, claims: CpuSet): Step {
+  return agent.node.phase === "configured" ? adopt(agent, (node) => adoptClaims(node, claims)) : idle(agent);
+}
+
+/** What is due by now, while the running containers aren't known. */
+export function waited(agent: Agent): Step {
+  const { link, node, now } = agent;
+  if (link === undefined || node.phase !== "configured" || node.standby) return idle(agent);
+  if (link.askedAt === undefined) {
+    return now - (link.configuredAt ?? now) >= LIST_AFTER ? ask(agent) : idle(agent);
+  }
+  if (link.scanned || now - link.askedAt < LIST_TIMEOUT) return idle(agent);
+  return { agent: { ...agent, link: { ...link, scanned: true } }, outputs: [{ kind: "scan" }] };
+}
+
+/** Takes over what was found out about the running containers, and has the differences put right. */
+function adopt(agent: Agent, by: (node: Node) => Adopted): Step {
+  try {
+    const { node, owed, logs } = by(agent.node);
+    const apply: Output[] = owed.length === 0 ? [] : [{ kind: "apply", changes: owed }];
+    return { agent: { ...agent, node }, outputs: [...logs.map(logOutput), ...apply] };
+  } catch (error) {
+    return {
+      agent,
+      outputs: [log("error", `bug while taking over the containers, please report it: ${describe(error)}`)],
+    };
+  }
+}

@@ -1,0 +1,117 @@
+/** What goes into `step` and what comes out of it, and the agent itself: values all. */
+import type { CpuSet } from "./cpu/cpu_set.ts";
+import type { Topology } from "./cpu/topology.ts";
+import type { Change } from "./ledger/changes.ts";
+import type { LogRecord } from "./log_record.ts";
+import type { Listing } from "./nri/early.ts";
+import { freshNode, type Node, type Settings } from "./nri/node.ts";
+import { ProtocolError } from "./wire/errors.ts";
+import type { Session } from "./wire/session.ts";
+
+/** Who the plugin says it is. */
+export interface Identity {
+  readonly name: string;
+  /** Two digits; plugins are called in the order of their indices. */
+  readonly index: string;
+}
+
+export interface Agent {
+  readonly identity: Identity;
+  readonly node: Node;
+  /** The time of the last input that told it. */
+  readonly now: number;
+  readonly link?: Link;
+}
+
+/** What belongs to one connection and ends with it. */
+export interface Link {
+  readonly session: Session;
+  readonly connectedAt: number;
+  readonly configuredAt?: number;
+  /** When the host was asked for the running containers. */
+  readonly askedAt?: number;
+  /** It took too long: the host was asked which CPUs seem taken. */
+  readonly scanned?: true;
+}
+
+/** `now` is in milliseconds of any clock that never goes back. */
+export type Input =
+  | { readonly kind: "connected"; readonly now: number; readonly topology: Topology }
+  | { readonly kind: "received"; readonly bytes: Uint8Array }
+  | { readonly kind: "disconnected" }
+  | { readonly kind: "tick"; readonly now: number }
+  /** The answer to `list`. */
+  | { readonly kind: "listed"; readonly listing: Listing }
+  /** The answer to `scan`: CPUs that somebody seems to have for itself. */
+  | { readonly kind: "scanned"; readonly claims: CpuSet }
+  /** The answer to `configure`, and any later change of mind. */
+  | { readonly kind: "settings"; readonly settings: Settings }
+  /** Nobody else decides on this node any more. */
+  | { readonly kind: "promoted"; readonly now: number };
+
+export type Output =
+  | { readonly kind: "send"; readonly bytes: Uint8Array }
+  | { readonly kind: "log"; readonly record: LogRecord }
+  /** The runtime's configuration text: what it means is to be reported as `settings`, before any more bytes. */
+  | { readonly kind: "configure"; readonly text: string }
+  /** Find out which containers run, however long it takes, and report `listed`. */
+  | { readonly kind: "list" }
+  /** Look into the cgroup tree for CPUs that are taken, and report `scanned`. */
+  | { readonly kind: "scan" }
+  /** Bring these about by the runtime's other interface, one after the other, as far as possible. */
+  | { readonly kind: "apply"; readonly changes: readonly Change[] }
+  /** The connection is of no more use; the host closes it and reports `disconnected`. */
+  | { readonly kind: "close" };
+
+export interface Step {
+  readonly agent: Agent;
+  readonly outputs: readonly Output[];
+}
+
+/** What an agent is made of. */
+export interface Setup extends Settings {
+  readonly identity: Identity;
+  readonly topology: Topology;
+  /** Another agent decides, until `promoted`. */
+  readonly standby: boolean;
+}
+
+/** An agent without a connection. */
+export function newAgent(setup: Setup): Agent {
+  const { identity, topology, standby } = setup;
+  return { identity, now: 0, node: freshNode(topology, setup, standby) };
+}
+
+/** Nothing to do. */
+export function idle(agent: Agent): Step {
+  return { agent, outputs: [] };
+}
+
+/** Ends the connection, for a reason that is worth an error in the log. */
+export function close(agent: Agent, why: string): Step {
+  return {
+    agent: unlinked(agent),
+    outputs: [log("error", `the connection is closed: ${why}`), { kind: "close" }],
+  };
+}
+
+/** Without a connection, and so without a phase; what is known is kept until a runtime tells anew. */
+export function unlinked({ link: _, ...agent }: Agent): Agent {
+  return { ...agent, node: { ...agent.node, phase: "disconnected", parts: [] } };
+}
+
+export function logOutput(record: LogRecord): Output {
+  return { kind: "log", record };
+}
+
+export function log(level: LogRecord["level"], message: string, fields?: LogRecord["fields"]): Output {
+  return { kind: "log", record: fields === undefined ? { level, message } : { level, message, fields } };
+}
+
+/** A peer's mistake by its sentence; one of ours with the place it was made. */
+export function describe(error: unknown): string {
+  if (error instanceof ProtocolError) {
+    return `the runtime broke the protocol (${error.code}): ${error.message}`;
+  }
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}

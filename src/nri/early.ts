@@ -1,0 +1,50 @@
+/**
+ * Containers heard of before the list of the running ones has come. The list is taken at some moment between: it
+ * may miss a container that was created meanwhile, and may name one that has ended.
+ */
+import type { Container, PodSandbox } from "./gen/nri_pb.ts";
+import type { Call, Subject } from "./methods.ts";
+
+/** By container id: what was created, or undefined for what has ended. */
+export type Early = ReadonlyMap<string, Subject | undefined>;
+
+/** Pods and containers as the runtime lists them. */
+export interface Listing {
+  readonly pods: readonly PodSandbox[];
+  readonly containers: readonly Container[];
+}
+
+export const NOTHING_EARLY: Early = new Map();
+
+/** More containers than begin or end while a list is fetched; what is beyond is put right by the next list. */
+const MAX_EARLY = 10_000;
+
+/** What is known once `call` was answered with success. */
+export function noteEarly(early: Early, call: Call): Early {
+  if (early.size >= MAX_EARLY) return early;
+  switch (call.kind) {
+    case "CreateContainer":
+      return new Map(early).set(call.container.id, { pod: call.pod, container: call.container });
+    case "StopContainer":
+    case "RemoveContainer":
+      return new Map(early).set(call.container.id, undefined);
+    default:
+      return early;
+  }
+}
+
+/** The listing with what it has missed, and without what has ended since. */
+export function withEarly({ pods, containers }: Listing, early: Early): Listing {
+  if (early.size === 0) return { pods, containers };
+  const listed = new Set(containers.map(({ id }) => id));
+  const missed = [...early.values()].filter((s) => s !== undefined).filter((s) =>
+    !listed.has(s.container.id)
+  );
+  return {
+    pods: [...pods, ...missed.map(({ pod }) => pod)],
+    containers: [
+      ...containers.filter(({ id }) => !early.has(id) || early.get(id) !== undefined),
+      ...missed.map(({ container }) => container),
+    ],
+  };
+}
