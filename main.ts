@@ -1,6 +1,7 @@
 /** Entry point: reads the command line, hears signals, and sets the exit code. */
 import { CommanderError } from "commander";
-import { commandLine, OptionError } from "./src/cli/options.ts";
+import { OptionError } from "./src/cli/option_error.ts";
+import { commandLine } from "./src/cli/options.ts";
 import { run } from "./src/cli/run.ts";
 import { buildInfo } from "./src/host/build_info.ts";
 
@@ -8,9 +9,18 @@ const { version, commit, deno } = buildInfo();
 const stop = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, () => stop.abort());
 
+// Set by the runtime when it has started us; the descriptor is one end of a socket pair.
+const inherited = Deno.env.get("NRI_PLUGIN_SOCKET");
+
 const program = commandLine(
   `weka-cpuset ${version} (commit ${commit}, Deno ${deno})`,
-  (options) => run(options, version, stop.signal),
+  (effective) =>
+    run({
+      effective,
+      version,
+      stop: stop.signal,
+      ...(inherited === undefined ? {} : { inherited: Number(inherited) }),
+    }),
 ).exitOverride();
 
 try {

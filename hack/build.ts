@@ -23,7 +23,7 @@ export const compileFlags: readonly CompileFlag[] = [
   },
   { flag: "--allow-write", reason: "Connecting to a unix socket counts as writing it as well." },
   {
-    flag: "--allow-env=NRI_SOCKET,NRI_PLUGIN_NAME,NRI_PLUGIN_IDX",
+    flag: "--allow-env=NRI_SOCKET,NRI_PLUGIN_NAME,NRI_PLUGIN_IDX,NRI_PLUGIN_SOCKET,WEKA_CPUSET_*",
     reason: "The variables that every NRI plugin knows.",
   },
   {

@@ -76,7 +76,16 @@ async function playOn({ name, sysfs, topology, steps }: Machine, dir: string): P
   const runtime = EmbeddedRuntime.start({ socketPath, cgroupRoot, online: topology.online });
   const agent = new AgentProcess({
     executable: EXECUTABLE,
-    args: ["--socket", socketPath, "--sysfs-root", sysfs, "--cgroup-root", cgroupRoot],
+    args: [
+      "--socket",
+      socketPath,
+      "--sysfs-root",
+      sysfs,
+      "--cgroup-root",
+      cgroupRoot,
+      "--run-dir",
+      `${dir}/run`,
+    ],
     logFile: `${dir}/agent.log`,
   });
   const play = new Play({

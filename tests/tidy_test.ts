@@ -16,7 +16,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "agent.ts": ["agent_values.ts", "agent_rebuild.ts", "nri", "ledger", "wire", "cpu", "log_record.ts"],
   "agent_rebuild.ts": ["agent_values.ts", "nri", "ledger", "cpu", "log_record.ts"],
   "agent_values.ts": ["nri", "ledger", "wire", "cpu", "log_record.ts"],
-  "host": ["assert.ts", "log_record.ts", "cpu"],
+  "config": ["assert.ts", "log_record.ts", "cpu"],
+  "host": ["assert.ts", "log_record.ts", "cpu", "nri/gen/nri_pb.ts"],
   "cli": ["*"],
   "main.ts": ["*"],
 };

@@ -1,19 +1,19 @@
 import type { Topology } from "../cpu/topology.ts";
+import type { Config } from "../config/schema.ts";
 import { readerOf } from "../host/sysfs.ts";
-import type { Options } from "./options.ts";
 
 /** What machine this is, for the first line of the log: the figures that every question starts with. */
-export function nodeFacts(options: Options, topology: Topology): Record<string, string | number | boolean> {
-  const kernel = readerOf(options.procRoot)("sys/kernel/osrelease")?.trim() ?? "unknown";
+export function nodeFacts(config: Config, topology: Topology): Record<string, string | number | boolean> {
+  const kernel = readerOf(config.procRoot)("sys/kernel/osrelease")?.trim() ?? "unknown";
   return {
     online: topology.online.toString(),
     cores: topology.groups.cores.length,
     numaNodes: topology.groups.numaNodes.length,
     sockets: topology.groups.sockets.length,
     kernel,
-    cgroup: cgroupVersion(options.cgroupRoot),
-    socket: options.socket,
-    dryRun: options.dryRun,
+    cgroup: cgroupVersion(config.cgroupRoot),
+    socket: config.socket,
+    dryRun: config.dryRun,
   };
 }
 

@@ -1,67 +1,65 @@
 import { Command, Option } from "commander";
-// The small form of zod: the same checks, a third of the start-up time.
-import * as z from "zod/mini";
+import { CONFIG_VARIABLE } from "../config/environment.ts";
+import { defaultText, type Key, KEYS, valueAt } from "../config/keys.ts";
+import type { Given } from "../config/layers.ts";
+import { DEFAULTS } from "../config/schema.ts";
+import { printConfig } from "./config_command.ts";
+import { DEFAULT_FILE, type Effective, type Flags, loadConfig } from "./load_config.ts";
 
-const path = z.string().check(z.startsWith("/", "must be an absolute path, as in /sys"));
-const NAME = "must be 1 to 64 letters, digits, dots, dashes or underscores";
-
-const schema = z.object({
-  socket: path,
-  pluginName: z.string().check(z.regex(/^[A-Za-z0-9_.-]{1,64}$/, NAME)),
-  pluginIndex: z.string().check(z.regex(/^[0-9]{2}$/, "must be two digits, as in 99")),
-  logLevel: z.enum(["debug", "info", "warn", "error"], "must be debug, info, warn or error"),
-  dryRun: z._default(z.boolean(), false),
-  sysfsRoot: path,
-  cgroupRoot: path,
-  procRoot: path,
-});
-
-/** What the program was asked to do by its flags and environment. */
-export type Options = z.infer<typeof schema>;
-
-/** An option that can't be used: one sentence with its name, what it was and what would be right. */
-export class OptionError extends Error {
-  override name = "OptionError";
+/** What the command line looks at besides its arguments. */
+export interface Surroundings {
+  readonly environment: Readonly<Record<string, string>>;
+  /** The configuration file that is read if it is there and no other is named. */
+  readonly defaultFile: string;
 }
 
-/** The program's command line; `run` gets checked options only. */
-export function commandLine(version: string, run: (options: Options) => Promise<void>): Command {
-  return new Command("weka-cpuset")
+/**
+ * The program's command line; `run` is given the configuration with its problems, and decides what they mean.
+ * Only the flags are commander's: their values, like those of the other sources, are checked in src/config.
+ */
+export function commandLine(
+  version: string,
+  run: (effective: Effective) => Promise<void>,
+  surroundings: Surroundings = { environment: Deno.env.toObject(), defaultFile: DEFAULT_FILE },
+): Command {
+  const program = new Command("weka-cpuset")
     .description("Decides which CPUs each container of this Kubernetes node may run on (an NRI plugin).")
     .version(version, "--version", "print version, commit and Deno version")
     .helpOption("--help", "print this help")
-    .addOption(
-      option("--socket <path>", "the runtime's NRI socket", "/var/run/nri/nri.sock").env("NRI_SOCKET"),
-    )
-    .addOption(option("--plugin-name <name>", "name to register with", "weka-cpuset").env("NRI_PLUGIN_NAME"))
-    .addOption(
-      option("--plugin-index <NN>", "two digits; NRI calls plugins in their order", "99").env(
-        "NRI_PLUGIN_IDX",
-      ),
-    )
-    .addOption(option("--log-level <level>", "debug, info, warn or error", "info"))
-    .option("--dry-run", "decide and log, but change and refuse nothing")
-    .addOption(option("--sysfs-root <path>", "where sysfs is mounted", "/sys"))
-    .addOption(option("--cgroup-root <path>", "where the cgroup tree is mounted", "/sys/fs/cgroup"))
-    .addOption(option("--proc-root <path>", "where procfs is mounted", "/proc"))
+    .helpCommand(false)
     .allowExcessArguments(false)
-    .action((raw: unknown) => run(checkOptions(raw)));
+    .option(
+      "--config <path>",
+      `YAML file with all of this and more (default: ${DEFAULT_FILE} if there, env: ${CONFIG_VARIABLE})`,
+    );
+  for (const key of KEYS) {
+    if (key.flag !== undefined) program.addOption(optionOf(key, key.flag));
+  }
+  const load = () => loadConfig(flagsOf(program.opts()), surroundings.environment, surroundings.defaultFile);
+  program.action(async () => run(await load()));
+  program.command("config")
+    .description("print the effective configuration and where each value comes from")
+    .helpOption("--help", "print this help")
+    .action(async () => printConfig(await load()));
+  return program;
 }
 
-function option(flags: string, description: string, value: string): Option {
-  return new Option(flags, description).default(value);
+function optionOf(key: Key, flag: string): Option {
+  const fallback = defaultText(key.path);
+  const notes = [...(fallback === "" ? [] : [`default: ${fallback}`]), `env: ${key.variable}`];
+  const option = new Option(flag, `${key.about} (${notes.join(", ")})`);
+  return Array.isArray(valueAt(DEFAULTS, key.path))
+    ? option.argParser((value, before: string[] = []) => [...before, value])
+    : option;
 }
 
-/** @throws {OptionError} for the first option that can't be used */
-export function checkOptions(raw: unknown): Options {
-  const result = schema.safeParse(raw);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const key = String(issue?.path[0]);
-  const given = JSON.stringify((raw as Record<string, unknown>)[key]);
-  throw new OptionError(`${flagOf(key)} ${issue?.message}, but it is ${given}`);
-}
-
-function flagOf(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+/** Commander's values, by the name that it makes of a flag, as texts by key path. */
+function flagsOf(given: Readonly<Record<string, unknown>>): Flags {
+  const values = new Map<string, Given>();
+  for (const key of KEYS) {
+    if (key.flag === undefined) continue;
+    const value = given[new Option(key.flag).attributeName()];
+    if (value !== undefined) values.set(key.path, Array.isArray(value) ? value : String(value));
+  }
+  return { values, ...(typeof given["config"] === "string" ? { file: given["config"] } : {}) };
 }

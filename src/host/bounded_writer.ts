@@ -2,21 +2,24 @@
 export type WriteAll = (bytes: Uint8Array) => Promise<void>;
 
 /**
- * Lines written one after the other in the background. A reader that stalls must not stall the agent (a
- * late answer to the runtime leaves containers unplaced), so beyond `limit` waiting lines new ones are
- * dropped, and how many is said as soon as lines flow again.
+ * Lines written one after the other in the background. A reader that stalls or a disk that is full must not
+ * stall the agent (a late answer to the runtime leaves containers unplaced), so beyond `limit` waiting lines new
+ * ones are dropped, those that fail are too, and how many is said as soon as lines flow again.
  */
 export class BoundedWriter {
   readonly #write: WriteAll;
   readonly #limit: number;
+  readonly #sayDropped: (count: number) => string;
   readonly #encoder = new TextEncoder();
   #waiting: string[] = [];
   #dropped = 0;
   #draining: Promise<void> | undefined;
 
-  constructor(write: WriteAll, limit: number) {
+  /** `sayDropped` makes the line, with its newline, that says how many were dropped. */
+  constructor(write: WriteAll, limit: number, sayDropped: (count: number) => string) {
     this.#write = write;
     this.#limit = limit;
+    this.#sayDropped = sayDropped;
   }
 
   /** Takes a line (with its newline) in, or drops it; never waits, never throws. */
@@ -34,11 +37,16 @@ export class BoundedWriter {
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
       const lines = this.#waiting;
+      const dropped = this.#dropped;
       this.#waiting = [];
-      if (this.#dropped > 0) lines.push(`dropped ${this.#dropped} log lines, the reader was too slow\n`);
       this.#dropped = 0;
-      // Where even this fails there is nobody left to tell; the agent's work goes on.
-      await this.#write(this.#encoder.encode(lines.join(""))).catch(() => {});
+      const text = lines.join("") + (dropped > 0 ? this.#sayDropped(dropped) : "");
+      try {
+        await this.#write(this.#encoder.encode(text));
+      } catch {
+        // There is nobody left to tell for now; the agent's work goes on.
+        this.#dropped += dropped + lines.length;
+      }
     }
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The C library, for the few things that Deno doesn't do for a program with narrow permissions. Deno opens
- * files below /sys, /proc and /dev only for a program that is allowed everything; calling libc needs no more
- * than the permission to load this one library, so that running programs, the network and every other
- * library stay denied.
+ * The C library, for the few things that Deno doesn't do for a program with narrow permissions: files below
+ * /sys, /proc and /dev (which it opens only for a program that is allowed everything), an inherited socket, a
+ * lock that is tried. Calling libc needs no more than the permission to load this one library, so that running
+ * programs, the network and every other library stay denied.
  */
 
 /** Where distributions keep it: Debian and Ubuntu; Red Hat, SUSE and Amazon; by architecture. */
@@ -13,23 +13,55 @@ export const LIBC_PATHS: readonly string[] = [
   "/usr/lib64/libc.so.6",
 ];
 
+/** What `poll` and `flockPatiently` wait for is waited for on a thread of Deno's pool, the rest returns at once. */
 const SYMBOLS = {
   open: { parameters: ["buffer", "i32"], result: "i32" },
+  openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  ftruncate: { parameters: ["i32", "i64"], result: "i32" },
+  fchmod: { parameters: ["i32", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  flock: { parameters: ["i32", "i32"], result: "i32" },
+  flockPatiently: { name: "flock", parameters: ["i32", "i32"], result: "i32", nonblocking: true },
+  poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
+  recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+  geteuid: { parameters: [], result: "u32" },
+  syscall: { parameters: ["i64", "i32", "buffer", "i32", "u32", "buffer"], result: "i64" },
+  __errno_location: { parameters: [], result: "pointer" },
+  strerror: { parameters: ["i32"], result: "pointer" },
+  memcpy: { parameters: ["buffer", "pointer", "usize"], result: "void" },
+  strncpy: { parameters: ["buffer", "pointer", "usize"], result: "void" },
 } as const;
 
-/** open(2): O_RDONLY | O_CLOEXEC, as on every Linux architecture that we build for. */
-const READ_ONLY = 0o2000000;
+/** Flags of open(2); these two differ between the architectures that we build for, see <asm/fcntl.h>. */
+const ARM = Deno.build.arch === "aarch64";
+export const O_DIRECTORY = ARM ? 0o40000 : 0o200000;
+export const O_NOFOLLOW = ARM ? 0o100000 : 0o400000;
+export const O_RDONLY = 0;
+export const O_RDWR = 2;
+export const O_CREAT = 0o100;
+export const O_CLOEXEC = 0o2000000;
+/** In place of a directory's descriptor: the current directory, see openat(2). */
+export const AT_FDCWD = -100;
+
+export const EINTR = 4;
+/** Also EWOULDBLOCK. */
+export const EAGAIN = 11;
 
 type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 let loaded: Libc | undefined;
 
 /**
- * The functions of libc, loaded at the first call.
+ * The functions of libc, loaded at the first call. They are called as in C: the caller looks at the result,
+ * and at `lastError` when it is negative.
  * @throws {Error} naming the places that were searched
  */
-function libc(): Libc {
+export function libc(): Libc {
   const problems: string[] = [];
   for (const path of loaded === undefined ? LIBC_PATHS : []) {
     try {
@@ -48,11 +80,33 @@ function libc(): Libc {
 }
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** A string as C has them. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(`${text}\0`);
+}
+
+const errorNumber = new Int32Array(1);
+const errorText = new Uint8Array(128);
+
+/**
+ * Why the call just before this one failed: errno(3) and its sentence. For calls that returned at once only (errno
+ * belongs to the thread), and before anything else is called or awaited.
+ */
+export function lastError(): { readonly code: number; readonly text: string } {
+  const { __errno_location, memcpy, strerror, strncpy } = libc();
+  // Reading through a pointer object would need the permission for all of FFI; copying by libc doesn't.
+  memcpy(errorNumber, __errno_location(), BigInt(errorNumber.byteLength));
+  const code = errorNumber[0] ?? 0;
+  strncpy(errorText, strerror(code), BigInt(errorText.length - 1));
+  return { code, text: decoder.decode(errorText.subarray(0, errorText.indexOf(0))) };
+}
 
 /** The bytes of a file that is no longer than `buffer`, as a part of it; undefined when it can't be read or is longer. */
 export function readInto(buffer: Uint8Array<ArrayBuffer>, path: string): Uint8Array | undefined {
   const { open, read, close } = libc();
-  const file = open(encoder.encode(`${path}\0`), READ_ONLY);
+  const file = open(cString(path), O_RDONLY | O_CLOEXEC);
   if (file < 0) return undefined;
   let length = 0;
   let count: number;

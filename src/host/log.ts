@@ -1,54 +1,118 @@
-import {
-  configureSync,
-  getLogfmtFormatter,
-  getLogger,
-  type LogLevel as LogTapeLevel,
-} from "@logtape/logtape";
 import type { LogLevel, LogRecord } from "../log_record.ts";
 import { BoundedWriter, type WriteAll } from "./bounded_writer.ts";
+import { FORMATS } from "./log_format.ts";
+import { pause } from "./pause.ts";
+import { RepeatLimit } from "./repeat_limit.ts";
+import { RotatingFile, type RotatingFileOptions } from "./rotating_file.ts";
 
 /** Lines that may wait for a slow reader of the log: some hundred kilobytes. */
 const MAX_WAITING = 2000;
+/** Characters of a message or a field; what is longer is cut. */
+const MAX_TEXT = 2000;
+/** Milliseconds that a flush waits for a reader that has stalled. */
+const FLUSH_PATIENCE = 400;
 
-const LEVELS: Readonly<Record<LogLevel, LogTapeLevel>> = {
-  debug: "debug",
-  info: "info",
-  warn: "warning",
-  error: "error",
-};
+const WEIGHTS: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
 /** Where the program's log records go. */
 export interface Log {
+  /** Never waits, never throws. */
   write(record: LogRecord): void;
-  /** Resolves when all that was written has left the process. */
+  /** Resolves when all that was written has left the process, or half a second later at most. */
   flush(): Promise<void>;
 }
 
+/** A log whose level can be changed while it is in use. */
+export interface LevelledLog extends Log {
+  /** From now on, records below `level` are left out. */
+  setLevel(level: LogLevel): void;
+}
+
+/** What is logged, and where to. */
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** `text` (the default) are logfmt lines, `time=… level=… msg="…" key=value`; `json` is an object a line. */
+  readonly format?: "text" | "json" | undefined;
+  /** In place of stderr. Where it can't be written, lines are dropped and counted, and each next one tries again. */
+  readonly file?: RotatingFileOptions | undefined;
+}
+
 /**
- * A log of logfmt lines (`time=… level=… msg="…" key=value`). Values are quoted and control characters
- * escaped by the formatter, so a pod's name can't forge a line.
+ * A log that can't stall, flood or end the program: lines wait within a bound, what repeats is held back and
+ * summarised, and what can't be written is dropped, counted, and owned up to. `write` is for tests.
  */
-export function openLog(level: LogLevel, write: WriteAll = toStderr): Log {
-  const writer = new BoundedWriter(write, MAX_WAITING);
-  const format = getLogfmtFormatter();
-  configureSync({
-    reset: true,
-    sinks: { lines: (record) => writer.push(String(format(record))) },
-    loggers: [
-      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["lines"] },
-      { category: [], lowestLevel: LEVELS[level], sinks: ["lines"] },
-    ],
-  });
-  const logger = getLogger("weka-cpuset");
+export function openLog(options: LogOptions, write: WriteAll = sinkOf(options)): LevelledLog {
+  const format = FORMATS[options.format ?? "text"];
+  const lineOf = (record: LogRecord) => format(record, Date.now());
+  const lines = new BoundedWriter(write, MAX_WAITING, (count) =>
+    lineOf({
+      level: "warn",
+      message: `dropped ${count} log lines, the log's reader was too slow or its file couldn't be written`,
+    }));
+  const repeats = new RepeatLimit();
+  let level = options.level;
+  let turning: number | undefined;
+
+  function turn(): void {
+    clearTimeout(turning);
+    turning = undefined;
+    for (const summary of repeats.turn(performance.now())) lines.push(lineOf(summary));
+  }
+
   return {
-    write: ({ level, message, fields }) => logger[level](literal(message), { ...fields }),
-    flush: () => writer.flush(),
+    write(record) {
+      if (WEIGHTS[record.level] < WEIGHTS[level]) return;
+      if (performance.now() >= repeats.endsAt) turn();
+      const cut = cutLong(record);
+      if (repeats.admits(cut)) return lines.push(lineOf(cut));
+      if (turning !== undefined) return;
+      turning = setTimeout(turn, repeats.endsAt - performance.now());
+      Deno.unrefTimer(turning);
+    },
+    async flush() {
+      turn();
+      const done = new AbortController();
+      await Promise.race([lines.flush(), pause(FLUSH_PATIENCE, done.signal)]);
+      done.abort();
+    },
+    setLevel(next) {
+      level = next;
+    },
   };
 }
 
-/** LogTape reads `{name}` in a message as a placeholder; ours are finished sentences. */
-function literal(message: string): string {
-  return message.replace(/[{}]/g, "$&$&");
+function cutLong(record: LogRecord): LogRecord {
+  const cut = <T>(value: T) =>
+    typeof value === "string" && value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value;
+  const fields = Object.entries(record.fields ?? {}).map(([name, value]) => [name, cut(value)]);
+  return {
+    ...record,
+    message: cut(record.message),
+    ...record.fields && { fields: Object.fromEntries(fields) },
+  };
+}
+
+function sinkOf({ file }: LogOptions): WriteAll {
+  if (file === undefined) return toStderr;
+  const rotating = new RotatingFile(file);
+  let works = true;
+  return async (bytes) => {
+    try {
+      await rotating.append(bytes);
+      works = true;
+    } catch (error) {
+      // Said once: when there is an stderr, it is the only place left, and not awaited, since it may stall.
+      if (works) toStderr(new TextEncoder().encode(complaint(file.path, error))).catch(() => {});
+      works = false;
+      throw error;
+    }
+  };
+}
+
+function complaint(path: string, error: unknown): string {
+  return `weka-cpuset: can't log to ${path}: ${
+    (error as Error).message
+  }; its lines are dropped until I can\n`;
 }
 
 async function toStderr(bytes: Uint8Array): Promise<void> {

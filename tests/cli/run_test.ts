@@ -1,36 +1,17 @@
 /** External mode against the embedded runtime, over a real socket: connecting, serving, and coming back. */
 import assert from "node:assert/strict";
+import type { Effective } from "../../src/cli/load_config.ts";
+import { OptionError } from "../../src/cli/option_error.ts";
 import { run } from "../../src/cli/run.ts";
 import { type Config, DEFAULTS } from "../../src/config/schema.ts";
-import { readerOf } from "../../src/host/sysfs.ts";
-import type { LogRecord } from "../../src/log_record.ts";
-import { bigNode, sysfsTree, topologyOf, writeTree } from "../fixtures/sysfs.ts";
-import { readManifests } from "../runtime/manifest.ts";
+import { bigNode, topologyOf } from "../fixtures/sysfs.ts";
+import type { PodSpec } from "../runtime/manifest.ts";
 import { EmbeddedRuntime, type RuntimeOptions } from "../runtime/runtime.ts";
-
-readerOf("/sys")("kernel/osrelease"); // loads libc outside of the tests, where it is no leak
-
-// A thousand small files: written once for all tests.
-const SYSFS = Deno.makeTempDirSync();
-writeTree(SYSFS, sysfsTree(bigNode));
-globalThis.addEventListener("unload", () => Deno.removeSync(SYSFS, { recursive: true }));
-
-const PINNED = manifest("pinned", { "weka.io/cores-ids": "8-9,40" }, {});
-const EXCLUSIVE = manifest("exclusive", {}, { cpu: "4", memory: "1Gi" });
-const SHARED = manifest("shared", {}, {});
-
-function manifest(name: string, annotations: Record<string, string>, limits: Record<string, string>) {
-  const spec = { containers: [{ name: "c", image: "none", resources: { limits } }] };
-  const [pod] = readManifests(
-    JSON.stringify({ apiVersion: "v1", kind: "Pod", metadata: { name, annotations }, spec }),
-  );
-  assert(pod !== undefined);
-  return pod;
-}
+import { effective, EXCLUSIVE, manifest, PINNED, Records, SHARED, SYSFS } from "./stage.ts";
 
 /** A runtime and an agent on a made-up 64-CPU machine, for the length of a test. */
 class Stage {
-  readonly logs: LogRecord[] = [];
+  readonly log = new Records();
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
@@ -41,16 +22,18 @@ class Stage {
     play: (stage: Stage) => Promise<void>,
   ): Promise<void> {
     const dir = await Deno.makeTempDir();
-    const socketPath = `${dir}/nri.sock`;
+    const socket = `${dir}/nri.sock`;
     const cgroupRoot = `${dir}/cgroup`;
     await Deno.mkdir(cgroupRoot);
     const online = topologyOf(bigNode).online;
-    const runtime = EmbeddedRuntime.start({ socketPath, cgroupRoot, online, ...settings.runtime });
-    const roots = { sysfsRoot: SYSFS, cgroupRoot, procRoot: "/proc" };
+    const runtime = EmbeddedRuntime.start({ socketPath: socket, cgroupRoot, online, ...settings.runtime });
     const stage = new Stage(runtime, {
       ...DEFAULTS,
-      socket: socketPath,
-      ...roots,
+      socket,
+      cgroupRoot,
+      sysfsRoot: SYSFS,
+      criSockets: [`${dir}/none.sock`],
+      runDir: `${dir}/run`,
       ...settings.agent,
     });
     try {
@@ -64,8 +47,12 @@ class Stage {
   }
 
   startAgent(): void {
-    const log = { write: (record: LogRecord) => void this.logs.push(record), flush: () => Promise.resolve() };
-    this.#running = run(this.config, "test", this.#stop.signal, log);
+    this.#running = run({
+      effective: effective(this.config),
+      version: "test",
+      stop: this.#stop.signal,
+      log: this.log,
+    });
   }
 
   async stopAgent(): Promise<void> {
@@ -75,7 +62,7 @@ class Stage {
 
   /** Runs a pod; its CPUs as the cgroup tree has them, or the message of its refusal. */
   async place(
-    pod: ReturnType<typeof manifest>,
+    pod: PodSpec,
   ): Promise<{ id: string; container: string; refused?: string }> {
     const { id, containers, refused } = await this.runtime.runPod(pod);
     const message = refused[0]?.message;
@@ -176,26 +163,78 @@ Deno.test("a dry run changes nothing and refuses nothing", async () => {
     const placed = [await stage.place(PINNED), await stage.place(EXCLUSIVE), await stage.place(SHARED)];
     placed.push(await stage.place(manifest("bad", { "weka.io/cores-ids": "5-2" }, {})));
     for (const { container } of placed) assert.equal(stage.cpusOf(container), "0-63");
-    assert(stage.logs.some((r) => r.message.startsWith("would refuse: cpuset: pod default/bad")));
+    assert(stage.log.has("would refuse: cpuset: pod default/bad"));
   });
 });
 
-Deno.test("without a socket it says so once, keeps trying, and is there when the runtime comes", async () => {
+Deno.test("without a socket it says so, keeps trying, and is there when the runtime comes", async () => {
   await Stage.with({}, async (stage) => {
     await stage.runtime.pluginReady();
-    await stage.runtime.restart(async () => {
-      const noSocket = () => stage.logs.filter((r) => r.message.startsWith("there is no NRI socket")).length;
-      while (noSocket() === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    });
+    await stage.runtime.restart(() => stage.log.until("there is no NRI socket at "));
     await stage.runtime.pluginReady();
-    assert.equal(stage.logs.filter((r) => r.message.startsWith("there is no NRI socket")).length, 1);
   });
 });
 
 Deno.test("a plugin index that the runtime doesn't take is said, with its reason", async () => {
-  await Stage.with({ agent: { pluginIndex: "xx" } }, async (stage) => {
-    const refused = () => stage.logs.find((r) => r.message.includes("the runtime refused to register"));
-    while (refused() === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+  await Stage.with(
+    { agent: { pluginIndex: "xx" } },
+    (stage) =>
+      stage.log.until(
+        "the connection is closed: the runtime refused to register the plugin xx-weka-cpuset: ",
+      ),
+  );
+});
+
+Deno.test("a second agent waits for the end of the first, unregistered, and then takes over", async () => {
+  await Stage.with({}, async (stage) => {
+    await stage.runtime.pluginReady();
+    const { container } = await stage.place(EXCLUSIVE);
+    const before = stage.cpusOf(container);
+    const log = new Records();
+    const stop = new AbortController();
+    const second = run({
+      effective: effective(stage.config),
+      version: "test",
+      stop: stop.signal,
+      log,
+    });
+    assert(log.has("another agent decides on this node, waiting for its end"));
+    await stage.stopAgent();
+    await stage.runtime.log.until(
+      () => stage.runtime.log.of("synchronized").length === 2,
+      "the second",
+      20_000,
+    );
+    assert.equal(stage.cpusOf(container), before);
+    const pinned = await stage.place(PINNED);
+    assert.equal(stage.cpusOf(pinned.container), "8-9,40");
+    stop.abort();
+    await second;
+  });
+});
+
+Deno.test("a dry run needs no leave: it watches beside the one that decides", async () => {
+  await Stage.with({}, async (stage) => {
+    await stage.runtime.pluginReady();
+    const log = new Records();
+    const stop = new AbortController();
+    const config = { ...stage.config, dryRun: true, pluginName: "watcher", pluginIndex: "98" };
+    const watcher = run({
+      effective: effective(config),
+      version: "test",
+      stop: stop.signal,
+      log,
+    });
+    await stage.runtime.log.until(
+      () => stage.runtime.log.of("synchronized").length === 2,
+      "the watcher",
+      20_000,
+    );
+    const { container } = await stage.place(PINNED);
+    assert.equal(stage.cpusOf(container), "8-9,40");
+    assert(log.has("placed pinned"));
+    stop.abort();
+    await watcher;
   });
 });
 
@@ -207,14 +246,34 @@ Deno.test("stopping answers the request in hand and leaves every set as it is", 
     await stage.stopAgent();
     await stage.runtime.pluginGone();
     assert.equal(stage.cpusOf(container), before);
-    assert.equal(stage.logs.at(-1)?.message, "stopped, every container keeps its CPUs");
+    assert.equal(stage.log.records.at(-1)?.message, "stopped, every container keeps its CPUs");
   });
 });
 
 Deno.test("a sysfs without CPUs is a failure at the start, in one sentence", async () => {
   const config = { ...DEFAULTS, sysfsRoot: "/nonexistent" };
+  const started = run({
+    effective: effective(config),
+    version: "test",
+    stop: new AbortController().signal,
+    log: new Records(),
+  });
+  await assert.rejects(started, /can't tell which CPUs are online: .*devices\/system\/cpu\/online/);
+});
+
+Deno.test("a configuration with problems is refused before anything starts", async () => {
+  const problem = {
+    sentence: "log.level must be debug, info, warn or error",
+  } as Effective["problems"][number];
+  const broken = { ...effective(DEFAULTS), problems: [problem] };
+  const started = run({
+    effective: broken,
+    version: "test",
+    stop: new AbortController().signal,
+    log: new Records(),
+  });
   await assert.rejects(
-    run(config, "test", new AbortController().signal),
-    /can't tell which CPUs are online: .*devices\/system\/cpu\/online/,
+    started,
+    (error) => error instanceof OptionError && error.message.includes("log.level"),
   );
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
+import { CriError } from "./cri.ts";
 import { eventually } from "./eventually.ts";
 import { allowedCpus, cpuset, cpusetDirectory } from "./machine.ts";
 import type { Running, TestNode } from "./node.ts";
-import { CriError } from "./cri.ts";
 import type { Pod } from "./pods.ts";
 
 /** The container's process says that it may run on exactly `cpus`, and so does its cgroup. */
@@ -25,6 +25,17 @@ export async function assertRefused(node: TestNode, pod: Pod, message: RegExp): 
     assert.match(error.message, message);
     return true;
   });
+}
+
+/** The pod gets none of `cpus`: it runs on others, or where there are none it is refused. It is ended again. */
+export async function assertKeepsOff(node: TestNode, pod: Pod, cpus: readonly number[]): Promise<void> {
+  const container = await node.run(pod).catch((error) => {
+    assert(error instanceof CriError, `${error}`);
+    assert.match(error.message, /cpuset: pod \S+ container main: needs \d+ exclusive CPU/);
+  });
+  if (container === undefined) return;
+  assert.deepEqual(allowedCpus(container.pid).filter((cpu) => cpus.includes(cpu)), []);
+  await node.end(container);
 }
 
 /** Does `action`, and resolves with the cpuset files of `containers` that were written meanwhile, changed or not. */

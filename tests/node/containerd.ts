@@ -16,17 +16,37 @@ export interface Containerd {
 /** The sockets of the containerd in `dir`. Names are short: the path of a unix socket ends at 107 bytes. */
 export const sockets = (dir: string) => ({ cri: `${dir}/c.sock`, nri: `${dir}/nri.sock` });
 
+// The log goes straight into a file: shims inherit it and outlive containerd, so a pipe would not end with it.
+const START = 'exec "$0" --config "$1/config.toml" >>"$1/containerd.log" 2>&1';
+
+/**
+ * The same with the agent's default places replaced by folders of the node's own, in a mount namespace of its own: an
+ * agent without a usable configuration must not touch those of this machine.
+ */
+const START_APART = `set -e
+for place in /run/weka-cpuset /run/containerd /var/log; do
+  mkdir -p "$1/default$place" "$place"
+  mount --bind "$1/default$place" "$place"
+done
+ln -sf "$1/c.sock" /run/containerd/containerd.sock
+${START}`;
+
+/** How to start a containerd. */
+export interface StartOptions {
+  /** What it starts finds the default places of the agent empty; what it leaves there is in `default/` of `dir`. */
+  readonly apart?: boolean;
+}
+
 /** Starts a containerd in `dir`, for the first time or again, and waits until its CRI is ready for pods. */
-export async function startContainerd(install: Install, dir: string): Promise<Containerd> {
+export async function startContainerd(
+  install: Install,
+  dir: string,
+  { apart = false }: StartOptions = {},
+): Promise<Containerd> {
   configure(dir);
-  // The log goes straight into a file: shims inherit it and outlive containerd, so a pipe would not end with it.
-  const child = new Deno.Command("sh", {
-    args: [
-      "-c",
-      'exec "$0" --config "$1/config.toml" >>"$1/containerd.log" 2>&1',
-      `${install.bin}/containerd`,
-      dir,
-    ],
+  const [program, ...words] = apart ? ["unshare", "--mount", "sh", "-c", START_APART] : ["sh", "-c", START];
+  const child = new Deno.Command(program, {
+    args: [...words, `${install.bin}/containerd`, dir],
     env: { PATH: `${install.bin}:${Deno.env.get("PATH") ?? "/usr/sbin:/usr/bin:/sbin:/bin"}` },
     stdin: "null",
     stdout: "null",

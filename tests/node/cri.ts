@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type { DescMethod, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
-import { RuntimeService } from "./gen/cri_pb.ts";
+import { RuntimeService } from "../../src/host/gen/cri_pb.ts";
 
 type Calls = typeof RuntimeService.method;
 

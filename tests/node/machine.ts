@@ -98,6 +98,14 @@ export function alive(pid: number): boolean {
   return /^State:\s*[^ZX]/m.test(readOr(`/proc/${pid}/status`, ""));
 }
 
+/** The processes that run with a word on their command line that is `path`, or a path below it. */
+export function processesNaming(path: string): number[] {
+  const names = (word: string) => word === path || word.startsWith(`${path}/`);
+  return [...Deno.readDirSync("/proc")].map(({ name }) => name)
+    .filter((name) => /^\d+$/.test(name) && readOr(`/proc/${name}/cmdline`, "").split("\0").some(names))
+    .map(Number).filter(alive);
+}
+
 function readOr(path: string, otherwise: string): string {
   try {
     return Deno.readTextFileSync(path).trim();

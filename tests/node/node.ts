@@ -1,15 +1,19 @@
-import { type Agent, type AgentOptions, startAgent } from "./agent.ts";
-import { type Containerd, IMAGE, sockets, startContainerd } from "./containerd.ts";
+import { Agent, type AgentOptions } from "./agent.ts";
+import { type Containerd, IMAGE, sockets, startContainerd, type StartOptions } from "./containerd.ts";
 import type { Cri } from "./cri.ts";
-import { NamespaceMode } from "./gen/cri_pb.ts";
+import { NamespaceMode } from "../../src/host/gen/cri_pb.ts";
 import { cgroupParent, type Pod, resources } from "./pods.ts";
 import type { Install } from "./requirements.ts";
 import { cgroupOf, makeDirectory, sweep } from "./sweep.ts";
 
-/** A container whose process runs. */
-export interface Running {
+/** A container that the runtime knows; nothing of it runs yet. */
+export interface Created {
   readonly sandbox: string;
   readonly id: string;
+}
+
+/** A container whose process runs. */
+export interface Running extends Created {
   /** Of its first process, as this machine counts. */
   readonly pid: number;
 }
@@ -37,11 +41,11 @@ export class TestNode implements AsyncDisposable {
     return sockets(this.dir).nri;
   }
 
-  async startContainerd(): Promise<void> {
-    this.#containerd = await startContainerd(this.install, this.dir);
+  async startContainerd(options: StartOptions = {}): Promise<void> {
+    this.#containerd = await startContainerd(this.install, this.dir, options);
   }
 
-  /** Kills it; pods run on. */
+  /** Kills it with SIGKILL; pods run on. */
   async killContainerd(): Promise<void> {
     await this.#containerd?.kill();
     this.#containerd = undefined;
@@ -52,10 +56,16 @@ export class TestNode implements AsyncDisposable {
     return this.#containerd.cri;
   }
 
+  /** The directory of the lock that says which agent decides on this node. */
+  get runDir(): string {
+    return `${this.dir}/agent`;
+  }
+
   /** Starts the agent on this node's NRI socket, named by a flag unless `env` has it; `args` are added. */
   launchAgent({ args = [], env = {}, ...options }: AgentOptions = {}): Agent {
     const socket = "NRI_SOCKET" in env ? [] : ["--socket", this.nriSocket];
-    const agent = startAgent({ args: [...socket, "--log-level", "debug", ...args], env, ...options });
+    const own = ["--run-dir", this.runDir, "--cri-socket", sockets(this.dir).cri, "--log-level", "debug"];
+    const agent = new Agent({ args: [...socket, ...own, ...args], env, ...options });
     this.agents.push(agent);
     return agent;
   }
@@ -69,6 +79,11 @@ export class TestNode implements AsyncDisposable {
 
   /** Runs a pod of one container until its process runs; throws the runtime's refusal as a CriError. */
   async run(pod: Pod): Promise<Running> {
+    return await this.start(await this.create(pod));
+  }
+
+  /** Creates a pod and its container. */
+  async create(pod: Pod): Promise<Created> {
     const name = `p${++this.#pods}`;
     const config = this.#sandboxConfig(name, pod);
     const { podSandboxId: sandbox } = await this.cri.runPodSandbox({ config });
@@ -78,12 +93,17 @@ export class TestNode implements AsyncDisposable {
       config: {
         metadata: { name: "main" },
         image: { image: IMAGE },
+        command: [...pod.command ?? []],
         labels: { "io.kubernetes.container.name": "main" },
         linux: { resources: resources(pod), securityContext: HOST_NETWORK },
       },
     });
+    return { sandbox, id };
+  }
+
+  async start({ sandbox, id }: Created): Promise<Running> {
     await this.cri.startContainer({ containerId: id });
-    return { sandbox, id, pid: await this.#pid(id) };
+    return { sandbox, id, pid: await this.pid(id) };
   }
 
   /** What containerd has in its record of the container: the CPUs and memory nodes that it starts with. */
@@ -93,7 +113,7 @@ export class TestNode implements AsyncDisposable {
   }
 
   /** Ends a pod as kubelet does: its container first, then the sandbox, then both are removed. */
-  async end({ sandbox, id }: Running): Promise<void> {
+  async end({ sandbox, id }: Created): Promise<void> {
     await this.cri.stopContainer({ containerId: id, timeout: 5n });
     await this.cri.stopPodSandbox({ podSandboxId: sandbox });
     await this.cri.removeContainer({ containerId: id });
@@ -125,7 +145,8 @@ export class TestNode implements AsyncDisposable {
     };
   }
 
-  async #pid(id: string): Promise<number> {
+  /** The first process of a container, as this machine counts. */
+  async pid(id: string): Promise<number> {
     const { pid } = await this.#info(id);
     if (typeof pid !== "number" || pid <= 0) {
       throw new Error(`containerd names no process of container ${id}`);

@@ -6,6 +6,8 @@ export interface Pod {
   /** CPUs requested, and the limit of them (0: none). */
   readonly request: number;
   readonly limit: number;
+  /** In place of the image's own. */
+  readonly command?: readonly string[];
 }
 
 /** Best effort: wants any CPU. */

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { cpusetHierarchy, numbers, online } from "./machine.ts";
 
 /** A containerd that `hack/get-containerd.sh` unpacked. */
@@ -9,7 +10,7 @@ export interface Install {
 }
 
 /** The repository's root, and the folder of the unpacked containerds in it. */
-export const repository = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+export const repository = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 export const unpacked = `${repository}/.tools/node`;
 
 /** The containerds to test on, or one sentence that says why none can run on this machine. */

@@ -41,8 +41,10 @@ function keepLogs(node: TestNode, title: string): void {
   node.agents.forEach(({ lines }, index) =>
     Deno.writeTextFileSync(`${folder}/agent-${index + 1}.log`, lines.join("\n"))
   );
-  const log = `${node.dir}/containerd.log`;
-  if (existsSync(log)) Deno.copyFileSync(log, `${folder}/containerd.log`);
+  for (const name of ["containerd.log", "agent.log", "default/var/log/weka-cpuset.log"]) {
+    const log = `${node.dir}/${name}`;
+    if (existsSync(log)) Deno.copyFileSync(log, `${folder}/${name.split("/").at(-1)}`);
+  }
   console.error(`The logs of containerd and the agent are in ${folder}`);
 }
 

@@ -1,5 +1,5 @@
 import { eventually } from "./eventually.ts";
-import { alive, cgroupMounts, mounts } from "./machine.ts";
+import { alive, cgroupMounts, mounts, processesNaming } from "./machine.ts";
 
 /** Where the tests' containerds live: short, as unix sockets need it. The last part is also the name of their cgroup. */
 const PARENT = "/tmp";
@@ -39,7 +39,7 @@ export async function sweep(dir: string): Promise<void> {
     if (left.length > 0) throw new Error(`processes ${left} of ${dir} don't end`);
   });
   for (const { root } of mounts().filter(({ root }) => root.startsWith(`${dir}/`)).reverse()) {
-    new Deno.Command("umount", { args: ["--lazy", root] }).outputSync();
+    new Deno.Command("umount", { args: ["-l", root] }).outputSync();
   }
   // The kernel takes a moment to give up the cgroup of a process that has just ended.
   await eventually(() => cgroups(dir).forEach((path) => Deno.removeSync(path)));
@@ -48,12 +48,9 @@ export async function sweep(dir: string): Promise<void> {
 }
 
 function processes(dir: string): number[] {
-  const inCgroups = cgroups(dir).flatMap((path) => readIfThere(`${path}/cgroup.procs`).split("\n"));
-  const byName = [...Deno.readDirSync("/proc")].map(({ name }) => name).filter((name) =>
-    /^\d+$/.test(name) &&
-    readIfThere(`/proc/${name}/cmdline`).split("\0").some((word) => word.startsWith(`${dir}/`))
-  );
-  return [...new Set([...inCgroups, ...byName].filter((pid) => pid !== "").map(Number))].filter(alive);
+  const inCgroups = cgroups(dir).flatMap((path) => readIfThere(`${path}/cgroup.procs`).split("\n"))
+    .filter((pid) => pid !== "").map(Number).filter(alive);
+  return [...new Set([...inCgroups, ...processesNaming(dir)])];
 }
 
 function cgroups(dir: string): string[] {

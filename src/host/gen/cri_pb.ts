@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cri.proto.
  */
 export const file_cri: GenFile = /*@__PURE__*/
-  fileDesc("CgljcmkucHJvdG8SCnJ1bnRpbWUudjEiEAoOVmVyc2lvblJlcXVlc3QiXQoPVmVyc2lvblJlc3BvbnNlEhQKDHJ1bnRpbWVfbmFtZRgCIAEoCRIXCg9ydW50aW1lX3ZlcnNpb24YAyABKAkSGwoTcnVudGltZV9hcGlfdmVyc2lvbhgEIAEoCSIPCg1TdGF0dXNSZXF1ZXN0IjsKDlN0YXR1c1Jlc3BvbnNlEikKBnN0YXR1cxgBIAEoCzIZLnJ1bnRpbWUudjEuUnVudGltZVN0YXR1cyJBCg1SdW50aW1lU3RhdHVzEjAKCmNvbmRpdGlvbnMYASADKAsyHC5ydW50aW1lLnYxLlJ1bnRpbWVDb25kaXRpb24iUQoQUnVudGltZUNvbmRpdGlvbhIMCgR0eXBlGAEgASgJEg4KBnN0YXR1cxgCIAEoCBIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCSJTChJQb2RTYW5kYm94TWV0YWRhdGESDAoEbmFtZRgBIAEoCRILCgN1aWQYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEg8KB2F0dGVtcHQYBCABKA0i1wIKEFBvZFNhbmRib3hDb25maWcSMAoIbWV0YWRhdGEYASABKAsyHi5ydW50aW1lLnYxLlBvZFNhbmRib3hNZXRhZGF0YRI4CgZsYWJlbHMYBiADKAsyKC5ydW50aW1lLnYxLlBvZFNhbmRib3hDb25maWcuTGFiZWxzRW50cnkSQgoLYW5ub3RhdGlvbnMYByADKAsyLS5ydW50aW1lLnYxLlBvZFNhbmRib3hDb25maWcuQW5ub3RhdGlvbnNFbnRyeRIwCgVsaW51eBgIIAEoCzIhLnJ1bnRpbWUudjEuTGludXhQb2RTYW5kYm94Q29uZmlnGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqkBChVMaW51eFBvZFNhbmRib3hDb25maWcSFQoNY2dyb3VwX3BhcmVudBgBIAEoCRJBChBzZWN1cml0eV9jb250ZXh0GAIgASgLMicucnVudGltZS52MS5MaW51eFNhbmRib3hTZWN1cml0eUNvbnRleHQSNgoJcmVzb3VyY2VzGAUgASgLMiMucnVudGltZS52MS5MaW51eENvbnRhaW5lclJlc291cmNlcyJVChtMaW51eFNhbmRib3hTZWN1cml0eUNvbnRleHQSNgoRbmFtZXNwYWNlX29wdGlvbnMYASABKAsyGy5ydW50aW1lLnYxLk5hbWVzcGFjZU9wdGlvbiI9Cg9OYW1lc3BhY2VPcHRpb24SKgoHbmV0d29yaxgBIAEoDjIZLnJ1bnRpbWUudjEuTmFtZXNwYWNlTW9kZSJEChRSdW5Qb2RTYW5kYm94UmVxdWVzdBIsCgZjb25maWcYASABKAsyHC5ydW50aW1lLnYxLlBvZFNhbmRib3hDb25maWciLwoVUnVuUG9kU2FuZGJveFJlc3BvbnNlEhYKDnBvZF9zYW5kYm94X2lkGAEgASgJIi8KFVN0b3BQb2RTYW5kYm94UmVxdWVzdBIWCg5wb2Rfc2FuZGJveF9pZBgBIAEoCSIYChZTdG9wUG9kU2FuZGJveFJlc3BvbnNlIjEKF1JlbW92ZVBvZFNhbmRib3hSZXF1ZXN0EhYKDnBvZF9zYW5kYm94X2lkGAEgASgJIhoKGFJlbW92ZVBvZFNhbmRib3hSZXNwb25zZSLfAgoKUG9kU2FuZGJveBIKCgJpZBgBIAEoCRIwCghtZXRhZGF0YRgCIAEoCzIeLnJ1bnRpbWUudjEuUG9kU2FuZGJveE1ldGFkYXRhEioKBXN0YXRlGAMgASgOMhsucnVudGltZS52MS5Qb2RTYW5kYm94U3RhdGUSEgoKY3JlYXRlZF9hdBgEIAEoAxIyCgZsYWJlbHMYBSADKAsyIi5ydW50aW1lLnYxLlBvZFNhbmRib3guTGFiZWxzRW50cnkSPAoLYW5ub3RhdGlvbnMYBiADKAsyJy5ydW50aW1lLnYxLlBvZFNhbmRib3guQW5ub3RhdGlvbnNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIXChVMaXN0UG9kU2FuZGJveFJlcXVlc3QiPwoWTGlzdFBvZFNhbmRib3hSZXNwb25zZRIlCgVpdGVtcxgBIAMoCzIWLnJ1bnRpbWUudjEuUG9kU2FuZGJveCK0AQoXTGludXhDb250YWluZXJSZXNvdXJjZXMSEgoKY3B1X3BlcmlvZBgBIAEoAxIRCgljcHVfcXVvdGEYAiABKAMSEgoKY3B1X3NoYXJlcxgDIAEoAxIdChVtZW1vcnlfbGltaXRfaW5fYnl0ZXMYBCABKAMSFQoNb29tX3Njb3JlX2FkahgFIAEoAxITCgtjcHVzZXRfY3B1cxgGIAEoCRITCgtjcHVzZXRfbWVtcxgHIAEoCSIyChFDb250YWluZXJNZXRhZGF0YRIMCgRuYW1lGAEgASgJEg8KB2F0dGVtcHQYAiABKA0iGgoJSW1hZ2VTcGVjEg0KBWltYWdlGAEgASgJIpcDCg9Db250YWluZXJDb25maWcSLwoIbWV0YWRhdGEYASABKAsyHS5ydW50aW1lLnYxLkNvbnRhaW5lck1ldGFkYXRhEiQKBWltYWdlGAIgASgLMhUucnVudGltZS52MS5JbWFnZVNwZWMSDwoHY29tbWFuZBgDIAMoCRIMCgRhcmdzGAQgAygJEjcKBmxhYmVscxgJIAMoCzInLnJ1bnRpbWUudjEuQ29udGFpbmVyQ29uZmlnLkxhYmVsc0VudHJ5EkEKC2Fubm90YXRpb25zGAogAygLMiwucnVudGltZS52MS5Db250YWluZXJDb25maWcuQW5ub3RhdGlvbnNFbnRyeRIvCgVsaW51eBgPIAEoCzIgLnJ1bnRpbWUudjEuTGludXhDb250YWluZXJDb25maWcaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEikwEKFExpbnV4Q29udGFpbmVyQ29uZmlnEjYKCXJlc291cmNlcxgBIAEoCzIjLnJ1bnRpbWUudjEuTGludXhDb250YWluZXJSZXNvdXJjZXMSQwoQc2VjdXJpdHlfY29udGV4dBgCIAEoCzIpLnJ1bnRpbWUudjEuTGludXhDb250YWluZXJTZWN1cml0eUNvbnRleHQiVwodTGludXhDb250YWluZXJTZWN1cml0eUNvbnRleHQSNgoRbmFtZXNwYWNlX29wdGlvbnMYAyABKAsyGy5ydW50aW1lLnYxLk5hbWVzcGFjZU9wdGlvbiKTAQoWQ3JlYXRlQ29udGFpbmVyUmVxdWVzdBIWCg5wb2Rfc2FuZGJveF9pZBgBIAEoCRIrCgZjb25maWcYAiABKAsyGy5ydW50aW1lLnYxLkNvbnRhaW5lckNvbmZpZxI0Cg5zYW5kYm94X2NvbmZpZxgDIAEoCzIcLnJ1bnRpbWUudjEuUG9kU2FuZGJveENvbmZpZyIvChdDcmVhdGVDb250YWluZXJSZXNwb25zZRIUCgxjb250YWluZXJfaWQYASABKAkiLQoVU3RhcnRDb250YWluZXJSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCSIYChZTdGFydENvbnRhaW5lclJlc3BvbnNlIj0KFFN0b3BDb250YWluZXJSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgd0aW1lb3V0GAIgASgDIhcKFVN0b3BDb250YWluZXJSZXNwb25zZSIuChZSZW1vdmVDb250YWluZXJSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCSIZChdSZW1vdmVDb250YWluZXJSZXNwb25zZSLyAgoJQ29udGFpbmVyEgoKAmlkGAEgASgJEhYKDnBvZF9zYW5kYm94X2lkGAIgASgJEi8KCG1ldGFkYXRhGAMgASgLMh0ucnVudGltZS52MS5Db250YWluZXJNZXRhZGF0YRIpCgVzdGF0ZRgGIAEoDjIaLnJ1bnRpbWUudjEuQ29udGFpbmVyU3RhdGUSEgoKY3JlYXRlZF9hdBgHIAEoAxIxCgZsYWJlbHMYCCADKAsyIS5ydW50aW1lLnYxLkNvbnRhaW5lci5MYWJlbHNFbnRyeRI7Cgthbm5vdGF0aW9ucxgJIAMoCzImLnJ1bnRpbWUudjEuQ29udGFpbmVyLkFubm90YXRpb25zRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiFwoVTGlzdENvbnRhaW5lcnNSZXF1ZXN0IkMKFkxpc3RDb250YWluZXJzUmVzcG9uc2USKQoKY29udGFpbmVycxgBIAMoCzIVLnJ1bnRpbWUudjEuQ29udGFpbmVyIj8KFkNvbnRhaW5lclN0YXR1c1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB3ZlcmJvc2UYAiABKAgisAEKF0NvbnRhaW5lclN0YXR1c1Jlc3BvbnNlEisKBnN0YXR1cxgBIAEoCzIbLnJ1bnRpbWUudjEuQ29udGFpbmVyU3RhdHVzEjsKBGluZm8YAiADKAsyLS5ydW50aW1lLnYxLkNvbnRhaW5lclN0YXR1c1Jlc3BvbnNlLkluZm9FbnRyeRorCglJbmZvRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASL8AwoPQ29udGFpbmVyU3RhdHVzEgoKAmlkGAEgASgJEi8KCG1ldGFkYXRhGAIgASgLMh0ucnVudGltZS52MS5Db250YWluZXJNZXRhZGF0YRIpCgVzdGF0ZRgDIAEoDjIaLnJ1bnRpbWUudjEuQ29udGFpbmVyU3RhdGUSEgoKY3JlYXRlZF9hdBgEIAEoAxISCgpzdGFydGVkX2F0GAUgASgDEhMKC2ZpbmlzaGVkX2F0GAYgASgDEhEKCWV4aXRfY29kZRgHIAEoBRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRI3CgZsYWJlbHMYDCADKAsyJy5ydW50aW1lLnYxLkNvbnRhaW5lclN0YXR1cy5MYWJlbHNFbnRyeRJBCgthbm5vdGF0aW9ucxgNIAMoCzIsLnJ1bnRpbWUudjEuQ29udGFpbmVyU3RhdHVzLkFubm90YXRpb25zRW50cnkSMQoJcmVzb3VyY2VzGBAgASgLMh4ucnVudGltZS52MS5Db250YWluZXJSZXNvdXJjZXMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiSAoSQ29udGFpbmVyUmVzb3VyY2VzEjIKBWxpbnV4GAEgASgLMiMucnVudGltZS52MS5MaW51eENvbnRhaW5lclJlc291cmNlcyJrCh9VcGRhdGVDb250YWluZXJSZXNvdXJjZXNSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIyCgVsaW51eBgCIAEoCzIjLnJ1bnRpbWUudjEuTGludXhDb250YWluZXJSZXNvdXJjZXMiIgogVXBkYXRlQ29udGFpbmVyUmVzb3VyY2VzUmVzcG9uc2UqPQoNTmFtZXNwYWNlTW9kZRIHCgNQT0QQABINCglDT05UQUlORVIQARIICgROT0RFEAISCgoGVEFSR0VUEAMqOgoPUG9kU2FuZGJveFN0YXRlEhEKDVNBTkRCT1hfUkVBRFkQABIUChBTQU5EQk9YX05PVFJFQURZEAEqawoOQ29udGFpbmVyU3RhdGUSFQoRQ09OVEFJTkVSX0NSRUFURUQQABIVChFDT05UQUlORVJfUlVOTklORxABEhQKEENPTlRBSU5FUl9FWElURUQQAhIVChFDT05UQUlORVJfVU5LTk9XThADMo8JCg5SdW50aW1lU2VydmljZRJCCgdWZXJzaW9uEhoucnVudGltZS52MS5WZXJzaW9uUmVxdWVzdBobLnJ1bnRpbWUudjEuVmVyc2lvblJlc3BvbnNlEj8KBlN0YXR1cxIZLnJ1bnRpbWUudjEuU3RhdHVzUmVxdWVzdBoaLnJ1bnRpbWUudjEuU3RhdHVzUmVzcG9uc2USVAoNUnVuUG9kU2FuZGJveBIgLnJ1bnRpbWUudjEuUnVuUG9kU2FuZGJveFJlcXVlc3QaIS5ydW50aW1lLnYxLlJ1blBvZFNhbmRib3hSZXNwb25zZRJXCg5TdG9wUG9kU2FuZGJveBIhLnJ1bnRpbWUudjEuU3RvcFBvZFNhbmRib3hSZXF1ZXN0GiIucnVudGltZS52MS5TdG9wUG9kU2FuZGJveFJlc3BvbnNlEl0KEFJlbW92ZVBvZFNhbmRib3gSIy5ydW50aW1lLnYxLlJlbW92ZVBvZFNhbmRib3hSZXF1ZXN0GiQucnVudGltZS52MS5SZW1vdmVQb2RTYW5kYm94UmVzcG9uc2USVwoOTGlzdFBvZFNhbmRib3gSIS5ydW50aW1lLnYxLkxpc3RQb2RTYW5kYm94UmVxdWVzdBoiLnJ1bnRpbWUudjEuTGlzdFBvZFNhbmRib3hSZXNwb25zZRJaCg9DcmVhdGVDb250YWluZXISIi5ydW50aW1lLnYxLkNyZWF0ZUNvbnRhaW5lclJlcXVlc3QaIy5ydW50aW1lLnYxLkNyZWF0ZUNvbnRhaW5lclJlc3BvbnNlElcKDlN0YXJ0Q29udGFpbmVyEiEucnVudGltZS52MS5TdGFydENvbnRhaW5lclJlcXVlc3QaIi5ydW50aW1lLnYxLlN0YXJ0Q29udGFpbmVyUmVzcG9uc2USVAoNU3RvcENvbnRhaW5lchIgLnJ1bnRpbWUudjEuU3RvcENvbnRhaW5lclJlcXVlc3QaIS5ydW50aW1lLnYxLlN0b3BDb250YWluZXJSZXNwb25zZRJaCg9SZW1vdmVDb250YWluZXISIi5ydW50aW1lLnYxLlJlbW92ZUNvbnRhaW5lclJlcXVlc3QaIy5ydW50aW1lLnYxLlJlbW92ZUNvbnRhaW5lclJlc3BvbnNlElcKDkxpc3RDb250YWluZXJzEiEucnVudGltZS52MS5MaXN0Q29udGFpbmVyc1JlcXVlc3QaIi5ydW50aW1lLnYxLkxpc3RDb250YWluZXJzUmVzcG9uc2USWgoPQ29udGFpbmVyU3RhdHVzEiIucnVudGltZS52MS5Db250YWluZXJTdGF0dXNSZXF1ZXN0GiMucnVudGltZS52MS5Db250YWluZXJTdGF0dXNSZXNwb25zZRJ1ChhVcGRhdGVDb250YWluZXJSZXNvdXJjZXMSKy5ydW50aW1lLnYxLlVwZGF0ZUNvbnRhaW5lclJlc291cmNlc1JlcXVlc3QaLC5ydW50aW1lLnYxLlVwZGF0ZUNvbnRhaW5lclJlc291cmNlc1Jlc3BvbnNlYgZwcm90bzM");
+  fileDesc("CgljcmkucHJvdG8SCnJ1bnRpbWUudjEiEAoOVmVyc2lvblJlcXVlc3QiXQoPVmVyc2lvblJlc3BvbnNlEhQKDHJ1bnRpbWVfbmFtZRgCIAEoCRIXCg9ydW50aW1lX3ZlcnNpb24YAyABKAkSGwoTcnVudGltZV9hcGlfdmVyc2lvbhgEIAEoCSIPCg1TdGF0dXNSZXF1ZXN0IjsKDlN0YXR1c1Jlc3BvbnNlEikKBnN0YXR1cxgBIAEoCzIZLnJ1bnRpbWUudjEuUnVudGltZVN0YXR1cyJBCg1SdW50aW1lU3RhdHVzEjAKCmNvbmRpdGlvbnMYASADKAsyHC5ydW50aW1lLnYxLlJ1bnRpbWVDb25kaXRpb24iUQoQUnVudGltZUNvbmRpdGlvbhIMCgR0eXBlGAEgASgJEg4KBnN0YXR1cxgCIAEoCBIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCSJTChJQb2RTYW5kYm94TWV0YWRhdGESDAoEbmFtZRgBIAEoCRILCgN1aWQYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEg8KB2F0dGVtcHQYBCABKA0i7gIKEFBvZFNhbmRib3hDb25maWcSMAoIbWV0YWRhdGEYASABKAsyHi5ydW50aW1lLnYxLlBvZFNhbmRib3hNZXRhZGF0YRIVCg1sb2dfZGlyZWN0b3J5GAMgASgJEjgKBmxhYmVscxgGIAMoCzIoLnJ1bnRpbWUudjEuUG9kU2FuZGJveENvbmZpZy5MYWJlbHNFbnRyeRJCCgthbm5vdGF0aW9ucxgHIAMoCzItLnJ1bnRpbWUudjEuUG9kU2FuZGJveENvbmZpZy5Bbm5vdGF0aW9uc0VudHJ5EjAKBWxpbnV4GAggASgLMiEucnVudGltZS52MS5MaW51eFBvZFNhbmRib3hDb25maWcaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiqQEKFUxpbnV4UG9kU2FuZGJveENvbmZpZxIVCg1jZ3JvdXBfcGFyZW50GAEgASgJEkEKEHNlY3VyaXR5X2NvbnRleHQYAiABKAsyJy5ydW50aW1lLnYxLkxpbnV4U2FuZGJveFNlY3VyaXR5Q29udGV4dBI2CglyZXNvdXJjZXMYBSABKAsyIy5ydW50aW1lLnYxLkxpbnV4Q29udGFpbmVyUmVzb3VyY2VzIlUKG0xpbnV4U2FuZGJveFNlY3VyaXR5Q29udGV4dBI2ChFuYW1lc3BhY2Vfb3B0aW9ucxgBIAEoCzIbLnJ1bnRpbWUudjEuTmFtZXNwYWNlT3B0aW9uIj0KD05hbWVzcGFjZU9wdGlvbhIqCgduZXR3b3JrGAEgASgOMhkucnVudGltZS52MS5OYW1lc3BhY2VNb2RlIkQKFFJ1blBvZFNhbmRib3hSZXF1ZXN0EiwKBmNvbmZpZxgBIAEoCzIcLnJ1bnRpbWUudjEuUG9kU2FuZGJveENvbmZpZyIvChVSdW5Qb2RTYW5kYm94UmVzcG9uc2USFgoOcG9kX3NhbmRib3hfaWQYASABKAkiLwoVU3RvcFBvZFNhbmRib3hSZXF1ZXN0EhYKDnBvZF9zYW5kYm94X2lkGAEgASgJIhgKFlN0b3BQb2RTYW5kYm94UmVzcG9uc2UiMQoXUmVtb3ZlUG9kU2FuZGJveFJlcXVlc3QSFgoOcG9kX3NhbmRib3hfaWQYASABKAkiGgoYUmVtb3ZlUG9kU2FuZGJveFJlc3BvbnNlIt8CCgpQb2RTYW5kYm94EgoKAmlkGAEgASgJEjAKCG1ldGFkYXRhGAIgASgLMh4ucnVudGltZS52MS5Qb2RTYW5kYm94TWV0YWRhdGESKgoFc3RhdGUYAyABKA4yGy5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0ZRISCgpjcmVhdGVkX2F0GAQgASgDEjIKBmxhYmVscxgFIAMoCzIiLnJ1bnRpbWUudjEuUG9kU2FuZGJveC5MYWJlbHNFbnRyeRI8Cgthbm5vdGF0aW9ucxgGIAMoCzInLnJ1bnRpbWUudjEuUG9kU2FuZGJveC5Bbm5vdGF0aW9uc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkIKF1BvZFNhbmRib3hTdGF0dXNSZXF1ZXN0EhYKDnBvZF9zYW5kYm94X2lkGAEgASgJEg8KB3ZlcmJvc2UYAiABKAgiswEKGFBvZFNhbmRib3hTdGF0dXNSZXNwb25zZRIsCgZzdGF0dXMYASABKAsyHC5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0dXMSPAoEaW5mbxgCIAMoCzIuLnJ1bnRpbWUudjEuUG9kU2FuZGJveFN0YXR1c1Jlc3BvbnNlLkluZm9FbnRyeRorCglJbmZvRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLxAgoQUG9kU2FuZGJveFN0YXR1cxIKCgJpZBgBIAEoCRIwCghtZXRhZGF0YRgCIAEoCzIeLnJ1bnRpbWUudjEuUG9kU2FuZGJveE1ldGFkYXRhEioKBXN0YXRlGAMgASgOMhsucnVudGltZS52MS5Qb2RTYW5kYm94U3RhdGUSEgoKY3JlYXRlZF9hdBgEIAEoAxI4CgZsYWJlbHMYByADKAsyKC5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0dXMuTGFiZWxzRW50cnkSQgoLYW5ub3RhdGlvbnMYCCADKAsyLS5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0dXMuQW5ub3RhdGlvbnNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIXChVMaXN0UG9kU2FuZGJveFJlcXVlc3QiPwoWTGlzdFBvZFNhbmRib3hSZXNwb25zZRIlCgVpdGVtcxgBIAMoCzIWLnJ1bnRpbWUudjEuUG9kU2FuZGJveCK0AQoXTGludXhDb250YWluZXJSZXNvdXJjZXMSEgoKY3B1X3BlcmlvZBgBIAEoAxIRCgljcHVfcXVvdGEYAiABKAMSEgoKY3B1X3NoYXJlcxgDIAEoAxIdChVtZW1vcnlfbGltaXRfaW5fYnl0ZXMYBCABKAMSFQoNb29tX3Njb3JlX2FkahgFIAEoAxITCgtjcHVzZXRfY3B1cxgGIAEoCRITCgtjcHVzZXRfbWVtcxgHIAEoCSIyChFDb250YWluZXJNZXRhZGF0YRIMCgRuYW1lGAEgASgJEg8KB2F0dGVtcHQYAiABKA0iGgoJSW1hZ2VTcGVjEg0KBWltYWdlGAEgASgJIswDCg9Db250YWluZXJDb25maWcSLwoIbWV0YWRhdGEYASABKAsyHS5ydW50aW1lLnYxLkNvbnRhaW5lck1ldGFkYXRhEiQKBWltYWdlGAIgASgLMhUucnVudGltZS52MS5JbWFnZVNwZWMSDwoHY29tbWFuZBgDIAMoCRIMCgRhcmdzGAQgAygJEiEKBm1vdW50cxgHIAMoCzIRLnJ1bnRpbWUudjEuTW91bnQSNwoGbGFiZWxzGAkgAygLMicucnVudGltZS52MS5Db250YWluZXJDb25maWcuTGFiZWxzRW50cnkSQQoLYW5ub3RhdGlvbnMYCiADKAsyLC5ydW50aW1lLnYxLkNvbnRhaW5lckNvbmZpZy5Bbm5vdGF0aW9uc0VudHJ5EhAKCGxvZ19wYXRoGAsgASgJEi8KBWxpbnV4GA8gASgLMiAucnVudGltZS52MS5MaW51eENvbnRhaW5lckNvbmZpZxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJECgVNb3VudBIWCg5jb250YWluZXJfcGF0aBgBIAEoCRIRCglob3N0X3BhdGgYAiABKAkSEAoIcmVhZG9ubHkYAyABKAgikwEKFExpbnV4Q29udGFpbmVyQ29uZmlnEjYKCXJlc291cmNlcxgBIAEoCzIjLnJ1bnRpbWUudjEuTGludXhDb250YWluZXJSZXNvdXJjZXMSQwoQc2VjdXJpdHlfY29udGV4dBgCIAEoCzIpLnJ1bnRpbWUudjEuTGludXhDb250YWluZXJTZWN1cml0eUNvbnRleHQiowIKHUxpbnV4Q29udGFpbmVyU2VjdXJpdHlDb250ZXh0EiwKDGNhcGFiaWxpdGllcxgBIAEoCzIWLnJ1bnRpbWUudjEuQ2FwYWJpbGl0eRISCgpwcml2aWxlZ2VkGAIgASgIEjYKEW5hbWVzcGFjZV9vcHRpb25zGAMgASgLMhsucnVudGltZS52MS5OYW1lc3BhY2VPcHRpb24SKwoLcnVuX2FzX3VzZXIYBSABKAsyFi5ydW50aW1lLnYxLkludDY0VmFsdWUSFwoPcmVhZG9ubHlfcm9vdGZzGAcgASgIEhQKDG5vX25ld19wcml2cxgLIAEoCBIsCgdzZWNjb21wGA8gASgLMhsucnVudGltZS52MS5TZWN1cml0eVByb2ZpbGUiQQoKQ2FwYWJpbGl0eRIYChBhZGRfY2FwYWJpbGl0aWVzGAEgAygJEhkKEWRyb3BfY2FwYWJpbGl0aWVzGAIgAygJIhsKCkludDY0VmFsdWUSDQoFdmFsdWUYASABKAMikgEKD1NlY3VyaXR5UHJvZmlsZRI9Cgxwcm9maWxlX3R5cGUYASABKA4yJy5ydW50aW1lLnYxLlNlY3VyaXR5UHJvZmlsZS5Qcm9maWxlVHlwZSJACgtQcm9maWxlVHlwZRISCg5SdW50aW1lRGVmYXVsdBAAEg4KClVuY29uZmluZWQQARINCglMb2NhbGhvc3QQAiKTAQoWQ3JlYXRlQ29udGFpbmVyUmVxdWVzdBIWCg5wb2Rfc2FuZGJveF9pZBgBIAEoCRIrCgZjb25maWcYAiABKAsyGy5ydW50aW1lLnYxLkNvbnRhaW5lckNvbmZpZxI0Cg5zYW5kYm94X2NvbmZpZxgDIAEoCzIcLnJ1bnRpbWUudjEuUG9kU2FuZGJveENvbmZpZyIvChdDcmVhdGVDb250YWluZXJSZXNwb25zZRIUCgxjb250YWluZXJfaWQYASABKAkiLQoVU3RhcnRDb250YWluZXJSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCSIYChZTdGFydENvbnRhaW5lclJlc3BvbnNlIj0KFFN0b3BDb250YWluZXJSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgd0aW1lb3V0GAIgASgDIhcKFVN0b3BDb250YWluZXJSZXNwb25zZSIuChZSZW1vdmVDb250YWluZXJSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCSIZChdSZW1vdmVDb250YWluZXJSZXNwb25zZSLyAgoJQ29udGFpbmVyEgoKAmlkGAEgASgJEhYKDnBvZF9zYW5kYm94X2lkGAIgASgJEi8KCG1ldGFkYXRhGAMgASgLMh0ucnVudGltZS52MS5Db250YWluZXJNZXRhZGF0YRIpCgVzdGF0ZRgGIAEoDjIaLnJ1bnRpbWUudjEuQ29udGFpbmVyU3RhdGUSEgoKY3JlYXRlZF9hdBgHIAEoAxIxCgZsYWJlbHMYCCADKAsyIS5ydW50aW1lLnYxLkNvbnRhaW5lci5MYWJlbHNFbnRyeRI7Cgthbm5vdGF0aW9ucxgJIAMoCzImLnJ1bnRpbWUudjEuQ29udGFpbmVyLkFubm90YXRpb25zRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiFwoVTGlzdENvbnRhaW5lcnNSZXF1ZXN0IkMKFkxpc3RDb250YWluZXJzUmVzcG9uc2USKQoKY29udGFpbmVycxgBIAMoCzIVLnJ1bnRpbWUudjEuQ29udGFpbmVyIj8KFkNvbnRhaW5lclN0YXR1c1JlcXVlc3QSFAoMY29udGFpbmVyX2lkGAEgASgJEg8KB3ZlcmJvc2UYAiABKAgisAEKF0NvbnRhaW5lclN0YXR1c1Jlc3BvbnNlEisKBnN0YXR1cxgBIAEoCzIbLnJ1bnRpbWUudjEuQ29udGFpbmVyU3RhdHVzEjsKBGluZm8YAiADKAsyLS5ydW50aW1lLnYxLkNvbnRhaW5lclN0YXR1c1Jlc3BvbnNlLkluZm9FbnRyeRorCglJbmZvRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASL8AwoPQ29udGFpbmVyU3RhdHVzEgoKAmlkGAEgASgJEi8KCG1ldGFkYXRhGAIgASgLMh0ucnVudGltZS52MS5Db250YWluZXJNZXRhZGF0YRIpCgVzdGF0ZRgDIAEoDjIaLnJ1bnRpbWUudjEuQ29udGFpbmVyU3RhdGUSEgoKY3JlYXRlZF9hdBgEIAEoAxISCgpzdGFydGVkX2F0GAUgASgDEhMKC2ZpbmlzaGVkX2F0GAYgASgDEhEKCWV4aXRfY29kZRgHIAEoBRIOCgZyZWFzb24YCiABKAkSDwoHbWVzc2FnZRgLIAEoCRI3CgZsYWJlbHMYDCADKAsyJy5ydW50aW1lLnYxLkNvbnRhaW5lclN0YXR1cy5MYWJlbHNFbnRyeRJBCgthbm5vdGF0aW9ucxgNIAMoCzIsLnJ1bnRpbWUudjEuQ29udGFpbmVyU3RhdHVzLkFubm90YXRpb25zRW50cnkSMQoJcmVzb3VyY2VzGBAgASgLMh4ucnVudGltZS52MS5Db250YWluZXJSZXNvdXJjZXMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiSAoSQ29udGFpbmVyUmVzb3VyY2VzEjIKBWxpbnV4GAEgASgLMiMucnVudGltZS52MS5MaW51eENvbnRhaW5lclJlc291cmNlcyJrCh9VcGRhdGVDb250YWluZXJSZXNvdXJjZXNSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIyCgVsaW51eBgCIAEoCzIjLnJ1bnRpbWUudjEuTGludXhDb250YWluZXJSZXNvdXJjZXMiIgogVXBkYXRlQ29udGFpbmVyUmVzb3VyY2VzUmVzcG9uc2UqPQoNTmFtZXNwYWNlTW9kZRIHCgNQT0QQABINCglDT05UQUlORVIQARIICgROT0RFEAISCgoGVEFSR0VUEAMqOgoPUG9kU2FuZGJveFN0YXRlEhEKDVNBTkRCT1hfUkVBRFkQABIUChBTQU5EQk9YX05PVFJFQURZEAEqawoOQ29udGFpbmVyU3RhdGUSFQoRQ09OVEFJTkVSX0NSRUFURUQQABIVChFDT05UQUlORVJfUlVOTklORxABEhQKEENPTlRBSU5FUl9FWElURUQQAhIVChFDT05UQUlORVJfVU5LTk9XThADMu4JCg5SdW50aW1lU2VydmljZRJCCgdWZXJzaW9uEhoucnVudGltZS52MS5WZXJzaW9uUmVxdWVzdBobLnJ1bnRpbWUudjEuVmVyc2lvblJlc3BvbnNlEj8KBlN0YXR1cxIZLnJ1bnRpbWUudjEuU3RhdHVzUmVxdWVzdBoaLnJ1bnRpbWUudjEuU3RhdHVzUmVzcG9uc2USVAoNUnVuUG9kU2FuZGJveBIgLnJ1bnRpbWUudjEuUnVuUG9kU2FuZGJveFJlcXVlc3QaIS5ydW50aW1lLnYxLlJ1blBvZFNhbmRib3hSZXNwb25zZRJXCg5TdG9wUG9kU2FuZGJveBIhLnJ1bnRpbWUudjEuU3RvcFBvZFNhbmRib3hSZXF1ZXN0GiIucnVudGltZS52MS5TdG9wUG9kU2FuZGJveFJlc3BvbnNlEl0KEFJlbW92ZVBvZFNhbmRib3gSIy5ydW50aW1lLnYxLlJlbW92ZVBvZFNhbmRib3hSZXF1ZXN0GiQucnVudGltZS52MS5SZW1vdmVQb2RTYW5kYm94UmVzcG9uc2USXQoQUG9kU2FuZGJveFN0YXR1cxIjLnJ1bnRpbWUudjEuUG9kU2FuZGJveFN0YXR1c1JlcXVlc3QaJC5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0dXNSZXNwb25zZRJXCg5MaXN0UG9kU2FuZGJveBIhLnJ1bnRpbWUudjEuTGlzdFBvZFNhbmRib3hSZXF1ZXN0GiIucnVudGltZS52MS5MaXN0UG9kU2FuZGJveFJlc3BvbnNlEloKD0NyZWF0ZUNvbnRhaW5lchIiLnJ1bnRpbWUudjEuQ3JlYXRlQ29udGFpbmVyUmVxdWVzdBojLnJ1bnRpbWUudjEuQ3JlYXRlQ29udGFpbmVyUmVzcG9uc2USVwoOU3RhcnRDb250YWluZXISIS5ydW50aW1lLnYxLlN0YXJ0Q29udGFpbmVyUmVxdWVzdBoiLnJ1bnRpbWUudjEuU3RhcnRDb250YWluZXJSZXNwb25zZRJUCg1TdG9wQ29udGFpbmVyEiAucnVudGltZS52MS5TdG9wQ29udGFpbmVyUmVxdWVzdBohLnJ1bnRpbWUudjEuU3RvcENvbnRhaW5lclJlc3BvbnNlEloKD1JlbW92ZUNvbnRhaW5lchIiLnJ1bnRpbWUudjEuUmVtb3ZlQ29udGFpbmVyUmVxdWVzdBojLnJ1bnRpbWUudjEuUmVtb3ZlQ29udGFpbmVyUmVzcG9uc2USVwoOTGlzdENvbnRhaW5lcnMSIS5ydW50aW1lLnYxLkxpc3RDb250YWluZXJzUmVxdWVzdBoiLnJ1bnRpbWUudjEuTGlzdENvbnRhaW5lcnNSZXNwb25zZRJaCg9Db250YWluZXJTdGF0dXMSIi5ydW50aW1lLnYxLkNvbnRhaW5lclN0YXR1c1JlcXVlc3QaIy5ydW50aW1lLnYxLkNvbnRhaW5lclN0YXR1c1Jlc3BvbnNlEnUKGFVwZGF0ZUNvbnRhaW5lclJlc291cmNlcxIrLnJ1bnRpbWUudjEuVXBkYXRlQ29udGFpbmVyUmVzb3VyY2VzUmVxdWVzdBosLnJ1bnRpbWUudjEuVXBkYXRlQ29udGFpbmVyUmVzb3VyY2VzUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message runtime.v1.VersionRequest
@@ -176,6 +176,13 @@ export type PodSandboxConfig = Message<"runtime.v1.PodSandboxConfig"> & {
    * @generated from field: runtime.v1.PodSandboxMetadata metadata = 1;
    */
   metadata?: PodSandboxMetadata | undefined;
+
+  /**
+   * of the containers' logs
+   *
+   * @generated from field: string log_directory = 3;
+   */
+  logDirectory: string;
 
   /**
    * @generated from field: map<string, string> labels = 6;
@@ -400,6 +407,98 @@ export const PodSandboxSchema: GenMessage<PodSandbox> = /*@__PURE__*/
   messageDesc(file_cri, 17);
 
 /**
+ * @generated from message runtime.v1.PodSandboxStatusRequest
+ */
+export type PodSandboxStatusRequest = Message<"runtime.v1.PodSandboxStatusRequest"> & {
+  /**
+   * @generated from field: string pod_sandbox_id = 1;
+   */
+  podSandboxId: string;
+
+  /**
+   * fill info
+   *
+   * @generated from field: bool verbose = 2;
+   */
+  verbose: boolean;
+};
+
+/**
+ * Describes the message runtime.v1.PodSandboxStatusRequest.
+ * Use `create(PodSandboxStatusRequestSchema)` to create a new message.
+ */
+export const PodSandboxStatusRequestSchema: GenMessage<PodSandboxStatusRequest> = /*@__PURE__*/
+  messageDesc(file_cri, 18);
+
+/**
+ * @generated from message runtime.v1.PodSandboxStatusResponse
+ */
+export type PodSandboxStatusResponse = Message<"runtime.v1.PodSandboxStatusResponse"> & {
+  /**
+   * @generated from field: runtime.v1.PodSandboxStatus status = 1;
+   */
+  status?: PodSandboxStatus | undefined;
+
+  /**
+   * one entry "info", JSON: containerd's has config, the PodSandboxConfig
+   *
+   * @generated from field: map<string, string> info = 2;
+   */
+  info: { [key: string]: string };
+};
+
+/**
+ * Describes the message runtime.v1.PodSandboxStatusResponse.
+ * Use `create(PodSandboxStatusResponseSchema)` to create a new message.
+ */
+export const PodSandboxStatusResponseSchema: GenMessage<PodSandboxStatusResponse> = /*@__PURE__*/
+  messageDesc(file_cri, 19);
+
+/**
+ * @generated from message runtime.v1.PodSandboxStatus
+ */
+export type PodSandboxStatus = Message<"runtime.v1.PodSandboxStatus"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: runtime.v1.PodSandboxMetadata metadata = 2;
+   */
+  metadata?: PodSandboxMetadata | undefined;
+
+  /**
+   * @generated from field: runtime.v1.PodSandboxState state = 3;
+   */
+  state: PodSandboxState;
+
+  /**
+   * ns since 1970
+   *
+   * @generated from field: int64 created_at = 4;
+   */
+  createdAt: bigint;
+
+  /**
+   * @generated from field: map<string, string> labels = 7;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: map<string, string> annotations = 8;
+   */
+  annotations: { [key: string]: string };
+};
+
+/**
+ * Describes the message runtime.v1.PodSandboxStatus.
+ * Use `create(PodSandboxStatusSchema)` to create a new message.
+ */
+export const PodSandboxStatusSchema: GenMessage<PodSandboxStatus> = /*@__PURE__*/
+  messageDesc(file_cri, 20);
+
+/**
  * @generated from message runtime.v1.ListPodSandboxRequest
  */
 export type ListPodSandboxRequest = Message<"runtime.v1.ListPodSandboxRequest"> & {
@@ -410,7 +509,7 @@ export type ListPodSandboxRequest = Message<"runtime.v1.ListPodSandboxRequest"> 
  * Use `create(ListPodSandboxRequestSchema)` to create a new message.
  */
 export const ListPodSandboxRequestSchema: GenMessage<ListPodSandboxRequest> = /*@__PURE__*/
-  messageDesc(file_cri, 18);
+  messageDesc(file_cri, 21);
 
 /**
  * @generated from message runtime.v1.ListPodSandboxResponse
@@ -427,7 +526,7 @@ export type ListPodSandboxResponse = Message<"runtime.v1.ListPodSandboxResponse"
  * Use `create(ListPodSandboxResponseSchema)` to create a new message.
  */
 export const ListPodSandboxResponseSchema: GenMessage<ListPodSandboxResponse> = /*@__PURE__*/
-  messageDesc(file_cri, 19);
+  messageDesc(file_cri, 22);
 
 /**
  * In an update, what is zero or empty stays as it is.
@@ -480,7 +579,7 @@ export type LinuxContainerResources = Message<"runtime.v1.LinuxContainerResource
  * Use `create(LinuxContainerResourcesSchema)` to create a new message.
  */
 export const LinuxContainerResourcesSchema: GenMessage<LinuxContainerResources> = /*@__PURE__*/
-  messageDesc(file_cri, 20);
+  messageDesc(file_cri, 23);
 
 /**
  * @generated from message runtime.v1.ContainerMetadata
@@ -502,7 +601,7 @@ export type ContainerMetadata = Message<"runtime.v1.ContainerMetadata"> & {
  * Use `create(ContainerMetadataSchema)` to create a new message.
  */
 export const ContainerMetadataSchema: GenMessage<ContainerMetadata> = /*@__PURE__*/
-  messageDesc(file_cri, 21);
+  messageDesc(file_cri, 24);
 
 /**
  * @generated from message runtime.v1.ImageSpec
@@ -519,7 +618,7 @@ export type ImageSpec = Message<"runtime.v1.ImageSpec"> & {
  * Use `create(ImageSpecSchema)` to create a new message.
  */
 export const ImageSpecSchema: GenMessage<ImageSpec> = /*@__PURE__*/
-  messageDesc(file_cri, 22);
+  messageDesc(file_cri, 25);
 
 /**
  * @generated from message runtime.v1.ContainerConfig
@@ -546,6 +645,11 @@ export type ContainerConfig = Message<"runtime.v1.ContainerConfig"> & {
   args: string[];
 
   /**
+   * @generated from field: repeated runtime.v1.Mount mounts = 7;
+   */
+  mounts: Mount[];
+
+  /**
    * @generated from field: map<string, string> labels = 9;
    */
   labels: { [key: string]: string };
@@ -554,6 +658,13 @@ export type ContainerConfig = Message<"runtime.v1.ContainerConfig"> & {
    * @generated from field: map<string, string> annotations = 10;
    */
   annotations: { [key: string]: string };
+
+  /**
+   * below the pod's log_directory
+   *
+   * @generated from field: string log_path = 11;
+   */
+  logPath: string;
 
   /**
    * @generated from field: runtime.v1.LinuxContainerConfig linux = 15;
@@ -566,7 +677,34 @@ export type ContainerConfig = Message<"runtime.v1.ContainerConfig"> & {
  * Use `create(ContainerConfigSchema)` to create a new message.
  */
 export const ContainerConfigSchema: GenMessage<ContainerConfig> = /*@__PURE__*/
-  messageDesc(file_cri, 23);
+  messageDesc(file_cri, 26);
+
+/**
+ * @generated from message runtime.v1.Mount
+ */
+export type Mount = Message<"runtime.v1.Mount"> & {
+  /**
+   * @generated from field: string container_path = 1;
+   */
+  containerPath: string;
+
+  /**
+   * @generated from field: string host_path = 2;
+   */
+  hostPath: string;
+
+  /**
+   * @generated from field: bool readonly = 3;
+   */
+  readonly: boolean;
+};
+
+/**
+ * Describes the message runtime.v1.Mount.
+ * Use `create(MountSchema)` to create a new message.
+ */
+export const MountSchema: GenMessage<Mount> = /*@__PURE__*/
+  messageDesc(file_cri, 27);
 
 /**
  * @generated from message runtime.v1.LinuxContainerConfig
@@ -588,16 +726,46 @@ export type LinuxContainerConfig = Message<"runtime.v1.LinuxContainerConfig"> & 
  * Use `create(LinuxContainerConfigSchema)` to create a new message.
  */
 export const LinuxContainerConfigSchema: GenMessage<LinuxContainerConfig> = /*@__PURE__*/
-  messageDesc(file_cri, 24);
+  messageDesc(file_cri, 28);
 
 /**
  * @generated from message runtime.v1.LinuxContainerSecurityContext
  */
 export type LinuxContainerSecurityContext = Message<"runtime.v1.LinuxContainerSecurityContext"> & {
   /**
+   * @generated from field: runtime.v1.Capability capabilities = 1;
+   */
+  capabilities?: Capability | undefined;
+
+  /**
+   * @generated from field: bool privileged = 2;
+   */
+  privileged: boolean;
+
+  /**
    * @generated from field: runtime.v1.NamespaceOption namespace_options = 3;
    */
   namespaceOptions?: NamespaceOption | undefined;
+
+  /**
+   * @generated from field: runtime.v1.Int64Value run_as_user = 5;
+   */
+  runAsUser?: Int64Value | undefined;
+
+  /**
+   * @generated from field: bool readonly_rootfs = 7;
+   */
+  readonlyRootfs: boolean;
+
+  /**
+   * @generated from field: bool no_new_privs = 11;
+   */
+  noNewPrivs: boolean;
+
+  /**
+   * @generated from field: runtime.v1.SecurityProfile seccomp = 15;
+   */
+  seccomp?: SecurityProfile | undefined;
 };
 
 /**
@@ -605,7 +773,91 @@ export type LinuxContainerSecurityContext = Message<"runtime.v1.LinuxContainerSe
  * Use `create(LinuxContainerSecurityContextSchema)` to create a new message.
  */
 export const LinuxContainerSecurityContextSchema: GenMessage<LinuxContainerSecurityContext> = /*@__PURE__*/
-  messageDesc(file_cri, 25);
+  messageDesc(file_cri, 29);
+
+/**
+ * @generated from message runtime.v1.Capability
+ */
+export type Capability = Message<"runtime.v1.Capability"> & {
+  /**
+   * without CAP_; ALL stands for all of them
+   *
+   * @generated from field: repeated string add_capabilities = 1;
+   */
+  addCapabilities: string[];
+
+  /**
+   * @generated from field: repeated string drop_capabilities = 2;
+   */
+  dropCapabilities: string[];
+};
+
+/**
+ * Describes the message runtime.v1.Capability.
+ * Use `create(CapabilitySchema)` to create a new message.
+ */
+export const CapabilitySchema: GenMessage<Capability> = /*@__PURE__*/
+  messageDesc(file_cri, 30);
+
+/**
+ * @generated from message runtime.v1.Int64Value
+ */
+export type Int64Value = Message<"runtime.v1.Int64Value"> & {
+  /**
+   * @generated from field: int64 value = 1;
+   */
+  value: bigint;
+};
+
+/**
+ * Describes the message runtime.v1.Int64Value.
+ * Use `create(Int64ValueSchema)` to create a new message.
+ */
+export const Int64ValueSchema: GenMessage<Int64Value> = /*@__PURE__*/
+  messageDesc(file_cri, 31);
+
+/**
+ * @generated from message runtime.v1.SecurityProfile
+ */
+export type SecurityProfile = Message<"runtime.v1.SecurityProfile"> & {
+  /**
+   * @generated from field: runtime.v1.SecurityProfile.ProfileType profile_type = 1;
+   */
+  profileType: SecurityProfile_ProfileType;
+};
+
+/**
+ * Describes the message runtime.v1.SecurityProfile.
+ * Use `create(SecurityProfileSchema)` to create a new message.
+ */
+export const SecurityProfileSchema: GenMessage<SecurityProfile> = /*@__PURE__*/
+  messageDesc(file_cri, 32);
+
+/**
+ * @generated from enum runtime.v1.SecurityProfile.ProfileType
+ */
+export enum SecurityProfile_ProfileType {
+  /**
+   * @generated from enum value: RuntimeDefault = 0;
+   */
+  RuntimeDefault = 0,
+
+  /**
+   * @generated from enum value: Unconfined = 1;
+   */
+  Unconfined = 1,
+
+  /**
+   * @generated from enum value: Localhost = 2;
+   */
+  Localhost = 2,
+}
+
+/**
+ * Describes the enum runtime.v1.SecurityProfile.ProfileType.
+ */
+export const SecurityProfile_ProfileTypeSchema: GenEnum<SecurityProfile_ProfileType> = /*@__PURE__*/
+  enumDesc(file_cri, 32, 0);
 
 /**
  * @generated from message runtime.v1.CreateContainerRequest
@@ -632,7 +884,7 @@ export type CreateContainerRequest = Message<"runtime.v1.CreateContainerRequest"
  * Use `create(CreateContainerRequestSchema)` to create a new message.
  */
 export const CreateContainerRequestSchema: GenMessage<CreateContainerRequest> = /*@__PURE__*/
-  messageDesc(file_cri, 26);
+  messageDesc(file_cri, 33);
 
 /**
  * @generated from message runtime.v1.CreateContainerResponse
@@ -649,7 +901,7 @@ export type CreateContainerResponse = Message<"runtime.v1.CreateContainerRespons
  * Use `create(CreateContainerResponseSchema)` to create a new message.
  */
 export const CreateContainerResponseSchema: GenMessage<CreateContainerResponse> = /*@__PURE__*/
-  messageDesc(file_cri, 27);
+  messageDesc(file_cri, 34);
 
 /**
  * @generated from message runtime.v1.StartContainerRequest
@@ -666,7 +918,7 @@ export type StartContainerRequest = Message<"runtime.v1.StartContainerRequest"> 
  * Use `create(StartContainerRequestSchema)` to create a new message.
  */
 export const StartContainerRequestSchema: GenMessage<StartContainerRequest> = /*@__PURE__*/
-  messageDesc(file_cri, 28);
+  messageDesc(file_cri, 35);
 
 /**
  * @generated from message runtime.v1.StartContainerResponse
@@ -679,7 +931,7 @@ export type StartContainerResponse = Message<"runtime.v1.StartContainerResponse"
  * Use `create(StartContainerResponseSchema)` to create a new message.
  */
 export const StartContainerResponseSchema: GenMessage<StartContainerResponse> = /*@__PURE__*/
-  messageDesc(file_cri, 29);
+  messageDesc(file_cri, 36);
 
 /**
  * @generated from message runtime.v1.StopContainerRequest
@@ -703,7 +955,7 @@ export type StopContainerRequest = Message<"runtime.v1.StopContainerRequest"> & 
  * Use `create(StopContainerRequestSchema)` to create a new message.
  */
 export const StopContainerRequestSchema: GenMessage<StopContainerRequest> = /*@__PURE__*/
-  messageDesc(file_cri, 30);
+  messageDesc(file_cri, 37);
 
 /**
  * @generated from message runtime.v1.StopContainerResponse
@@ -716,7 +968,7 @@ export type StopContainerResponse = Message<"runtime.v1.StopContainerResponse"> 
  * Use `create(StopContainerResponseSchema)` to create a new message.
  */
 export const StopContainerResponseSchema: GenMessage<StopContainerResponse> = /*@__PURE__*/
-  messageDesc(file_cri, 31);
+  messageDesc(file_cri, 38);
 
 /**
  * @generated from message runtime.v1.RemoveContainerRequest
@@ -733,7 +985,7 @@ export type RemoveContainerRequest = Message<"runtime.v1.RemoveContainerRequest"
  * Use `create(RemoveContainerRequestSchema)` to create a new message.
  */
 export const RemoveContainerRequestSchema: GenMessage<RemoveContainerRequest> = /*@__PURE__*/
-  messageDesc(file_cri, 32);
+  messageDesc(file_cri, 39);
 
 /**
  * @generated from message runtime.v1.RemoveContainerResponse
@@ -746,7 +998,7 @@ export type RemoveContainerResponse = Message<"runtime.v1.RemoveContainerRespons
  * Use `create(RemoveContainerResponseSchema)` to create a new message.
  */
 export const RemoveContainerResponseSchema: GenMessage<RemoveContainerResponse> = /*@__PURE__*/
-  messageDesc(file_cri, 33);
+  messageDesc(file_cri, 40);
 
 /**
  * @generated from message runtime.v1.Container
@@ -795,7 +1047,7 @@ export type Container = Message<"runtime.v1.Container"> & {
  * Use `create(ContainerSchema)` to create a new message.
  */
 export const ContainerSchema: GenMessage<Container> = /*@__PURE__*/
-  messageDesc(file_cri, 34);
+  messageDesc(file_cri, 41);
 
 /**
  * @generated from message runtime.v1.ListContainersRequest
@@ -808,7 +1060,7 @@ export type ListContainersRequest = Message<"runtime.v1.ListContainersRequest"> 
  * Use `create(ListContainersRequestSchema)` to create a new message.
  */
 export const ListContainersRequestSchema: GenMessage<ListContainersRequest> = /*@__PURE__*/
-  messageDesc(file_cri, 35);
+  messageDesc(file_cri, 42);
 
 /**
  * @generated from message runtime.v1.ListContainersResponse
@@ -825,7 +1077,7 @@ export type ListContainersResponse = Message<"runtime.v1.ListContainersResponse"
  * Use `create(ListContainersResponseSchema)` to create a new message.
  */
 export const ListContainersResponseSchema: GenMessage<ListContainersResponse> = /*@__PURE__*/
-  messageDesc(file_cri, 36);
+  messageDesc(file_cri, 43);
 
 /**
  * @generated from message runtime.v1.ContainerStatusRequest
@@ -849,7 +1101,7 @@ export type ContainerStatusRequest = Message<"runtime.v1.ContainerStatusRequest"
  * Use `create(ContainerStatusRequestSchema)` to create a new message.
  */
 export const ContainerStatusRequestSchema: GenMessage<ContainerStatusRequest> = /*@__PURE__*/
-  messageDesc(file_cri, 37);
+  messageDesc(file_cri, 44);
 
 /**
  * @generated from message runtime.v1.ContainerStatusResponse
@@ -873,7 +1125,7 @@ export type ContainerStatusResponse = Message<"runtime.v1.ContainerStatusRespons
  * Use `create(ContainerStatusResponseSchema)` to create a new message.
  */
 export const ContainerStatusResponseSchema: GenMessage<ContainerStatusResponse> = /*@__PURE__*/
-  messageDesc(file_cri, 38);
+  messageDesc(file_cri, 45);
 
 /**
  * @generated from message runtime.v1.ContainerStatus
@@ -947,7 +1199,7 @@ export type ContainerStatus = Message<"runtime.v1.ContainerStatus"> & {
  * Use `create(ContainerStatusSchema)` to create a new message.
  */
 export const ContainerStatusSchema: GenMessage<ContainerStatus> = /*@__PURE__*/
-  messageDesc(file_cri, 39);
+  messageDesc(file_cri, 46);
 
 /**
  * @generated from message runtime.v1.ContainerResources
@@ -964,7 +1216,7 @@ export type ContainerResources = Message<"runtime.v1.ContainerResources"> & {
  * Use `create(ContainerResourcesSchema)` to create a new message.
  */
 export const ContainerResourcesSchema: GenMessage<ContainerResources> = /*@__PURE__*/
-  messageDesc(file_cri, 40);
+  messageDesc(file_cri, 47);
 
 /**
  * @generated from message runtime.v1.UpdateContainerResourcesRequest
@@ -986,7 +1238,7 @@ export type UpdateContainerResourcesRequest = Message<"runtime.v1.UpdateContaine
  * Use `create(UpdateContainerResourcesRequestSchema)` to create a new message.
  */
 export const UpdateContainerResourcesRequestSchema: GenMessage<UpdateContainerResourcesRequest> = /*@__PURE__*/
-  messageDesc(file_cri, 41);
+  messageDesc(file_cri, 48);
 
 /**
  * @generated from message runtime.v1.UpdateContainerResourcesResponse
@@ -999,7 +1251,7 @@ export type UpdateContainerResourcesResponse = Message<"runtime.v1.UpdateContain
  * Use `create(UpdateContainerResourcesResponseSchema)` to create a new message.
  */
 export const UpdateContainerResourcesResponseSchema: GenMessage<UpdateContainerResourcesResponse> = /*@__PURE__*/
-  messageDesc(file_cri, 42);
+  messageDesc(file_cri, 49);
 
 /**
  * @generated from enum runtime.v1.NamespaceMode
@@ -1127,6 +1379,14 @@ export const RuntimeService: GenService<{
     methodKind: "unary";
     input: typeof RemovePodSandboxRequestSchema;
     output: typeof RemovePodSandboxResponseSchema;
+  },
+  /**
+   * @generated from rpc runtime.v1.RuntimeService.PodSandboxStatus
+   */
+  podSandboxStatus: {
+    methodKind: "unary";
+    input: typeof PodSandboxStatusRequestSchema;
+    output: typeof PodSandboxStatusResponseSchema;
   },
   /**
    * @generated from rpc runtime.v1.RuntimeService.ListPodSandbox

@@ -1,0 +1,68 @@
+import { discover, type DiscoverError } from "../cpu/discover.ts";
+import type { Topology } from "../cpu/topology.ts";
+import type { Config } from "../config/schema.ts";
+import type { Identity } from "../agent_values.ts";
+import type { LevelledLog } from "../host/log.ts";
+import { readerOf } from "../host/sysfs.ts";
+import type { Settings } from "../nri/node.ts";
+import { type Effective, withRuntimeText } from "./load_config.ts";
+import { nodeFacts } from "./node_facts.ts";
+
+/** What both ways of running are given. */
+export interface Boot {
+  readonly effective: Effective;
+  readonly version: string;
+  readonly stop: AbortSignal;
+  readonly log: LevelledLog;
+}
+
+/** What the agent itself needs of the configuration. */
+export function settingsOf({ systemReserved, minShared, dryRun }: Config): Settings {
+  return { policy: { systemReserved, minShared }, dryRun };
+}
+
+/** Who the configuration says that the plugin is. */
+export function identityOf({ pluginName, pluginIndex }: Config): Identity {
+  return { name: pluginName, index: pluginIndex };
+}
+
+/** The machine as it is now; as `known` when it can't be read at this moment. */
+export function rediscover(config: Config, known: Topology, { log }: Pick<Boot, "log">): Topology {
+  try {
+    return discover(readerOf(config.sysfsRoot)).topology;
+  } catch (error) {
+    const message = `the CPUs can't be read again, the last known ones are used: ${
+      (error as DiscoverError).message
+    }`;
+    log.write({ level: "warn", message });
+    return known;
+  }
+}
+
+/** The first lines of the log: what this is, where it runs, and what is odd about that. */
+export function logStart(
+  mode: "external" | "launched",
+  { topology, warnings }: ReturnType<typeof discover>,
+  boot: Boot,
+): void {
+  const { effective: { config, problems }, version, log } = boot;
+  log.write({
+    level: "info",
+    message: "starting",
+    fields: { version, mode, ...nodeFacts(config, topology) },
+  });
+  for (const { sentence } of problems) {
+    log.write({ level: "error", message: `${sentence}; its source is left out` });
+  }
+  for (const message of warnings) log.write({ level: "warn", message });
+}
+
+/** The configuration text that the runtime has handed over: checked, logged, and what the agent needs of it. */
+export async function reconfigure(text: string, { effective, log }: Boot): Promise<Settings> {
+  const { config, problems } = await withRuntimeText(effective, text);
+  for (const { sentence } of problems) {
+    log.write({ level: "error", message: `${sentence}; its source is left out` });
+  }
+  log.setLevel(config.log.level);
+  return settingsOf(config);
+}

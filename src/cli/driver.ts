@@ -1,0 +1,146 @@
+/**
+ * Carries out what `step` says: bytes to the runtime, records to the log, questions to whoever can answer them.
+ * External and launched mode differ in how a connection comes about; what happens on it is the same.
+ */
+import { type Agent, type Input, type Output, step } from "../agent.ts";
+import type { CpuSet } from "../cpu/cpu_set.ts";
+import type { Topology } from "../cpu/topology.ts";
+import type { Log } from "../host/log.ts";
+import type { Connection } from "../host/socket.ts";
+import type { Change } from "../ledger/changes.ts";
+import type { Listing } from "../nri/early.ts";
+import type { Settings } from "../nri/node.ts";
+
+/** Milliseconds between ticks: what is due is looked at this often. */
+const TICK = 500;
+
+/** Who answers the agent's questions. */
+export interface Answers {
+  /** The containers that run, however long it takes to find out; undefined when stopped before. */
+  list(): Promise<Listing | undefined>;
+  /** CPUs that seem to be taken by somebody. */
+  scan(): CpuSet;
+  /** Brings the changes about, one after the other, as far as possible. */
+  apply(changes: readonly Change[]): Promise<void>;
+  /** What the runtime's configuration text means. */
+  configure(text: string): Promise<Settings>;
+}
+
+/** The agent with its one connection at a time. */
+export class Driver {
+  #agent: Agent;
+  #connection: Connection | undefined;
+  /** Waiting for bytes: nothing is under way that closing the connection could cut short. */
+  #idle = false;
+  readonly #ticking: number;
+
+  constructor(
+    agent: Agent,
+    private readonly answers: Answers,
+    private readonly log: Log,
+    private readonly stop: AbortSignal,
+  ) {
+    this.#agent = agent;
+    this.#ticking = setInterval(() => this.feed({ kind: "tick", now: performance.now() }), TICK);
+    stop.addEventListener("abort", () => {
+      if (this.#idle) this.#connection?.close();
+    });
+  }
+
+  get agent(): Agent {
+    return this.#agent;
+  }
+
+  /**
+   * Serves a connection to its end, which is the peer's, a broken wire's or ours; it is closed then. Tells whether
+   * it ever came to serving.
+   */
+  async converse(connection: Connection, topology: Topology): Promise<boolean> {
+    this.#connection = connection;
+    let served = false;
+    try {
+      await this.#take({ kind: "connected", now: performance.now(), topology });
+      for (let bytes = await this.#read(); bytes !== undefined; bytes = await this.#read()) {
+        await this.#take({ kind: "received", bytes });
+        served ||= this.#agent.node.phase === "serving";
+      }
+    } catch (error) {
+      // Closing is how a read is ended: by us when stopping, by the agent when the wire is broken.
+      if (!this.stop.aborted) {
+        this.log.write({ level: "debug", message: `the connection ended: ${messageOf(error)}` });
+      }
+    } finally {
+      connection.close();
+      this.#connection = undefined;
+      this.feed({ kind: "disconnected" });
+    }
+    return served;
+  }
+
+  /** Takes in what happens beside the connection. */
+  feed(input: Input): void {
+    this.#take(input).catch((error) =>
+      this.log.write({ level: "error", message: `${input.kind}: ${messageOf(error)}` })
+    );
+  }
+
+  /** Ends the ticks. */
+  close(): void {
+    clearInterval(this.#ticking);
+  }
+
+  async #read(): Promise<Uint8Array | undefined> {
+    if (this.stop.aborted) return undefined;
+    this.#idle = true;
+    try {
+      return await this.#connection?.read();
+    } finally {
+      this.#idle = false;
+    }
+  }
+
+  async #take(input: Input): Promise<void> {
+    const { agent, outputs } = step(this.#agent, input);
+    this.#agent = agent;
+    for (const output of outputs) await this.#act(output);
+  }
+
+  async #act(output: Output): Promise<void> {
+    switch (output.kind) {
+      case "send":
+        return await this.#connection?.write(output.bytes);
+      case "log":
+        return this.log.write(output.record);
+      case "configure":
+        return await this.#take({ kind: "settings", settings: await this.answers.configure(output.text) });
+      case "list":
+        return this.#list();
+      case "scan":
+        return this.feed({ kind: "scanned", claims: this.answers.scan() });
+      case "apply":
+        return this.#apply(output.changes);
+      case "close":
+        return this.#connection?.close();
+    }
+  }
+
+  /** In the background: requests go on being answered meanwhile. */
+  #list(): void {
+    this.answers.list()
+      .then((listing) => listing === undefined ? undefined : this.feed({ kind: "listed", listing }))
+      .catch((error) =>
+        this.log.write({ level: "error", message: `the containers can't be listed: ${messageOf(error)}` })
+      );
+  }
+
+  #apply(changes: readonly Change[]): void {
+    this.answers.apply(changes)
+      .catch((error) =>
+        this.log.write({ level: "error", message: `containers can't be put right: ${messageOf(error)}` })
+      );
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,85 @@
+/** External mode: connect to the runtime's socket, serve until the connection ends, connect again, for ever. */
+import { newAgent } from "../agent.ts";
+import { discover } from "../cpu/discover.ts";
+import type { Config } from "../config/schema.ts";
+import { backoff } from "../host/backoff.ts";
+import { OwnerLock } from "../host/flock.ts";
+import { pause } from "../host/pause.ts";
+import { type Connection, connectUnix } from "../host/socket.ts";
+import { readerOf } from "../host/sysfs.ts";
+import { answersOf } from "./answers.ts";
+import { type Boot, identityOf, logStart, rediscover, settingsOf } from "./boot.ts";
+import { Driver } from "./driver.ts";
+
+/** Delays between connection attempts, in ms: dialling a unix socket is cheap, a missed creation is not. */
+const FIRST_RETRY = 100;
+const LAST_RETRY = 1000;
+
+/** Runs until stopped; resolves when the request in hand is answered. Rejects only for what makes a start senseless. */
+export async function runExternal(boot: Boot): Promise<void> {
+  const { effective: { config }, stop } = boot;
+  const machine = discover(readerOf(config.sysfsRoot));
+  logStart("external", machine, boot);
+  const lock = await ownership(config, boot);
+  if (stop.aborted) return;
+  const answers = answersOf(machine.topology, boot);
+  const agent = newAgent({
+    identity: identityOf(config),
+    topology: machine.topology,
+    standby: false,
+    ...settingsOf(config),
+  });
+  const driver = new Driver(agent, answers, boot.log, stop);
+  try {
+    await serve(driver, boot);
+  } finally {
+    driver.close();
+    answers.close();
+    lock?.release();
+  }
+}
+
+/** A second instance waits here, unregistered. A dry run changes nothing and so needs no leave. */
+async function ownership(
+  { dryRun, runDir }: Config,
+  { log, stop, version }: Boot,
+): Promise<OwnerLock | undefined> {
+  if (dryRun) return undefined;
+  const waiting = (holder: string) =>
+    log.write({
+      level: "warn",
+      message: "another agent decides on this node, waiting for its end",
+      fields: { holder },
+    });
+  try {
+    return await OwnerLock.acquire(runDir, `external, ${version}`, stop, waiting);
+  } catch (error) {
+    if (stop.aborted) return undefined;
+    throw error;
+  }
+}
+
+async function serve(driver: Driver, boot: Boot): Promise<void> {
+  const { effective: { config }, log, stop } = boot;
+  const retries = backoff(FIRST_RETRY, LAST_RETRY);
+  while (!stop.aborted) {
+    const connection = await dial(config.socket, boot);
+    if (connection !== undefined) {
+      const served = await driver.converse(connection, rediscover(config, driver.agent.node.topology, boot));
+      if (served) retries.reset();
+      if (!stop.aborted) {
+        log.write({ level: "warn", message: "disconnected from the runtime, connecting again" });
+      }
+    }
+    await pause(retries.next(), stop);
+  }
+}
+
+async function dial(socket: string, { log }: Boot): Promise<Connection | undefined> {
+  try {
+    return await connectUnix(socket);
+  } catch (error) {
+    log.write({ level: "warn", message: `${(error as Error).message} (still trying)` });
+    return undefined;
+  }
+}

@@ -1,0 +1,34 @@
+import type { CpuSet } from "../cpu/cpu_set.ts";
+import { KEYS, valueAt } from "./keys.ts";
+import type { Source } from "./problems.ts";
+import type { Config } from "./schema.ts";
+
+/** The configuration as YAML that gives the same configuration again, with the source of each value as a comment. */
+export function formatConfig(config: Config, origins: ReadonlyMap<string, Source>): string {
+  const lines: string[] = [];
+  let open = "";
+  for (const { path } of KEYS) {
+    const [section = "", name] = path.split(".");
+    if (name !== undefined && section !== open) lines.push(`${section}:`);
+    open = name === undefined ? "" : section;
+    const head = name === undefined ? `${section}:` : `  ${name}:`;
+    const value = valueAt(config, path);
+    const comment = `  # ${origins.get(path) ?? "default"}`;
+    lines.push(
+      ...(Array.isArray(value)
+        ? [head + comment, ...value.map((item) => `  - ${scalar(item)}`)]
+        : [`${head} ${scalar(value as Scalar)}${comment}`]),
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+type Scalar = string | number | boolean | CpuSet;
+
+/** Plain where every YAML reader takes it for the text that it is, else in double quotes, which YAML has from JSON. */
+function scalar(value: Scalar): string {
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  const text = String(value);
+  const isPlain = /^[a-z\/][\w.\/-]*$/i.test(text) && !/^(true|false|yes|no|on|off|y|n|null)$/i.test(text);
+  return isPlain ? text : JSON.stringify(text);
+}

@@ -1,0 +1,99 @@
+/**
+ * Everything that can be configured, with its check and its default: the one place where that is decided. Every
+ * source gives texts (YAML scalars as they were written, environment variables, flags), lists of texts and
+ * mappings of these; so `05` stays `05`, and a value means the same wherever it comes from.
+ */
+// The small form of zod: the same checks, a third of the start-up time.
+import * as z from "zod/mini";
+import { CpuListError, CpuSet } from "../cpu/cpu_set.ts";
+
+const LIST = "must be a list of absolute paths, as in /run/containerd/containerd.sock";
+const CPUS = "must be a CPU list, as in 0,2-3";
+
+/** No longer than the kernel takes (PATH_MAX), and nothing that would garble a log or a terminal. */
+const PATH = /^\/\P{Cc}{0,4094}$/u;
+
+const path = text(PATH, "must be an absolute path, as in /sys");
+const pathOrNone = text(/^(\/\P{Cc}{0,4094})?$/u, "must be an absolute path, or empty");
+
+function text(pattern: RegExp, message: string) {
+  return z.string(message).check(z.regex(pattern, message));
+}
+
+function wholeNumber(least: number, most: number) {
+  const message = `must be a whole number from ${least} to ${most}`;
+  return z.pipe(
+    text(/^\d{1,9}$/, message),
+    z.pipe(z.transform(Number), z.number().check(z.gte(least, message), z.lte(most, message))),
+  );
+}
+
+/** A list, or one text with commas: the form that fits into a variable. */
+const paths = z.pipe(
+  z.union([z.array(z.string()), z.pipe(z.string(), z.transform((list) => list.split(",")))], LIST),
+  z.array(text(PATH, LIST)).check(
+    z.minLength(1, LIST),
+    z.maxLength(16, "must be 16 paths at most"),
+  ),
+);
+
+/** A list format text, or a YAML list of such texts. */
+const cpuSet = z.pipe(
+  z.union([z.string(), z.array(z.string())], CPUS),
+  z.transform((given, context) => {
+    const set = CpuSet.parse([given].flat().join(","));
+    if (!(set instanceof CpuListError)) return set;
+    context.issues.push({ code: "custom", message: CPUS, input: given, params: { because: set.problem } });
+    return z.NEVER;
+  }),
+);
+
+const flag = z.pipe(
+  z.enum(["true", "false"], "must be true or false"),
+  z.transform((given) => given === "true"),
+);
+
+const log = z.strictObject({
+  level: z._default(
+    z.enum(["debug", "info", "warn", "error"], "must be debug, info, warn or error"),
+    "info",
+  ),
+  format: z._default(z.enum(["text", "json"], "must be text or json"), "text"),
+  /** Empty: standard error, or {@link LAUNCHED_LOG_FILE} when the runtime has started the agent. */
+  file: z._default(pathOrNone, ""),
+  /** MiB (2^20 bytes) that a log file may grow to before a new one is begun. */
+  maxSizeMiB: z._default(wholeNumber(1, 1024), 10),
+  /** How many full log files are kept beside the one that is written. */
+  keep: z._default(wholeNumber(0, 20), 3),
+}, "must be a mapping");
+
+export const schema = z.strictObject({
+  socket: z._default(path, "/var/run/nri/nri.sock"),
+  pluginName: z._default(
+    text(/^[A-Za-z0-9_.-]{1,64}$/, "must be 1 to 64 letters, digits, dots, dashes or underscores"),
+    "weka-cpuset",
+  ),
+  pluginIndex: z._default(text(/^[0-9]{2}$/, "must be two digits, as in 99"), "99"),
+  dryRun: z._default(flag, false),
+  systemReserved: z._default(cpuSet, CpuSet.empty),
+  minShared: z._default(wholeNumber(1, 8192), 1),
+  log: z.prefault(log, {}),
+  /** In the order in which they are tried. */
+  criSockets: z._default(paths, [
+    "/run/containerd/containerd.sock",
+    "/run/k3s/containerd/containerd.sock",
+    "/run/crio/crio.sock",
+  ]),
+  runDir: z._default(path, "/run/weka-cpuset"),
+  sysfsRoot: z._default(path, "/sys"),
+  cgroupRoot: z._default(path, "/sys/fs/cgroup"),
+  procRoot: z._default(path, "/proc"),
+}, "must be a mapping of keys to values");
+
+/** The configuration, complete and checked. */
+export type Config = z.output<typeof schema>;
+
+export const DEFAULTS: Config = schema.parse({});
+
+/** Where a runtime-launched agent, which has no standard error, logs unless `log.file` says otherwise. */
+export const LAUNCHED_LOG_FILE = "/var/log/weka-cpuset.log";

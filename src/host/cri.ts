@@ -1,0 +1,78 @@
+import type { CriClient } from "./cri_client.ts";
+import type { Listing } from "./cri_listing.ts";
+
+export type { Listing };
+
+/**
+ * The runtime's own interface for kubelet (CRI), for what NRI doesn't tell: containerd 1.7.24 never sends a
+ * Synchronize to a plugin that it started itself. What this needs is loaded at the first {@link Cri.connect}.
+ *
+ * A connection doesn't survive a restart of the runtime: after any error, close it and connect anew.
+ */
+export class Cri {
+  private constructor(private readonly client: CriClient) {}
+
+  /**
+   * The runtime behind the first of `sockets` that answers, each within 2 s.
+   * @throws {Error} one sentence that names each socket and what was wrong with it
+   */
+  static async connect(sockets: readonly string[]): Promise<Cri> {
+    const problems: string[] = [];
+    for (const socket of sockets) {
+      const found = await connected(socket);
+      if (typeof found !== "string") return new Cri(found);
+      problems.push(`${socket}: ${found}`);
+    }
+    throw new Error(`no container runtime answers on its CRI socket (${problems.join("; ")})`);
+  }
+
+  /**
+   * Every container that runs or may run (created, running, unknown), and their pods, with what claims are read
+   * from: names, annotations, cgroup, CPU and memory figures, the CPUs in the record. A call takes 2 s at most.
+   * @throws {Error} when a call fails: half a listing would let the CPUs of the other half be given away
+   */
+  async list(): Promise<Listing> {
+    const { listing } = await import("./cri_listing.ts");
+    return await listing(this.client);
+  }
+
+  /**
+   * Sets the CPUs of a container, in the runtime's record and in the kernel, and nothing else. The runtime
+   * asks its NRI plugins about it before it answers. After an error it may have happened or still happen.
+   */
+  async updateCpus(containerId: string, cpus: string): Promise<void> {
+    await this.client.call("updateContainerResources", { containerId, linux: { cpusetCpus: cpus } });
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.client.close();
+  }
+}
+
+/** A client that has had an answer, or why there is none. */
+async function connected(socket: string): Promise<CriClient | string> {
+  const problem = await unreachable(socket);
+  if (problem !== undefined) return problem;
+  const { openClient } = await import("./cri_client.ts");
+  const client = openClient(socket);
+  try {
+    await client.call("version", {});
+    return client;
+  } catch (error) {
+    client.close();
+    return (error as Error).message;
+  }
+}
+
+/** Why nobody can be reached on a socket. Tried first: it spares loading the client where there is no runtime. */
+async function unreachable(path: string): Promise<string | undefined> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "there is no such socket";
+    if (error instanceof Deno.errors.ConnectionRefused) return "nobody listens there";
+    return (error as Error).message;
+  }
+}

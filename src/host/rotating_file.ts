@@ -1,0 +1,88 @@
+import { assert } from "../assert.ts";
+
+/** A file that is begun anew when it is full. */
+export interface RotatingFileOptions {
+  readonly path: string;
+  /** Bytes of one file, at most. */
+  readonly maxBytes: number;
+  /** Older files that are kept beside it, as `path.1` (the youngest) to `path.<keep>`. */
+  readonly keep: number;
+}
+
+const NEWLINE = 10;
+
+/**
+ * A log file that never takes more than `(keep + 1) × maxBytes`. It is opened for every write: nothing has to be
+ * told when it is moved or deleted by others, and after a failure the next write just tries again.
+ */
+export class RotatingFile {
+  constructor(private readonly options: RotatingFileOptions) {
+    const { maxBytes, keep } = options;
+    assert(maxBytes > 0 && keep >= 0, `a log of ${keep} + 1 files of ${maxBytes} bytes`);
+  }
+
+  /**
+   * Appends whole lines; one write at a time.
+   * @throws {Error} when it can't, or when others than the owner of the directory could play tricks with the file
+   */
+  async append(lines: Uint8Array): Promise<void> {
+    for (let rest = lines; rest.length > 0;) {
+      const count = await this.#appendSome(rest);
+      if (count === 0) await this.#rotate();
+      rest = rest.subarray(count);
+    }
+  }
+
+  /** Appends the lines that fit in, and gives their length. */
+  async #appendSome(lines: Uint8Array): Promise<number> {
+    const { path, maxBytes } = this.options;
+    await requireSafe(path);
+    using file = await Deno.open(path, { append: true, create: true, mode: 0o600 });
+    const { size } = await file.stat();
+    const fitting = lines.subarray(0, lengthThatFits(lines, maxBytes - size, size === 0));
+    try {
+      for (let rest = fitting; rest.length > 0;) rest = rest.subarray(await file.write(rest));
+    } catch (error) {
+      await file.truncate(size).catch(() => {}); // no half a line
+      throw error;
+    }
+    return fitting.length;
+  }
+
+  /** Moves every file one number up, over the oldest one. */
+  async #rotate(): Promise<void> {
+    const { path, keep } = this.options;
+    for (let number = keep; number > 0; number--) {
+      const from = number === 1 ? path : `${path}.${number - 1}`;
+      await unlessMissing(Deno.rename(from, `${path}.${number}`));
+    }
+    if (keep === 0) await unlessMissing(Deno.remove(path));
+    // Those of a time when more were kept.
+    for (let old = keep + 1; await unlessMissing(Deno.remove(`${path}.${old}`));) old++;
+  }
+}
+
+/** Whole lines up to `room` bytes; of a line that no file has room for, as much as goes into one. */
+function lengthThatFits(lines: Uint8Array, room: number, isEmpty: boolean): number {
+  if (lines.length <= room) return lines.length;
+  const whole = room > 0 ? lines.lastIndexOf(NEWLINE, room - 1) + 1 : 0;
+  return whole === 0 && isEmpty ? room : whole;
+}
+
+/** A root agent must not be made to write elsewhere: by a link, or by who may write into the directory. */
+async function requireSafe(path: string): Promise<void> {
+  const directory = path.replace(/\/*[^/]*$/, "") || (path.startsWith("/") ? "/" : ".");
+  const { mode } = await Deno.stat(directory);
+  if (((mode ?? 0) & 0o002) !== 0) throw new Error(`${directory} is writable by everybody`);
+  const there = await Deno.lstat(path).catch(ignoreMissing);
+  if (there && !there.isFile) throw new Error("it is no plain file");
+}
+
+/** Whether there was something to do it with. */
+async function unlessMissing(done: Promise<void>): Promise<boolean> {
+  return await done.then(() => true).catch(ignoreMissing) ?? false;
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
