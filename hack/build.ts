@@ -24,7 +24,7 @@ export const compileFlags: readonly CompileFlag[] = [
   { flag: "--allow-write", reason: "Connecting to a unix socket counts as writing it as well." },
   {
     flag: "--allow-env=NRI_SOCKET,NRI_PLUGIN_NAME,NRI_PLUGIN_IDX,NRI_PLUGIN_SOCKET,WEKA_CPUSET_*",
-    reason: "The variables that every NRI plugin knows.",
+    reason: "The variables that every NRI plugin knows, and our own.",
   },
   {
     flag: "--ignore-env",
@@ -33,7 +33,8 @@ export const compileFlags: readonly CompileFlag[] = [
   {
     flag: `--allow-ffi=${LIBC_PATHS.join(",")}`,
     reason: "The kernel's files below /sys and /proc, which Deno itself opens only for a program that is " +
-      "allowed everything (src/host/libc.ts). Running programs, the network and other libraries stay denied.",
+      "allowed everything; the inherited descriptor; the owner's lock (src/host/libc.ts). To Deno's own " +
+      "interfaces running programs, the network and other libraries stay denied.",
   },
   { flag: "--no-prompt", reason: "A daemon has nobody to ask: what isn't allowed fails." },
   {

@@ -112,14 +112,13 @@ function called(agent: Agent, session: Session, { stream, service, method, paylo
     return { agent, outputs: [send(session, stream, reply), log("debug", message)] };
   }
   const configured = call.kind === "Configure" ? configure(agent, call.request.config) : idle(agent);
-  const { node, reply, logs } = serveOrExplain(configured.agent.node, call);
+  const { node, reply, logs, owed = [] } = serveOrExplain(configured.agent.node, call);
   const asked = call.kind === "Configure"
     ? idle({ ...configured.agent, node })
     : ask({ ...configured.agent, node });
-  return {
-    agent: asked.agent,
-    outputs: [send(session, stream, reply), ...configured.outputs, ...logs.map(logOutput), ...asked.outputs],
-  };
+  const apply: Output[] = owed.length === 0 ? [] : [{ kind: "apply", changes: owed }];
+  const consequences = [...configured.outputs, ...logs.map(logOutput), ...asked.outputs, ...apply];
+  return { agent: asked.agent, outputs: [send(session, stream, reply), ...consequences] };
 }
 
 function configure(agent: Agent, text: string): Step {
@@ -135,7 +134,7 @@ function serveOrExplain(node: Node, call: Call): Served {
   } catch (error) {
     if (error instanceof ProtocolError) throw error;
     const message = `bug while answering ${call.kind}, please report it: ${describe(error)}`;
-    return { node, reply: answerAfterBug(call), logs: [{ level: "error", message }] };
+    return { node, reply: answerAfterBug(call, node.dryRun), logs: [{ level: "error", message }] };
   }
 }
 

@@ -16,6 +16,7 @@ import {
   ConfigureRequestSchema,
   ConfigureResponseSchema,
   type Container,
+  ContainerRequestSchema,
   type ContainerUpdate,
   CreateContainerRequestSchema,
   CreateContainerResponseSchema,
@@ -95,32 +96,32 @@ export class Link {
     return this.ask("Configure", ConfigureRequestSchema, request, ConfigureResponseSchema).events;
   }
 
-  synchronize(running: readonly Wanted[], more = false): string[] {
-    const request = { pods: running.map(podOf), containers: running.map(containerOf), more };
+  synchronize(running: readonly Wanted[], more = false, pods = running): string[] {
+    const request = { pods: pods.map(podOf), containers: running.map(containerOf), more };
     const response = this.ask("Synchronize", SynchronizeRequestSchema, request, SynchronizeResponseSchema);
     assert.equal(response.more, more);
     return texts(response.update);
   }
 
-  create(wanted: Wanted): { cpus: string; mems: string; updates: string[] } {
+  /** Creates a container that then runs, unless it is to stay in between. */
+  create(wanted: Wanted, { runs = true } = {}): { cpus: string; mems: string; updates: string[] } {
     const response = this.ask(
       "CreateContainer",
       CreateContainerRequestSchema,
       subject(wanted),
       CreateContainerResponseSchema,
     );
+    if (runs) this.mention(Event.POST_START_CONTAINER, wanted);
     const cpu = response.adjust?.linux?.resources?.cpu;
     return { cpus: cpu?.cpus ?? "", mems: cpu?.mems ?? "", updates: texts(response.update) };
   }
 
-  update(wanted: Wanted): string[] {
+  /** `asked`: the CPUs that the request itself names. */
+  update(wanted: Wanted, asked = ""): string[] {
+    const request = { ...subject(wanted), linuxResources: { cpu: { cpus: asked } } };
     return texts(
-      this.ask(
-        "UpdateContainer",
-        UpdateContainerRequestSchema,
-        subject(wanted),
-        UpdateContainerResponseSchema,
-      ).update,
+      this.ask("UpdateContainer", UpdateContainerRequestSchema, request, UpdateContainerResponseSchema)
+        .update,
     );
   }
 
@@ -131,14 +132,17 @@ export class Link {
     );
   }
 
+  /** An event without an answer of its own. */
+  mention(event: Event, wanted: Wanted): void {
+    this.ask("StateChange", StateChangeEventSchema, { event, ...subject(wanted) }, EmptySchema);
+  }
+
   start(wanted: Wanted): void {
-    const request = { event: Event.START_CONTAINER, ...subject(wanted) };
-    this.ask("StateChange", StateChangeEventSchema, request, EmptySchema);
+    this.mention(Event.START_CONTAINER, wanted);
   }
 
   remove(wanted: Wanted): void {
-    const request = { event: Event.REMOVE_CONTAINER, ...subject(wanted) };
-    this.ask("StateChange", StateChangeEventSchema, request, EmptySchema);
+    this.mention(Event.REMOVE_CONTAINER, wanted);
   }
 
   /** Calls the agent and expects success. */
@@ -158,6 +162,14 @@ export class Link {
   refusal(wanted: Wanted): string {
     const request = create(CreateContainerRequestSchema, subject(wanted));
     const event = this.call("CreateContainer", toBinary(CreateContainerRequestSchema, request));
+    assert(event?.kind === "answered" && event.status.code !== 0, "it was not refused");
+    return event.status.message;
+  }
+
+  /** The message with which the agent refuses to let this container start. */
+  startRefusal(wanted: Wanted): string {
+    const request = create(ContainerRequestSchema, subject(wanted));
+    const event = this.call("StartContainer", toBinary(ContainerRequestSchema, request));
     assert(event?.kind === "answered" && event.status.code !== 0, "it was not refused");
     return event.status.message;
   }

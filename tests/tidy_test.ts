@@ -9,7 +9,6 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "assert.ts": [],
   "log_record.ts": [],
   "cpu": ["assert.ts"],
-  "config": ["cpu", "assert.ts"],
   "ledger": ["cpu", "assert.ts"],
   "wire": ["assert.ts", "nri/gen/ttrpc_pb.ts"],
   "nri": ["ledger", "cpu", "wire/errors.ts", "nri/gen", "assert.ts", "log_record.ts"],

@@ -14,6 +14,9 @@ import type { Settings } from "../nri/node.ts";
 /** Milliseconds between ticks: what is due is looked at this often. */
 const TICK = 500;
 
+/** Milliseconds that a request in hand has to be finished when stopping: the runtime may have stopped reading. */
+const GRACE = 500;
+
 /** Who answers the agent's questions. */
 export interface Answers {
   /** The containers that run, however long it takes to find out; undefined when stopped before. */
@@ -33,6 +36,7 @@ export class Driver {
   /** Waiting for bytes: nothing is under way that closing the connection could cut short. */
   #idle = false;
   readonly #ticking: number;
+  #closing: number | undefined;
 
   constructor(
     agent: Agent,
@@ -44,6 +48,7 @@ export class Driver {
     this.#ticking = setInterval(() => this.feed({ kind: "tick", now: performance.now() }), TICK);
     stop.addEventListener("abort", () => {
       if (this.#idle) this.#connection?.close();
+      else this.#closing = setTimeout(() => this.#connection?.close(), GRACE);
     });
   }
 
@@ -87,6 +92,7 @@ export class Driver {
   /** Ends the ticks. */
   close(): void {
     clearInterval(this.#ticking);
+    clearTimeout(this.#closing);
   }
 
   async #read(): Promise<Uint8Array | undefined> {

@@ -30,7 +30,7 @@ export interface Flags {
 const FLAG: Place = { source: "flag", nameOf: flagName };
 
 /** `--log-level` for `log.level`. */
-export function flagName(path: string): string {
+function flagName(path: string): string {
   return KEYS.find((key) => key.path === path)?.flag?.split(" ")[0] ?? path;
 }
 
@@ -40,7 +40,8 @@ export async function loadConfig(
   environment: Readonly<Record<string, string>>,
   defaultFile = DEFAULT_FILE,
 ): Promise<Effective> {
-  const named = flags.file ?? environment[CONFIG_VARIABLE];
+  // A variable that is set to nothing names nothing.
+  const named = flags.file ?? (environment[CONFIG_VARIABLE] || undefined);
   const layers = [
     ...await fileLayers(named ?? defaultFile, named !== undefined),
     environmentLayer(environment),
@@ -54,7 +55,7 @@ async function fileLayers(path: string, mustExist: boolean): Promise<Layer[]> {
   if (found.kind === "text") return [await yamlLayerOf("file", path, found.text)];
   if (found.kind === "absent" && !mustExist) return [];
   const why = found.kind === "absent" ? "there is no such file" : found.why;
-  return [brokenLayer({ source: "file", file: path, nameOf: (key) => key }, why)];
+  return [brokenLayer({ source: "file", file: path || '""', nameOf: (key) => key }, why)];
 }
 
 /** The configuration with what the runtime has handed over at Configure; no text is no change. */

@@ -61,5 +61,6 @@ function flagsOf(given: Readonly<Record<string, unknown>>): Flags {
     const value = given[new Option(key.flag).attributeName()];
     if (value !== undefined) values.set(key.path, Array.isArray(value) ? value : String(value));
   }
-  return { values, ...(typeof given["config"] === "string" ? { file: given["config"] } : {}) };
+  const file = given["config"];
+  return typeof file === "string" ? { values, file } : { values };
 }

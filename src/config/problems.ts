@@ -48,7 +48,7 @@ export function problemsOf(issues: readonly Issue[], tree: unknown, place: Place
 
 function pathsOf(issue: Issue, steps: readonly string[]): string[] {
   return issue.code === "unrecognized_keys"
-    ? issue.keys.slice(0, MAX_PROBLEMS).map((key) => [...steps, key].join("."))
+    ? issue.keys.map((key) => [...steps, key].join("."))
     : [steps.join(".")];
 }
 

@@ -26,7 +26,7 @@ export class BoundedWriter {
   push(line: string): void {
     if (this.#waiting.length >= this.#limit) this.#dropped++;
     else this.#waiting.push(line);
-    this.#draining ??= this.#drain().finally(() => this.#draining = undefined);
+    this.#draining ??= this.#drain();
   }
 
   /** Resolves when everything pushed so far is written or given up. */
@@ -48,5 +48,7 @@ export class BoundedWriter {
         this.#dropped += dropped + lines.length;
       }
     }
+    // In the same moment in which nothing was left: a line that comes later finds no drain, and begins one.
+    this.#draining = undefined;
   }
 }

@@ -1,8 +1,18 @@
 import { assert } from "../assert.ts";
 import { Descriptor } from "./descriptor.ts";
 import { statusAt, statusOf } from "./file_status.ts";
-import * as c from "./libc.ts";
-import { libc } from "./libc.ts";
+import {
+  cString,
+  EAGAIN,
+  lastError,
+  libc,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_RDWR,
+} from "./libc.ts";
 
 const LOCK_FILE = "owner.lock";
 const LOCK_EX = 2;
@@ -27,7 +37,7 @@ export class OwnerLock {
   /**
    * Resolves when this process is the owner, until it ends or calls `release`. `who` is written into the lock file
    * after the process id (say `launched, 1.2.3`), for people, and for the `onWaiting` of others: that is called
-   * with it when the lock is another's.
+   * with it when the lock is another's, the first time before `acquire` has returned its promise.
    *
    * When `stop` is aborted, this rejects with its reason at once. The thread that waits can't be called back: it
    * stays until the lock comes free (and then leaves it to the next) or the process exits by Deno.exit, which it
@@ -89,8 +99,8 @@ function pathIn(runDir: string): string {
 function openLockFile(runDir: string): Descriptor {
   const directory = openRunDir(runDir);
   try {
-    const flags = c.O_RDWR | c.O_CREAT | c.O_NOFOLLOW | c.O_CLOEXEC;
-    const number = libc().openat(directory.number, c.cString(LOCK_FILE), flags, 0o600);
+    const flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+    const number = libc().openat(directory.number, cString(LOCK_FILE), flags, 0o600);
     const file = opened(number, "file", pathIn(runDir));
     libc().fchmod(file.number, 0o600); // whoever can open it could hold the lock
     return file;
@@ -105,13 +115,13 @@ function openRunDir(runDir: string): Descriptor {
   } catch (cause) {
     throw new Error(`can't make the run directory ${runDir}: ${(cause as Error).message}`, { cause });
   }
-  const flags = c.O_RDONLY | c.O_DIRECTORY | c.O_NOFOLLOW | c.O_CLOEXEC;
-  return opened(libc().open(c.cString(runDir), flags), "directory", runDir);
+  const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  return opened(libc().open(cString(runDir), flags), "directory", runDir);
 }
 
 /** What open(2) has just given, if it is ours alone. */
 function opened(number: number, kind: "file" | "directory", path: string): Descriptor {
-  const failure = number < 0 ? `can't be opened (${c.lastError().text})` : whyNotOurs(number, kind);
+  const failure = number < 0 ? `can't be opened (${lastError().text})` : whyNotOurs(number, kind);
   if (failure === undefined) return new Descriptor(number);
   if (number >= 0) libc().close(number);
   throw new Error(`${path} ${failure}; the lock of the node's owner needs a ${kind} of our own, no link`);
@@ -132,8 +142,8 @@ function isStillAt(path: string, file: Descriptor): boolean {
 /** False when another process has it. */
 function tryLock(file: Descriptor): boolean {
   if (libc().flock(file.number, LOCK_EX | LOCK_NB) === 0) return true;
-  const { code, text } = c.lastError();
-  if (code === c.EAGAIN) return false;
+  const { code, text } = lastError();
+  if (code === EAGAIN) return false;
   throw new Error(`can't lock ${LOCK_FILE}: ${text}`);
 }
 

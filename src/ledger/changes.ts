@@ -48,12 +48,15 @@ function phaseOf(before: CpuSet, after: CpuSet): 0 | 1 | 2 {
   return before.isSubsetOf(after) ? 2 : 1;
 }
 
-/** The ledger once `sent` is on its way: the runtime applies what a reply carries and reports no failure. */
+/**
+ * The ledger once `sent` is on its way: the runtime applies what a reply carries and reports no failure. To a
+ * container that is only starting it may not come: that stays owed.
+ */
 export function assume(ledger: Ledger, sent: readonly Change[]): Ledger {
   const told: Assignment[] = [];
   for (const { id, cpus } of sent) {
     const assignment = ledger.assignments.get(id);
-    if (assignment !== undefined) told.push({ ...assignment, record: cpus });
+    if (assignment !== undefined && !assignment.starting) told.push({ ...assignment, record: cpus });
   }
   return ledger.withAll(told);
 }

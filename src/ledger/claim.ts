@@ -35,6 +35,8 @@ export interface ContainerRef {
   readonly pod: string;
   readonly namespace: string;
   readonly podUid: string;
+  /** The runtime's id of the pod's sandbox. */
+  readonly sandboxId: string;
 }
 
 /** `ns/pod container c`, as every message names a container. */

@@ -41,6 +41,11 @@ export interface Assignment {
    */
   readonly record?: CpuSet;
   /**
+   * Between its creation and its first moment of running the runtime may lose an update, or change only its
+   * record: what is sent meanwhile isn't taken for done.
+   */
+  readonly starting?: true;
+  /**
    * Of a pinned container that hasn't started yet: who was moved for it, and from where. Should its creation
    * fail, they go back.
    */

@@ -68,6 +68,20 @@ export function release(ledger: Ledger, id: string): Ledger {
   return moveBack(ledger.without(id), ledger.assignments.get(id)?.displaced ?? []);
 }
 
+/** The ledger without all containers of a sandbox: it has ended, and so have they, said or unsaid. */
+export function releaseSandbox(ledger: Ledger, sandboxId: string): Ledger {
+  const ended = [...ledger.assignments.values()].filter(({ container }) => container.sandboxId === sandboxId);
+  return ended.reduce((next, { container }) => release(next, container.id), ledger);
+}
+
+/** The ledger once a container runs: what it is sent from now on arrives. */
+export function running(ledger: Ledger, id: string): Ledger {
+  const assignment = ledger.assignments.get(id);
+  if (assignment?.starting === undefined) return ledger;
+  const { starting: _, ...rest } = assignment;
+  return ledger.with(rest);
+}
+
 /** The ledger once a container starts: whoever was moved for it stays where it is now. */
 export function settle(ledger: Ledger, id: string): Ledger {
   const assignment = ledger.assignments.get(id);
@@ -145,13 +159,14 @@ function admitShared(admission: Admission, claim: SharedClaim): Plan | Refusal {
 }
 
 function plan({ ledger, record: given }: Admission, wanted: Assignment, mems = CpuSet.empty): Plan {
-  const placed = ledger.with(wanted);
-  const cpus = placed.effective(wanted);
+  const assignment: Assignment = { ...wanted, starting: true };
+  const placed = ledger.with(assignment);
+  const cpus = placed.effective(assignment);
   // A shared container without a set may run everywhere; that only needs saying when it shouldn't.
   const before = given ?? (wanted.claim.kind === "shared" ? ledger.topology.online : CpuSet.empty);
   const unchanged = cpus.equals(before);
   const record = unchanged ? given : cpus;
-  const next = record === undefined ? placed : placed.with({ ...wanted, record });
+  const next = record === undefined ? placed : placed.with({ ...assignment, record });
   next.check();
   return {
     kind: "plan",

@@ -24,6 +24,8 @@ export interface Found {
   readonly record?: CpuSet;
   /** Nanoseconds since 1970; 0 where the runtime doesn't say (NRI before 0.10). */
   readonly createdAt: bigint;
+  /** Created, and not running yet. */
+  readonly starting?: boolean;
   /** Why the claim is less than the pod asked for (a bad annotation), if it is. */
   readonly degraded?: string;
 }
@@ -82,6 +84,7 @@ function assignment(f: Found, grant = CpuSet.empty, degraded = f.degraded): Assi
     claim: f.claim,
     grant,
     ...(f.record === undefined ? {} : { record: f.record }),
+    ...(f.starting ? { starting: true } : {}),
     ...(degraded === undefined ? {} : { degraded }),
   };
 }

@@ -28,6 +28,12 @@ export function noteEarly(early: Early, call: Call): Early {
     case "StopContainer":
     case "RemoveContainer":
       return new Map(early).set(call.container.id, undefined);
+    case "StopPodSandbox":
+      return [...early].reduce(
+        (next, [id, subject]) =>
+          subject?.container.podSandboxId === call.pod.id ? next.set(id, undefined) : next,
+        new Map(early),
+      );
     default:
       return early;
   }

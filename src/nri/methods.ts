@@ -13,6 +13,7 @@ import {
   CreateContainerRequestSchema,
   EmptySchema,
   Event,
+  type LinuxResources,
   PodRequestSchema,
   type PodSandbox,
   StateChangeEventSchema,
@@ -36,7 +37,7 @@ export interface Subject {
 type ContainerCall =
   | "CreateContainer"
   | "StartContainer"
-  | "UpdateContainer"
+  | "PostStartContainer"
   | "StopContainer"
   | "RemoveContainer";
 
@@ -46,13 +47,17 @@ export type Call =
   | { readonly kind: "Synchronize"; readonly request: SynchronizeRequest }
   | { readonly kind: "Shutdown" }
   | ({ readonly kind: ContainerCall } & Subject)
+  | ({ readonly kind: "UpdateContainer"; readonly resources: LinuxResources | undefined } & Subject)
+  | { readonly kind: "StopPodSandbox"; readonly pod: PodSandbox }
   /** Anything else that needs no more than an empty answer. */
   | { readonly kind: "Notification"; readonly event: Event };
 
 /** Events that are asked for: only what is used, since a runtime refuses a mask with a bit it doesn't know. */
 export const SUBSCRIBED: readonly Event[] = [
+  Event.STOP_POD_SANDBOX,
   Event.CREATE_CONTAINER,
   Event.START_CONTAINER,
+  Event.POST_START_CONTAINER,
   Event.UPDATE_CONTAINER,
   Event.STOP_CONTAINER,
   Event.REMOVE_CONTAINER,
@@ -70,18 +75,25 @@ const METHODS: Readonly<Record<string, Decode>> = {
   Synchronize: (payload) => ({ kind: "Synchronize", request: decode(SynchronizeRequestSchema, payload) }),
   Shutdown: (payload) => (decode(EmptySchema, payload), { kind: "Shutdown" }),
   CreateContainer: (payload) => about("CreateContainer", decode(CreateContainerRequestSchema, payload)),
-  UpdateContainer: (payload) => about("UpdateContainer", decode(UpdateContainerRequestSchema, payload)),
+  UpdateContainer: (payload) => {
+    const request = decode(UpdateContainerRequestSchema, payload);
+    return {
+      ...subjectOf("UpdateContainer", request),
+      kind: "UpdateContainer",
+      resources: request.linuxResources,
+    };
+  },
   StopContainer: (payload) => about("StopContainer", decode(StopContainerRequestSchema, payload)),
   StateChange: stateChange,
   RemoveContainer: (payload) => about("RemoveContainer", decode(ContainerRequestSchema, payload)),
   RunPodSandbox: notification(Event.RUN_POD_SANDBOX, PodRequestSchema),
   UpdatePodSandbox: notification(Event.UPDATE_POD_SANDBOX, UpdatePodSandboxRequestSchema),
   PostUpdatePodSandbox: notification(Event.POST_UPDATE_POD_SANDBOX, PodRequestSchema),
-  StopPodSandbox: notification(Event.STOP_POD_SANDBOX, PodRequestSchema),
+  StopPodSandbox: (payload) => stopPodSandbox(decode(PodRequestSchema, payload)),
   RemovePodSandbox: notification(Event.REMOVE_POD_SANDBOX, PodRequestSchema),
   PostCreateContainer: notification(Event.POST_CREATE_CONTAINER, ContainerRequestSchema),
   StartContainer: (payload) => about("StartContainer", decode(ContainerRequestSchema, payload)),
-  PostStartContainer: notification(Event.POST_START_CONTAINER, ContainerRequestSchema),
+  PostStartContainer: (payload) => about("PostStartContainer", decode(ContainerRequestSchema, payload)),
   PostUpdateContainer: notification(Event.POST_UPDATE_CONTAINER, ContainerRequestSchema),
   ValidateContainerAdjustment: notification(
     Event.VALIDATE_CONTAINER_ADJUSTMENT,
@@ -100,23 +112,43 @@ export function decodeCall(service: string, method: string, payload: Uint8Array)
 
 function stateChange(payload: Uint8Array): Call {
   const request = decode(StateChangeEventSchema, payload);
-  if (request.event === Event.START_CONTAINER) return about("StartContainer", request);
-  if (request.event === Event.REMOVE_CONTAINER) return about("RemoveContainer", request);
-  return { kind: "Notification", event: request.event };
+  switch (request.event) {
+    case Event.STOP_POD_SANDBOX:
+      return stopPodSandbox(request);
+    case Event.START_CONTAINER:
+      return about("StartContainer", request);
+    case Event.POST_START_CONTAINER:
+      return about("PostStartContainer", request);
+    case Event.REMOVE_CONTAINER:
+      return about("RemoveContainer", request);
+    default:
+      return { kind: "Notification", event: request.event };
+  }
+}
+
+function stopPodSandbox({ pod }: { readonly pod?: PodSandbox | undefined }): Call {
+  if (pod === undefined) throw new ProtocolError("malformed", "StopPodSandbox names no pod");
+  return { kind: "StopPodSandbox", pod };
 }
 
 function notification(event: Event, schema: DescMessage): Decode {
   return (payload) => (decode(schema, payload), { kind: "Notification", event });
 }
 
-function about(
-  kind: ContainerCall,
-  { pod, container }: { readonly pod?: PodSandbox | undefined; readonly container?: Container | undefined },
-): Call {
+interface Named {
+  readonly pod?: PodSandbox | undefined;
+  readonly container?: Container | undefined;
+}
+
+function about(kind: ContainerCall, request: Named): Call {
+  return { kind, ...subjectOf(kind, request) };
+}
+
+function subjectOf(kind: string, { pod, container }: Named): Subject {
   if (pod === undefined || container === undefined || container.id === "") {
     throw new ProtocolError("malformed", `${kind} names no pod, no container or no container id`);
   }
-  return { kind, pod, container };
+  return { pod, container };
 }
 
 function decode<M extends DescMessage>(schema: M, payload: Uint8Array): MessageShape<M> {

@@ -1,4 +1,5 @@
 import type { Topology } from "../cpu/topology.ts";
+import type { Change } from "../ledger/changes.ts";
 import { Ledger, type Policy } from "../ledger/ledger.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { SynchronizeRequest } from "./gen/nri_pb.ts";
@@ -35,6 +36,8 @@ export interface Served {
   readonly node: Node;
   readonly reply: Reply;
   readonly logs: readonly LogRecord[];
+  /** What should be brought about without waiting for the next reply. */
+  readonly owed?: readonly Change[];
 }
 
 /** The answer without a field set: success, and nothing to change. */

@@ -38,7 +38,14 @@ export function readClaim(pod: PodSandbox, container: Container): ReadClaim | Re
 
 /** The names and ids by which the ledger knows a container. */
 export function refOf(pod: PodSandbox, container: Container): ContainerRef {
-  return { id: container.id, name: container.name, pod: pod.name, namespace: pod.namespace, podUid: pod.uid };
+  return {
+    id: container.id,
+    name: container.name,
+    pod: pod.name,
+    namespace: pod.namespace,
+    podUid: pod.uid,
+    sandboxId: container.podSandboxId,
+  };
 }
 
 /** The CPU set that the runtime's record of a container names; undefined when it names none. */

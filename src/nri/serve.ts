@@ -6,9 +6,11 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { LogRecord } from "../log_record.ts";
 import {
   createContainer,
+  postStartContainer,
   removeContainer,
   startContainer,
   stopContainer,
+  stopPodSandbox,
   updateContainer,
 } from "./containers.ts";
 import { noteEarly, NOTHING_EARLY } from "./early.ts";
@@ -23,11 +25,8 @@ export function serve(node: Node, call: Call): Served {
   const phase = advance(node.phase, happeningOf(call));
   if (phase === undefined) {
     const message = `${call.kind} out of order: the plugin is ${node.phase}`;
-    return {
-      node,
-      reply: { kind: "refuse", reason: "not-ready", message },
-      logs: [{ level: "warn", message }],
-    };
+    const reply = node.dryRun ? neutral(call) : { kind: "refuse", reason: "not-ready", message } as const;
+    return { node, reply, logs: [{ level: "warn", message }] };
   }
   const advanced = { ...node, phase };
   const served = node.standby ? standBy(advanced, call) : dispatch(advanced, call);
@@ -39,9 +38,7 @@ export function serve(node: Node, call: Call): Served {
 
 /** What an agent answers while another one decides on the node: it is there, and changes nothing. */
 function standBy(node: Node, call: Call): Served {
-  if (call.kind === "Configure") return configure(node, call.request);
-  const reply = call.kind === "Synchronize" ? neutralSynchronize(call.request.more) : NEUTRAL;
-  return { node, reply, logs: [] };
+  return call.kind === "Configure" ? configure(node, call.request) : { node, reply: neutral(call), logs: [] };
 }
 
 /** The node of an agent that stood by and decides from now on: it first has to hear what runs. */
@@ -57,12 +54,18 @@ export function promote(node: Node): Node {
 
 /**
  * The answer to a call that a bug kept from being dealt with. An error in answer to Configure or
- * Synchronize would lose the plugin, and with it every placement, so these get a neutral answer.
+ * Synchronize would lose the plugin, and with it every placement, so these get a neutral answer; a dry run refuses
+ * nothing, whatever happens.
  */
-export function answerAfterBug(call: Call | undefined): Reply {
-  if (call?.kind === "Configure") return { kind: "answer", payload: configureResponse() };
-  if (call?.kind === "Synchronize") return neutralSynchronize(call.request.more);
+export function answerAfterBug(call: Call, dryRun: boolean): Reply {
+  if (dryRun || call.kind === "Configure" || call.kind === "Synchronize") return neutral(call);
   return { kind: "refuse", reason: "internal", message: "cpuset: internal error, see the agent's log" };
+}
+
+/** Success, and nothing to change. */
+function neutral(call: Call): Reply {
+  if (call.kind === "Configure") return { kind: "answer", payload: configureResponse() };
+  return call.kind === "Synchronize" ? neutralSynchronize(call.request.more) : NEUTRAL;
 }
 
 function happeningOf(call: Call): Happening {
@@ -81,6 +84,10 @@ function dispatch(node: Node, call: Call): Served {
       return createContainer(node, call);
     case "StartContainer":
       return startContainer(node, call);
+    case "PostStartContainer":
+      return postStartContainer(node, call);
+    case "StopPodSandbox":
+      return stopPodSandbox(node, call.pod);
     case "UpdateContainer":
       return updateContainer(node, call);
     case "StopContainer":

@@ -9,12 +9,14 @@ import { assume, type Change, changes } from "../ledger/changes.ts";
 import { type Claim, describe } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { type Found, recover } from "../ledger/recover.ts";
+import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import {
   type Container,
   ContainerState,
   type PodSandbox,
+  PodSandboxSchema,
   type SynchronizeRequest,
   SynchronizeResponseSchema,
 } from "./gen/nri_pb.ts";
@@ -86,7 +88,14 @@ export function adoptListing(node: Node, listing: Listing): Adopted {
  */
 export function adoptClaims(node: Node, claims: CpuSet): Adopted {
   const { ledger, logs } = rebuild(node, { pods: [], containers: [] });
-  const container = { id: "unknown", name: "unknown", pod: "unknown", namespace: "unknown", podUid: "" };
+  const container = {
+    id: "unknown",
+    name: "unknown",
+    pod: "unknown",
+    namespace: "unknown",
+    podUid: "",
+    sandboxId: "",
+  };
   const holder = {
     container,
     claim: { kind: "pinned", cpus: claims },
@@ -118,7 +127,8 @@ type Finding = { found: Found[]; logs: LogRecord[] };
 function findContainers(topology: Topology, listing: Listing): Finding {
   const pods = new Map(listing.pods.map((pod) => [pod.id, pod]));
   const all: Finding = { found: [], logs: [] };
-  for (const container of listing.containers) {
+  const unique = new Map(listing.containers.map((container) => [container.id, container]));
+  for (const container of unique.values()) {
     if (container.state === ContainerState.CONTAINER_STOPPED) continue;
     const { found, logs } = findContainer(topology, pods.get(container.podSandboxId), container);
     all.found.push(...found);
@@ -128,21 +138,17 @@ function findContainers(topology: Topology, listing: Listing): Finding {
 }
 
 function findContainer(topology: Topology, pod: PodSandbox | undefined, container: Container): Finding {
-  if (pod === undefined) {
-    const fields = { container: container.id, name: container.name };
-    return {
-      found: [],
-      logs: [{ level: "warn", message: "container left alone, the runtime didn't list its pod", fields }],
-    };
-  }
-  const ref = refOf(pod, container);
-  const read = readClaim(pod, container);
+  const ref = refOf(pod ?? create(PodSandboxSchema, { name: "unknown", namespace: "unknown" }), container);
   const record = recordOf(container);
   const base = {
     container: ref,
     createdAt: container.createdAt,
+    starting: container.state === ContainerState.CONTAINER_CREATED,
     ...(record === undefined ? {} : { record }),
   };
+  const read = pod === undefined
+    ? refuse(ref, "unavailable", "the runtime didn't list its pod")
+    : readClaim(pod, container);
   if (read.kind === "refusal") {
     // It runs already, so it can't be refused any more; it gets the pool until somebody mends its pod.
     const claim = { kind: "shared", forbidden: CpuSet.empty } as const;

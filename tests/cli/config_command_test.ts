@@ -43,6 +43,7 @@ Deno.test("a file that is named takes its place: by the variable, or by the flag
   assert.equal((await load({}, { WEKA_CPUSET_CONFIG: OTHER }, GOOD)).config.minShared, 3);
   assert.equal((await load({}, { WEKA_CPUSET_CONFIG: OTHER }, GOOD)).config.log.level, "info");
   assert.equal((await load({ config: GOOD }, { WEKA_CPUSET_CONFIG: OTHER }, NONE)).config.minShared, 2);
+  assert.equal((await load({}, { WEKA_CPUSET_CONFIG: "" }, GOOD)).config.minShared, 2);
 });
 
 Deno.test("a file that is named has to be there", async () => {

@@ -85,6 +85,7 @@ const BAD: readonly [args: string[], sentence: string][] = [
     '--system-reserved must be a CPU list, as in 0,2-3, but it is "2-1": "2-1" is a reversed range; ' +
     'write "1-2"\n--log-format must be text or json, but it is "xml"',
   ],
+  [["--config="], '"": there is no such file'],
   [["--config", "/nonexistent/a.yaml"], "/nonexistent/a.yaml: there is no such file"],
 ];
 

@@ -77,3 +77,15 @@ Deno.test("what was dropped for want of room and then failed is still counted", 
   await writer.flush();
   assert.equal(disk.text, "kept\ndropped 5\n");
 });
+
+Deno.test("a line that comes just as the writer falls idle is written too", async () => {
+  for (let moments = 0; moments < 10; moments++) {
+    let text = "";
+    const writer = writerTo((bytes) => Promise.resolve(void (text += new TextDecoder().decode(bytes))), 10);
+    writer.push("a\n");
+    for (let i = 0; i < moments; i++) await Promise.resolve();
+    writer.push("b\n");
+    await writer.flush();
+    assert.equal(text, "a\nb\n", `after ${moments} moments`);
+  }
+});

@@ -72,6 +72,17 @@ Deno.test("when its holder is killed the next process owns it, and says so in th
   });
 });
 
+Deno.test("whether it has to wait is known as soon as it has asked", async () => {
+  await inFolder(async (dir) => {
+    const lock = await free(dir);
+    let waits = false;
+    const gained = OwnerLock.acquire(dir, "second", never, () => waits = true);
+    assert(waits);
+    lock.release();
+    (await gained).release();
+  });
+});
+
 Deno.test("of many that wait each gets it, one at a time", async () => {
   await inFolder(async (dir) => {
     let owners = 0;
@@ -86,6 +97,14 @@ Deno.test("of many that wait each gets it, one at a time", async () => {
       owners--;
       lock.release();
     }));
+  });
+});
+
+Deno.test("a lock file that others could open, and so lock, becomes ours alone", async () => {
+  await inFolder(async (dir) => {
+    await Deno.writeTextFile(`${dir}/owner.lock`, "", { mode: 0o644 });
+    (await free(dir)).release();
+    assert.equal(statusAt(`${dir}/owner.lock`)?.mode, 0o600);
   });
 });
 

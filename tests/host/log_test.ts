@@ -154,6 +154,17 @@ Deno.test("a process whose stderr is not read any more ends all the same", async
   }, { stderr: "piped" });
 });
 
+Deno.test("a summary to come doesn't keep a process from ending", async () => {
+  const program = `
+    import { openLog } from "src/host/log.ts";
+    const log = openLog({ level: "info" });
+    for (let i = 0; i < 20; i++) log.write({ level: "info", message: "again" });`;
+  await Child.with([program], async (child) => {
+    assert.equal((await child.process.status).code, 0);
+    await child.process.stderr.cancel();
+  }, { stderr: "piped" });
+});
+
 /** A program that logs to a file in `dir`, in a way that `use` says. */
 const LOGGER = (dir: string, use: string) => `
   import { openLog } from "src/host/log.ts";

@@ -4,7 +4,7 @@ import { CpuListError, CpuSet } from "../../src/cpu/cpu_set.ts";
 import { assume, changes } from "../../src/ledger/changes.ts";
 import type { Claim, ContainerRef } from "../../src/ledger/claim.ts";
 import { DEFAULT_POLICY, Ledger, type Policy } from "../../src/ledger/ledger.ts";
-import { admit, type Plan, release, settle } from "../../src/ledger/plan.ts";
+import { admit, type Plan, release, running, settle } from "../../src/ledger/plan.ts";
 import type { Refusal } from "../../src/ledger/refusal.ts";
 import { type MachineSpec, topologyOf } from "../fixtures/sysfs.ts";
 
@@ -15,7 +15,14 @@ export function cpus(list: string): CpuSet {
 }
 
 export function ref(name: string): ContainerRef {
-  return { id: name, name: "c", pod: name, namespace: "ns", podUid: `uid-${name}` };
+  return {
+    id: name,
+    name: "c",
+    pod: name,
+    namespace: "ns",
+    podUid: `uid-${name}`,
+    sandboxId: `sandbox-${name}`,
+  };
 }
 
 export const pinned = (list: string): Claim => ({ kind: "pinned", cpus: cpus(list) });
@@ -42,6 +49,7 @@ export class Books {
     const decision = this.decide(name, claim, record);
     if (decision.kind === "refusal") return decision.message;
     this.#adopt(decision.next, name);
+    this.ledger = running(this.ledger, name);
     const { grant } = decision;
     return (grant.cpus?.toString() ?? "default") + (grant.mems === undefined ? "" : ` mems ${grant.mems}`);
   }
