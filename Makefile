@@ -2,15 +2,30 @@
 deno := hack/deno.sh
 sources := main.ts src tests hack
 build_permissions := --allow-read --allow-write --allow-env --allow-run
+# The image's name, REGISTRY/IMAGE_NAME:IMAGE_TAG; hack/image.ts has the defaults.
+export REGISTRY IMAGE_NAME IMAGE_TAG
+# The containerd to test on, as in 2.4; those of Debian unless it is given.
+export CONTAINERD
+version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
-.PHONY: help build demo test test-unit test-node lint fmt fmt-check verify generate clean distclean
+.PHONY: help build demo image image-with-timestamp image-push test test-unit test-node lint fmt fmt-check verify \
+  verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' Makefile
 
 build: ## dist/weka-cpuset, the executable
 	$(deno) run --quiet $(build_permissions) hack/build.ts
+
+image: build ## dist/weka-cpuset-image.tar, the container image, made without a container engine
+	$(deno) run --quiet $(build_permissions) hack/image.ts
+
+image-with-timestamp: ## the same with the time in its tag
+	$(MAKE) --no-print-directory image IMAGE_TAG="$(or $(IMAGE_TAG),$(version))-$$(date -u +%Y%m%d%H%M%S)"
+
+image-push: image ## the same, pushed to REGISTRY with skopeo, crane, podman or docker
+	hack/image-push.sh
 
 demo: build ## plays the samples against an embedded runtime and draws who owns which CPU
 	$(deno) run --quiet --allow-all hack/demo.ts
@@ -22,10 +37,11 @@ test-unit: ## tests that need nothing but this checkout
 	mkdir -p .test-reports
 	$(deno) test --quiet --allow-all --junit-path=.test-reports/unit.xml --ignore=tests/node tests hack
 
-test-node: build ## the executable on real containerds, as root
+test-node: image ## the executable on real containerds, as root; CONTAINERD=2.4: on that one, built with Go
 	mkdir -p .test-reports
 	hack/get-containerd.sh .tools/node || test $$? -eq 2 # can't be had: the tests say what that means
-	$(deno) test --quiet --allow-all --junit-path=.test-reports/node.xml tests/node
+	$(if $(filter 2.4,$(CONTAINERD)),hack/get-containerd-go.sh .tools/node || test $$? -eq 2)
+	$(deno) test --quiet --allow-all --junit-path=.test-reports/node$(CONTAINERD:%=-%).xml tests/node
 
 lint: ## lint, types, shell scripts
 	$(deno) lint
@@ -40,6 +56,10 @@ fmt-check: ## says whether all sources are formatted
 	$(deno) fmt --check
 
 verify: test-unit lint fmt-check ## what a change has to pass: unit tests, lint, formatting
+
+verify-all: verify ## the same and the tests on all three containerds
+	$(MAKE) --no-print-directory test-node
+	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
 
 generate: ## makes the code in src/nri/gen and tests/node/gen from proto/ anew
 	hack/generate.sh

@@ -27,7 +27,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "wire": ["@bufbuild/protobuf"],
   "nri": ["@bufbuild/protobuf"],
   "agent.ts": ["@bufbuild/protobuf"],
-  "host": ["@logtape/logtape", "@grpc/grpc-js", "@bufbuild/protobuf"],
+  "host": ["@logtape/logtape", "@grpc/grpc-js", "@bufbuild/protobuf", "node:buffer"],
   "cli": ["commander"],
   "main.ts": ["commander"],
 };

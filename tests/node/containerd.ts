@@ -70,7 +70,10 @@ export async function startContainerd(
 
 async function ready(cri: Cri): Promise<void> {
   const { status } = await cri.status({});
-  const missing = (status?.conditions ?? []).filter((condition) => !condition.status);
+  // The two conditions that the CRI knows; containerd has some more, about what is deprecated.
+  const missing = (status?.conditions ?? []).filter((condition) =>
+    /^(Runtime|Network)Ready$/.test(condition.type) && !condition.status
+  );
   if (missing.length > 0) {
     throw new Error(missing.map(({ type, message }) => `${type}: ${message}`).join("; "));
   }

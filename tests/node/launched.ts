@@ -3,8 +3,6 @@ import { processesNaming } from "./machine.ts";
 import { EXECUTABLE } from "./agent.ts";
 import { sockets } from "./containerd.ts";
 
-const PATIENCE_S = 30;
-
 /** Where an agent that is configured by nobody logs. */
 const DEFAULT_LOG = "/var/log/weka-cpuset.log";
 
@@ -32,7 +30,7 @@ export class LaunchedAgent {
     await eventually(() => {
       if (this.lines.slice(after).some((line) => pattern.test(line))) return;
       throw new Error(`the agent that containerd starts did not say ${pattern}`);
-    }, PATIENCE_S);
+    });
   }
 
   /** Kills it with SIGKILL; resolves when it is gone. */

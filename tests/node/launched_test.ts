@@ -68,10 +68,25 @@ for (const [kind, pod] of [["pinned", pinned(`${last}`)], ["exclusive", exclusiv
     assertRunsOn(await node.run(shared()), without(all, own));
     assertRunsOn(owner, own);
     assertRunsOn(other, without(all, own));
-    await node.end(owner);
-    await comesToRunOn(other, all);
   });
 }
+
+onBareNode("what a pod had before containerd was killed is given back when it ends", async (node) => {
+  const agent = installPlugin(node.dir);
+  await node.startContainerd();
+  await agent.says(/synchronized/i);
+  const owner = await node.run(exclusive(1));
+  const own = allowedCpus(owner.pid);
+  const other = await node.run(shared());
+  await node.killContainerd();
+  await agent.ends();
+  const said = agent.lines.length;
+  await node.startContainerd();
+  await agent.says(/synchronized/i, said);
+  assertRunsOn(other, without(all, own));
+  await node.end(owner);
+  await comesToRunOn(other, all);
+});
 
 onBareNode(
   "when it is killed, containerd goes on; what ran keeps its CPUs, and the next puts the rest right",

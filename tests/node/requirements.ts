@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { cpusetHierarchy, numbers, online } from "./machine.ts";
 
-/** A containerd that `hack/get-containerd.sh` unpacked. */
+/** A containerd that `hack/get-containerd.sh` unpacked, or `hack/get-containerd-go.sh` built. */
 export interface Install {
   /** Its version, such as `1.7.24`. */
   readonly version: string;
@@ -13,23 +13,36 @@ export interface Install {
 export const repository = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 export const unpacked = `${repository}/.tools/node`;
 
-/** The containerds to test on, or one sentence that says why none can run on this machine. */
+/**
+ * The containerds to test on, or one sentence that says why none can run on this machine: those of Debian, or the one
+ * whose version the variable CONTAINERD begins, which may have to be built.
+ */
 export async function requirements(): Promise<Install[] | string> {
   const missing = missingHere();
   if (missing !== undefined) return missing;
-  const command = new Deno.Command(`${repository}/hack/get-containerd.sh`, { args: [unpacked] });
-  const { code, stdout, stderr } = await command.output();
-  const said = new TextDecoder().decode(stderr).trim();
-  if (code === 2) return said;
-  if (code !== 0) throw new Error(`hack/get-containerd.sh failed with status ${code}: ${said}`);
-  return installs(new TextDecoder().decode(stdout));
+  const wanted = Deno.env.get("CONTAINERD") ?? "";
+  const known: Install[] = [];
+  for (const script of ["get-containerd.sh", "get-containerd-go.sh"]) {
+    const found = await installs(script);
+    if (typeof found === "string") return found;
+    const fitting = found.filter(({ version }) => wanted === "" || version.startsWith(`${wanted}.`));
+    if (fitting.length > 0) return fitting;
+    known.push(...found);
+  }
+  const versions = known.map(({ version }) => version).join(", ");
+  throw new Error(`CONTAINERD is ${wanted}, but the containerds to be had are ${versions}`);
 }
 
-/** From the script's lines, `SUITE: containerd PACKAGE VERSION …`. */
-function installs(lines: string): Install[] {
-  const found = [...lines.matchAll(/^(trixie|sid): containerd \S+ v?(\d+\.\d+\.\d+)/gm)];
-  if (found.length !== 2) throw new Error(`hack/get-containerd.sh named no two containerds: ${lines}`);
-  return found.map(([, suite, version = ""]) => ({ version, bin: `${unpacked}/containerd-${suite}` }));
+/** What the script has put there, from its lines `FOLDER: containerd PACKAGE VERSION …`, or why that can't be. */
+async function installs(script: string): Promise<Install[] | string> {
+  const command = new Deno.Command(`${repository}/hack/${script}`, { args: [unpacked] });
+  const { code, stdout, stderr } = await command.output();
+  const [lines, said] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
+  if (code === 2) return said ?? "";
+  if (code !== 0) throw new Error(`hack/${script} failed with status ${code}: ${said}`);
+  const found = [...(lines ?? "").matchAll(/^(\w+): containerd \S+ v?(\d+\.\d+\.\d+)/gm)];
+  if (found.length === 0) throw new Error(`hack/${script} named no containerd: ${lines}`);
+  return found.map(([, folder, version = ""]) => ({ version, bin: `${unpacked}/containerd-${folder}` }));
 }
 
 function missingHere(): string | undefined {
