@@ -8,7 +8,7 @@ export REGISTRY IMAGE_NAME IMAGE_TAG
 export CONTAINERD
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
-.PHONY: help build demo image image-with-timestamp image-push test test-unit test-node lint fmt fmt-check verify \
+.PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-node lint fmt fmt-check verify \
   verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
@@ -29,6 +29,9 @@ image-push: image ## the same, pushed to REGISTRY with skopeo, crane, podman or 
 
 demo: build ## plays the samples against an embedded runtime and draws who owns which CPU
 	$(deno) run --quiet --allow-all hack/demo.ts
+
+bench: build ## measures start, creation, memory and size (ONLY=start|create|memory|size); see docs/benchmark.md
+	$(deno) run --quiet --allow-all hack/bench.ts $(ONLY)
 
 test: ## all tests; the second kind also runs when the first has failures
 	$(MAKE) --no-print-directory --keep-going test-unit test-node
@@ -61,7 +64,7 @@ verify-all: verify ## the same and the tests on all three containerds
 	$(MAKE) --no-print-directory test-node
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
 
-generate: ## makes the code in src/nri/gen and tests/node/gen from proto/ anew
+generate: ## makes the code in src/nri/gen and src/host/gen from proto/ anew
 	hack/generate.sh
 
 clean: ## removes what was built and the test reports

@@ -61,7 +61,7 @@ async function fileLayers(path: string, mustExist: boolean): Promise<Layer[]> {
 /** The configuration with what the runtime has handed over at Configure; no text is no change. */
 export async function withRuntimeText({ layers }: Effective, text: string): Promise<Effective> {
   const others = layers.filter(({ place }) => place.source !== "runtime");
-  const said = text.trim() === "" ? [] : [await yamlLayerOf("runtime", "the runtime's configuration", text)];
+  const said = text === "" ? [] : [await yamlLayerOf("runtime", "the runtime's configuration", text)];
   const all = [...others, ...said];
   return { ...resolve(all), layers: all };
 }

@@ -34,7 +34,6 @@ export async function runExternal(boot: Boot): Promise<void> {
     await serve(driver, boot);
   } finally {
     driver.close();
-    answers.close();
     lock?.release();
   }
 }

@@ -40,7 +40,6 @@ export async function runLaunched(fd: number, boot: Boot): Promise<void> {
   } finally {
     end.abort();
     driver.close();
-    answers.close();
   }
 }
 

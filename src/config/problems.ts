@@ -37,7 +37,7 @@ export function problemsOf(issues: readonly Issue[], tree: unknown, place: Place
   const found = new Map<string, Problem>();
   for (const issue of issues) {
     const steps = issue.path.filter((step) => typeof step === "string");
-    // Of a list with several bad items the first is enough.
+    // A list may have thousands of bad items: its sentence is made once.
     for (const path of pathsOf(issue, steps).filter((path) => !found.has(path))) {
       if (found.size === MAX_PROBLEMS) break;
       found.set(path, problem(place, path, complaint(issue, path, tree, place)));

@@ -7,7 +7,8 @@ export type { Listing };
  * The runtime's own interface for kubelet (CRI), for what NRI doesn't tell: containerd 1.7.24 never sends a
  * Synchronize to a plugin that it started itself. What this needs is loaded at the first {@link Cri.connect}.
  *
- * A connection doesn't survive a restart of the runtime: after any error, close it and connect anew.
+ * To be closed as soon as its work is done, or failed: it doesn't outlive a restart of the runtime, and until then
+ * each call leaves some 20 kB behind (in Deno 2.6's node:http2).
  */
 export class Cri {
   private constructor(private readonly client: CriClient) {}

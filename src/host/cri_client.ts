@@ -16,7 +16,7 @@ export interface CriClient {
     name: Name,
     request: MessageInitShape<Calls[Name]["input"]>,
   ): Promise<MessageShape<Calls[Name]["output"]>>;
-  /** Idempotent. Calls that are under way fail. */
+  /** Idempotent. */
   close(): void;
 }
 

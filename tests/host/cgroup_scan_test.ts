@@ -87,13 +87,14 @@ Deno.test("a container whose cgroup says nothing of its own, or has no tasks, is
 Deno.test("cgroups inside a container have its CPUs or fewer, and count with it", () => {
   const claims = claimsIn({
     ...v2("kubepods", "0-7"),
-    ...v2("kubepods/pod1/a", "1-7", ""),
-    ...v2("kubepods/pod1/a/init.scope", "1-7"),
-    ...v2("kubepods/pod1/a/system.slice/deeper", "1-7"),
-    "kubepods/pod1/a/silent/cgroup.procs": "1\n",
-    ...v2("kubepods/besteffort/pod2/b", "0"),
+    ...v2("kubepods/pod1/a", "0-5", ""),
+    ...v2("kubepods/pod1/a/init.scope", "0-5"),
+    ...v2("kubepods/pod1/a/system.slice/deeper", "0-5"),
+    ...v2("kubepods/pod2/b", "6", ""),
+    "kubepods/pod2/b/silent/cgroup.procs": "1\n",
+    ...v2("kubepods/besteffort/pod3/c", "7"),
   });
-  assert.equal(claims, "1-7"); // as two pods' they would have looked like the pool
+  assert.equal(claims, "0-6"); // as two pods', pod1's would have looked like the pool
 });
 
 Deno.test("a container with more processes than are read at once has tasks", () => {
@@ -122,6 +123,10 @@ Deno.test("kubepods may lie deep, and be narrower than the machine", () => {
     ),
   });
   assert.equal(claims, "3");
+});
+
+Deno.test("kubepods may list CPUs that are offline: who may use all the others may run everywhere", () => {
+  assert.equal(claimsIn({ ...v2("kubepods", "0-8"), ...v2("kubepods/pod1/a", "0-7") }), "");
 });
 
 Deno.test("of a tree that is too deep to be seen to its end, everything but the pool is claimed", () => {

@@ -49,9 +49,9 @@ const CASES: readonly [what: string, confined: Confined[], claims: string][] = [
     ...guaranteed("0-5", 2),
   ], "6-7"],
   ["a single Guaranteed pod doesn't show the pool, a single other pod does", [
-    ...guaranteed("1-7"),
-    ...other("0"),
-  ], "1-7"],
+    ...guaranteed("0-6"),
+    ...other("7"),
+  ], "0-6"],
   ["CPUs that a shared container forbids don't hide the pool", [
     ...guaranteed("6-7"),
     ...other("0-5", 3),

@@ -1,4 +1,5 @@
-import { connectCri, type Cri } from "./cri.ts";
+import assert from "node:assert/strict";
+import { connectCri, type Cri, type Images } from "./cri.ts";
 import { eventually } from "./eventually.ts";
 import { type Install, unpacked } from "./requirements.ts";
 import { signalIfAlive } from "./signal_if_alive.ts";
@@ -8,7 +9,7 @@ export const IMAGE = "localhost/weka-cpuset-test:1";
 
 /** A running containerd that keeps all it has in one directory: configuration, sockets, log, images, containers. */
 export interface Containerd {
-  readonly cri: Cri;
+  readonly cri: Cri & Images;
   /** Kills it with SIGKILL; shims and containers live on. */
   kill(): Promise<void>;
 }
@@ -61,6 +62,7 @@ export async function startContainerd(
   try {
     await eventually(() => ready(cri));
     await importImage(install, dir);
+    await eventually(async () => assert(await cri.hasImage(IMAGE), `the CRI doesn't list ${IMAGE}`));
   } catch (error) {
     await kill();
     throw new Error(`containerd ${install.version} did not start`, { cause: error });

@@ -13,6 +13,12 @@ export type Cri = {
   ) => Promise<MessageShape<Calls[Name]["output"]>>;
 };
 
+/** What is asked of the image service. */
+export interface Images {
+  /** Whether pods can be made of the image called `name`; a moment after its import they can. */
+  hasImage(name: string): Promise<boolean>;
+}
+
 /** The runtime refused a call, or can't be reached: `message` is its own text, `code` the gRPC status. */
 export class CriError extends Error {
   override readonly name = "CriError";
@@ -31,13 +37,35 @@ const RECONNECT_MS = { "grpc.initial_reconnect_backoff_ms": 20, "grpc.max_reconn
  * A client of the CRI on the unix socket `path`. It connects at the first call; disposing closes it. After a restart of
  * the runtime a new client is needed: on Deno 2.6 grpc-js doesn't see that the old connection broke.
  */
-export function connectCri(path: string): Cri & Disposable {
+export function connectCri(path: string): Cri & Images & Disposable {
   const client = new Client(`unix:${path}`, credentials.createInsecure(), RECONNECT_MS);
   const calls = RuntimeService.methods.map((method) => [
     method.localName,
     (request: MessageInitShape<typeof method.input>) => unary(client, method, request),
   ]);
-  return { ...Object.fromEntries(calls) as Cri, [Symbol.dispose]: () => client.close() };
+  return {
+    ...Object.fromEntries(calls) as Cri,
+    hasImage: (name) => hasImage(client, name),
+    [Symbol.dispose]: () => client.close(),
+  };
+}
+
+/** One name in one answer is all that is wanted of the image service, so its messages are not decoded. */
+function hasImage(client: Client, name: string): Promise<boolean> {
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  client.makeUnaryRequest(
+    "/runtime.v1.ImageService/ListImages",
+    () => Buffer.alloc(0),
+    (bytes: Buffer) => bytes.includes(name),
+    {},
+    new Metadata(),
+    { deadline: Date.now() + DEADLINE_MS },
+    (error: ServiceError | null, found?: boolean) =>
+      error === null
+        ? resolve(found === true)
+        : reject(new CriError("ListImages", error.code, error.details)),
+  );
+  return promise;
 }
 
 function unary(

@@ -156,9 +156,9 @@ function toldOf(container: Container | undefined) {
 
 /** Labels and annotations that Kubernetes gave; NRI adds those of the runtime. */
 function toldOfPod({ id, name, uid, namespace, labels, annotations, linux }: PodSandbox) {
+  const added = /^io\.(cri-)?containerd|^io\.kubernetes\.cri|^oci_runtime_type$/;
   const given = (all: Record<string, string>) =>
-    Object.entries(all).filter(([key]) => !/^io\.(cri-)?containerd|^io\.kubernetes\.cri/.test(key))
-      .toSorted();
+    Object.entries(all).filter(([key]) => !added.test(key)).toSorted();
   const pod = { id, name, uid, namespace, labels: given(labels), annotations: given(annotations) };
   return { ...pod, parent: linux?.cgroupParent, ...figuresOf(linux?.podResources) };
 }

@@ -1,4 +1,5 @@
 // deploy/manifests as kubelet would bring it to a node, as far as one pod of one container needs it.
+import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { NamespaceMode, SecurityProfile_ProfileType } from "../../src/host/gen/cri_pb.ts";
 import { sockets } from "./containerd.ts";
@@ -107,6 +108,7 @@ function hostPath({ dir }: TestNode, volume: Volume | undefined): string {
   if (volume?.configMap !== undefined) return configMap(`${dir}/config`);
   switch (volume?.hostPath?.path) {
     case "/var/run/nri":
+    case "/run/containerd":
       return dir;
     case "/run/weka-cpuset":
       Deno.mkdirSync(`${dir}/weka-cpuset`, { recursive: true });
@@ -126,7 +128,7 @@ function configMap(folder: string): string {
 }
 
 /** Gives the image's name, as the archive has it. */
-async function importImage({ install, dir }: TestNode): Promise<string> {
+async function importImage({ install, dir, cri }: TestNode): Promise<string> {
   await output(
     `${install.bin}/ctr`,
     "--address",
@@ -140,7 +142,9 @@ async function importImage({ install, dir }: TestNode): Promise<string> {
   const [image] = JSON.parse(await output("tar", "-xOf", ARCHIVE, "manifest.json")) as [
     { RepoTags: [string] },
   ];
-  return image.RepoTags[0];
+  const [name] = image.RepoTags;
+  await eventually(async () => assert(await cri.hasImage(name), `the CRI doesn't list ${name}`));
+  return name;
 }
 
 async function output(program: string, ...args: string[]): Promise<string> {

@@ -20,7 +20,7 @@ Deno.test("in an empty environment the executable tells its version and that of 
 
 onContainerd("the agent works on a read-only root, and takes the socket from NRI_SOCKET", async (node) => {
   // Only where its lock is it may write, as on a node /run is a file system of its own.
-  const readOnly = 'mkdir "$0" && mount -t tmpfs none "$0" && mount -o remount,bind,ro / && ' +
+  const readOnly = 'mkdir "$0" && mount -t tmpfs -o mode=700 none "$0" && mount -o remount,bind,ro / && ' +
     '! touch /weka-cpuset-probe 2>/dev/null && exec "$@"';
   await node.startAgent({
     wrapper: ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", readOnly, node.runDir],

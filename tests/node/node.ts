@@ -1,6 +1,6 @@
 import { Agent, type AgentOptions } from "./agent.ts";
 import { type Containerd, IMAGE, sockets, startContainerd, type StartOptions } from "./containerd.ts";
-import type { Cri } from "./cri.ts";
+import type { Cri, Images } from "./cri.ts";
 import { NamespaceMode } from "../../src/host/gen/cri_pb.ts";
 import { cgroupParent, type Pod, resources } from "./pods.ts";
 import type { Install } from "./requirements.ts";
@@ -51,7 +51,7 @@ export class TestNode implements AsyncDisposable {
     this.#containerd = undefined;
   }
 
-  get cri(): Cri {
+  get cri(): Cri & Images {
     if (this.#containerd === undefined) throw new Error("no containerd runs on this node");
     return this.#containerd.cri;
   }
