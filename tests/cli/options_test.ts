@@ -106,7 +106,7 @@ Deno.test("unknown flags and stray words are refused", async () => {
 Deno.test("the help names every flag with its default and its variable", () => {
   const help = quiet(() => Promise.resolve(), {}).helpInformation().replace(/\s+/g, " ");
   for (const { flag, variable } of KEYS.filter(({ flag }) => flag !== undefined)) {
-    assert(help.includes(`${flag} `) && help.includes(`env: ${variable})`), flag);
+    assert(help.includes(`${flag} `) && help.includes(`env: ${variable})`), `${flag}`);
   }
   assert(help.includes("(default: /var/run/nri/nri.sock, env: NRI_SOCKET)"));
   assert(help.includes("--config <path>") && help.includes("env: WEKA_CPUSET_CONFIG)"));
