@@ -205,7 +205,7 @@ Deno.test("a dry run answers everything as if nothing needed changing, and says 
   assert.deepEqual(link.create({ name: "more", cpus: 1 }), { cpus: "", mems: "", updates: [] });
   assert.deepEqual(link.update(web), []);
   assert.deepEqual(link.stop(db), []);
-  assert(link.logged("info").includes("placed exclusive"));
+  assert(link.logged("info").includes("would place exclusive"));
   assert(link.logged("warn").some((m) => m.startsWith("would refuse: cpuset: pod ns/more")));
 });
 

@@ -133,7 +133,9 @@ function assignmentOf(node: Node, id: string): Assignment | undefined {
 function granted(node: Node, id: string, plan: Plan, warnings: readonly LogRecord[]): Served {
   const adjust = adjustmentOf(plan.grant);
   const placed = plan.next.assignments.get(id);
-  const logs = placed === undefined ? warnings : [...warnings, placedLog(plan.next, placed, plan.grant)];
+  const logs = placed === undefined
+    ? warnings
+    : [...warnings, placedLog(node.dryRun ? "would place" : "placed", plan.next, placed, plan.grant)];
   return withUpdates(node, plan.next, changes(plan.next, id), (update) =>
     toBinary(
       CreateContainerResponseSchema,
@@ -171,8 +173,8 @@ function changeLog(ledger: Ledger, { id, cpus }: Change): LogRecord {
     : logOf("debug", "update", fields);
 }
 
-function placedLog(ledger: Ledger, placed: Assignment, grant: Grant): LogRecord {
-  return logOf("info", `placed ${placed.claim.kind}`, {
+function placedLog(verb: string, ledger: Ledger, placed: Assignment, grant: Grant): LogRecord {
+  return logOf("info", `${verb} ${placed.claim.kind}`, {
     pod: describe(placed.container),
     container: placed.container.id,
     cpus: ledger.effective(placed).toString(),

@@ -232,7 +232,7 @@ Deno.test("a dry run needs no leave: it watches beside the one that decides", as
     );
     const { container } = await stage.place(PINNED);
     assert.equal(stage.cpusOf(container), "8-9,40");
-    assert(log.has("placed pinned"));
+    assert(log.has("would place pinned"));
     stop.abort();
     await watcher;
   });
