@@ -1,6 +1,6 @@
 # Everything runs through hack/deno.sh, which fetches the pinned Deno when it isn't there yet.
 deno := hack/deno.sh
-sources := main.ts src tests hack
+sources := main.ts src tests hack deploy
 build_permissions := --allow-read --allow-write --allow-env --allow-run
 # The image's name, REGISTRY/IMAGE_NAME:IMAGE_TAG; hack/image.ts has the defaults.
 export REGISTRY IMAGE_NAME IMAGE_TAG
@@ -8,8 +8,8 @@ export REGISTRY IMAGE_NAME IMAGE_TAG
 export CONTAINERD
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
-.PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-node lint fmt fmt-check verify \
-  verify-all generate clean distclean
+.PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-node ansible-check \
+  lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -46,11 +46,19 @@ test-node: image ## the executable on real containerds, as root; CONTAINERD=2.4:
 	$(if $(filter 2.4,$(CONTAINERD)),hack/get-containerd-go.sh .tools/node || test $$? -eq 2)
 	$(deno) test --quiet --allow-all --junit-path=.test-reports/node$(CONTAINERD:%=-%).xml tests/node
 
+ansible-check: build ## the Ansible role: ansible-lint, and real runs in a mount namespace, as root
+	mkdir -p .test-reports
+	hack/get-containerd.sh .tools/node || test $$? -eq 2
+	hack/get-ansible.sh .tools/ansible || test $$? -eq 2
+	$(deno) test --quiet --allow-all --junit-path=.test-reports/ansible.xml deploy/ansible
+
 lint: ## lint, types, shell scripts
 	$(deno) lint
 	$(deno) check --quiet $(sources)
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck hack/*.sh .ci/run; \
 	else echo "lint: shellcheck isn't installed, so the shell scripts were not checked" >&2; fi
+	@if command -v hadolint >/dev/null; then set -x; hadolint Containerfile; \
+	else echo "lint: hadolint isn't installed, so the Containerfile was not checked" >&2; fi
 
 fmt: ## formats all sources
 	$(deno) fmt

@@ -1,0 +1,119 @@
+// The compiled agent as a child process, started in either of its two ways.
+
+import { connectedDescriptor } from "./connected_descriptor.ts";
+
+export type Mode = "external" | "launched";
+
+export const MODES: readonly Mode[] = ["external", "launched"];
+
+export interface ChildOptions {
+  readonly mode: Mode;
+  readonly executable: string;
+  /** The runtime's socket. */
+  readonly socket: string;
+  /** The machine's sysfs tree. */
+  readonly sysfs: string;
+  /** A folder for its log, its lock and its (empty) cgroup tree. */
+  readonly dir: string;
+}
+
+/** What the kernel says of a process: memory in MB (10^6 bytes), CPU time in ms. */
+export interface Usage {
+  /** VmRSS: what it has in memory now, the executable's pages included. */
+  readonly resident: number;
+  /** RssAnon: the part of that which only it has. */
+  readonly own: number;
+  /** VmHWM: the highest VmRSS so far. */
+  readonly peak: number;
+  /** utime + stime; the kernel counts in steps of 10 ms. */
+  readonly cpuTime: number;
+}
+
+/** _SC_CLK_TCK is 100 on every Linux that Deno runs on. */
+const MS_PER_CLOCK_TICK = 10;
+const TAIL_LINES = 10;
+
+export class AgentChild {
+  readonly startedAt: number;
+  readonly #child: Deno.ChildProcess;
+  readonly #log: string;
+
+  constructor(options: ChildOptions) {
+    this.#log = `${options.dir}/agent.log`;
+    const { env, started } = options.mode === "launched" ? inherit(options.socket) : DIALS;
+    const command = new Deno.Command(options.executable, {
+      args: argumentsOf(options, this.#log),
+      clearEnv: true,
+      env,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    });
+    this.startedAt = performance.now();
+    this.#child = command.spawn();
+    started();
+  }
+
+  /** The outcome of `work`, or an error with the log's end if the agent ends before. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    const ended = this.#child.status.then(({ code, signal }) => {
+      throw new Error(`the agent ended with ${signal ?? `exit code ${code}`}; its log:\n${this.#tail()}`);
+    });
+    ended.catch(() => {});
+    return await Promise.race([work, ended]);
+  }
+
+  usage(): Usage {
+    const status = Deno.readTextFileSync(`/proc/${this.#child.pid}/status`);
+    const megabytes = (name: string) =>
+      Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) * 1024 / 1e6;
+    const stat = Deno.readTextFileSync(`/proc/${this.#child.pid}/stat`);
+    // proc_pid_stat(5): the second field may hold anything, in brackets; utime and stime are the 14th and 15th.
+    const [utime, stime] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13);
+    return {
+      resident: megabytes("VmRSS"),
+      own: megabytes("RssAnon"),
+      peak: megabytes("VmHWM"),
+      cpuTime: (Number(utime) + Number(stime)) * MS_PER_CLOCK_TICK,
+    };
+  }
+
+  async end(): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+    await this.#child.status;
+  }
+
+  #tail(): string {
+    try {
+      return Deno.readTextFileSync(this.#log).trimEnd().split("\n").slice(-TAIL_LINES).join("\n");
+    } catch {
+      return "(there is none)";
+    }
+  }
+}
+
+const DIALS = { env: {}, started: () => {} };
+
+/** As a runtime starts a plugin: with a connected descriptor and three variables. */
+function inherit(socket: string): { env: Record<string, string>; started: () => void } {
+  const { descriptor, close } = connectedDescriptor(socket);
+  const env = { NRI_PLUGIN_SOCKET: `${descriptor}`, NRI_PLUGIN_NAME: "weka-cpuset", NRI_PLUGIN_IDX: "99" };
+  return { env, started: close };
+}
+
+/** Nothing of the real node is touched or looked at. */
+function argumentsOf({ socket, sysfs, dir }: ChildOptions, log: string): string[] {
+  const options = {
+    "--socket": socket,
+    "--sysfs-root": sysfs,
+    "--cgroup-root": `${dir}/cgroup`,
+    "--run-dir": `${dir}/run`,
+    "--cri-socket": `${dir}/no-cri.sock`,
+    "--log-file": log,
+  };
+  return Object.entries(options).flat();
+}

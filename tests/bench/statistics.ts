@@ -1,0 +1,30 @@
+/** What many measurements of one thing come to. */
+export interface Summary {
+  readonly n: number;
+  readonly min: number;
+  readonly median: number;
+  /** As 99: the smallest measurement that at least 95 of 100 don't exceed; with few measurements the largest. */
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** Throws when there is nothing to sum up. */
+export function summarize(samples: readonly number[]): Summary {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const at = (index: number): number => {
+    const value = sorted[index];
+    if (value === undefined) throw new Error("nothing was measured");
+    return value;
+  };
+  const rank = (share: number) => at(Math.ceil(sorted.length * share) - 1);
+  const { length: n } = sorted;
+  return {
+    n,
+    min: at(0),
+    median: (at(Math.floor((n - 1) / 2)) + at(Math.floor(n / 2))) / 2,
+    p95: rank(0.95),
+    p99: rank(0.99),
+    max: at(n - 1),
+  };
+}
