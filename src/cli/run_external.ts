@@ -20,7 +20,7 @@ export async function runExternal(boot: Boot): Promise<void> {
   const { effective: { config }, stop } = boot;
   const machine = discover(readerOf(config.sysfsRoot));
   logStart("external", machine, boot);
-  const lock = await ownership(config, boot);
+  const { lock, waited } = await ownership(config, boot);
   if (stop.aborted) return;
   const answers = answersOf(machine.topology, boot);
   const agent = newAgent({
@@ -31,45 +31,59 @@ export async function runExternal(boot: Boot): Promise<void> {
   });
   const driver = new Driver(agent, answers, boot.log, stop);
   try {
-    await serve(driver, boot);
+    await serve(driver, waited, boot);
   } finally {
     driver.close();
     lock?.release();
   }
 }
 
+interface Ownership {
+  readonly lock?: OwnerLock;
+  /** Another agent had it first. */
+  readonly waited: boolean;
+}
+
 /** A second instance waits here, unregistered. A dry run changes nothing and so needs no leave. */
-async function ownership(
-  { dryRun, runDir }: Config,
-  { log, stop, version }: Boot,
-): Promise<OwnerLock | undefined> {
-  if (dryRun) return undefined;
-  const waiting = (holder: string) =>
+async function ownership({ dryRun, runDir }: Config, { log, stop, version }: Boot): Promise<Ownership> {
+  if (dryRun) return { waited: false };
+  let waited = false;
+  const wait = (holder: string) => {
+    waited = true;
     log.write({
       level: "warn",
       message: "another agent decides on this node, waiting for its end",
       fields: { holder },
     });
+  };
   try {
-    return await OwnerLock.acquire(runDir, `external, ${version}`, stop, waiting);
+    return { lock: await OwnerLock.acquire(runDir, `external, ${version}`, stop, wait), waited };
   } catch (error) {
-    if (stop.aborted) return undefined;
+    if (stop.aborted) return { waited };
     throw error;
   }
 }
 
-async function serve(driver: Driver, boot: Boot): Promise<void> {
+async function serve(driver: Driver, waited: boolean, boot: Boot): Promise<void> {
   const { effective: { config }, log, stop } = boot;
   const retries = backoff(FIRST_RETRY, LAST_RETRY);
+  // What the start has found out about the machine holds if there was nothing to wait for since.
+  let fresh = !waited;
   while (!stop.aborted) {
     const connection = await dial(config.socket, boot);
     if (connection !== undefined) {
-      const served = await driver.converse(connection, rediscover(config, driver.agent.node.topology, boot));
+      // At the first connection what the start has found out is still fresh.
+      const topology = first
+        ? driver.agent.node.topology
+        : rediscover(config, driver.agent.node.topology, boot);
+      first = false;
+      const served = await driver.converse(connection, topology);
       if (served) retries.reset();
       if (!stop.aborted) {
         log.write({ level: "warn", message: "disconnected from the runtime, connecting again" });
       }
     }
+    fresh = false;
     await pause(retries.next(), stop);
   }
 }
