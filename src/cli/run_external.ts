@@ -72,11 +72,8 @@ async function serve(driver: Driver, waited: boolean, boot: Boot): Promise<void>
   while (!stop.aborted) {
     const connection = await dial(config.socket, boot);
     if (connection !== undefined) {
-      // At the first connection what the start has found out is still fresh.
-      const topology = first
-        ? driver.agent.node.topology
-        : rediscover(config, driver.agent.node.topology, boot);
-      first = false;
+      const known = driver.agent.node.topology;
+      const topology = fresh ? known : rediscover(config, known, boot);
       const served = await driver.converse(connection, topology);
       if (served) retries.reset();
       if (!stop.aborted) {
