@@ -1,5 +1,5 @@
-// The agent as a file in the plugin directory, started by containerd itself: it has no stdio, next to no environment, and
-// containerd 1.7 never tells it which containers run.
+// The agent as a file in the plugin directory, started by containerd itself: it has no stdio, next to no environment,
+// and containerd 1.7 never tells it which containers run.
 import assert from "node:assert/strict";
 import { assertKeepsOff, assertRunsOn, comesToRunOn, writesDuring } from "./checks.ts";
 import {
@@ -19,6 +19,8 @@ const all = online();
 const last = all.slice(-1);
 const rest = without(all, last);
 
+const SYNCHRONIZED = /msg="?synchronized/;
+
 onBareNode(
   "started by containerd, the executable alone places each kind of pod, as conf.d says",
   async (node) => {
@@ -26,7 +28,7 @@ onBareNode(
     const free = all.slice(0, 1); // the last choice otherwise
     handOver(node.dir, `systemReserved: "${without(all, free)}"`);
     await node.startContainerd({ apart: true });
-    await agent.says(/synchronized/i);
+    await agent.says(SYNCHRONIZED);
     assertBare(agent);
 
     const other = await node.run(shared());
@@ -50,19 +52,13 @@ for (const [kind, pod] of [["pinned", pinned(`${last}`)], ["exclusive", exclusiv
   onBareNode(`after containerd was killed, a running ${kind} pod's CPUs are still its own`, async (node) => {
     const agent = installPlugin(node.dir);
     await node.startContainerd();
-    await agent.says(/synchronized/i);
+    await agent.says(SYNCHRONIZED);
     const other = await node.run(shared());
     const owner = await node.run(pod);
     const own = allowedCpus(owner.pid);
     await comesToRunOn(other, without(all, own));
 
-    const written = await writesDuring(node, [owner, other], async () => {
-      await node.killContainerd();
-      await agent.ends();
-      const said = agent.lines.length;
-      await node.startContainerd();
-      await agent.says(/synchronized/i, said);
-    });
+    const written = await writesDuring(node, [owner, other], () => restart(node, agent));
     assert.deepEqual(written, []);
     await assertKeepsOff(node, exclusive(1), own);
     assertRunsOn(await node.run(shared()), without(all, own));
@@ -71,29 +67,33 @@ for (const [kind, pod] of [["pinned", pinned(`${last}`)], ["exclusive", exclusiv
   });
 }
 
-onBareNode("what a pod had before containerd was killed is given back when it ends", async (node) => {
-  const agent = installPlugin(node.dir);
-  await node.startContainerd();
-  await agent.says(/synchronized/i);
-  const owner = await node.run(exclusive(1));
-  const own = allowedCpus(owner.pid);
-  const other = await node.run(shared());
-  await node.killContainerd();
-  await agent.ends();
-  const said = agent.lines.length;
-  await node.startContainerd();
-  await agent.says(/synchronized/i, said);
-  assertRunsOn(other, without(all, own));
-  await node.end(owner);
-  await comesToRunOn(other, all);
-});
+onBareNode(
+  "what a pod had before containerd was killed is its own until it ends, and then free",
+  async (node) => {
+    const agent = installPlugin(node.dir);
+    await node.startContainerd();
+    await agent.says(SYNCHRONIZED);
+    const owner = await node.run(exclusive(1));
+    const own = allowedCpus(owner.pid);
+    const other = await node.run(shared());
+    assertRunsOn(other, without(all, own));
+
+    await node.killContainerd();
+    await agent.ends();
+    await node.startContainerd();
+    await assertKeepsOff(node, exclusive(1), own); // at once, when the agent may not know yet what runs
+    await node.end(owner);
+    await comesToRunOn(other, all);
+    await node.run(exclusive(1));
+  },
+);
 
 onBareNode(
   "when it is killed, containerd goes on; what ran keeps its CPUs, and the next puts the rest right",
   async (node) => {
     const agent = installPlugin(node.dir);
     await node.startContainerd();
-    await agent.says(/synchronized/i);
+    await agent.says(SYNCHRONIZED);
     const other = await node.run(shared());
     const owner = await node.run(pinned(`${last}`));
     await comesToRunOn(other, rest);
@@ -144,7 +144,7 @@ for (const [what, [text, naming]] of Object.entries(broken)) {
 }
 
 async function assertWorksDespite(node: TestNode, agent: LaunchedAgent, naming: RegExp): Promise<void> {
-  await agent.says(/synchronized/i);
+  await agent.says(SYNCHRONIZED);
   const complaints = agent.lines.filter((line) => line.includes("level=error"));
   assert.equal(complaints.length, 1);
   assert.match(`${complaints}`, naming);
@@ -153,29 +153,34 @@ async function assertWorksDespite(node: TestNode, agent: LaunchedAgent, naming: 
 }
 
 onBareNode("without Synchronize and CRI nobody is given a CPU that somebody seems to have", async (node) => {
-  const agent = installPlugin(node.dir, {
-    criSockets: [`${node.dir}/none.sock`],
-    cgroupRoot: cpusetHierarchy().root + cgroupOf(node.dir), // other tests may run on this machine
-  });
-  const synchronizes = !/^1\.7\.(1[6-9]|2[0-5])$/.test(node.install.version); // NRI from 0.8 on
-  const ready = synchronizes ? /synchronized/i : /degraded: the running containers are unknown/;
+  const agent = installPlugin(node.dir);
   await node.startContainerd();
-  await agent.says(ready);
+  await agent.says(SYNCHRONIZED);
   const other = await node.run(shared());
   const owner = await node.run(exclusive(1));
   const own = allowedCpus(owner.pid);
   await comesToRunOn(other, without(all, own));
 
-  await node.killContainerd();
-  await agent.ends();
-  const said = agent.lines.length;
-  await node.startContainerd();
-  await agent.says(ready, said);
+  installPlugin(node.dir, {
+    criSockets: [`${node.dir}/none.sock`],
+    cgroupRoot: cpusetHierarchy().root + cgroupOf(node.dir), // other tests may run on this machine
+  });
+  const synchronizes = !/^1\.7\.(1[6-9]|2[0-5])$/.test(node.install.version); // NRI from 0.8 on
+  await restart(node, agent, synchronizes ? SYNCHRONIZED : /degraded: the running containers are unknown/);
   await assertKeepsOff(node, exclusive(1), own);
   assertRunsOn(await node.run(shared()), without(all, own));
   assertRunsOn(owner, own);
   assertRunsOn(other, without(all, own));
 });
+
+/** Kills containerd, and starts it again with an agent that says that it is `ready`. */
+async function restart(node: TestNode, agent: LaunchedAgent, ready = SYNCHRONIZED): Promise<void> {
+  await node.killContainerd();
+  await agent.ends();
+  const said = agent.lines.length;
+  await node.startContainerd();
+  await agent.says(ready, said);
+}
 
 /** What containerd gives to a plugin, and nothing else. */
 function assertBare(agent: LaunchedAgent): void {
