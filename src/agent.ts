@@ -5,7 +5,7 @@
  * an agent is used once: step it, keep the one that comes back.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
-import { ask, listed, promoted, scanned, waited } from "./agent_rebuild.ts";
+import { ask, counted, listed, promoted, scanned, waited } from "./agent_rebuild.ts";
 import {
   type Agent,
   close,
@@ -53,6 +53,8 @@ export function step(agent: Agent, input: Input): Step {
       return tick({ ...agent, now: input.now });
     case "listed":
       return listed(agent, input.listing);
+    case "counted":
+      return counted(agent, input.living);
     case "scanned":
       return scanned(agent, input.claims);
     case "settings":

@@ -20,12 +20,14 @@ import {
 import type { Listing } from "./nri/early.ts";
 import type { Node } from "./nri/node.ts";
 import { promote } from "./nri/serve.ts";
-import { adoptClaims, type Adopted, adoptListing } from "./nri/synchronize.ts";
+import { adoptClaims, type Adopted, adoptListing, forgetEnded } from "./nri/synchronize.ts";
 
 /** Milliseconds from Configure to asking for the running containers, when no Synchronize and no event has come. */
 const LIST_AFTER = 1000;
 /** Milliseconds from asking for them to doing without. */
 const LIST_TIMEOUT = 10_000;
+/** Milliseconds between looks for ends that may not be told. */
+const COUNT_EVERY = 5000;
 
 /** Asks, once a connection, for the running containers where the runtime should have told them by now. */
 export function ask(agent: Agent): Step {
@@ -69,12 +71,30 @@ export function scanned(agent: Agent, claims: CpuSet): Step {
 /** What is due by now, while the running containers aren't known. */
 export function waited(agent: Agent): Step {
   const { link, node, now } = agent;
-  if (link === undefined || node.phase !== "configured" || node.standby) return idle(agent);
+  if (link === undefined || node.standby) return idle(agent);
+  if (node.phase === "serving") return recount(agent, link);
+  if (node.phase !== "configured") return idle(agent);
   if (link.askedAt === undefined) {
     return now - (link.configuredAt ?? now) >= LIST_AFTER ? ask(agent) : idle(agent);
   }
   if (link.scanned || now - link.askedAt < LIST_TIMEOUT) return idle(agent);
   return { agent: { ...agent, link: { ...link, scanned: true } }, outputs: [{ kind: "scan" }] };
+}
+
+/**
+ * containerd 1.7.24 tells the ends of only those containers that it has told a plugin of; after its restart those
+ * are none of the older ones. So as long as one of these is left, it is asked after.
+ */
+function recount(agent: Agent, link: Link): Step {
+  const due = agent.node.untold.size > 0 &&
+    agent.now - (link.countedAt ?? link.askedAt ?? agent.now) >= COUNT_EVERY;
+  if (!due) return idle(agent);
+  return { agent: { ...agent, link: { ...link, countedAt: agent.now } }, outputs: [{ kind: "count" }] };
+}
+
+/** Which containers live has come. */
+export function counted(agent: Agent, living: ReadonlySet<string>): Step {
+  return agent.node.phase === "serving" ? adopt(agent, (node) => forgetEnded(node, living)) : idle(agent);
 }
 
 /** Takes over what was found out about the running containers, and has the differences put right. */

@@ -30,6 +30,8 @@ export interface Link {
   readonly configuredAt?: number;
   /** When the host was asked for the running containers. */
   readonly askedAt?: number;
+  /** When it was last asked which of them still live. */
+  readonly countedAt?: number;
   /** It took too long: the host was asked which CPUs seem taken. */
   readonly scanned?: true;
 }
@@ -42,6 +44,8 @@ export type Input =
   | { readonly kind: "tick"; readonly now: number }
   /** The answer to `list`. */
   | { readonly kind: "listed"; readonly listing: Listing }
+  /** The answer to `count`: the ids of the containers that live. */
+  | { readonly kind: "counted"; readonly living: ReadonlySet<string> }
   /** The answer to `scan`: CPUs that somebody seems to have for itself. */
   | { readonly kind: "scanned"; readonly claims: CpuSet }
   /** The answer to `configure`, and any later change of mind. */
@@ -56,6 +60,8 @@ export type Output =
   | { readonly kind: "configure"; readonly text: string }
   /** Find out which containers run, however long it takes, and report `listed`. */
   | { readonly kind: "list" }
+  /** Find out which containers still live, and report `counted`. */
+  | { readonly kind: "count" }
   /** Look into the cgroup tree for CPUs that are taken, and report `scanned`. */
   | { readonly kind: "scan" }
   /** Bring these about by the runtime's other interface, one after the other, as far as possible. */

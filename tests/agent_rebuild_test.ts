@@ -107,6 +107,34 @@ Deno.test("a list that comes after all replaces the guess", () => {
   assert.equal(link.agent.node.ledger.claimed.toString(), "1,33");
 });
 
+Deno.test("ends that the runtime never tells are found by counting, as long as there is one to wait for", () => {
+  const link = unsynchronized();
+  link.feed({ kind: "tick", now: 1000 });
+  tell(link, [web, { ...db, record: "1" }]);
+  assert.deepEqual(owed(link), ["id-web=0"]);
+  link.update(web);
+  for (const now of [5999, 6000, 6500]) link.feed({ kind: "tick", now });
+  assert.deepEqual(kinds(link.asked), ["list", "apply", "count"]);
+  link.feed({ kind: "counted", living: new Set(["id-web", "id-db", "other"]) });
+  assert.equal(link.agent.node.ledger.claimed.toString(), "1");
+  link.feed({ kind: "tick", now: 11_000 });
+  link.feed({ kind: "counted", living: new Set(["id-web"]) });
+  assert(link.agent.node.ledger.claimed.isEmpty);
+  assert.deepEqual(owed(link), ["id-web=0", "id-web=0-1"]);
+  link.feed({ kind: "counted", living: new Set() });
+  link.feed({ kind: "tick", now: 99_000 });
+  assert.equal(kinds(link.asked).filter((kind) => kind === "count").length, 2, "nobody is left to ask after");
+});
+
+Deno.test("a container that the runtime has told of isn't forgotten because it wasn't counted", () => {
+  const link = unsynchronized();
+  link.feed({ kind: "tick", now: 1000 });
+  tell(link, [web]);
+  link.create(db);
+  link.feed({ kind: "counted", living: new Set() });
+  assert.equal(link.agent.node.ledger.claimed.toString(), "1");
+});
+
 Deno.test("a scan that finds nothing claims nothing", () => {
   const link = unsynchronized();
   link.feed({ kind: "tick", now: 1000 });

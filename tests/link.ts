@@ -190,7 +190,7 @@ export class Link {
       if (output.kind === "send") this.runtime.receive(output.bytes);
       if (output.kind === "log") this.logs.push(output.record);
       if (output.kind === "close") this.closed = true;
-      if (["list", "scan", "apply", "configure"].includes(output.kind)) this.asked.push(output);
+      if (["list", "count", "scan", "apply", "configure"].includes(output.kind)) this.asked.push(output);
     }
   }
 

@@ -17,6 +17,7 @@ export function answersOf(topology: Topology, boot: Boot): Answers {
   const { cgroupRoot } = boot.effective.config;
   return {
     list: () => list(boot),
+    count: () => withCri(boot.effective.config.criSockets, (cri) => cri.living()),
     apply: (changes) => apply(changes, boot),
     scan: () => scanClaims(cgroupRoot, topology.online),
     configure: (text) => reconfigure(text, boot),

@@ -21,6 +21,8 @@ const GRACE = 500;
 export interface Answers {
   /** The containers that run, however long it takes to find out; undefined when stopped before. */
   list(): Promise<Listing | undefined>;
+  /** The ids of the containers that live. */
+  count(): Promise<ReadonlySet<string>>;
   /** CPUs that seem to be taken by somebody. */
   scan(): CpuSet;
   /** Brings the changes about, one after the other, as far as possible. */
@@ -121,6 +123,8 @@ export class Driver {
         return await this.#take({ kind: "settings", settings: await this.answers.configure(output.text) });
       case "list":
         return this.#list();
+      case "count":
+        return this.#count();
       case "scan":
         return this.feed({ kind: "scanned", claims: this.answers.scan() });
       case "apply":
@@ -136,6 +140,14 @@ export class Driver {
       .then((listing) => listing === undefined ? undefined : this.feed({ kind: "listed", listing }))
       .catch((error) =>
         this.log.write({ level: "error", message: `the containers can't be listed: ${messageOf(error)}` })
+      );
+  }
+
+  #count(): void {
+    this.answers.count()
+      .then((living) => this.feed({ kind: "counted", living }))
+      .catch((error) =>
+        this.log.write({ level: "warn", message: `the containers can't be counted: ${messageOf(error)}` })
       );
   }
 

@@ -37,6 +37,12 @@ export class Cri {
     return await listing(this.client);
   }
 
+  /** The ids of the containers that run or may run: one call, where {@link list} needs one for each. */
+  async living(): Promise<ReadonlySet<string>> {
+    const { livingIds } = await import("./cri_listing.ts");
+    return await livingIds(this.client);
+  }
+
   /**
    * Sets the CPUs of a container, in the runtime's record and in the kernel, and nothing else. The runtime
    * asks its NRI plugins about it before it answers. After an error it may have happened or still happen.

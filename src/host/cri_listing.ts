@@ -14,6 +14,12 @@ export interface Listing {
 /** Enough to hide the runtime's latency, few enough to leave it room for kubelet's calls. */
 const PARALLEL = 8;
 
+/** The ids of the containers that run or may run. */
+export async function livingIds(client: CriClient): Promise<ReadonlySet<string>> {
+  const { containers } = await client.call("listContainers", {});
+  return new Set(containers.filter(isLive).map(({ id }) => id));
+}
+
 /**
  * Asks for the list of containers, then for each container and each pod of one. What ends meanwhile is left out.
  * @throws {CriError} when any other call fails: without its CPUs, a container would be taken for a shared one

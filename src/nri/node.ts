@@ -15,6 +15,8 @@ export interface Node {
   readonly ledger: Ledger;
   /** The parts of a Synchronize that isn't complete yet. */
   readonly parts: readonly SynchronizeRequest[];
+  /** Containers that the runtime itself hasn't told of: their ends may never be told either. */
+  readonly untold: ReadonlySet<string>;
   /** What was heard of containers while they weren't known yet. */
   readonly early: Early;
   /** Another agent decides on this node; this one answers everything as if it weren't there. */
@@ -58,6 +60,7 @@ export function freshNode(topology: Topology, { policy, dryRun }: Settings, stan
     policy,
     ledger,
     parts: [],
+    untold: new Set(),
     early: NOTHING_EARLY,
     standby,
     dryRun,

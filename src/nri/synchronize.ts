@@ -8,6 +8,7 @@ import type { Topology } from "../cpu/topology.ts";
 import { assume, type Change, changes } from "../ledger/changes.ts";
 import { type Claim, describe } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { release } from "../ledger/plan.ts";
 import { type Found, recover } from "../ledger/recover.ts";
 import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
@@ -59,7 +60,7 @@ export function synchronize(node: Node, last: SynchronizeRequest): Served {
   const update = node.dryRun ? [] : updatesOf(sent);
   const payload = toBinary(SynchronizeResponseSchema, create(SynchronizeResponseSchema, { update }));
   return {
-    node: known(node, assume(rebuilt.ledger, sent)),
+    node: known({ ...node, untold: new Set() }, assume(rebuilt.ledger, sent)),
     reply: { kind: "answer", payload },
     logs: [...rebuilt.logs, summary("synchronized", rebuilt.ledger, sent.length)],
   };
@@ -76,10 +77,9 @@ export interface Adopted {
 /** The ledger is rebuilt from a list that the agent has fetched by itself. */
 export function adoptListing(node: Node, listing: Listing): Adopted {
   const { ledger, logs } = rebuild(node, listing);
-  return adopted(node, ledger, [
-    ...logs,
-    summary("synchronized from the CRI", ledger, changes(ledger).length),
-  ]);
+  const untold = new Set(ledger.assignments.keys());
+  const said = summary("synchronized from the CRI", ledger, changes(ledger).length);
+  return adopted({ ...node, untold }, ledger, [...logs, said]);
 }
 
 /**
@@ -105,6 +105,24 @@ export function adoptClaims(node: Node, claims: CpuSet): Adopted {
   const message = "degraded: the running containers are unknown, the CPUs that seem taken are left alone";
   const record: LogRecord = { level: "error", message, fields: { claims: claims.toString() } };
   return adopted(node, claims.isEmpty ? ledger : ledger.with(holder), [...logs, record]);
+}
+
+/** Of the containers whose ends may never be told, those that aren't among the living are released. */
+export function forgetEnded(node: Node, living: ReadonlySet<string>): Adopted {
+  const left = [...node.untold].filter((id) => node.ledger.assignments.has(id));
+  const ended = left.filter((id) => !living.has(id));
+  const ledger = ended.reduce((next, id) => release(next, id), node.ledger);
+  const logs = ended.map((id): LogRecord => ({
+    level: "info",
+    message: "released, its end wasn't told",
+    fields: { container: id },
+  }));
+  const untold = new Set(left.filter((id) => living.has(id)));
+  return {
+    node: { ...node, ledger, untold },
+    owed: node.dryRun || ended.length === 0 ? [] : changes(ledger),
+    logs,
+  };
 }
 
 function adopted(node: Node, ledger: Ledger, logs: readonly LogRecord[]): Adopted {
