@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { eventually } from "../../../tests/node/eventually.ts";
+import { missing, testUnless } from "./available.ts";
+import { Node, type Suite } from "./node.ts";
+
+const MAIN = "/etc/containerd/config.toml";
+const PLUGIN = "/opt/nri/plugins/99-weka-cpuset";
+const CONFIG = "/etc/weka-cpuset/config.yaml";
+const DIRECTORIES = ["/etc/containerd", "/etc/nri", "/etc/weka-cpuset", "/opt/nri"];
+
+/** A containerd of somebody's own, with NRI switched off and a setting of its that isn't the usual one. */
+const NRI_OFF = `# Ours.
+version = 2
+root = "/opt/containerd/root"
+state = "/opt/containerd/state"
+
+[grpc]
+  address = "/opt/containerd/c.sock"
+
+[plugins."io.containerd.internal.v1.opt"]
+  path = "/opt/containerd/opt"
+
+[plugins."io.containerd.nri.v1.nri"]
+  disable = true
+  socket_path = "/opt/containerd/nri.sock"
+
+[plugins."io.containerd.grpc.v1.cri".cni]
+  bin_dir = "/opt/containerd"
+  conf_dir = "/opt/containerd"
+`;
+
+/** An executable that is quicker to copy than the real one. */
+const STAND_IN = "#!/bin/sh\nexit 0\n";
+
+function onNode(name: string, suites: readonly Suite[], body: (node: Node) => Promise<void>): void {
+  for (const suite of suites) {
+    testUnless(missing.toRun, `containerd of ${suite}: ${name}`, async () => {
+      await using node = await Node.make(suite);
+      await body(node);
+    });
+  }
+}
+
+const BOTH: readonly Suite[] = ["trixie", "sid"];
+
+function standIn(node: Node, text = STAND_IN): { weka_cpuset_executable: string } {
+  node.write("/opt/home/stand-in", text);
+  return { weka_cpuset_executable: "/opt/home/stand-in" };
+}
+
+onNode(
+  "installs the executable and its configuration, turns NRI on, and then has nothing to do",
+  BOTH,
+  async (node) => {
+    const variables = { weka_cpuset_config: { minShared: 2, log: { level: "debug" } } };
+    const before = node.files(...DIRECTORIES);
+    const check = await node.play("install", variables, "--check");
+    assert(check.ok, check.output);
+    assert(check.changed > 0, check.output);
+    assert.deepEqual(node.files(...DIRECTORIES), before);
+
+    const first = await node.play("install", variables);
+    assert(first.ok, first.output);
+    const { mode, uid, size } = Deno.statSync(node.path(PLUGIN));
+    assert.deepEqual({ mode: (mode ?? 0) & 0o7777, uid, isWhole: size > 50e6 }, {
+      mode: 0o755,
+      uid: 0,
+      isWhole: true,
+    });
+    assert.deepEqual([...Deno.readDirSync(node.path("/opt/nri"))].map(({ name }) => name), ["plugins"]);
+    assert.match(node.read(CONFIG), /^minShared: 2$/m);
+    assert.match(node.read(CONFIG), /^log:\n {2}level: debug$/m);
+    if (node.suite === "trixie") assert.match(await node.nri(), /disable = false/);
+    else assert.deepEqual(Object.keys(node.files("/etc/containerd")), [], "NRI was on");
+
+    const second = await node.play("install", variables);
+    assert(second.ok, second.output);
+    assert.equal(second.changed, 0, second.output);
+  },
+);
+
+onNode(
+  "turns NRI on beside what is there, so that containerd starts it, and can be taken away",
+  BOTH,
+  async (node) => {
+    node.write(MAIN, NRI_OFF);
+    const before = await node.nri();
+    const log = "/opt/containerd/agent.log";
+    const config = {
+      log: { file: log },
+      runDir: "/opt/containerd/lock",
+      criSockets: ["/opt/containerd/c.sock"],
+    };
+    const installed = await node.play("install", { weka_cpuset_config: config });
+    assert(installed.ok, installed.output);
+    assert.equal(
+      node.read(MAIN),
+      NRI_OFF.replace("version = 2\n", 'version = 2\nimports = ["/etc/containerd/conf.d/*.toml"]\n'),
+    );
+    const backups = Object.entries(node.files("/etc/containerd")).filter(([path]) =>
+      path.startsWith(`${MAIN}.`)
+    );
+    assert.deepEqual(backups.map(([, text]) => text), [NRI_OFF]);
+    assert.equal(await node.nri(), before.replace("disable = true", "disable = false"));
+    {
+      await using _containerd = node.startContainerd();
+      await eventually(() => assert.match(node.read(log), /registered with the runtime/));
+    }
+
+    const removed = await node.play("uninstall");
+    assert(removed.ok, removed.output);
+    assert.deepEqual(Object.keys(node.files("/opt/nri", "/etc/weka-cpuset")), []);
+    assert.equal(await node.nri(), before);
+  },
+);
+
+onNode("leaves everything as it was when NRI stays off, and says why", ["trixie"], async (node) => {
+  node.write("/etc/containerd/z.toml", '[plugins."io.containerd.nri.v1.nri"]\n  disable = true\n');
+  node.write(MAIN, 'version = 2\nimports = ["conf.d/*.toml", "/etc/containerd/z.toml"]\n');
+  const before = node.files(...DIRECTORIES);
+  const play = await node.play("install", standIn(node));
+  assert(!play.ok);
+  assert.match(play.output, /NRI could not be turned on, and containerd's configuration is as it was/);
+  assert.deepEqual(node.files(...DIRECTORIES), before);
+});
+
+onNode("does not bring drop-ins into force that nobody imports", ["trixie"], async (node) => {
+  node.write("/etc/containerd/conf.d/old.toml", 'version = 2\nroot = "/old"\n');
+  const before = node.files(...DIRECTORIES);
+  const play = await node.play("install", standIn(node));
+  assert(!play.ok);
+  assert.match(play.output, /other files are there: \/etc\/containerd\/conf\.d\/old\.toml/);
+  assert.deepEqual(node.files(...DIRECTORIES), before);
+});
+
+onNode("an executable that doesn't run never gets into the plugin directory", ["sid"], async (node) => {
+  node.write(PLUGIN, "the old one");
+  const play = await node.play(
+    "install",
+    standIn(node, "#!/bin/sh\necho it needs a newer glibc >&2\nexit 1\n"),
+  );
+  assert(!play.ok);
+  assert.match(play.output, /it needs a newer glibc/);
+  assert.deepEqual(node.files("/opt/nri"), { [PLUGIN]: "the old one" });
+});
+
+onNode("a configuration that can't be used is refused, and the old one stays", ["sid"], async (node) => {
+  node.write(CONFIG, "minShared: 1\n");
+  const play = await node.play("install", { weka_cpuset_config: { minShard: 2 } });
+  assert(!play.ok);
+  assert.match(play.output, /minShard/);
+  assert.equal(node.read(CONFIG), "minShared: 1\n");
+});
+
+onNode("restarts containerd when it is told to, and only after a change", ["sid"], async (node) => {
+  const executable = standIn(node);
+  const silent = await node.play("install", executable);
+  assert.match(silent.output, /has an effect once containerd is restarted/);
+
+  const restarting = {
+    ...executable,
+    weka_cpuset_restart_containerd: true,
+    weka_cpuset_restart_command: "mkdir /opt/restarted",
+  };
+  assert.equal((await node.play("install", restarting)).changed, 0);
+  const moved = await node.play("install", { ...restarting, weka_cpuset_plugin_index: "98" });
+  assert(moved.ok, moved.output);
+  assert.deepEqual(Object.keys(node.files("/opt/nri")), ["/opt/nri/plugins/98-weka-cpuset"]);
+  assert(Deno.statSync(node.path("/opt/restarted")).isDirectory);
+});
