@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import type { Output } from "../src/agent.ts";
 import { CpuSet } from "../src/cpu/cpu_set.ts";
-import { DEFAULT_POLICY } from "../src/ledger/ledger.ts";
 import { CORES_IDS } from "../src/nri/read_claim.ts";
 import { bigNode, type MachineSpec } from "./fixtures/sysfs.ts";
 import { Link } from "./link.ts";
 import { containerOf, podOf, type Wanted } from "./nri/messages.ts";
+import { DEFAULT_POLICY } from "./fixtures/policy.ts";
 
 const web: Wanted = { name: "web" };
 const db: Wanted = { name: "db", cpus: 1 };

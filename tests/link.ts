@@ -10,7 +10,6 @@ import {
 } from "@bufbuild/protobuf";
 import { type Agent, type Input, newAgent, type Output, step } from "../src/agent.ts";
 import type { Setup } from "../src/agent_values.ts";
-import { DEFAULT_POLICY } from "../src/ledger/ledger.ts";
 import type { LogRecord } from "../src/log_record.ts";
 import {
   ConfigureRequestSchema,
@@ -36,6 +35,7 @@ import { PLUGIN_SERVICE } from "../src/nri/methods.ts";
 import { Session, type SessionEvent } from "../src/wire/session.ts";
 import { type MachineSpec, topologyOf, twoCpuVm } from "./fixtures/sysfs.ts";
 import { containerOf, podOf, type Wanted } from "./nri/messages.ts";
+import { DEFAULT_POLICY } from "./fixtures/policy.ts";
 
 /** How the bytes on their way to the agent are cut. */
 export type Cut = (bytes: Uint8Array) => Iterable<Uint8Array>;

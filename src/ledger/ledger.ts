@@ -26,9 +26,6 @@ export interface Policy {
   readonly minShared: number;
 }
 
-/** Nothing reserved, one CPU always left for the shared containers. */
-export const DEFAULT_POLICY: Policy = { systemReserved: CpuSet.empty, minShared: 1 };
-
 /** One container that the agent places. */
 export interface Assignment {
   readonly container: ContainerRef;

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { CpuListError, CpuSet } from "../../src/cpu/cpu_set.ts";
 import { assume, changes } from "../../src/ledger/changes.ts";
 import type { Claim, ContainerRef } from "../../src/ledger/claim.ts";
-import { DEFAULT_POLICY, Ledger, type Policy } from "../../src/ledger/ledger.ts";
+import { Ledger, type Policy } from "../../src/ledger/ledger.ts";
 import { admit, type Plan, release, running, settle } from "../../src/ledger/plan.ts";
 import type { Refusal } from "../../src/ledger/refusal.ts";
 import { type MachineSpec, topologyOf } from "../fixtures/sysfs.ts";
+import { DEFAULT_POLICY } from "../fixtures/policy.ts";
 
 export function cpus(list: string): CpuSet {
   const set = CpuSet.parse(list);

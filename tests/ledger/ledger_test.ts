@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { AssertionError } from "../../src/assert.ts";
 import { changes } from "../../src/ledger/changes.ts";
-import { DEFAULT_POLICY, Ledger } from "../../src/ledger/ledger.ts";
+import { Ledger } from "../../src/ledger/ledger.ts";
 import { bigNode, topologyOf } from "../fixtures/sysfs.ts";
 import { Books, cpus, exclusive, pinned, ref, shared } from "./books.ts";
+import { DEFAULT_POLICY } from "../fixtures/policy.ts";
 
 const EMPTY = Ledger.empty(topologyOf(bigNode), DEFAULT_POLICY);
 

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { changes } from "../../src/ledger/changes.ts";
 import type { Claim } from "../../src/ledger/claim.ts";
-import { DEFAULT_POLICY, type Ledger } from "../../src/ledger/ledger.ts";
+import type { Ledger } from "../../src/ledger/ledger.ts";
 import { type Found, recover } from "../../src/ledger/recover.ts";
 import { bigNode, topologyOf, twoCpuVm } from "../fixtures/sysfs.ts";
 import { cpus, exclusive, pinned, ref, shared } from "./books.ts";
+import { DEFAULT_POLICY } from "../fixtures/policy.ts";
 
 const BIG = topologyOf(bigNode);
 const SMALL = topologyOf(twoCpuVm);
