@@ -11,18 +11,20 @@ const all = online();
 const last = all.slice(-1);
 const rest = without(all, last);
 
-/** Shared pods that are being started at every stage of it, in several rounds: the moment can't be chosen. */
+/** While a pinned pod is created, shared ones start one after the other: one of them is in the middle of it. */
 const ROUNDS = 4;
-const STARTING = 5;
+const STARTING = 6;
 
 onContainerd("shared pods that start while a pinned one is created leave its CPUs too", async (node) => {
   await node.startAgent();
   for (let round = 0; round < ROUNDS; round++) {
-    const starting = Array.from({ length: STARTING }, () => node.run(shared()));
-    for (let others = 0; others < round; others++) await node.end(await node.run(shared()));
-    const pod = await node.run(pinned(`${last}`));
+    const created = [];
+    for (let i = 0; i < STARTING; i++) created.push(await node.create(shared()));
+    const pinning = node.run(pinned(`${last}`));
+    const started = [];
+    for (const container of created) started.push(await node.start(container));
+    const pod = await pinning;
     assertRunsOn(pod, last);
-    const started = await Promise.all(starting);
     for (const container of started) await comesToRunOn(container, rest);
     for (const container of [...started, pod]) await node.end(container);
   }
