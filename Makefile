@@ -68,9 +68,10 @@ fmt-check: ## says whether all sources are formatted
 
 verify: test-unit lint fmt-check ## what a change has to pass: unit tests, lint, formatting
 
-verify-all: verify ## the same and the tests on all three containerds
+verify-all: verify ## the same, the tests on all three containerds, and the Ansible role
 	$(MAKE) --no-print-directory test-node
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
+	$(MAKE) --no-print-directory ansible-check
 
 generate: ## makes the code in src/nri/gen and src/host/gen from proto/ anew
 	hack/generate.sh
