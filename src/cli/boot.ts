@@ -51,18 +51,20 @@ export function logStart(
     message: "starting",
     fields: { version, mode, ...nodeFacts(config, topology) },
   });
-  for (const { sentence } of problems) {
-    log.write({ level: "error", message: `${sentence}; its source is left out` });
-  }
+  logProblems(problems, log);
   for (const message of warnings) log.write({ level: "warn", message });
 }
 
 /** The configuration text that the runtime has handed over: checked, logged, and what the agent needs of it. */
 export async function reconfigure(text: string, { effective, log }: Boot): Promise<Settings> {
   const { config, problems } = await withRuntimeText(effective, text);
+  logProblems(problems, log);
+  log.setLevel(config.log.level);
+  return settingsOf(config);
+}
+
+function logProblems(problems: Effective["problems"], log: LevelledLog): void {
   for (const { sentence } of problems) {
     log.write({ level: "error", message: `${sentence}; its source is left out` });
   }
-  log.setLevel(config.log.level);
-  return settingsOf(config);
 }
