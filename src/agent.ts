@@ -5,9 +5,10 @@
  * an agent is used once: step it, keep the one that comes back.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
-import { ask, counted, listed, promoted, scanned, waited } from "./agent_rebuild.ts";
+import { ask, counted, grounded, listed, promoted, resettled, scanned, waited } from "./agent_rebuild.ts";
 import {
   type Agent,
+  at,
   close,
   describe,
   idle,
@@ -44,13 +45,13 @@ const CONFIGURE_TIMEOUT = 10_000;
 export function step(agent: Agent, input: Input): Step {
   switch (input.kind) {
     case "connected":
-      return connected({ ...agent, now: input.now }, input.topology);
+      return connected(at(input.now, agent), input.topology);
     case "received":
-      return received(agent, input.bytes);
+      return received(at(input.now, agent), input.bytes);
     case "disconnected":
       return disconnected(agent);
     case "tick":
-      return tick({ ...agent, now: input.now });
+      return tick(at(input.now, agent));
     case "listed":
       return listed(agent, input.listing);
     case "counted":
@@ -58,9 +59,11 @@ export function step(agent: Agent, input: Input): Step {
     case "scanned":
       return scanned(agent, input.claims);
     case "settings":
-      return idle({ ...agent, node: { ...agent.node, ...input.settings } });
+      return resettled(agent, input.settings);
     case "promoted":
-      return promoted({ ...agent, now: input.now });
+      return promoted(at(input.now, agent));
+    case "ground":
+      return grounded(at(input.now, agent), input.topology, input.struck);
   }
 }
 
@@ -76,7 +79,7 @@ function connected(agent: Agent, topology: Topology): Step {
   const phase = advance("disconnected", "connected") ?? agent.node.phase;
   const node = { ...agent.node, phase, topology, parts: [], early: NOTHING_EARLY };
   return {
-    agent: { ...agent, node, link: { session, connectedAt: agent.now } },
+    agent: { ...agent, node, link: { session, connectedAt: agent.node.now } },
     outputs: [{ kind: "send", bytes }],
   };
 }
@@ -119,13 +122,15 @@ function called(agent: Agent, session: Session, { stream, service, method, paylo
     ? idle({ ...configured.agent, node })
     : ask({ ...configured.agent, node });
   const apply: Output[] = owed.length === 0 ? [] : [{ kind: "apply", changes: owed }];
-  const consequences = [...configured.outputs, ...logs.map(logOutput), ...asked.outputs, ...apply];
+  const waits = node.growth !== undefined && agent.node.growth === undefined;
+  const wake: Output[] = waits ? [{ kind: "wake", after: node.growDelay }] : [];
+  const consequences = [...configured.outputs, ...logs.map(logOutput), ...asked.outputs, ...apply, ...wake];
   return { agent: asked.agent, outputs: [send(session, stream, reply), ...consequences] };
 }
 
 function configure(agent: Agent, text: string): Step {
   if (agent.link === undefined) return idle(agent);
-  const configured = { ...agent, link: { ...agent.link, configuredAt: agent.now } };
+  const configured = { ...agent, link: { ...agent.link, configuredAt: agent.node.now } };
   return { agent: configured, outputs: text === "" ? [] : [{ kind: "configure", text }] };
 }
 
@@ -158,9 +163,9 @@ function disconnected(agent: Agent): Step {
 }
 
 function tick(agent: Agent): Step {
-  const { link, node, now } = agent;
+  const { link, node } = agent;
   const forgotten = node.phase === "registering" && link !== undefined &&
-    now - link.connectedAt >= CONFIGURE_TIMEOUT;
+    node.now - link.connectedAt >= CONFIGURE_TIMEOUT;
   if (!forgotten) return waited(agent);
   return close(agent, `the runtime didn't configure the plugin within ${CONFIGURE_TIMEOUT / 1000} s`);
 }

@@ -18,9 +18,11 @@ import {
   type Step,
 } from "./agent_values.ts";
 import type { Listing } from "./nri/early.ts";
-import type { Node } from "./nri/node.ts";
+import type { Topology } from "./cpu/topology.ts";
+import { growthDue } from "./nri/growth.ts";
+import type { Node, Settings } from "./nri/node.ts";
 import { promote } from "./nri/serve.ts";
-import { adoptClaims, type Adopted, adoptListing, forgetEnded } from "./nri/synchronize.ts";
+import { adoptClaims, type Adopted, adoptGround, adoptListing, forgetEnded } from "./nri/synchronize.ts";
 
 /** Milliseconds from Configure to asking for the running containers, when no Synchronize and no event has come. */
 const LIST_AFTER = 1000;
@@ -31,13 +33,13 @@ const COUNT_EVERY = 5000;
 
 /** Asks, once a connection, for the running containers where the runtime should have told them by now. */
 export function ask(agent: Agent): Step {
-  const { link, node, now } = agent;
+  const { link, node } = agent;
   if (link === undefined || link.askedAt !== undefined || node.standby || node.phase !== "configured") {
     return idle(agent);
   }
   const message = "the runtime didn't synchronize the plugin, its containers are asked of the CRI";
   return {
-    agent: { ...agent, link: { ...link, askedAt: now } },
+    agent: { ...agent, link: { ...link, askedAt: node.now } },
     outputs: [log("info", message), { kind: "list" }],
   };
 }
@@ -70,9 +72,10 @@ export function scanned(agent: Agent, claims: CpuSet): Step {
 
 /** What is due by now, while the running containers aren't known. */
 export function waited(agent: Agent): Step {
-  const { link, node, now } = agent;
+  const { link, node } = agent;
+  const { now } = node;
   if (link === undefined || node.standby) return idle(agent);
-  if (node.phase === "serving") return recount(agent, link);
+  if (node.phase === "serving") return grown(recount(agent, link));
   if (node.phase !== "configured") return idle(agent);
   if (link.askedAt === undefined) {
     return now - (link.configuredAt ?? now) >= LIST_AFTER ? ask(agent) : idle(agent);
@@ -87,9 +90,35 @@ export function waited(agent: Agent): Step {
  */
 function recount(agent: Agent, link: Link): Step {
   const due = agent.node.untold.size > 0 &&
-    agent.now - (link.countedAt ?? link.askedAt ?? agent.now) >= COUNT_EVERY;
+    agent.node.now - (link.countedAt ?? link.askedAt ?? agent.node.now) >= COUNT_EVERY;
   if (!due) return idle(agent);
-  return { agent: { ...agent, link: { ...link, countedAt: agent.now } }, outputs: [{ kind: "count" }] };
+  return { agent: { ...agent, link: { ...link, countedAt: agent.node.now } }, outputs: [{ kind: "count" }] };
+}
+
+/** Has growth that has waited long enough brought about. */
+function grown({ agent, outputs }: Step): Step {
+  const { node, owed } = growthDue(agent.node);
+  return owed.length === 0
+    ? { agent, outputs }
+    : { agent: { ...agent, node }, outputs: [...outputs, { kind: "apply", changes: owed }] };
+}
+
+/** Other CPUs are online. */
+export function grounded(agent: Agent, topology: Topology, struck: boolean): Step {
+  const { policy, topology: { online } } = agent.node;
+  const fields = { before: online.toString(), online: topology.online.toString() };
+  const next = adopt(agent, (node) => adoptGround(node, { topology, policy, struck }));
+  return {
+    ...next,
+    outputs: [log("warn", "the CPUs that are online have changed", fields), ...next.outputs],
+  };
+}
+
+/** The administrator has decided otherwise. */
+export function resettled(agent: Agent, settings: Settings): Step {
+  const { topology } = agent.node;
+  const settled = { ...agent, node: { ...agent.node, ...settings } };
+  return adopt(settled, (node) => adoptGround(node, { topology, policy: settings.policy }));
 }
 
 /** Which containers live has come. */

@@ -18,8 +18,6 @@ export interface Identity {
 export interface Agent {
   readonly identity: Identity;
   readonly node: Node;
-  /** The time of the last input that told it. */
-  readonly now: number;
   readonly link?: Link;
 }
 
@@ -39,7 +37,7 @@ export interface Link {
 /** `now` is in milliseconds of any clock that never goes back. */
 export type Input =
   | { readonly kind: "connected"; readonly now: number; readonly topology: Topology }
-  | { readonly kind: "received"; readonly bytes: Uint8Array }
+  | { readonly kind: "received"; readonly now: number; readonly bytes: Uint8Array }
   | { readonly kind: "disconnected" }
   | { readonly kind: "tick"; readonly now: number }
   /** The answer to `list`. */
@@ -50,6 +48,11 @@ export type Input =
   | { readonly kind: "scanned"; readonly claims: CpuSet }
   /** The answer to `configure`, and any later change of mind. */
   | { readonly kind: "settings"; readonly settings: Settings }
+  /**
+   * CPUs have gone offline or come back. `struck`: the kernel has struck those that are offline from every set, for
+   * good (cgroup v1). CPUs that containers can't be given any more, though they are online, aren't in `topology`.
+   */
+  | { readonly kind: "ground"; readonly now: number; readonly topology: Topology; readonly struck: boolean }
   /** Nobody else decides on this node any more. */
   | { readonly kind: "promoted"; readonly now: number };
 
@@ -66,6 +69,8 @@ export type Output =
   | { readonly kind: "scan" }
   /** Bring these about by the runtime's other interface, one after the other, as far as possible. */
   | { readonly kind: "apply"; readonly changes: readonly Change[] }
+  /** Give a `tick` after so many milliseconds, whatever other ticks there are. */
+  | { readonly kind: "wake"; readonly after: number }
   /** The connection is of no more use; the host closes it and reports `disconnected`. */
   | { readonly kind: "close" };
 
@@ -85,7 +90,12 @@ export interface Setup extends Settings {
 /** An agent without a connection. */
 export function newAgent(setup: Setup): Agent {
   const { identity, topology, standby } = setup;
-  return { identity, now: 0, node: freshNode(topology, setup, standby) };
+  return { identity, node: freshNode(topology, setup, standby) };
+}
+
+/** The agent at a later time. */
+export function at(now: number, agent: Agent): Agent {
+  return { ...agent, node: { ...agent.node, now } };
 }
 
 /** Nothing to do. */

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { ContainerState, Event } from "../src/nri/gen/nri_pb.ts";
-import { CORES_IDS, FORBID_CORE_IDS } from "../src/nri/read_claim.ts";
+import { CORES_IDS, FORBID_CORE_IDS } from "../src/nri/annotations.ts";
 import { bigNode } from "./fixtures/sysfs.ts";
 import { Link } from "./link.ts";
 import type { Wanted } from "./nri/messages.ts";

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import type { Output } from "../src/agent.ts";
 import { CpuSet } from "../src/cpu/cpu_set.ts";
-import { CORES_IDS } from "../src/nri/read_claim.ts";
+import { CORES_IDS } from "../src/nri/annotations.ts";
 import { bigNode, type MachineSpec } from "./fixtures/sysfs.ts";
 import { Link } from "./link.ts";
 import { containerOf, podOf, type Wanted } from "./nri/messages.ts";
-import { DEFAULT_POLICY } from "./fixtures/policy.ts";
+import { DEFAULT_POLICY, DEFAULT_SETTINGS } from "./fixtures/policy.ts";
 
 const web: Wanted = { name: "web" };
 const db: Wanted = { name: "db", cpus: 1 };
@@ -58,7 +58,7 @@ Deno.test("what the list shows wrong is to be put right, and stays owed until it
   const link = unsynchronized();
   link.feed({ kind: "tick", now: 1000 });
   tell(link, [web, db]);
-  assert.deepEqual(owed(link), ["id-web=0", "id-db=1"]);
+  assert.deepEqual(owed(link), ["id-db=1", "id-web=0"]);
   assert.deepEqual(link.update(db), ["id-web=0", "id-db=1"], "the next reply carries it in any case");
   assert.deepEqual(link.update(web), ["id-web=0"], "and after that nothing but its own");
 });
@@ -193,7 +193,7 @@ Deno.test("becoming the owner before the runtime has configured it changes the u
   link.feed({ kind: "promoted", now: 0 });
   assert.deepEqual(link.asked, []);
   link.configure();
-  assert.deepEqual(link.synchronize([web, db]), ["id-web=0", "id-db=1"]);
+  assert.deepEqual(link.synchronize([web, db]), ["id-db=1", "id-web=0"]);
 });
 
 Deno.test("the runtime's configuration text is handed to the host, whose answer counts from then on", () => {
@@ -201,7 +201,10 @@ Deno.test("the runtime's configuration text is handed to the host, whose answer 
   link.register();
   link.configure("minShared: 0");
   assert.deepEqual(link.asked, [{ kind: "configure", text: "minShared: 0" }]);
-  link.feed({ kind: "settings", settings: { policy: { ...DEFAULT_POLICY, minShared: 0 }, dryRun: false } });
+  link.feed({
+    kind: "settings",
+    settings: { ...DEFAULT_SETTINGS, policy: { ...DEFAULT_POLICY, minShared: 0 } },
+  });
   link.synchronize([]);
   assert.equal(link.create({ name: "all", cpus: 2 }).cpus, "0-1");
 });

@@ -13,7 +13,8 @@ import {
   SynchronizeRequestSchema,
   SynchronizeResponseSchema,
 } from "../src/nri/gen/nri_pb.ts";
-import { CORES_IDS, FORBID_CORE_IDS } from "../src/nri/read_claim.ts";
+import { CORES_IDS, FORBID_CORE_IDS } from "../src/nri/annotations.ts";
+import { AssertionError } from "../src/assert.ts";
 import { answerAfterBug } from "../src/nri/serve.ts";
 import { Code } from "../src/wire/ttrpc.ts";
 import { bigNode } from "./fixtures/sysfs.ts";
@@ -132,7 +133,7 @@ Deno.test("Synchronize corrects what was created while nobody watched, and leave
   link.register();
   link.configure();
   const stopped = { name: "gone", cpus: 1, record: "1", state: ContainerState.CONTAINER_STOPPED };
-  assert.deepEqual(link.synchronize([web, db, stopped]), ["id-web=0", "id-db=1"]);
+  assert.deepEqual(link.synchronize([web, db, stopped]), ["id-db=1", "id-web=0"]);
 });
 
 Deno.test("a Synchronize in parts is taken as one, and pods may come in another part than their containers", () => {
@@ -141,7 +142,7 @@ Deno.test("a Synchronize in parts is taken as one, and pods may come in another 
   link.configure();
   assert.deepEqual(link.synchronize([web], true), []);
   assert.deepEqual(link.synchronize([], true), []);
-  assert.deepEqual(link.synchronize([db]), ["id-web=0", "id-db=1"]);
+  assert.deepEqual(link.synchronize([db]), ["id-db=1", "id-web=0"]);
 });
 
 Deno.test("a running container with a bad annotation is shared and degraded, loudly", () => {
@@ -310,7 +311,7 @@ Deno.test("random bytes end the session or wait for more, and never throw", () =
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 8 }), (chunks) => {
       const link = Link.serving([{ ...db, record: "1" }]);
-      for (const bytes of chunks) link.feed({ kind: "received", bytes });
+      for (const bytes of chunks) link.feed({ kind: "received", now: 0, bytes });
       assert.equal(link.agent.node.ledger.claimed.toString(), "1");
     }),
     { numRuns: 2000 },
@@ -319,22 +320,21 @@ Deno.test("random bytes end the session or wait for more, and never throw", () =
 
 Deno.test("a bug while deciding is answered and logged; the ledger and the session are kept", () => {
   const link = Link.serving([web]);
-  const twice = {
-    grant: CpuSet.of(0),
-    claim: { kind: "exclusive", count: 1, forbidden: CpuSet.empty, movable: true },
-  } as const;
-  const owner = (id: string) => ({
-    ...twice,
-    container: { id, name: "c", pod: id, namespace: "ns", podUid: id, sandboxId: id },
-  });
-  const broken = link.agent.node.ledger.withAll([owner("a"), owner("b")]);
-  link.agent = { ...link.agent, node: { ...link.agent.node, ledger: broken } };
+  const { ledger, rules } = link.agent.node;
+  const broken = {
+    ...rules,
+    get reservedNamespaces(): never {
+      throw new AssertionError("nobody may own a CPU twice");
+    },
+  };
+  link.agent = { ...link.agent, node: { ...link.agent.node, rules: broken } };
   assert.equal(link.refusal({ name: "s" }), "cpuset: internal error, see the agent's log");
   assert.match(
     link.logged("error")[0] ?? "",
-    /^bug while answering CreateContainer, please report it: .*two exclusive owners/,
+    /^bug while answering CreateContainer, please report it: .*nobody may own a CPU twice/,
   );
-  assert.equal(link.agent.node.ledger, broken);
+  assert.equal(link.agent.node.ledger, ledger);
+  link.agent = { ...link.agent, node: { ...link.agent.node, rules } };
   assert.deepEqual(link.synchronize([web]), [], "a Synchronize rebuilds from what is really there");
 });
 

@@ -35,7 +35,7 @@ import { PLUGIN_SERVICE } from "../src/nri/methods.ts";
 import { Session, type SessionEvent } from "../src/wire/session.ts";
 import { type MachineSpec, topologyOf, twoCpuVm } from "./fixtures/sysfs.ts";
 import { containerOf, podOf, type Wanted } from "./nri/messages.ts";
-import { DEFAULT_POLICY } from "./fixtures/policy.ts";
+import { DEFAULT_SETTINGS } from "./fixtures/policy.ts";
 
 /** How the bytes on their way to the agent are cut. */
 export type Cut = (bytes: Uint8Array) => Iterable<Uint8Array>;
@@ -59,8 +59,8 @@ export class Link {
     this.agent = newAgent({
       identity: { name: "weka-cpuset", index: "99" },
       topology: topologyOf(machine),
-      policy: DEFAULT_POLICY,
-      dryRun: false,
+      ...DEFAULT_SETTINGS,
+      growDelay: 0,
       standby: false,
       ...setup,
     });
@@ -180,7 +180,7 @@ export class Link {
   }
 
   toAgent(bytes: Uint8Array): void {
-    for (const piece of this.cut(bytes)) this.feed({ kind: "received", bytes: piece });
+    for (const piece of this.cut(bytes)) this.feed({ kind: "received", now: this.now, bytes: piece });
   }
 
   feed(input: Input): void {
@@ -190,7 +190,9 @@ export class Link {
       if (output.kind === "send") this.runtime.receive(output.bytes);
       if (output.kind === "log") this.logs.push(output.record);
       if (output.kind === "close") this.closed = true;
-      if (["list", "count", "scan", "apply", "configure"].includes(output.kind)) this.asked.push(output);
+      if (["list", "count", "scan", "apply", "configure", "wake"].includes(output.kind)) {
+        this.asked.push(output);
+      }
     }
   }
 

@@ -1,9 +1,9 @@
-import { discover, type DiscoverError } from "../cpu/discover.ts";
+import { discover, type DiscoverError, type Discovery } from "../cpu/discover.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Config } from "../config/schema.ts";
 import type { Identity } from "../agent_values.ts";
 import type { LevelledLog } from "../host/log.ts";
-import { readerOf } from "../host/sysfs.ts";
+import { usableReader } from "../host/usable_cpus.ts";
 import type { Settings } from "../nri/node.ts";
 import { type Effective, withRuntimeText } from "./load_config.ts";
 import { nodeFacts } from "./node_facts.ts";
@@ -17,8 +17,15 @@ export interface Boot {
 }
 
 /** What the agent itself needs of the configuration. */
-export function settingsOf({ systemReserved, minShared, dryRun }: Config): Settings {
-  return { policy: { systemReserved, minShared }, dryRun };
+export function settingsOf(config: Config): Settings {
+  const { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus } = config;
+  const { placement, pinnedNamespaces, unmanagedNamespaces, reservedNamespaces } = config;
+  return {
+    policy: { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus },
+    rules: { placement, pinnedNamespaces, unmanagedNamespaces, reservedNamespaces },
+    growDelay: config.growDelayMs,
+    dryRun: config.dryRun,
+  };
 }
 
 /** Who the configuration says that the plugin is. */
@@ -26,10 +33,18 @@ export function identityOf({ pluginName, pluginIndex }: Config): Identity {
   return { name: pluginName, index: pluginIndex };
 }
 
+/**
+ * The machine as it is now, with the CPUs that containers can be given.
+ * @throws {DiscoverError} when the kernel doesn't tell which CPUs are online
+ */
+export function machineOf({ sysfsRoot, cgroupRoot }: Config): Discovery {
+  return discover(usableReader(sysfsRoot, cgroupRoot));
+}
+
 /** The machine as it is now; as `known` when it can't be read at this moment. */
 export function rediscover(config: Config, known: Topology, { log }: Pick<Boot, "log">): Topology {
   try {
-    return discover(readerOf(config.sysfsRoot)).topology;
+    return machineOf(config).topology;
   } catch (error) {
     const message = `the CPUs can't be read again, the last known ones are used: ${
       (error as DiscoverError).message
@@ -42,7 +57,7 @@ export function rediscover(config: Config, known: Topology, { log }: Pick<Boot, 
 /** The first lines of the log: what this is, where it runs, and what is odd about that. */
 export function logStart(
   mode: "external" | "launched",
-  { topology, warnings }: ReturnType<typeof discover>,
+  { topology, warnings }: Discovery,
   boot: Boot,
 ): void {
   const { effective: { config, problems }, version, log } = boot;

@@ -39,6 +39,7 @@ export class Driver {
   #idle = false;
   readonly #ticking: number;
   #closing: number | undefined;
+  #waking: number | undefined;
 
   constructor(
     agent: Agent,
@@ -68,7 +69,7 @@ export class Driver {
     try {
       await this.#take({ kind: "connected", now: performance.now(), topology });
       for (let bytes = await this.#read(); bytes !== undefined; bytes = await this.#read()) {
-        await this.#take({ kind: "received", bytes });
+        await this.#take({ kind: "received", now: performance.now(), bytes });
         served ||= this.#agent.node.phase === "serving";
       }
     } catch (error) {
@@ -95,6 +96,7 @@ export class Driver {
   close(): void {
     clearInterval(this.#ticking);
     clearTimeout(this.#closing);
+    clearTimeout(this.#waking);
   }
 
   async #read(): Promise<Uint8Array | undefined> {
@@ -129,9 +131,17 @@ export class Driver {
         return this.feed({ kind: "scanned", claims: this.answers.scan() });
       case "apply":
         return this.#apply(output.changes);
+      case "wake":
+        return this.#wake(output.after);
       case "close":
         return this.#connection?.close();
     }
+  }
+
+  /** One such tick at a time: what else is due by then is seen by it too. */
+  #wake(after: number): void {
+    clearTimeout(this.#waking);
+    this.#waking = setTimeout(() => this.feed({ kind: "tick", now: performance.now() }), after);
   }
 
   /** In the background: requests go on being answered meanwhile. */

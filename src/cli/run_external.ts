@@ -1,15 +1,14 @@
 /** External mode: connect to the runtime's socket, serve until the connection ends, connect again, for ever. */
 import { newAgent } from "../agent.ts";
-import { discover } from "../cpu/discover.ts";
 import type { Config } from "../config/schema.ts";
 import { backoff } from "../host/backoff.ts";
 import { OwnerLock } from "../host/flock.ts";
 import { pause } from "../host/pause.ts";
 import { type Connection, connectUnix } from "../host/socket.ts";
-import { readerOf } from "../host/sysfs.ts";
 import { answersOf } from "./answers.ts";
-import { type Boot, identityOf, logStart, rediscover, settingsOf } from "./boot.ts";
+import { type Boot, identityOf, logStart, machineOf, rediscover, settingsOf } from "./boot.ts";
 import { Driver } from "./driver.ts";
+import { watchCpus } from "./watch_cpus.ts";
 
 /** Delays between connection attempts, in ms: dialling a unix socket is cheap, a missed creation is not. */
 const FIRST_RETRY = 100;
@@ -18,7 +17,7 @@ const LAST_RETRY = 1000;
 /** Runs until stopped; resolves when the request in hand is answered. Rejects only for what makes a start senseless. */
 export async function runExternal(boot: Boot): Promise<void> {
   const { effective: { config }, stop } = boot;
-  const machine = discover(readerOf(config.sysfsRoot));
+  const machine = machineOf(config);
   logStart("external", machine, boot);
   const { lock, waited } = await ownership(config, boot);
   if (stop.aborted) return;
@@ -30,9 +29,11 @@ export async function runExternal(boot: Boot): Promise<void> {
     ...settingsOf(config),
   });
   const driver = new Driver(agent, answers, boot.log, stop);
+  const unwatch = watchCpus(driver, boot);
   try {
     await serve(driver, waited, boot);
   } finally {
+    unwatch();
     driver.close();
     lock?.release();
   }

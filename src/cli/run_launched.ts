@@ -5,15 +5,15 @@
  */
 import { newAgent } from "../agent.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { discover, type Discovery } from "../cpu/discover.ts";
+import type { Discovery } from "../cpu/discover.ts";
 import { Topology } from "../cpu/topology.ts";
 import type { Config } from "../config/schema.ts";
 import { OwnerLock } from "../host/flock.ts";
 import { openInherited } from "../host/inherited_fd.ts";
-import { readerOf } from "../host/sysfs.ts";
 import { answersOf } from "./answers.ts";
-import { type Boot, identityOf, logStart, settingsOf } from "./boot.ts";
+import { type Boot, identityOf, logStart, machineOf, settingsOf } from "./boot.ts";
 import { Driver } from "./driver.ts";
+import { watchCpus } from "./watch_cpus.ts";
 
 /** Serves the connection at descriptor `fd` until the runtime closes it, or until stopped. */
 export async function runLaunched(fd: number, boot: Boot): Promise<void> {
@@ -35,18 +35,20 @@ export async function runLaunched(fd: number, boot: Boot): Promise<void> {
   if (ownership.waiting) {
     ownership.gained.then(() => driver.feed({ kind: "promoted", now: performance.now() }));
   }
+  const unwatch = watchCpus(driver, boot);
   try {
     await driver.converse(connection, machine.topology);
   } finally {
+    unwatch();
     end.abort();
     driver.close();
   }
 }
 
 /** The machine; where the kernel doesn't tell, as many single CPUs as this process sees. */
-function discoverOrGuess({ sysfsRoot }: Config): Discovery {
+function discoverOrGuess(config: Config): Discovery {
   try {
-    return discover(readerOf(sysfsRoot));
+    return machineOf(config);
   } catch (error) {
     const cpus = CpuSet.range(0, navigator.hardwareConcurrency - 1);
     const lone = cpus.toArray().map((id) => ({ id, core: id, cacheGroup: 0, node: 0, socket: 0 }));

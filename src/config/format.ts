@@ -15,7 +15,7 @@ export function formatConfig(config: Config, origins: ReadonlyMap<string, Source
     const value = valueAt(config, path);
     const comment = `  # ${origins.get(path) ?? "default"}`;
     lines.push(
-      ...(Array.isArray(value)
+      ...(Array.isArray(value) && value.length > 0
         ? [head + comment, ...value.map((item) => `  - ${scalar(item)}`)]
         : [`${head} ${scalar(value as Scalar)}${comment}`]),
     );
@@ -23,11 +23,13 @@ export function formatConfig(config: Config, origins: ReadonlyMap<string, Source
   return `${lines.join("\n")}\n`;
 }
 
-type Scalar = string | number | boolean | CpuSet;
+/** A list is one only when it is empty. */
+type Scalar = string | number | boolean | CpuSet | readonly never[];
 
 /** Plain where every YAML reader takes it for the text that it is, else in double quotes, which YAML has from JSON. */
 function scalar(value: Scalar): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (Array.isArray(value)) return "[]";
   const text = String(value);
   const isPlain = /^[a-z\/][\w.\/-]*$/i.test(text) && !/^(true|false|yes|no|on|off|y|n|null)$/i.test(text);
   return isPlain ? text : JSON.stringify(text);

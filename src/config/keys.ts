@@ -29,7 +29,26 @@ export const KEYS: readonly Key[] = [
     flag: "--system-reserved <cpus>",
     live: true,
   }),
+  key("strictReserved", "reserved CPUs are left out of the shared pool too", { live: true }),
+  key("reservedNamespaces", "namespaces whose shared containers may use reserved CPUs all the same", {
+    live: true,
+  }),
   key("minShared", "how many CPUs always stay in the shared pool", { flag: "--min-shared <n>", live: true }),
+  key("placement", "how exclusive CPUs lie: packed, spread, full-cores or single-thread", {
+    flag: "--placement <name>",
+    live: true,
+  }),
+  key("exclusiveMems", "memory nodes of exclusive containers: unset, or local to their CPUs", { live: true }),
+  key(
+    "isolatedCpus",
+    "what exclusive containers do with the kernel's isolated CPUs: avoid, prefer or ignore",
+    {
+      live: true,
+    },
+  ),
+  key("pinnedNamespaces", "namespaces whose pods may use weka.io/cores-ids; * is all", { live: true }),
+  key("unmanagedNamespaces", "namespaces whose pods may use weka.io/cpuset: unmanaged", { live: true }),
+  key("growDelayMs", "milliseconds for which growth of the shared pool may wait", { live: true }),
   key("log.level", "least severity that is logged: debug, info, warn or error", {
     flag: "--log-level <level>",
     live: true,

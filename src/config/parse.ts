@@ -72,6 +72,8 @@ const TOO_DEEP = "is nested too deeply; no key has so many levels";
 
 function explain({ code, message }: YAMLParseError, line: string): string {
   if (code === "MULTIPLE_DOCS") return `${line} begins a second document; a configuration is one`;
+  // What people write who mean all namespaces.
+  if (code === "BAD_ALIAS") return `${line} has a bare * or &; write it in quotes, as in "*"`;
   // The parser calls itself for each level, and reports the end of the stack as an error of the text.
   return /call stack/.test(message) ? `${line} ${TOO_DEEP}` : `${line} is not valid YAML: ${message}`;
 }

@@ -6,8 +6,10 @@
 // The small form of zod: the same checks, a third of the start-up time.
 import * as z from "zod/mini";
 import { CpuListError, CpuSet } from "../cpu/cpu_set.ts";
+import { PLACEMENTS } from "../cpu/placement.ts";
 
 const LIST = "must be a list of absolute paths, as in /run/containerd/containerd.sock";
+const NAMESPACES = 'must be a list of namespaces, as in kube-system, or "*" for all';
 const CPUS = "must be a CPU list, as in 0,2-3";
 
 /** No longer than the kernel takes (PATH_MAX), and nothing that would garble a log or a terminal. */
@@ -34,6 +36,20 @@ const paths = z.pipe(
   z.array(text(PATH, LIST)).check(
     z.minLength(1, LIST),
     z.maxLength(16, "must be 16 paths at most"),
+  ),
+);
+
+/** A list of namespaces, or one text with commas; `*` stands for all, no text for none. */
+const namespaces = z.pipe(
+  z.union([
+    z.array(z.string()),
+    z.pipe(
+      z.string(),
+      z.transform((list) => list.trim() === "" ? [] : list.split(",").map((name) => name.trim())),
+    ),
+  ], NAMESPACES),
+  z.array(text(/^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$/, NAMESPACES)).check(
+    z.maxLength(1000, "must be 1000 namespaces at most"),
   ),
 );
 
@@ -76,7 +92,22 @@ export const schema = z.strictObject({
   pluginIndex: z._default(text(/^[0-9]{2}$/, "must be two digits, as in 99"), "99"),
   dryRun: z._default(flag, false),
   systemReserved: z._default(cpuSet, CpuSet.empty),
+  strictReserved: z._default(flag, false),
+  reservedNamespaces: z._default(namespaces, ["kube-system"]),
   minShared: z._default(wholeNumber(1, 8192), 1),
+  placement: z._default(
+    z.enum(PLACEMENTS, "must be packed, spread, full-cores or single-thread"),
+    "packed",
+  ),
+  exclusiveMems: z._default(z.enum(["unset", "local"], "must be unset or local"), "unset"),
+  isolatedCpus: z._default(
+    z.enum(["avoid", "prefer", "ignore"], "must be avoid, prefer or ignore"),
+    "ignore",
+  ),
+  pinnedNamespaces: z._default(namespaces, ["*"]),
+  unmanagedNamespaces: z._default(namespaces, []),
+  /** Milliseconds. */
+  growDelayMs: z._default(wholeNumber(0, 60_000), 500),
   log: z.prefault(log, {}),
   /** In the order in which they are tried. */
   criSockets: z._default(paths, [

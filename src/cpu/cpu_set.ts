@@ -1,21 +1,35 @@
 import { assert } from "../assert.ts";
 import { CpuListError, formatCpuList, MAX_CPU_ID, parseCpuList } from "./cpu_list.ts";
-import { addRange, countBits, nextIn, trimmed, wordAt, type Words, wordsFor } from "./words.ts";
+import {
+  addAll,
+  addRange,
+  both,
+  countBits,
+  idsIn,
+  nextIn,
+  trimmed,
+  without,
+  wordAt,
+  type Words,
+  wordsFor,
+} from "./words.ts";
 
 export { CpuListError, MAX_CPU_ID };
 
 /**
  * An immutable set of small non-negative integers: CPU ids, also NUMA node ids.
  *
- * Operations that change nothing return `this`, so `===` is a cheap first test for "the same". The fields are
- * ordinary ones (not `#private`), and equal sets have equal fields: structural comparison in tests sees them.
+ * Operations that change nothing return `this`, so `===` is a cheap first test for "the same". The fields that tell
+ * sets apart are ordinary ones (not `#private`), and equal sets have equal ones: structural comparison in tests
+ * sees them, and doesn't see what is only remembered.
  */
 export class CpuSet implements Iterable<number> {
-  static readonly empty: CpuSet = new CpuSet(new Uint32Array(0));
+  static readonly empty: CpuSet = new CpuSet([]);
 
   /** How many ids are in the set. */
   readonly size: number;
   private readonly words: Words;
+  #text: string | undefined;
 
   private constructor(words: Words) {
     this.words = trimmed(words);
@@ -29,11 +43,15 @@ export class CpuSet implements Iterable<number> {
   /** The set of `ids`, in any order. Each is a whole number from 0 to {@link MAX_CPU_ID}; another one is a bug. */
   static from(ids: Iterable<number>): CpuSet {
     if (ids instanceof CpuSet) return ids;
-    const list = [...ids];
-    for (const id of list) assert(isCpuId(id), `${id} is not a CPU id`);
-    if (list.length === 0) return CpuSet.empty;
-    const words = wordsFor(list.reduce((a, b) => Math.max(a, b)));
-    for (const id of list) addRange(words, id, id);
+    const list = Array.isArray(ids) ? ids as readonly number[] : [...ids];
+    let highest = -1;
+    for (const id of list) {
+      assert(isCpuId(id), `${id} is not a CPU id`);
+      if (id > highest) highest = id;
+    }
+    if (highest < 0) return CpuSet.empty;
+    const words = wordsFor(highest);
+    for (const id of list) words[id >>> 5] = wordAt(words, id >>> 5) | (1 << (id & 31));
     return new CpuSet(words);
   }
 
@@ -57,11 +75,8 @@ export class CpuSet implements Iterable<number> {
 
   /** Every id that is in one of `sets`. */
   static unionOf(sets: Iterable<CpuSet>): CpuSet {
-    const list = [...sets];
-    const words = new Uint32Array(list.reduce((length, set) => Math.max(length, set.words.length), 0));
-    for (const set of list) {
-      for (let i = 0; i < set.words.length; i++) words[i] = wordAt(words, i) | wordAt(set.words, i);
-    }
+    const words: Words = [];
+    for (const set of sets) addAll(words, set.words);
     return new CpuSet(words);
   }
 
@@ -78,11 +93,20 @@ export class CpuSet implements Iterable<number> {
   }
 
   isSubsetOf(other: CpuSet): boolean {
-    return this.words.every((word, i) => (word & ~wordAt(other.words, i)) === 0);
+    if (this.size > other.size) return false;
+    const { words } = this;
+    for (let i = 0; i < words.length; i++) {
+      if ((wordAt(words, i) & ~wordAt(other.words, i)) !== 0) return false;
+    }
+    return true;
   }
 
   intersects(other: CpuSet): boolean {
-    return this.words.some((word, i) => (word & wordAt(other.words, i)) !== 0);
+    const length = Math.min(this.words.length, other.words.length);
+    for (let i = 0; i < length; i++) {
+      if ((wordAt(this.words, i) & wordAt(other.words, i)) !== 0) return true;
+    }
+    return false;
   }
 
   /** What is in either set; one of the two where it holds the other. */
@@ -96,13 +120,13 @@ export class CpuSet implements Iterable<number> {
   intersection(other: CpuSet): CpuSet {
     if (this.isSubsetOf(other)) return this;
     if (other.isSubsetOf(this)) return other;
-    return new CpuSet(this.words.map((word, i) => word & wordAt(other.words, i)));
+    return new CpuSet(both(this.words, other.words));
   }
 
   /** What is in this set and not in `other`; `this` where they have nothing in common. */
   difference(other: CpuSet): CpuSet {
     if (!this.intersects(other)) return this;
-    return new CpuSet(this.words.map((word, i) => word & ~wordAt(other.words, i)));
+    return new CpuSet(without(this.words, other.words));
   }
 
   /** The lowest id. */
@@ -112,9 +136,7 @@ export class CpuSet implements Iterable<number> {
 
   /** The ids, ascending. */
   toArray(): number[] {
-    const ids: number[] = [];
-    for (let id = nextIn(this.words, 0); id >= 0; id = nextIn(this.words, id + 1)) ids.push(id);
-    return ids;
+    return idsIn(this.words);
   }
 
   /** The ids, ascending. */
@@ -124,7 +146,7 @@ export class CpuSet implements Iterable<number> {
 
   /** The canonical list, e.g. `0,2-3,8`; the empty set is the empty text. */
   toString(): string {
-    return formatCpuList(this.words);
+    return this.#text ??= formatCpuList(this.words);
   }
 }
 

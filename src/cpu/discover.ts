@@ -11,8 +11,8 @@
  */
 import { CpuSet } from "./cpu_set.ts";
 import { discoverNuma } from "./numa.ts";
-import { Fault, type ReadFile, readList, readNumbers } from "./sysfs_files.ts";
-import { type Cpu, type NumaNode, Topology } from "./topology.ts";
+import { Fault, oddContent, type ReadFile, readList, readNumbers } from "./sysfs_files.ts";
+import { type CpuFacts, type CpuPlace, type NumaNode, Topology } from "./topology.ts";
 
 export type { ReadFile };
 
@@ -38,13 +38,20 @@ export function discover(read: ReadFile): Discovery {
   const numa = discoverNuma(read, online);
   const siblings = threadSiblings(read, online);
   const caches = lastLevelCaches(read, online);
+  const clusters = whereTold(read, online, "topology/cluster_cpus_list");
+  const dies = whereTold(read, online, "topology/die_cpus_list");
   const sockets = socketIds(read, online);
-  const topology = new Topology(assemble(online, numa.nodes, siblings, caches, sockets), numa.nodes);
+  const facts = cpuFacts(read);
+  const places = assemble(online, numa.nodes, { siblings, clusters, caches, dies, sockets });
+  const topology = new Topology(places, numa.nodes, facts.sets);
   const warnings = [
     ...numa.warnings,
     ...siblings.warn("thread siblings", "each of them counts as a core of its own"),
     ...caches.warn("L3 cache", "their NUMA node stands for it"),
+    ...clusters.warn("cluster", "their cache group stands for it"),
+    ...dies.warn("die", "their socket stands for it"),
     ...sockets.warn("socket", "socket 0 is assumed"),
+    ...facts.warnings,
   ];
   return { topology, warnings };
 }
@@ -106,6 +113,12 @@ function threadSiblings(read: ReadFile, online: CpuSet): Shared {
   );
 }
 
+/** Kernels before 5.16 tell of no clusters and those before 5.2 of no dies: where CPU after CPU is silent, none is asked. */
+function whereTold(read: ReadFile, online: CpuSet, name: string): Shared {
+  const told = read(`${ROOT}/cpu${online.first()}/${name}`) !== undefined;
+  return told ? shareByList(online, (cpu) => listAbout(cpu, read, name)) : new Shared();
+}
+
 /** The list in the first of these files of the CPU that holds one; a list without the CPU itself is odd. */
 function listAbout(cpu: number, read: ReadFile, ...names: string[]): CpuSet | Fault {
   return readList(read, names.map((name) => `${ROOT}/cpu${cpu}/${name}`), (list) => list.has(cpu));
@@ -142,17 +155,36 @@ function socketIds(read: ReadFile, online: CpuSet): Shared {
   return sockets;
 }
 
+const FACT_FILES = { possible: "possible", present: "present", isolated: "isolated", nohzFull: "nohz_full" };
+
+/** A file that is missing tells of none; so does an empty one, and "(null)", as nohz_full has it without its option. */
+function cpuFacts(read: ReadFile): { sets: Partial<CpuFacts>; warnings: string[] } {
+  const sets: Partial<Record<keyof CpuFacts, CpuSet>> = {};
+  const warnings: string[] = [];
+  for (const [fact, file] of Object.entries(FACT_FILES) as [keyof CpuFacts, string][]) {
+    const content = read(`${ROOT}/${file}`) ?? "";
+    const list = CpuSet.parse(content.trim() === "(null)" ? "" : content);
+    if (list instanceof CpuSet) sets[fact] = list;
+    else warnings.push(`${oddContent(`${ROOT}/${file}`, content)}: no CPU counts as ${file}`);
+  }
+  return { sets, warnings };
+}
+
+/** What the files tell of the groups of a CPU. */
+interface Groups {
+  readonly siblings: Shared;
+  readonly clusters: Shared;
+  readonly caches: Shared;
+  readonly dies: Shared;
+  readonly sockets: Shared;
+}
+
 /**
  * The CPUs, with groups cut so that they nest as {@link Topology} wants: a core and a cache group end where their
- * NUMA node ends, a core also where its socket does. A core has the cache group of its lowest thread.
+ * NUMA node ends, a core and a die also where their socket does, a cluster where its cache group does. A core is in
+ * the groups of its lowest thread.
  */
-function assemble(
-  online: CpuSet,
-  nodes: readonly NumaNode[],
-  siblings: Shared,
-  caches: Shared,
-  sockets: Shared,
-): Cpu[] {
+function assemble(online: CpuSet, nodes: readonly NumaNode[], groups: Groups): CpuPlace[] {
   const nodeOf = new Map(nodes.flatMap((node) => node.cpus.toArray().map((cpu) => [cpu, node.id])));
   const lowest = new Map<string, number>();
   const key = (cpu: number, ...parts: (string | number | undefined)[]) => {
@@ -162,9 +194,19 @@ function assemble(
   };
   return online.toArray().map((id) => {
     const node = nodeOf.get(id) ?? 0;
-    const socket = sockets.of(id) ?? 0;
-    const core = key(id, "core", node, socket, siblings.of(id) ?? `alone${id}`);
-    const cacheGroup = key(id, "cache", node, caches.of(core));
-    return { id, core, cacheGroup, node, socket };
+    const socket = groups.sockets.of(id) ?? 0;
+    const core = key(id, "core", node, socket, groups.siblings.of(id) ?? `alone${id}`);
+    const cacheGroup = key(id, "cache", node, groups.caches.of(core));
+    const cluster = groups.clusters.of(core);
+    const die = groups.dies.of(core);
+    return {
+      id,
+      core,
+      cacheGroup,
+      node,
+      socket,
+      ...(cluster !== undefined && { cluster: key(id, "cluster", cacheGroup, cluster) }),
+      ...(die !== undefined && { die: key(id, "die", socket, die) }),
+    };
   });
 }

@@ -1,30 +1,37 @@
 /**
  * Choosing anew for a claim that already has CPUs and has to leave some of them. The ladder of `take.ts`
  * says how good a set is; of the sets that are equally good, the one that keeps the most wins: what stays in
- * place stays warm.
+ * place stays warm. The placement holds as it does for a new claim.
  */
 import { CpuSet } from "./cpu_set.ts";
-import { compare } from "./fewest.ts";
-import { take, type TakeRequest } from "./take.ts";
+import { evenShares } from "./even_shares.ts";
+import { cheapest } from "./fewest.ts";
+import { footprint, ownsCores } from "./footprint.ts";
+import { sharesOf } from "./nearest.ts";
+import { shrink } from "./regrow.ts";
+import { offers } from "./stock.ts";
+import { extend, take, type TakeRequest } from "./take.ts";
 import type { Cpu, Level, Topology } from "./topology.ts";
 
 export interface RetakeRequest extends TakeRequest {
-  /** Those of `free` that the claim has now. */
+  /**
+   * Those of `free` that the claim has now. What else it keeps from others (its footprint) is free to it too, as far
+   * as nobody has claimed it meanwhile.
+   */
   readonly own: CpuSet;
 }
 
 /**
  * `count` of the free CPUs, no worse on the ladder than what `take` would choose, with as many of `own` as that
- * allows; undefined only where fewer are free.
+ * allows; undefined only where `take` has none.
  */
 export function retake(request: RetakeRequest): CpuSet | undefined {
-  const candidates = [take(request), ...keeping(request)].filter((set) => set !== undefined);
-  const rank = (set: CpuSet) => [...cost(request, set), -set.intersection(request.own).size];
-  return candidates.map((set) => ({ set, rank: rank(set) }))
-    .reduce<{ set: CpuSet; rank: number[] } | undefined>(
-      (best, next) => best === undefined || compare(next.rank, best.rank) < 0 ? next : best,
-      undefined,
-    )?.set;
+  const fresh = take(request);
+  if (fresh === undefined) return undefined;
+  if (request.placement === "spread") return respread(request, fresh);
+  const suiting = keeping(request).filter((set) => set !== undefined && suits(request, set));
+  const cost = costOf(request, fresh);
+  return cheapest([fresh, ...suiting], (set) => set && [...cost(set), -set.intersection(request.own).size]);
 }
 
 /** Sets that keep CPUs: all of them, only the whole cores, and those within one group of each level. */
@@ -44,9 +51,10 @@ function keeping(request: RetakeRequest): (CpuSet | undefined)[] {
 
 /** `kept`, filled up from the rest of `free`. */
 function complete(request: RetakeRequest, kept: CpuSet, free: CpuSet): CpuSet | undefined {
-  if (kept.size > request.count) return take({ ...request, free: kept });
-  const more = take({ ...request, free: free.difference(kept), count: request.count - kept.size });
-  return more?.union(kept);
+  const { topology, claimed, count, placement = "packed" } = request;
+  if (kept.size > count) return shrink({ topology, claimed, own: kept, count, placement });
+  const rest = { ...request, free: free.difference(kept), count: count - kept.size };
+  return take(rest)?.union(kept);
 }
 
 /** Those of `cpus` whose whole core is among them. */
@@ -54,19 +62,50 @@ function wholeCores(topology: Topology, cpus: CpuSet): CpuSet {
   return CpuSet.from([...cpus].filter((id) => topology.threadsOf(id).isSubsetOf(cpus)));
 }
 
+/** Whether a set keeps what its placement promises. */
+function suits({ topology, free, placement = "packed" }: RetakeRequest, set: CpuSet): boolean {
+  if (!ownsCores(placement)) return true;
+  const cores = footprint(topology, set, placement);
+  return cores.isSubsetOf(free) && (placement === "single-thread" || cores.equals(set));
+}
+
 /**
- * The ladder's measure of a set, worst matter first: how far it spreads, then its loose CPUs (whose core isn't
- * wholly in the set), then those of them that break a core which nobody else has broken.
+ * The measure of a set, worst matter first: CPUs of the last resort, CPUs that aren't the preferred ones (where they
+ * suffice), how far it spreads, reluctant CPUs, then its loose CPUs (whose core isn't wholly in the set), then those
+ * of them that break a core which nobody else has broken.
  */
-function cost({ topology, claimed }: RetakeRequest, set: CpuSet): number[] {
-  const cpus = [...set].map((id) => topology.cpu(id)).filter((cpu) => cpu !== undefined);
-  const loose = [...set].filter((id) => !topology.threadsOf(id).isSubsetOf(set));
-  const breaking = loose.filter((id) => !topology.threadsOf(id).intersects(claimed));
-  const [groups, nodes, sockets] = [count(cpus, "cacheGroup"), count(cpus, "node"), count(cpus, "socket")];
-  const rung = groups === 1 ? 0 : nodes === 1 ? 1 : sockets === 1 ? 2 : 3;
-  return [rung, sockets, nodes, loose.length, breaking.length];
+function costOf(request: RetakeRequest, fresh: CpuSet): (set: CpuSet) => number[] {
+  const { topology, claimed, own, placement = "packed", preferred, lastResort = CpuSet.empty } = request;
+  const reluctant = request.reluctant?.difference(own) ?? CpuSet.empty;
+  const wanted = preferred !== undefined && fresh.isSubsetOf(preferred) ? preferred : topology.online;
+  return (set) => {
+    const cpus = [...set].map((id) => topology.cpu(id)).filter((cpu) => cpu !== undefined);
+    const loose = placement === "single-thread"
+      ? []
+      : [...set].filter((id) => !topology.threadsOf(id).isSubsetOf(set));
+    const breaking = loose.filter((id) => !topology.threadsOf(id).intersects(claimed));
+    const [groups, nodes, sockets] = [count(cpus, "cacheGroup"), count(cpus, "node"), count(cpus, "socket")];
+    const rung = groups === 1 ? 0 : nodes === 1 ? 1 : sockets === 1 ? 2 : 3;
+    return [
+      footprint(topology, set, placement).intersection(lastResort).size,
+      set.difference(wanted).size,
+      ...[rung, sockets, nodes],
+      set.intersection(reluctant).size,
+      ...[loose.length, breaking.length],
+    ];
+  };
 }
 
 function count(cpus: readonly Cpu[], level: Level): number {
   return new Set(cpus.map((cpu) => cpu[level])).size;
+}
+
+/**
+ * A claim that is spread: dealt as `fresh` is, but of nodes alike to those where it has the most; then chosen anew
+ * on each node.
+ */
+function respread(request: RetakeRequest, fresh: CpuSet): CpuSet {
+  const { topology, own, free } = request;
+  const allowed = 
+  return fresh;
 }

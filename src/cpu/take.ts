@@ -1,33 +1,46 @@
 /**
- * The take ladder: which CPUs an exclusive claim gets (the policy `packed`).
+ * The take ladder: which CPUs an exclusive claim gets.
  *
  * The words. A CPU is *free* where the claim may have it. A *cache group* shares a last-level cache. A core is
  * *whole* where all its online threads are free, *orphaned* where others have claimed some of them, and has
- * *strays* where the rest is reserved or forbidden (see {@link FreeCore}). *Loose* CPUs are those taken other
- * than by the whole core.
+ * *strays* where the rest is reserved or forbidden (see `FreeCore`). *Loose* CPUs are those taken other than by the
+ * whole core.
  *
  * The steps; each decides only where all before it leave a choice.
  * 1. Everything in one cache group; else in one NUMA node; else in one socket; else in the fewest sockets and,
  *    there, the fewest nodes.
- * 2. Whole cores: as few loose CPUs as can be, whatever number of threads a core has.
+ * 2. Whole cores: as few loose CPUs as can be, whatever number of threads a core has; cores of more threads first.
  * 3. Loose CPUs come from orphans, then from strays, and only then is a whole core broken.
  * 4. Best fit: the group with the least free CPUs that is enough.
- * 5. The lowest ids.
+ * 5. The fewest cache groups, and there the fewest clusters.
+ * 6. The lowest ids.
  * CPU 0 is where the kernel and its interrupts like to be. Its core is left out at first, and let in only where
- * that reaches an earlier rung of step 1 (or makes the claim possible at all); CPU 0 is then the last to go.
+ * that reaches an earlier rung of step 1 (or makes the claim possible at all); CPU 0 is then the last to go. The
+ * same holds for `reluctant` CPUs, which are let in after it.
  *
- * Whole groups are compared by what they have to give (`fewest.ts`), so that nothing is searched: the work
+ * The placements. `packed` is the above. `full-cores` is the above with whole cores alone: none is broken, nothing
+ * loose is taken. `single-thread` is the above with one thread, the lowest, of each whole core.
+ * `spread` deals whole cores over the NUMA nodes one by one: each to the node that has the fewest CPUs of the claim
+ * so far, of those with such a core left; of equals to the one with the most free CPUs, then to the lowest. What is
+ * then wanted and is less than a core, or more than there are whole ones, is dealt CPU by CPU in the same way, from
+ * orphans as long as a node has some, then from strays; what is still left breaks one core, on one node. So two nodes
+ * differ by more than one core only where the smaller share is all that its node has. Within each node its share is
+ * packed. Here CPU 0's core and reluctant CPUs are let in only where the claim isn't possible without them.
+ *
+ * Whole groups are compared by what they have to give (`stock.ts`), so that nothing is searched: the work
  * grows with the number of cores. Two limits follow. Of several sets of equally few sockets it takes the ones with
  * the most free CPUs, where another might span a node less. And cores of one machine that differ in their number
  * of threads are taken widest first, which is exact as long as each width divides the next.
  *
- * Built to be extended: another reason to prefer CPUs is another tier in `fill`, and another policy is another
+ * Built to be extended: another reason to prefer CPUs is another tier in `pack.ts`, and another placement is another
  * order of the same parts.
  */
 import { assert } from "../assert.ts";
 import { CpuSet } from "./cpu_set.ts";
-import { type Choice, compare, fewestCores, fewestGroups } from "./fewest.ts";
-import { countFree, type FreeCore, freeCores } from "./free_cores.ts";
+import { ownsCores } from "./footprint.ts";
+import { freeCores } from "./free_cores.ts";
+import { nearest, UNITS } from "./nearest.ts";
+import type { Placement } from "./placement.ts";
 import type { Topology } from "./topology.ts";
 
 export interface TakeRequest {
@@ -38,77 +51,64 @@ export interface TakeRequest {
   readonly claimed: CpuSet;
   /** How many CPUs; a whole number, not negative. */
   readonly count: number;
+  /** How they should lie to each other; absent: packed. */
+  readonly placement?: Placement;
+  /** Freed a moment ago, and likely to be wanted back: left alone as the core of CPU 0 is. */
+  readonly reluctant?: CpuSet;
+  /** Used only where the claim can't be served without them, and then as few as can be. */
+  readonly lastResort?: CpuSet;
+  /** Where the claim fits wholly in these, it is served from them alone; else they make no difference. */
+  readonly preferred?: CpuSet;
 }
 
-/** The CPUs to take; the same ones for the same request. `undefined` only where fewer than `count` are free. */
-export function take({ topology, free, claimed, count }: TakeRequest): CpuSet | undefined {
+/** The CPUs to take; the same ones for the same request. `undefined` only where its placement can't be served. */
+export function take(request: TakeRequest): CpuSet | undefined {
+  return extend(request, CpuSet.empty);
+}
+
+/** As {@link take}, with all of `own` among the CPUs and the others as near to them as can be. */
+export function extend(request: TakeRequest, own: CpuSet): CpuSet | undefined {
+  const { free, count, preferred, lastResort, placement = "packed" } = request;
   assert(Number.isInteger(count) && count >= 0, `${count} is not a number of CPUs`);
-  if (count === 0) return CpuSet.empty;
-  const cores = freeCores(topology, free, claimed);
-  const placement = place(cores, count);
-  return placement && CpuSet.from(fill(placement.cores, count));
-}
-
-/** The cores to take from, and how far down step 1 they are: lower is better, compared from left to right. */
-interface Placement {
-  readonly rung: readonly number[];
-  readonly cores: readonly FreeCore[];
-}
-
-/** Step 1, without the core of CPU 0 where that is as good. */
-function place(cores: readonly FreeCore[], count: number): Placement | undefined {
-  const others = cores.filter((core) => core.id !== 0);
-  const without = placeIn(others, count);
-  if (others.length === cores.length || without?.rung[0] === 0) return without;
-  const withZero = placeIn(cores, count);
-  if (without === undefined || withZero === undefined) return withZero;
-  return compare(withZero.rung, without.rung) < 0 ? withZero : without;
-}
-
-function placeIn(cores: readonly FreeCore[], count: number): Placement | undefined {
-  if (countFree(cores) < count) return undefined;
-  for (const [rung, level] of (["cacheGroup", "node"] as const).entries()) {
-    const choice = fewestGroups(cores, level, count);
-    if (choice.groups === 1) return { rung: [rung], cores: narrow(choice.cores, count).nodes.cores };
+  if (count <= own.size) return count === own.size ? own : undefined;
+  const open = lastResort === undefined ? free : free.difference(lastResort);
+  if (preferred !== undefined && own.isSubsetOf(preferred)) {
+    const cpus = nearest({ ...request, placement, free: open.intersection(preferred) }, own);
+    if (cpus !== undefined) return cpus;
   }
-  const { sockets, nodes } = narrow(cores, count);
-  return { rung: sockets.groups === 1 ? [2] : [3, sockets.groups, nodes.groups], cores: nodes.cores };
+  return nearest({ ...request, placement, free: open }, own) ??
+    (open === free ? undefined : withLastResort({ ...request, placement }, own, open));
 }
 
-/** The fewest sockets, and of these the fewest NUMA nodes. (A node may span sockets, see {@link Topology}.) */
-function narrow(cores: readonly FreeCore[], count: number): { sockets: Choice; nodes: Choice } {
-  const sockets = fewestGroups(cores, "socket", count);
-  return { sockets, nodes: fewestGroups(sockets.cores, "node", count) };
+/**
+ * All that is `open` isn't enough: it is used up, and the rest comes from the last resort. Where whole cores are
+ * wanted it is let in by degrees: first cores with one such CPU, then those with two, and so on.
+ */
+function withLastResort(
+  request: TakeRequest & { readonly placement: Placement },
+  own: CpuSet,
+  open: CpuSet,
+): CpuSet | undefined {
+  const { topology, free, placement } = request;
+  const degrees = ownsCores(placement) ? degreesOf(topology, free, open) : [free];
+  let before = open;
+  for (const degree of degrees) {
+    const usable = freeCores(topology.cores, { ...request, free: before.difference(own) }, UNITS[placement]);
+    const base = own.union(CpuSet.from(usable.flatMap((core) => core.threads)));
+    const cpus = nearest({ ...request, free: degree }, base) ?? nearest({ ...request, free: degree }, own);
+    if (cpus !== undefined) return cpus;
+    before = degree;
+  }
+  return undefined;
 }
 
-/** Steps 2 to 5: `count` of the free CPUs of `cores`. Tier by tier, and of each the core of CPU 0 last. */
-function fill(cores: readonly FreeCore[], count: number): number[] {
-  const taken: number[] = [];
-  const drain = (tier: readonly FreeCore[], unit: number) => {
-    for (const part of [tier.filter((core) => core.id !== 0), tier.filter((core) => core.id === 0)]) {
-      const wanted = Math.min(count - taken.length, countFree(part));
-      taken.push(...pick(part, wanted - wanted % unit));
-    }
-  };
-  const whole = cores.filter((core) => core.kind === "whole");
-  const byWidth = Map.groupBy(whole, (core) => core.free.length);
-  for (const [width, tier] of [...byWidth].sort(([a], [b]) => b - a)) drain(tier, width);
-  if (taken.length === count) return taken;
-  drain(cores.filter((core) => core.kind === "orphan"), 1);
-  drain(cores.filter((core) => core.kind === "stray"), 1);
-  const used = new Set(taken);
-  drain(whole.filter((core) => !core.free.some((id) => used.has(id))), 1);
-  return taken;
-}
-
-/** `count` CPUs in the fewest cache groups and, there, the fewest cores. */
-function pick(cores: readonly FreeCore[], count: number): number[] {
-  if (count === 0) return [];
-  const near = fewestGroups(cores, "cacheGroup", count).cores;
-  return fewestCores(near, count).flatMap(zeroLast).slice(0, count);
-}
-
-/** The free CPUs of a core, CPU 0 as the last. */
-function zeroLast({ free }: FreeCore): readonly number[] {
-  return free[0] === 0 ? [...free.slice(1), 0] : free;
+/** `open` with the free cores that have up to one other CPU, up to two, and so on to all. */
+function degreesOf(topology: Topology, free: CpuSet, open: CpuSet): CpuSet[] {
+  const cores = topology.groups.cores.map((core) => core.intersection(free));
+  const others = cores.map((core) => core.difference(open).size);
+  const most = others.reduce((a, b) => Math.max(a, b), 0);
+  return Array.from(
+    { length: most },
+    (_, i) => CpuSet.unionOf([open, ...cores.filter((_, at) => (others[at] ?? 0) <= i + 1)]),
+  );
 }

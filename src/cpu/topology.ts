@@ -2,14 +2,19 @@ import { assert } from "../assert.ts";
 import { CpuSet } from "./cpu_set.ts";
 
 /**
- * One online CPU (a hardware thread) and the groups it belongs to. `core` and `cacheGroup` are keys that are
- * unique on the machine: the lowest online CPU id of the group. The kernel's own core_id is not: it repeats on
- * every socket and die. `node` and `socket` are the kernel's numbers.
+ * One online CPU (a hardware thread) and the groups it belongs to. `core`, `cluster`, `cacheGroup` and `die` are
+ * keys that are unique on the machine: the lowest online CPU id of the group. The kernel's own core_id, cluster_id
+ * and die_id are not: they repeat on every socket. `node` and `socket` are the kernel's numbers.
  */
 export interface Cpu {
   readonly id: number;
   /** The lowest CPU id of the core's threads. */
   readonly core: number;
+  /**
+   * The lowest CPU id of those that share a second-level cache or its tags: four small cores of a hybrid machine,
+   * some cores of an ARM server. A core alone where cores share none; the cache group where that is unknown.
+   */
+  readonly cluster: number;
   /**
    * The lowest CPU id of those that share the last-level cache (L3), or, where there is none, of the NUMA node.
    * Never spans NUMA nodes: sub-NUMA clusters are reported with one L3, but each owns the slices next to it.
@@ -17,13 +22,37 @@ export interface Cpu {
   readonly cacheGroup: number;
   /** NUMA node. */
   readonly node: number;
+  /** The lowest CPU id of the die, a part of a socket; the socket's where that is unknown. */
+  readonly die: number;
   /** physical_package_id. */
   readonly socket: number;
+}
+
+/** A {@link Cpu} as {@link Topology} is given it: where cluster and die are unknown it knows what stands for them. */
+export type CpuPlace = Omit<Cpu, "cluster" | "die"> & Partial<Pick<Cpu, "cluster" | "die">>;
+
+/** What the kernel says of the machine's CPUs as a whole, offline ones included. Empty where it says nothing. */
+export interface CpuFacts {
+  /** CPUs that could ever be there. */
+  readonly possible: CpuSet;
+  /** CPUs that are plugged in. */
+  readonly present: CpuSet;
+  /** CPUs that the scheduler balances no load over (`isolcpus=`, isolated cpuset partitions). */
+  readonly isolated: CpuSet;
+  /** CPUs without a timer tick while they run one thread (`nohz_full=`). */
+  readonly nohzFull: CpuSet;
 }
 
 /** A core as its online threads, with the groups that all of them belong to. */
 export interface Core extends Cpu {
   readonly threads: readonly number[];
+}
+
+/** The cores that share cache group, node and socket: what lies in one cell differs in nothing above its clusters. */
+export interface Cell extends Pick<Cpu, "cacheGroup" | "node" | "socket"> {
+  /** Ascending by id. */
+  readonly cores: readonly Core[];
+  readonly cpus: CpuSet;
 }
 
 export interface NumaNode {
@@ -37,26 +66,34 @@ export interface NumaNode {
 }
 
 /** What the levels of a {@link Cpu} are called where they are used as keys. */
-export type Level = "core" | "cacheGroup" | "node" | "socket";
+export type Level = "core" | "cluster" | "cacheGroup" | "node" | "die" | "socket";
 
 /**
- * Which online CPUs share what. Every core lies within one cache group and within one socket, every cache group
- * within one NUMA node. NUMA nodes usually lie within sockets, but not always: with NUMA switched off one node
+ * Which online CPUs share what. Every core lies within one cluster and one die, every cluster within one cache
+ * group, every cache group within one NUMA node, every die within one socket. NUMA nodes usually lie within sockets, but not always: with NUMA switched off one node
  * spans the sockets, and some hypervisors make every CPU its own socket.
  */
-export class Topology {
+export class Topology implements CpuFacts {
   readonly online: CpuSet;
+  readonly possible: CpuSet;
+  readonly present: CpuSet;
+  readonly isolated: CpuSet;
+  readonly nohzFull: CpuSet;
   /** Ascending by id. */
   readonly cpus: readonly Cpu[];
   /** Ascending by id. */
   readonly nodes: readonly NumaNode[];
   /** Ascending by id (their lowest thread). */
   readonly cores: readonly Core[];
+  /** The cores in their cells, ascending by lowest id. */
+  readonly cells: readonly Cell[];
   /** The online CPUs, parted by each level; the parts ascending by key. */
   readonly groups: {
     readonly cores: readonly CpuSet[];
+    readonly clusters: readonly CpuSet[];
     readonly cacheGroups: readonly CpuSet[];
     readonly numaNodes: readonly CpuSet[];
+    readonly dies: readonly CpuSet[];
     readonly sockets: readonly CpuSet[];
   };
   readonly #byId: ReadonlyMap<number, Cpu>;
@@ -64,23 +101,33 @@ export class Topology {
   /** NUMA node to the node that its CPUs take their memory from. */
   readonly #memoryNode: ReadonlyMap<number, number>;
 
-  constructor(cpus: Iterable<Cpu>, nodes: Iterable<NumaNode>) {
-    this.cpus = [...cpus].sort((a, b) => a.id - b.id);
+  constructor(cpus: Iterable<CpuPlace>, nodes: Iterable<NumaNode>, facts: Partial<CpuFacts> = {}) {
+    this.cpus = completed([...cpus].sort((a, b) => a.id - b.id));
     this.nodes = [...nodes].sort((a, b) => a.id - b.id);
     this.online = CpuSet.from(this.cpus.map((cpu) => cpu.id));
+    this.possible = facts.possible ?? CpuSet.empty;
+    this.present = facts.present ?? CpuSet.empty;
+    this.isolated = facts.isolated ?? CpuSet.empty;
+    this.nohzFull = facts.nohzFull ?? CpuSet.empty;
     this.#byId = new Map(this.cpus.map((cpu) => [cpu.id, cpu]));
     this.#threads = partition(this.cpus, "core");
     const numaNodes = partition(this.cpus, "node");
+    const parts = (level: Level) => [...partition(this.cpus, level).values()];
     this.groups = {
       cores: [...this.#threads.values()],
-      cacheGroups: [...partition(this.cpus, "cacheGroup").values()],
+      clusters: parts("cluster"),
+      cacheGroups: parts("cacheGroup"),
       numaNodes: [...numaNodes.values()],
-      sockets: [...partition(this.cpus, "socket").values()],
+      dies: parts("die"),
+      sockets: parts("socket"),
     };
     this.cores = coresOf(this.#byId, this.#threads);
+    this.cells = cellsOf(this.cores);
     this.#memoryNode = memoryNodes(this.nodes);
-    checkNesting(this.#byId, this.groups.cores, ["cacheGroup", "node", "socket"]);
+    checkNesting(this.#byId, this.groups.cores, ["socket", "die", "node", "cacheGroup", "cluster"]);
+    checkNesting(this.#byId, this.groups.clusters, ["cacheGroup"]);
     checkNesting(this.#byId, this.groups.cacheGroups, ["node"]);
+    checkNesting(this.#byId, this.groups.dies, ["socket"]);
     for (const node of this.nodes) {
       assert(node.cpus.equals(numaNodes.get(node.id) ?? CpuSet.empty), `NUMA node ${node.id} has other CPUs`);
     }
@@ -112,6 +159,21 @@ export class Topology {
   }
 }
 
+/** `cpus`, which come ascending by id, with what stands for an unknown cluster or die. */
+function completed(cpus: readonly CpuPlace[]): Cpu[] {
+  const lowest = new Map<number, number>();
+  for (const { id, socket } of cpus) if (!lowest.has(socket)) lowest.set(socket, id);
+  return cpus.map((cpu) => ({
+    id: cpu.id,
+    core: cpu.core,
+    cluster: cpu.cluster ?? cpu.cacheGroup,
+    cacheGroup: cpu.cacheGroup,
+    node: cpu.node,
+    die: cpu.die ?? lowest.get(cpu.socket) ?? cpu.id,
+    socket: cpu.socket,
+  }));
+}
+
 /** The CPUs by their key at `level`, ascending by key. */
 function partition(cpus: readonly Cpu[], level: Level): Map<number, CpuSet> {
   const parts = Map.groupBy(cpus, (cpu) => cpu[level]);
@@ -125,6 +187,18 @@ function coresOf(byId: ReadonlyMap<number, Cpu>, threads: ReadonlyMap<number, Cp
     const lowest = byId.get(key);
     assert(lowest !== undefined && set.first() === key, `core ${key} is not named after its lowest CPU`);
     return { ...lowest, threads: set.toArray() };
+  });
+}
+
+/** A cache group is a cell, unless it stands for a node that spans sockets. */
+function cellsOf(cores: readonly Core[]): Cell[] {
+  const bySocket = Map.groupBy(cores, ({ cacheGroup, socket }) => `${cacheGroup} ${socket}`);
+  return [...bySocket.values()].flatMap((members) => {
+    const [first] = members;
+    if (first === undefined) return [];
+    const { cacheGroup, node, socket } = first;
+    const cpus = CpuSet.from(members.flatMap((core) => core.threads));
+    return [{ cacheGroup, node, socket, cores: members, cpus }];
   });
 }
 
@@ -148,11 +222,7 @@ function checkNesting(
 ): void {
   for (const group of groups) {
     const [first, ...others] = group.toArray().map((id) => byId.get(id));
-    for (const level of levels) {
-      assert(
-        others.every((cpu) => cpu?.[level] === first?.[level]),
-        `CPUs ${group} differ in their ${level}`,
-      );
-    }
+    const odd = levels.find((level) => others.some((cpu) => cpu?.[level] !== first?.[level]));
+    assert(odd === undefined, `CPUs ${group} differ in their ${odd}`);
   }
 }

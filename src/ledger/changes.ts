@@ -5,7 +5,8 @@
  * stop, say) stays a difference and rides in the next reply that can.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import type { Assignment, Ledger } from "./ledger.ts";
+import { type Assignment, byOrder } from "./assignment.ts";
+import type { Ledger } from "./ledger.ts";
 
 /** One container's new CPU set. Never empty: on the NRI wire that would mean "no change". */
 export interface Change {
@@ -13,34 +14,122 @@ export interface Change {
   readonly cpus: CpuSet;
 }
 
+/** What is left out of the changes. */
+export interface Except {
+  /** This container: the reply says what becomes of it in another place. */
+  readonly id?: string;
+  /** Shared containers that would only gain CPUs: that can wait, and several times of it become one. */
+  readonly growth?: boolean;
+}
+
+/** A change that is on its way, and whom it is about, as that was before. */
+export interface Sent extends Change {
+  readonly assignment: Assignment;
+}
+
+/** The changes, and the ledger once they are on their way. */
+export interface Told {
+  readonly sent: readonly Sent[];
+  readonly ledger: Ledger;
+  /** Growth was left out. */
+  readonly waiting: boolean;
+}
+
+/** What is to be told; see {@link tell}. */
+export function changes(ledger: Ledger, except: Except = {}): Change[] {
+  return tell(ledger, except).sent.map(({ id, cpus }) => ({ id, cpus }));
+}
+
+/** The ledger once a container was told these CPUs, whatever it should have. */
+export function saying(ledger: Ledger, { id, cpus }: Change): Ledger {
+  const assignment = ledger.assignments.get(id);
+  return assignment === undefined || assignment.starting
+    ? ledger
+    : ledger.with({ ...assignment, record: cpus });
+}
+
 /**
- * Every container but `except` whose record differs from the ledger, each once. Those that only lose
- * CPUs come first and those that only gain come last, so that in the order given a CPU is left by one
- * container before another gets it. Where that order isn't enough it waits: CPUs that a pinned or exclusive
- * container is only now leaving go to the shared ones with a later reply.
+ * Every container whose record differs from the ledger, each once. Those that only lose CPUs come first and those
+ * that only gain come last, so that in the order given a CPU is left by one container before another gets it.
+ * Where that order isn't enough it waits: CPUs that a pinned or exclusive container is only now leaving go to the
+ * shared ones with a later reply.
+ *
+ * The runtime applies what a reply carries and reports no failure, so it is taken for done; except to a container
+ * that is only starting, where it may be lost: that stays owed.
  */
-export function changes(ledger: Ledger, except?: string): Change[] {
-  const groups: [Change[], Change[], Change[]] = [[], [], []];
-  const { online } = ledger.topology;
-  const vacating = vacatingIn(ledger);
-  for (const assignment of ledger.assignments.values()) {
-    if (assignment.container.id === except) continue;
-    const before = assignment.record ?? online;
-    const wanted = ledger.effective(assignment);
-    const cpus = assignment.grant.isEmpty ? wanted.difference(vacating.difference(before)) : wanted;
-    if (cpus.isEmpty || cpus.equals(before)) continue;
-    groups[phaseOf(before, cpus)].push({ id: assignment.container.id, cpus });
+export function tell(ledger: Ledger, except: Except = {}): Told {
+  const candidates = ledger.unsettled;
+  const vacating = leftBy(candidates);
+  const groups: [Move[], Move[], Move[]] = [[], [], []];
+  const left = new Set<string>();
+  let waiting = false;
+  for (const assignment of candidates) {
+    const move = moveOf(ledger, assignment, vacating);
+    if (move === undefined) continue;
+    const { id } = assignment.container;
+    const grows = move.phase === 2 && assignment.grant.isEmpty;
+    if (move.later || assignment.starting || id === except.id || (grows && except.growth)) left.add(id);
+    waiting ||= grows && except.growth === true;
+    if (move.phase !== undefined && id !== except.id && !(grows && except.growth)) {
+      groups[move.phase].push(move);
+    }
   }
-  return groups.flat();
+  const sent = groups.flatMap((group) => group.sort(byAge));
+  const records = new Map<Assignment, CpuSet>();
+  for (const { assignment, cpus } of sent) if (!assignment.starting) records.set(assignment, cpus);
+  return { sent, ledger: ledger.settled(records, left), waiting };
+}
+
+/** What the container with that id is owed, whatever else is. */
+export function changeOf(ledger: Ledger, id: string): Change | undefined {
+  const assignment = ledger.assignments.get(id);
+  const move = assignment && moveOf(ledger, assignment, leftBy(ledger.unsettled));
+  return move?.phase === undefined ? undefined : { id, cpus: move.cpus };
+}
+
+interface Move extends Sent {
+  /** 0: it only loses CPUs; 2: it only gains; 1: both; undefined: nothing can be said yet. */
+  readonly phase: 0 | 1 | 2 | undefined;
+  /** Some of what it should have is still to be left by somebody. */
+  readonly later: boolean;
+}
+
+/** What brings a container's record nearer to what it should be; undefined where it is that. */
+function moveOf(ledger: Ledger, assignment: Assignment, vacating: CpuSet): Move | undefined {
+  const { grant, record } = assignment;
+  const wanted = ledger.effective(assignment);
+  const { online } = ledger.topology;
+  // The kernel lets nobody run on a CPU that is offline, whatever the record says.
+  const before = record?.intersection(online) ?? online;
+  if (wanted === before || wanted.isEmpty || wanted.equals(before)) return undefined;
+  const cpus = grant.isEmpty ? withoutTaboo(ledger, wanted, vacating.difference(before)) : wanted;
+  const later = cpus !== wanted;
+  const none = cpus.isEmpty || cpus.equals(before);
+  return {
+    id: assignment.container.id,
+    assignment,
+    cpus,
+    later,
+    phase: none ? undefined : phaseOf(before, cpus),
+  };
+}
+
+/**
+ * What a shared container may have of `wanted` for the moment. Where nothing is left of it, all of the pool is
+ * better than staying on CPUs that others have got; and where that is taboo too, they change places.
+ */
+function withoutTaboo({ sharedPool }: Ledger, wanted: CpuSet, taboo: CpuSet): CpuSet {
+  const [some, any] = [wanted.difference(taboo), sharedPool.difference(taboo)];
+  return !some.isEmpty ? some : any.isEmpty ? wanted : any;
 }
 
 /** CPUs on which a pinned or exclusive container runs that it should leave. */
-function vacatingIn(ledger: Ledger): CpuSet {
+function leftBy(candidates: readonly Assignment[]): CpuSet {
   const left: CpuSet[] = [];
-  for (const { grant, record } of ledger.assignments.values()) {
-    if (!grant.isEmpty && record !== undefined) left.push(record.difference(grant));
+  for (const { grant, record } of candidates) {
+    if (!grant.isEmpty && record !== undefined && record !== grant) left.push(record.difference(grant));
   }
-  return CpuSet.unionOf(left);
+  return left.length === 0 ? CpuSet.empty : CpuSet.unionOf(left);
 }
 
 function phaseOf(before: CpuSet, after: CpuSet): 0 | 1 | 2 {
@@ -48,15 +137,6 @@ function phaseOf(before: CpuSet, after: CpuSet): 0 | 1 | 2 {
   return before.isSubsetOf(after) ? 2 : 1;
 }
 
-/**
- * The ledger once `sent` is on its way: the runtime applies what a reply carries and reports no failure. To a
- * container that is only starting it may not come: that stays owed.
- */
-export function assume(ledger: Ledger, sent: readonly Change[]): Ledger {
-  const told: Assignment[] = [];
-  for (const { id, cpus } of sent) {
-    const assignment = ledger.assignments.get(id);
-    if (assignment !== undefined && !assignment.starting) told.push({ ...assignment, record: cpus });
-  }
-  return ledger.withAll(told);
+function byAge(a: Move, b: Move): number {
+  return byOrder(a.assignment, b.assignment);
 }

@@ -1,4 +1,5 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
+import type { Placement } from "../cpu/placement.ts";
 
 /**
  * What a container asks for. Decided once, when its creation is asked for; deciding which kind a
@@ -19,12 +20,17 @@ export interface ExclusiveClaim {
   readonly forbidden: CpuSet;
   /** False for programs that pin their own threads (DPDK, SPDK): such a container is never moved. */
   readonly movable: boolean;
+  readonly placement: Placement;
+  /** The most exclusive CPUs that the live containers of its pod may have together; absent: any number. */
+  readonly podLimit?: number;
 }
 
 /** The shared pool without `forbidden`. */
 export interface SharedClaim {
   readonly kind: "shared";
   readonly forbidden: CpuSet;
+  /** Part of the system: may use reserved CPUs where the reservation keeps them from all others. */
+  readonly system?: true;
 }
 
 /** Who a container is: enough to find it in the runtime and to name it to a person. */

@@ -5,169 +5,291 @@
  *
  *     online    what the machine has switched on
  *     pinned    union of the grants of pinned containers (these may overlap each other)
- *     exclusive union of the grants of exclusive containers (disjoint from everything)
+ *     exclusive union of what exclusive containers keep from all others (disjoint from everything)
  *     claimed   pinned ∪ exclusive
- *     shared    online − claimed: what is left, always
+ *     system    online − claimed: what is left, always
+ *     shared    the same; where the reservation is strict, without the reserved CPUs
  *
  * An assignment without a grant lives in the shared pool: a shared container, or one that asked for
  * more than the node could give and is *degraded*.
+ *
+ * What a change costs doesn't grow with the number of containers: the pools are kept as sums, and the ledger
+ * remembers whose record may differ from what it should be.
  */
 import { assert } from "../assert.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
+import { footprint } from "../cpu/footprint.ts";
 import type { Topology } from "../cpu/topology.ts";
-import type { Claim, ContainerRef } from "./claim.ts";
+import { type Assignment, byOrder, isExclusive } from "./assignment.ts";
 import { describe } from "./claim.ts";
+import { IdMap } from "./id_map.ts";
+import type { Policy } from "./policy.ts";
+import { Pools } from "./pools.ts";
 
-/** What the node's administrator decides. */
-export interface Policy {
-  /** CPUs that are never given exclusively (kubelet's meaning of "reserved"). */
-  readonly systemReserved: CpuSet;
-  /** The shared pool never falls below this many CPUs by an admission. */
-  readonly minShared: number;
+/** CPUs of an exclusive container that ended while its pod lives: it is likely to come back. */
+export interface Recent {
+  readonly podUid: string;
+  readonly name: string;
+  readonly cpus: CpuSet;
 }
 
-/** One container that the agent places. */
-export interface Assignment {
-  readonly container: ContainerRef;
-  readonly claim: Claim;
-  /** The CPUs granted to a pinned or exclusive claim; empty for a container that lives in the shared pool. */
-  readonly grant: CpuSet;
-  /**
-   * The set in the runtime's record: last reported by the runtime, or last answered to it. Absent: the
-   * record names no CPUs, so the container may run on all of them.
-   */
-  readonly record?: CpuSet;
-  /**
-   * Between its creation and its first moment of running the runtime may lose an update, or change only its
-   * record: what is sent meanwhile isn't taken for done.
-   */
-  readonly starting?: true;
-  /**
-   * Of a pinned container that hasn't started yet: who was moved for it, and from where. Should its creation
-   * fail, they go back.
-   */
-  readonly displaced?: readonly Displaced[];
-  /** Why a container has less than it claims: one clause for people. */
-  readonly degraded?: string;
-}
+/** More restarts than are ever under way at once; the oldest is forgotten first. */
+const MAX_RECENT = 64;
 
-/** An exclusive container that was moved, and the CPUs that it had. */
-export interface Displaced {
-  readonly id: string;
-  readonly from: CpuSet;
+interface State {
+  readonly topology: Topology;
+  readonly policy: Policy;
+  readonly assignments: IdMap<Assignment>;
+  /** Pod uid to the ids of its containers. */
+  readonly pods: IdMap<readonly string[]>;
+  readonly pools: Pools;
+  /** Whose record may differ from what it should be; absent: anybody's. */
+  readonly unsettled?: ReadonlySet<string> | undefined;
+  /** Who has less than it claims and may be served later. */
+  readonly wanting: ReadonlySet<string>;
+  readonly recent: readonly Recent[];
+  /** The next place in the order of admissions. */
+  readonly next: number;
 }
-
-type Pools = {
-  readonly pinned: CpuSet;
-  readonly exclusive: CpuSet;
-  readonly claimed: CpuSet;
-  readonly shared: CpuSet;
-};
 
 /** Immutable; see the head of this file for the words. */
 export class Ledger {
-  #pools: Pools | undefined;
+  readonly #state: State;
+  readonly sharedPool: CpuSet;
+  /** What the system's own containers may use. */
+  readonly systemPool: CpuSet;
+  /** Pool without some forbidden CPUs, by those. */
+  readonly #allowed: Map<CpuSet, CpuSet>;
 
-  private constructor(
-    readonly topology: Topology,
-    readonly policy: Policy,
-    readonly assignments: ReadonlyMap<string, Assignment>,
-    pools?: Pools,
-  ) {
-    this.#pools = pools;
+  private constructor(state: State, before?: Ledger) {
+    this.#state = state;
+    const same = before !== undefined && before.topology === state.topology &&
+      before.policy === state.policy &&
+      before.claimed.equals(state.pools.claimed);
+    const { topology: { online }, policy, pools } = state;
+    this.systemPool = same ? before.systemPool : online.difference(pools.claimed);
+    this.sharedPool = same
+      ? before.sharedPool
+      : policy.strictReserved
+      ? this.systemPool.difference(policy.systemReserved)
+      : this.systemPool;
+    this.#allowed = same ? before.#allowed : new Map();
   }
 
   /** A ledger in which nobody owns anything. */
   static empty(topology: Topology, policy: Policy): Ledger {
-    return new Ledger(topology, policy, new Map());
+    return new Ledger({
+      topology,
+      policy,
+      assignments: IdMap.empty(),
+      pods: IdMap.empty(),
+      pools: Pools.none,
+      unsettled: new Set(),
+      wanting: new Set(),
+      recent: [],
+      next: 1,
+    });
+  }
+
+  get topology(): Topology {
+    return this.#state.topology;
+  }
+
+  get policy(): Policy {
+    return this.#state.policy;
+  }
+
+  get assignments(): IdMap<Assignment> {
+    return this.#state.assignments;
   }
 
   get pinned(): CpuSet {
-    return this.#derived().pinned;
+    return this.#state.pools.pinned;
   }
 
   get exclusive(): CpuSet {
-    return this.#derived().exclusive;
+    return this.#state.pools.exclusive;
   }
 
   get claimed(): CpuSet {
-    return this.#derived().claimed;
+    return this.#state.pools.claimed;
   }
 
-  get sharedPool(): CpuSet {
-    return this.#derived().shared;
+  /** Exclusive CPUs of containers that ended a moment ago, their pods still alive. */
+  get recent(): readonly Recent[] {
+    return this.#state.recent;
+  }
+
+  /** Those that have less than they claim and may be served later, oldest first. */
+  get wanting(): Assignment[] {
+    return this.#those(this.#state.wanting).sort(byOrder);
+  }
+
+  /** Those whose record may differ from what it should be. */
+  get unsettled(): Assignment[] {
+    const { unsettled, assignments } = this.#state;
+    return unsettled === undefined ? assignments.values() : this.#those(unsettled);
+  }
+
+  /** The containers of a pod. */
+  ofPod(podUid: string): Assignment[] {
+    return this.#those(this.#state.pods.get(podUid) ?? []);
+  }
+
+  #those(ids: Iterable<string>): Assignment[] {
+    return [...ids].map((id) => this.assignments.get(id)).filter((found) => found !== undefined);
   }
 
   /** The ledger in which `assignment` is added, or replaces the one with its container id. */
   with(assignment: Assignment): Ledger {
-    return this.withAll([assignment]);
-  }
-
-  /** As {@link with}, for many at once. */
-  withAll(assignments: readonly Assignment[]): Ledger {
-    if (assignments.length === 0) return this;
-    const next = new Map(this.assignments);
-    let samePools = true;
-    for (const assignment of assignments) {
-      const before = next.get(assignment.container.id);
-      samePools &&= (before?.grant ?? CpuSet.empty).equals(assignment.grant) &&
-        (assignment.grant.isEmpty || before?.claim.kind === assignment.claim.kind);
-      next.set(assignment.container.id, assignment);
-    }
-    return new Ledger(this.topology, this.policy, next, samePools ? this.#pools : undefined);
+    const state = this.#state;
+    const { container: { id, podUid }, claim: { kind }, degraded } = assignment;
+    const before = state.assignments.get(id);
+    const order = assignment.order ?? before?.order ?? state.next;
+    const known = state.pods.get(podUid) ?? [];
+    return this.#holding(before, assignment, {
+      assignments: state.assignments.set(id, { ...assignment, order }),
+      pods: known.includes(id) ? state.pods : state.pods.set(podUid, [...known, id]),
+      wanting: degraded !== undefined && kind !== "shared"
+        ? new Set(state.wanting).add(id)
+        : less(state.wanting, id),
+      unsettled: state.unsettled && new Set(state.unsettled).add(id),
+      next: Math.max(state.next, order + 1),
+    });
   }
 
   /** The ledger without that container; the same ledger when it isn't known. */
   without(id: string): Ledger {
-    const gone = this.assignments.get(id);
+    const { assignments, pods, wanting, unsettled } = this.#state;
+    const gone = assignments.get(id);
     if (gone === undefined) return this;
-    const next = new Map(this.assignments);
-    next.delete(id);
-    return new Ledger(this.topology, this.policy, next, gone.grant.isEmpty ? this.#pools : undefined);
+    const { podUid } = gone.container;
+    const left = (pods.get(podUid) ?? []).filter((other) => other !== id);
+    return this.#holding(gone, undefined, {
+      assignments: assignments.delete(id),
+      pods: left.length === 0 ? pods.delete(podUid) : pods.set(podUid, left),
+      wanting: less(wanting, id),
+      unsettled: unsettled && less(unsettled, id),
+    });
   }
 
-  /** Containers whose grant touches `cpus`, in the order of their admission. */
+  /** The next ledger, in which one container holds what `after` does instead of what `before` did. */
+  #holding(before: Assignment | undefined, after: Assignment | undefined, changed: Partial<State>): Ledger {
+    const pools = poolsAfter(this.#state, before, after);
+    const followed = !pools.claimed.equals(this.claimed);
+    return new Ledger(
+      { ...this.#state, ...changed, pools, ...(followed ? { unsettled: undefined } : {}) },
+      this,
+    );
+  }
+
+  /** The ledger in which these have been sent to the runtime; `left` is what still has to be. */
+  settled(records: ReadonlyMap<Assignment, CpuSet>, left: ReadonlySet<string> | undefined): Ledger {
+    const { unsettled } = this.#state;
+    if (records.size === 0 && left?.size === 0 && unsettled?.size === 0) return this;
+    const entries = [...records].map(([assignment, record]) =>
+      [assignment.container.id, { ...assignment, record }] as const
+    );
+    const { assignments } = this.#state;
+    return new Ledger({
+      ...this.#state,
+      assignments: entries.length === 0 ? assignments : assignments.setAll(entries),
+      unsettled: left,
+    }, this);
+  }
+
+  /** The ledger that remembers where a container was whose pod lives on; and no more of its earlier ends. */
+  remembering(recent: Recent): Ledger {
+    const others = this.recent.filter(({ podUid, name }) => podUid !== recent.podUid || name !== recent.name);
+    return new Ledger({ ...this.#state, recent: [...others, recent].slice(-MAX_RECENT) }, this);
+  }
+
+  /** The ledger that has forgotten where containers of a pod were; of one of them, where it is named. */
+  forgetting(podUid: string, name?: string): Ledger {
+    const left = this.recent.filter((r) => r.podUid !== podUid || (name !== undefined && r.name !== name));
+    return left.length === this.recent.length ? this : new Ledger({ ...this.#state, recent: left }, this);
+  }
+
+  /** Containers that keep one of `cpus` from others, in the order of their admission. */
   holders(cpus: CpuSet): Assignment[] {
-    return [...this.assignments.values()].filter((a) => a.grant.intersects(cpus));
+    if (!cpus.intersects(this.claimed)) return [];
+    return this.assignments.values().filter((a) => this.held(a).intersects(cpus)).sort(byOrder);
+  }
+
+  /** What a container keeps from others: its grant, and the threads beside it that its placement leaves idle. */
+  held(assignment: Assignment): CpuSet {
+    return heldIn(this.topology, assignment);
   }
 
   /**
    * The CPUs a container should be running on: its grant, else the shared pool without its forbidden
    * CPUs, else (when those leave nothing) the whole pool: isolation of the claims comes first.
    */
-  effective(assignment: Assignment): CpuSet {
-    if (!assignment.grant.isEmpty) return assignment.grant;
-    if (assignment.claim.kind === "pinned") return this.sharedPool;
-    const allowed = this.sharedPool.difference(assignment.claim.forbidden);
-    return allowed.isEmpty ? this.sharedPool : allowed;
+  effective({ grant, claim }: Assignment): CpuSet {
+    if (!grant.isEmpty) return grant;
+    if (claim.kind === "shared" && claim.system) return this.#without(this.systemPool, claim.forbidden);
+    return claim.kind === "pinned" ? this.sharedPool : this.#without(this.sharedPool, claim.forbidden);
   }
 
-  /** Throws unless no CPU has two exclusive owners and no reserved CPU has one. */
+  #without(pool: CpuSet, forbidden: CpuSet): CpuSet {
+    if (forbidden.isEmpty) return pool;
+    const known = pool === this.sharedPool ? this.#allowed.get(forbidden) : undefined;
+    if (known !== undefined) return known;
+    const allowed = pool.difference(forbidden);
+    const result = allowed.isEmpty ? pool : allowed;
+    if (pool === this.sharedPool) this.#allowed.set(forbidden, result);
+    return result;
+  }
+
+  /** Throws unless no CPU has two exclusive owners, no reserved CPU has one, and the sums are right. */
   check(): void {
-    let exclusive = CpuSet.empty;
-    for (const { container, claim, grant } of this.assignments.values()) {
-      if (claim.kind !== "exclusive" || grant.isEmpty) continue;
-      assert(!grant.intersects(exclusive), `${describe(container)}: CPUs ${grant} have two exclusive owners`);
-      assert(!grant.intersects(this.pinned), `${describe(container)}: CPUs ${grant} are pinned too`);
-      assert(!grant.intersects(this.policy.systemReserved), `${describe(container)}: holds reserved CPUs`);
-      assert(
-        grant.size === claim.count,
-        `${describe(container)}: holds ${grant.size} of ${claim.count} CPUs`,
-      );
-      exclusive = exclusive.union(grant);
-    }
-  }
-
-  #derived(): Pools {
-    return this.#pools ??= derivePools(this.topology.online, this.assignments.values());
+    const pools = this.assignments.values().reduce(
+      (pools, assignment) => add({ ...this.#state, pools }, assignment),
+      Pools.none,
+    );
+    assert(pools.exclusive.equals(this.exclusive), `exclusive is ${this.exclusive}, not ${pools.exclusive}`);
+    assert(pools.pinned.equals(this.pinned), `pinned is ${this.pinned}, not ${pools.pinned}`);
   }
 }
 
-function derivePools(online: CpuSet, assignments: Iterable<Assignment>): Pools {
-  const grants: Record<Claim["kind"], CpuSet[]> = { pinned: [], exclusive: [], shared: [] };
-  for (const { claim, grant } of assignments) grants[claim.kind].push(grant);
-  const pinned = CpuSet.unionOf(grants.pinned);
-  const exclusive = CpuSet.unionOf(grants.exclusive);
-  const claimed = pinned.union(exclusive);
-  return { pinned, exclusive, claimed, shared: online.difference(claimed) };
+function poolsAfter(state: State, before: Assignment | undefined, after: Assignment | undefined): Pools {
+  const same = before !== undefined && after !== undefined && before.grant.equals(after.grant) &&
+    before.claim.kind === after.claim.kind && placementOf(before) === placementOf(after);
+  if (same) return state.pools;
+  const pools = before === undefined ? state.pools : remove(state, before);
+  return after === undefined ? pools : add({ ...state, pools }, after);
+}
+
+function placementOf({ claim }: Assignment): string {
+  return claim.kind === "exclusive" ? claim.placement : "";
+}
+
+function heldIn(topology: Topology, assignment: Assignment): CpuSet {
+  return isExclusive(assignment) && !assignment.grant.isEmpty
+    ? footprint(topology, assignment.grant, assignment.claim.placement)
+    : assignment.grant;
+}
+
+function add({ topology, policy, pools }: State, assignment: Assignment): Pools {
+  const { container, claim, grant, degraded } = assignment;
+  if (grant.isEmpty) return pools;
+  if (claim.kind !== "exclusive") return pools.withPinned(grant);
+  const whole = grant.size === claim.count || (grant.size < claim.count && degraded !== undefined);
+  assert(whole, `${describe(container)}: holds ${grant.size} of ${claim.count} CPUs`);
+  assert(!grant.intersects(policy.systemReserved), `${describe(container)}: holds reserved CPUs`);
+  return pools.withExclusive(heldIn(topology, assignment));
+}
+
+function remove({ topology, pools }: State, assignment: Assignment): Pools {
+  if (assignment.grant.isEmpty) return pools;
+  return isExclusive(assignment)
+    ? pools.withoutExclusive(heldIn(topology, assignment))
+    : pools.withoutPinned(assignment.grant);
+}
+
+function less(ids: ReadonlySet<string>, id: string): ReadonlySet<string> {
+  if (!ids.has(id)) return ids;
+  const left = new Set(ids);
+  left.delete(id);
+  return left;
 }

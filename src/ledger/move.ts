@@ -3,10 +3,13 @@
  * the container's own: so no container waits for another to leave, and there are no chains and no cycles.
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
+import { misfit } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
-import { describe, type ExclusiveClaim } from "./claim.ts";
-import type { Assignment, Displaced, Ledger } from "./ledger.ts";
+import { type Displaced, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
+import { describe } from "./claim.ts";
+import type { Ledger } from "./ledger.ts";
 import { countFree } from "./refusal.ts";
+import { cpusNear, requestOf } from "./room.ts";
 
 /** The ledger in which nobody exclusive is left on the wanted CPUs, and who was moved for that. */
 export interface Moved {
@@ -14,14 +17,14 @@ export interface Moved {
   readonly displaced: readonly Displaced[];
 }
 
-type Holder = Assignment & { readonly claim: ExclusiveClaim };
+type Holder = ExclusiveAssignment;
 
 /** Moves every exclusive holder off `wanted`; a clause that says who can't be moved and why, where one can't. */
 export function displace(ledger: Ledger, wanted: CpuSet): Moved | string {
-  const holders = ledger.holders(wanted).filter((a): a is Holder => a.claim.kind === "exclusive");
+  const holders = ledger.holders(wanted).filter(isExclusive);
   const fixed = holders.find(({ claim }) => !claim.movable);
   if (fixed !== undefined) {
-    return `${held(wanted, fixed)}, which may not be moved`;
+    return `${held(ledger, wanted, fixed)}, which may not be moved`;
   }
   let next = ledger;
   for (let rest = holders; rest.length > 0;) {
@@ -47,11 +50,12 @@ export function moveBack(ledger: Ledger, displaced: readonly Displaced[]): Ledge
 }
 
 /** CPUs that `holder` may be moved to; `before` is the ledger in which nobody has moved yet. */
-function openTo(before: Ledger, next: Ledger, wanted: CpuSet, { claim, grant }: Holder): CpuSet {
-  const others = before.claimed.difference(grant).union(next.claimed.difference(grant)).union(wanted);
-  return before.topology.online.difference(others).difference(before.policy.systemReserved).difference(
-    claim.forbidden,
-  );
+function openTo(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): CpuSet {
+  const { claim, mems } = holder;
+  const own = before.held(holder);
+  const others = before.claimed.difference(own).union(next.claimed.difference(own)).union(wanted);
+  const free = cpusNear(before.topology, mems).difference(others);
+  return free.difference(before.policy.systemReserved).difference(claim.forbidden);
 }
 
 /** The one with the least to choose from goes first: it has the most to lose by another's choice. */
@@ -62,18 +66,21 @@ function tightest(before: Ledger, next: Ledger, wanted: CpuSet, holders: readonl
 
 function placeAnew(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): CpuSet | undefined {
   const free = openTo(before, next, wanted, holder);
-  const claimed = next.claimed.difference(holder.grant).union(wanted);
+  const claimed = next.claimed.difference(before.held(holder)).union(wanted);
   const own = holder.grant.intersection(free);
-  return retake({ topology: before.topology, free, claimed, count: holder.claim.count, own });
+  return retake({ ...requestOf(before, holder.container, holder.claim, free), claimed, own });
 }
 
 function shortage(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): string {
-  const { count } = holder.claim;
+  const { count, placement } = holder.claim;
   const needs = `moving it needs ${count} ${count === 1 ? "CPU" : "CPUs"}`;
-  return `${held(wanted, holder)}; ${needs}, ${countFree(openTo(before, next, wanted, holder).size)}`;
+  const free = openTo(before, next, wanted, holder);
+  const why = misfit(before.topology, placement, count, free) ?? countFree(free.size);
+  return `${held(before, wanted, holder)}; ${needs}, ${why}`;
 }
 
-function held(wanted: CpuSet, { container, grant }: Holder): string {
-  const theirs = wanted.intersection(grant);
+function held(before: Ledger, wanted: CpuSet, holder: Holder): string {
+  const { container } = holder;
+  const theirs = wanted.intersection(before.held(holder));
   return `${theirs} ${theirs.size === 1 ? "is" : "are"} held exclusively by ${describe(container)}`;
 }

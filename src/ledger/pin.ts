@@ -1,4 +1,5 @@
 /** Making room for a pinned claim: the CPUs are named, so all that is to decide is who has to leave them. */
+import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { PinnedClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { displace, type Moved } from "./move.ts";
@@ -6,12 +7,8 @@ import { numbers, type Obstacle, obstacle } from "./refusal.ts";
 
 /** The ledger in which the claim's CPUs are free of exclusive owners, or why that can't be. */
 export function makeRoom(ledger: Ledger, { cpus }: PinnedClaim): Moved | Obstacle {
-  const missing = cpus.difference(ledger.topology.online);
-  if (!missing.isEmpty) {
-    const plural = missing.size === 1 ? "CPU" : "CPUs";
-    const online = `not online on this node (online: ${ledger.topology.online})`;
-    return obstacle(`weka.io/cores-ids names ${plural} ${missing}, ${online}`, "invalid");
-  }
+  const missing = offlineOf(ledger, cpus);
+  if (missing !== undefined) return obstacle(`weka.io/cores-ids names ${missing}`, "invalid");
   const moved = displace(ledger, cpus);
   if (typeof moved === "string") {
     return obstacle(`needs CPUs ${cpus}, but of these ${moved} (${numbers(ledger)})`);
@@ -21,4 +18,11 @@ export function makeRoom(ledger: Ledger, { cpus }: PinnedClaim): Moved | Obstacl
     return obstacle(`needs CPUs ${cpus}, which would leave ${left} for the shared pool (${numbers(ledger)})`);
   }
   return moved;
+}
+
+/** `CPU 9, not online on this node (online: 0-7)`; undefined where all are online. */
+export function offlineOf({ topology: { online } }: Ledger, cpus: CpuSet): string | undefined {
+  const missing = cpus.difference(online);
+  if (missing.isEmpty) return undefined;
+  return `${missing.size === 1 ? "CPU" : "CPUs"} ${missing}, not online on this node (online: ${online})`;
 }

@@ -4,17 +4,18 @@
  * ever read from a file of our own.
  *
  * Who wins what, in this order:
- *  1. pinned containers get exactly what their pods name;
+ *  1. pinned containers get exactly what their pods name, as far as it is online;
  *  2. exclusive ones whose recorded CPUs are right (as many as claimed, online, nobody else's) keep them;
  *  3. the other exclusive ones are placed anew, within their recorded CPUs if possible, oldest first;
  *  4. what finds no room lives in the shared pool, degraded.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import type { Claim, ContainerRef, ExclusiveClaim, PinnedClaim } from "./claim.ts";
-import { type Assignment, Ledger, type Policy } from "./ledger.ts";
-import { makeRoom } from "./pin.ts";
-import { freeFor, shortage, spare, takeExclusive } from "./plan.ts";
+import type { Assignment } from "./assignment.ts";
+import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
+import { Ledger } from "./ledger.ts";
+import type { Policy } from "./policy.ts";
+import { isGood, pin, placeExclusive } from "./wanting.ts";
 
 /** One container as the runtime reports it. */
 export interface Found {
@@ -22,6 +23,8 @@ export interface Found {
   readonly claim: Claim;
   /** The CPU set in the runtime's record, if it names one. */
   readonly record?: CpuSet;
+  /** The memory nodes in the runtime's record, if it names some. */
+  readonly mems?: CpuSet;
   /** Nanoseconds since 1970; 0 where the runtime doesn't say (NRI before 0.10). */
   readonly createdAt: bigint;
   /** Created, and not running yet. */
@@ -35,15 +38,15 @@ type Of<C extends Claim> = Found & { readonly claim: C };
 /** The ledger that follows from what was found. Deterministic: the order of `found` doesn't matter. */
 export function recover(topology: Topology, policy: Policy, found: readonly Found[]): Ledger {
   const inOrder = [...found].sort(byAge);
-  let ledger = Ledger.empty(topology, policy).withAll(ofKind(inOrder, "shared").map((f) => assignment(f)));
-  for (const f of ofKind(inOrder, "pinned")) ledger = pin(ledger, f);
+  let ledger = Ledger.empty(topology, policy);
+  for (const f of inOrder) ledger = ledger.with(bare(f));
+  for (const f of ofKind(inOrder, "pinned")) ledger = pin(ledger, { ...bare(f), claim: f.claim });
   const misplaced: Of<ExclusiveClaim>[] = [];
   for (const f of ofKind(inOrder, "exclusive")) {
-    if (isRight(ledger, f)) ledger = ledger.with(assignment(f, f.record));
+    if (isRight(ledger, f)) ledger = ledger.with({ ...bare(f), grant: f.record });
     else misplaced.push(f);
   }
   for (const f of misplaced) ledger = placeAnew(ledger, f);
-  ledger.check();
   return ledger;
 }
 
@@ -59,32 +62,26 @@ function byAge(a: Found, b: Found): number {
   return a.container.id < b.container.id ? -1 : 1;
 }
 
-function pin(ledger: Ledger, f: Of<PinnedClaim>): Ledger {
-  const room = makeRoom(ledger, f.claim);
-  return ledger.with("why" in room ? assignment(f, CpuSet.empty, room.why) : assignment(f, f.claim.cpus));
-}
-
 function isRight(ledger: Ledger, f: Of<ExclusiveClaim>): f is Of<ExclusiveClaim> & { record: CpuSet } {
-  return f.record !== undefined && f.record.size === f.claim.count && f.claim.count <= spare(ledger) &&
-    f.record.isSubsetOf(freeFor(ledger, f.claim.forbidden));
+  return f.record?.size === f.claim.count && isGood(ledger, { ...bare(f), claim: f.claim }, f.record);
 }
 
+/** Found on more CPUs than it claims, it gets some of them; else its own and others. What is left over isn't kept. */
 function placeAnew(ledger: Ledger, f: Of<ExclusiveClaim>): Ledger {
-  const free = freeFor(ledger, f.claim.forbidden);
-  const own = free.intersection(f.record ?? CpuSet.empty);
-  const grant = takeExclusive(ledger, f.claim, own.size >= f.claim.count ? own : free);
-  return ledger.with(
-    grant === undefined ? assignment(f, CpuSet.empty, shortage(ledger, f.claim)) : assignment(f, grant),
-  );
+  const own = f.record !== undefined && f.record.size <= f.claim.count ? f.record : CpuSet.empty;
+  const within = f.record !== undefined && f.record.size > f.claim.count ? f.record : undefined;
+  const assignment = { ...bare(f), claim: f.claim, grant: own };
+  return placeExclusive(ledger, assignment, { within, keepRest: false });
 }
 
-function assignment(f: Found, grant = CpuSet.empty, degraded = f.degraded): Assignment {
+function bare(f: Found): Assignment {
   return {
     container: f.container,
     claim: f.claim,
-    grant,
+    grant: CpuSet.empty,
     ...(f.record === undefined ? {} : { record: f.record }),
+    ...(f.mems === undefined || f.claim.kind !== "exclusive" ? {} : { mems: f.mems }),
     ...(f.starting ? { starting: true } : {}),
-    ...(degraded === undefined ? {} : { degraded }),
+    ...(f.degraded === undefined ? {} : { degraded: f.degraded }),
   };
 }

@@ -1,34 +1,28 @@
 /** The container events: each asks the ledger, and writes what the ledger says into the reply. */
-import { create, toBinary } from "@bufbuild/protobuf";
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { assume, type Change, changes } from "../ledger/changes.ts";
-import { describe } from "../ledger/claim.ts";
-import type { Assignment, Ledger } from "../ledger/ledger.ts";
-import { admit, type Grant, type Plan, release, releaseSandbox, running, settle } from "../ledger/plan.ts";
+import type { Assignment } from "../ledger/assignment.ts";
+import { changeOf, type Sent, tell } from "../ledger/changes.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { admit } from "../ledger/plan.ts";
+import { running, settle } from "../ledger/progress.ts";
 import { type Refusal, refuse } from "../ledger/refusal.ts";
+import { release, releaseSandbox } from "../ledger/release.ts";
 import type { LogRecord } from "../log_record.ts";
-import {
-  CreateContainerResponseSchema,
-  type LinuxResources,
-  type PodSandbox,
-  StopContainerResponseSchema,
-  UpdateContainerResponseSchema,
-} from "./gen/nri_pb.ts";
+import type { PodSandbox } from "./gen/nri_pb.ts";
+import { growthMayWait, waitingForGrowth } from "./growth.ts";
+import { changeLogs, logOf, placedLogs, releasedLogs, warningsOf } from "./logs.ts";
 import type { Subject } from "./methods.ts";
-import { NEUTRAL, type Node, type Reply, type Served } from "./node.ts";
+import { NEUTRAL, type Node, type Served } from "./node.ts";
 import { readClaim, recordOf, refOf } from "./read_claim.ts";
-import { adjustmentOf, updatesOf } from "./write_reply.ts";
+import { createReply, stopReply } from "./write_reply.ts";
 
 /** Decides where a new container may run: an adjustment of it and updates of others, or a refusal. */
 export function createContainer(node: Node, { pod, container }: Subject): Served {
   const ref = refOf(pod, container);
-  const read = readClaim(pod, container);
+  const read = readClaim(pod, container, node.rules);
   if (read.kind === "refusal") return refused(node, read);
-  const warnings = read.warnings.map((message): LogRecord => ({
-    level: "warn",
-    message,
-    fields: { pod: describe(ref) },
-  }));
+  const warnings = warningsOf(read.warnings, ref);
+  if (read.kind === "unmanaged") return { node, reply: NEUTRAL, logs: warnings };
   if (node.phase !== "serving") {
     if (read.claim.kind === "shared") return { node, reply: NEUTRAL, logs: warnings };
     return refused(
@@ -36,10 +30,14 @@ export function createContainer(node: Node, { pod, container }: Subject): Served
       refuse(ref, "unavailable", "not synchronized with the runtime yet; it is tried again"),
     );
   }
-  const decision = admit(node.ledger, ref, read.claim, recordOf(container));
-  return decision.kind === "refusal"
-    ? refused(node, decision, warnings)
-    : granted(node, ref.id, decision, warnings);
+  const { claim, degraded } = read;
+  const decision = admit(node.ledger, { container: ref, claim, record: recordOf(container), degraded });
+  if (decision.kind === "refusal") return refused(node, decision, warnings);
+  const { next, grant } = decision;
+  const placed = next.assignments.get(ref.id);
+  const verb = node.dryRun ? "would place" : "placed";
+  const logs = placed === undefined ? [] : placedLogs(verb, next, placed, grant);
+  return answered(node, next, (sent) => createReply(grant, sent), [...warnings, ...logs]);
 }
 
 /**
@@ -53,7 +51,8 @@ export function startContainer(node: Node, { pod, container }: Subject): Served 
     return quiet({ ...node, ledger: settle(node.ledger, container.id) });
   }
   const ref = refOf(pod, container);
-  const read = readClaim(pod, container);
+  const read = readClaim(pod, container, node.rules);
+  if (read.kind === "unmanaged") return quiet(node);
   if (read.kind === "refusal" || read.claim.kind !== "shared") {
     return refused(
       node,
@@ -61,7 +60,7 @@ export function startContainer(node: Node, { pod, container }: Subject): Served 
     );
   }
   const record = recordOf(container);
-  const stray = { container: ref, claim: read.claim, grant: CpuSet.empty, starting: true } as const;
+  const stray: Assignment = { container: ref, claim: read.claim, grant: CpuSet.empty, starting: true };
   return quiet({ ...node, ledger: node.ledger.with(record === undefined ? stray : { ...stray, record }) });
 }
 
@@ -69,126 +68,79 @@ export function startContainer(node: Node, { pod, container }: Subject): Served 
 export function postStartContainer(node: Node, { container }: Subject): Served {
   if (node.phase !== "serving") return quiet(node);
   const ledger = running(node.ledger, container.id);
-  const own = node.dryRun ? [] : changes(ledger).filter(({ id }) => id === container.id);
-  return { ...quiet({ ...node, ledger }), owed: own };
+  const own = node.dryRun ? undefined : changeOf(ledger, container.id);
+  return { ...quiet({ ...node, ledger }), owed: own === undefined ? [] : [own] };
 }
 
-/**
- * The container's own CPUs are said again with every update, whoever asked for it: a request that
- * carries a set of its own would replace ours otherwise. NRI takes the container's own resources from
- * the last update that names it, so it goes last.
- */
-export function updateContainer(
-  node: Node,
-  { container, resources }: Subject & { readonly resources: LinuxResources | undefined },
-): Served {
-  const own = assignmentOf(node, container.id);
-  if (own === undefined) return quiet(node);
-  const cpus = node.ledger.effective(own);
-  const untouched = own.record === undefined && cpus.equals(node.topology.online) && !resources?.cpu?.cpus;
-  const others = changes(node.ledger, container.id);
-  const sent = cpus.isEmpty || untouched ? others : [...others, { id: container.id, cpus }];
-  return withUpdates(
-    node,
-    node.ledger,
-    sent,
-    (update) => toBinary(UpdateContainerResponseSchema, create(UpdateContainerResponseSchema, { update })),
-  );
-}
-
-/** A stopped container's CPUs go to the pool; those who may use them now are told in the same reply. */
+/** A stopped container's CPUs are free; who has waited for them is told in the same reply. */
 export function stopContainer(node: Node, { container }: Subject): Served {
   if (node.phase !== "serving") return quiet(node);
-  const own = assignmentOf(node, container.id);
-  const ledger = release(node.ledger, container.id);
-  return withUpdates(
-    node,
-    ledger,
-    changes(ledger),
-    (update) => toBinary(StopContainerResponseSchema, create(StopContainerResponseSchema, { update })),
-    releasedLogs(own),
-  );
+  const { ledger, logs } = released(node, (before) => release(before, container.id), [container.id]);
+  return answered(node, ledger, stopReply, logs);
 }
 
 /** Normally comes after a stop and finds nothing. Its reply carries no updates; the next one will. */
 export function removeContainer(node: Node, { container }: Subject): Served {
   if (node.phase !== "serving") return quiet(node);
-  const own = assignmentOf(node, container.id);
-  return { ...quiet({ ...node, ledger: release(node.ledger, container.id) }), logs: releasedLogs(own) };
+  const { ledger, logs } = released(node, (before) => release(before, container.id), [container.id]);
+  return { ...quiet({ ...node, ledger }), logs };
 }
 
 /** A container whose start failed is never reported as stopped: with its sandbox it is gone for certain. */
 export function stopPodSandbox(node: Node, pod: PodSandbox): Served {
-  return quiet(node.phase === "serving" ? { ...node, ledger: releaseSandbox(node.ledger, pod.id) } : node);
+  if (node.phase !== "serving") return quiet(node);
+  const ids = node.ledger.ofPod(pod.uid).map(({ container }) => container.id);
+  const { ledger, logs } = released(node, (before) => releaseSandbox(before, pod.id, pod.uid), ids);
+  return { ...quiet({ ...node, ledger }), logs };
 }
 
-function quiet(node: Node): Served {
+/** The ledger after some of `ids` have ended, and what is to be said of that: who left, and who got its due. */
+export function released(
+  { ledger: before }: Node,
+  release: (ledger: Ledger) => Ledger,
+  ids: readonly string[],
+): { ledger: Ledger; logs: LogRecord[] } {
+  const ledger = release(before);
+  const gone = ids.filter((id) => !ledger.assignments.has(id)).map((id) => before.assignments.get(id));
+  return { ledger, logs: [...gone.flatMap(releasedLogs), ...recoveredLogs(before, ledger)] };
+}
+
+/** Containers that had less than they claimed, and have it now. */
+export function recoveredLogs(before: Ledger, after: Ledger): LogRecord[] {
+  if (before === after) return [];
+  return before.wanting.flatMap(({ container: { id } }) => {
+    const now = after.assignments.get(id);
+    if (now === undefined || now.degraded !== undefined) return [];
+    return [
+      logOf("info", `no longer degraded: placed ${now.claim.kind}`, now.container, { cpus: `${now.grant}` }),
+    ];
+  });
+}
+
+export function quiet(node: Node): Served {
   return { node, reply: NEUTRAL, logs: [] };
 }
 
-function assignmentOf(node: Node, id: string): Assignment | undefined {
-  return node.phase === "serving" ? node.ledger.assignments.get(id) : undefined;
-}
-
-function granted(node: Node, id: string, plan: Plan, warnings: readonly LogRecord[]): Served {
-  const adjust = adjustmentOf(plan.grant);
-  const placed = plan.next.assignments.get(id);
-  const logs = placed === undefined
-    ? warnings
-    : [...warnings, placedLog(node.dryRun ? "would place" : "placed", plan.next, placed, plan.grant)];
-  return withUpdates(node, plan.next, changes(plan.next, id), (update) =>
-    toBinary(
-      CreateContainerResponseSchema,
-      create(CreateContainerResponseSchema, { update, ...(adjust === undefined ? {} : { adjust }) }),
-    ), logs);
-}
-
-function refused(node: Node, { reason, message }: Refusal, warnings: readonly LogRecord[] = []): Served {
+export function refused(
+  node: Node,
+  { reason, message }: Refusal,
+  warnings: readonly LogRecord[] = [],
+): Served {
   const logs = [...warnings, logOf("warn", `${node.dryRun ? "would refuse" : "refused"}: ${message}`)];
   return { node, reply: node.dryRun ? NEUTRAL : { kind: "refuse", reason, message }, logs };
 }
 
-function withUpdates(
+/** The answer to a call after which `ledger` holds: others are told of it, and it is taken for done. */
+function answered(
   node: Node,
   ledger: Ledger,
-  sent: readonly Change[],
-  encode: (update: ReturnType<typeof updatesOf>) => Uint8Array,
-  logs: readonly LogRecord[] = [],
+  encode: (sent: readonly Sent[]) => Uint8Array,
+  logs: readonly LogRecord[],
 ): Served {
-  const reply: Reply = node.dryRun ? NEUTRAL : { kind: "answer", payload: encode(updatesOf(sent)) };
-  const sentLogs = sent.map((change) => changeLog(ledger, change));
-  return { node: { ...node, ledger: assume(ledger, sent) }, reply, logs: [...logs, ...sentLogs] };
-}
-
-function changeLog(ledger: Ledger, { id, cpus }: Change): LogRecord {
-  const own = ledger.assignments.get(id);
-  const fields = {
-    pod: own === undefined ? "" : describe(own.container),
-    container: id,
-    cpus: cpus.toString(),
+  const told = tell(ledger, { growth: growthMayWait(node) });
+  return {
+    node: waitingForGrowth({ ...node, ledger: told.ledger }, told.waiting),
+    reply: node.dryRun ? NEUTRAL : { kind: "answer", payload: encode(told.sent) },
+    logs: [...logs, ...changeLogs(told.sent)],
   };
-  const forbidden = own?.grant.isEmpty && own.claim.kind !== "pinned" && own.claim.forbidden.intersects(cpus);
-  return forbidden
-    ? logOf("warn", "degraded: the shared pool has no CPU that the pod doesn't forbid", fields)
-    : logOf("debug", "update", fields);
-}
-
-function placedLog(verb: string, ledger: Ledger, placed: Assignment, grant: Grant): LogRecord {
-  return logOf("info", `${verb} ${placed.claim.kind}`, {
-    pod: describe(placed.container),
-    container: placed.container.id,
-    cpus: ledger.effective(placed).toString(),
-    ...(grant.mems === undefined ? {} : { mems: grant.mems.toString() }),
-    pool: ledger.sharedPool.toString(),
-  });
-}
-
-function releasedLogs(own: Assignment | undefined): LogRecord[] {
-  if (own === undefined) return [];
-  const fields = { pod: describe(own.container), container: own.container.id, cpus: own.grant.toString() };
-  return [logOf(own.grant.isEmpty ? "debug" : "info", `released ${own.claim.kind}`, fields)];
-}
-
-function logOf(level: LogRecord["level"], message: string, fields?: LogRecord["fields"]): LogRecord {
-  return fields === undefined ? { level, message } : { level, message, fields };
 }

@@ -1,16 +1,33 @@
 import type { Topology } from "../cpu/topology.ts";
 import type { Change } from "../ledger/changes.ts";
-import { Ledger, type Policy } from "../ledger/ledger.ts";
+import { Ledger } from "../ledger/ledger.ts";
+import type { Policy } from "../ledger/policy.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { SynchronizeRequest } from "./gen/nri_pb.ts";
 import { type Early, NOTHING_EARLY } from "./early.ts";
 import type { Phase } from "./lifecycle.ts";
+import type { Rules } from "./rules.ts";
+
+/** Since when containers wait for CPUs that they could have had; see `growth.ts`. */
+export interface Growth {
+  /** In the milliseconds of {@link Node.now}. */
+  readonly since: number;
+  /** When the host was last asked to bring it about. */
+  readonly askedAt?: number;
+}
 
 /** What the agent knows and stands for between two calls. Immutable. */
 export interface Node {
   readonly phase: Phase;
   readonly topology: Topology;
   readonly policy: Policy;
+  readonly rules: Rules;
+  /** Milliseconds for which growth of the shared pool may wait, so that several become one. */
+  readonly growDelay: number;
+  /** The growth that waits, if some does. */
+  readonly growth?: Growth;
+  /** The time of the last input, in milliseconds of any clock that never goes back. */
+  readonly now: number;
   /** True to the node only in phase `serving`; before that nothing is decided from it. */
   readonly ledger: Ledger;
   /** The parts of a Synchronize that isn't complete yet. */
@@ -48,16 +65,26 @@ export const NEUTRAL: Reply = { kind: "answer", payload: new Uint8Array() };
 /** What the administrator decides, as far as it changes what the agent does. */
 export interface Settings {
   readonly policy: Policy;
+  readonly rules: Rules;
+  /** Milliseconds. */
+  readonly growDelay: number;
   readonly dryRun: boolean;
 }
 
 /** A node that has heard of no container yet. */
-export function freshNode(topology: Topology, { policy, dryRun }: Settings, standby: boolean): Node {
+export function freshNode(
+  topology: Topology,
+  { policy, rules, growDelay, dryRun }: Settings,
+  standby: boolean,
+): Node {
   const ledger = Ledger.empty(topology, policy);
   return {
     phase: "disconnected",
     topology,
     policy,
+    rules,
+    growDelay,
+    now: 0,
     ledger,
     parts: [],
     untold: new Set(),

@@ -1,39 +1,65 @@
 /**
- * From a pod and a container, as NRI reports them, to what the container claims. The rules are
- * kubelet's static CPU manager's (Guaranteed pod, whole CPU limit equal to the request), decided per
- * container, plus this project's annotations, which are read from the pod.
+ * From a pod and a container, as NRI reports them, to what the container claims. The rules are kubelet's static CPU
+ * manager's (Guaranteed pod, whole CPU limit equal to the request), decided per container, plus this project's
+ * annotations, which are read from the pod.
  */
 import { CpuListError, CpuSet } from "../cpu/cpu_set.ts";
 import type { Claim, ContainerRef } from "../ledger/claim.ts";
 import { type Refusal, refuse } from "../ledger/refusal.ts";
-import type { Container, LinuxResources, PodSandbox } from "./gen/nri_pb.ts";
+import {
+  CORES_IDS,
+  cpuList,
+  CPUSET,
+  FORBID_CORE_IDS,
+  hear,
+  type Heard,
+  Misfit,
+  MOVABLE,
+  movable,
+  PLACEMENT,
+  placement,
+  type Said,
+  said,
+  unmanaged,
+} from "./annotations.ts";
+import type { Container, PodSandbox } from "./gen/nri_pb.ts";
+import { isGuaranteed } from "./qos.ts";
+import { lists, type Rules } from "./rules.ts";
+import { figuresOf, MAX_CPUS, wholeCpus, wholeLimit } from "./whole_cpus.ts";
 
-export const CORES_IDS = "weka.io/cores-ids";
-export const FORBID_CORE_IDS = "weka.io/forbid-core-ids";
-export const MOVABLE = "weka.io/movable";
-
-/** kubelet's cap on cpu shares (pkg/kubelet/cm: MaxShares). */
-const MAX_SHARES = 262144n;
-const SHARES_PER_CPU = 1024n;
 
 /** What a container claims, and what of its pod's annotations had to be ignored. */
 export interface ReadClaim {
   readonly kind: "claim";
   readonly claim: Claim;
   readonly warnings: readonly string[];
+  /** Why it is a shared claim although more was asked for. */
+  readonly degraded?: string;
 }
 
-/** The claim of `container`, or a refusal when the pod's `cores-ids` is not a CPU list. */
-export function readClaim(pod: PodSandbox, container: Container): ReadClaim | Refusal {
-  const coresIds = pod.annotations[CORES_IDS];
-  if (coresIds !== undefined) return readPinned(refOf(pod, container), coresIds);
-  const { forbidden, warnings } = readForbidden(pod);
-  const count = isGuaranteed(pod, container) ? wholeCpus(container.linux?.resources) : undefined;
-  const { movable, warnings: more } = readMovable(pod);
-  const claim: Claim = count === undefined
-    ? { kind: "shared", forbidden }
-    : { kind: "exclusive", count, forbidden, movable };
-  return { kind: "claim", claim, warnings: [...warnings, ...more] };
+/** The pod wants none of its CPUs decided, and may say so. */
+export interface Unmanaged {
+  readonly kind: "unmanaged";
+  readonly warnings: readonly string[];
+}
+
+/** The claim of `container`, or a refusal when what its pod demands can't be understood or isn't allowed. */
+export function readClaim(
+  pod: PodSandbox,
+  container: Container,
+  rules: Rules,
+): ReadClaim | Unmanaged | Refusal {
+  const ref = refOf(pod, container);
+  const { from: out, warnings } = hearUnmanaged(pod, container, rules);
+  const [pin] = said(pod, CORES_IDS, container.name);
+  if (out !== undefined && (pin === undefined || (out.own && !pin.own))) {
+    return { kind: "unmanaged", warnings };
+  }
+  if (out !== undefined && out.own === pin?.own) {
+    return refuse(ref, "invalid", `${pin.key} and ${out.key} contradict each other; remove one of the two`);
+  }
+  const read = pin === undefined ? readUnpinned(pod, container, rules) : readPinned(ref, pin, rules);
+  return read.kind === "refusal" ? read : { ...read, warnings: [...warnings, ...read.warnings] };
 }
 
 /** The names and ids by which the ledger knows a container. */
@@ -54,61 +80,69 @@ export function recordOf(container: Container): CpuSet | undefined {
   return cpus instanceof CpuListError || cpus.isEmpty ? undefined : cpus;
 }
 
-function readPinned(container: ContainerRef, text: string): ReadClaim | Refusal {
-  const cpus = CpuSet.parse(text);
-  if (cpus instanceof CpuListError) {
-    return refuse(container, "invalid", `${CORES_IDS} is not a CPU list: ${cpus}`);
+/** Whether the container asks to be left alone and may; `from` is then where. */
+function hearUnmanaged(pod: PodSandbox, container: Container, rules: Rules): Heard<true> {
+  const heard = hear(said(pod, CPUSET, container.name), unmanaged);
+  if (heard.from === undefined || lists(rules.unmanagedNamespaces, pod.namespace)) return heard;
+  const why = `${heard.from.key} is ignored, namespace ${pod.namespace} may not use it: ` +
+    "the node's unmanagedNamespaces doesn't list it";
+  return { value: undefined, from: undefined, warnings: [...heard.warnings, why] };
+}
+
+function readPinned(ref: ContainerRef, { key, text }: Said, rules: Rules): ReadClaim | Refusal {
+  if (!lists(rules.pinnedNamespaces, ref.namespace)) {
+    const why =
+      `namespace ${ref.namespace} may not use ${key}: the node's pinnedNamespaces doesn't list it; ` +
+      "remove the annotation, or have the namespace added";
+    return refuse(ref, "invalid", why);
   }
+  const cpus = cpuList(text);
+  if (cpus instanceof Misfit) return refuse(ref, "invalid", `${key} ${cpus.why}`);
   if (cpus.isEmpty) {
-    const why = `${CORES_IDS} is empty; name the CPUs as in "0,2-3", or remove the annotation`;
-    return refuse(container, "invalid", why);
+    const why = `${key} is empty; name the CPUs as in "0,2-3", or remove the annotation`;
+    return refuse(ref, "invalid", why);
   }
   return { kind: "claim", claim: { kind: "pinned", cpus }, warnings: [] };
 }
 
-function readForbidden(pod: PodSandbox): { forbidden: CpuSet; warnings: string[] } {
-  const forbidden = CpuSet.parse(pod.annotations[FORBID_CORE_IDS] ?? "");
-  if (!(forbidden instanceof CpuListError)) return { forbidden, warnings: [] };
-  return {
-    forbidden: CpuSet.empty,
-    warnings: [`${FORBID_CORE_IDS} is ignored, it is not a CPU list: ${forbidden}`],
-  };
+/** What is said of placing is listened to whatever the kind, so that a mistake shows at once. */
+function readUnpinned(pod: PodSandbox, container: Container, rules: Rules): ReadClaim | Refusal {
+  const forbid = hear(said(pod, FORBID_CORE_IDS, container.name), cpuList);
+  const place = hear(said(pod, PLACEMENT, container.name), placement);
+  const move = hear(said(pod, MOVABLE, container.name), movable);
+  const warnings = [...forbid.warnings, ...place.warnings, ...move.warnings];
+  const forbidden = forbid.value ?? CpuSet.empty;
+  const count = isGuaranteed(pod, container)
+    ? wholeCpus(figuresOf(container.linux?.resources?.cpu))
+    : undefined;
+  if (count === undefined || count === "ambiguous") {
+    const system = lists(rules.reservedNamespaces, pod.namespace) ? { system: true as const } : {};
+    const degraded = count === undefined ? {} : { degraded: AMBIGUOUS };
+    return { kind: "claim", claim: { kind: "shared", forbidden, ...system }, warnings, ...degraded };
+  }
+  if (count > MAX_CPUS) {
+    const why = `needs ${count} exclusive CPUs, but a node has ${MAX_CPUS} at most; lower its CPU limit`;
+    return refuse(refOf(pod, container), "invalid", why);
+  }
+  const wanted = {
+    kind: "exclusive",
+    count: Number(count),
+    forbidden,
+    movable: move.value ?? true,
+    placement: place.value ?? rules.placement,
+  } as const;
+  return { kind: "claim", claim: { ...wanted, ...podLimit(pod, wanted.count) }, warnings };
 }
 
-function readMovable(pod: PodSandbox): { movable: boolean; warnings: string[] } {
-  const text = pod.annotations[MOVABLE]?.trim() ?? "true";
-  if (text === "true" || text === "false") return { movable: text === "true", warnings: [] };
-  return { movable: true, warnings: [`${MOVABLE} is ignored, it must be "true" or "false"`] };
-}
+const AMBIGUOUS =
+  "without a CFS quota, kubelet's cap of 262144 CPU shares doesn't tell how many CPUs are asked for";
 
 /**
- * Whether the pod's QoS class is Guaranteed, which only shows in its cgroup parent: kubelet puts the
- * other classes below a `burstable` or `besteffort` group. Outside kubelet's tree (a bare CRI client) a
- * memory limit stands in for it.
+ * What the pod as a whole may use: with resources of the pod's own, kubelet gives each container the pod's figures.
+ * A limit below that of one of its containers isn't true any more, since kubelet lets no pod have it: containerd goes
+ * on telling what the pod was created with when its containers have grown since.
  */
-function isGuaranteed(pod: PodSandbox, container: Container): boolean {
-  const words = wordsBelowKubepods(pod.linux?.cgroupParent ?? "");
-  if (words !== undefined) return !words.includes("burstable") && !words.includes("besteffort");
-  return (container.linux?.resources?.memory?.limit?.value ?? 0n) > 0n;
-}
-
-/**
- * What follows the last `kubepods` in a cgroup path, for both drivers:
- * `/kubepods/burstable/pod1` and `/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice`.
- */
-function wordsBelowKubepods(cgroupParent: string): string[] | undefined {
-  const words = cgroupParent.split("/").flatMap((part) => part.replace(/\.slice$/, "").split("-"));
-  const at = words.lastIndexOf("kubepods");
-  return at < 0 ? undefined : words.slice(at + 1);
-}
-
-/** The number of CPUs when limit and request are the same whole number of CPUs. */
-function wholeCpus(resources: LinuxResources | undefined): number | undefined {
-  const quota = resources?.cpu?.quota?.value ?? 0n;
-  const period = resources?.cpu?.period?.value ?? 0n;
-  if (quota <= 0n || period <= 0n || quota % period !== 0n) return undefined;
-  const count = quota / period;
-  const shares = count * SHARES_PER_CPU;
-  const requested = resources?.cpu?.shares?.value ?? 0n;
-  return requested === (shares < MAX_SHARES ? shares : MAX_SHARES) ? Number(count) : undefined;
+function podLimit(pod: PodSandbox, count: number): { podLimit?: number } {
+  const limit = wholeLimit(figuresOf(pod.linux?.podResources?.cpu));
+  return limit === undefined || limit < count ? {} : { podLimit: limit };
 }

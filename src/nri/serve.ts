@@ -11,13 +11,13 @@ import {
   startContainer,
   stopContainer,
   stopPodSandbox,
-  updateContainer,
 } from "./containers.ts";
 import { noteEarly, NOTHING_EARLY } from "./early.ts";
 import { type ConfigureRequest, ConfigureResponseSchema } from "./gen/nri_pb.ts";
 import { advance, type Happening } from "./lifecycle.ts";
 import { type Call, eventMask, SUBSCRIBED } from "./methods.ts";
 import { NEUTRAL, type Node, type Reply, type Served } from "./node.ts";
+import { updateContainer } from "./update_container.ts";
 import { gather, neutralSynchronize, synchronize } from "./synchronize.ts";
 
 /** Deals with `call`, unless it may not come in the node's present phase. */

@@ -2,40 +2,30 @@
  * Synchronize: the runtime tells which containers it has, possibly in several messages, and the
  * ledger is rebuilt from that alone.
  */
-import { create, toBinary } from "@bufbuild/protobuf";
-import { CpuSet } from "../cpu/cpu_set.ts";
-import type { Topology } from "../cpu/topology.ts";
-import { assume, type Change, changes } from "../ledger/changes.ts";
-import { type Claim, describe } from "../ledger/claim.ts";
+import type { CpuSet } from "../cpu/cpu_set.ts";
+import { byOrder } from "../ledger/assignment.ts";
+import { type Change, changes, tell } from "../ledger/changes.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { release } from "../ledger/plan.ts";
-import { type Found, recover } from "../ledger/recover.ts";
-import { refuse } from "../ledger/refusal.ts";
+import { type Ground, rebase } from "../ledger/rebase.ts";
+import { recover } from "../ledger/recover.ts";
+import { release } from "../ledger/release.ts";
 import type { LogRecord } from "../log_record.ts";
 import { ProtocolError } from "../wire/errors.ts";
-import {
-  type Container,
-  ContainerState,
-  type PodSandbox,
-  PodSandboxSchema,
-  type SynchronizeRequest,
-  SynchronizeResponseSchema,
-} from "./gen/nri_pb.ts";
+import { recoveredLogs, released } from "./containers.ts";
 import { type Listing, NOTHING_EARLY, withEarly } from "./early.ts";
+import { findContainers } from "./find_containers.ts";
+import type { SynchronizeRequest } from "./gen/nri_pb.ts";
 import { advance } from "./lifecycle.ts";
+import { degradedLog } from "./logs.ts";
 import type { Node, Reply, Served } from "./node.ts";
-import { readClaim, recordOf, refOf } from "./read_claim.ts";
-import { updatesOf } from "./write_reply.ts";
+import { synchronizeReply } from "./write_reply.ts";
 
 /** More containers than any node has: kubelet's default is 110 pods, its largest tested is some hundreds. */
 const MAX_CONTAINERS = 65536;
 
 /** The answer of a Synchronize that changes nothing. */
 export function neutralSynchronize(more: boolean): Reply {
-  return {
-    kind: "answer",
-    payload: toBinary(SynchronizeResponseSchema, create(SynchronizeResponseSchema, { more })),
-  };
+  return { kind: "answer", payload: synchronizeReply([], more) };
 }
 
 /** A part that others will follow: kept, and answered with `more`. */
@@ -56,13 +46,11 @@ export function synchronize(node: Node, last: SynchronizeRequest): Served {
     containers: parts.flatMap((part) => part.containers),
   };
   const rebuilt = rebuild(node, listing);
-  const sent = changes(rebuilt.ledger);
-  const update = node.dryRun ? [] : updatesOf(sent);
-  const payload = toBinary(SynchronizeResponseSchema, create(SynchronizeResponseSchema, { update }));
+  const told = tell(rebuilt.ledger);
   return {
-    node: known({ ...node, untold: new Set() }, assume(rebuilt.ledger, sent)),
-    reply: { kind: "answer", payload },
-    logs: [...rebuilt.logs, summary("synchronized", rebuilt.ledger, sent.length)],
+    node: known({ ...node, untold: new Set() }, told.ledger),
+    reply: { kind: "answer", payload: synchronizeReply(node.dryRun ? [] : told.sent) },
+    logs: [...rebuilt.logs, summary("synchronized", rebuilt.ledger, told.sent.length)],
   };
 }
 
@@ -111,16 +99,30 @@ export function adoptClaims(node: Node, claims: CpuSet): Adopted {
 export function forgetEnded(node: Node, living: ReadonlySet<string>): Adopted {
   const left = [...node.untold].filter((id) => node.ledger.assignments.has(id));
   const ended = left.filter((id) => !living.has(id));
-  const ledger = ended.reduce((next, id) => release(next, id), node.ledger);
-  const logs = ended.map((id): LogRecord => ({
-    level: "info",
-    message: "released, its end wasn't told",
-    fields: { container: id },
-  }));
+  const { ledger, logs } = released(node, (before) => ended.reduce(release, before), ended);
   const untold = new Set(left.filter((id) => living.has(id)));
   return {
     node: { ...node, ledger, untold },
     owed: node.dryRun || ended.length === 0 ? [] : changes(ledger),
+    logs,
+  };
+}
+
+/** CPUs have gone offline or come back, or the administrator has decided otherwise. */
+export function adoptGround(node: Node, ground: Ground): Adopted {
+  const ledger = rebase(node.ledger, ground);
+  const degraded = ledger.wanting.filter((a) => {
+    const before = node.ledger.assignments.get(a.container.id);
+    return before?.degraded !== a.degraded;
+  });
+  const logs = [
+    ...degraded.map((assignment) => degradedLog(assignment, assignment.degraded ?? "")),
+    ...recoveredLogs(node.ledger, ledger),
+  ];
+  const { topology, policy } = ground;
+  return {
+    node: { ...node, topology, policy, ledger },
+    owed: node.dryRun || node.phase !== "serving" ? [] : changes(ledger),
     logs,
   };
 }
@@ -131,72 +133,19 @@ function adopted(node: Node, ledger: Ledger, logs: readonly LogRecord[]): Adopte
 }
 
 function known(node: Node, ledger: Ledger): Node {
-  return { ...node, parts: [], early: NOTHING_EARLY, ledger };
+  const { growth: _, ...rest } = node;
+  return { ...rest, parts: [], early: NOTHING_EARLY, ledger };
 }
 
 function rebuild(node: Node, listing: Listing): { ledger: Ledger; logs: LogRecord[] } {
-  const { found, logs } = findContainers(node.topology, withEarly(listing, node.early));
+  const { found, logs } = findContainers(node, withEarly(listing, node.early));
   const ledger = recover(node.topology, node.policy, found);
   return { ledger, logs: [...logs, ...degradedLogs(ledger)] };
 }
 
-type Finding = { found: Found[]; logs: LogRecord[] };
-
-function findContainers(topology: Topology, listing: Listing): Finding {
-  const pods = new Map(listing.pods.map((pod) => [pod.id, pod]));
-  const all: Finding = { found: [], logs: [] };
-  const unique = new Map(listing.containers.map((container) => [container.id, container]));
-  for (const container of unique.values()) {
-    if (container.state === ContainerState.CONTAINER_STOPPED) continue;
-    const { found, logs } = findContainer(topology, pods.get(container.podSandboxId), container);
-    all.found.push(...found);
-    all.logs.push(...logs);
-  }
-  return all;
-}
-
-function findContainer(topology: Topology, pod: PodSandbox | undefined, container: Container): Finding {
-  const ref = refOf(pod ?? create(PodSandboxSchema, { name: "unknown", namespace: "unknown" }), container);
-  const record = recordOf(container);
-  const base = {
-    container: ref,
-    createdAt: container.createdAt,
-    starting: container.state === ContainerState.CONTAINER_CREATED,
-    ...(record === undefined ? {} : { record }),
-  };
-  const read = pod === undefined
-    ? refuse(ref, "unavailable", "the runtime didn't list its pod")
-    : readClaim(pod, container);
-  if (read.kind === "refusal") {
-    // It runs already, so it can't be refused any more; it gets the pool until somebody mends its pod.
-    const claim = { kind: "shared", forbidden: CpuSet.empty } as const;
-    return { found: [{ ...base, claim, degraded: read.message }], logs: [] };
-  }
-  const logs = [...read.warnings, ...memoryWarnings(topology, read.claim, container)];
-  return {
-    found: [{ ...base, claim: read.claim }],
-    logs: logs.map((message) => ({ level: "warn", message, fields: { pod: describe(ref) } })),
-  };
-}
-
-/** Rewriting `cpuset.mems` of a live container would migrate its memory, so a wrong one is only reported. */
-function memoryWarnings(topology: Topology, claim: Claim, container: Container): string[] {
-  if (claim.kind !== "pinned") return [];
-  const wanted = topology.memoryNodesOf(claim.cpus);
-  const mems = container.linux?.resources?.cpu?.mems ?? "";
-  const single = topology.nodes.length < 2;
-  if (single || wanted.isEmpty || mems === wanted.toString()) return [];
-  return [`memory nodes not set to ${wanted}, recreate the pod`];
-}
-
 function degradedLogs(ledger: Ledger): LogRecord[] {
-  return [...ledger.assignments.values()].flatMap(({ container, degraded }) =>
-    degraded === undefined ? [] : [{
-      level: "warn",
-      message: `degraded to the shared pool: ${degraded}`,
-      fields: { pod: describe(container) },
-    }]
-  );
+  return ledger.assignments.values().filter(({ degraded }) => degraded !== undefined)
+    .sort(byOrder).map((assignment) => degradedLog(assignment, assignment.degraded ?? ""));
 }
 
 function summary(message: string, ledger: Ledger, updates: number): LogRecord {

@@ -1,31 +1,73 @@
-/** From decisions to NRI messages. Only the fields that change are set: absent means "as it is". */
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+/** From decisions to the bytes of NRI's replies. Only the fields that change are set: absent means "as it is". */
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Change } from "../ledger/changes.ts";
 import type { Grant } from "../ledger/plan.ts";
 import {
-  type ContainerAdjustment,
-  ContainerAdjustmentSchema,
-  type ContainerUpdate,
   ContainerUpdateSchema,
+  CreateContainerResponseSchema,
+  LinuxContainerUpdateSchema,
   type LinuxCPUSchema,
+  StopContainerResponseSchema,
+  SynchronizeResponseSchema,
+  UpdateContainerResponseSchema,
 } from "./gen/nri_pb.ts";
 
-/** The adjustment of a container that is being created; undefined when nothing needs adjusting. */
-export function adjustmentOf(grant: Grant): ContainerAdjustment | undefined {
-  if (grant.cpus === undefined && grant.mems === undefined) return undefined;
+type Updates = readonly Change[];
+
+/** The adjustment of a container that is being created, where something needs adjusting, and updates of others. */
+export function createReply({ cpus, mems }: Grant, updates: Updates): Uint8Array {
   const cpu: MessageInitShape<typeof LinuxCPUSchema> = {
-    cpus: grant.cpus?.toString() ?? "",
-    mems: grant.mems?.toString() ?? "",
+    cpus: cpus?.toString() ?? "",
+    mems: mems?.toString() ?? "",
   };
-  return create(ContainerAdjustmentSchema, { linux: { resources: { cpu } } });
+  const adjust = cpus === undefined && mems === undefined
+    ? {}
+    : { adjust: { linux: { resources: { cpu } } } };
+  const response = create(CreateContainerResponseSchema, adjust);
+  return withUpdates(
+    toBinary(CreateContainerResponseSchema, response),
+    CreateContainerResponseSchema.field.update.number,
+    updates,
+  );
 }
 
-/** The updates of other, already created containers, in the order in which they are to be applied. */
-export function updatesOf(changes: readonly Change[]): ContainerUpdate[] {
-  return changes.map(({ id, cpus }) =>
-    create(ContainerUpdateSchema, {
-      containerId: id,
-      linux: { resources: { cpu: { cpus: cpus.toString() } } },
-    })
-  );
+export function updateReply(updates: Updates): Uint8Array {
+  return withUpdates(new Uint8Array(), UpdateContainerResponseSchema.field.update.number, updates);
+}
+
+export function stopReply(updates: Updates): Uint8Array {
+  return withUpdates(new Uint8Array(), StopContainerResponseSchema.field.update.number, updates);
+}
+
+export function synchronizeReply(updates: Updates, more = false): Uint8Array {
+  const response = toBinary(SynchronizeResponseSchema, create(SynchronizeResponseSchema, { more }));
+  return withUpdates(response, SynchronizeResponseSchema.field.update.number, updates);
+}
+
+/**
+ * A message with repeated ContainerUpdates in `field`, in the order in which they are to be applied. Written field by
+ * field: hundreds of containers may follow the shared pool in one reply, and most of them get the same set, which is
+ * then encoded once.
+ */
+function withUpdates(message: Uint8Array, field: number, updates: Updates): Uint8Array {
+  if (updates.length === 0) return message;
+  const { containerId, linux } = ContainerUpdateSchema.field;
+  const encoded = new Map<CpuSet, Uint8Array>();
+  const writer = new BinaryWriter().raw(message);
+  for (const { id, cpus } of updates) {
+    let set = encoded.get(cpus);
+    if (set === undefined) encoded.set(cpus, set = linuxOf(cpus));
+    writer.tag(field, WireType.LengthDelimited).fork()
+      .tag(containerId.number, WireType.LengthDelimited).string(id)
+      .tag(linux.number, WireType.LengthDelimited).bytes(set)
+      .join();
+  }
+  return writer.finish();
+}
+
+function linuxOf(cpus: CpuSet): Uint8Array {
+  const linux = { resources: { cpu: { cpus: cpus.toString() } } };
+  return toBinary(LinuxContainerUpdateSchema, create(LinuxContainerUpdateSchema, linux));
 }

@@ -11,7 +11,7 @@ export function askInProcess(machine: MachineSpec): Ask {
   return (method, payload) => {
     const { bytes } = link.runtime.call(PLUGIN_SERVICE, method, payload);
     const began = performance.now();
-    const { agent, outputs } = step(link.agent, { kind: "received", bytes });
+    const { agent, outputs } = step(link.agent, { kind: "received", now: began, bytes });
     const took = performance.now() - began;
     link.agent = agent;
     for (const output of outputs) if (output.kind === "send") link.runtime.receive(output.bytes);

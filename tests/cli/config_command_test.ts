@@ -106,7 +106,14 @@ async function config(args: string[], env: Record<string, string> = {}) {
 }
 
 Deno.test("config prints what holds and where it comes from", async () => {
-  const { code, out, err } = await config(["--config", GOOD, "--system-reserved", "0"], {
+  const { code, out, err } = await config([
+    "--config",
+    GOOD,
+    "--system-reserved",
+    "0",
+    "--placement",
+    "spread",
+  ], {
     WEKA_CPUSET_RUN_DIR: "/run/x",
   });
   assert.deepEqual([code, err], [0, ""]);
@@ -114,6 +121,8 @@ Deno.test("config prints what holds and where it comes from", async () => {
     const line of [
       'systemReserved: "0"  # flag',
       "minShared: 2  # file",
+      "placement: spread  # flag",
+      "unmanagedNamespaces: []  # default",
       "  level: debug  # file",
       "  format: text  # default",
       "runDir: /run/x  # environment",

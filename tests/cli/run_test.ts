@@ -34,6 +34,7 @@ class Stage {
       sysfsRoot: SYSFS,
       criSockets: [`${dir}/none.sock`],
       runDir: `${dir}/run`,
+      growDelayMs: 0,
       ...settings.agent,
     });
     try {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { PLACEMENTS } from "../../src/cpu/placement.ts";
 import { formatConfig } from "../../src/config/format.ts";
 import { checkedLayer, flatLayer, type Mapping, resolve } from "../../src/config/layers.ts";
 import { parseYaml } from "../../src/config/parse.ts";
@@ -24,7 +25,17 @@ pluginName: weka-cpuset  # default
 pluginIndex: "05"  # environment
 dryRun: false  # default
 systemReserved: "1-3"  # flag
+strictReserved: false  # default
+reservedNamespaces:  # default
+  - kube-system
 minShared: 1  # default
+placement: packed  # default
+exclusiveMems: unset  # default
+isolatedCpus: ignore  # default
+pinnedNamespaces:  # default
+  - "*"
+unmanagedNamespaces: []  # default
+growDelayMs: 500  # default
 log:
   level: debug  # environment
   format: text  # default
@@ -53,6 +64,14 @@ const path = fc.oneof(
   fc.stringMatching(/^\/[^\p{Cc}]{0,40}$/u),
 );
 
+const namespaces = fc.array(
+  fc.oneof(
+    fc.constantFrom("*", "null", "no", "0"),
+    fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/),
+  ),
+  { maxLength: 5 },
+);
+
 const config: fc.Arbitrary<Config> = fc.record({
   socket: path,
   pluginName: fc.oneof(
@@ -62,7 +81,15 @@ const config: fc.Arbitrary<Config> = fc.record({
   pluginIndex: fc.stringMatching(/^[0-9]{2}$/),
   dryRun: fc.boolean(),
   systemReserved: fc.array(fc.nat(16383), { maxLength: 20 }).map((ids) => CpuSet.from(ids)),
+  strictReserved: fc.boolean(),
+  reservedNamespaces: namespaces,
   minShared: fc.integer({ min: 1, max: 8192 }),
+  placement: fc.constantFrom(...PLACEMENTS),
+  exclusiveMems: fc.constantFrom("unset", "local"),
+  isolatedCpus: fc.constantFrom("avoid", "prefer", "ignore"),
+  pinnedNamespaces: namespaces,
+  unmanagedNamespaces: namespaces,
+  growDelayMs: fc.integer({ min: 0, max: 60_000 }),
   log: fc.record({
     level: fc.constantFrom("debug", "info", "warn", "error"),
     format: fc.constantFrom("text", "json"),

@@ -30,6 +30,7 @@ for (const [text, tree] of TREES) {
 
 const MAPPING = "a configuration is a mapping of keys to values, as in key: value";
 const ANCHOR = "has an anchor (&) or an alias (*); write the value out";
+const BARE = 'has a bare * or &; write it in quotes, as in "*"';
 const TAG = "has a tag (!); write the plain value";
 const DEEP = "is nested too deeply; no key has so many levels";
 
@@ -44,6 +45,8 @@ const REFUSED: readonly [text: string, why: string][] = [
   ["a: &x 1", `line 1 ${ANCHOR}`],
   ["a: 1\nb: *x", `line 2 ${ANCHOR}`],
   ["a: 1\n*x : 2", `line 2 ${ANCHOR}`],
+  ["pinnedNamespaces: *", `line 1 ${BARE}`],
+  ["a: 1\npinnedNamespaces: [*, b]", `line 2 ${BARE}`],
   ["&x a: 1", `line 1 ${ANCHOR}`],
   ["&x\na: 1", `line 2 ${ANCHOR}`],
   ["a: 1\nb: &x", `line 2 ${ANCHOR}`],

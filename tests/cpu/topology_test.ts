@@ -1,13 +1,21 @@
 import assert from "node:assert/strict";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
-import { type Cpu, type NumaNode, Topology } from "../../src/cpu/topology.ts";
+import { type CpuPlace, type NumaNode, Topology } from "../../src/cpu/topology.ts";
 import { bigNode, type MachineSpec, topologyOf } from "../fixtures/sysfs.ts";
 
 const fourNodes: MachineSpec = { ...bigNode, coresPerNode: 2, threads: 1 }; // node k has the CPUs 2k and 2k + 1
 
 Deno.test("a CPU is known by its id, and its core by any of its threads", () => {
   const topology = topologyOf(bigNode);
-  assert.deepEqual(topology.cpu(41), { id: 41, core: 9, cacheGroup: 8, node: 1, socket: 0 });
+  assert.deepEqual(topology.cpu(41), {
+    id: 41,
+    core: 9,
+    cluster: 8,
+    cacheGroup: 8,
+    node: 1,
+    die: 0,
+    socket: 0,
+  });
   assert.equal(topology.cpu(64), undefined);
   assert.equal(`${topology.threadsOf(41)}`, "9,41");
   assert.equal(topology.threadsOf(9), topology.threadsOf(41));
@@ -15,8 +23,10 @@ Deno.test("a CPU is known by its id, and its core by any of its threads", () => 
   assert.deepEqual(topology.cores[9], {
     id: 9,
     core: 9,
+    cluster: 8,
     cacheGroup: 8,
     node: 1,
+    die: 0,
     socket: 0,
     threads: [9, 41],
   });
@@ -76,8 +86,8 @@ Deno.test("the CPUs of a node without memory and those of its neighbour need one
 
 Deno.test("groups that don't nest, or are misnamed, are a bug of who made them", () => {
   const node: NumaNode = { id: 0, cpus: CpuSet.of(0, 1), hasMemory: true, distances: new Map() };
-  const cpu: Cpu = { id: 0, core: 0, cacheGroup: 0, node: 0, socket: 0 };
-  const build = (second: Partial<Cpu>, nodes = [node]) =>
+  const cpu: CpuPlace = { id: 0, core: 0, cacheGroup: 0, node: 0, socket: 0 };
+  const build = (second: Partial<CpuPlace>, nodes = [node]) =>
     new Topology([cpu, { ...cpu, id: 1, ...second }], nodes);
   assert.equal(build({}).cores.length, 1);
   assert.throws(() => build({ socket: 1 }), /CPUs 0-1 differ in their socket/);

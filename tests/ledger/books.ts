@@ -1,11 +1,15 @@
 /** A ledger that is played with in tests: short names in, short texts out. */
 import assert from "node:assert/strict";
 import { CpuListError, CpuSet } from "../../src/cpu/cpu_set.ts";
-import { assume, changes } from "../../src/ledger/changes.ts";
+import { tell } from "../../src/ledger/changes.ts";
 import type { Claim, ContainerRef } from "../../src/ledger/claim.ts";
-import { Ledger, type Policy } from "../../src/ledger/ledger.ts";
-import { admit, type Plan, release, running, settle } from "../../src/ledger/plan.ts";
+import { Ledger } from "../../src/ledger/ledger.ts";
+import { admit, type Plan } from "../../src/ledger/plan.ts";
+import type { Policy } from "../../src/ledger/policy.ts";
+import { running, settle } from "../../src/ledger/progress.ts";
+import { recover } from "../../src/ledger/recover.ts";
 import type { Refusal } from "../../src/ledger/refusal.ts";
+import { release } from "../../src/ledger/release.ts";
 import { type MachineSpec, topologyOf } from "../fixtures/sysfs.ts";
 import { DEFAULT_POLICY } from "../fixtures/policy.ts";
 
@@ -32,6 +36,7 @@ export const exclusive = (count: number, forbidden = "", movable = true): Claim 
   count,
   forbidden: cpus(forbidden),
   movable,
+  placement: "packed",
 });
 export const shared = (forbidden = ""): Claim => ({ kind: "shared", forbidden: cpus(forbidden) });
 
@@ -56,11 +61,35 @@ export class Books {
   }
 
   decide(name: string, claim: Claim, record?: string): Plan | Refusal {
-    return admit(this.ledger, ref(name), claim, record === undefined ? undefined : cpus(record));
+    return admit(this.ledger, {
+      container: ref(name),
+      claim,
+      record: record === undefined ? undefined : cpus(record),
+    });
   }
 
   end(name: string): void {
     this.#adopt(release(this.ledger, name));
+  }
+
+  /** Takes another ledger over, and tells everybody whom it concerns. */
+  adopt(next: Ledger): void {
+    this.#adopt(next);
+  }
+
+  /** The ledger that follows from these running containers and their records, the oldest first. */
+  recovered(found: readonly (readonly [name: string, claim: Claim, record: string])[]): void {
+    const { topology, policy } = this.ledger;
+    this.#adopt(recover(
+      topology,
+      policy,
+      found.map(([name, claim, record], i) => ({
+        container: ref(name),
+        claim,
+        record: cpus(record),
+        createdAt: BigInt(i + 1),
+      })),
+    ));
   }
 
   /** The container starts: its creation can't be undone any more. */
@@ -81,9 +110,9 @@ export class Books {
   }
 
   #adopt(next: Ledger, except?: string): void {
-    const sent = changes(next, except);
-    this.sent = sent.map(({ id, cpus }) => `${id}=${cpus}`);
-    this.ledger = assume(next, sent);
+    const told = tell(next, except === undefined ? {} : { id: except });
+    this.sent = told.sent.map(({ id, cpus }) => `${id}=${cpus}`);
+    this.ledger = told.ledger;
     this.ledger.check();
   }
 }

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { bigNode, topologyOf, twoCpuVm } from "../fixtures/sysfs.ts";
-import { admit, release } from "../../src/ledger/plan.ts";
+import { admit } from "../../src/ledger/plan.ts";
+import { release } from "../../src/ledger/release.ts";
 import { Books, cpus, exclusive, pinned, ref, shared } from "./books.ts";
 
 // bigNode: 2 sockets, 4 NUMA nodes of 8 cores; threads of a core are N and N+32; node k has 8k..8k+7 and its siblings.
@@ -128,7 +129,10 @@ Deno.test("a second try that comes before the end of the failed first one inheri
   const books = new Books(bigNode);
   books.create("db", exclusive(2));
   books.create("pin", pinned("1"));
-  const again = admit(books.ledger, { ...ref("pin"), id: "pin-2" }, pinned("1"));
+  const again = admit(books.ledger, {
+    container: { ...ref("pin"), id: "pin-2" },
+    claim: pinned("1"),
+  });
   assert(again.kind === "plan");
   const afterOld = release(again.next, "pin");
   assert.equal(afterOld, again.next, "the late end of the first try changes nothing");
@@ -147,7 +151,9 @@ Deno.test("whatever has to move: all or nothing, nobody else changes, old places
     const books = new Books(bigNode);
     books.create("s", shared());
     counts.forEach((count, i) => books.create(`e${i}`, exclusive(count)));
-    const before = new Map([...books.ledger.assignments].map(([id, { grant }]) => [id, grant]));
+    const before = new Map(
+      books.ledger.assignments.values().map(({ container, grant }) => [container.id, grant]),
+    );
     const claimed = books.ledger.claimed;
     const wanted = CpuSet.from(ids);
     const said = books.create("pin", pinned(`${wanted}`));

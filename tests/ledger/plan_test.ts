@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { bigNode, twoCpuVm } from "../fixtures/sysfs.ts";
-import { admit, release } from "../../src/ledger/plan.ts";
+import { admit } from "../../src/ledger/plan.ts";
+import { release } from "../../src/ledger/release.ts";
 import { Books, cpus, exclusive, pinned, ref, shared } from "./books.ts";
 
 // bigNode: 2 sockets, 4 NUMA nodes of 8 cores; threads of a core are N and N+32; node k has 8k..8k+7 and its siblings.
@@ -146,7 +147,7 @@ Deno.test("a restarted container supersedes its predecessor and gets the same CP
   const before = books.create("db", exclusive(3));
   books.create("third", exclusive(2));
   const again = { ...ref("db"), id: "db-2" };
-  const decision = admit(books.ledger, again, exclusive(3));
+  const decision = admit(books.ledger, { container: again, claim: exclusive(3) });
   assert(decision.kind === "plan");
   assert.equal(decision.grant.cpus?.toString(), before);
   assert.equal(decision.next.assignments.get("db"), undefined);
@@ -156,7 +157,7 @@ Deno.test("a restarted container supersedes its predecessor and gets the same CP
 Deno.test("a restarted container that claims more is placed anew, without its predecessor in the way", () => {
   const books = new Books(twoCpuVm, { minShared: 0 });
   books.create("db", exclusive(1));
-  const decision = admit(books.ledger, { ...ref("db"), id: "db-2" }, exclusive(2));
+  const decision = admit(books.ledger, { container: { ...ref("db"), id: "db-2" }, claim: exclusive(2) });
   assert(decision.kind === "plan");
   assert.equal(decision.grant.cpus?.toString(), "0-1");
 });
@@ -164,8 +165,8 @@ Deno.test("a restarted container that claims more is placed anew, without its pr
 Deno.test("containers of pods without a uid supersede nobody", () => {
   const books = new Books(bigNode);
   const nameless = (id: string) => ({ ...ref("x"), id, podUid: "" });
-  const one = admit(books.ledger, nameless("1"), exclusive(2));
+  const one = admit(books.ledger, { container: nameless("1"), claim: exclusive(2) });
   assert(one.kind === "plan");
-  const two = admit(one.next, nameless("2"), exclusive(2));
+  const two = admit(one.next, { container: nameless("2"), claim: exclusive(2) });
   assert(two.kind === "plan" && two.next.assignments.size === 2);
 });

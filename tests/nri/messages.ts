@@ -11,6 +11,8 @@ import {
 /** What a test wants of a pod and its one container; CPU figures as kubelet sends them. */
 export interface Wanted {
   name?: string;
+  /** The container's own name. */
+  container?: string;
   namespace?: string;
   annotations?: Record<string, string>;
   cgroupParent?: string;
@@ -20,6 +22,9 @@ export interface Wanted {
   quota?: bigint;
   period?: bigint;
   memory?: bigint;
+  /** What the pod as a whole may use, as kubelet tells it. */
+  podQuota?: bigint;
+  podPeriod?: bigint;
   /** The set in the record. */
   record?: string;
   mems?: string;
@@ -35,7 +40,7 @@ export function podOf(wanted: Wanted = {}): PodSandbox {
     uid: `uid-${name}`,
     namespace: wanted.namespace ?? "ns",
     annotations: wanted.annotations ?? {},
-    linux: { cgroupParent: wanted.cgroupParent ?? defaultParent(wanted) },
+    linux: { cgroupParent: wanted.cgroupParent ?? defaultParent(wanted), ...podResourcesOf(wanted) },
   });
 }
 
@@ -44,7 +49,7 @@ export function containerOf(wanted: Wanted = {}): Container {
   return create(ContainerSchema, {
     id: `id-${wanted.name ?? "p"}`,
     podSandboxId: `sandbox-${wanted.name ?? "p"}`,
-    name: "c",
+    name: wanted.container ?? "c",
     state: wanted.state ?? ContainerState.CONTAINER_RUNNING,
     createdAt: wanted.createdAt ?? 0n,
     linux: {
@@ -64,6 +69,11 @@ export function containerOf(wanted: Wanted = {}): Container {
 
 function defaultParent(wanted: Wanted): string {
   return wanted.cpus === undefined ? "/kubepods/besteffort/pod1" : "/kubepods/pod1";
+}
+
+function podResourcesOf({ podQuota, podPeriod = 100_000n }: Wanted) {
+  if (podQuota === undefined) return {};
+  return { podResources: { cpu: { quota: { value: podQuota }, period: { value: podPeriod } } } };
 }
 
 function cpuOf({ cpus, shares, quota, period }: Wanted): Pick<Wanted, "shares" | "quota" | "period"> {

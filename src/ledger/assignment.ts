@@ -1,0 +1,48 @@
+import type { CpuSet } from "../cpu/cpu_set.ts";
+import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
+
+/** One container that the agent places. */
+export interface Assignment {
+  readonly container: ContainerRef;
+  readonly claim: Claim;
+  /** The CPUs granted to a pinned or exclusive claim; empty for a container that lives in the shared pool. */
+  readonly grant: CpuSet;
+  /**
+   * The set in the runtime's record: last reported by the runtime, or last answered to it. Absent: the
+   * record names no CPUs, so the container may run on all of them.
+   */
+  readonly record?: CpuSet;
+  /** The memory nodes that an exclusive container is bound to, once and for all; absent: none. */
+  readonly mems?: CpuSet;
+  /**
+   * Between its creation and its first moment of running the runtime may lose an update, or change only its
+   * record: what is sent meanwhile isn't taken for done.
+   */
+  readonly starting?: true;
+  /**
+   * Of a pinned container that hasn't started yet: who was moved for it, and from where. Should its creation
+   * fail, they go back.
+   */
+  readonly displaced?: readonly Displaced[];
+  /** Why a container has less than it claims: one clause for people. */
+  readonly degraded?: string;
+  /** Its place in the order of admissions; given by the ledger. */
+  readonly order?: number;
+}
+
+/** An exclusive container that was moved, and the CPUs that it had. */
+export interface Displaced {
+  readonly id: string;
+  readonly from: CpuSet;
+}
+
+export type ExclusiveAssignment = Assignment & { readonly claim: ExclusiveClaim };
+
+export function isExclusive(assignment: Assignment): assignment is ExclusiveAssignment {
+  return assignment.claim.kind === "exclusive";
+}
+
+/** Oldest first. */
+export function byOrder(a: Assignment, b: Assignment): number {
+  return (a.order ?? 0) - (b.order ?? 0);
+}

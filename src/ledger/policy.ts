@@ -1,0 +1,18 @@
+import type { CpuSet } from "../cpu/cpu_set.ts";
+
+/** What the node's administrator decides about its CPUs. */
+export interface Policy {
+  /** CPUs that are never given exclusively (kubelet's meaning of "reserved"). */
+  readonly systemReserved: CpuSet;
+  /** Reserved CPUs are left out of the shared pool too, except for the system's own containers. */
+  readonly strictReserved: boolean;
+  /** The shared pool never falls below this many CPUs by an admission. */
+  readonly minShared: number;
+  /**
+   * Memory nodes of exclusive containers: left `unset`, so that they can be moved anywhere, or those `local` to
+   * their CPUs, and then they are moved only within them.
+   */
+  readonly exclusiveMems: "unset" | "local";
+  /** CPUs that the kernel keeps its scheduler off (isolcpus): what exclusive claims think of them. */
+  readonly isolatedCpus: "avoid" | "prefer" | "ignore";
+}

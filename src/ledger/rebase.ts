@@ -1,0 +1,54 @@
+/**
+ * The same containers on another ground: CPUs have gone offline or come back, or the administrator has decided
+ * otherwise. Whoever can stay stays.
+ *
+ *  1. pinned containers keep those of their CPUs that are online; one that has none left lives in the pool;
+ *  2. exclusive ones whose CPUs are all still good keep them, the oldest first;
+ *  3. pinned ones whose CPUs are back get them;
+ *  4. the other exclusive ones are placed anew, keeping what they can; where there is no room they keep what is left
+ *     of theirs, *degraded*: fewer CPUs of one's own are worth more than a crowded pool;
+ *  5. whoever had less than it claims is tried again.
+ */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import type { Topology } from "../cpu/topology.ts";
+import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
+import { Ledger } from "./ledger.ts";
+import { offlineOf } from "./pin.ts";
+import type { Policy } from "./policy.ts";
+import { isGood, placeExclusive, servePinned, serveWanting } from "./wanting.ts";
+
+export interface Ground {
+  readonly topology: Topology;
+  readonly policy: Policy;
+  /** The kernel has struck the CPUs that went offline from every set, for good (cgroup v1). */
+  readonly struck?: boolean;
+}
+
+/** The ledger of the same containers on `ground`. */
+export function rebase(ledger: Ledger, { topology, policy, struck = false }: Ground): Ledger {
+  const before = ledger.assignments.values().sort(byOrder);
+  const all = struck ? before.map((assignment) => withoutOffline(assignment, topology.online)) : before;
+  const empty = ledger.recent.reduce((next, r) => next.remembering(r), Ledger.empty(topology, policy));
+  const bare = all.reduce((next, assignment) => next.with({ ...assignment, grant: CpuSet.empty }), empty);
+  const pinned = all.reduce((next, assignment) => keepPinned(next, assignment), bare);
+  const holders = all.filter((a): a is ExclusiveAssignment => isExclusive(a) && !a.grant.isEmpty);
+  const kept = holders.reduce((next, a) => isGood(next, a, a.grant, 1) ? next.with(a) : next, pinned);
+  const spoilt = holders.filter(({ container }) => kept.assignments.get(container.id)?.grant.isEmpty);
+  return serveWanting(spoilt.reduce((next, a) => placeExclusive(next, a), servePinned(kept)));
+}
+
+function keepPinned(ledger: Ledger, assignment: Assignment): Ledger {
+  const { claim, grant } = assignment;
+  if (claim.kind !== "pinned" || grant.isEmpty) return ledger;
+  const missing = offlineOf(ledger, claim.cpus);
+  return ledger.with({
+    ...assignment,
+    grant: grant.intersection(ledger.topology.online),
+    ...(missing === undefined ? {} : { degraded: `weka.io/cores-ids names ${missing}` }),
+  });
+}
+
+function withoutOffline({ record, ...rest }: Assignment, online: CpuSet): Assignment {
+  const left = record?.intersection(online);
+  return left === undefined || left.isEmpty ? rest : { ...rest, record: left };
+}

@@ -1,0 +1,31 @@
+/** The end of containers: what they held is free, for those who have waited for it first. */
+import { isExclusive } from "./assignment.ts";
+import type { Ledger } from "./ledger.ts";
+import { moveBack } from "./move.ts";
+import { serveWanting } from "./wanting.ts";
+
+/**
+ * The ledger after a container has stopped, was removed, or was never started: then those who were moved for it
+ * go back. Unknown ids are harmless.
+ */
+export function release(ledger: Ledger, id: string): Ledger {
+  return serveWanting(leave(ledger, id));
+}
+
+/** The ledger without all containers of a sandbox: it has ended, and so have they, said or unsaid. */
+export function releaseSandbox(ledger: Ledger, sandboxId: string, podUid: string): Ledger {
+  const known = podUid === "" ? [] : ledger.ofPod(podUid);
+  // Whose pod nobody has told of is known by its sandbox only.
+  const ended = [...known, ...ledger.ofPod("")].filter(({ container }) => container.sandboxId === sandboxId);
+  const next = ended.reduce((next, { container }) => leave(next, container.id), ledger).forgetting(podUid);
+  return next === ledger ? ledger : serveWanting(next);
+}
+
+function leave(ledger: Ledger, id: string): Ledger {
+  const gone = ledger.assignments.get(id);
+  if (gone === undefined) return ledger;
+  const { container: { podUid, name }, grant, displaced = [] } = gone;
+  const next = moveBack(ledger.without(id), displaced);
+  const returns = isExclusive(gone) && !grant.isEmpty && podUid !== "";
+  return returns ? next.remembering({ podUid, name, cpus: grant }) : next;
+}

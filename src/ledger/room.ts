@@ -1,0 +1,96 @@
+/** Room for an exclusive claim: which CPUs it may choose from, how many may leave the pool, and the choice. */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { footprint, misfit } from "../cpu/footprint.ts";
+import { retake } from "../cpu/retake.ts";
+import { take, type TakeRequest } from "../cpu/take.ts";
+import type { Topology } from "../cpu/topology.ts";
+import type { ContainerRef, ExclusiveClaim } from "./claim.ts";
+import type { Ledger } from "./ledger.ts";
+import { countFree, numbers } from "./refusal.ts";
+
+/** CPUs an exclusive claim may choose from. */
+export function freeFor(ledger: Ledger, forbidden: CpuSet): CpuSet {
+  return ledger.sharedPool.difference(ledger.policy.systemReserved).difference(forbidden);
+}
+
+/** How many CPUs may still leave the shared pool. */
+export function spare(ledger: Ledger): number {
+  return Math.max(0, ledger.sharedPool.size - ledger.policy.minShared);
+}
+
+/** The CPUs that are at home on these memory nodes; all of them where it names none. */
+export function cpusNear(topology: Topology, mems: CpuSet | undefined): CpuSet {
+  if (mems === undefined) return topology.online;
+  const near = topology.nodes.filter(({ cpus }) => topology.memoryNodesOf(cpus).isSubsetOf(mems));
+  return CpuSet.unionOf(near.map(({ cpus }) => cpus));
+}
+
+/** Whether what the claim would keep from others, `cpus` and maybe more, leaves enough for the shared pool. */
+export function leavesEnough(ledger: Ledger, { placement }: ExclusiveClaim, cpus: CpuSet): boolean {
+  const left = ledger.sharedPool.difference(footprint(ledger.topology, cpus, placement)).size;
+  return left >= ledger.policy.minShared || left === ledger.sharedPool.size;
+}
+
+/**
+ * The CPUs for an exclusive claim, out of `free`: unless there are too few, or the shared pool would fall below its
+ * minimum. With `own`, CPUs that it has now and that nobody else holds in this ledger, it keeps what it can.
+ */
+export function takeExclusive(
+  ledger: Ledger,
+  container: ContainerRef,
+  claim: ExclusiveClaim,
+  free: CpuSet,
+  own = CpuSet.empty,
+): CpuSet | undefined {
+  if (claim.count > spare(ledger)) return undefined;
+  const request = requestOf(ledger, container, claim, free);
+  const cpus = own.isEmpty ? take(request) : retake({ ...request, own });
+  return cpus !== undefined && leavesEnough(ledger, claim, cpus) ? cpus : undefined;
+}
+
+/** What is asked of the take ladder on behalf of a claim. */
+export function requestOf(
+  { topology, policy, claimed, recent }: Ledger,
+  { podUid, name }: ContainerRef,
+  { count, placement }: ExclusiveClaim,
+  free: CpuSet,
+): TakeRequest {
+  const others = recent.filter((r) => r.podUid !== podUid || r.name !== name).map(({ cpus }) => cpus);
+  return {
+    topology,
+    free,
+    claimed,
+    count,
+    placement,
+    ...(others.length === 0 ? {} : { reluctant: CpuSet.unionOf(others) }),
+    ...(policy.isolatedCpus === "avoid" ? { lastResort: topology.isolated } : {}),
+    ...(policy.isolatedCpus === "prefer" ? { preferred: topology.isolated } : {}),
+  };
+}
+
+/** Why there is no room for an exclusive claim: `needs 8 exclusive CPUs, 6 are free (…)`. */
+export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
+  const { count, forbidden: named, placement } = claim;
+  const wanted = `${count} exclusive ${count === 1 ? "CPU" : "CPUs"}`;
+  const candidates = freeFor(ledger, named);
+  const unfit = misfit(ledger.topology, placement, count, candidates);
+  const free = Math.min(candidates.size, spare(ledger));
+  const forbidden = named.intersection(ledger.topology.online);
+  const suffix = forbidden.isEmpty ? "" : `; ${forbidden.size} forbidden by the pod`;
+  const why = unfit === undefined || free < count ? countFree(free) : `but ${unfit}`;
+  return `needs ${wanted}, ${why} (${numbers(ledger)}${suffix})`;
+}
+
+/** Why a claim would take more than its pod has been given for all its containers; undefined where it doesn't. */
+export function overPodLimit(
+  ledger: Ledger,
+  container: ContainerRef,
+  claim: ExclusiveClaim,
+): string | undefined {
+  if (claim.podLimit === undefined) return undefined;
+  const others = ledger.ofPod(container.podUid).filter((a) => a.container.id !== container.id);
+  const used = others.reduce((sum, a) => sum + (a.claim.kind === "exclusive" ? a.grant.size : 0), 0);
+  if (used + claim.count <= claim.podLimit) return undefined;
+  return `needs ${claim.count} exclusive CPUs, but its pod's limit is ${claim.podLimit}, ` +
+    `and its other containers have ${used} of them`;
+}

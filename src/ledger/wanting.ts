@@ -1,0 +1,101 @@
+/**
+ * Containers that have less than they claim: served as soon as that can be. Pinned ones first, since only certain CPUs
+ * will do for them; then the oldest.
+ */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { footprint, ownsCores } from "../cpu/footprint.ts";
+import type { Topology } from "../cpu/topology.ts";
+import { type Assignment, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
+import type { ExclusiveClaim, PinnedClaim } from "./claim.ts";
+import type { Ledger } from "./ledger.ts";
+import { makeRoom, offlineOf } from "./pin.ts";
+import { cpusNear, freeFor, overPodLimit, shortage, takeExclusive } from "./room.ts";
+
+/** The ledger in which everybody who has less than it claims has been tried again. */
+export function serveWanting(ledger: Ledger): Ledger {
+  return serveExclusive(servePinned(ledger));
+}
+
+/** The ledger in which pinned containers have all their CPUs that are online and can be had. */
+export function servePinned(ledger: Ledger): Ledger {
+  return ledger.wanting.reduce((next, { container: { id } }) => {
+    const assignment = next.assignments.get(id);
+    return assignment?.claim.kind === "pinned" ? pin(next, { ...assignment, claim: assignment.claim }) : next;
+  }, ledger);
+}
+
+function serveExclusive(ledger: Ledger): Ledger {
+  return ledger.wanting.filter(isExclusive).reduce((next, assignment) => {
+    const served = placeExclusive(next, assignment);
+    return served.assignments.get(assignment.container.id)?.degraded === undefined ? served : next;
+  }, ledger);
+}
+
+/**
+ * Whether an exclusive container could stay on `cpus`: nobody else's, not reserved, and leaving at least `floor` CPUs
+ * for the pool.
+ */
+export function isGood(
+  ledger: Ledger,
+  { container, claim }: ExclusiveAssignment,
+  cpus: CpuSet,
+  floor = ledger.policy.minShared,
+): boolean {
+  const others = ledger.without(container.id);
+  const free = freeFor(others, CpuSet.empty);
+  return cpus.isSubsetOf(free.difference(claim.forbidden)) &&
+    footprint(ledger.topology, cpus, claim.placement).isSubsetOf(free) &&
+    others.sharedPool.size - cpus.size >= floor;
+}
+
+/** How an exclusive container is placed anew. */
+export interface Anew {
+  /** Only on these CPUs, if that can be. */
+  readonly within?: CpuSet | undefined;
+  /** Where there is no room it keeps those of its CPUs that are still good; else it lives in the shared pool. */
+  readonly keepRest: boolean;
+}
+
+/**
+ * The ledger in which an exclusive container has the CPUs that it claims, with as many as can be of those of its
+ * grant; where there is no room it is degraded, and it says why.
+ */
+export function placeExclusive(
+  ledger: Ledger,
+  assignment: ExclusiveAssignment,
+  { within, keepRest }: Anew = { keepRest: true },
+): Ledger {
+  const { container, claim, mems, grant } = assignment;
+  const { degraded: _, ...whole } = assignment;
+  const others = ledger.without(container.id);
+  const free = freeFor(others, claim.forbidden).intersection(cpusNear(ledger.topology, mems));
+  const own = ownable(ledger.topology, claim, grant.intersection(free), free);
+  const over = overPodLimit(others, container, claim);
+  const choose = (from: CpuSet) => takeExclusive(others, container, claim, from, own);
+  const chosen = over !== undefined
+    ? undefined
+    : (within && choose(within.intersection(free))) ?? choose(free);
+  if (chosen !== undefined) return ledger.with({ ...whole, grant: chosen });
+  const kept = keepRest && own.size < others.sharedPool.size ? own : CpuSet.empty;
+  const has = kept.isEmpty ? "" : `; it has ${kept}`;
+  return ledger.with({ ...whole, grant: kept, degraded: (over ?? shortage(others, claim)) + has });
+}
+
+/** Those of `own` that the claim may keep: where it has its cores to itself, nobody else may be on them. */
+function ownable(topology: Topology, { placement }: ExclusiveClaim, own: CpuSet, free: CpuSet): CpuSet {
+  if (!ownsCores(placement)) return own;
+  return CpuSet.from(own.toArray().filter((id) => topology.threadsOf(id).isSubsetOf(free)));
+}
+
+/** The ledger in which a pinned container has those of its CPUs that are online and can be had. */
+export function pin(ledger: Ledger, assignment: Assignment & { readonly claim: PinnedClaim }): Ledger {
+  const { claim, grant } = assignment;
+  const { degraded: _, ...whole } = assignment;
+  const cpus = claim.cpus.intersection(ledger.topology.online);
+  const missing = offlineOf(ledger, claim.cpus);
+  const less = missing === undefined ? {} : { degraded: `weka.io/cores-ids names ${missing}` };
+  if (cpus.equals(grant)) return ledger.with({ ...whole, ...less });
+  const room = makeRoom(ledger, { kind: "pinned", cpus });
+  if ("why" in room) return ledger.with({ ...assignment, degraded: room.why });
+  return room.next.with({ ...whole, ...less, grant: cpus });
+}

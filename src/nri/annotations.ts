@@ -1,0 +1,94 @@
+/**
+ * The annotations, and how one is found for one container. They are read from the pod. A pod may say something of
+ * one container alone, in a key of the form that NRI plugins have made usual (`cores-ids.weka.io/container.app`):
+ * Kubernetes takes only one slash in a key. Without Kubernetes in between, `weka.io/cores-ids/container.app` says
+ * the same.
+ */
+import { CpuListError, CpuSet } from "../cpu/cpu_set.ts";
+import { type Placement, PLACEMENTS } from "../cpu/placement.ts";
+import type { PodSandbox } from "./gen/nri_pb.ts";
+
+export const CORES_IDS = "weka.io/cores-ids";
+export const FORBID_CORE_IDS = "weka.io/forbid-core-ids";
+export const PLACEMENT = "weka.io/placement";
+export const MOVABLE = "weka.io/movable";
+export const CPUSET = "weka.io/cpuset";
+
+export const ANNOTATIONS = [CORES_IDS, FORBID_CORE_IDS, PLACEMENT, MOVABLE, CPUSET] as const;
+export type Annotation = (typeof ANNOTATIONS)[number];
+
+/** An annotation as the pod has it. */
+export interface Said {
+  readonly key: string;
+  readonly text: string;
+  /** It names the container, and weighs more than what is said of the whole pod. */
+  readonly own: boolean;
+}
+
+/** What `pod` says to the container called `name` by this annotation, the weightiest first. */
+export function said({ annotations }: PodSandbox, annotation: Annotation, name: string): readonly Said[] {
+  return [...containerKeys(annotation, name), annotation].flatMap((key) => {
+    const text = annotations[key];
+    return text === undefined ? [] : [{ key, text, own: key !== annotation }];
+  });
+}
+
+/** `weka.io/movable` → `movable.weka.io/container.NAME`, and the form of those who speak to the CRI itself. */
+export function containerKeys(annotation: Annotation, name: string): readonly [string, string] {
+  const [domain = "", word = ""] = annotation.split("/");
+  return [`${word}.${domain}/container.${name}`, `${annotation}/container.${name}`];
+}
+
+/** A text that isn't what its annotation takes: what is wrong with it, as in `must be …, not …`. */
+export class Misfit {
+  constructor(readonly why: string) {}
+}
+
+/** What was understood of all that was said, and a sentence for each text that is ignored. */
+export interface Heard<T> {
+  readonly value: T | undefined;
+  /** Where the value comes from. */
+  readonly from: Said | undefined;
+  readonly warnings: readonly string[];
+}
+
+/** The weightiest text that `understand` understands; a bad one counts as if it weren't there. */
+export function hear<T>(all: readonly Said[], understand: (text: string) => T | Misfit): Heard<T> {
+  const warnings: string[] = [];
+  for (const from of all) {
+    const value = understand(from.text);
+    if (!(value instanceof Misfit)) return { value, from, warnings };
+    warnings.push(`${from.key} is ignored, it ${value.why}`);
+  }
+  return { value: undefined, from: undefined, warnings };
+}
+
+export function cpuList(text: string): CpuSet | Misfit {
+  const cpus = CpuSet.parse(text);
+  return cpus instanceof CpuListError ? new Misfit(`is not a CPU list: ${cpus}`) : cpus;
+}
+
+export function placement(text: string): Placement | Misfit {
+  return PLACEMENTS.find((name) => name === text.trim()) ??
+    new Misfit(`must be packed, spread, full-cores or single-thread, not ${quoted(text)}`);
+}
+
+export function movable(text: string): boolean | Misfit {
+  const word = text.trim();
+  return word === "true" || word === "false"
+    ? word === "true"
+    : new Misfit(`must be "true" or "false", not ${quoted(text)}`);
+}
+
+export function unmanaged(text: string): true | Misfit {
+  return text.trim() === "unmanaged" || new Misfit(`must be "unmanaged", not ${quoted(text)}`);
+}
+
+/** How much of an offending text is quoted back. */
+const MAX_QUOTED = 40;
+
+/** In quotes, shortened, with control characters escaped: it goes to logs and to kubelet. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text)
+    .replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}

@@ -1,0 +1,116 @@
+/**
+ * UpdateContainer: kubelet's in-place resize, its managers, or anybody else changes a container's resources.
+ *
+ * The container's own CPUs are said again with every update, whoever asked for it: a request that carries a set of
+ * its own would replace ours otherwise. NRI takes the container's own resources from the last update that names it,
+ * so it goes last.
+ *
+ * The reply is applied in its order, but nobody tells whether that worked. So a container that grows onto CPUs
+ * which others leave in the same reply keeps its old set in it, and gets the new one in a step of its own.
+ */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import type { Assignment } from "../ledger/assignment.ts";
+import { type Change, saying, tell, type Told } from "../ledger/changes.ts";
+import type { Claim } from "../ledger/claim.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Refusal } from "../ledger/refusal.ts";
+import { resize } from "../ledger/resize.ts";
+import type { LogRecord } from "../log_record.ts";
+import { quiet, recoveredLogs, refused } from "./containers.ts";
+import type { LinuxResources } from "./gen/nri_pb.ts";
+import { waitingForGrowth } from "./growth.ts";
+import { changeLogs, placedLogs, warningsOf } from "./logs.ts";
+import type { Subject } from "./methods.ts";
+import { NEUTRAL, type Node, type Served } from "./node.ts";
+import { type ReadClaim, readClaim } from "./read_claim.ts";
+import { resized } from "./resize.ts";
+import { updateReply } from "./write_reply.ts";
+
+export type Update = Subject & { readonly resources: LinuxResources | undefined };
+
+/** Re-decides the claim where the request changes it, and says the container's CPUs. */
+export function updateContainer(node: Node, update: Update): Served {
+  const { container: { id }, resources } = update;
+  const before = node.phase === "serving" ? node.ledger.assignments.get(id) : undefined;
+  if (before === undefined) return quiet(node);
+  const decided = redecide(node, before, update);
+  if ("kind" in decided) return refused(node, decided);
+  const told = tell(decided.ledger, { id, growth: true });
+  const own = ownChange(told, id, resources?.cpu?.cpus !== undefined && resources.cpu.cpus !== "");
+  const next = {
+    ...waitingForGrowth(node, told.waiting),
+    ledger: own === undefined ? told.ledger : saying(told.ledger, own.now),
+  };
+  const sent = own === undefined ? told.sent : [...told.sent, own.now];
+  return {
+    node: next,
+    reply: node.dryRun ? NEUTRAL : { kind: "answer", payload: updateReply(sent) },
+    logs: [...decided.logs, ...changeLogs(told.sent)],
+    owed: own?.later === undefined || node.dryRun ? [] : [own.later],
+  };
+}
+
+interface Decided {
+  readonly ledger: Ledger;
+  readonly logs: readonly LogRecord[];
+}
+
+/** The ledger in which the container claims what it will have; a refusal where there is no room for that. */
+function redecide({ ledger, rules, dryRun }: Node, before: Assignment, update: Update): Decided | Refusal {
+  const same = { ledger, logs: [] };
+  const after = resized(update.container, update.resources);
+  if (after === undefined || before.claim.kind === "pinned") return same;
+  const read = readClaim(update.pod, after, rules);
+  // What its pod's annotations say by now is for its next creation.
+  if (read.kind !== "claim" || read.claim.kind === "pinned") return same;
+  const claim = asPlaced(before.claim, read.claim);
+  if (sizeOf(claim) === sizeOf(before.claim)) return same;
+  const next = resize(ledger, before, claim, read.degraded);
+  if ("kind" in next) return next;
+  return { ledger: next, logs: resizedLogs(ledger, next, before.container.id, read, dryRun) };
+}
+
+/** The new size, with all else as it was when the container was placed. */
+function asPlaced(before: Claim, after: Exclude<Claim, { kind: "pinned" }>): Claim {
+  const { forbidden } = before.kind === "pinned" ? after : before;
+  if (after.kind === "shared" || before.kind !== "exclusive") return { ...after, forbidden };
+  return { ...after, forbidden, movable: before.movable, placement: before.placement };
+}
+
+/** How many exclusive CPUs a claim is for. */
+function sizeOf(claim: Claim): number {
+  return claim.kind === "exclusive" ? claim.count : 0;
+}
+
+function resizedLogs(
+  before: Ledger,
+  after: Ledger,
+  id: string,
+  read: ReadClaim,
+  dryRun: boolean,
+): LogRecord[] {
+  const own = after.assignments.get(id);
+  if (own === undefined) return [];
+  return [
+    ...warningsOf(read.warnings, own.container),
+    ...placedLogs(dryRun ? "would resize to" : "resized to", after, own),
+    ...recoveredLogs(before, after),
+  ];
+}
+
+/** What is said of the container itself: now, and in a second step. Nothing where it may run everywhere anyway. */
+function ownChange(
+  { ledger, sent }: Told,
+  id: string,
+  asked: boolean,
+): { readonly now: Change; readonly later?: Change } | undefined {
+  const own = ledger.assignments.get(id);
+  if (own === undefined) return undefined;
+  const { online } = ledger.topology;
+  const cpus = ledger.effective(own);
+  if (cpus.isEmpty || (own.record === undefined && cpus.equals(online) && !asked)) return undefined;
+  const gains = cpus.difference(own.record ?? online);
+  const leaving = sent.map(({ assignment: { record = online }, cpus }) => record.difference(cpus));
+  if (own.record === undefined || !gains.intersects(CpuSet.unionOf(leaving))) return { now: { id, cpus } };
+  return { now: { id, cpus: own.record }, later: { id, cpus } };
+}
