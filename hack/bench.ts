@@ -6,6 +6,7 @@
  * Run by `make bench`, which builds first; an argument names the one part to measure.
  */
 import { measureCreate } from "../tests/bench/create.ts";
+import { measureDecide } from "../tests/bench/decide.ts";
 import { facts, loadAverage } from "../tests/bench/facts.ts";
 import { measureMemory } from "../tests/bench/memory.ts";
 import { type Report, reportJson, reportMarkdown, reportText, type Section } from "../tests/bench/report.ts";
@@ -18,6 +19,7 @@ const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Section[]>>> = {
   size: measureSize,
   start: measureStart,
+  decide: measureDecide,
   create: measureCreate,
   memory: measureMemory,
 };

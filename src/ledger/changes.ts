@@ -5,7 +5,7 @@
  * stop, say) stays a difference and rides in the next reply that can.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { type Assignment, byOrder } from "./assignment.ts";
+import type { Assignment } from "./assignment.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** One container's new CPU set. Never empty: on the NRI wire that would mean "no change". */
@@ -74,7 +74,7 @@ export function tell(ledger: Ledger, except: Except = {}): Told {
       groups[move.phase].push(move);
     }
   }
-  const sent = groups.flatMap((group) => group.sort(byAge));
+  const sent = groups.flatMap(oldestFirst);
   const records = new Map<Assignment, CpuSet>();
   for (const { assignment, cpus } of sent) if (!assignment.starting) records.set(assignment, cpus);
   return { sent, ledger: ledger.settled(records, left), waiting };
@@ -96,11 +96,9 @@ interface Move extends Sent {
 
 /** What brings a container's record nearer to what it should be; undefined where it is that. */
 function moveOf(ledger: Ledger, assignment: Assignment, vacating: CpuSet): Move | undefined {
-  const { grant, record } = assignment;
+  const { grant } = assignment;
   const wanted = ledger.effective(assignment);
-  const { online } = ledger.topology;
-  // The kernel lets nobody run on a CPU that is offline, whatever the record says.
-  const before = record?.intersection(online) ?? online;
+  const before = ledger.recorded(assignment);
   if (wanted === before || wanted.isEmpty || wanted.equals(before)) return undefined;
   const cpus = grant.isEmpty ? withoutTaboo(ledger, wanted, vacating.difference(before)) : wanted;
   const later = cpus !== wanted;
@@ -137,6 +135,12 @@ function phaseOf(before: CpuSet, after: CpuSet): 0 | 1 | 2 {
   return before.isSubsetOf(after) ? 2 : 1;
 }
 
-function byAge(a: Move, b: Move): number {
-  return byOrder(a.assignment, b.assignment);
+/** As a comparator would sort them, for hundreds of them in a fraction of its time. */
+function oldestFirst(moves: readonly Move[]): Move[] {
+  const places = Float64Array.from(moves, ({ assignment: { order = 0 } }, at) => order * MAX_MOVES + at)
+    .sort();
+  return Array.from(places, (place) => moves[place % MAX_MOVES]).filter((move) => move !== undefined);
 }
+
+/** More containers than a node has, and small enough for the product with any order to be exact. */
+const MAX_MOVES = 2 ** 17;

@@ -3,76 +3,77 @@
  * costs hardly grows with the number of entries (4000 containers: 16 entries in each bucket).
  */
 export class IdMap<V> {
-  private constructor(private readonly buckets: Buckets<V>, readonly size: number) {}
+  private constructor(private readonly buckets: readonly Bucket<V>[], readonly size: number) {}
 
   static empty<V>(): IdMap<V> {
     return new IdMap<V>(new Array<Bucket<V>>(BUCKETS).fill(NONE), 0);
   }
 
   get(id: string): V | undefined {
-    return this.buckets[bucketOf(id)]?.get(id);
+    const bucket = this.buckets[bucketOf(id)];
+    return bucket?.values[bucket.ids.indexOf(id)];
   }
 
   has(id: string): boolean {
-    return this.get(id) !== undefined;
+    return this.buckets[bucketOf(id)]?.ids.includes(id) ?? false;
   }
 
   set(id: string, value: V): IdMap<V> {
-    return this.setAll([[id, value]]);
-  }
-
-  /** As {@link set} for each in turn; a bucket is copied once. */
-  setAll(entries: readonly (readonly [id: string, value: V])[]): IdMap<V> {
-    const buckets = this.buckets.slice();
-    const fresh = new Map<number, Map<string, V>>();
-    let { size } = this;
-    for (const [id, value] of entries) {
-      const at = bucketOf(id);
-      let bucket = fresh.get(at);
-      if (bucket === undefined) {
-        bucket = new Map(buckets[at]);
-        fresh.set(at, bucket);
-        buckets[at] = bucket;
-      }
-      if (!bucket.has(id)) size++;
-      bucket.set(id, value);
-    }
-    return new IdMap(buckets, size);
+    const { ids, values } = this.buckets[bucketOf(id)] ?? NONE;
+    const at = ids.indexOf(id);
+    return at < 0
+      ? this.#with(id, { ids: [...ids, id], values: [...values, value] }, 1)
+      : this.#with(id, { ids, values: values.with(at, value) }, 0);
   }
 
   delete(id: string): IdMap<V> {
-    if (!this.has(id)) return this;
+    const { ids, values } = this.buckets[bucketOf(id)] ?? NONE;
+    const at = ids.indexOf(id);
+    return at < 0 ? this : this.#with(id, { ids: ids.toSpliced(at, 1), values: values.toSpliced(at, 1) }, -1);
+  }
+
+  #with(id: string, bucket: Bucket<V>, more: number): IdMap<V> {
     const buckets = this.buckets.slice();
-    const bucket = new Map(buckets[bucketOf(id)]);
-    bucket.delete(id);
     buckets[bucketOf(id)] = bucket;
-    return new IdMap(buckets, this.size - 1);
+    return new IdMap(buckets, this.size + more);
+  }
+
+  /** The same ids, each with what `change` makes of its value. */
+  map(change: (value: V) => V): IdMap<V> {
+    const changed = ({ ids, values }: Bucket<V>) => ({ ids, values: values.map(change) });
+    return new IdMap(this.buckets.map((bucket) => bucket === NONE ? NONE : changed(bucket)), this.size);
   }
 
   /** In no order that means anything, but the same one for the same changes. */
   values(): V[] {
-    const values: V[] = [];
-    for (const bucket of this.buckets) {
-      if (bucket.size > 0) { for (const value of bucket.values()) values.push(value); }
-    }
-    return values;
+    return this.buckets.flatMap(({ values }) => values);
   }
 
+  /** In the order of {@link values}. */
   keys(): string[] {
-    return this.buckets.flatMap((bucket) => [...bucket.keys()]);
+    return this.buckets.flatMap(({ ids }) => ids);
   }
 }
 
-type Bucket<V> = ReadonlyMap<string, V>;
-type Buckets<V> = readonly Bucket<V>[];
+/** Small enough to be searched from its beginning. */
+interface Bucket<V> {
+  readonly ids: readonly string[];
+  /** Each at the place of its id. */
+  readonly values: readonly V[];
+}
 
 /** A power of two. */
 const BUCKETS = 256;
-const NONE: Bucket<never> = new Map<string, never>();
+const NONE: Bucket<never> = { ids: [], values: [] };
 
-/** FNV-1a; ids are chosen by the runtime, so nobody can aim at one bucket. */
+/** As much of an id as spreads well: containerd's are 64 random digits. */
+const HASHED = 16;
+
+/** FNV-1a of an id's end. Ids are chosen by the runtime, so nobody can aim at one bucket. */
 function bucketOf(id: string): number {
   let hash = 0x811c9dc5;
-  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  for (let i = Math.max(0, id.length - HASHED); i < id.length; i++) {
+    hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  }
   return (hash ^ (hash >>> 15)) & (BUCKETS - 1);
 }

@@ -20,7 +20,7 @@ import { assert } from "../assert.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { footprint } from "../cpu/footprint.ts";
 import type { Topology } from "../cpu/topology.ts";
-import { type Assignment, byOrder, isExclusive } from "./assignment.ts";
+import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import { describe } from "./claim.ts";
 import { IdMap } from "./id_map.ts";
 import type { Policy } from "./policy.ts";
@@ -35,6 +35,9 @@ export interface Recent {
 
 /** More restarts than are ever under way at once; the oldest is forgotten first. */
 const MAX_RECENT = 64;
+
+/** Up to one in so many assignments are changed one by one rather than with all the others. */
+const FEW = 16;
 
 interface State {
   readonly topology: Topology;
@@ -60,6 +63,8 @@ export class Ledger {
   readonly systemPool: CpuSet;
   /** Pool without some forbidden CPUs, by those. */
   readonly #allowed: Map<CpuSet, CpuSet>;
+  /** Records without CPUs that are offline. */
+  readonly #recorded = new Map<CpuSet, CpuSet>();
 
   private constructor(state: State, before?: Ledger) {
     this.#state = state;
@@ -187,15 +192,16 @@ export class Ledger {
   settled(records: ReadonlyMap<Assignment, CpuSet>, left: ReadonlySet<string> | undefined): Ledger {
     const { unsettled } = this.#state;
     if (records.size === 0 && left?.size === 0 && unsettled?.size === 0) return this;
-    const entries = [...records].map(([assignment, record]) =>
-      [assignment.container.id, { ...assignment, record }] as const
-    );
+    const told = (assignment: Assignment) => {
+      const record = records.get(assignment);
+      return record === undefined ? assignment : { ...assignment, record };
+    };
     const { assignments } = this.#state;
-    return new Ledger({
-      ...this.#state,
-      assignments: entries.length === 0 ? assignments : assignments.setAll(entries),
-      unsettled: left,
-    }, this);
+    const few = records.size * FEW < assignments.size;
+    const next = few
+      ? [...records.keys()].reduce((map, a) => map.set(a.container.id, told(a)), assignments)
+      : assignments.map(told);
+    return new Ledger({ ...this.#state, assignments: next, unsettled: left }, this);
   }
 
   /** The ledger that remembers where a container was whose pod lives on; and no more of its earlier ends. */
@@ -210,10 +216,12 @@ export class Ledger {
     return left.length === this.recent.length ? this : new Ledger({ ...this.#state, recent: left }, this);
   }
 
-  /** Containers that keep one of `cpus` from others, in the order of their admission. */
-  holders(cpus: CpuSet): Assignment[] {
-    if (!cpus.intersects(this.claimed)) return [];
-    return this.assignments.values().filter((a) => this.held(a).intersects(cpus)).sort(byOrder);
+  /** Exclusive containers that keep one of `cpus` from others, in the order of their admission. */
+  holders(cpus: CpuSet): ExclusiveAssignment[] {
+    if (!cpus.intersects(this.exclusive)) return [];
+    return this.assignments.values().filter(isExclusive).filter((a) => this.held(a).intersects(cpus)).sort(
+      byOrder,
+    );
   }
 
   /** What a container keeps from others: its grant, and the threads beside it that its placement leaves idle. */
@@ -229,6 +237,18 @@ export class Ledger {
     if (!grant.isEmpty) return grant;
     if (claim.kind === "shared" && claim.system) return this.#without(this.systemPool, claim.forbidden);
     return claim.kind === "pinned" ? this.sharedPool : this.#without(this.sharedPool, claim.forbidden);
+  }
+
+  /**
+   * Where the record lets a container run. The kernel lets nobody run on a CPU that is offline, whatever the record
+   * says, and everywhere where it says nothing.
+   */
+  recorded({ record }: Assignment): CpuSet {
+    const { online } = this.topology;
+    if (record === undefined) return online;
+    let known = this.#recorded.get(record);
+    if (known === undefined) this.#recorded.set(record, known = record.intersection(online));
+    return known;
   }
 
   #without(pool: CpuSet, forbidden: CpuSet): CpuSet {

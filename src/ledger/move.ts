@@ -5,7 +5,7 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { misfit } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
-import { type Displaced, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
+import { type Displaced, type ExclusiveAssignment } from "./assignment.ts";
 import { describe } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { countFree } from "./refusal.ts";
@@ -21,7 +21,7 @@ type Holder = ExclusiveAssignment;
 
 /** Moves every exclusive holder off `wanted`; a clause that says who can't be moved and why, where one can't. */
 export function displace(ledger: Ledger, wanted: CpuSet): Moved | string {
-  const holders = ledger.holders(wanted).filter(isExclusive);
+  const holders = ledger.holders(wanted);
   const fixed = holders.find(({ claim }) => !claim.movable);
   if (fixed !== undefined) {
     return `${held(ledger, wanted, fixed)}, which may not be moved`;

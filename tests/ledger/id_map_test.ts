@@ -15,8 +15,10 @@ Deno.test("it holds what a Map holds after the same changes, and older ones stay
     const model = new Map<string, number>();
     for (const each of steps) {
       if ("set" in each) {
-        map = map.setAll(each.set);
-        for (const [key, value] of each.set) model.set(key, value);
+        for (const [key, value] of each.set) {
+          map = map.set(key, value);
+          model.set(key, value);
+        }
       } else {
         map = map.delete(each.delete);
         model.delete(each.delete);
@@ -40,8 +42,13 @@ Deno.test("deleting what isn't there changes nothing", () => {
 
 Deno.test("ids spread over the buckets: a thousand leave no bucket with more than a few", () => {
   const ids = Array.from({ length: 1000 }, (_, i) => `id-${i}`);
-  const map = IdMap.empty<string>().setAll(ids.map((id) => [id, id]));
+  const map = ids.reduce((next, id) => next.set(id, id), IdMap.empty<string>());
   const order = map.keys();
   assert.notDeepEqual(order, ids, "sorted into buckets");
   assert.deepEqual(order.toSorted(), ids.toSorted());
+});
+
+Deno.test("every value can be changed at once, its id stays", () => {
+  const map = IdMap.empty<number>().set("a", 1).set("b", 2).map((value) => value * 10);
+  assert.deepEqual([map.get("a"), map.get("b"), map.get("c"), map.size], [10, 20, undefined, 2]);
 });
