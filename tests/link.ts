@@ -160,16 +160,17 @@ export class Link {
 
   /** The message with which the agent refuses to create this container. */
   refusal(wanted: Wanted): string {
-    const request = create(CreateContainerRequestSchema, subject(wanted));
-    const event = this.call("CreateContainer", toBinary(CreateContainerRequestSchema, request));
-    assert(event?.kind === "answered" && event.status.code !== 0, "it was not refused");
-    return event.status.message;
+    return this.refused("CreateContainer", CreateContainerRequestSchema, subject(wanted));
   }
 
   /** The message with which the agent refuses to let this container start. */
   startRefusal(wanted: Wanted): string {
-    const request = create(ContainerRequestSchema, subject(wanted));
-    const event = this.call("StartContainer", toBinary(ContainerRequestSchema, request));
+    return this.refused("StartContainer", ContainerRequestSchema, subject(wanted));
+  }
+
+  /** The message with which the agent refuses a call. */
+  refused<I extends DescMessage>(method: string, input: I, request: MessageInitShape<I>): string {
+    const event = this.call(method, toBinary(input, create(input, request)));
     assert(event?.kind === "answered" && event.status.code !== 0, "it was not refused");
     return event.status.message;
   }
@@ -206,6 +207,7 @@ export function subject(wanted: Wanted): { pod: PodSandbox; container: Container
   return { pod: podOf(wanted), container: containerOf(wanted) };
 }
 
-function texts(updates: readonly ContainerUpdate[]): string[] {
+/** As `id=cpus`. */
+export function texts(updates: readonly ContainerUpdate[]): string[] {
   return updates.map((u) => `${u.containerId}=${u.linux?.resources?.cpu?.cpus}`);
 }

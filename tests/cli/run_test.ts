@@ -4,7 +4,7 @@ import type { Effective } from "../../src/cli/load_config.ts";
 import { OptionError } from "../../src/cli/option_error.ts";
 import { run } from "../../src/cli/run.ts";
 import { type Config, DEFAULTS } from "../../src/config/schema.ts";
-import { bigNode, topologyOf } from "../fixtures/sysfs.ts";
+import { bigNode, sysfsTree, topologyOf, twoCpuVm, writeTree } from "../fixtures/sysfs.ts";
 import type { PodSpec } from "../runtime/manifest.ts";
 import { EmbeddedRuntime, type RuntimeOptions } from "../runtime/runtime.ts";
 import { effective, EXCLUSIVE, manifest, PINNED, Records, SHARED, SYSFS } from "./stage.ts";
@@ -131,6 +131,19 @@ Deno.test("after a lost connection it comes back by itself and corrects what it 
     assert.equal(own.size, 4);
     assert(!stage.runtime.cpusOf(shared.container).intersects(own));
   });
+});
+
+Deno.test("a CPU that goes offline while containers run is noticed", async () => {
+  const sysfs = await Deno.makeTempDir();
+  writeTree(sysfs, sysfsTree({ ...twoCpuVm, coresPerNode: 4 }));
+  await Stage.with({ agent: { sysfsRoot: sysfs } }, async (stage) => {
+    await stage.runtime.pluginReady();
+    await Deno.writeTextFile(`${sysfs}/devices/system/cpu/online`, "0-2\n");
+    await stage.log.until("the CPUs that are online have changed");
+    const refused = await stage.place(manifest("late", { "weka.io/cores-ids": "3" }, {}));
+    assert.match(refused.refused ?? "", /names CPU 3, not online on this node \(online: 0-2\)/);
+  });
+  await Deno.remove(sysfs, { recursive: true });
 });
 
 Deno.test("a connection that ends in the middle of a message is followed by a new one", async () => {
