@@ -9,7 +9,7 @@ export CONTAINERD
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
 .PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-node ansible-check \
-  lint fmt fmt-check verify verify-all generate clean distclean
+  rewrite-scripts simulate mutate lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -32,6 +32,17 @@ demo: build ## plays the samples against an embedded runtime and draws who owns 
 
 bench: build ## measures start, creation, memory and size (ONLY=start|create|memory|size); see docs/benchmark.md
 	$(deno) run --quiet --allow-all hack/bench.ts $(ONLY)
+
+rewrite-scripts: ## writes what the agent does now into tests/scripts and docs/placement.md: read it before you commit it
+	REWRITE=1 $(deno) test --quiet --allow-all tests/scripts
+	$(deno) run --quiet --allow-all hack/placement_docs.ts
+
+simulate: ## plays random events on a made-up node (SEED= EVENTS= MACHINE= REPLAY=); see docs/simulation.md
+	$(deno) run --quiet --allow-all hack/simulate.ts $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) \
+	  $(if $(MACHINE),--machine $(MACHINE)) $(if $(REPLAY),--replay $(REPLAY))
+
+mutate: ## breaks the sources in many small ways and sees whether the tests notice; see docs/mutation.md
+	$(deno) run --quiet --allow-all hack/mutate.ts $(MUTATE)
 
 test: ## all tests; the second kind also runs when the first has failures
 	$(MAKE) --no-print-directory --keep-going test-unit test-node

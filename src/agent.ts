@@ -30,7 +30,7 @@ import { ProtocolError } from "./wire/errors.ts";
 import { Session, type SessionEvent } from "./wire/session.ts";
 import { Code } from "./wire/ttrpc.ts";
 
-export { type Agent, type Input, newAgent, type Output, type Step } from "./agent_values.ts";
+export { type Agent, type Input, newAgent, type Output, owed, type Step } from "./agent_values.ts";
 
 /** The NRI version whose messages this plugin understands; told at registration. */
 const NRI_VERSION = "0.12.0";

@@ -1,7 +1,7 @@
 /** What goes into `step` and what comes out of it, and the agent itself: values all. */
 import type { CpuSet } from "./cpu/cpu_set.ts";
 import type { Topology } from "./cpu/topology.ts";
-import type { Change } from "./ledger/changes.ts";
+import { type Change, changeOf } from "./ledger/changes.ts";
 import type { LogRecord } from "./log_record.ts";
 import type { Listing } from "./nri/early.ts";
 import { freshNode, type Node, type Settings } from "./nri/node.ts";
@@ -67,7 +67,10 @@ export type Output =
   | { readonly kind: "count" }
   /** Look into the cgroup tree for CPUs that are taken, and report `scanned`. */
   | { readonly kind: "scan" }
-  /** Bring these about by the runtime's other interface, one after the other, as far as possible. */
+  /**
+   * Bring these about by the runtime's other interface, one after the other, as far as possible, and each only as it
+   * is {@link owed} by then.
+   */
   | { readonly kind: "apply"; readonly changes: readonly Change[] }
   /** Give a `tick` after so many milliseconds, whatever other ticks there are. */
   | { readonly kind: "wake"; readonly after: number }
@@ -96,6 +99,11 @@ export function newAgent(setup: Setup): Agent {
 /** The agent at a later time. */
 export function at(now: number, agent: Agent): Agent {
   return { ...agent, node: { ...agent.node, now } };
+}
+
+/** What a container is still owed, if anything: replies may have said it meanwhile. */
+export function owed({ node }: Agent, id: string): Change | undefined {
+  return changeOf(node.ledger, id);
 }
 
 /** Nothing to do. */

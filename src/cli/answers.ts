@@ -18,7 +18,7 @@ export function answersOf(topology: Topology, boot: Boot): Answers {
   return {
     list: () => list(boot),
     count: () => withCri(boot.effective.config.criSockets, (cri) => cri.living()),
-    apply: (changes) => apply(changes, boot),
+    apply: (changes, owed) => apply(changes, owed, boot),
     scan: () => scanClaims(cgroupRoot, topology.online),
     configure: (text) => reconfigure(text, boot),
   };
@@ -53,10 +53,16 @@ async function list({ effective: { config }, log, stop }: Boot): Promise<Listing
  * One container after the other. The runtime asks its plugins about each such update, so what is written in the
  * end is the agent's own answer, which is never older than these changes.
  */
-async function apply(changes: readonly Change[], { effective: { config }, log, stop }: Boot): Promise<void> {
+async function apply(
+  changes: readonly Change[],
+  owed: (id: string) => Change | undefined,
+  { effective: { config }, log, stop }: Boot,
+): Promise<void> {
   await withCri(config.criSockets, async (cri) => {
-    for (const { id, cpus } of changes) {
+    for (const { id } of changes) {
       if (stop.aborted) return;
+      const cpus = owed(id)?.cpus;
+      if (cpus === undefined) continue;
       try {
         await cri.updateCpus(id, cpus.toString());
       } catch (error) {

@@ -2,7 +2,7 @@
  * Carries out what `step` says: bytes to the runtime, records to the log, questions to whoever can answer them.
  * External and launched mode differ in how a connection comes about; what happens on it is the same.
  */
-import { type Agent, type Input, type Output, step } from "../agent.ts";
+import { type Agent, type Input, type Output, owed, step } from "../agent.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Log } from "../host/log.ts";
@@ -25,8 +25,8 @@ export interface Answers {
   count(): Promise<ReadonlySet<string>>;
   /** CPUs that seem to be taken by somebody. */
   scan(): CpuSet;
-  /** Brings the changes about, one after the other, as far as possible. */
-  apply(changes: readonly Change[]): Promise<void>;
+  /** Brings about what `owed` tells of these containers by the time of each, one after the other, as far as possible. */
+  apply(changes: readonly Change[], owed: (id: string) => Change | undefined): Promise<void>;
   /** What the runtime's configuration text means. */
   configure(text: string): Promise<Settings>;
 }
@@ -162,7 +162,7 @@ export class Driver {
   }
 
   #apply(changes: readonly Change[]): void {
-    this.answers.apply(changes)
+    this.answers.apply(changes, (id) => owed(this.#agent, id))
       .catch((error) =>
         this.log.write({ level: "error", message: `containers can't be put right: ${messageOf(error)}` })
       );

@@ -20,6 +20,8 @@ export interface Except {
   readonly id?: string;
   /** Shared containers that would only gain CPUs: that can wait, and several times of it become one. */
   readonly growth?: boolean;
+  /** Containers that would move onto these CPUs: somebody is told to leave them only after all others. */
+  readonly leaving?: CpuSet;
 }
 
 /** A change that is on its way, and whom it is about, as that was before. */
@@ -60,19 +62,19 @@ export function saying(ledger: Ledger, { id, cpus }: Change): Ledger {
 export function tell(ledger: Ledger, except: Except = {}): Told {
   const candidates = ledger.unsettled;
   const vacating = leftBy(candidates);
-  const groups: [Move[], Move[], Move[]] = [[], [], []];
+  const groups: [Move[], Move[], Move[], Move[]] = [[], [], [], []];
   const left = new Set<string>();
   let waiting = false;
   for (const assignment of candidates) {
     const move = moveOf(ledger, assignment, vacating);
     if (move === undefined) continue;
     const { id } = assignment.container;
-    const grows = move.phase === 2 && assignment.grant.isEmpty;
-    if (move.later || assignment.starting || id === except.id || (grows && except.growth)) left.add(id);
-    waiting ||= grows && except.growth === true;
-    if (move.phase !== undefined && id !== except.id && !(grows && except.growth)) {
-      groups[move.phase].push(move);
-    }
+    const grows = except.growth === true && move.phase === 3 && assignment.grant.isEmpty;
+    const held = grows || id === except.id ||
+      (except.leaving !== undefined && goesOnto(ledger, move, except.leaving));
+    if (move.later || assignment.starting || held) left.add(id);
+    waiting ||= grows;
+    if (move.phase !== undefined && !held) groups[move.phase].push(move);
   }
   const sent = groups.flatMap(oldestFirst);
   const records = new Map<Assignment, CpuSet>();
@@ -87,9 +89,20 @@ export function changeOf(ledger: Ledger, id: string): Change | undefined {
   return move?.phase === undefined ? undefined : { id, cpus: move.cpus };
 }
 
+/**
+ * When a container is told: 0, it only loses CPUs; 1, it is shared and both loses and gains; 2, it has a grant and does
+ * both, so it may go where those before it have left; 3, it only gains.
+ */
+type Phase = 0 | 1 | 2 | 3;
+
+/** What a container may have for the moment of what it should have. */
+export function presently(ledger: Ledger, assignment: Assignment): CpuSet {
+  return within(ledger, assignment, ledger.recorded(assignment), leftBy(ledger.unsettled));
+}
+
 interface Move extends Sent {
-  /** 0: it only loses CPUs; 2: it only gains; 1: both; undefined: nothing can be said yet. */
-  readonly phase: 0 | 1 | 2 | undefined;
+  /** Absent: nothing can be said yet. */
+  readonly phase: Phase | undefined;
   /** Some of what it should have is still to be left by somebody. */
   readonly later: boolean;
 }
@@ -100,7 +113,7 @@ function moveOf(ledger: Ledger, assignment: Assignment, vacating: CpuSet): Move 
   const wanted = ledger.effective(assignment);
   const before = ledger.recorded(assignment);
   if (wanted === before || wanted.isEmpty || wanted.equals(before)) return undefined;
-  const cpus = grant.isEmpty ? withoutTaboo(ledger, wanted, vacating.difference(before)) : wanted;
+  const cpus = within(ledger, assignment, before, vacating);
   const later = cpus !== wanted;
   const none = cpus.isEmpty || cpus.equals(before);
   return {
@@ -108,15 +121,20 @@ function moveOf(ledger: Ledger, assignment: Assignment, vacating: CpuSet): Move 
     assignment,
     cpus,
     later,
-    phase: none ? undefined : phaseOf(before, cpus),
+    phase: none ? undefined : phaseOf(before, cpus, grant.isEmpty),
   };
 }
 
 /**
- * What a shared container may have of `wanted` for the moment. Where nothing is left of it, all of the pool is
- * better than staying on CPUs that others have got; and where that is taboo too, they change places.
+ * What a container may have for the moment: a shared one goes onto no CPU that a pinned or exclusive one is only now
+ * leaving. Where nothing is left of what it should have, all of the pool is better than staying on CPUs that others
+ * have got; and where that is taboo too, they change places.
  */
-function withoutTaboo({ sharedPool }: Ledger, wanted: CpuSet, taboo: CpuSet): CpuSet {
+function within(ledger: Ledger, assignment: Assignment, before: CpuSet, vacating: CpuSet): CpuSet {
+  const { sharedPool } = ledger;
+  const wanted = ledger.effective(assignment);
+  const taboo = vacating.difference(before);
+  if (!assignment.grant.isEmpty || taboo.isEmpty) return wanted;
   const [some, any] = [wanted.difference(taboo), sharedPool.difference(taboo)];
   return !some.isEmpty ? some : any.isEmpty ? wanted : any;
 }
@@ -130,9 +148,14 @@ function leftBy(candidates: readonly Assignment[]): CpuSet {
   return left.length === 0 ? CpuSet.empty : CpuSet.unionOf(left);
 }
 
-function phaseOf(before: CpuSet, after: CpuSet): 0 | 1 | 2 {
+function phaseOf(before: CpuSet, after: CpuSet, shared: boolean): Phase {
   if (after.isSubsetOf(before)) return 0;
-  return before.isSubsetOf(after) ? 2 : 1;
+  if (before.isSubsetOf(after)) return 3;
+  return shared ? 1 : 2;
+}
+
+function goesOnto(ledger: Ledger, { assignment, cpus }: Move, leaving: CpuSet): boolean {
+  return cpus.difference(ledger.recorded(assignment)).intersects(leaving);
 }
 
 /** As a comparator would sort them, for hundreds of them in a fraction of its time. */

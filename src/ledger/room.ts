@@ -51,11 +51,12 @@ export function takeExclusive(
 /** What is asked of the take ladder on behalf of a claim. */
 export function requestOf(
   { topology, policy, claimed, recent }: Ledger,
-  { podUid, name }: ContainerRef,
+  { podUid }: ContainerRef,
   { count, placement }: ExclusiveClaim,
   free: CpuSet,
 ): TakeRequest {
-  const others = recent.filter((r) => r.podUid !== podUid || r.name !== name).map(({ cpus }) => cpus);
+  // Containers of its own pod that have ended, such as init containers, make room for it.
+  const others = recent.filter((r) => r.podUid !== podUid).map(({ cpus }) => cpus);
   return {
     topology,
     free,

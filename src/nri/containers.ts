@@ -9,7 +9,7 @@ import { type Refusal, refuse } from "../ledger/refusal.ts";
 import { release, releaseSandbox } from "../ledger/release.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { PodSandbox } from "./gen/nri_pb.ts";
-import { growthMayWait, waitingForGrowth } from "./growth.ts";
+import { growthMayWait, withLedger } from "./growth.ts";
 import { changeLogs, logOf, placedLogs, releasedLogs, warningsOf } from "./logs.ts";
 import type { Subject } from "./methods.ts";
 import { NEUTRAL, type Node, type Served } from "./node.ts";
@@ -52,7 +52,12 @@ export function startContainer(node: Node, { pod, container }: Subject): Served 
   }
   const ref = refOf(pod, container);
   const read = readClaim(pod, container, node.rules);
-  if (read.kind === "unmanaged") return quiet(node);
+  // In a dry run a container may run that would have been refused.
+  if (
+    read.kind === "unmanaged" || (node.dryRun && (read.kind === "refusal" || read.claim.kind !== "shared"))
+  ) {
+    return quiet(node);
+  }
   if (read.kind === "refusal" || read.claim.kind !== "shared") {
     return refused(
       node,
@@ -83,7 +88,7 @@ export function stopContainer(node: Node, { container }: Subject): Served {
 export function removeContainer(node: Node, { container }: Subject): Served {
   if (node.phase !== "serving") return quiet(node);
   const { ledger, logs } = released(node, (before) => release(before, container.id), [container.id]);
-  return { ...quiet({ ...node, ledger }), logs };
+  return { ...quiet(withLedger(node, ledger)), logs };
 }
 
 /** A container whose start failed is never reported as stopped: with its sandbox it is gone for certain. */
@@ -91,7 +96,7 @@ export function stopPodSandbox(node: Node, pod: PodSandbox): Served {
   if (node.phase !== "serving") return quiet(node);
   const ids = node.ledger.ofPod(pod.uid).map(({ container }) => container.id);
   const { ledger, logs } = released(node, (before) => releaseSandbox(before, pod.id, pod.uid), ids);
-  return { ...quiet({ ...node, ledger }), logs };
+  return { ...quiet(withLedger(node, ledger)), logs };
 }
 
 /** The ledger after some of `ids` have ended, and what is to be said of that: who left, and who got its due. */
@@ -139,7 +144,7 @@ function answered(
 ): Served {
   const told = tell(ledger, { growth: growthMayWait(node) });
   return {
-    node: waitingForGrowth({ ...node, ledger: told.ledger }, told.waiting),
+    node: withLedger(node, told.ledger),
     reply: node.dryRun ? NEUTRAL : { kind: "answer", payload: encode(told.sent) },
     logs: [...logs, ...changeLogs(told.sent)],
   };

@@ -3,7 +3,8 @@
  * keeps all others waiting meanwhile: so what several ends free becomes one round of updates, and that round is best
  * made one container at a time, between the runtime's own calls.
  */
-import { type Change, changes } from "../ledger/changes.ts";
+import { type Change, changes, tell } from "../ledger/changes.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import type { Node } from "./node.ts";
 
 /** Milliseconds after which the host is asked again, where not all has been brought about. */
@@ -14,8 +15,12 @@ export function growthMayWait({ growDelay, growth, now, dryRun }: Node): boolean
   return !dryRun && growDelay > 0 && (growth === undefined || now - growth.since < growDelay);
 }
 
-/** The node that remembers since when growth waits, if it does. */
-export function waitingForGrowth(node: Node, waits: boolean): Node {
+/** The node with a ledger from which all was told that could be; it remembers since when growth waits, if it does. */
+export function withLedger(node: Node, ledger: Ledger): Node {
+  return waitingForGrowth({ ...node, ledger }, tell(ledger, { growth: true }).waiting);
+}
+
+function waitingForGrowth(node: Node, waits: boolean): Node {
   if (waits === (node.growth !== undefined)) return node;
   const { growth: _, ...rest } = node;
   return waits ? { ...rest, growth: { since: node.now } } : rest;

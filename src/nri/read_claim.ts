@@ -27,7 +27,6 @@ import { isGuaranteed } from "./qos.ts";
 import { lists, type Rules } from "./rules.ts";
 import { figuresOf, MAX_CPUS, wholeCpus, wholeLimit } from "./whole_cpus.ts";
 
-
 /** What a container claims, and what of its pod's annotations had to be ignored. */
 export interface ReadClaim {
   readonly kind: "claim";

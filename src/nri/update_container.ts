@@ -10,7 +10,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "../ledger/assignment.ts";
-import { type Change, saying, tell, type Told } from "../ledger/changes.ts";
+import { type Change, presently, saying, type Sent, tell } from "../ledger/changes.ts";
 import type { Claim } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Refusal } from "../ledger/refusal.ts";
@@ -18,7 +18,7 @@ import { resize } from "../ledger/resize.ts";
 import type { LogRecord } from "../log_record.ts";
 import { quiet, recoveredLogs, refused } from "./containers.ts";
 import type { LinuxResources } from "./gen/nri_pb.ts";
-import { waitingForGrowth } from "./growth.ts";
+import { withLedger } from "./growth.ts";
 import { changeLogs, placedLogs, warningsOf } from "./logs.ts";
 import type { Subject } from "./methods.ts";
 import { NEUTRAL, type Node, type Served } from "./node.ts";
@@ -35,18 +35,17 @@ export function updateContainer(node: Node, update: Update): Served {
   if (before === undefined) return quiet(node);
   const decided = redecide(node, before, update);
   if ("kind" in decided) return refused(node, decided);
-  const told = tell(decided.ledger, { id, growth: true });
-  const own = ownChange(told, id, resources?.cpu?.cpus !== undefined && resources.cpu.cpus !== "");
-  const next = {
-    ...waitingForGrowth(node, told.waiting),
-    ledger: own === undefined ? told.ledger : saying(told.ledger, own.now),
-  };
-  const sent = own === undefined ? told.sent : [...told.sent, own.now];
+  const { ledger } = decided;
+  const asked = resources?.cpu?.cpus !== undefined && resources.cpu.cpus !== "";
+  const own = ownCpus(ledger, id, asked);
+  const told = tell(ledger, { id, growth: true, ...(own === undefined ? {} : { leaving: own.leaving }) });
+  const said = own === undefined ? [] : [{ id, cpus: own.beside(told.sent) }];
+  const next = said.reduce(saying, told.ledger);
   return {
-    node: next,
-    reply: node.dryRun ? NEUTRAL : { kind: "answer", payload: updateReply(sent) },
+    node: withLedger(node, next),
+    reply: node.dryRun ? NEUTRAL : { kind: "answer", payload: updateReply([...told.sent, ...said]) },
     logs: [...decided.logs, ...changeLogs(told.sent)],
-    owed: own?.later === undefined || node.dryRun ? [] : [own.later],
+    owed: node.dryRun ? [] : owedLater(next),
   };
 }
 
@@ -98,19 +97,34 @@ function resizedLogs(
   ];
 }
 
-/** What is said of the container itself: now, and in a second step. Nothing where it may run everywhere anyway. */
-function ownChange(
-  { ledger, sent }: Told,
-  id: string,
-  asked: boolean,
-): { readonly now: Change; readonly later?: Change } | undefined {
+interface Own {
+  /** CPUs that it is told to leave, after all others have been told. */
+  readonly leaving: CpuSet;
+  /** What is said of it in a reply that carries `sent`: nothing that these only leave. */
+  beside(sent: readonly Sent[]): CpuSet;
+}
+
+/** What to say of the container itself; undefined where it may run everywhere anyway. */
+function ownCpus(ledger: Ledger, id: string, asked: boolean): Own | undefined {
   const own = ledger.assignments.get(id);
   if (own === undefined) return undefined;
   const { online } = ledger.topology;
-  const cpus = ledger.effective(own);
+  const cpus = presently(ledger, own);
   if (cpus.isEmpty || (own.record === undefined && cpus.equals(online) && !asked)) return undefined;
-  const gains = cpus.difference(own.record ?? online);
-  const leaving = sent.map(({ assignment: { record = online }, cpus }) => record.difference(cpus));
-  if (own.record === undefined || !gains.intersects(CpuSet.unionOf(leaving))) return { now: { id, cpus } };
-  return { now: { id, cpus: own.record }, later: { id, cpus } };
+  const before = ledger.recorded(own);
+  return {
+    leaving: before.difference(cpus),
+    beside(sent) {
+      const left = CpuSet.unionOf(sent.map((each) => ledger.recorded(each.assignment).difference(each.cpus)));
+      if (!cpus.difference(before).intersects(left)) return cpus;
+      const kept = cpus.intersection(before);
+      return kept.isEmpty ? before : kept;
+    },
+  };
+}
+
+/** What this reply couldn't say: second steps. Growth of the pool has its own time, and who starts is told then. */
+function owedLater(ledger: Ledger): Change[] {
+  return tell(ledger, { growth: true }).sent.filter(({ assignment }) => !assignment.starting)
+    .map(({ id, cpus }) => ({ id, cpus }));
 }
