@@ -77,7 +77,7 @@ function connected(agent: Agent, topology: Topology): Step {
   const payload = toBinary(RegisterPluginRequestSchema, request);
   const { bytes } = session.call(RUNTIME_SERVICE, "RegisterPlugin", payload);
   const phase = advance("disconnected", "connected") ?? agent.node.phase;
-  const node = { ...agent.node, phase, topology, parts: [], early: NOTHING_EARLY };
+  const node = { ...agent.node, phase, topology, parts: [], early: NOTHING_EARLY, awaiting: false };
   return {
     agent: { ...agent, node, link: { session, connectedAt: agent.node.now } },
     outputs: [{ kind: "send", bytes }],

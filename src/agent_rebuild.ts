@@ -39,7 +39,7 @@ export function ask(agent: Agent): Step {
   }
   const message = "the runtime didn't synchronize the plugin, its containers are asked of the CRI";
   return {
-    agent: { ...agent, link: { ...link, askedAt: node.now } },
+    agent: { ...agent, node: { ...node, awaiting: true }, link: { ...link, askedAt: node.now } },
     outputs: [log("info", message), { kind: "list" }],
   };
 }
@@ -60,9 +60,7 @@ function notAsked({ askedAt: _, scanned: __, ...link }: Link): Link {
 
 /** The list has come. */
 export function listed(agent: Agent, listing: Listing): Step {
-  return agent.link?.askedAt === undefined
-    ? idle(agent)
-    : adopt(agent, (node) => adoptListing(node, listing));
+  return agent.node.awaiting ? adopt(agent, (node) => adoptListing(node, listing)) : idle(agent);
 }
 
 /** There still is no list; these CPUs seem taken. */

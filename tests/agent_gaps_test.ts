@@ -19,11 +19,11 @@ function applied(link: Link): string[] {
   );
 }
 
-Deno.test("what is sent to a container that only starts may be lost: it stays owed until it runs and is told again", () => {
+Deno.test("what is sent to a container that only starts may be lost: it is told again once it runs", () => {
   const link = Link.serving();
   link.create(web, { runs: false });
   assert.deepEqual(link.create(db).updates, ["id-web=0"]);
-  assert.deepEqual(link.update(db), ["id-web=0", "id-db=1"], "said again, as nobody knows what came of it");
+  assert.deepEqual(link.update(db), ["id-db=1"], "once is enough while it starts");
   link.mention(Event.POST_START_CONTAINER, web);
   assert.deepEqual(
     applied(link),

@@ -113,7 +113,7 @@ function threadSiblings(read: ReadFile, online: CpuSet): Shared {
   );
 }
 
-/** Kernels before 5.16 tell of no clusters and those before 5.2 of no dies: where CPU after CPU is silent, none is asked. */
+/** Kernels before 5.16 tell of no clusters, those before 5.2 of no dies: where the first CPU can't tell, none is asked. */
 function whereTold(read: ReadFile, online: CpuSet, name: string): Shared {
   const told = read(`${ROOT}/cpu${online.first()}/${name}`) !== undefined;
   return told ? shareByList(online, (cpu) => listAbout(cpu, read, name)) : new Shared();

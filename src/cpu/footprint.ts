@@ -32,14 +32,20 @@ export function misfit(
   if (placement === "single-thread") {
     return widths.length >= count
       ? undefined
-      : `placement single-thread needs ${count} whole cores, ${widths.length} are free`;
+      : `placement single-thread needs ${count} whole cores, ${areFree(widths.length)}`;
   }
-  const unit = (widths.length > 0 ? widths : topology.groups.cores.map((core) => core.size)).reduce(
-    commonDivisor,
-  );
+  const known = widths.length > 0 ? widths : topology.groups.cores.map((core) => core.size);
+  const unit = known.reduce(commonDivisor);
   if (count % unit !== 0) return `placement full-cores needs a multiple of ${unit} CPUs`;
   if (fits(widths, count)) return undefined;
-  return `placement full-cores needs ${count} CPUs on whole cores, ${widths.length} whole cores are free`;
+  const cores = widths.length === 0
+    ? "no whole core is free"
+    : `${widths.length} whole ${widths.length === 1 ? "core is" : "cores are"} free`;
+  return `placement full-cores needs ${count} CPUs on whole cores, ${cores}`;
+}
+
+function areFree(count: number): string {
+  return count === 1 ? "1 is free" : `${count} are free`;
 }
 
 function commonDivisor(a: number, b: number): number {

@@ -29,9 +29,8 @@ export function pack(offers: Iterable<Offer>, count: number): number[] | undefin
 /** Step 1. Sites on a rung that isn't before `limit` are not looked for. */
 function siteIn(offer: Offer, count: number, limit: number): Site | undefined {
   const { cells, unit } = offer;
-  const all = sumOf(cells);
-  if (all.free < count || (unit === "core" && looseOf(all, count) > 0)) return undefined;
   const claim: Claim = { count, onlyWhole: unit === "core" };
+  if (countIn(cells) < count || (claim.onlyWhole && looseOf(sumOf(cells), count) > 0)) return undefined;
   for (const [rung, level] of (["cacheGroup", "node"] as const).entries()) {
     if (rung >= limit) return undefined;
     const group = bestGroup(cells, level, claim);
@@ -40,10 +39,10 @@ function siteIn(offer: Offer, count: number, limit: number): Site | undefined {
       return { offer, rung: [rung], cells: fewestGroups(group, "socket", claim).cells };
     }
   }
-  if (limit <= 2) return undefined;
+  if (limit < 2) return undefined;
   const sockets = fewestGroups(cells, "socket", claim);
   const nodes = fewestGroups(sockets.cells, "node", claim);
-  return { offer, rung: sockets.groups === 1 ? [2] : [3, sockets.groups, nodes.groups], cells: nodes.cells };
+  return { offer, rung: [sockets.groups === 1 ? 2 : 3, sockets.groups, nodes.groups], cells: nodes.cells };
 }
 
 type Level = "cacheGroup" | "node" | "socket";
@@ -144,8 +143,8 @@ function fewestOf(
   return chosen?.flatMap((group) => group.members) ?? cores;
 }
 
-function countIn(cores: readonly FreeCore[]): number {
+function countIn(parts: readonly { readonly free: number }[]): number {
   let count = 0;
-  for (const core of cores) count += core.free;
+  for (const { free } of parts) count += free;
   return count;
 }

@@ -10,7 +10,7 @@ import { footprint, ownsCores } from "./footprint.ts";
 import { sharesOf } from "./nearest.ts";
 import { shrink } from "./regrow.ts";
 import { offers } from "./stock.ts";
-import { extend, take, type TakeRequest } from "./take.ts";
+import { take, type TakeRequest } from "./take.ts";
 import type { Cpu, Level, Topology } from "./topology.ts";
 
 export interface RetakeRequest extends TakeRequest {
@@ -25,7 +25,8 @@ export interface RetakeRequest extends TakeRequest {
  * `count` of the free CPUs, no worse on the ladder than what `take` would choose, with as many of `own` as that
  * allows; undefined only where `take` has none.
  */
-export function retake(request: RetakeRequest): CpuSet | undefined {
+export function retake(asked: RetakeRequest): CpuSet | undefined {
+  const request = { ...asked, reluctant: asked.reluctant?.difference(asked.own) ?? CpuSet.empty };
   const fresh = take(request);
   if (fresh === undefined) return undefined;
   if (request.placement === "spread") return respread(request, fresh);
@@ -71,12 +72,13 @@ function suits({ topology, free, placement = "packed" }: RetakeRequest, set: Cpu
 
 /**
  * The measure of a set, worst matter first: CPUs of the last resort, CPUs that aren't the preferred ones (where they
- * suffice), how far it spreads, reluctant CPUs, then its loose CPUs (whose core isn't wholly in the set), then those
- * of them that break a core which nobody else has broken.
+ * suffice), how far it spreads, reluctant CPUs, CPUs of CPU 0's core that it doesn't have yet, then its loose CPUs
+ * (whose core isn't wholly in the set), then those of them that break a core which nobody else has broken.
  */
 function costOf(request: RetakeRequest, fresh: CpuSet): (set: CpuSet) => number[] {
-  const { topology, claimed, own, placement = "packed", preferred, lastResort = CpuSet.empty } = request;
-  const reluctant = request.reluctant?.difference(own) ?? CpuSet.empty;
+  const { topology, claimed, own, placement = "packed", preferred } = request;
+  const zero = topology.threadsOf(0);
+  const { reluctant = CpuSet.empty, lastResort = CpuSet.empty } = request;
   const wanted = preferred !== undefined && fresh.isSubsetOf(preferred) ? preferred : topology.online;
   return (set) => {
     const cpus = [...set].map((id) => topology.cpu(id)).filter((cpu) => cpu !== undefined);
@@ -91,6 +93,7 @@ function costOf(request: RetakeRequest, fresh: CpuSet): (set: CpuSet) => number[
       set.difference(wanted).size,
       ...[rung, sockets, nodes],
       set.intersection(reluctant).size,
+      set.difference(own).intersects(zero) ? 1 : 0,
       ...[loose.length, breaking.length],
     ];
   };
@@ -100,12 +103,24 @@ function count(cpus: readonly Cpu[], level: Level): number {
   return new Set(cpus.map((cpu) => cpu[level])).size;
 }
 
-/**
- * A claim that is spread: dealt as `fresh` is, but of nodes alike to those where it has the most; then chosen anew
- * on each node.
- */
+/** A claim that is spread: of nodes alike those are dealt to where it has the most, and on each it is chosen anew. */
 function respread(request: RetakeRequest, fresh: CpuSet): CpuSet {
-  const { topology, own, free } = request;
-  const allowed = 
+  const { topology, own, count, preferred, lastResort = CpuSet.empty } = request;
+  if (fresh.intersects(lastResort)) return fresh; // All others are used up: there is nothing to choose.
+  const open = request.free.difference(lastResort);
+  const free = preferred !== undefined && fresh.isSubsetOf(preferred) ? open.intersection(preferred) : open;
+  for (const { cells } of offers({ ...request, free }, "thread")) {
+    const shares = evenShares(cells, count, new Map(), sharesOf(topology, own));
+    if (shares === undefined) continue;
+    const parts = topology.nodes.map(({ id, cpus }) => {
+      const local = {
+        free: free.intersection(cpus),
+        own: own.intersection(cpus),
+        count: shares.get(id) ?? 0,
+      };
+      return retake({ ...request, ...local, placement: "packed" });
+    });
+    return CpuSet.unionOf(parts.filter((part) => part !== undefined));
+  }
   return fresh;
 }

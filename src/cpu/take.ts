@@ -7,8 +7,8 @@
  * whole core.
  *
  * The steps; each decides only where all before it leave a choice.
- * 1. Everything in one cache group; else in one NUMA node; else in one socket; else in the fewest sockets and,
- *    there, the fewest nodes.
+ * 1. Everything in one cache group; else in one NUMA node; else in one socket and, there, the fewest nodes; else in
+ *    the fewest sockets and, there, the fewest nodes.
  * 2. Whole cores: as few loose CPUs as can be, whatever number of threads a core has; cores of more threads first.
  * 3. Loose CPUs come from orphans, then from strays, and only then is a whole core broken.
  * 4. Best fit: the group with the least free CPUs that is enough.
@@ -28,9 +28,11 @@
  * packed. Here CPU 0's core and reluctant CPUs are let in only where the claim isn't possible without them.
  *
  * Whole groups are compared by what they have to give (`stock.ts`), so that nothing is searched: the work
- * grows with the number of cores. Two limits follow. Of several sets of equally few sockets it takes the ones with
- * the most free CPUs, where another might span a node less. And cores of one machine that differ in their number
- * of threads are taken widest first, which is exact as long as each width divides the next.
+ * grows with the number of cores. Two limits follow. Where one group isn't enough it uses up the ones with the most
+ * free CPUs, where others, as few, might span a node less or break a core less: of random states of a machine of three
+ * sockets with two nodes that is so in 3 of 100, of one socket with four nodes in 1 of 2000, and never where there are
+ * two of each. And cores of one machine that differ in their number of threads are taken widest first, which is exact
+ * as long as each width divides the next.
  *
  * Built to be extended: another reason to prefer CPUs is another tier in `pack.ts`, and another placement is another
  * order of the same parts.
@@ -55,7 +57,10 @@ export interface TakeRequest {
   readonly placement?: Placement;
   /** Freed a moment ago, and likely to be wanted back: left alone as the core of CPU 0 is. */
   readonly reluctant?: CpuSet;
-  /** Used only where the claim can't be served without them, and then as few as can be. */
+  /**
+   * Used only where the claim can't be served without them, and then as few as can be. (For `full-cores` on cores
+   * that differ in their number of threads: as few as the widest first leads to.)
+   */
   readonly lastResort?: CpuSet;
   /** Where the claim fits wholly in these, it is served from them alone; else they make no difference. */
   readonly preferred?: CpuSet;

@@ -45,7 +45,6 @@ export function both(a: Words, b: Words): Words {
 
 /** Adds what is in `more` to `words`, in place. */
 export function addAll(words: Words, more: Words): void {
-  while (words.length < more.length) words.push(0);
   for (let i = 0; i < more.length; i++) words[i] = wordAt(words, i) | wordAt(more, i);
 }
 

@@ -19,6 +19,8 @@ export interface Assignment {
    * record: what is sent meanwhile isn't taken for done.
    */
   readonly starting?: true;
+  /** What it was sent last while it was starting: nobody knows whether its record says that by now. */
+  readonly sent?: CpuSet;
   /**
    * Of a pinned container that hasn't started yet: who was moved for it, and from where. Should its creation
    * fail, they go back.
@@ -40,6 +42,13 @@ export type ExclusiveAssignment = Assignment & { readonly claim: ExclusiveClaim 
 
 export function isExclusive(assignment: Assignment): assignment is ExclusiveAssignment {
   return assignment.claim.kind === "exclusive";
+}
+
+/** The assignment once the container was told `cpus`: what is sent arrives, except while it starts. */
+export function told(assignment: Assignment, cpus: CpuSet): Assignment {
+  if (assignment.starting) return { ...assignment, sent: cpus };
+  const { sent: _, ...known } = assignment;
+  return { ...known, record: cpus };
 }
 
 /** Oldest first. */

@@ -5,7 +5,7 @@
  * stop, say) stays a difference and rides in the next reply that can.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import type { Assignment } from "./assignment.ts";
+import { type Assignment, told } from "./assignment.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** One container's new CPU set. Never empty: on the NRI wire that would mean "no change". */
@@ -45,9 +45,7 @@ export function changes(ledger: Ledger, except: Except = {}): Change[] {
 /** The ledger once a container was told these CPUs, whatever it should have. */
 export function saying(ledger: Ledger, { id, cpus }: Change): Ledger {
   const assignment = ledger.assignments.get(id);
-  return assignment === undefined || assignment.starting
-    ? ledger
-    : ledger.with({ ...assignment, record: cpus });
+  return assignment === undefined ? ledger : ledger.with(told(assignment, cpus));
 }
 
 /**
@@ -78,7 +76,7 @@ export function tell(ledger: Ledger, except: Except = {}): Told {
   }
   const sent = groups.flatMap(oldestFirst);
   const records = new Map<Assignment, CpuSet>();
-  for (const { assignment, cpus } of sent) if (!assignment.starting) records.set(assignment, cpus);
+  for (const { assignment, cpus } of sent) records.set(assignment, cpus);
   return { sent, ledger: ledger.settled(records, left), waiting };
 }
 
@@ -111,11 +109,14 @@ interface Move extends Sent {
 function moveOf(ledger: Ledger, assignment: Assignment, vacating: CpuSet): Move | undefined {
   const { grant } = assignment;
   const wanted = ledger.effective(assignment);
-  const before = ledger.recorded(assignment);
-  if (wanted === before || wanted.isEmpty || wanted.equals(before)) return undefined;
+  const { starting, sent } = assignment;
+  const before = (starting && sent) || ledger.recorded(assignment);
+  // Once it runs it is told again what may have been lost while it started.
+  const unsure = sent !== undefined && !starting;
+  if (wanted.isEmpty || (!unsure && (wanted === before || wanted.equals(before)))) return undefined;
   const cpus = within(ledger, assignment, before, vacating);
   const later = cpus !== wanted;
-  const none = cpus.isEmpty || cpus.equals(before);
+  const none = cpus.isEmpty || (!unsure && cpus.equals(before));
   return {
     id: assignment.container.id,
     assignment,
@@ -154,8 +155,9 @@ function phaseOf(before: CpuSet, after: CpuSet, shared: boolean): Phase {
   return shared ? 1 : 2;
 }
 
+/** A shared container that goes there has nowhere else to go, see {@link within}. */
 function goesOnto(ledger: Ledger, { assignment, cpus }: Move, leaving: CpuSet): boolean {
-  return cpus.difference(ledger.recorded(assignment)).intersects(leaving);
+  return !assignment.grant.isEmpty && cpus.difference(ledger.recorded(assignment)).intersects(leaving);
 }
 
 /** As a comparator would sort them, for hundreds of them in a fraction of its time. */

@@ -18,10 +18,9 @@
  */
 import { assert } from "../assert.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { footprint } from "../cpu/footprint.ts";
 import type { Topology } from "../cpu/topology.ts";
-import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
-import { describe } from "./claim.ts";
+import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive, told } from "./assignment.ts";
+import { add, heldIn, poolsAfter } from "./holdings.ts";
 import { IdMap } from "./id_map.ts";
 import type { Policy } from "./policy.ts";
 import { Pools } from "./pools.ts";
@@ -192,16 +191,16 @@ export class Ledger {
   settled(records: ReadonlyMap<Assignment, CpuSet>, left: ReadonlySet<string> | undefined): Ledger {
     const { unsettled } = this.#state;
     if (records.size === 0 && left?.size === 0 && unsettled?.size === 0) return this;
-    const told = (assignment: Assignment) => {
+    const next = (assignment: Assignment) => {
       const record = records.get(assignment);
-      return record === undefined ? assignment : { ...assignment, record };
+      return record === undefined ? assignment : told(assignment, record);
     };
     const { assignments } = this.#state;
     const few = records.size * FEW < assignments.size;
-    const next = few
-      ? [...records.keys()].reduce((map, a) => map.set(a.container.id, told(a)), assignments)
-      : assignments.map(told);
-    return new Ledger({ ...this.#state, assignments: next, unsettled: left }, this);
+    const changed = few
+      ? [...records.keys()].reduce((map, a) => map.set(a.container.id, next(a)), assignments)
+      : assignments.map(next);
+    return new Ledger({ ...this.#state, assignments: changed, unsettled: left }, this);
   }
 
   /** The ledger that remembers where a container was whose pod lives on; and no more of its earlier ends. */
@@ -270,41 +269,6 @@ export class Ledger {
     assert(pools.exclusive.equals(this.exclusive), `exclusive is ${this.exclusive}, not ${pools.exclusive}`);
     assert(pools.pinned.equals(this.pinned), `pinned is ${this.pinned}, not ${pools.pinned}`);
   }
-}
-
-function poolsAfter(state: State, before: Assignment | undefined, after: Assignment | undefined): Pools {
-  const same = before !== undefined && after !== undefined && before.grant.equals(after.grant) &&
-    before.claim.kind === after.claim.kind && placementOf(before) === placementOf(after);
-  if (same) return state.pools;
-  const pools = before === undefined ? state.pools : remove(state, before);
-  return after === undefined ? pools : add({ ...state, pools }, after);
-}
-
-function placementOf({ claim }: Assignment): string {
-  return claim.kind === "exclusive" ? claim.placement : "";
-}
-
-function heldIn(topology: Topology, assignment: Assignment): CpuSet {
-  return isExclusive(assignment) && !assignment.grant.isEmpty
-    ? footprint(topology, assignment.grant, assignment.claim.placement)
-    : assignment.grant;
-}
-
-function add({ topology, policy, pools }: State, assignment: Assignment): Pools {
-  const { container, claim, grant, degraded } = assignment;
-  if (grant.isEmpty) return pools;
-  if (claim.kind !== "exclusive") return pools.withPinned(grant);
-  const whole = grant.size === claim.count || (grant.size < claim.count && degraded !== undefined);
-  assert(whole, `${describe(container)}: holds ${grant.size} of ${claim.count} CPUs`);
-  assert(!grant.intersects(policy.systemReserved), `${describe(container)}: holds reserved CPUs`);
-  return pools.withExclusive(heldIn(topology, assignment));
-}
-
-function remove({ topology, pools }: State, assignment: Assignment): Pools {
-  if (assignment.grant.isEmpty) return pools;
-  return isExclusive(assignment)
-    ? pools.withoutExclusive(heldIn(topology, assignment))
-    : pools.withoutPinned(assignment.grant);
 }
 
 function less(ids: ReadonlySet<string>, id: string): ReadonlySet<string> {

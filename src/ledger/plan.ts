@@ -8,7 +8,8 @@ import type { Claim, ContainerRef, ExclusiveClaim, PinnedClaim, SharedClaim } fr
 import type { Ledger } from "./ledger.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
-import { freeFor, leavesEnough, overPodLimit, shortage, takeExclusive } from "./room.ts";
+import { freeFor, overPodLimit, shortage, takeExclusive } from "./room.ts";
+import { isGood } from "./wanting.ts";
 
 /** What the new container starts with. An absent part is left as the runtime has it. */
 export interface Grant {
@@ -85,7 +86,7 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Plan | Refusal {
   if (over !== undefined) return plan(admission, { grant: CpuSet.empty, degraded: over });
   const free = freeFor(ledger, claim.forbidden);
   const before = predecessor?.grant ?? recentOf(ledger, container) ?? CpuSet.empty;
-  const same = before.size === claim.count && before.isSubsetOf(free) && leavesEnough(ledger, claim, before);
+  const same = before.size === claim.count && isGood(ledger, { container, claim }, before);
   const grant = same ? before : takeExclusive(ledger, container, claim, free, before.intersection(free));
   if (grant === undefined) return refuse(container, "unavailable", shortage(ledger, claim));
   const local = ledger.policy.exclusiveMems === "local";

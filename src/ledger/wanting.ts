@@ -37,7 +37,7 @@ function serveExclusive(ledger: Ledger): Ledger {
  */
 export function isGood(
   ledger: Ledger,
-  { container, claim }: ExclusiveAssignment,
+  { container, claim }: Pick<ExclusiveAssignment, "container" | "claim">,
   cpus: CpuSet,
   floor = ledger.policy.minShared,
 ): boolean {
@@ -45,7 +45,7 @@ export function isGood(
   const free = freeFor(others, CpuSet.empty);
   return cpus.isSubsetOf(free.difference(claim.forbidden)) &&
     footprint(ledger.topology, cpus, claim.placement).isSubsetOf(free) &&
-    others.sharedPool.size - cpus.size >= floor;
+    others.sharedPool.size - footprint(ledger.topology, cpus, claim.placement).size >= floor;
 }
 
 /** How an exclusive container is placed anew. */

@@ -9,7 +9,7 @@ import { type Refusal, refuse } from "../ledger/refusal.ts";
 import { release, releaseSandbox } from "../ledger/release.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { PodSandbox } from "./gen/nri_pb.ts";
-import { growthMayWait, withLedger } from "./growth.ts";
+import { growthMayWait, urgent, withLedger } from "./growth.ts";
 import { changeLogs, logOf, placedLogs, releasedLogs, warningsOf } from "./logs.ts";
 import type { Subject } from "./methods.ts";
 import { NEUTRAL, type Node, type Served } from "./node.ts";
@@ -84,11 +84,11 @@ export function stopContainer(node: Node, { container }: Subject): Served {
   return answered(node, ledger, stopReply, logs);
 }
 
-/** Normally comes after a stop and finds nothing. Its reply carries no updates; the next one will. */
+/** Normally comes after a stop and finds nothing. Its reply carries no updates. */
 export function removeContainer(node: Node, { container }: Subject): Served {
   if (node.phase !== "serving") return quiet(node);
   const { ledger, logs } = released(node, (before) => release(before, container.id), [container.id]);
-  return { ...quiet(withLedger(node, ledger)), logs };
+  return { ...quiet(withLedger(node, ledger)), logs, owed: urgent(node, ledger) };
 }
 
 /** A container whose start failed is never reported as stopped: with its sandbox it is gone for certain. */
@@ -96,7 +96,7 @@ export function stopPodSandbox(node: Node, pod: PodSandbox): Served {
   if (node.phase !== "serving") return quiet(node);
   const ids = node.ledger.ofPod(pod.uid).map(({ container }) => container.id);
   const { ledger, logs } = released(node, (before) => releaseSandbox(before, pod.id, pod.uid), ids);
-  return { ...quiet(withLedger(node, ledger)), logs };
+  return { ...quiet(withLedger(node, ledger)), logs, owed: urgent(node, ledger) };
 }
 
 /** The ledger after some of `ids` have ended, and what is to be said of that: who left, and who got its due. */

@@ -17,7 +17,17 @@ export function growthMayWait({ growDelay, growth, now, dryRun }: Node): boolean
 
 /** The node with a ledger from which all was told that could be; it remembers since when growth waits, if it does. */
 export function withLedger(node: Node, ledger: Ledger): Node {
-  return waitingForGrowth({ ...node, ledger }, tell(ledger, { growth: true }).waiting);
+  const waits = !node.dryRun && tell(ledger, { growth: true }).waiting;
+  return waitingForGrowth({ ...node, ledger }, waits);
+}
+
+/**
+ * What is owed and should wait neither for its time nor for the next reply: somebody has to leave CPUs that are another's
+ * by now, or goes to new ones.
+ */
+export function urgent({ dryRun }: Node, ledger: Ledger): Change[] {
+  if (dryRun) return [];
+  return changes(ledger, { growth: true });
 }
 
 function waitingForGrowth(node: Node, waits: boolean): Node {

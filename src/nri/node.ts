@@ -36,6 +36,8 @@ export interface Node {
   readonly untold: ReadonlySet<string>;
   /** What was heard of containers while they weren't known yet. */
   readonly early: Early;
+  /** A list of the running containers is on its way: it is to replace what is known. */
+  readonly awaiting: boolean;
   /** Another agent decides on this node; this one answers everything as if it weren't there. */
   readonly standby: boolean;
   /** Decide and log, but answer as if nothing needed changing and nothing were refused. */
@@ -89,6 +91,7 @@ export function freshNode(
     parts: [],
     untold: new Set(),
     early: NOTHING_EARLY,
+    awaiting: false,
     standby,
     dryRun,
   };

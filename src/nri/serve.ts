@@ -30,7 +30,8 @@ export function serve(node: Node, call: Call): Served {
   }
   const advanced = { ...node, phase };
   const served = node.standby ? standBy(advanced, call) : dispatch(advanced, call);
-  const unknown = !node.standby && served.node.phase !== "serving" && served.reply.kind === "answer";
+  const known = served.node.phase === "serving" && !served.node.awaiting;
+  const unknown = !node.standby && !known && served.reply.kind === "answer";
   return unknown
     ? { ...served, node: { ...served.node, early: noteEarly(served.node.early, call) } }
     : served;
@@ -49,6 +50,7 @@ export function promote(node: Node): Node {
     standby: false,
     parts: [],
     early: NOTHING_EARLY,
+    awaiting: false,
   };
 }
 

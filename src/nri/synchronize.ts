@@ -92,7 +92,10 @@ export function adoptClaims(node: Node, claims: CpuSet): Adopted {
   } as const;
   const message = "degraded: the running containers are unknown, the CPUs that seem taken are left alone";
   const record: LogRecord = { level: "error", message, fields: { claims: claims.toString() } };
-  return adopted(node, claims.isEmpty ? ledger : ledger.with(holder), [...logs, record]);
+  const { early, awaiting } = node;
+  const next = adopted(node, claims.isEmpty ? ledger : ledger.with(holder), [...logs, record]);
+  // The list may still come, and then it is what counts.
+  return { ...next, node: { ...next.node, early, awaiting } };
 }
 
 /** Of the containers whose ends may never be told, those that aren't among the living are released. */
@@ -134,12 +137,20 @@ function adopted(node: Node, ledger: Ledger, logs: readonly LogRecord[]): Adopte
 
 function known(node: Node, ledger: Ledger): Node {
   const { growth: _, ...rest } = node;
-  return { ...rest, parts: [], early: NOTHING_EARLY, ledger };
+  return { ...rest, parts: [], early: NOTHING_EARLY, awaiting: false, ledger };
 }
 
 function rebuild(node: Node, listing: Listing): { ledger: Ledger; logs: LogRecord[] } {
+  const listed = new Set(listing.containers.map(({ id }) => id));
   const { found, logs } = findContainers(node, withEarly(listing, node.early));
-  const ledger = recover(node.topology, node.policy, found);
+  // What isn't listed was created a moment ago, and its record is what it was answered.
+  const answered = found.map((f) => {
+    const record = listed.has(f.container.id)
+      ? undefined
+      : node.ledger.assignments.get(f.container.id)?.record;
+    return record === undefined ? f : { ...f, record, starting: true };
+  });
+  const ledger = recover(node.topology, node.policy, answered);
   return { ledger, logs: [...logs, ...degradedLogs(ledger)] };
 }
 

@@ -10,7 +10,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "../ledger/assignment.ts";
-import { type Change, presently, saying, type Sent, tell } from "../ledger/changes.ts";
+import { presently, saying, type Sent, tell } from "../ledger/changes.ts";
 import type { Claim } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Refusal } from "../ledger/refusal.ts";
@@ -18,7 +18,7 @@ import { resize } from "../ledger/resize.ts";
 import type { LogRecord } from "../log_record.ts";
 import { quiet, recoveredLogs, refused } from "./containers.ts";
 import type { LinuxResources } from "./gen/nri_pb.ts";
-import { withLedger } from "./growth.ts";
+import { urgent, withLedger } from "./growth.ts";
 import { changeLogs, placedLogs, warningsOf } from "./logs.ts";
 import type { Subject } from "./methods.ts";
 import { NEUTRAL, type Node, type Served } from "./node.ts";
@@ -45,7 +45,7 @@ export function updateContainer(node: Node, update: Update): Served {
     node: withLedger(node, next),
     reply: node.dryRun ? NEUTRAL : { kind: "answer", payload: updateReply([...told.sent, ...said]) },
     logs: [...decided.logs, ...changeLogs(told.sent)],
-    owed: node.dryRun ? [] : owedLater(next),
+    owed: urgent(node, next),
   };
 }
 
@@ -118,13 +118,7 @@ function ownCpus(ledger: Ledger, id: string, asked: boolean): Own | undefined {
       const left = CpuSet.unionOf(sent.map((each) => ledger.recorded(each.assignment).difference(each.cpus)));
       if (!cpus.difference(before).intersects(left)) return cpus;
       const kept = cpus.intersection(before);
-      return kept.isEmpty ? before : kept;
+      return kept.isEmpty ? cpus : kept; // They change places: there is no step in between.
     },
   };
-}
-
-/** What this reply couldn't say: second steps. Growth of the pool has its own time, and who starts is told then. */
-function owedLater(ledger: Ledger): Change[] {
-  return tell(ledger, { growth: true }).sent.filter(({ assignment }) => !assignment.starting)
-    .map(({ id, cpus }) => ({ id, cpus }));
 }

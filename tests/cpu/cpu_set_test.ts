@@ -105,6 +105,10 @@ Deno.test("equal sets are equal for a structural comparison too, whatever they w
   assert.deepEqual(shrunk, CpuSet.of(3));
   assert.deepEqual(CpuSet.of(3).difference(CpuSet.of(3)), CpuSet.empty);
   assert.notDeepEqual(CpuSet.of(3), CpuSet.of(4));
+  const printed = CpuSet.of(3, 64);
+  assert.equal(`${printed}`, "3,64");
+  assert.deepEqual(printed, CpuSet.of(64, 3), "that a text is remembered makes no difference");
+  assert.deepEqual(CpuSet.range(0, 31).difference(CpuSet.range(0, 30)), CpuSet.of(31));
 });
 
 /** Ids where words begin and end are more likely than others. */

@@ -51,6 +51,12 @@ Deno.test("with fewer CPUs than before it keeps the best part of them", () => {
   assert.equal(leave(BIG, "9-11,41-43", "", "", 4), "9-10,41-42");
 });
 
+Deno.test("it moves to CPU 0's core only where a new claim would, but stays on it", () => {
+  const others = AMD.online.difference(cpus("0,9,18,27,128,137"));
+  assert.equal(leave(AMD, "9,18,27,137", "", `${others}`), "9,18,27,137", "though core 0 is whole");
+  assert.equal(leave(BIG, "0,32", ""), "0,32");
+});
+
 Deno.test("too few free CPUs are too few", () => {
   const free = cpus("1-3");
   assert.equal(retake({ topology: BIG, free, claimed: cpus("4"), count: 4, own: cpus("1") }), undefined);

@@ -4,107 +4,92 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { PLACEMENTS } from "../../src/cpu/placement.ts";
 import { take, type TakeRequest } from "../../src/cpu/take.ts";
-import type { Level, Topology } from "../../src/cpu/topology.ts";
-import { amd16, bigNode, type MachineSpec, power8, topologyOf } from "../fixtures/sysfs.ts";
+import { amd16, bigNode, power8, topologyOf } from "../fixtures/sysfs.ts";
+import { hybridRequests, isLess, quality, requests, rung, servings, small, some, worth } from "./oracle.ts";
 
-/** At most 16 CPUs and 2 sockets of 2 nodes. */
-const smallSpec: fc.Arbitrary<MachineSpec> = fc.record({
-  sockets: fc.constantFrom(1, 2),
-  nodesPerSocket: fc.constantFrom(1, 2),
-  coresPerNode: fc.constantFrom(1, 2),
-  threads: fc.constantFrom(1, 2, 4),
-  coresPerCache: fc.constantFrom(0, 1, 2),
-  siblings: fc.constantFrom("apart", "adjacent"),
-}).map((spec) => spec.threads === 4 && spec.nodesPerSocket === 2 ? { ...spec, coresPerNode: 1 } : spec);
+const named = [bigNode, amd16, power8].map(topologyOf);
+const large = requests(fc.constantFrom(...named)).map(({ reluctant: _, ...request }) => request);
+const placed = fc.tuple(fc.oneof(small, hybridRequests), fc.constantFrom(...PLACEMENTS))
+  .map(([request, placement]): TakeRequest => ({ ...request, placement }));
 
-/** Each CPU of the machine is free, claimed by others, or neither; small machines are half free on average. */
-function requests(machine: fc.Arbitrary<Topology>): fc.Arbitrary<TakeRequest> {
-  return machine.chain((topology) => {
-    const state = fc.constantFrom("free", "free", "free", "claimed", "claimed", "barred");
-    const states = fc.array(state, { minLength: topology.online.size, maxLength: topology.online.size });
-    return fc.tuple(states, fc.integer({ min: 1, max: topology.online.size })).map(([chosen, count]) => {
-      const those = (wanted: string) => topology.online.toArray().filter((_, i) => chosen[i] === wanted);
-      return { topology, free: CpuSet.from(those("free")), claimed: CpuSet.from(those("claimed")), count };
-    });
+function assertBest(request: TakeRequest): void {
+  const cpus = take(request);
+  if (cpus === undefined) return;
+  const mine = worth(request, cpus);
+  for (const other of servings(request)) {
+    const theirs = worth(request, other);
+    assert(!isLess(theirs, mine), `${other} is better than ${cpus}: ${theirs} < ${mine}`);
+  }
+}
+
+Deno.test("packed: no other set of CPUs is better by the steps of the ladder", () => {
+  fc.assert(fc.property(small, assertBest), { numRuns: 300 });
+});
+
+Deno.test("packed, where cores differ in their threads: none is better either", () => {
+  fc.assert(fc.property(hybridRequests, assertBest), { numRuns: 100 });
+});
+
+for (const placement of ["full-cores", "single-thread"] as const) {
+  Deno.test(`${placement}: no other whole cores are better by the steps of the ladder`, () => {
+    fc.assert(fc.property(small, (request) => assertBest({ ...request, placement })), { numRuns: 400 });
   });
 }
 
-const small = requests(smallSpec.map(topologyOf));
-const named = [bigNode, amd16, power8].map(topologyOf);
-const large = requests(fc.constantFrom(...named));
-
-/** How many different groups of a level `cpus` touch. */
-function spread({ topology }: TakeRequest, cpus: CpuSet, level: Level): number {
-  return new Set(cpus.toArray().map((id) => topology.cpu(id)?.[level])).size;
-}
-
-/** Step 1 as numbers: the first that differs decides, the lower is better. */
-function rung(request: TakeRequest, cpus: CpuSet): number[] {
-  if (spread(request, cpus, "cacheGroup") === 1) return [0];
-  if (spread(request, cpus, "node") === 1) return [1];
-  const sockets = spread(request, cpus, "socket");
-  return sockets === 1 ? [2] : [3, sockets, spread(request, cpus, "node")];
-}
-
-/** Steps 2 and 3: loose CPUs; whole cores broken; loose CPUs that aren't orphans. */
-function quality({ topology, free, claimed }: TakeRequest, cpus: CpuSet): number[] {
-  let [loose, broken, unorphaned] = [0, 0, 0];
-  for (const threads of topology.groups.cores) {
-    const mine = threads.intersection(cpus).size;
-    if (mine === 0 || mine === threads.size) continue;
-    loose += mine;
-    if (threads.isSubsetOf(free)) broken++;
-    if (!threads.intersects(claimed)) unorphaned += mine;
-  }
-  return [loose, broken, unorphaned];
-}
-
-/** Step 4 where one group holds everything: its free CPUs, those of CPU 0's core only if that is used. */
-function tightness(
-  { topology, free }: TakeRequest,
-  cpus: CpuSet,
-  level: "cacheGroups" | "numaNodes" | "sockets",
-): number {
-  const group = topology.groups[level].find((part) => cpus.isSubsetOf(part)) ?? CpuSet.empty;
-  const zero = topology.threadsOf(0);
-  return (cpus.intersects(zero) ? free : free.difference(zero)).intersection(group).size;
-}
-
-/** Everything the ladder promises about one set, as numbers to compare from left to right. */
-function worth(request: TakeRequest, cpus: CpuSet): number[] {
-  const first = rung(request, cpus);
-  const zero = cpus.intersects(request.topology.threadsOf(0)) ? 1 : 0;
-  const level = (["cacheGroups", "numaNodes", "sockets"] as const)[first[0] ?? 3];
-  if (level === undefined) return [...first, zero];
-  return [...first, zero, ...quality(request, cpus), tightness(request, cpus, level)];
-}
-
-function* subsets(ids: readonly number[], count: number): Generator<number[]> {
-  if (count === 0) return yield [];
-  for (const [i, id] of ids.entries()) {
-    for (const rest of subsets(ids.slice(i + 1), count - 1)) yield [id, ...rest];
-  }
-}
-
-function isLess(a: readonly number[], b: readonly number[]): boolean {
-  const at = a.findIndex((value, i) => value !== b[i]);
-  return at >= 0 && (a[at] ?? 0) < (b[at] ?? 0);
-}
-
-Deno.test("no other set of CPUs is better by the steps of the ladder", () => {
+Deno.test("every placement is refused only where no set at all would serve it, and what it gets serves it", () => {
   fc.assert(
-    fc.property(small, (request) => {
+    fc.property(placed, (request) => {
       const cpus = take(request);
-      if (cpus === undefined) return;
-      const mine = worth(request, cpus);
-      for (const ids of subsets(request.free.toArray(), request.count)) {
-        const other = CpuSet.from(ids);
-        assert(
-          !isLess(worth(request, other), mine),
-          `${other} is better than ${cpus}: ${worth(request, other)} < ${mine}`,
-        );
+      const [any] = servings(request);
+      assert.equal(cpus === undefined, any === undefined);
+      if (cpus !== undefined) {
+        assert([...servings(request)].some((serving) => serving.equals(cpus)), `${cpus}`);
       }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("full-cores on cores of different widths still reach the earliest rung there is", () => {
+  fc.assert(fc.property(hybridRequests, (asked) => {
+    const request: TakeRequest = { ...asked, placement: "full-cores" };
+    const cpus = take(request);
+    if (cpus === undefined) return;
+    const [mine = 9] = rung(request, cpus);
+    for (const other of servings(request)) {
+      assert((rung(request, other)[0] ?? 9) >= mine, `${other}, not ${cpus}`);
+    }
+  }));
+});
+
+Deno.test("where the preferred CPUs hold the claim they alone serve it, else they make no difference", () => {
+  const cases = placed.chain((request) => fc.tuple(fc.constant(request), some(request)));
+  fc.assert(fc.property(cases, ([request, preferred]) => {
+    const within = take({ ...request, free: request.free.intersection(preferred) });
+    assert.deepEqual(take({ ...request, preferred }), within ?? take(request));
+  }));
+});
+
+Deno.test("the last resort is used only where it must, and then as little as can be", () => {
+  const cases = placed.chain((request) => fc.tuple(fc.constant(request), some(request)));
+  fc.assert(
+    fc.property(cases, ([request, lastResort]) => {
+      const cpus = take({ ...request, lastResort });
+      const without = take({ ...request, free: request.free.difference(lastResort) });
+      if (without !== undefined) return assert.deepEqual(cpus, without);
+      const { topology, placement } = request;
+      const used = (set: CpuSet) =>
+        (placement === "single-thread" ? CpuSet.unionOf([...set].map((id) => topology.threadsOf(id))) : set)
+          .intersection(lastResort).size;
+      const sets = [...servings(request)];
+      if (cpus === undefined) return assert.equal(sets.length, 0);
+      assert(sets.some((set) => set.equals(cpus)), `${cpus} doesn't serve the claim`);
+      const uniform = new Set(topology.groups.cores.map((core) => core.size)).size === 1;
+      const least = Math.min(...sets.map(used));
+      // Cores of different widths are put together widest first, which may cost one more.
+      assert(used(cpus) === least || (!uniform && placement === "full-cores"), `${cpus}: not ${least}`);
     }),
     { numRuns: 300 },
   );
@@ -146,7 +131,7 @@ Deno.test("no whole core is broken while an orphan in the same place would do", 
     const cpus = take(request);
     if (cpus === undefined) return;
     const { topology, free, claimed } = request;
-    const [, broken = 0] = quality(request, cpus);
+    const [, broken = 0] = quality(request, request.free, cpus);
     if (broken === 0) return;
     const left = free.difference(cpus).difference(topology.threadsOf(0)).toArray();
     const here = new Set(cpus.toArray().map((id) => topology.cpu(id)?.cacheGroup));

@@ -10,7 +10,7 @@ Deno.test("a CPU is known by its id, and its core by any of its threads", () => 
   assert.deepEqual(topology.cpu(41), {
     id: 41,
     core: 9,
-    cluster: 8,
+    cluster: 9,
     cacheGroup: 8,
     node: 1,
     die: 0,
@@ -23,7 +23,7 @@ Deno.test("a CPU is known by its id, and its core by any of its threads", () => 
   assert.deepEqual(topology.cores[9], {
     id: 9,
     core: 9,
-    cluster: 8,
+    cluster: 9,
     cacheGroup: 8,
     node: 1,
     die: 0,
