@@ -59,7 +59,7 @@ export function saying(ledger: Ledger, { id, cpus }: Change): Ledger {
  */
 export function tell(ledger: Ledger, except: Except = {}): Told {
   const candidates = ledger.unsettled;
-  const vacating = leftBy(candidates);
+  const vacating = leftBy(ledger, candidates);
   const groups: [Move[], Move[], Move[], Move[]] = [[], [], [], []];
   const left = new Set<string>();
   let waiting = false;
@@ -83,7 +83,7 @@ export function tell(ledger: Ledger, except: Except = {}): Told {
 /** What the container with that id is owed, whatever else is. */
 export function changeOf(ledger: Ledger, id: string): Change | undefined {
   const assignment = ledger.assignments.get(id);
-  const move = assignment && moveOf(ledger, assignment, leftBy(ledger.unsettled));
+  const move = assignment && moveOf(ledger, assignment, leftBy(ledger, ledger.unsettled));
   return move?.phase === undefined ? undefined : { id, cpus: move.cpus };
 }
 
@@ -95,7 +95,7 @@ type Phase = 0 | 1 | 2 | 3;
 
 /** What a container may have for the moment of what it should have. */
 export function presently(ledger: Ledger, assignment: Assignment): CpuSet {
-  return within(ledger, assignment, ledger.recorded(assignment), leftBy(ledger.unsettled));
+  return within(ledger, assignment, possibly(ledger, assignment), leftBy(ledger, ledger.unsettled));
 }
 
 interface Move extends Sent {
@@ -109,14 +109,11 @@ interface Move extends Sent {
 function moveOf(ledger: Ledger, assignment: Assignment, vacating: CpuSet): Move | undefined {
   const { grant } = assignment;
   const wanted = ledger.effective(assignment);
-  const { starting, sent } = assignment;
-  const before = (starting && sent) || ledger.recorded(assignment);
-  // Once it runs it is told again what may have been lost while it started.
-  const unsure = sent !== undefined && !starting;
-  if (wanted.isEmpty || (!unsure && (wanted === before || wanted.equals(before)))) return undefined;
+  if (wanted.isEmpty || hasBeenTold(ledger, assignment, wanted)) return undefined;
+  const before = possibly(ledger, assignment);
   const cpus = within(ledger, assignment, before, vacating);
   const later = cpus !== wanted;
-  const none = cpus.isEmpty || (!unsure && cpus.equals(before));
+  const none = cpus.isEmpty || hasBeenTold(ledger, assignment, cpus);
   return {
     id: assignment.container.id,
     assignment,
@@ -124,6 +121,23 @@ function moveOf(ledger: Ledger, assignment: Assignment, vacating: CpuSet): Move 
     later,
     phase: none ? undefined : phaseOf(before, cpus, grant.isEmpty),
   };
+}
+
+/**
+ * Whether nothing has to be said for a container to have `cpus`. To one that starts something is said once; what may
+ * have been lost then is said again when it runs.
+ */
+function hasBeenTold(ledger: Ledger, assignment: Assignment, cpus: CpuSet): boolean {
+  const { starting, sent } = assignment;
+  if (sent !== undefined) return starting === true && sent.equals(cpus);
+  const recorded = ledger.recorded(assignment);
+  return recorded === cpus || recorded.equals(cpus);
+}
+
+/** All CPUs on which a container may be running by what is known of its record. */
+function possibly(ledger: Ledger, assignment: Assignment): CpuSet {
+  const recorded = ledger.recorded(assignment);
+  return assignment.sent === undefined ? recorded : recorded.union(assignment.sent);
 }
 
 /**
@@ -141,10 +155,12 @@ function within(ledger: Ledger, assignment: Assignment, before: CpuSet, vacating
 }
 
 /** CPUs on which a pinned or exclusive container runs that it should leave. */
-function leftBy(candidates: readonly Assignment[]): CpuSet {
+function leftBy(ledger: Ledger, candidates: readonly Assignment[]): CpuSet {
   const left: CpuSet[] = [];
-  for (const { grant, record } of candidates) {
-    if (!grant.isEmpty && record !== undefined && record !== grant) left.push(record.difference(grant));
+  for (const assignment of candidates) {
+    const { grant, record } = assignment;
+    if (grant.isEmpty || record === undefined || record === grant) continue;
+    left.push(possibly(ledger, assignment).difference(grant));
   }
   return left.length === 0 ? CpuSet.empty : CpuSet.unionOf(left);
 }
@@ -157,7 +173,7 @@ function phaseOf(before: CpuSet, after: CpuSet, shared: boolean): Phase {
 
 /** A shared container that goes there has nowhere else to go, see {@link within}. */
 function goesOnto(ledger: Ledger, { assignment, cpus }: Move, leaving: CpuSet): boolean {
-  return !assignment.grant.isEmpty && cpus.difference(ledger.recorded(assignment)).intersects(leaving);
+  return !assignment.grant.isEmpty && cpus.difference(possibly(ledger, assignment)).intersects(leaving);
 }
 
 /** As a comparator would sort them, for hundreds of them in a fraction of its time. */
