@@ -19,11 +19,13 @@ export interface RetakeRequest extends TakeRequest {
    * as nobody has claimed it meanwhile.
    */
   readonly own: CpuSet;
+  /** Where the claim runs now, `own` and what it has to leave: its memory is there. Absent: `own`. */
+  readonly home?: CpuSet;
 }
 
 /**
  * `count` of the free CPUs, no worse on the ladder than what `take` would choose, with as many of `own` as that
- * allows; undefined only where `take` has none.
+ * allows, and then as many as can be of the NUMA nodes of its home; undefined only where `take` has none.
  */
 export function retake(asked: RetakeRequest): CpuSet | undefined {
   const request = { ...asked, reluctant: asked.reluctant?.difference(asked.own) ?? CpuSet.empty };
@@ -32,15 +34,19 @@ export function retake(asked: RetakeRequest): CpuSet | undefined {
   if (request.placement === "spread") return respread(request, fresh);
   const suiting = keeping(request).filter((set) => set !== undefined && suits(request, set));
   const cost = costOf(request, fresh);
-  return cheapest([fresh, ...suiting], (set) => set && [...cost(set), -set.intersection(request.own).size]);
+  const near = nodesOf(request);
+  return cheapest(
+    [fresh, ...suiting],
+    (set) => set && [...cost(set), -set.intersection(request.own).size, set.difference(near).size],
+  );
 }
 
 /** Sets that keep CPUs: all of them, only the whole cores, and those within one group of each level. */
 function keeping(request: RetakeRequest): (CpuSet | undefined)[] {
-  const { topology, free, own } = request;
+  const { topology, free, own, home = own } = request;
   const anchors = [own, wholeCores(topology, own)];
   const { cacheGroups, numaNodes, sockets } = topology.groups;
-  const near = [...cacheGroups, ...numaNodes, ...sockets].filter((group) => group.intersects(own));
+  const near = [...cacheGroups, ...numaNodes, ...sockets].filter((group) => group.intersects(home));
   return [
     ...anchors.map((kept) => complete(request, kept, free)),
     ...near.flatMap((group) => [
@@ -48,6 +54,11 @@ function keeping(request: RetakeRequest): (CpuSet | undefined)[] {
       take({ ...request, free: free.intersection(group) }),
     ]),
   ];
+}
+
+/** The CPUs of the NUMA nodes of a claim's home. */
+function nodesOf({ topology, own, home = own }: RetakeRequest): CpuSet {
+  return CpuSet.unionOf(topology.groups.numaNodes.filter((node) => node.intersects(home)));
 }
 
 /** `kept`, filled up from the rest of `free`. */

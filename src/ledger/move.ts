@@ -68,7 +68,8 @@ function placeAnew(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder)
   const free = openTo(before, next, wanted, holder);
   const claimed = next.claimed.difference(before.held(holder)).union(wanted);
   const own = holder.grant.intersection(free);
-  return retake({ ...requestOf(before, holder.container, holder.claim, free), claimed, own });
+  const request = requestOf(before, holder.container, holder.claim, free);
+  return retake({ ...request, claimed, own, home: holder.grant });
 }
 
 function shortage(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): string {

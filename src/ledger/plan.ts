@@ -87,7 +87,7 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Plan | Refusal {
   const free = freeFor(ledger, claim.forbidden);
   const before = predecessor?.grant ?? recentOf(ledger, container) ?? CpuSet.empty;
   const same = before.size === claim.count && isGood(ledger, { container, claim }, before);
-  const grant = same ? before : takeExclusive(ledger, container, claim, free, before.intersection(free));
+  const grant = same ? before : takeExclusive(ledger, container, claim, free, before);
   if (grant === undefined) return refuse(container, "unavailable", shortage(ledger, claim));
   const local = ledger.policy.exclusiveMems === "local";
   const mems = local ? ledger.topology.memoryNodesOf(grant) : CpuSet.empty;

@@ -33,18 +33,18 @@ export function leavesEnough(ledger: Ledger, { placement }: ExclusiveClaim, cpus
 
 /**
  * The CPUs for an exclusive claim, out of `free`: unless there are too few, or the shared pool would fall below its
- * minimum. With `own`, CPUs that it has now and that nobody else holds in this ledger, it keeps what it can.
+ * minimum. With `home`, CPUs that it has now, it keeps of them what it can, and stays near.
  */
 export function takeExclusive(
   ledger: Ledger,
   container: ContainerRef,
   claim: ExclusiveClaim,
   free: CpuSet,
-  own = CpuSet.empty,
+  home = CpuSet.empty,
 ): CpuSet | undefined {
   if (claim.count > spare(ledger)) return undefined;
   const request = requestOf(ledger, container, claim, free);
-  const cpus = own.isEmpty ? take(request) : retake({ ...request, own });
+  const cpus = home.isEmpty ? take(request) : retake({ ...request, own: home.intersection(free), home });
   return cpus !== undefined && leavesEnough(ledger, claim, cpus) ? cpus : undefined;
 }
 

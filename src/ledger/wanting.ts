@@ -71,7 +71,7 @@ export function placeExclusive(
   const free = freeFor(others, claim.forbidden).intersection(cpusNear(ledger.topology, mems));
   const own = ownable(ledger.topology, claim, grant.intersection(free), free);
   const over = overPodLimit(others, container, claim);
-  const choose = (from: CpuSet) => takeExclusive(others, container, claim, from, own);
+  const choose = (from: CpuSet) => takeExclusive(others, container, claim, from, grant);
   const chosen = over !== undefined
     ? undefined
     : (within && choose(within.intersection(free))) ?? choose(free);
