@@ -18,6 +18,7 @@ import {
   type Output,
   type Step,
   unlinked,
+  wakeFor,
 } from "./agent_values.ts";
 import type { Topology } from "./cpu/topology.ts";
 import { NOTHING_EARLY } from "./nri/early.ts";
@@ -122,9 +123,9 @@ function called(agent: Agent, session: Session, { stream, service, method, paylo
     ? idle({ ...configured.agent, node })
     : ask({ ...configured.agent, node });
   const apply: Output[] = owed.length === 0 ? [] : [{ kind: "apply", changes: owed }];
-  const waits = node.growth !== undefined && agent.node.growth === undefined;
-  const wake: Output[] = waits ? [{ kind: "wake", after: node.growDelay }] : [];
-  const consequences = [...configured.outputs, ...logs.map(logOutput), ...asked.outputs, ...apply, ...wake];
+  const logged = logs.map(logOutput);
+  const wake = wakeFor(agent.node, node);
+  const consequences = [...configured.outputs, ...logged, ...asked.outputs, ...apply, ...wake];
   return { agent: asked.agent, outputs: [send(session, stream, reply), ...consequences] };
 }
 

@@ -16,10 +16,11 @@ import {
   logOutput,
   type Output,
   type Step,
+  wakeFor,
 } from "./agent_values.ts";
 import type { Listing } from "./nri/early.ts";
 import type { Topology } from "./cpu/topology.ts";
-import { growthDue } from "./nri/growth.ts";
+import { due } from "./nri/owed.ts";
 import type { Node, Settings } from "./nri/node.ts";
 import { promote } from "./nri/serve.ts";
 import { adoptClaims, type Adopted, adoptGround, adoptListing, forgetEnded } from "./nri/synchronize.ts";
@@ -73,7 +74,7 @@ export function waited(agent: Agent): Step {
   const { link, node } = agent;
   const { now } = node;
   if (link === undefined || node.standby) return idle(agent);
-  if (node.phase === "serving") return grown(recount(agent, link));
+  if (node.phase === "serving") return payingOff(recount(agent, link));
   if (node.phase !== "configured") return idle(agent);
   if (link.askedAt === undefined) {
     return now - (link.configuredAt ?? now) >= LIST_AFTER ? ask(agent) : idle(agent);
@@ -93,9 +94,9 @@ function recount(agent: Agent, link: Link): Step {
   return { agent: { ...agent, link: { ...link, countedAt: agent.node.now } }, outputs: [{ kind: "count" }] };
 }
 
-/** Has growth that has waited long enough brought about. */
-function grown({ agent, outputs }: Step): Step {
-  const { node, owed } = growthDue(agent.node);
+/** Has what was owed for long enough brought about. */
+function payingOff({ agent, outputs }: Step): Step {
+  const { node, owed } = due(agent.node);
   return owed.length === 0
     ? { agent, outputs }
     : { agent: { ...agent, node }, outputs: [...outputs, { kind: "apply", changes: owed }] };
@@ -129,7 +130,8 @@ function adopt(agent: Agent, by: (node: Node) => Adopted): Step {
   try {
     const { node, owed, logs } = by(agent.node);
     const apply: Output[] = owed.length === 0 ? [] : [{ kind: "apply", changes: owed }];
-    return { agent: { ...agent, node }, outputs: [...logs.map(logOutput), ...apply] };
+    const wake = wakeFor(agent.node, node);
+    return { agent: { ...agent, node }, outputs: [...logs.map(logOutput), ...apply, ...wake] };
   } catch (error) {
     return {
       agent,

@@ -106,6 +106,12 @@ export function owed({ node }: Agent, id: string): Change | undefined {
   return changeOf(node.ledger, id);
 }
 
+/** A tick for when what has come to be owed is due. */
+export function wakeFor(before: Node, { owing, growDelay }: Node): Output[] {
+  const owes = owing !== undefined && before.owing === undefined;
+  return owes ? [{ kind: "wake", after: growDelay }] : [];
+}
+
 /** Nothing to do. */
 export function idle(agent: Agent): Step {
   return { agent, outputs: [] };

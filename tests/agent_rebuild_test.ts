@@ -114,7 +114,7 @@ Deno.test("ends that the runtime never tells are found by counting, as long as t
   assert.deepEqual(owed(link), ["id-web=0"]);
   link.update(web);
   for (const now of [5999, 6000, 6500]) link.feed({ kind: "tick", now });
-  assert.deepEqual(kinds(link.asked), ["list", "apply", "count"]);
+  assert.deepEqual(kinds(link.asked), ["list", "apply", "wake", "count"]);
   link.feed({ kind: "counted", living: new Set(["id-web", "id-db", "other"]) });
   assert.equal(link.agent.node.ledger.claimed.toString(), "1");
   link.feed({ kind: "tick", now: 11_000 });

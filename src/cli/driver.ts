@@ -144,18 +144,25 @@ export class Driver {
     this.#waking = setTimeout(() => this.feed({ kind: "tick", now: performance.now() }), after);
   }
 
-  /** In the background: requests go on being answered meanwhile. */
+  /**
+   * In the background: requests go on being answered meanwhile. What was asked for a connection that has ended is of no
+   * use to the next one.
+   */
   #list(): void {
+    const asking = this.#connection;
     this.answers.list()
-      .then((listing) => listing === undefined ? undefined : this.feed({ kind: "listed", listing }))
+      .then((listing) => {
+        if (listing !== undefined && this.#connection === asking) this.feed({ kind: "listed", listing });
+      })
       .catch((error) =>
         this.log.write({ level: "error", message: `the containers can't be listed: ${messageOf(error)}` })
       );
   }
 
   #count(): void {
+    const asking = this.#connection;
     this.answers.count()
-      .then((living) => this.feed({ kind: "counted", living }))
+      .then((living) => this.#connection === asking ? this.feed({ kind: "counted", living }) : undefined)
       .catch((error) =>
         this.log.write({ level: "warn", message: `the containers can't be counted: ${messageOf(error)}` })
       );

@@ -43,8 +43,10 @@ const ARM = Deno.build.arch === "aarch64";
 export const O_DIRECTORY = ARM ? 0o40000 : 0o200000;
 export const O_NOFOLLOW = ARM ? 0o100000 : 0o400000;
 export const O_RDONLY = 0;
+export const O_WRONLY = 1;
 export const O_RDWR = 2;
 export const O_CREAT = 0o100;
+export const O_TRUNC = 0o1000;
 export const O_CLOEXEC = 0o2000000;
 /** In place of a directory's descriptor: the current directory, see openat(2). */
 export const AT_FDCWD = -100;

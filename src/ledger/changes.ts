@@ -131,7 +131,9 @@ function hasBeenTold(ledger: Ledger, assignment: Assignment, cpus: CpuSet): bool
   const { starting, sent } = assignment;
   if (sent !== undefined) return starting === true && sent.equals(cpus);
   const recorded = ledger.recorded(assignment);
-  return recorded === cpus || recorded.equals(cpus);
+  if (recorded !== cpus && !recorded.equals(cpus)) return false;
+  // Where a record names none that is online the kernel has put another set in its place.
+  return assignment.record?.intersects(ledger.topology.online) ?? true;
 }
 
 /** All CPUs on which a container may be running by what is known of its record. */

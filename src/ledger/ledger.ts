@@ -240,13 +240,16 @@ export class Ledger {
 
   /**
    * Where the record lets a container run. The kernel lets nobody run on a CPU that is offline, whatever the record
-   * says, and everywhere where it says nothing.
+   * says, and anywhere where it names none that is online.
    */
   recorded({ record }: Assignment): CpuSet {
     const { online } = this.topology;
     if (record === undefined) return online;
     let known = this.#recorded.get(record);
-    if (known === undefined) this.#recorded.set(record, known = record.intersection(online));
+    if (known === undefined) {
+      const left = record.intersection(online);
+      this.#recorded.set(record, known = left.isEmpty ? online : left);
+    }
     return known;
   }
 

@@ -35,10 +35,18 @@ export interface Found {
 
 type Of<C extends Claim> = Found & { readonly claim: C };
 
-/** The ledger that follows from what was found. Deterministic: the order of `found` doesn't matter. */
-export function recover(topology: Topology, policy: Policy, found: readonly Found[]): Ledger {
+/**
+ * The ledger that follows from what was found, on top of what is known already. Deterministic: the order of `found`
+ * doesn't matter.
+ */
+export function recover(
+  topology: Topology,
+  policy: Policy,
+  found: readonly Found[],
+  known = Ledger.empty(topology, policy),
+): Ledger {
   const inOrder = [...found].sort(byAge);
-  let ledger = Ledger.empty(topology, policy);
+  let ledger = known;
   for (const f of inOrder) ledger = ledger.with(bare(f));
   for (const f of ofKind(inOrder, "pinned")) ledger = pin(ledger, { ...bare(f), claim: f.claim });
   const misplaced: Of<ExclusiveClaim>[] = [];

@@ -9,7 +9,7 @@ import { type Refusal, refuse } from "../ledger/refusal.ts";
 import { release, releaseSandbox } from "../ledger/release.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { PodSandbox } from "./gen/nri_pb.ts";
-import { growthMayWait, urgent, withLedger } from "./growth.ts";
+import { growthMayWait, urgent, withLedger } from "./owed.ts";
 import { changeLogs, logOf, placedLogs, releasedLogs, warningsOf } from "./logs.ts";
 import type { Subject } from "./methods.ts";
 import { NEUTRAL, type Node, type Served } from "./node.ts";
@@ -74,7 +74,7 @@ export function postStartContainer(node: Node, { container }: Subject): Served {
   if (node.phase !== "serving") return quiet(node);
   const ledger = running(node.ledger, container.id);
   const own = node.dryRun ? undefined : changeOf(ledger, container.id);
-  return { ...quiet({ ...node, ledger }), owed: own === undefined ? [] : [own] };
+  return { ...quiet(withLedger(node, ledger)), owed: own === undefined ? [] : [own] };
 }
 
 /** A stopped container's CPUs are free; who has waited for them is told in the same reply. */

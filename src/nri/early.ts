@@ -2,11 +2,16 @@
  * Containers heard of before the list of the running ones has come. The list is taken at some moment between: it
  * may miss a container that was created meanwhile, and may name one that has ended.
  */
-import type { Container, PodSandbox } from "./gen/nri_pb.ts";
+import { type Container, ContainerState, type PodSandbox } from "./gen/nri_pb.ts";
 import type { Call, Subject } from "./methods.ts";
 
-/** By container id: what was created, or undefined for what has ended. */
-export type Early = ReadonlyMap<string, Subject | undefined>;
+/** A container that was heard of, and whether it was only starting then. */
+export interface Heard extends Subject {
+  readonly starting: boolean;
+}
+
+/** By container id: what was heard of, or undefined for what has ended. */
+export type Early = ReadonlyMap<string, Heard | undefined>;
 
 /** Pods and containers as the runtime lists them. */
 export interface Listing {
@@ -24,7 +29,17 @@ export function noteEarly(early: Early, call: Call): Early {
   if (early.size >= MAX_EARLY) return early;
   switch (call.kind) {
     case "CreateContainer":
-      return new Map(early).set(call.container.id, { pod: call.pod, container: call.container });
+    case "StartContainer":
+      return heard(early, call, true);
+    case "PostStartContainer":
+      return heard(early, call, false);
+    case "UpdateContainer":
+      return heard(
+        early,
+        call,
+        early.get(call.container.id)?.starting ??
+          call.container.state === ContainerState.CONTAINER_CREATED,
+      );
     case "StopContainer":
     case "RemoveContainer":
       return new Map(early).set(call.container.id, undefined);
@@ -37,6 +52,12 @@ export function noteEarly(early: Early, call: Call): Early {
     default:
       return early;
   }
+}
+
+/** What has ended stays so: the runtime may tell of its last moments late. */
+function heard(early: Early, { pod, container }: Subject, starting: boolean): Early {
+  const ended = early.has(container.id) && early.get(container.id) === undefined;
+  return ended ? early : new Map(early).set(container.id, { pod, container, starting });
 }
 
 /** The listing with what it has missed, and without what has ended since. */

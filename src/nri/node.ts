@@ -8,8 +8,8 @@ import { type Early, NOTHING_EARLY } from "./early.ts";
 import type { Phase } from "./lifecycle.ts";
 import type { Rules } from "./rules.ts";
 
-/** Since when containers wait for CPUs that they could have had; see `growth.ts`. */
-export interface Growth {
+/** Since when something is owed that no reply has said; see `owed.ts`. */
+export interface Owing {
   /** In the milliseconds of {@link Node.now}. */
   readonly since: number;
   /** When the host was last asked to bring it about. */
@@ -24,8 +24,8 @@ export interface Node {
   readonly rules: Rules;
   /** Milliseconds for which growth of the shared pool may wait, so that several become one. */
   readonly growDelay: number;
-  /** The growth that waits, if some does. */
-  readonly growth?: Growth;
+  /** Absent: nothing is owed. */
+  readonly owing?: Owing;
   /** The time of the last input, in milliseconds of any clock that never goes back. */
   readonly now: number;
   /** True to the node only in phase `serving`; before that nothing is decided from it. */

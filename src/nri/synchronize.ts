@@ -2,22 +2,23 @@
  * Synchronize: the runtime tells which containers it has, possibly in several messages, and the
  * ledger is rebuilt from that alone.
  */
-import type { CpuSet } from "../cpu/cpu_set.ts";
-import { byOrder } from "../ledger/assignment.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { type Assignment, byOrder } from "../ledger/assignment.ts";
 import { type Change, changes, tell } from "../ledger/changes.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import { Ledger } from "../ledger/ledger.ts";
 import { type Ground, rebase } from "../ledger/rebase.ts";
-import { recover } from "../ledger/recover.ts";
+import { type Found, recover } from "../ledger/recover.ts";
 import { release } from "../ledger/release.ts";
 import type { LogRecord } from "../log_record.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { recoveredLogs, released } from "./containers.ts";
 import { type Listing, NOTHING_EARLY, withEarly } from "./early.ts";
-import { findContainers } from "./find_containers.ts";
+import { findContainers, type Finding } from "./find_containers.ts";
 import type { SynchronizeRequest } from "./gen/nri_pb.ts";
 import { advance } from "./lifecycle.ts";
 import { degradedLog } from "./logs.ts";
 import type { Node, Reply, Served } from "./node.ts";
+import { withLedger } from "./owed.ts";
 import { synchronizeReply } from "./write_reply.ts";
 
 /** More containers than any node has: kubelet's default is 110 pods, its largest tested is some hundreds. */
@@ -48,7 +49,7 @@ export function synchronize(node: Node, last: SynchronizeRequest): Served {
   const rebuilt = rebuild(node, listing);
   const told = tell(rebuilt.ledger);
   return {
-    node: known({ ...node, untold: new Set() }, told.ledger),
+    node: withLedger(known({ ...node, untold: new Set() }), told.ledger),
     reply: { kind: "answer", payload: synchronizeReply(node.dryRun ? [] : told.sent) },
     logs: [...rebuilt.logs, summary("synchronized", rebuilt.ledger, told.sent.length)],
   };
@@ -75,27 +76,29 @@ export function adoptListing(node: Node, listing: Listing): Adopted {
  * itself, are treated as pinned, so that no new container is given them.
  */
 export function adoptClaims(node: Node, claims: CpuSet): Adopted {
-  const { ledger, logs } = rebuild(node, { pods: [], containers: [] });
-  const container = {
-    id: "unknown",
-    name: "unknown",
-    pod: "unknown",
-    namespace: "unknown",
-    podUid: "",
-    sandboxId: "",
-  };
-  const holder = {
-    container,
-    claim: { kind: "pinned", cpus: claims },
-    grant: claims,
-    record: claims,
-  } as const;
+  const { found, logs } = foundIn(node, { pods: [], containers: [] });
+  const own = found.flatMap(({ claim, record }) => claim.kind === "shared" || !record ? [] : [record]);
+  const empty = Ledger.empty(node.topology, node.policy);
+  const taken = claims.intersection(node.topology.online).difference(CpuSet.unionOf(own));
+  const ledger = recover(
+    node.topology,
+    node.policy,
+    found,
+    taken.isEmpty ? empty : empty.with(holderOf(taken)),
+  );
   const message = "degraded: the running containers are unknown, the CPUs that seem taken are left alone";
   const record: LogRecord = { level: "error", message, fields: { claims: claims.toString() } };
   const { early, awaiting } = node;
-  const next = adopted(node, claims.isEmpty ? ledger : ledger.with(holder), [...logs, record]);
+  const next = adopted(node, ledger, [...logs, ...degradedLogs(ledger), record]);
   // The list may still come, and then it is what counts.
   return { ...next, node: { ...next.node, early, awaiting } };
+}
+
+/** Whoever has these CPUs. */
+function holderOf(cpus: CpuSet): Assignment {
+  const unknown = { id: "unknown", name: "unknown", pod: "unknown", namespace: "unknown" };
+  const container = { ...unknown, podUid: "", sandboxId: "" };
+  return { container, claim: { kind: "pinned", cpus }, grant: cpus, record: cpus };
 }
 
 /** Of the containers whose ends may never be told, those that aren't among the living are released. */
@@ -105,7 +108,7 @@ export function forgetEnded(node: Node, living: ReadonlySet<string>): Adopted {
   const { ledger, logs } = released(node, (before) => ended.reduce(release, before), ended);
   const untold = new Set(left.filter((id) => living.has(id)));
   return {
-    node: { ...node, ledger, untold },
+    node: withLedger({ ...node, untold }, ledger),
     owed: node.dryRun || ended.length === 0 ? [] : changes(ledger),
     logs,
   };
@@ -124,7 +127,7 @@ export function adoptGround(node: Node, ground: Ground): Adopted {
   ];
   const { topology, policy } = ground;
   return {
-    node: { ...node, topology, policy, ledger },
+    node: withLedger({ ...node, topology, policy }, ledger),
     owed: node.dryRun || node.phase !== "serving" ? [] : changes(ledger),
     logs,
   };
@@ -132,26 +135,39 @@ export function adoptGround(node: Node, ground: Ground): Adopted {
 
 function adopted(node: Node, ledger: Ledger, logs: readonly LogRecord[]): Adopted {
   const phase = advance(node.phase, "listed") ?? node.phase;
-  return { node: known({ ...node, phase }, ledger), owed: node.dryRun ? [] : changes(ledger), logs };
+  return {
+    node: withLedger(known({ ...node, phase }), ledger),
+    owed: node.dryRun ? [] : changes(ledger),
+    logs,
+  };
 }
 
-function known(node: Node, ledger: Ledger): Node {
-  const { growth: _, ...rest } = node;
-  return { ...rest, parts: [], early: NOTHING_EARLY, awaiting: false, ledger };
+/** A node that has heard what runs. */
+function known({ owing: _, ...node }: Node): Node {
+  return { ...node, parts: [], early: NOTHING_EARLY, awaiting: false };
 }
 
 function rebuild(node: Node, listing: Listing): { ledger: Ledger; logs: LogRecord[] } {
+  const { found, logs } = foundIn(node, listing);
+  const ledger = recover(node.topology, node.policy, found);
+  return { ledger, logs: [...logs, ...degradedLogs(ledger)] };
+}
+
+function foundIn(node: Node, listing: Listing): Finding {
   const listed = new Set(listing.containers.map(({ id }) => id));
   const { found, logs } = findContainers(node, withEarly(listing, node.early));
+  return { found: found.map((f) => broughtUpToDate(node, f, listed)), logs };
+}
+
+/** With what has been heard of a container besides the list, which was taken at some moment before. */
+function broughtUpToDate({ early, ledger }: Node, found: Found, listed: ReadonlySet<string>): Found {
+  const { id } = found.container;
+  const heard = early.get(id);
+  if (heard === undefined) return found;
+  if (listed.has(id)) return { ...found, starting: found.starting === true && heard.starting };
   // What isn't listed was created a moment ago, and its record is what it was answered.
-  const answered = found.map((f) => {
-    const record = listed.has(f.container.id)
-      ? undefined
-      : node.ledger.assignments.get(f.container.id)?.record;
-    return record === undefined ? f : { ...f, record, starting: true };
-  });
-  const ledger = recover(node.topology, node.policy, answered);
-  return { ledger, logs: [...logs, ...degradedLogs(ledger)] };
+  const record = ledger.assignments.get(id)?.record ?? found.record;
+  return { ...found, starting: heard.starting, ...(record === undefined ? {} : { record }) };
 }
 
 function degradedLogs(ledger: Ledger): LogRecord[] {

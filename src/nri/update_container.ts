@@ -18,7 +18,7 @@ import { resize } from "../ledger/resize.ts";
 import type { LogRecord } from "../log_record.ts";
 import { quiet, recoveredLogs, refused } from "./containers.ts";
 import type { LinuxResources } from "./gen/nri_pb.ts";
-import { urgent, withLedger } from "./growth.ts";
+import { urgent, withLedger } from "./owed.ts";
 import { changeLogs, placedLogs, warningsOf } from "./logs.ts";
 import type { Subject } from "./methods.ts";
 import { NEUTRAL, type Node, type Served } from "./node.ts";

@@ -1,0 +1,74 @@
+/**
+ * Plays a simulated node, millions of events if wanted, and says what was played and what broke:
+ *
+ *     deno run -A hack/simulate.ts [--seed N] [--events N] [--machine NAME] [--replay FILE]
+ *
+ * A failure is made as short as possible, printed, and written to .test-reports/simulation.json; `--replay` plays such
+ * a file again. Ends with status 1 when an invariant was broken. What is simulated: docs/simulation.md.
+ */
+import { Command } from "commander";
+import { MACHINES } from "../tests/simulation/machines.ts";
+import { printCoverage, printPlay } from "../tests/simulation/report.ts";
+import { type Failure, replay, simulate } from "../tests/simulation/simulate.ts";
+import { playOf, textOf } from "../tests/simulation/play_file.ts";
+import { scriptOf } from "../tests/simulation/script_text.ts";
+import { shrink } from "../tests/simulation/shrink.ts";
+
+const REPORT = ".test-reports/simulation.json";
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 0) throw new Error(`not a whole number: ${text}`);
+  return number;
+}
+
+const options = new Command("simulate")
+  .option("--seed <number>", "of the first node; the others follow", wholeNumber, 1)
+  .option("--events <number>", "in all", wholeNumber, 100_000)
+  .option("--per-node <number>", "events of one node", wholeNumber, 1000)
+  .option("--machine <name>", `instead of drawing one: ${Object.keys(MACHINES).join(", ")}`)
+  .option("--replay <file>", "plays a failure again")
+  .option("--pairs <number>", "how many pairs of kinds are printed", wholeNumber, 20)
+  .parse(Deno.args, { from: "user" })
+  .opts<{
+    seed: number;
+    events: number;
+    perNode: number;
+    machine?: string;
+    replay?: string;
+    pairs: number;
+  }>();
+
+Deno.exit(options.replay === undefined ? run() : again(options.replay));
+
+function run(): number {
+  const start = performance.now();
+  const result = simulate(options);
+  const seconds = (performance.now() - start) / 1000;
+  printCoverage(result, seconds, options.pairs);
+  if (result.failure === undefined) return 0;
+  const shortest = shrink(result.failure);
+  console.log(`\nFAILED after ${result.failure.events.length} events; the shortest list found:\n`);
+  tell(shortest);
+  Deno.mkdirSync(".test-reports", { recursive: true });
+  Deno.writeTextFileSync(REPORT, textOf(shortest));
+  const script = scriptOf(shortest);
+  if (script !== undefined) console.log(`\nas a script (see tests/scripts/README.md):\n\n${script}`);
+  console.log(`\nplay it again: deno run -A hack/simulate.ts --replay ${REPORT}`);
+  return 1;
+}
+
+function again(file: string): number {
+  const play = playOf(Deno.readTextFileSync(file));
+  const seen = replay(play);
+  if (seen === undefined) {
+    console.log(`${file}: ${play.events.length} events, no invariant is broken`);
+    return 0;
+  }
+  tell({ ...play, problem: seen.problem, events: play.events.slice(0, seen.at + 1) });
+  return 1;
+}
+
+function tell(failure: Failure): void {
+  for (const line of printPlay(failure)) console.log(line);
+}

@@ -1,0 +1,160 @@
+/**
+ * Where a container's cgroup is, from what is told of the container. Paths are below the root of the hierarchy that
+ * has the cpusets, and begin with a slash.
+ *
+ * The last name of a path that is given here is that of the container: its id, alone or as containerd, CRI-O and
+ * Docker decorate it. So whatever a record or a process says, it can't lead to the cgroup of a pod, of all pods, or
+ * of another container.
+ */
+
+/** What NRI and the CRI tell that says where the container's cgroup is. */
+export interface CgroupHints {
+  readonly id: string;
+  /** In the runtime's record: a path, or with the systemd driver `slice:prefix:name`. Empty: not known. */
+  readonly cgroupsPath: string;
+  /** The cgroup of the pod. Empty: not known. */
+  readonly cgroupParent: string;
+}
+
+/** A path longer than the kernel takes (PATH_MAX) is none, nor a name longer than a file can have (NAME_MAX). */
+const MAX_PATH = 4095;
+const MAX_NAME = 255;
+/** Pods in a node that is a container itself are about 9 deep. */
+const MAX_NAMES = 32;
+const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
+const SLICE = ".slice";
+const SCOPE = ".scope";
+
+/** As containerd, CRI-O and cri-dockerd name the unit of a container, where only the pod's cgroup is known. */
+const SCOPE_PREFIXES = ["cri-containerd", "crio", "docker"];
+
+/**
+ * Where the container's cgroup may be, likeliest first; none when what is told names no place of this container.
+ *
+ * @param nestings where the runtime's own view of the tree may begin, below the root: with systemd in a container
+ * and cgroup v1, units lie below the cgroup of that systemd ({@link nestingOf})
+ */
+export function cgroupCandidates(hints: CgroupHints, nestings: readonly string[] = []): string[] {
+  if (!ID.test(hints.id)) return [];
+  const told = hints.cgroupsPath === "" ? ofPod(hints) : ofRecord(hints);
+  const all = ["", ...nestings].flatMap((nesting) => told.map((path) => cleanPath(`${nesting}/${path}`)));
+  const good = all.filter((path) => path !== undefined && isOf(hints.id, lastOf(path)));
+  return [...new Set(good)] as string[];
+}
+
+/** The OCI runtime specification leaves the form to the runtime; runc and crun know these two. */
+function ofRecord({ cgroupsPath, cgroupParent }: CgroupHints): string[] {
+  const [slice = "", prefix, name, ...more] = cgroupsPath.split(":");
+  if (prefix === undefined || name === undefined || more.length > 0) return [cgroupsPath];
+  const unit = prefix === "" ? `${name}${SCOPE}` : `${prefix}-${name}${SCOPE}`;
+  const parents = [slicePath(slice === "" ? "system.slice" : slice)];
+  if (lastOf(cgroupParent) === slice) parents.push(cgroupParent);
+  return unit.includes("/") ? [] : inEach(parents, [unit]);
+}
+
+/** Only where the record doesn't tell: the pod's cgroup and the usual names in it. */
+function ofPod({ id, cgroupParent }: CgroupHints): string[] {
+  if (cgroupParent === "") return [];
+  if (!cgroupParent.endsWith(SLICE)) return inEach([cgroupParent], [id, `crio-${id}`]);
+  const units = SCOPE_PREFIXES.map((prefix) => `${prefix}-${id}${SCOPE}`);
+  return inEach([slicePath(lastOf(cgroupParent)), cgroupParent], units);
+}
+
+function inEach(parents: readonly (string | undefined)[], names: readonly string[]): string[] {
+  return parents.filter((parent) => parent !== undefined)
+    .flatMap((parent) => names.map((name) => `${parent}/${name}`));
+}
+
+/**
+ * The path of a systemd slice, which its name spells out: `a-b.slice` is `/a.slice/a-b.slice`, and `-.slice` the
+ * root. Undefined for what is no slice's name. See systemd.slice(5).
+ */
+export function slicePath(slice: string): string | undefined {
+  if (slice === `-${SLICE}`) return "";
+  if (!slice.endsWith(SLICE) || slice.includes("/")) return undefined;
+  const parts = slice.slice(0, -SLICE.length).split("-");
+  if (parts.includes("")) return undefined;
+  return parts.map((_, index) => `/${parts.slice(0, index + 1).join("-")}${SLICE}`).join("");
+}
+
+/**
+ * The cgroup of the container in a process' `/proc/PID/cgroup`, even where the process has moved into a cgroup
+ * below it, as systemd in a pod does. Undefined where no name on the way is the container's, since process ids are
+ * used again; where the place is above what this process can see; and where the cgroup has been removed.
+ *
+ * @param version of the cgroup hierarchy that has the cpusets
+ * @param base where that hierarchy's root is in the paths of /proc/PID/cgroup ({@link baseOf})
+ */
+export function cgroupOfProcess(
+  procCgroup: string,
+  { version, base, id }: { version: 1 | 2; base: string | undefined; id: string },
+): string | undefined {
+  const whole = pathIn(procCgroup, version);
+  if (whole === undefined || base === undefined || !ID.test(id)) return undefined;
+  const path = cleanPath(whole);
+  if (path === undefined || !`${path}/`.startsWith(`${base}/`)) return undefined;
+  const names = path.slice(base.length).split("/").slice(1);
+  const at = names.findIndex((name) => isOf(id, name));
+  return at < 0 ? undefined : `/${names.slice(0, at + 1).join("/")}`;
+}
+
+/**
+ * Where the units of the systemd lie that is process 1: its own cgroup, which it left for `init.scope`. From
+ * `/proc/1/cgroup`; undefined when that doesn't tell.
+ */
+export function nestingOf(procCgroup: string, version: 1 | 2): string | undefined {
+  return cleanPath(pathIn(procCgroup, version)?.replace(/\/init\.scope$/, "") ?? "..");
+}
+
+/** See cgroups(7), "/proc files": lines `hierarchy-ID:controllers:path`, in cgroup v2 `0::path`. */
+function pathIn(procCgroup: string, version: 1 | 2): string | undefined {
+  for (const line of procCgroup.split("\n")) {
+    const [, controllers, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
+    const isIt = version === 2 ? controllers === "" : controllers?.split(",").includes("cpuset");
+    if (isIt) return path?.endsWith(" (deleted)") ? undefined : path;
+  }
+  return undefined;
+}
+
+/**
+ * Where the folder `root` is in the paths of /proc/PID/cgroup: empty, unless only a part of the hierarchy is mounted
+ * (in a container) or `root` is a folder in it. From `/proc/self/mountinfo`; undefined when that doesn't tell, and
+ * when it is above what this process can see (a hostPath in a pod that has a cgroup namespace of its own).
+ */
+export function baseOf(mountinfo: string, root: string): string | undefined {
+  let best: { point: string; from: string } | undefined;
+  for (const line of mountinfo.split("\n")) {
+    const [, , , from = "", point = ""] = line.split(" ").map(unescaped);
+    const isAbove = point === "/" || root === point || root.startsWith(`${point}/`);
+    // The last of several on one another is the one that is seen.
+    if (isAbove && point !== "" && point.length >= (best?.point.length ?? 0)) best = { point, from };
+  }
+  return best && cleanPath(`${best.from}/${root.slice(best.point.length)}`);
+}
+
+/** Spaces and the like are three octal digits there, see proc(5). */
+function unescaped(field: string): string {
+  return field.replaceAll(/\\(\d{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
+}
+
+/**
+ * A path without doubled slashes and without one at its end, so empty for the root. Undefined for what must not be
+ * followed: with `.` or `..`, control characters, or beyond the bounds.
+ */
+export function cleanPath(path: string): string | undefined {
+  if (path.length > MAX_PATH || /\p{Cc}/u.test(path)) return undefined;
+  const names = path.split("/").filter((name) => name !== "");
+  const isGood = names.length <= MAX_NAMES &&
+    names.every((name) => name !== "." && name !== ".." && name.length <= MAX_NAME);
+  return isGood ? names.map((name) => `/${name}`).join("") : undefined;
+}
+
+/** Whether a cgroup with this name can be the container's. */
+function isOf(id: string, name: string): boolean {
+  const bare = name.endsWith(SCOPE) ? name.slice(0, -SCOPE.length) : name;
+  return bare === id || bare.endsWith(`-${id}`);
+}
+
+function lastOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}

@@ -1,0 +1,114 @@
+import { CgroupDirectory } from "./cgroup_directory.ts";
+import {
+  baseOf,
+  cgroupCandidates,
+  type CgroupHints,
+  cgroupOfProcess,
+  cleanPath,
+  nestingOf,
+} from "./cgroup_path.ts";
+import { unopened, type Unverified, type Vanished, VANISHED } from "./cpuset_files.ts";
+import { readerOf } from "./sysfs.ts";
+
+/** The tree of cgroups that has the cpusets. */
+export interface CpusetHierarchy {
+  readonly version: 1 | 2;
+  /** Its folder, absolute, without a slash at its end. */
+  readonly root: string;
+  /** Where `root` is in the paths of /proc/PID/cgroup; undefined where that can't be known from here. */
+  readonly base: string | undefined;
+  /** Where else than at the root paths of the runtime may begin. */
+  readonly nestings: readonly string[];
+}
+
+/** What is told of a container, and its first process: 0 when it isn't known. */
+export interface ContainerHints extends CgroupHints {
+  readonly pid: number;
+}
+
+/** A container's cgroup. */
+export interface FoundCgroup {
+  readonly kind: "found";
+  /** Below the root of the hierarchy, with a slash before each name. */
+  readonly path: string;
+}
+
+/**
+ * The tree below `cgroupRoot`: cgroup v1's hierarchy with the cpuset controller, alone (`cpuset`) or with others
+ * (`cpu,cpuset`), else v2's, at `cgroupRoot` or in `unified`. Otherwise a sentence that says what is missing.
+ *
+ * @param cgroupRoot where the tree is mounted
+ * @param procRoot /proc
+ */
+export function cpusetHierarchy(cgroupRoot: string, procRoot = "/proc"): CpusetHierarchy | string {
+  const top = cleanPath(cgroupRoot);
+  if (top === undefined || !cgroupRoot.startsWith("/")) return `the cgroup root ${cgroupRoot} is no clean path`;
+  const tree = treeIn(top);
+  if (tree === undefined) {
+    return `there are no cpusets in ${top}: mount cgroup v2 with the cpuset controller there, or v1's cpuset`;
+  }
+  const proc = readerOf(procRoot);
+  const nesting = nestingOf(proc("1/cgroup") ?? "", tree.version);
+  return {
+    ...tree,
+    base: baseOf(proc("self/mountinfo") ?? "", tree.root),
+    nestings: nesting === undefined || nesting === "" ? [] : [nesting],
+  };
+}
+
+function treeIn(top: string): Pick<CpusetHierarchy, "version" | "root"> | undefined {
+  const directory = CgroupDirectory.open(top, "");
+  if (!(directory instanceof CgroupDirectory)) return undefined;
+  using it = directory;
+  const v1 = it.folders(MAX_FOLDERS).filter((name) => name.split(",").includes("cpuset"))
+    .map((name) => `${top}/${name}`).find(isVersion1);
+  if (v1 !== undefined) return { version: 1, root: v1 };
+  const v2 = [top, `${top}/unified`].find(isVersion2);
+  return v2 && { version: 2, root: v2 };
+}
+
+/** A cgroup root has a dozen hierarchies, or as v2's the cgroups of the machine's slices. */
+const MAX_FOLDERS = 4096;
+
+/** Every cgroup of v2 has the file cgroup.controllers, so one that happens to have this name isn't meant. */
+function isVersion1(root: string): boolean {
+  const read = readerOf(root);
+  return read("cpuset.cpus") !== undefined && read("cgroup.controllers") === undefined;
+}
+
+function isVersion2(root: string): boolean {
+  const read = readerOf(root);
+  return read("cpuset.cpus.effective") !== undefined ||
+    (read("cgroup.controllers") ?? "").trim().split(" ").includes("cpuset");
+}
+
+/**
+ * The cgroup of a container: where its first process is, else where its record says. Vanished when there is none, so
+ * for a container that is created and not started, or has ended.
+ */
+export function findCgroup(
+  hierarchy: CpusetHierarchy,
+  container: ContainerHints,
+  procRoot = "/proc",
+): FoundCgroup | Vanished | Unverified {
+  const { pid, id } = container;
+  const ofPid = Number.isInteger(pid) && pid > 0
+    ? cgroupOfProcess(readerOf(procRoot)(`${pid}/cgroup`) ?? "", { ...hierarchy, id })
+    : undefined;
+  const told = cgroupCandidates(container, hierarchy.nestings);
+  if (ofPid === undefined && told.length === 0) {
+    const record = JSON.stringify(container.cgroupsPath.slice(0, 200));
+    return { kind: "unverified", reason: `the cgroups path ${record} of ${id} names no place of its own` };
+  }
+  let refused: Unverified | undefined;
+  for (const path of ofPid === undefined ? told : [ofPid, ...told]) {
+    const directory = CgroupDirectory.open(hierarchy.root, path);
+    if (directory instanceof CgroupDirectory) {
+      directory[Symbol.dispose]();
+      return { kind: "found", path };
+    }
+    const why = unopened(path, directory);
+    if (why.kind === "unverified") refused ??= why;
+  }
+  return refused ?? VANISHED;
+}

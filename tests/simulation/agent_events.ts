@@ -1,0 +1,171 @@
+/** What happens to agents and their connections, and what their host does for them. */
+import type { Change } from "../../src/ledger/changes.ts";
+import { adoptable, counted, scanned } from "./cri.ts";
+import type { AgentEvent } from "./events.ts";
+import type { Cause } from "./excuses.ts";
+import type { Instance, Sequence } from "./instance.ts";
+import { hasCgroup, isAlive } from "./records.ts";
+import type { World } from "./world.ts";
+
+/** Lets it happen to the agents. */
+export function playAgentEvent(world: World, event: AgentEvent): void {
+  const { owner, runtime } = world;
+  switch (event.kind) {
+    case "cut":
+      if (owner?.joined) owner.cut = { side: event.side, at: event.at };
+      return;
+    case "drop":
+      return owner?.lose();
+    case "connect":
+      return connect(world);
+    case "sync":
+      for (const each of world.instances) synchronize(world, each, event.parts);
+      return;
+    case "join":
+      for (const each of world.instances) each.joined ||= each.connected && each.synced;
+      return;
+    case "restartAgent":
+      owner?.end();
+      if (world.scenario.way === "external") world.launch();
+      return;
+    case "restartRuntime":
+      return restartRuntime(world);
+    case "promote":
+      return promote(world);
+    case "list":
+      if (owner !== undefined && owner.listsAsked > 0) {
+        owner.listsAsked--;
+        owner.listsTaken.push(adoptable(runtime));
+      }
+      return;
+    case "listed":
+      return listed(world);
+    case "counted":
+      if (owner !== undefined && owner.countsAsked > 0) {
+        owner.countsAsked--;
+        owner.feed({ kind: "counted", living: counted(runtime) });
+      }
+      return;
+    case "scanned":
+      return lookedAround(world);
+    case "ground":
+      return ground(world);
+  }
+}
+
+function connect(world: World): void {
+  for (const each of world.instances) {
+    if (each.dead || each.connected) continue;
+    each.connect(world.now, world.topology, world.scenario.nri);
+    // containerd 1.7.24 never synchronizes a plugin that it has launched.
+    if (each.connected && world.runtime.forgetful) each.joined = true;
+  }
+}
+
+function synchronize(world: World, each: Instance, parts: number): void {
+  if (!each.connected || each.joined || each.synced || world.runtime.forgetful) return;
+  const heard = unheard(world);
+  if (!world.runtime.synchronize(each, parts)) return;
+  each.synced = true;
+  each.blind = false;
+  if (!each.agent.node.standby) heard();
+  if (world.scenario.nri !== "0.6") each.joined = true;
+}
+
+/** Remembers what a list that is taken now can't tell; to be called once the agent has it. */
+function unheard(world: World): () => void {
+  const missed: string[] = [];
+  const wrong: string[] = [];
+  for (const container of world.runtime.containers.values()) {
+    if (container.life === "asked") missed.push(container.id);
+    else if (hasCgroup(container) && !world.kernel.holds(container.id, container.record.cpus)) {
+      wrong.push(container.id);
+    }
+  }
+  return () => {
+    for (const id of missed) world.excuses.give(id, "missed");
+    for (const id of wrong) world.excuses.give(id, "starting, then heard anew");
+  };
+}
+
+function restartRuntime(world: World): void {
+  if (world.scenario.way === "external") { for (const each of world.instances) each.lose(); }
+  world.runtime.restart();
+  if (world.scenario.way === "external") return;
+  for (const each of world.instances) each.end();
+  world.launch();
+}
+
+function promote(world: World): void {
+  const heir = world.instances.find(({ dead, agent }) => !dead && agent.node.standby);
+  if (heir === undefined) return;
+  world.owner?.end();
+  heir.feed({ kind: "promoted", now: world.now });
+}
+
+function listed(world: World): void {
+  const { owner } = world;
+  const listing = owner?.listsTaken.shift();
+  if (owner === undefined || listing === undefined) return;
+  const heard = unheard(world);
+  const before = owner.agent.node.ledger;
+  owner.feed({ kind: "listed", listing });
+  if (owner.agent.node.phase !== "serving" || owner.agent.node.ledger === before) return;
+  owner.blind = false;
+  heard();
+  adopted(world);
+}
+
+/** Without a reply to carry it, what differs is only asked of the CRI, one after the other. */
+function adopted(world: World, cause: Cause = "adopted"): void {
+  const { inCharge } = world;
+  for (const [id, container] of world.runtime.containers) {
+    if (!isAlive(container)) continue;
+    const placed = inCharge?.placed.get(id);
+    if (placed === undefined) world.excuses.give(id, "missed");
+    else if (!world.isRight(container, placed.wanted)) world.excuses.give(id, cause);
+  }
+}
+
+function lookedAround(world: World): void {
+  const { owner } = world;
+  if (owner === undefined || owner.scansAsked === 0) return;
+  owner.scansAsked--;
+  if (owner.agent.node.phase === "serving") return;
+  owner.feed({ kind: "scanned", claims: scanned(world.runtime) });
+  owner.blind = true;
+}
+
+/** The CRI is asked for the next container of an `apply`; without it the rest is forgotten. */
+export function applyNext(world: World, number: number, reachable: boolean): void {
+  const { owner } = world;
+  const sequence = owner?.sequences.find((each) => each.number === number);
+  if (owner === undefined || sequence === undefined || sequence.busy) return;
+  if (!reachable && !sequence.begun) forget(world, sequence.left.splice(0));
+  sequence.begun = true;
+  const [change] = sequence.left.splice(0, 1);
+  if (change !== undefined && !(reachable && ask(world, sequence, change))) forget(world, [change]);
+  if (sequence.left.length > 0 || sequence.busy) return;
+  owner.sequences.splice(owner.sequences.indexOf(sequence), 1);
+}
+
+function ask(world: World, sequence: Sequence, { id, cpus }: Change): boolean {
+  const container = world.runtime.containers.get(id);
+  if (container === undefined) return false;
+  const agreed = world.runtime.update(container, { cpus: cpus.toString() }, sequence) === "agreed";
+  sequence.busy = agreed;
+  return agreed;
+}
+
+function forget(world: World, changes: readonly Change[]): void {
+  for (const { id } of changes) if (world.runtime.containers.has(id)) world.excuses.give(id, "apply failed");
+}
+
+function ground(world: World): void {
+  const { now, topology } = world;
+  for (const each of world.instances) {
+    if (each.dead || each.agent.node.topology.online.equals(topology.online)) continue;
+    each.feed({ kind: "ground", now, topology, struck: world.scenario.cgroups === 1 });
+  }
+  adopted(world, "hotplug");
+}

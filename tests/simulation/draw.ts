@@ -1,0 +1,195 @@
+/** The next event, drawn with the node in view so that most events have something to do. */
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { drawPod } from "./draw_pod.ts";
+import type { ContainerKind, Kind, SimEvent } from "./events.ts";
+import { figures, type Resources } from "./pods.ts";
+import type { Random } from "./random.ts";
+import { type Container, hasCgroup, isListed } from "./records.ts";
+import type { World } from "./world.ts";
+
+/** How often each kind is tried; those that find nothing to do are drawn anew. */
+export const WEIGHTS: Readonly<Record<Kind, number>> = {
+  pod: 5,
+  create: 16,
+  note: 12,
+  abort: 0.5,
+  undo: 5,
+  runc: 12,
+  runcFails: 0.3,
+  start: 12,
+  run: 12,
+  posted: 12,
+  exit: 1.5,
+  stopTold: 2,
+  stop: 1.5,
+  remove: 4,
+  stopPod: 0.7,
+  removePod: 2,
+  update: 3,
+  applied: 6,
+  fault: 0.4,
+  cut: 0.25,
+  drop: 0.3,
+  connect: 6,
+  sync: 6,
+  join: 6,
+  restartAgent: 0.3,
+  restartRuntime: 0.3,
+  promote: 0.2,
+  list: 2,
+  listed: 3,
+  counted: 6,
+  scanned: 8,
+  apply: 8,
+  tick: 3,
+  tamper: 0.15,
+  hotplug: 0.15,
+  ground: 5,
+  quiet: 0.3,
+};
+
+const MAX_TRIES = 20;
+const MAX_PODS = 9;
+
+/** `serial`: where the event is in the list; new pods and containers are named after it. */
+export function draw(random: Random, world: World, serial: number): SimEvent {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const event = drawKind(random, world, random.weighted(WEIGHTS), serial);
+    if (event !== undefined) return event;
+  }
+  return { kind: "tick", ms: 500 };
+}
+
+function drawKind(random: Random, world: World, kind: Kind, serial: number): SimEvent | undefined {
+  const { runtime, owner, kernel } = world;
+  switch (kind) {
+    case "pod": {
+      if (runtime.pods.size >= MAX_PODS) return undefined;
+      return { kind, pod: serial, spec: drawPod(random, kernel.possible) };
+    }
+    case "create":
+      return drawCreate(random, world, serial);
+    case "stopPod":
+    case "removePod": {
+      const pod = random.pick([...runtime.pods.values()]);
+      return pod && { kind, pod: pod.number };
+    }
+    case "update":
+      return drawUpdate(random, world);
+    case "fault":
+      return { kind, after: random.below(4), effect: random.oneOf("fail", "lose") };
+    case "cut":
+      return owner?.joined
+        ? { kind, side: random.oneOf("call", "answer"), at: random.below(600) }
+        : undefined;
+    case "drop":
+      return owner?.connected ? { kind } : undefined;
+    case "connect":
+      return world.instances.some(({ dead, connected }) => !dead && !connected) ? { kind } : undefined;
+    case "sync":
+      return world.instances.some(({ connected, synced, joined }) => connected && !synced && !joined)
+        ? { kind, parts: random.oneOf(1, 1, 2, 5) }
+        : undefined;
+    case "join":
+      return world.instances.some(({ synced, joined }) => synced && !joined) ? { kind } : undefined;
+    case "restartAgent":
+    case "restartRuntime":
+    case "quiet":
+      return { kind };
+    case "ground":
+      return world.groundIsOld ? { kind } : undefined;
+    case "promote":
+      return world.instances.length > 1 ? { kind } : undefined;
+    case "list":
+      return owner && owner.listsAsked > 0 ? { kind } : undefined;
+    case "listed":
+      return owner && owner.listsTaken.length > 0 ? { kind } : undefined;
+    case "counted":
+      return owner && owner.countsAsked > 0 ? { kind } : undefined;
+    case "scanned":
+      return owner && owner.scansAsked > 0 ? { kind } : undefined;
+    case "apply": {
+      const sequence = random.pick(owner?.sequences.filter(({ busy }) => !busy) ?? []);
+      return sequence && { kind, sequence: sequence.number, reachable: random.chance(0.9) };
+    }
+    case "tick":
+      return { kind, ms: random.oneOf(100, 500, 500, 1000, 3000, 11_000) };
+    case "tamper": {
+      const found = drawContainer(random, world, hasCgroup);
+      return found && { kind, id: found.id, cpus: drawCpus(random, kernel.possible) };
+    }
+    case "hotplug":
+      return drawHotplug(random, world);
+    default: {
+      const found = drawContainer(random, world, CANDIDATES[kind]);
+      return found && { kind, id: found.id };
+    }
+  }
+}
+
+const CANDIDATES: Readonly<Record<ContainerKind, (container: Container) => boolean>> = {
+  note: ({ life }) => life === "asked",
+  abort: ({ life }) => life === "asked",
+  undo: ({ failed }) => failed,
+  runc: ({ life }) => life === "created",
+  runcFails: ({ life }) => life === "created",
+  start: ({ life }) => life === "starting",
+  run: ({ life }) => life === "cleared",
+  posted: ({ life, posted }) => life === "running" && !posted,
+  exit: ({ life }) => life === "running" || life === "created",
+  stopTold: ({ life, failed, stopTold }) => life === "exited" && !failed && !stopTold,
+  stop: isListed,
+  remove: ({ life, failed }) => life === "exited" && !failed,
+  applied: ({ agreed }) => agreed.length > 0,
+};
+
+function drawContainer(
+  random: Random,
+  { runtime }: World,
+  is: (container: Container) => boolean,
+): Container | undefined {
+  return random.pick([...runtime.containers.values()].filter(is));
+}
+
+function drawCreate(random: Random, { runtime }: World, serial: number): SimEvent | undefined {
+  const pod = random.pick([...runtime.pods.values()].filter(({ stopped }) => !stopped));
+  if (pod === undefined) return undefined;
+  const slots = [...pod.spec.containers.entries()].filter(([, { name }]) =>
+    runtime.living(pod, name) === undefined
+  );
+  const slot = random.pick(slots)?.[0];
+  return slot === undefined ? undefined : { kind: "create", pod: pod.number, slot, id: `c${serial}` };
+}
+
+function drawUpdate(random: Random, world: World): SimEvent | undefined {
+  const found = drawContainer(random, world, isListed);
+  return found && { kind: "update", id: found.id, resources: drawResources(random, world.kernel.possible) };
+}
+
+/** What kubelet's managers, an in-place resize and other clients send: parts, or nothing at all. */
+function drawResources(random: Random, cpus: CpuSet): Resources {
+  switch (random.below(5)) {
+    case 0:
+      return {};
+    case 1:
+      return { memory: 2 ** 20 * random.between(1, 64) };
+    case 2:
+      return { cpus: drawCpus(random, cpus) };
+    case 3:
+      return { shares: random.between(2, 2048) };
+    default:
+      return figures(1000 * random.between(1, Math.max(1, Math.ceil(cpus.size / 3))), true);
+  }
+}
+
+function drawCpus(random: Random, cpus: CpuSet): string {
+  return CpuSet.from(random.some(cpus.toArray(), random.between(1, cpus.size))).toString();
+}
+
+/** A CPU goes, or one that is away comes back, which is likelier. */
+function drawHotplug(random: Random, { kernel }: World): SimEvent | undefined {
+  const away = kernel.possible.difference(kernel.online).toArray();
+  const back = away.length > 0 && random.chance(0.6);
+  const cpu = random.pick(back ? away : kernel.online.toArray());
+  return cpu === undefined ? undefined : { kind: "hotplug", cpu, on: back };
+}

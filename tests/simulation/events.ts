@@ -1,0 +1,85 @@
+/**
+ * What can happen on a simulated node: values, drawn before they are played, that mean the same when they are played
+ * again. An event whose subject isn't there (any more) does nothing, so any part of a list can be left out.
+ */
+import type { PodSpec, Resources } from "./pods.ts";
+
+/** What becomes of an update instead of its being applied. */
+export type Effect =
+  /** Neither record nor kernel changes, and only the runtime's log knows. */
+  | "fail"
+  /** The record changes, the kernel doesn't. */
+  | "lose";
+
+/** What happens to one container, and needs no more to be said. */
+export type ContainerKind =
+  /** The runtime notes a container whose creation the plugins have agreed to. */
+  | "note"
+  /** The creation fails after the plugins have agreed. */
+  | "abort"
+  /** Plugins are told Stop and Remove of a creation that has failed. */
+  | "undo"
+  /** runc creates the cgroup. */
+  | "runc"
+  /** It can't; containerd tells nobody. */
+  | "runcFails"
+  /** The plugins are asked whether it may start. */
+  | "start"
+  | "run"
+  /** PostStartContainer. */
+  | "posted"
+  /** The process ends by itself, or is killed; the plugins aren't told yet. */
+  | "exit"
+  /** StopContainer of a container that has exited. */
+  | "stopTold"
+  /** kubelet stops it: exit and stopTold. */
+  | "stop"
+  | "remove"
+  /** The oldest update that the plugins have agreed to is applied. */
+  | "applied";
+
+export interface ContainerEvent {
+  readonly kind: ContainerKind;
+  readonly id: string;
+}
+
+/** What happens to agent and connection. */
+export type AgentEvent =
+  /** The connection breaks inside the next call, or inside its answer, after so many bytes. */
+  | { readonly kind: "cut"; readonly side: "call" | "answer"; readonly at: number }
+  | { readonly kind: "drop" }
+  /** The agent connects and registers, and the runtime configures it. */
+  | { readonly kind: "connect" }
+  /** Synchronize, in so many parts. */
+  | { readonly kind: "sync"; readonly parts: number }
+  /** From now on the plugin is told of events (NRI 0.6 has a gap between these two). */
+  | { readonly kind: "join" }
+  | { readonly kind: "restartAgent" }
+  | { readonly kind: "restartRuntime" }
+  /** The node's owner ends, and who stood by takes over. */
+  | { readonly kind: "promote" }
+  /** The CRI takes its list; the list is handed to the agent; its other questions are answered. */
+  | { readonly kind: "list" | "listed" | "counted" | "scanned" }
+  /** The agent's host notices which CPUs there are now. */
+  | { readonly kind: "ground" };
+
+export type SimEvent =
+  | AgentEvent
+  | { readonly kind: "pod"; readonly pod: number; readonly spec: PodSpec }
+  | { readonly kind: "create"; readonly pod: number; readonly slot: number; readonly id: string }
+  | ContainerEvent
+  | { readonly kind: "stopPod" | "removePod"; readonly pod: number }
+  /** kubelet or another client asks for other resources; the plugins are asked. */
+  | { readonly kind: "update"; readonly id: string; readonly resources: Resources }
+  /** The next update but `after` goes wrong. */
+  | { readonly kind: "fault"; readonly after: number; readonly effect: Effect }
+  /** The next container of an `apply`: the CRI is asked for the update, or can't be reached. */
+  | { readonly kind: "apply"; readonly sequence: number; readonly reachable: boolean }
+  | { readonly kind: "tick"; readonly ms: number }
+  /** Somebody writes a container's cpuset in the cgroup tree. */
+  | { readonly kind: "tamper"; readonly id: string; readonly cpus: string }
+  | { readonly kind: "hotplug"; readonly cpu: number; readonly on: boolean }
+  /** Nothing goes wrong any more until all that is under way has come to its end. */
+  | { readonly kind: "quiet" };
+
+export type Kind = SimEvent["kind"];

@@ -1,0 +1,88 @@
+/**
+ * The kernel's cpusets of containers, by cgroup v1's rules or v2's. Three levels are enough to show what differs:
+ * the root, kubepods (with all its pods) and the containers.
+ *
+ *  - v2: what was written stays; what counts is that ∩ the online CPUs, and where nothing is left, the parent's.
+ *    A CPU that comes back is there again.
+ *  - v1: an offlined CPU is taken out of every set for good, in the ancestors too. When it comes back only the root
+ *    has it, and writing it to a container is EACCES. A set that would be empty inherits.
+ *
+ * Source: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/cpusets.rst.
+ */
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { setOf } from "./cpus.ts";
+
+export type WriteError = "ENOENT" | "EACCES" | "ERANGE";
+
+export class Kernel {
+  #online: CpuSet;
+  #kubepods: CpuSet;
+  /** What was written to each container's cgroup; the empty set inherits. */
+  readonly #groups = new Map<string, CpuSet>();
+
+  constructor(readonly version: 1 | 2, readonly possible: CpuSet) {
+    this.#online = possible;
+    this.#kubepods = possible;
+  }
+
+  get online(): CpuSet {
+    return this.#online;
+  }
+
+  /** What containers can have at all. */
+  get usable(): CpuSet {
+    return this.#kubepods.intersection(this.#online);
+  }
+
+  /** The container has these CPUs, written a while ago: on v1 without those that were offline since. */
+  holds(id: string, cpus: string | undefined): boolean {
+    const written = this.#groups.get(id);
+    if (cpus === undefined) return written === undefined || written.isEmpty || this.version === 1;
+    const left = this.version === 1 ? setOf(cpus).intersection(this.#kubepods) : setOf(cpus);
+    return written !== undefined && left.equals(written);
+  }
+
+  /** runc creates the cgroup and writes what the record holds; on an error it takes it away again. */
+  create(id: string, cpus: CpuSet): WriteError | undefined {
+    this.#groups.set(id, this.version === 1 ? this.#kubepods : CpuSet.empty);
+    const error = cpus.isEmpty ? undefined : this.write(id, cpus);
+    if (error !== undefined) this.#groups.delete(id);
+    return error;
+  }
+
+  write(id: string, cpus: CpuSet): WriteError | undefined {
+    if (!this.#groups.has(id)) return "ENOENT";
+    if (!cpus.isSubsetOf(this.possible)) return "ERANGE";
+    if (this.version === 1 && !cpus.isSubsetOf(this.#kubepods)) return "EACCES";
+    this.#groups.set(id, cpus);
+    return undefined;
+  }
+
+  remove(id: string): void {
+    this.#groups.delete(id);
+  }
+
+  /** What the cgroup's file says; undefined without a cgroup. */
+  written(id: string): CpuSet | undefined {
+    return this.#groups.get(id);
+  }
+
+  /** The CPUs on which the container really runs; undefined without a cgroup. */
+  effective(id: string): CpuSet | undefined {
+    const own = this.#groups.get(id)?.intersection(this.usable);
+    return own?.isEmpty ? this.usable : own;
+  }
+
+  /** A CPU goes or comes back. The last one can't go. */
+  hotplug(cpu: number, on: boolean): void {
+    const one = CpuSet.of(cpu).intersection(this.possible);
+    const next = on ? this.#online.union(one) : this.#online.difference(one);
+    if (next.isEmpty || next.equals(this.#online)) return;
+    if (this.version === 1 && !on) {
+      if (one.equals(this.#kubepods)) return;
+      this.#kubepods = this.#kubepods.difference(one);
+      for (const [id, set] of this.#groups) this.#groups.set(id, set.difference(one));
+    }
+    this.#online = next;
+  }
+}

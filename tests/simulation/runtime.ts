@@ -1,0 +1,254 @@
+/**
+ * containerd, as far as it meets its plugins: pods and containers with its own record of them, one NRI call at a
+ * time, answers applied in order, and the traps in all of that. What each does here was seen on a real one; where
+ * the kernel is written is `kernel.ts`.
+ */
+import { Event } from "../../src/nri/gen/nri_pb.ts";
+import { Conversation, type Mangle, type Watch } from "./conversation.ts";
+import { setOf } from "./cpus.ts";
+import type { Instance } from "./instance.ts";
+import type { Kernel } from "./kernel.ts";
+import { aboutContainer, aboutUpdate, type Nri } from "./messages.ts";
+import { merged, type PodSpec, type Resources } from "./pods.ts";
+import { type Agreed, type Container, hasCgroup, isAlive, isListed, type Pod } from "./records.ts";
+import { Updates } from "./updates.ts";
+
+export class Runtime {
+  readonly pods = new Map<number, Pod>();
+  readonly containers = new Map<string, Container>();
+  /** Containers of which nobody was told that they are gone, and their pods. */
+  readonly ghosts = new Map<string, Pod>();
+  readonly talk: Conversation;
+  readonly updates: Updates;
+  /** How many containers there ever were. */
+  everMade = 0;
+  readonly #used = new Set<string>();
+
+  constructor(
+    nri: Nri,
+    /** Ends of containers that this run of the runtime hasn't created or started aren't told (1.7.24, launched). */
+    readonly forgetful: boolean,
+    readonly kernel: Kernel,
+    private readonly watch: Watch,
+    mangle?: Mangle,
+  ) {
+    this.talk = new Conversation(nri, forgetful, watch, mangle);
+    this.updates = new Updates(this.containers, kernel, (...what) => watch.applied(...what));
+  }
+
+  get nri(): Nri {
+    return this.talk.nri;
+  }
+
+  runPod(number: number, spec: PodSpec): void {
+    if (!this.pods.has(number)) this.pods.set(number, { number, spec, stopped: false });
+  }
+
+  /** Whether a container ever had this id. */
+  wasUsed(id: string): boolean {
+    return this.#used.has(id);
+  }
+
+  /** The container of that place in the pod that lives, if one does. */
+  living(pod: Pod, name: string): Container | undefined {
+    for (const each of this.containers.values()) {
+      if (each.pod === pod && each.spec.name === name && isAlive(each)) return each;
+    }
+    return undefined;
+  }
+
+  create(podNumber: number, slot: number, id: string): void {
+    const pod = this.pods.get(podNumber);
+    const spec = pod?.spec.containers[slot];
+    if (pod === undefined || pod.stopped || spec === undefined || this.#used.has(id)) return;
+    if (this.living(pod, spec.name) !== undefined) return;
+    this.#used.add(id);
+    const container: Container = {
+      id,
+      pod,
+      spec,
+      made: ++this.everMade,
+      record: spec.resources,
+      life: "asked",
+      posted: false,
+      shaky: false,
+      stopTold: false,
+      mentioned: true,
+      failed: false,
+      agreed: [],
+    };
+    this.containers.set(id, container);
+    const reply = this.talk.ask("CreateContainer", container, aboutContainer(container, this.nri));
+    if (typeof reply === "string") return this.#fail(container, reply);
+    if (reply.answered === 0) this.watch.unplaced(container);
+    container.record = merged(container.record, reply.own);
+    this.updates.applyAll(reply.others);
+  }
+
+  note(container: Container): void {
+    if (container.life === "asked") container.life = "created";
+  }
+
+  abort(container: Container): void {
+    if (container.life === "asked") this.#fail(container);
+  }
+
+  undo(container: Container): void {
+    if (!container.failed || hasCgroup(container)) return;
+    this.#tellStop(container);
+    this.talk.tell(Event.REMOVE_CONTAINER, container);
+    this.containers.delete(container.id);
+  }
+
+  /** runc creates the cgroup; where it can't, containerd tells nobody, not even at the removal. */
+  runc(container: Container, fails: boolean): void {
+    if (container.life !== "created") return;
+    const error = fails || this.kernel.create(container.id, setOf(container.record.cpus ?? "")) !== undefined;
+    if (!error) container.life = "starting";
+    else this.#vanish(container);
+  }
+
+  start(container: Container): void {
+    if (container.life !== "starting") return;
+    container.mentioned = true;
+    const refusal = this.talk.tell(Event.START_CONTAINER, container);
+    if (refusal === undefined) {
+      container.life = "cleared";
+      return;
+    }
+    this.watch.refused(container, refusal);
+    if (this.nri === "0.6") this.#vanish(container);
+    else this.exit(container);
+  }
+
+  run(container: Container): void {
+    if (container.life === "cleared") container.life = "running";
+  }
+
+  posted(container: Container): void {
+    if (container.life !== "running" || container.posted) return;
+    this.talk.tell(Event.POST_START_CONTAINER, container);
+    container.posted = true;
+  }
+
+  exit(container: Container): void {
+    if (container.life === "asked") return;
+    container.life = "exited";
+    this.kernel.remove(container.id);
+    free(container.agreed.splice(0));
+  }
+
+  stopTold(container: Container): void {
+    if (container.life === "exited" && !container.failed) this.#tellStop(container);
+  }
+
+  stop(container: Container): void {
+    if (!isListed(container)) return;
+    this.exit(container);
+    this.#tellStop(container);
+  }
+
+  remove(container: Container): void {
+    if (container.life === "asked" || container.failed) return;
+    this.exit(container);
+    this.#tellStop(container);
+    this.talk.tell(Event.REMOVE_CONTAINER, container);
+    this.containers.delete(container.id);
+  }
+
+  stopPod(pod: Pod): void {
+    if (pod.stopped) return;
+    for (const container of this.#of(pod)) {
+      if (container.life === "asked") return;
+    }
+    pod.stopped = true;
+    for (const container of this.#of(pod)) this.stop(container);
+    this.talk.tell(Event.STOP_POD_SANDBOX, pod);
+    if (this.talk.inGap) return;
+    for (const [id, of] of this.ghosts) if (of === pod) this.ghosts.delete(id);
+  }
+
+  removePod(pod: Pod): void {
+    this.stopPod(pod);
+    if (!pod.stopped) return;
+    for (const container of this.#of(pod)) {
+      if (container.failed) this.undo(container);
+      else this.remove(container);
+    }
+    this.pods.delete(pod.number);
+  }
+
+  /** The plugins are asked about an update; it is applied later. */
+  update(container: Container, resources: Resources, sequence?: Agreed["sequence"]): "agreed" | "refused" {
+    if (!isListed(container)) return "refused";
+    const reply = this.talk.ask(
+      "UpdateContainer",
+      container,
+      aboutUpdate(container, resources, this.nri),
+      resources,
+    );
+    if (typeof reply === "string") return "refused";
+    this.updates.applyAll(reply.others);
+    if (!isListed(container)) return "refused";
+    container.agreed.push({
+      resources: reply.own,
+      firm: container.posted,
+      ...(sequence === undefined ? {} : { sequence }),
+    });
+    return "agreed";
+  }
+
+  applied(container: Container): void {
+    const [agreed] = container.agreed.splice(0, 1);
+    if (agreed === undefined) return;
+    this.updates.apply(container, agreed.resources);
+    container.shaky ||= !agreed.firm;
+    free([agreed]);
+    this.talk.tell(Event.POST_UPDATE_CONTAINER, container);
+  }
+
+  /** Synchronize; false when the connection didn't last. */
+  synchronize(instance: Instance, parts: number): boolean {
+    const containers = [...this.containers.values()].filter(isListed);
+    const wanted = this.talk.synchronize(instance, [...this.pods.values()], containers, parts);
+    for (const { id, resources } of wanted ?? []) this.updates.applyTo(id, resources);
+    return wanted !== undefined;
+  }
+
+  /** It starts anew: connections and what was under way are gone, the containers live on. */
+  restart(): void {
+    for (const container of [...this.containers.values()]) {
+      container.mentioned = false;
+      free(container.agreed.splice(0));
+      if (container.life === "asked" || container.failed) this.containers.delete(container.id);
+      else if (container.life === "starting" || container.life === "cleared") this.exit(container);
+    }
+  }
+
+  #of(pod: Pod): Container[] {
+    return [...this.containers.values()].filter((each) => each.pod === pod);
+  }
+
+  #fail(container: Container, message?: string): void {
+    if (message !== undefined) this.watch.refused(container, message);
+    container.failed = true;
+    container.life = "exited";
+  }
+
+  #vanish(container: Container): void {
+    this.exit(container);
+    this.containers.delete(container.id);
+    this.ghosts.set(container.id, container.pod);
+  }
+
+  #tellStop(container: Container): void {
+    if (container.stopTold) return;
+    container.stopTold = true;
+    const reply = this.talk.ask("StopContainer", container, aboutContainer(container, this.nri));
+    if (typeof reply !== "string") this.updates.applyAll(reply.others);
+  }
+}
+
+function free(ended: readonly Agreed[]): void {
+  for (const { sequence } of ended) if (sequence !== undefined) sequence.busy = false;
+}

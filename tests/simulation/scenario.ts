@@ -1,0 +1,72 @@
+/** What a simulated node is: drawn once for each seed, and part of what has to be kept to play a failure again. */
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import type { Settings } from "../../src/nri/node.ts";
+import { setOf } from "./cpus.ts";
+import { MACHINE_WEIGHTS, MACHINES, machineWithout } from "./machines.ts";
+import type { Nri } from "./messages.ts";
+import { Random } from "./random.ts";
+
+export interface Scenario {
+  /** Of the drawing, and of how bytes are cut. */
+  readonly seed: number;
+  readonly machine: string;
+  readonly cgroups: 1 | 2;
+  readonly nri: Nri;
+  /** Who starts the agent. */
+  readonly way: "external" | "launched";
+  /** A second agent stands by. */
+  readonly second: boolean;
+  /** CPU list. */
+  readonly systemReserved: string;
+  readonly strictReserved: boolean;
+  readonly minShared: number;
+  /** Milliseconds. */
+  readonly growDelay: number;
+  readonly dryRun: boolean;
+}
+
+export function drawScenario(seed: number, machine?: string): Scenario {
+  const random = new Random(seed);
+  const name = machine ?? random.weighted(MACHINE_WEIGHTS);
+  if (!Object.hasOwn(MACHINES, name)) {
+    throw new Error(`no machine ${name}; there are ${Object.keys(MACHINES).join(", ")}`);
+  }
+  const cpus = machineWithout(name, CpuSet.empty).online.toArray();
+  const launched = random.chance(0.3);
+  return {
+    seed,
+    machine: name,
+    cgroups: random.chance(0.25) ? 1 : 2,
+    nri: random.chance(0.5) ? "0.6" : "0.12",
+    way: launched ? "launched" : "external",
+    second: random.chance(launched ? 0.5 : 0.2),
+    systemReserved: random.chance(0.3)
+      ? CpuSet.from(random.some(cpus.slice(1), random.between(1, 2))).toString()
+      : "",
+    strictReserved: random.chance(0.3),
+    minShared: random.chance(0.8) ? 1 : random.between(1, Math.max(1, Math.floor(cpus.length / 3))),
+    growDelay: random.oneOf(0, 500, 500, 3000),
+    dryRun: random.chance(0.03),
+  };
+}
+
+export function settingsOf(scenario: Scenario): Settings {
+  const { systemReserved, strictReserved, minShared, growDelay, dryRun } = scenario;
+  return {
+    policy: {
+      systemReserved: setOf(systemReserved),
+      strictReserved,
+      minShared,
+      exclusiveMems: "unset",
+      isolatedCpus: "ignore",
+    },
+    rules: {
+      placement: "packed",
+      pinnedNamespaces: ["*"],
+      unmanagedNamespaces: ["unmanaged"],
+      reservedNamespaces: ["kube-system"],
+    },
+    growDelay,
+    dryRun,
+  };
+}

@@ -1,0 +1,72 @@
+/** What becomes of an update: of the record, of the kernel's set, and of what nobody is told. */
+import { setOf } from "./cpus.ts";
+import type { Effect } from "./events.ts";
+import type { Kernel } from "./kernel.ts";
+import { merged, type Resources } from "./pods.ts";
+import { type Container, isListed } from "./records.ts";
+
+/** What became of an update. */
+export type Outcome =
+  | "done"
+  /** Only the record: there is no cgroup yet, and runc will take it from there. */
+  | "recorded"
+  /** Only the record, and the kernel should have had it. */
+  | "lost"
+  /** Nothing. */
+  | "failed";
+
+type Told = (container: Container, outcome: Outcome, update: Resources) => void;
+
+export class Updates {
+  /** What is to go wrong, the next first. */
+  readonly faults: { left: number; readonly effect: Effect }[] = [];
+
+  constructor(
+    private readonly containers: ReadonlyMap<string, Container>,
+    private readonly kernel: Kernel,
+    private readonly told: Told,
+  ) {}
+
+  applyAll(updates: ReadonlyMap<string, Resources>): void {
+    for (const [id, resources] of updates) this.applyTo(id, resources);
+  }
+
+  applyTo(id: string, resources: Resources): void {
+    const container = this.containers.get(id);
+    // An unknown container counts as success.
+    if (container === undefined) return;
+    if (isListed(container)) this.apply(container, resources);
+    else container.shaky = true;
+  }
+
+  apply(container: Container, update: Resources): void {
+    const outcome = this.#write(container, update, this.#nextEffect());
+    container.shaky = !container.posted || (container.shaky && !(outcome === "done" && update.cpus));
+    this.told(container, outcome, update);
+  }
+
+  /** Everything in the record is written, whatever was asked for; without a set in it the kernel's stays. */
+  #write(container: Container, update: Resources, effect: Effect | undefined): Outcome {
+    if (effect === "fail") return "failed";
+    const next = merged(container.record, update);
+    if (container.life === "created") {
+      container.record = next;
+      return "recorded";
+    }
+    if (container.life !== "running" || effect === "lose") {
+      container.record = next;
+      return "lost";
+    }
+    const error = next.cpus === undefined ? undefined : this.kernel.write(container.id, setOf(next.cpus));
+    if (error !== undefined) return "failed";
+    container.record = next;
+    return "done";
+  }
+
+  #nextEffect(): Effect | undefined {
+    const fault = this.faults[0];
+    if (fault === undefined || fault.left-- > 0) return undefined;
+    this.faults.shift();
+    return fault.effect;
+  }
+}
