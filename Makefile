@@ -79,10 +79,12 @@ fmt-check: ## says whether all sources are formatted
 
 verify: test-unit lint fmt-check ## what a change has to pass: unit tests, lint, formatting
 
-verify-all: verify ## the same, the tests on all three containerds, and the Ansible role
+verify-all: verify ## the same, the tests on all three containerds, the Ansible role, simulation and mutation
 	$(MAKE) --no-print-directory test-node
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
 	$(MAKE) --no-print-directory ansible-check
+	$(MAKE) --no-print-directory simulate EVENTS=1000000
+	$(MAKE) --no-print-directory mutate
 
 generate: ## makes the code in src/nri/gen and src/host/gen from proto/ anew
 	hack/generate.sh
