@@ -164,10 +164,10 @@ function broughtUpToDate({ early, ledger }: Node, found: Found, listed: Readonly
   const { id } = found.container;
   const heard = early.get(id);
   if (heard === undefined) return found;
-  if (listed.has(id)) return { ...found, starting: found.starting === true && heard.starting };
-  // What isn't listed was created a moment ago, and its record is what it was answered.
+  const starting = heard.starting && (found.starting === true || !listed.has(id));
+  // Its record is what was answered since.
   const record = ledger.assignments.get(id)?.record ?? found.record;
-  return { ...found, starting: heard.starting, ...(record === undefined ? {} : { record }) };
+  return { ...found, starting, ...(record === undefined ? {} : { record }) };
 }
 
 function degradedLogs(ledger: Ledger): LogRecord[] {
