@@ -20,6 +20,8 @@ export class AgentProcess {
     this.#logFile = logFile;
     this.#child = new Deno.Command(executable, {
       args: [...args],
+      // The embedded runtime has no CRI by which growth could come later: it has to ride in replies.
+      env: { WEKA_CPUSET_GROW_DELAY_MS: "0" },
       stdin: "null",
       stdout: "null",
       stderr: "piped",
