@@ -18,7 +18,7 @@ export function answersOf(topology: Topology, boot: Boot): Answers {
   return {
     list: () => list(boot),
     count: () => withCri(boot.effective.config.criSockets, (cri) => cri.living()),
-    apply: (changes, owed) => apply(changes, owed, boot),
+    apply: (next) => apply(next, boot),
     scan: () => scanClaims(cgroupRoot, topology.online),
     configure: (text) => reconfigure(text, boot),
   };
@@ -54,24 +54,17 @@ async function list({ effective: { config }, log, stop }: Boot): Promise<Listing
  * end is the agent's own answer, which is never older than these changes.
  */
 async function apply(
-  changes: readonly Change[],
-  owed: (id: string) => Change | undefined,
+  next: () => Change | undefined,
   { effective: { config }, log, stop }: Boot,
 ): Promise<void> {
   await withCri(config.criSockets, async (cri) => {
-    for (const { id } of changes) {
-      if (stop.aborted) return;
-      const cpus = owed(id)?.cpus;
-      if (cpus === undefined) continue;
+    for (let change = next(); change !== undefined && !stop.aborted; change = next()) {
+      const cpus = change.cpus.toString();
       try {
-        await cri.updateCpus(id, cpus.toString());
+        await cri.updateCpus(change.id, cpus);
       } catch (error) {
-        const fields = { container: id, cpus: cpus.toString() };
-        log.write({
-          level: "warn",
-          message: `container not put right yet: ${(error as Error).message}`,
-          fields,
-        });
+        const message = `container not put right yet: ${(error as Error).message}`;
+        log.write({ level: "warn", message, fields: { container: change.id, cpus } });
       }
     }
   });

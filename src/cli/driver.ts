@@ -25,8 +25,8 @@ export interface Answers {
   count(): Promise<ReadonlySet<string>>;
   /** CPUs that seem to be taken by somebody. */
   scan(): CpuSet;
-  /** Brings about what `owed` tells of these containers by the time of each, one after the other, as far as possible. */
-  apply(changes: readonly Change[], owed: (id: string) => Change | undefined): Promise<void>;
+  /** Brings about what `next` gives, one after the other, until it gives nothing more. */
+  apply(next: () => Change | undefined): Promise<void>;
   /** What the runtime's configuration text means. */
   configure(text: string): Promise<Settings>;
 }
@@ -40,6 +40,9 @@ export class Driver {
   readonly #ticking: number;
   #closing: number | undefined;
   #waking: number | undefined;
+  /** Ids of the containers that are to be put right: no more than there are containers. */
+  readonly #toApply = new Set<string>();
+  #applying = false;
 
   constructor(
     agent: Agent,
@@ -168,11 +171,30 @@ export class Driver {
       );
   }
 
+  /** One container after the other, whoever asked for it: the runtime has one lock for all of them. */
   #apply(changes: readonly Change[]): void {
-    this.answers.apply(changes, (id) => owed(this.#agent, id))
-      .catch((error) =>
-        this.log.write({ level: "error", message: `containers can't be put right: ${messageOf(error)}` })
-      );
+    for (const { id } of changes) this.#toApply.add(id);
+    if (!this.#applying) this.#payOff();
+  }
+
+  async #payOff(): Promise<void> {
+    this.#applying = true;
+    try {
+      while (this.#toApply.size > 0) await this.answers.apply(() => this.#nextOwed());
+    } catch (error) {
+      this.log.write({ level: "error", message: `containers can't be put right: ${messageOf(error)}` });
+      this.#toApply.clear(); // They are asked for again in time.
+    }
+    this.#applying = false;
+  }
+
+  #nextOwed(): Change | undefined {
+    for (const id of this.#toApply) {
+      this.#toApply.delete(id);
+      const change = owed(this.#agent, id);
+      if (change !== undefined) return change;
+    }
+    return undefined;
   }
 }
 
