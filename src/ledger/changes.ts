@@ -33,8 +33,6 @@ export interface Sent extends Change {
 export interface Told {
   readonly sent: readonly Sent[];
   readonly ledger: Ledger;
-  /** Growth was left out. */
-  readonly waiting: boolean;
 }
 
 /** What is to be told; see {@link tell}. */
@@ -62,7 +60,6 @@ export function tell(ledger: Ledger, except: Except = {}): Told {
   const vacating = leftBy(ledger, candidates);
   const groups: [Move[], Move[], Move[], Move[]] = [[], [], [], []];
   const left = new Set<string>();
-  let waiting = false;
   for (const assignment of candidates) {
     const move = moveOf(ledger, assignment, vacating);
     if (move === undefined) continue;
@@ -71,13 +68,12 @@ export function tell(ledger: Ledger, except: Except = {}): Told {
     const held = grows || id === except.id ||
       (except.leaving !== undefined && goesOnto(ledger, move, except.leaving));
     if (move.later || assignment.starting || held) left.add(id);
-    waiting ||= grows;
     if (move.phase !== undefined && !held) groups[move.phase].push(move);
   }
   const sent = groups.flatMap(oldestFirst);
   const records = new Map<Assignment, CpuSet>();
   for (const { assignment, cpus } of sent) records.set(assignment, cpus);
-  return { sent, ledger: ledger.settled(records, left), waiting };
+  return { sent, ledger: ledger.settled(records, left) };
 }
 
 /** What the container with that id is owed, whatever else is. */
