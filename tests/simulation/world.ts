@@ -290,7 +290,9 @@ export class World implements Watch, Ears {
       if (placed === undefined || container.agreed.length > 0 || this.groundIsOld) continue;
       // There is no CPU for it at all, and no set to say that with.
       if (placed.wanted.isEmpty) this.excuses.end(id);
-      const believed = this.means(placed.record).equals(placed.wanted);
+      // Of a record that names only offline CPUs it can't know what the kernel has put in its place.
+      const knows = placed.record?.intersects(this.topology.online) ?? true;
+      const believed = knows && this.means(placed.record).equals(placed.wanted);
       if (believed && this.isRight(container, placed.wanted) && container.life === "running") {
         this.excuses.end(id);
       }
