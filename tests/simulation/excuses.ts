@@ -45,6 +45,12 @@ export class Excuses {
     return this.#causes.get(id);
   }
 
+  /** Its cause needn't be over when the node goes quiet. */
+  mayStay(id: string): boolean {
+    const cause = this.#causes.get(id);
+    return cause !== undefined && CAUSES[cause] === "may stay";
+  }
+
   /** Containers with an excuse. */
   get ids(): string[] {
     return [...this.#causes.keys()];

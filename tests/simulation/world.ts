@@ -255,11 +255,13 @@ export class World implements Watch, Ears {
 
   /**
    * It has CPUs that it should leave, nothing could carry that to it yet, and the agent knows: what it answers next
-   * has to. (A container that was degraded may get its due by the end of a pod, which has no answer.)
+   * has to, or the CRI has been asked already. (A container that was degraded may get its due by the end of a pod, which
+   * has no answer; and in the answer to an UpdateContainer nobody goes where the updated one leaves last.)
    */
   isKnownlyOwed(id: string): boolean {
     const placed = this.inCharge?.placed.get(id);
-    return !this.hasAnswered && placed !== undefined && !this.means(placed.record).isSubsetOf(placed.wanted);
+    if (placed === undefined || (this.hasAnswered && !this.isPending(id))) return false;
+    return !this.means(placed.record).isSubsetOf(placed.wanted);
   }
 
   /** It is to be put right by the CRI: then the agent's own answer to that says what the record will hold. */
@@ -289,7 +291,7 @@ export class World implements Watch, Ears {
       if (this.excuses.cause(id) === "gap") continue;
       if (placed === undefined || container.agreed.length > 0 || this.groundIsOld) continue;
       // There is no CPU for it at all, and no set to say that with.
-      if (placed.wanted.isEmpty) this.excuses.end(id);
+      if (placed.wanted.isEmpty && !this.excuses.mayStay(id)) this.excuses.end(id);
       // Of a record that names only offline CPUs it can't know what the kernel has put in its place.
       const knows = placed.record?.intersects(this.topology.online) ?? true;
       const believed = knows && this.means(placed.record).equals(placed.wanted);
