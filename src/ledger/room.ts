@@ -79,7 +79,15 @@ export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
   const forbidden = named.intersection(ledger.topology.online);
   const suffix = forbidden.isEmpty ? "" : `; ${forbidden.size} forbidden by the pod`;
   const why = unfit === undefined || free < count ? countFree(free) : `but ${unfit}`;
-  return `needs ${wanted}, ${why} (${numbers(ledger)}${suffix})`;
+  const held = idle(ledger, claim, candidates);
+  return `needs ${wanted}${held}, ${why} (${numbers(ledger)}${suffix})`;
+}
+
+/** What a claim keeps from others besides its own CPUs, for people; nothing where that is nothing. */
+function idle({ topology, claimed }: Ledger, { count, placement }: ExclusiveClaim, free: CpuSet): string {
+  const cpus = take({ topology, free, claimed, count, placement }) ?? CpuSet.empty;
+  const beside = footprint(topology, cpus, placement).size - cpus.size;
+  return beside === 0 ? "" : ` and ${beside} idle beside them`;
 }
 
 /** Why a claim would take more than its pod has been given for all its containers; undefined where it doesn't. */
