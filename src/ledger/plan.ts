@@ -9,7 +9,7 @@ import type { Ledger } from "./ledger.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { freeFor, overPodLimit, shortage, takeExclusive } from "./room.ts";
-import { isGood } from "./wanting.ts";
+import { isGood, serveWanting } from "./wanting.ts";
 
 /** What the new container starts with. An absent part is left as the runtime has it. */
 export interface Grant {
@@ -49,11 +49,19 @@ interface Admission<C extends Claim> extends Newcomer {
  * and the end of the old one may be told later or never.
  */
 export function admit(ledger: Ledger, newcomer: Newcomer): Plan | Refusal {
-  const { container, claim } = newcomer;
+  const { container } = newcomer;
   const predecessor = predecessorOf(ledger, container);
   const rest = ledger.without(container.id);
   const others = predecessor === undefined ? rest : rest.without(predecessor.container.id);
-  const admission = { ...newcomer, ledger: others, predecessor };
+  const decision = decide({ ...newcomer, ledger: others, predecessor });
+  // Its end was the predecessor's: what that had and it doesn't want goes to those who have waited.
+  return decision.kind === "plan" && predecessor !== undefined
+    ? { ...decision, next: serveWanting(decision.next) }
+    : decision;
+}
+
+function decide(admission: Admission<Claim>): Plan | Refusal {
+  const { claim } = admission;
   switch (claim.kind) {
     case "pinned":
       return admitPinned({ ...admission, claim });
