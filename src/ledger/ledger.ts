@@ -17,7 +17,7 @@
  * remembers whose record may differ from what it should be.
  */
 import { assert } from "../assert.ts";
-import { CpuSet } from "../cpu/cpu_set.ts";
+import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive, told } from "./assignment.ts";
 import { add, heldIn, poolsAfter } from "./holdings.ts";

@@ -5,7 +5,7 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { misfit } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
-import { type Displaced, type ExclusiveAssignment } from "./assignment.ts";
+import type { Displaced, ExclusiveAssignment } from "./assignment.ts";
 import { describe } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { countFree } from "./refusal.ts";
