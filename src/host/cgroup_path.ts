@@ -48,7 +48,7 @@ function ofRecord({ cgroupsPath, cgroupParent }: CgroupHints): string[] {
   if (prefix === undefined || name === undefined || more.length > 0) return [cgroupsPath];
   const unit = prefix === "" ? `${name}${SCOPE}` : `${prefix}-${name}${SCOPE}`;
   const parents = [slicePath(slice === "" ? "system.slice" : slice)];
-  if (lastOf(cgroupParent) === slice) parents.push(cgroupParent);
+  if (slice !== "" && lastOf(cgroupParent) === slice) parents.push(cgroupParent);
   return unit.includes("/") ? [] : inEach(parents, [unit]);
 }
 

@@ -1,3 +1,4 @@
+import type { ReadFile } from "../cpu/discover.ts";
 import { CgroupDirectory } from "./cgroup_directory.ts";
 import {
   baseOf,
@@ -7,19 +8,10 @@ import {
   cleanPath,
   nestingOf,
 } from "./cgroup_path.ts";
-import { unopened, type Unverified, type Vanished, VANISHED } from "./cpuset_files.ts";
+import { type CpusetHierarchy, unopened, type Unverified, VANISHED, type Vanished } from "./cpuset_files.ts";
 import { readerOf } from "./sysfs.ts";
 
-/** The tree of cgroups that has the cpusets. */
-export interface CpusetHierarchy {
-  readonly version: 1 | 2;
-  /** Its folder, absolute, without a slash at its end. */
-  readonly root: string;
-  /** Where `root` is in the paths of /proc/PID/cgroup; undefined where that can't be known from here. */
-  readonly base: string | undefined;
-  /** Where else than at the root paths of the runtime may begin. */
-  readonly nestings: readonly string[];
-}
+const PROC = readerOf("/proc");
 
 /** What is told of a container, and its first process: 0 when it isn't known. */
 export interface ContainerHints extends CgroupHints {
@@ -38,22 +30,30 @@ export interface FoundCgroup {
  * (`cpu,cpuset`), else v2's, at `cgroupRoot` or in `unified`. Otherwise a sentence that says what is missing.
  *
  * @param cgroupRoot where the tree is mounted
- * @param procRoot /proc
+ * @param proc reads files of /proc
  */
-export function cpusetHierarchy(cgroupRoot: string, procRoot = "/proc"): CpusetHierarchy | string {
-  const top = cleanPath(cgroupRoot);
-  if (top === undefined || !cgroupRoot.startsWith("/")) return `the cgroup root ${cgroupRoot} is no clean path`;
+export function cpusetHierarchy(cgroupRoot: string, proc: ReadFile = PROC): CpusetHierarchy | string {
+  const top = canonical(cgroupRoot);
+  if (top === undefined) return `there is no folder ${JSON.stringify(cgroupRoot)}; cgroupRoot must name one`;
   const tree = treeIn(top);
   if (tree === undefined) {
     return `there are no cpusets in ${top}: mount cgroup v2 with the cpuset controller there, or v1's cpuset`;
   }
-  const proc = readerOf(procRoot);
   const nesting = nestingOf(proc("1/cgroup") ?? "", tree.version);
   return {
     ...tree,
     base: baseOf(proc("self/mountinfo") ?? "", tree.root),
     nestings: nesting === undefined || nesting === "" ? [] : [nesting],
   };
+}
+
+/** The administrator may have put links on the way; what lies below is the kernel's, and has none. */
+function canonical(path: string): string | undefined {
+  try {
+    return cleanPath(Deno.realPathSync(path));
+  } catch {
+    return undefined;
+  }
 }
 
 function treeIn(top: string): Pick<CpusetHierarchy, "version" | "root"> | undefined {
@@ -64,7 +64,7 @@ function treeIn(top: string): Pick<CpusetHierarchy, "version" | "root"> | undefi
     .map((name) => `${top}/${name}`).find(isVersion1);
   if (v1 !== undefined) return { version: 1, root: v1 };
   const v2 = [top, `${top}/unified`].find(isVersion2);
-  return v2 && { version: 2, root: v2 };
+  return v2 === undefined ? undefined : { version: 2, root: v2 };
 }
 
 /** A cgroup root has a dozen hierarchies, or as v2's the cgroups of the machine's slices. */
@@ -89,11 +89,11 @@ function isVersion2(root: string): boolean {
 export function findCgroup(
   hierarchy: CpusetHierarchy,
   container: ContainerHints,
-  procRoot = "/proc",
+  proc: ReadFile = PROC,
 ): FoundCgroup | Vanished | Unverified {
   const { pid, id } = container;
   const ofPid = Number.isInteger(pid) && pid > 0
-    ? cgroupOfProcess(readerOf(procRoot)(`${pid}/cgroup`) ?? "", { ...hierarchy, id })
+    ? cgroupOfProcess(proc(`${pid}/cgroup`) ?? "", { ...hierarchy, id })
     : undefined;
   const told = cgroupCandidates(container, hierarchy.nestings);
   if (ofPid === undefined && told.length === 0) {

@@ -23,6 +23,7 @@ const NAMES: Readonly<Record<number, string>> = {
   30: "EROFS",
   34: "ERANGE",
   36: "ENAMETOOLONG",
+  38: "ENOSYS",
   40: "ELOOP",
 };
 

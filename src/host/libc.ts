@@ -32,6 +32,7 @@ const SYMBOLS = {
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   geteuid: { parameters: [], result: "u32" },
   syscall: { parameters: ["i64", "i32", "buffer", "i32", "u32", "buffer"], result: "i64" },
+  openat2: { name: "syscall", parameters: ["i64", "i32", "buffer", "buffer", "usize"], result: "i64" },
   __errno_location: { parameters: [], result: "pointer" },
   strerror: { parameters: ["i32"], result: "pointer" },
   memcpy: { parameters: ["buffer", "pointer", "usize"], result: "void" },
@@ -48,6 +49,8 @@ export const O_RDWR = 2;
 export const O_CREAT = 0o100;
 export const O_TRUNC = 0o1000;
 export const O_CLOEXEC = 0o2000000;
+/** Only a place: for what lies below it, not to be read itself. */
+export const O_PATH = 0o10000000;
 /** In place of a directory's descriptor: the current directory, see openat(2). */
 export const AT_FDCWD = -100;
 
