@@ -26,4 +26,4 @@ generate() {
 }
 
 generate src/nri/gen nri.proto ttrpc.proto
-generate src/host/gen cri.proto
+generate src/host/gen cri.proto podresources.proto

@@ -61,6 +61,8 @@ export function step(agent: Agent, input: Input): Step {
       return scanned(agent, input.claims);
     case "settings":
       return resettled(agent, input.settings);
+    case "barred":
+      return idle({ ...agent, node: { ...agent.node, barred: input.why } });
     case "promoted":
       return promoted(at(input.now, agent));
     case "ground":

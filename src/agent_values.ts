@@ -53,6 +53,8 @@ export type Input =
    * good (cgroup v1). CPUs that containers can't be given any more, though they are online, aren't in `topology`.
    */
   | { readonly kind: "ground"; readonly now: number; readonly topology: Topology; readonly struck: boolean }
+  /** From now on nobody is given CPUs of its own, for this reason; undefined: nothing is against it any more. */
+  | { readonly kind: "barred"; readonly why: string | undefined }
   /** Nobody else decides on this node any more. */
   | { readonly kind: "promoted"; readonly now: number };
 

@@ -9,6 +9,7 @@ import { answersOf } from "./answers.ts";
 import { type Boot, identityOf, logStart, machineOf, rediscover, settingsOf } from "./boot.ts";
 import { Driver } from "./driver.ts";
 import { watchCpus } from "./watch_cpus.ts";
+import { watchPeers } from "./watch_peers.ts";
 
 /** Delays between connection attempts, in ms: dialling a unix socket is cheap, a missed creation is not. */
 const FIRST_RETRY = 100;
@@ -30,10 +31,12 @@ export async function runExternal(boot: Boot): Promise<void> {
   });
   const driver = new Driver(agent, answers, boot.log, stop);
   const unwatch = watchCpus(driver, boot);
+  const peers = watchPeers(driver, boot);
   try {
     await serve(driver, waited, boot);
   } finally {
     unwatch();
+    peers.close();
     driver.close();
     lock?.release();
   }

@@ -14,6 +14,7 @@ import { answersOf } from "./answers.ts";
 import { type Boot, identityOf, logStart, machineOf, settingsOf } from "./boot.ts";
 import { Driver } from "./driver.ts";
 import { watchCpus } from "./watch_cpus.ts";
+import { watchPeers } from "./watch_peers.ts";
 
 /** Serves the connection at descriptor `fd` until the runtime closes it, or until stopped. */
 export async function runLaunched(fd: number, boot: Boot): Promise<void> {
@@ -36,10 +37,12 @@ export async function runLaunched(fd: number, boot: Boot): Promise<void> {
     ownership.gained.then(() => driver.feed({ kind: "promoted", now: performance.now() }));
   }
   const unwatch = watchCpus(driver, boot);
+  const peers = watchPeers(driver, boot);
   try {
     await driver.converse(connection, machine.topology);
   } finally {
     unwatch();
+    peers.close();
     end.abort();
     driver.close();
   }

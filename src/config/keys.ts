@@ -49,6 +49,10 @@ export const KEYS: readonly Key[] = [
   key("pinnedNamespaces", "namespaces whose pods may use weka.io/cores-ids; * is all", { live: true }),
   key("unmanagedNamespaces", "namespaces whose pods may use weka.io/cpuset: unmanaged", { live: true }),
   key("growDelayMs", "milliseconds for which growth of the shared pool may wait", { live: true }),
+  key(
+    "onKubeletStatic",
+    "when kubelet's CPU manager decides too: warn, or refuse pinned and exclusive containers",
+  ),
   key("log.level", "least severity that is logged: debug, info, warn or error", {
     flag: "--log-level <level>",
     live: true,
@@ -68,6 +72,7 @@ export const KEYS: readonly Key[] = [
   key("sysfsRoot", "where sysfs is mounted", { flag: "--sysfs-root <path>" }),
   key("cgroupRoot", "where the cgroup tree is mounted", { flag: "--cgroup-root <path>" }),
   key("procRoot", "where procfs is mounted", { flag: "--proc-root <path>" }),
+  key("kubeletRoot", "kubelet's root directory", { flag: "--kubelet-root <path>" }),
 ];
 
 function key(path: string, about: string, more: Partial<Key> = {}): Key {

@@ -108,6 +108,7 @@ export const schema = z.strictObject({
   unmanagedNamespaces: z._default(namespaces, []),
   /** Milliseconds. */
   growDelayMs: z._default(wholeNumber(0, 60_000), 500),
+  onKubeletStatic: z._default(z.enum(["warn", "refuse"], "must be warn or refuse"), "warn"),
   log: z.prefault(log, {}),
   /** In the order in which they are tried. */
   criSockets: z._default(paths, [
@@ -119,6 +120,7 @@ export const schema = z.strictObject({
   sysfsRoot: z._default(path, "/sys"),
   cgroupRoot: z._default(path, "/sys/fs/cgroup"),
   procRoot: z._default(path, "/proc"),
+  kubeletRoot: z._default(path, "/var/lib/kubelet"),
 }, "must be a mapping of keys to values");
 
 /** The configuration, complete and checked. */

@@ -1,5 +1,6 @@
 import type { CriClient } from "./cri_client.ts";
 import type { Listing } from "./cri_listing.ts";
+import { unreachable } from "./unreachable.ts";
 
 export type { Listing };
 
@@ -68,18 +69,6 @@ async function connected(socket: string): Promise<CriClient | string> {
     return client;
   } catch (error) {
     client.close();
-    return (error as Error).message;
-  }
-}
-
-/** Why nobody can be reached on a socket. Tried first: it spares loading the client where there is no runtime. */
-async function unreachable(path: string): Promise<string | undefined> {
-  try {
-    (await Deno.connect({ transport: "unix", path })).close();
-    return undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "there is no such socket";
-    if (error instanceof Deno.errors.ConnectionRefused) return "nobody listens there";
     return (error as Error).message;
   }
 }

@@ -23,14 +23,15 @@ export function createContainer(node: Node, { pod, container }: Subject): Served
   if (read.kind === "refusal") return refused(node, read);
   const warnings = warningsOf(read.warnings, ref);
   if (read.kind === "unmanaged") return { node, reply: NEUTRAL, logs: warnings };
-  if (node.phase !== "serving") {
-    if (read.claim.kind === "shared") return { node, reply: NEUTRAL, logs: warnings };
-    return refused(
-      node,
-      refuse(ref, "unavailable", "not synchronized with the runtime yet; it is tried again"),
-    );
-  }
   const { claim, degraded } = read;
+  const unknown = node.phase === "serving"
+    ? undefined
+    : "not synchronized with the runtime yet; it is tried again";
+  const against = node.barred ?? unknown;
+  if (against !== undefined && claim.kind !== "shared") {
+    return refused(node, refuse(ref, "unavailable", against));
+  }
+  if (unknown !== undefined) return { node, reply: NEUTRAL, logs: warnings };
   const decision = admit(node.ledger, { container: ref, claim, record: recordOf(container), degraded });
   if (decision.kind === "refusal") return refused(node, decision, warnings);
   const { next, grant } = decision;

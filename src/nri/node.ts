@@ -42,6 +42,8 @@ export interface Node {
   readonly standby: boolean;
   /** Decide and log, but answer as if nothing needed changing and nothing were refused. */
   readonly dryRun: boolean;
+  /** Why nobody is given CPUs of its own for the time being. Absent: nothing is against it. */
+  readonly barred?: string | undefined;
 }
 
 /** Why a call is answered with an error; each is one of ttrpc's status codes in the end. */

@@ -45,6 +45,7 @@ async function withRuntime(play: (stage: Stage) => Promise<void>): Promise<void>
     cgroupRoot: `${dir}/cgroup`,
     criSockets: [`${dir}/none.sock`],
     runDir: `${dir}/run`,
+    kubeletRoot: `${dir}/kubelet`,
   };
   const launch = async (overrides: Partial<Config> = {}, sentences: readonly string[] = []) => {
     const [inherited, other] = socketPair();
@@ -102,6 +103,20 @@ Deno.test("a machine that can't be read is no reason either: the CPUs that the p
     launch({ sysfsRoot: "/nonexistent" });
     await runtime.pluginReady();
     assert(log.has("can't tell which CPUs are online"));
+  });
+});
+
+Deno.test("beside kubelet's static CPU manager claims are refused where that is wanted", async () => {
+  await withRuntime(async ({ runtime, launch, dir }) => {
+    await Deno.mkdir(`${dir}/kubelet`);
+    await Deno.writeTextFile(
+      `${dir}/kubelet/cpu_manager_state`,
+      '{"policyName":"static","defaultCpuSet":"0"}',
+    );
+    launch({ onKubeletStatic: "refuse" });
+    await runtime.pluginReady();
+    const { refused } = await runtime.runPod(EXCLUSIVE);
+    assert.match(refused[0]?.message ?? "", /kubelet's static CPU manager gives out CPUs on this node too/);
   });
 });
 

@@ -34,6 +34,7 @@ class Stage {
       sysfsRoot: SYSFS,
       criSockets: [`${dir}/none.sock`],
       runDir: `${dir}/run`,
+      kubeletRoot: `${dir}/kubelet`,
       growDelayMs: 0,
       ...settings.agent,
     });
@@ -169,6 +170,24 @@ Deno.test("a long list of containers arrives in parts", async () => {
     assert.equal(stage.cpusOf(container), before);
     assert.equal(stage.runtime.log.of("updated").length, 10, "only the ten shrinks of the admission");
   });
+});
+
+Deno.test("beside kubelet's static CPU manager claims are refused where that is wanted, others served", async () => {
+  const kubeletRoot = await Deno.makeTempDir();
+  await Deno.writeTextFile(
+    `${kubeletRoot}/cpu_manager_state`,
+    '{"policyName":"static","defaultCpuSet":"0-63"}',
+  );
+  await Stage.with({ agent: { kubeletRoot, onKubeletStatic: "refuse" } }, async (stage) => {
+    await stage.runtime.pluginReady();
+    const { refused } = await stage.place(PINNED);
+    assert.match(refused ?? "", /kubelet's static CPU manager gives out CPUs on this node too/);
+    assert.equal(stage.cpusOf((await stage.place(SHARED)).container), "0-63");
+    assert(
+      stage.log.has("kubelet's CPU manager (cpuManagerPolicy: static) decides about CPUs on this node too"),
+    );
+  });
+  await Deno.remove(kubeletRoot, { recursive: true });
 });
 
 Deno.test("a dry run changes nothing and refuses nothing", async () => {

@@ -23,6 +23,7 @@ Deno.test("every key has a variable of its own, by one rule but for the three th
     "WEKA_CPUSET_PINNED_NAMESPACES",
     "WEKA_CPUSET_UNMANAGED_NAMESPACES",
     "WEKA_CPUSET_GROW_DELAY_MS",
+    "WEKA_CPUSET_ON_KUBELET_STATIC",
     "WEKA_CPUSET_LOG_LEVEL",
     "WEKA_CPUSET_LOG_FORMAT",
     "WEKA_CPUSET_LOG_FILE",
@@ -33,6 +34,7 @@ Deno.test("every key has a variable of its own, by one rule but for the three th
     "WEKA_CPUSET_SYSFS_ROOT",
     "WEKA_CPUSET_CGROUP_ROOT",
     "WEKA_CPUSET_PROC_ROOT",
+    "WEKA_CPUSET_KUBELET_ROOT",
   ]);
 });
 

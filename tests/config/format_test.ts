@@ -36,6 +36,7 @@ pinnedNamespaces:  # default
   - "*"
 unmanagedNamespaces: []  # default
 growDelayMs: 500  # default
+onKubeletStatic: warn  # default
 log:
   level: debug  # environment
   format: text  # default
@@ -49,6 +50,7 @@ runDir: /run/weka-cpuset  # default
 sysfsRoot: /sys  # default
 cgroupRoot: /sys/fs/cgroup  # default
 procRoot: /proc  # default
+kubeletRoot: /var/lib/kubelet  # default
 `,
   );
 });
@@ -90,6 +92,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   pinnedNamespaces: namespaces,
   unmanagedNamespaces: namespaces,
   growDelayMs: fc.integer({ min: 0, max: 60_000 }),
+  onKubeletStatic: fc.constantFrom("warn", "refuse"),
   log: fc.record({
     level: fc.constantFrom("debug", "info", "warn", "error"),
     format: fc.constantFrom("text", "json"),
@@ -102,6 +105,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   sysfsRoot: path,
   cgroupRoot: path,
   procRoot: path,
+  kubeletRoot: path,
 }, { noNullPrototype: true });
 
 Deno.test("a printed configuration is read back as the same one", () => {

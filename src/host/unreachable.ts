@@ -1,0 +1,14 @@
+/**
+ * Why nobody can be reached on a unix socket; undefined when somebody can. Tried before a client is loaded: most
+ * nodes have only some of the sockets that are looked for.
+ */
+export async function unreachable(path: string): Promise<string | undefined> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "there is no such socket";
+    if (error instanceof Deno.errors.ConnectionRefused) return "nobody listens there";
+    return (error as Error).message;
+  }
+}
