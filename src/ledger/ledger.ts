@@ -188,9 +188,9 @@ export class Ledger {
   }
 
   /** The ledger in which these have been sent to the runtime; `left` is what still has to be. */
-  settled(records: ReadonlyMap<Assignment, CpuSet>, left: ReadonlySet<string> | undefined): Ledger {
+  settled(records: ReadonlyMap<Assignment, CpuSet>, left: ReadonlySet<string>): Ledger {
     const { unsettled } = this.#state;
-    if (records.size === 0 && left?.size === 0 && unsettled?.size === 0) return this;
+    if (records.size === 0 && left.size === 0 && unsettled?.size === 0) return this;
     const next = (assignment: Assignment) => {
       const record = records.get(assignment);
       return record === undefined ? assignment : told(assignment, record);

@@ -8,7 +8,7 @@ import { numbers, type Obstacle, obstacle } from "./refusal.ts";
 /** The ledger in which the claim's CPUs are free of exclusive owners, or why that can't be. */
 export function makeRoom(ledger: Ledger, { cpus }: PinnedClaim): Moved | Obstacle {
   const missing = offlineOf(ledger, cpus);
-  if (missing !== undefined) return obstacle(`weka.io/cores-ids names ${missing}`, "invalid");
+  if (missing !== undefined) return obstacle(missing, "invalid");
   const moved = displace(ledger, cpus);
   if (typeof moved === "string") {
     return obstacle(`needs CPUs ${cpus}, but of these ${moved} (${numbers(ledger)})`);
@@ -20,9 +20,10 @@ export function makeRoom(ledger: Ledger, { cpus }: PinnedClaim): Moved | Obstacl
   return moved;
 }
 
-/** `CPU 9, not online on this node (online: 0-7)`; undefined where all are online. */
+/** `weka.io/cores-ids names CPU 9, not online on this node (online: 0-7)`; undefined where all are online. */
 export function offlineOf({ topology: { online } }: Ledger, cpus: CpuSet): string | undefined {
   const missing = cpus.difference(online);
   if (missing.isEmpty) return undefined;
-  return `${missing.size === 1 ? "CPU" : "CPUs"} ${missing}, not online on this node (online: ${online})`;
+  const named = `${missing.size === 1 ? "CPU" : "CPUs"} ${missing}`;
+  return `weka.io/cores-ids names ${named}, not online on this node (online: ${online})`;
 }

@@ -44,7 +44,7 @@ function keepPinned(ledger: Ledger, assignment: Assignment): Ledger {
   return ledger.with({
     ...assignment,
     grant: grant.intersection(ledger.topology.online),
-    ...(missing === undefined ? {} : { degraded: `weka.io/cores-ids names ${missing}` }),
+    ...(missing === undefined ? {} : { degraded: missing }),
   });
 }
 

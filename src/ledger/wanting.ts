@@ -43,9 +43,9 @@ export function isGood(
 ): boolean {
   const others = ledger.without(container.id);
   const free = freeFor(others, CpuSet.empty);
-  return cpus.isSubsetOf(free.difference(claim.forbidden)) &&
-    footprint(ledger.topology, cpus, claim.placement).isSubsetOf(free) &&
-    others.sharedPool.size - footprint(ledger.topology, cpus, claim.placement).size >= floor;
+  const kept = footprint(ledger.topology, cpus, claim.placement);
+  return cpus.isSubsetOf(free.difference(claim.forbidden)) && kept.isSubsetOf(free) &&
+    others.sharedPool.size - kept.size >= floor;
 }
 
 /** How an exclusive container is placed anew. */
@@ -93,7 +93,7 @@ export function pin(ledger: Ledger, assignment: Assignment & { readonly claim: P
   const { degraded: _, ...whole } = assignment;
   const cpus = claim.cpus.intersection(ledger.topology.online);
   const missing = offlineOf(ledger, claim.cpus);
-  const less = missing === undefined ? {} : { degraded: `weka.io/cores-ids names ${missing}` };
+  const less = missing === undefined ? {} : { degraded: missing };
   if (cpus.equals(grant)) return ledger.with({ ...whole, ...less });
   const room = makeRoom(ledger, { kind: "pinned", cpus });
   if ("why" in room) return ledger.with({ ...assignment, degraded: room.why });

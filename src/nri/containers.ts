@@ -88,15 +88,23 @@ export function stopContainer(node: Node, { container }: Subject): Served {
 /** Normally comes after a stop and finds nothing. Its reply carries no updates. */
 export function removeContainer(node: Node, { container }: Subject): Served {
   if (node.phase !== "serving") return quiet(node);
-  const { ledger, logs } = released(node, (before) => release(before, container.id), [container.id]);
-  return { ...quiet(withLedger(node, ledger)), logs, owed: urgent(node, ledger) };
+  return withoutReply(node, released(node, (before) => release(before, container.id), [container.id]));
 }
 
 /** A container whose start failed is never reported as stopped: with its sandbox it is gone for certain. */
 export function stopPodSandbox(node: Node, pod: PodSandbox): Served {
   if (node.phase !== "serving") return quiet(node);
   const ids = node.ledger.ofPod(pod.uid).map(({ container }) => container.id);
-  const { ledger, logs } = released(node, (before) => releaseSandbox(before, pod.id, pod.uid), ids);
+  return withoutReply(node, released(node, (before) => releaseSandbox(before, pod.id, pod.uid), ids));
+}
+
+interface Released {
+  readonly ledger: Ledger;
+  readonly logs: readonly LogRecord[];
+}
+
+/** For a call whose answer can't carry updates. */
+function withoutReply(node: Node, { ledger, logs }: Released): Served {
   return { ...quiet(withLedger(node, ledger)), logs, owed: urgent(node, ledger) };
 }
 
@@ -105,7 +113,7 @@ export function released(
   { ledger: before }: Node,
   release: (ledger: Ledger) => Ledger,
   ids: readonly string[],
-): { ledger: Ledger; logs: LogRecord[] } {
+): Released {
   const ledger = release(before);
   const gone = ids.filter((id) => !ledger.assignments.has(id)).map((id) => before.assignments.get(id));
   return { ledger, logs: [...gone.flatMap(releasedLogs), ...recoveredLogs(before, ledger)] };
