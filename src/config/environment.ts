@@ -1,7 +1,7 @@
 import { flatLayer, type Layer } from "./layers.ts";
 import { KEYS, VARIABLE_PREFIX } from "./keys.ts";
 import { nearMiss } from "./near_miss.ts";
-import { type Place, problem } from "./problems.ts";
+import { type Place, problem, shownKey } from "./problems.ts";
 
 /** The variable that names the configuration file, as `--config` does. */
 export const CONFIG_VARIABLE = `${VARIABLE_PREFIX}CONFIG`;
@@ -31,7 +31,10 @@ export function environmentLayer(environment: Readonly<Record<string, string>>):
   const problems = unknown.map((name) => {
     const meant = nearMiss(name, known);
     const advice = meant === undefined ? "" : `; did you mean ${meant}?`;
-    return { ...problem(PLACE, "", `${name} is not a variable of this program${advice}`), where: name };
+    return {
+      ...problem(PLACE, "", `${shownKey(name)} is not a variable of this program${advice}`),
+      where: name,
+    };
   });
   return { ...layer, problems: [...layer.problems, ...problems] };
 }

@@ -17,13 +17,15 @@ import {
   type YAMLParseError,
 } from "yaml";
 import type { Given, Mapping } from "./layers.ts";
-import { quoted } from "./quoted.ts";
+import { escaped, quoted } from "../quoted.ts";
 
 /**
  * The longest text that is read, in characters; a file may have as many bytes. Some ten times what anybody writes.
  * The parser takes time squared for some nonsense, and the runtime waits only 2 s for a plugin's answer.
  */
 export const MAX_TEXT = 32 * 1024;
+/** Of the parser's own words, which may quote a whole text. */
+const MAX_COMPLAINT = 200;
 /** More levels than any key has. */
 const MAX_DEPTH = 8;
 
@@ -35,6 +37,8 @@ export function parseYaml(text: string): Parsed {
     return { tree: read(text) };
   } catch (error) {
     if (error instanceof Unusable) return { why: error.message };
+    // The end of the stack, where the parser doesn't report it as an error of the text.
+    if (error instanceof RangeError) return { why: `the text ${TOO_DEEP}` };
     throw error;
   }
 }
@@ -75,7 +79,9 @@ function explain({ code, message }: YAMLParseError, line: string): string {
   // What people write who mean all namespaces.
   if (code === "BAD_ALIAS") return `${line} has a bare * or &; write it in quotes, as in "*"`;
   // The parser calls itself for each level, and reports the end of the stack as an error of the text.
-  return /call stack/.test(message) ? `${line} ${TOO_DEEP}` : `${line} is not valid YAML: ${message}`;
+  return /call stack/.test(message)
+    ? `${line} ${TOO_DEEP}`
+    : `${line} is not valid YAML: ${escaped(message.slice(0, MAX_COMPLAINT))}`;
 }
 
 /** A node as texts, lists and mappings. */

@@ -2,7 +2,7 @@
 import type * as z from "zod/mini";
 import { KEYS, valueAt } from "./keys.ts";
 import { nearMiss } from "./near_miss.ts";
-import { quoted } from "./quoted.ts";
+import { quoted } from "../quoted.ts";
 
 /** Where a value comes from. */
 export type Source = "default" | "file" | "runtime" | "environment" | "flag";
@@ -79,7 +79,8 @@ function advice(path: string): string {
   return `there are ${(beside.length > 0 ? beside : keys).join(", ")}`;
 }
 
-function shownKey(path: string): string {
+/** Plain where it looks like a key or a variable. */
+export function shownKey(path: string): string {
   return /^[\w.-]{1,60}$/.test(path) ? path : quoted(path);
 }
 

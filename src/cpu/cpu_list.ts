@@ -2,6 +2,7 @@
  * The text form of a set of CPUs: the "list format" of cpuset(7), `0,2-3,8`. The kernel writes it in sysfs and in
  * `cpuset.cpus`; people write it in annotations, so a bad list is described in words that its author can act on.
  */
+import { quoted as quotedText } from "../quoted.ts";
 import { addRange, nextIn, nextOutside, trimmed, type Words, wordsFor } from "./words.ts";
 
 /**
@@ -73,9 +74,8 @@ function complaint(item: string): string {
   return item.includes("-") ? "is not a range of CPU ids; write it as first-last" : "is not a CPU id";
 }
 
-/** The item in quotes, shortened, with control characters escaped: it may go to logs and to kubelet. */
 function quoted(item: string): string {
-  return JSON.stringify(item.length > MAX_QUOTED ? `${item.slice(0, MAX_QUOTED)}…` : item);
+  return quotedText(item, MAX_QUOTED);
 }
 
 /** The canonical list of `words`: ascending, neighbours joined to ranges, as the kernel writes it. */

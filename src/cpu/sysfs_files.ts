@@ -1,3 +1,4 @@
+import { quoted } from "../quoted.ts";
 import { CpuSet } from "./cpu_set.ts";
 
 /**
@@ -45,5 +46,5 @@ export function readNumbers(read: ReadFile, path: string): number[] | Fault {
 
 /** The fault of a file that was there, with the beginning of what it holds. */
 export function oddContent(path: string, content: string): Fault {
-  return new Fault(`${path} holds ${JSON.stringify(content.trimEnd().slice(0, 40))}`);
+  return new Fault(`${path} holds ${quoted(content.trimEnd(), 40)}`);
 }

@@ -1,3 +1,4 @@
+import { quoted } from "../quoted.ts";
 import type { ReadFile } from "../cpu/discover.ts";
 import { CgroupDirectory } from "./cgroup_directory.ts";
 import {
@@ -97,7 +98,7 @@ export function findCgroup(
     : undefined;
   const told = cgroupCandidates(container, hierarchy.nestings);
   if (ofPid === undefined && told.length === 0) {
-    const record = JSON.stringify(container.cgroupsPath.slice(0, 200));
+    const record = quoted(container.cgroupsPath, 200);
     return { kind: "unverified", reason: `the cgroups path ${record} of ${id} names no place of its own` };
   }
   let refused: Unverified | undefined;

@@ -2,6 +2,8 @@ import { Descriptor } from "./descriptor.ts";
 import { EAGAIN, EINTR, lastError, libc } from "./libc.ts";
 import type { Connection } from "./socket.ts";
 
+/** An int of C. */
+const MAX_DESCRIPTOR = 0x7fff_ffff;
 const READ_SIZE = 64 * 1024;
 /** Times in a row that the kernel may call the socket ready when it isn't: an interrupted wait, mostly. */
 const MAX_FALSE_STARTS = 100;
@@ -36,7 +38,9 @@ export function openInherited(descriptor: number): Connection {
 }
 
 function whyNotSocket(descriptor: number): string | undefined {
-  if (!Number.isInteger(descriptor) || descriptor < 0) return "no number of a descriptor";
+  if (!Number.isInteger(descriptor) || descriptor < 0 || descriptor > MAX_DESCRIPTOR) {
+    return "no number of a descriptor";
+  }
   const type = new Int32Array(1);
   const length = new Int32Array([type.byteLength]);
   if (libc().getsockopt(descriptor, SOL_SOCKET, SO_TYPE, type, length) < 0) {

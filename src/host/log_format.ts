@@ -1,5 +1,6 @@
 import { getLogfmtFormatter, type LogLevel as LogTapeLevel } from "@logtape/logtape";
 import type { LogLevel, LogRecord } from "../log_record.ts";
+import { escaped } from "../quoted.ts";
 
 /** A record as a line, with its newline; `time` in ms since 1970. */
 export type Format = (record: LogRecord, time: number) => string;
@@ -18,24 +19,20 @@ const logfmt = getLogfmtFormatter();
  * characters are escaped, so a pod's name can't forge a line or move a terminal's cursor.
  */
 export const FORMATS: Readonly<Record<"text" | "json", Format>> = {
-  text: ({ level, message, fields }, time) =>
-    logfmt({
+  text: ({ level, message, fields }, time) => {
+    const line = logfmt({
       category: ["weka-cpuset"],
       level: LEVELS[level],
       message: [message],
       rawMessage: message,
       timestamp: time,
       properties: { ...fields },
-    }),
+    });
+    return escaped(line.slice(0, -1)) + "\n";
+  },
   json: ({ level, message, fields }, time) => {
     const head = { time: new Date(time).toISOString(), level: LEVELS[level], msg: message };
     // Named twice: to come first, and to win over a field of the same name.
-    return escapeControls(JSON.stringify({ ...head, ...fields, ...head })) + "\n";
+    return escaped(JSON.stringify({ ...head, ...fields, ...head })) + "\n";
   },
 };
-
-/** JSON itself only demands it of those below the space. */
-function escapeControls(json: string): string {
-  const escape = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return json.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, escape);
-}

@@ -38,7 +38,7 @@ export class RotatingFile {
     const { path, maxBytes } = this.options;
     await requireSafe(path);
     using file = await Deno.open(path, { append: true, create: true, mode: 0o600 });
-    const { size } = await file.stat();
+    const { size } = await requireStillAt(path, await file.stat());
     const fitting = lines.subarray(0, lengthThatFits(lines, maxBytes - size, size === 0));
     try {
       for (let rest = fitting; rest.length > 0;) rest = rest.subarray(await file.write(rest));
@@ -76,6 +76,13 @@ async function requireSafe(path: string): Promise<void> {
   if (((mode ?? 0) & 0o002) !== 0) throw new Error(`${directory} is writable by everybody`);
   const there = await Deno.lstat(path).catch(ignoreMissing);
   if (there && !there.isFile) throw new Error("it is no plain file");
+}
+
+/** Between looking and opening, somebody may have put a link there. */
+async function requireStillAt(path: string, opened: Deno.FileInfo): Promise<Deno.FileInfo> {
+  const { isFile, dev, ino } = await Deno.lstat(path);
+  if (!isFile || dev !== opened.dev || ino !== opened.ino) throw new Error("it is no plain file");
+  return opened;
 }
 
 /** Whether there was something to do it with. */

@@ -6,6 +6,7 @@
  */
 import { CpuListError, CpuSet } from "../cpu/cpu_set.ts";
 import { type Placement, PLACEMENTS } from "../cpu/placement.ts";
+import { quoted as quotedText } from "../quoted.ts";
 import type { PodSandbox } from "./gen/nri_pb.ts";
 
 export const CORES_IDS = "weka.io/cores-ids";
@@ -87,8 +88,6 @@ export function unmanaged(text: string): true | Misfit {
 /** How much of an offending text is quoted back. */
 const MAX_QUOTED = 40;
 
-/** In quotes, shortened, with control characters escaped: it goes to logs and to kubelet. */
 function quoted(text: string): string {
-  return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text)
-    .replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return quotedText(text, MAX_QUOTED);
 }
