@@ -9,7 +9,7 @@ export CONTAINERD
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
 .PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-node ansible-check \
-  rewrite-scripts simulate mutate lint fmt fmt-check verify verify-all generate clean distclean
+  rewrite-scripts simulate mutate fuzz lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -43,6 +43,9 @@ simulate: ## plays random events on a made-up node (SEED= EVENTS= MACHINE= REPLA
 
 mutate: ## breaks the sources in many small ways and sees whether the tests notice; see docs/mutation.md
 	$(deno) run --quiet --allow-all hack/mutate.ts $(MUTATE)
+
+fuzz: ## throws made-up bytes and texts at every parser (INPUTS=); see docs/security.md
+	$(deno) run --quiet --allow-all hack/fuzz.ts $(if $(INPUTS),--inputs $(INPUTS))
 
 test: ## all tests; the second kind also runs when the first has failures
 	$(MAKE) --no-print-directory --keep-going test-unit test-node
@@ -79,12 +82,13 @@ fmt-check: ## says whether all sources are formatted
 
 verify: test-unit lint fmt-check ## what a change has to pass: unit tests, lint, formatting
 
-verify-all: verify ## the same, the tests on all three containerds, the Ansible role, simulation and mutation
+verify-all: verify ## the same, the tests on all three containerds, the Ansible role, simulation, mutation, fuzzing
 	$(MAKE) --no-print-directory test-node
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
 	$(MAKE) --no-print-directory ansible-check
 	$(MAKE) --no-print-directory simulate EVENTS=1000000
 	$(MAKE) --no-print-directory mutate
+	$(MAKE) --no-print-directory fuzz INPUTS=1000000
 
 generate: ## makes the code in src/nri/gen and src/host/gen from proto/ anew
 	hack/generate.sh
