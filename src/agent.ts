@@ -5,11 +5,13 @@
  * an agent is used once: step it, keep the one that comes back.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
+import { atLeisure } from "./agent_background.ts";
 import { ask, counted, grounded, listed, promoted, resettled, scanned, waited } from "./agent_rebuild.ts";
 import {
   type Agent,
   at,
   close,
+  type Deferred,
   describe,
   idle,
   type Input,
@@ -22,11 +24,12 @@ import {
 } from "./agent_values.ts";
 import type { Topology } from "./cpu/topology.ts";
 import { NOTHING_EARLY } from "./nri/early.ts";
-import { RegisterPluginRequestSchema } from "./nri/gen/nri_pb.ts";
+import { type ConfigureRequest, RegisterPluginRequestSchema } from "./nri/gen/nri_pb.ts";
 import { advance } from "./nri/lifecycle.ts";
 import { type Call, decodeCall, RUNTIME_SERVICE } from "./nri/methods.ts";
 import type { Node, RefusalReason, Reply, Served } from "./nri/node.ts";
-import { answerAfterBug, serve } from "./nri/serve.ts";
+import { serveAndApply } from "./nri/apply.ts";
+import { answerAfterBug } from "./nri/serve.ts";
 import { ProtocolError } from "./wire/errors.ts";
 import { Session, type SessionEvent } from "./wire/session.ts";
 import { Code } from "./wire/ttrpc.ts";
@@ -41,6 +44,13 @@ const NRI_VERSION = "0.12.0";
  * twice that is a runtime that has forgotten us.
  */
 const CONFIGURE_TIMEOUT = 10_000;
+
+/** Milliseconds for which a start may wait for what it needs, and from one look to the next. */
+const PATIENCE = 300;
+const LOOK_AGAIN = 20;
+
+/** The runtime starts one container at a time; more that wait are refused. */
+const MAX_DEFERRED = 16;
 
 /** Takes one input in. Throws nothing: a bug is caught, logged and answered, and the ledger is kept. */
 export function step(agent: Agent, input: Input): Step {
@@ -119,8 +129,22 @@ function called(agent: Agent, session: Session, { stream, service, method, paylo
     const reply = { kind: "refuse", reason: "unimplemented", message } as const;
     return { agent, outputs: [send(session, stream, reply), log("debug", message)] };
   }
-  const configured = call.kind === "Configure" ? configure(agent, call.request.config) : idle(agent);
-  const { node, reply, logs, owed = [] } = serveOrExplain(configured.agent.node, call);
+  const { now } = agent.node;
+  return answer(agent, session, { stream, call, until: now + PATIENCE });
+}
+
+/** Serves a call; one that is refused for something that may come true in a moment waits for that moment. */
+function answer(agent: Agent, session: Session, deferred: Deferred): Step {
+  const { stream, call, until } = deferred;
+  const configured = call.kind === "Configure" ? configure(agent, call.request) : idle(agent);
+  const { node, reply, logs, owed = [], mayRecover } = serveOrExplain(configured.agent.node, call);
+  if (mayRecover && agent.node.now < until && agent.link !== undefined) {
+    const waiting = [...agent.link.deferred ?? [], deferred];
+    const later = { ...agent, link: { ...agent.link, deferred: waiting } };
+    if (waiting.length <= MAX_DEFERRED) {
+      return { agent: later, outputs: [{ kind: "wake", after: LOOK_AGAIN }] };
+    }
+  }
   const asked = call.kind === "Configure"
     ? idle({ ...configured.agent, node })
     : ask({ ...configured.agent, node });
@@ -128,19 +152,22 @@ function called(agent: Agent, session: Session, { stream, service, method, paylo
   const logged = logs.map(logOutput);
   const wake = wakeFor(agent.node, node);
   const consequences = [...configured.outputs, ...logged, ...asked.outputs, ...apply, ...wake];
-  return { agent: asked.agent, outputs: [send(session, stream, reply), ...consequences] };
+  return {
+    agent: asked.agent,
+    outputs: [send(session, stream, reply, { call: call.kind, since: until - PATIENCE }), ...consequences],
+  };
 }
 
-function configure(agent: Agent, text: string): Step {
+function configure(agent: Agent, { config, requestTimeout }: ConfigureRequest): Step {
   if (agent.link === undefined) return idle(agent);
-  const configured = { ...agent, link: { ...agent.link, configuredAt: agent.node.now } };
-  return { agent: configured, outputs: text === "" ? [] : [{ kind: "configure", text }] };
+  const link = { ...agent.link, configuredAt: agent.node.now, requestTimeout: Number(requestTimeout) };
+  return { agent: { ...agent, link }, outputs: config === "" ? [] : [{ kind: "configure", text: config }] };
 }
 
 /** The one place where a bug in deciding is caught: nothing was adopted, so the old node still stands. */
 function serveOrExplain(node: Node, call: Call): Served {
   try {
-    return serve(node, call);
+    return serveAndApply(node, call);
   } catch (error) {
     if (error instanceof ProtocolError) throw error;
     const message = `bug while answering ${call.kind}, please report it: ${describe(error)}`;
@@ -165,11 +192,35 @@ function disconnected(agent: Agent): Step {
   }
 }
 
-function tick(agent: Agent): Step {
+function tick(before: Agent): Step {
+  const { agent, outputs } = answerDeferred(before);
+  const next = waitedFor(agent);
+  return { agent: next.agent, outputs: [...outputs, ...next.outputs] };
+}
+
+function answerDeferred(agent: Agent): Step {
+  const { link } = agent;
+  if (link?.deferred === undefined) return idle(agent);
+  const { deferred, ...rest } = link;
+  const outputs: Output[] = [];
+  let current: Agent = { ...agent, link: rest };
+  for (const each of deferred) {
+    const next = answer(current, link.session, each);
+    current = next.agent;
+    outputs.push(...next.outputs);
+  }
+  return { agent: current, outputs };
+}
+
+function waitedFor(agent: Agent): Step {
   const { link, node } = agent;
   const forgotten = node.phase === "registering" && link !== undefined &&
     node.now - link.connectedAt >= CONFIGURE_TIMEOUT;
-  if (!forgotten) return waited(agent);
+  if (!forgotten) {
+    const next = waited(agent);
+    const later = atLeisure(next.agent);
+    return { agent: later.agent, outputs: [...next.outputs, ...later.outputs] };
+  }
   return close(agent, `the runtime didn't configure the plugin within ${CONFIGURE_TIMEOUT / 1000} s`);
 }
 
@@ -182,9 +233,11 @@ const STATUS: Readonly<Record<RefusalReason, number>> = {
   internal: Code.INTERNAL,
 };
 
-function send(session: Session, stream: number, reply: Reply): Output {
+type Sent = Extract<Output, { kind: "send" }>;
+
+function send(session: Session, stream: number, reply: Reply, answers?: Sent["answers"]): Output {
   const bytes = reply.kind === "answer"
     ? session.answer(stream, reply.payload)
     : session.refuse(stream, { code: STATUS[reply.reason], message: reply.message });
-  return { kind: "send", bytes };
+  return answers === undefined ? { kind: "send", bytes } : { kind: "send", bytes, answers };
 }

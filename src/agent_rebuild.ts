@@ -23,7 +23,14 @@ import type { Topology } from "./cpu/topology.ts";
 import { due } from "./nri/owed.ts";
 import type { Node, Settings } from "./nri/node.ts";
 import { promote } from "./nri/serve.ts";
-import { adoptClaims, type Adopted, adoptGround, adoptListing, forgetEnded } from "./nri/synchronize.ts";
+import {
+  adoptClaims,
+  type Adopted,
+  adoptGround,
+  adoptListing,
+  adoptUnheard,
+  forgetEnded,
+} from "./nri/synchronize.ts";
 
 /** Milliseconds from Configure to asking for the running containers, when no Synchronize and no event has come. */
 const LIST_AFTER = 1000;
@@ -59,9 +66,10 @@ function notAsked({ askedAt: _, scanned: __, ...link }: Link): Link {
   return link;
 }
 
-/** The list has come. */
+/** A list has come: of all that run, or to find those that nobody has told of. */
 export function listed(agent: Agent, listing: Listing): Step {
-  return agent.node.awaiting ? adopt(agent, (node) => adoptListing(node, listing)) : idle(agent);
+  if (agent.node.awaiting) return adopt(agent, (node) => adoptListing(node, listing));
+  return agent.node.phase === "serving" ? adopt(agent, (node) => adoptUnheard(node, listing)) : idle(agent);
 }
 
 /** There still is no list; these CPUs seem taken. */
@@ -122,7 +130,18 @@ export function resettled(agent: Agent, settings: Settings): Step {
 
 /** Which containers live has come. */
 export function counted(agent: Agent, living: ReadonlySet<string>): Step {
-  return agent.node.phase === "serving" ? adopt(agent, (node) => forgetEnded(node, living)) : idle(agent);
+  if (agent.node.phase !== "serving" || agent.node.awaiting) return idle(agent);
+  const next = adopt(agent, (node) => forgetEnded(node, living));
+  const { ledger, audit } = next.agent.node;
+  const unheard = [...living].filter((id) => !ledger.assignments.has(id) && !audit.unmanaged.has(id));
+  // What is being created in this moment will be told.
+  const again = unheard.some((id) => audit.unheard.has(id));
+  const unmanaged = new Set([...audit.unmanaged].filter((id) => living.has(id)));
+  const node = { ...next.agent.node, audit: { ...audit, unheard: new Set(unheard), unmanaged } };
+  return {
+    agent: { ...next.agent, node },
+    outputs: [...next.outputs, ...(again ? [{ kind: "list" } as const] : [])],
+  };
 }
 
 /** Takes over what was found out about the running containers, and has the differences put right. */

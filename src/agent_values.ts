@@ -3,7 +3,9 @@ import type { CpuSet } from "./cpu/cpu_set.ts";
 import type { Topology } from "./cpu/topology.ts";
 import { type Change, changeOf } from "./ledger/changes.ts";
 import type { LogRecord } from "./log_record.ts";
+import type { Cpusets } from "./nri/cpusets.ts";
 import type { Listing } from "./nri/early.ts";
+import type { Call } from "./nri/methods.ts";
 import { freshNode, type Node, type Settings } from "./nri/node.ts";
 import { ProtocolError } from "./wire/errors.ts";
 import type { Session } from "./wire/session.ts";
@@ -26,12 +28,24 @@ export interface Link {
   readonly session: Session;
   readonly connectedAt: number;
   readonly configuredAt?: number;
+  /** Milliseconds after which the runtime cuts off a plugin that hasn't answered, as it says; 0: it doesn't. */
+  readonly requestTimeout?: number;
   /** When the host was asked for the running containers. */
   readonly askedAt?: number;
   /** When it was last asked which of them still live. */
   readonly countedAt?: number;
   /** It took too long: the host was asked which CPUs seem taken. */
   readonly scanned?: true;
+  /** Calls that wait for an answer. */
+  readonly deferred?: readonly Deferred[];
+}
+
+/** A call that can't be answered yet. */
+export interface Deferred {
+  readonly stream: number;
+  readonly call: Call;
+  /** When it is refused if nothing has changed, in the milliseconds of {@link Input}. */
+  readonly until: number;
 }
 
 /** `now` is in milliseconds of any clock that never goes back. */
@@ -59,7 +73,12 @@ export type Input =
   | { readonly kind: "promoted"; readonly now: number };
 
 export type Output =
-  | { readonly kind: "send"; readonly bytes: Uint8Array }
+  /** `answers`: the call that these bytes are the answer to, and the time of the input that brought it. */
+  | {
+    readonly kind: "send";
+    readonly bytes: Uint8Array;
+    readonly answers?: { readonly call: Call["kind"]; readonly since: number };
+  }
   | { readonly kind: "log"; readonly record: LogRecord }
   /** The runtime's configuration text: what it means is to be reported as `settings`, before any more bytes. */
   | { readonly kind: "configure"; readonly text: string }
@@ -74,7 +93,7 @@ export type Output =
    * is {@link owed} by then.
    */
   | { readonly kind: "apply"; readonly changes: readonly Change[] }
-  /** Give a `tick` after so many milliseconds, whatever other ticks there are. */
+  /** Give a `tick` after so many milliseconds or before, when all outputs up to here were acted on. */
   | { readonly kind: "wake"; readonly after: number }
   /** The connection is of no more use; the host closes it and reports `disconnected`. */
   | { readonly kind: "close" };
@@ -90,12 +109,14 @@ export interface Setup extends Settings {
   readonly topology: Topology;
   /** Another agent decides, until `promoted`. */
   readonly standby: boolean;
+  /** Absent: the kernel's cpusets can't be reached. */
+  readonly cpusets?: Cpusets | undefined;
 }
 
 /** An agent without a connection. */
 export function newAgent(setup: Setup): Agent {
-  const { identity, topology, standby } = setup;
-  return { identity, node: freshNode(topology, setup, standby) };
+  const { identity, topology, standby, cpusets } = setup;
+  return { identity, node: freshNode(topology, setup, standby, cpusets) };
 }
 
 /** The agent at a later time. */
@@ -108,8 +129,9 @@ export function owed({ node }: Agent, id: string): Change | undefined {
   return changeOf(node.ledger, id);
 }
 
-/** A tick for when what has come to be owed is due. */
-export function wakeFor(before: Node, { owing, growDelay }: Node): Output[] {
+/** A tick for when what has come to be owed is due: what is to be written in the kernel as soon as nobody waits. */
+export function wakeFor(before: Node, { owing, growDelay, settling }: Node): Output[] {
+  if (settling) return [{ kind: "wake", after: 0 }];
   const owes = owing !== undefined && before.owing === undefined;
   return owes ? [{ kind: "wake", after: growDelay }] : [];
 }

@@ -108,7 +108,7 @@ Deno.test("a list that comes after all replaces the guess", () => {
 });
 
 Deno.test("ends that the runtime never tells are found by counting, as long as there is one to wait for", () => {
-  const link = unsynchronized();
+  const link = unsynchronized(undefined, { reconcileEvery: 0 });
   link.feed({ kind: "tick", now: 1000 });
   tell(link, [web, { ...db, record: "1" }]);
   assert.deepEqual(owed(link), ["id-web=0"]);

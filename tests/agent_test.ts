@@ -33,6 +33,7 @@ Deno.test("it registers with its name and index, and asks only for the events it
     Event.CREATE_CONTAINER,
     Event.START_CONTAINER,
     Event.POST_START_CONTAINER,
+    Event.POST_UPDATE_CONTAINER,
     Event.UPDATE_CONTAINER,
     Event.STOP_CONTAINER,
     Event.REMOVE_CONTAINER,
@@ -232,7 +233,6 @@ const NOTIFICATIONS = [
   "PostUpdatePodSandbox",
   "RemovePodSandbox",
   "PostCreateContainer",
-  "PostUpdateContainer",
   "ValidateContainerAdjustment",
 ];
 
@@ -244,6 +244,7 @@ Deno.test("every other call of the protocol gets an empty answer, in both forms"
       Event.STOP_POD_SANDBOX,
       Event.START_CONTAINER,
       Event.POST_START_CONTAINER,
+      Event.POST_UPDATE_CONTAINER,
       Event.REMOVE_CONTAINER,
     ];
     if (own.includes(event)) continue;
@@ -349,6 +350,7 @@ Deno.test("Configure and Synchronize get neutral answers after a bug, since an e
   const synchronize = answerAfterBug({
     kind: "Synchronize",
     request: create(SynchronizeRequestSchema, { more: true }),
+    bytes: 2,
   }, false);
   assert(synchronize.kind === "answer");
   assert(fromBinary(SynchronizeResponseSchema, synchronize.payload).more);

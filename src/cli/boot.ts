@@ -4,7 +4,9 @@ import type { Config } from "../config/schema.ts";
 import type { Identity } from "../agent_values.ts";
 import type { LevelledLog } from "../host/log.ts";
 import { usableReader } from "../host/usable_cpus.ts";
+import type { Cpusets } from "../nri/cpusets.ts";
 import type { Settings } from "../nri/node.ts";
+import { cpusetsOf } from "./cpusets.ts";
 import { type Effective, withRuntimeText } from "./load_config.ts";
 import { nodeFacts } from "./node_facts.ts";
 
@@ -25,6 +27,8 @@ export function settingsOf(config: Config): Settings {
     rules: { placement, pinnedNamespaces, unmanagedNamespaces, reservedNamespaces },
     growDelay: config.growDelayMs,
     dryRun: config.dryRun,
+    apply: config.apply,
+    reconcileEvery: config.reconcileSeconds * 1000,
   };
 }
 
@@ -52,6 +56,13 @@ export function rediscover(config: Config, known: Topology, { log }: Pick<Boot, 
     log.write({ level: "warn", message });
     return known;
   }
+}
+
+/** The kernel's cpusets, as far as they can be reached, and a line in the log on who writes them. */
+export function cpusetsFor({ effective: { config }, log }: Boot): Cpusets | undefined {
+  const { cpusets, record } = cpusetsOf(config);
+  log.write(record);
+  return cpusets;
 }
 
 /** The first lines of the log: what this is, where it runs, and what is odd about that. */

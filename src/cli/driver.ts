@@ -10,12 +10,16 @@ import type { Connection } from "../host/socket.ts";
 import type { Change } from "../ledger/changes.ts";
 import type { Listing } from "../nri/early.ts";
 import type { Settings } from "../nri/node.ts";
+import { Latency, type LatencyFigures } from "./latency.ts";
 
 /** Milliseconds between ticks: what is due is looked at this often. */
 const TICK = 500;
 
-/** Milliseconds that a request in hand has to be finished when stopping: the runtime may have stopped reading. */
-const GRACE = 500;
+/** Milliseconds that what is in hand has to be finished when stopping: the runtime may have stopped reading. */
+const GRACE = 400;
+
+/** Ticks that may be waited for besides the regular ones, which are late for those beyond. */
+const MAX_WAKES = 64;
 
 /** Who answers the agent's questions. */
 export interface Answers {
@@ -35,11 +39,12 @@ export interface Answers {
 export class Driver {
   #agent: Agent;
   #connection: Connection | undefined;
-  /** Waiting for bytes: nothing is under way that closing the connection could cut short. */
+  /** Waiting for bytes, not dealing with some. */
   #idle = false;
   readonly #ticking: number;
   #closing: number | undefined;
-  #waking: number | undefined;
+  readonly #wakes = new Set<number>();
+  readonly #latency: Latency;
   /** Ids of the containers that are to be put right: no more than there are containers. */
   readonly #toApply = new Set<string>();
   #applying = false;
@@ -51,15 +56,18 @@ export class Driver {
     private readonly stop: AbortSignal,
   ) {
     this.#agent = agent;
-    this.#ticking = setInterval(() => this.feed({ kind: "tick", now: performance.now() }), TICK);
-    stop.addEventListener("abort", () => {
-      if (this.#idle) this.#connection?.close();
-      else this.#closing = setTimeout(() => this.#connection?.close(), GRACE);
-    });
+    this.#latency = new Latency(log, TICK, performance.now());
+    this.#ticking = setInterval(() => this.#tick(), TICK);
+    stop.addEventListener("abort", this.#leave);
   }
 
   get agent(): Agent {
     return this.#agent;
+  }
+
+  /** How long answers took, and whether the agent was kept from giving them, since the start. */
+  get latency(): LatencyFigures {
+    return this.#latency.figures;
   }
 
   /**
@@ -90,20 +98,41 @@ export class Driver {
 
   /** Takes in what happens beside the connection. */
   feed(input: Input): void {
-    this.#take(input).catch((error) =>
+    this.#take(input).then(this.#closeIfLeft).catch((error) =>
       this.log.write({ level: "error", message: `${input.kind}: ${messageOf(error)}` })
     );
   }
 
-  /** Ends the ticks. */
+  /** Ends the ticks, and hears of nothing any more. */
   close(): void {
+    this.stop.removeEventListener("abort", this.#leave);
     clearInterval(this.#ticking);
     clearTimeout(this.#closing);
-    clearTimeout(this.#waking);
+    this.#wakes.forEach(clearTimeout);
+  }
+
+  /** Something is under way that closing the connection would cut short. */
+  get #busy(): boolean {
+    return this.#applying || this.#agent.link?.deferred !== undefined;
+  }
+
+  /** When stopped: what is in hand may be finished, within bounds. */
+  readonly #leave = (): void => {
+    this.#closing = setTimeout(() => this.#connection?.close(), GRACE);
+    this.#closeIfLeft();
+  };
+
+  readonly #closeIfLeft = (): void => {
+    if (this.stop.aborted && this.#idle && !this.#busy) this.#connection?.close();
+  };
+
+  #tick(): void {
+    this.#latency.ticked(performance.now(), this.#agent.link?.requestTimeout);
+    this.feed({ kind: "tick", now: performance.now() });
   }
 
   async #read(): Promise<Uint8Array | undefined> {
-    if (this.stop.aborted) return undefined;
+    if (this.stop.aborted && !this.#busy) return undefined;
     this.#idle = true;
     try {
       return await this.#connection?.read();
@@ -121,7 +150,7 @@ export class Driver {
   async #act(output: Output): Promise<void> {
     switch (output.kind) {
       case "send":
-        return await this.#connection?.write(output.bytes);
+        return await this.#send(output);
       case "log":
         return this.log.write(output.record);
       case "configure":
@@ -141,10 +170,21 @@ export class Driver {
     }
   }
 
-  /** One such tick at a time: what else is due by then is seen by it too. */
+  async #send({ bytes, answers }: Extract<Output, { kind: "send" }>): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    await connection.write(bytes);
+    if (answers === undefined) return;
+    this.#latency.answered(answers.call, answers.since, performance.now(), this.#agent.link?.requestTimeout);
+  }
+
   #wake(after: number): void {
-    clearTimeout(this.#waking);
-    this.#waking = setTimeout(() => this.feed({ kind: "tick", now: performance.now() }), after);
+    if (this.#wakes.size >= MAX_WAKES) return;
+    const timer = setTimeout(() => {
+      this.#wakes.delete(timer);
+      this.feed({ kind: "tick", now: performance.now() });
+    }, after);
+    this.#wakes.add(timer);
   }
 
   /**
@@ -180,12 +220,13 @@ export class Driver {
   async #payOff(): Promise<void> {
     this.#applying = true;
     try {
-      while (this.#toApply.size > 0) await this.answers.apply(() => this.#nextOwed());
+      while (this.#toApply.size > 0 && !this.stop.aborted) await this.answers.apply(() => this.#nextOwed());
     } catch (error) {
       this.log.write({ level: "error", message: `containers can't be put right: ${messageOf(error)}` });
       this.#toApply.clear(); // They are asked for again in time.
     }
     this.#applying = false;
+    this.#closeIfLeft();
   }
 
   #nextOwed(): Change | undefined {

@@ -6,7 +6,7 @@ import { OwnerLock } from "../host/flock.ts";
 import { pause } from "../host/pause.ts";
 import { type Connection, connectUnix } from "../host/socket.ts";
 import { answersOf } from "./answers.ts";
-import { type Boot, identityOf, logStart, machineOf, rediscover, settingsOf } from "./boot.ts";
+import { type Boot, cpusetsFor, identityOf, logStart, machineOf, rediscover, settingsOf } from "./boot.ts";
 import { Driver } from "./driver.ts";
 import { watchCpus } from "./watch_cpus.ts";
 import { watchPeers } from "./watch_peers.ts";
@@ -27,6 +27,7 @@ export async function runExternal(boot: Boot): Promise<void> {
     identity: identityOf(config),
     topology: machine.topology,
     standby: false,
+    cpusets: cpusetsFor(boot),
     ...settingsOf(config),
   });
   const driver = new Driver(agent, answers, boot.log, stop);

@@ -11,7 +11,7 @@ import type { Config } from "../config/schema.ts";
 import { OwnerLock } from "../host/flock.ts";
 import { openInherited } from "../host/inherited_fd.ts";
 import { answersOf } from "./answers.ts";
-import { type Boot, identityOf, logStart, machineOf, settingsOf } from "./boot.ts";
+import { type Boot, cpusetsFor, identityOf, logStart, machineOf, settingsOf } from "./boot.ts";
 import { Driver } from "./driver.ts";
 import { watchCpus } from "./watch_cpus.ts";
 import { watchPeers } from "./watch_peers.ts";
@@ -30,6 +30,7 @@ export async function runLaunched(fd: number, boot: Boot): Promise<void> {
     identity: identityOf(config),
     topology: machine.topology,
     standby: ownership.waiting,
+    cpusets: cpusetsFor(boot),
     ...settingsOf(config),
   });
   const driver = new Driver(agent, answers, boot.log, stop);

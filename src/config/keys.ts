@@ -49,6 +49,8 @@ export const KEYS: readonly Key[] = [
   key("pinnedNamespaces", "namespaces whose pods may use weka.io/cores-ids; * is all", { live: true }),
   key("unmanagedNamespaces", "namespaces whose pods may use weka.io/cpuset: unmanaged", { live: true }),
   key("growDelayMs", "milliseconds for which growth of the shared pool may wait", { live: true }),
+  key("apply", "how sets reach running containers: auto, runtime or kernel-first", { flag: "--apply <way>" }),
+  key("reconcileSeconds", "seconds between two comparisons with what the kernel has; 0 is never"),
   key(
     "onKubeletStatic",
     "when kubelet's CPU manager decides too: warn, or refuse pinned and exclusive containers",

@@ -108,6 +108,13 @@ export const schema = z.strictObject({
   unmanagedNamespaces: z._default(namespaces, []),
   /** Milliseconds. */
   growDelayMs: z._default(wholeNumber(0, 60_000), 500),
+  /** `auto`: `kernel-first` where the cgroup tree can be written. */
+  apply: z._default(
+    z.enum(["auto", "runtime", "kernel-first"], "must be auto, runtime or kernel-first"),
+    "auto",
+  ),
+  /** Seconds; 0: never. */
+  reconcileSeconds: z._default(wholeNumber(0, 3600), 10),
   onKubeletStatic: z._default(z.enum(["warn", "refuse"], "must be warn or refuse"), "warn"),
   log: z.prefault(log, {}),
   /** In the order in which they are tried. */

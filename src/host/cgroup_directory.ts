@@ -82,6 +82,14 @@ export class CgroupDirectory implements Disposable {
     return count >= 0 && count < bytes.length ? { errno: "EIO", text: "Only a part was written" } : failure;
   }
 
+  /** Why one of its files can't be opened for writing; undefined where it can. Nothing is written. */
+  unwritable(name: string): Errno | undefined {
+    const file = openAt(this.#file, name, O_WRONLY | O_NOFOLLOW);
+    if (typeof file !== "number") return file;
+    libc().close(file);
+    return undefined;
+  }
+
   /** The names of the first folders in it, `most` at most; none once it has been removed. */
   folders(most: number): string[] {
     if (this.#hasNoFolders()) return [];

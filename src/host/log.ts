@@ -5,12 +5,12 @@ import { pause } from "./pause.ts";
 import { RepeatLimit } from "./repeat_limit.ts";
 import { RotatingFile, type RotatingFileOptions } from "./rotating_file.ts";
 
-/** Lines that may wait for a slow reader of the log: some hundred kilobytes. */
-const MAX_WAITING = 2000;
+/** What may wait for a slow reader of the log; as much again is on its way. */
+const MAX_WAITING = { lines: 2000, characters: 1 << 20 };
 /** Characters of a message or a field; what is longer is cut. */
 const MAX_TEXT = 2000;
-/** Milliseconds that a flush waits for a reader that has stalled. */
-const FLUSH_PATIENCE = 400;
+/** Milliseconds that the end of the process waits for a reader that has stalled. */
+const PATIENCE = 300;
 
 const WEIGHTS: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
@@ -18,7 +18,7 @@ const WEIGHTS: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2
 export interface Log {
   /** Never waits, never throws. */
   write(record: LogRecord): void;
-  /** Resolves when all that was written has left the process, or half a second later at most. */
+  /** Resolves when all that was written has left the process, or a reader that has stalled was waited for long enough: a third of a second. */
   flush(): Promise<void>;
 }
 
@@ -71,14 +71,23 @@ export function openLog(options: LogOptions, write: WriteAll = sinkOf(options)):
     },
     async flush() {
       turn();
-      const done = new AbortController();
-      await Promise.race([lines.flush(), pause(FLUSH_PATIENCE, done.signal)]);
-      done.abort();
+      await orTooLong(lines.flush());
     },
     setLevel(next) {
       level = next;
     },
   };
+}
+
+/** Says something on stderr, for a process that ends: also where nobody reads it, or it is closed. */
+export async function lastWords(sentence: string): Promise<void> {
+  await orTooLong(toStderr(new TextEncoder().encode(`${sentence}\n`)).catch(() => {}));
+}
+
+async function orTooLong(work: Promise<void>): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([work, pause(PATIENCE, done.signal)]);
+  done.abort();
 }
 
 function cutLong(record: LogRecord): LogRecord {
@@ -96,13 +105,20 @@ function sinkOf({ file }: LogOptions): WriteAll {
   if (file === undefined) return toStderr;
   const rotating = new RotatingFile(file);
   let works = true;
+  let complaining = false;
+  const complain = async (error: unknown) => {
+    complaining = true;
+    await toStderr(new TextEncoder().encode(complaint(file.path, error))).catch(() => {});
+    complaining = false;
+  };
   return async (bytes) => {
     try {
       await rotating.append(bytes);
       works = true;
     } catch (error) {
-      // Said once: when there is an stderr, it is the only place left, and not awaited, since it may stall.
-      if (works) toStderr(new TextEncoder().encode(complaint(file.path, error))).catch(() => {});
+      // Said once: when there is an stderr, it is the only place left, and not awaited, since it may stall. Each
+      // write that stalls holds a thread, so there is one at most.
+      if (works && !complaining) complain(error);
       works = false;
       throw error;
     }

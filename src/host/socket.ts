@@ -2,9 +2,9 @@
 export interface Connection {
   /** The next bytes, valid until the next read; undefined when the peer has closed. */
   read(): Promise<Uint8Array | undefined>;
-  /** Resolves when all of `bytes` is handed to the kernel. */
+  /** Resolves when all of `bytes` is handed to the kernel; rejects when the connection is closed before. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Idempotent; a read that is under way ends. */
+  /** Idempotent; what is under way ends. */
   close(): void;
 }
 
@@ -16,28 +16,54 @@ const READ_SIZE = 64 * 1024;
  */
 export async function connectUnix(path: string): Promise<Connection> {
   try {
-    return connectionOf(await Deno.connect({ transport: "unix", path }));
+    return new UnixConnection(await Deno.connect({ transport: "unix", path }));
   } catch (cause) {
     throw new Error(explain(path, cause), { cause });
   }
 }
 
-function connectionOf(conn: Deno.Conn): Connection {
-  const buffer = new Uint8Array(READ_SIZE);
-  let open = true;
-  return {
-    async read() {
-      const count = await conn.read(buffer);
-      return count === null ? undefined : buffer.subarray(0, count);
-    },
-    async write(bytes) {
-      for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await conn.write(rest));
-    },
-    close() {
-      if (open) conn.close();
-      open = false;
-    },
-  };
+class UnixConnection implements Connection {
+  readonly #buffer = new Uint8Array(READ_SIZE);
+  #open = true;
+  /** Settled when the last write so far is. */
+  #written: Promise<void> = Promise.resolve();
+  /** Ends the write under way: closing a socket doesn't, on Deno, while the peer reads nothing. */
+  #giveUp = (_: Error): void => {};
+
+  constructor(private readonly conn: Deno.Conn) {}
+
+  async read(): Promise<Uint8Array | undefined> {
+    const count = await this.conn.read(this.#buffer);
+    return count === null ? undefined : this.#buffer.subarray(0, count);
+  }
+
+  /** One after the other: a message that waits for room is not cut in two by the next. */
+  write(bytes: Uint8Array): Promise<void> {
+    const written = this.#written.then(() => this.#send(bytes));
+    this.#written = written.catch(() => {});
+    return written;
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.conn.close();
+    this.#giveUp(closed());
+  }
+
+  async #send(bytes: Uint8Array): Promise<void> {
+    for (let rest = bytes; rest.length > 0;) {
+      if (!this.#open) throw closed();
+      const { promise, resolve, reject } = Promise.withResolvers<number>();
+      this.#giveUp = reject;
+      this.conn.write(rest).then(resolve, reject);
+      rest = rest.subarray(await promise);
+    }
+  }
+}
+
+function closed(): Error {
+  return new Error("the connection to the runtime is closed");
 }
 
 function explain(path: string, cause: unknown): string {

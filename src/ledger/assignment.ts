@@ -12,6 +12,11 @@ export interface Assignment {
    * record names no CPUs, so the container may run on all of them.
    */
   readonly record?: CpuSet;
+  /**
+   * The set that the kernel has, as last confirmed by reading it. `at-start`: it is written when the container starts;
+   * until then no process of it runs. Absent: that isn't known, and only the runtime is told.
+   */
+  readonly kernel?: CpuSet | "at-start";
   /** The memory nodes that an exclusive container is bound to, once and for all; absent: none. */
   readonly mems?: CpuSet;
   /**
@@ -44,8 +49,36 @@ export function isExclusive(assignment: Assignment): assignment is ExclusiveAssi
   return assignment.claim.kind === "exclusive";
 }
 
-/** The assignment once the container was told `cpus`: what is sent arrives, except while it starts. */
+/** The set that was confirmed in the kernel, if one was. */
+export function confirmed({ kernel }: Assignment): CpuSet | undefined {
+  return kernel === "at-start" ? undefined : kernel;
+}
+
+/** Whether the container gets its set when it starts, and has none in the runtime's record: nothing is to be told. */
+export function isSetAtStart({ kernel, grant }: Assignment): boolean {
+  return kernel === "at-start" && grant.isEmpty;
+}
+
+/**
+ * Whether the runtime's record lags behind the kernel: of a container with CPUs of its own, whose set is in both. That of
+ * a shared one is in the kernel alone.
+ */
+export function recordLags(assignment: Assignment): boolean {
+  const { grant, record } = assignment;
+  return !grant.isEmpty && confirmed(assignment)?.equals(grant) === true && record?.equals(grant) !== true;
+}
+
+/**
+ * The assignment once the container was told `cpus`: what the kernel was told is confirmed; what was sent to the runtime
+ * arrives, except while the container starts.
+ */
 export function told(assignment: Assignment, cpus: CpuSet): Assignment {
+  if (confirmed(assignment) !== undefined) return { ...assignment, kernel: cpus };
+  return recorded(assignment, cpus);
+}
+
+/** The assignment once the runtime's record was sent `cpus`. */
+export function recorded(assignment: Assignment, cpus: CpuSet): Assignment {
   if (assignment.starting) return { ...assignment, sent: cpus };
   const { sent: _, ...known } = assignment;
   return { ...known, record: cpus };

@@ -1,11 +1,19 @@
 /**
- * What has to be told to the runtime: the difference between what its record holds and what the
- * ledger says. Since updates are only ever derived here, they can't disagree with the ledger, and
- * nothing is sent that changes nothing. What no reply could carry yet (a container removed without a
- * stop, say) stays a difference and rides in the next reply that can.
+ * What has to be told: the difference between what the kernel was last seen to have, or where it can't be seen what the
+ * runtime's record holds, and what the ledger says. Since it is only ever derived here, it can't disagree with the
+ * ledger, and nothing is told that changes nothing. What could not be told yet stays a difference, and is told with the
+ * next occasion.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { type Assignment, told } from "./assignment.ts";
+import {
+  type Assignment,
+  byOrder,
+  confirmed,
+  isSetAtStart,
+  recorded,
+  recordLags,
+  told,
+} from "./assignment.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** One container's new CPU set. Never empty: on the NRI wire that would mean "no change". */
@@ -22,11 +30,17 @@ export interface Except {
   readonly growth?: boolean;
   /** Containers that would move onto these CPUs: somebody is told to leave them only after all others. */
   readonly leaving?: CpuSet;
+  /** Containers whose set is written in the kernel, but for `id`: all of them, or those that would only gain CPUs. */
+  readonly kernel?: "none" | "losses";
 }
 
 /** A change that is on its way, and whom it is about, as that was before. */
 export interface Sent extends Change {
   readonly assignment: Assignment;
+  /** It is written in the kernel. */
+  readonly inKernel: boolean;
+  /** It gives up no CPU. */
+  readonly gains: boolean;
 }
 
 /** The changes, and the ledger once they are on their way. */
@@ -35,25 +49,40 @@ export interface Told {
   readonly ledger: Ledger;
 }
 
-/** What is to be told; see {@link tell}. */
-export function changes(ledger: Ledger, except: Except = {}): Change[] {
-  return tell(ledger, except).sent.map(({ id, cpus }) => ({ id, cpus }));
+/** What the runtime is to be told: see {@link tell}, and {@link tellRecords}. */
+export function changes(ledger: Ledger): Change[] {
+  const told = tell(ledger, { kernel: "none" });
+  return [...told.sent, ...tellRecords(told.ledger).sent].map(({ id, cpus }) => ({ id, cpus }));
 }
 
 /** The ledger once a container was told these CPUs, whatever it should have. */
 export function saying(ledger: Ledger, { id, cpus }: Change): Ledger {
   const assignment = ledger.assignments.get(id);
-  return assignment === undefined ? ledger : ledger.with(told(assignment, cpus));
+  return assignment === undefined ? ledger : ledger.with(recorded(assignment, cpus));
+}
+
+/** Who has its CPUs in the kernel and others in the runtime's record, and the ledger once that was sent. */
+export function tellRecords(ledger: Ledger): Told {
+  const lagging = ledger.unsettled.filter(recordLags).sort(byOrder);
+  const sent = lagging.map((assignment) => ({
+    id: assignment.container.id,
+    cpus: assignment.grant,
+    assignment,
+    inKernel: false,
+    gains: false,
+  }));
+  return { sent, ledger: sent.reduce(saying, ledger) };
 }
 
 /**
- * Every container whose record differs from the ledger, each once. Those that only lose CPUs come first and those
+ * Every container that should be told, each once. Those that only lose CPUs come first and those
  * that only gain come last, so that in the order given a CPU is left by one container before another gets it.
  * Where that order isn't enough it waits: CPUs that a pinned or exclusive container is only now leaving go to the
  * shared ones with a later reply.
  *
  * The runtime applies what a reply carries and reports no failure, so it is taken for done; except to a container
- * that is only starting, where it may be lost: that stays owed.
+ * that is only starting, where it may be lost: that stays owed. What is written in the kernel is taken for done here
+ * too: whoever writes it adopts the ledger only when it is.
  */
 export function tell(ledger: Ledger, except: Except = {}): Told {
   const candidates = ledger.unsettled;
@@ -61,25 +90,39 @@ export function tell(ledger: Ledger, except: Except = {}): Told {
   const groups: [Move[], Move[], Move[], Move[]] = [[], [], [], []];
   const left = new Set<string>();
   for (const assignment of candidates) {
-    const move = moveOf(ledger, assignment, vacating);
-    if (move === undefined) continue;
     const { id } = assignment.container;
-    const grows = except.growth === true && move.phase === 3 && assignment.grant.isEmpty;
-    const held = grows || id === except.id ||
-      (except.leaving !== undefined && goesOnto(ledger, move, except.leaving));
-    if (move.later || assignment.starting || held) left.add(id);
+    const move = moveOf(ledger, assignment, vacating);
+    if (move === undefined) {
+      if (recordLags(assignment)) left.add(id);
+      continue;
+    }
+    const held = isHeld(ledger, move, except);
+    if (move.later || assignment.starting || held || (move.inKernel && !assignment.grant.isEmpty)) {
+      left.add(id);
+    }
     if (move.phase !== undefined && !held) groups[move.phase].push(move);
   }
   const sent = groups.flatMap(oldestFirst);
-  const records = new Map<Assignment, CpuSet>();
-  for (const { assignment, cpus } of sent) records.set(assignment, cpus);
-  return { sent, ledger: ledger.settled(records, left) };
+  const after = new Map<Assignment, Assignment>();
+  for (const { assignment, cpus } of sent) after.set(assignment, told(assignment, cpus));
+  return { sent, ledger: ledger.settled(after, left) };
 }
 
-/** What the container with that id is owed, whatever else is. */
+function isHeld(ledger: Ledger, move: Move, { id, growth, leaving, kernel }: Except): boolean {
+  const { assignment, inKernel, gains } = move;
+  if (inKernel) return move.id !== id && (kernel === "none" || (kernel === "losses" && gains));
+  return move.id === id || (growth === true && gains && assignment.grant.isEmpty) ||
+    (leaving !== undefined && goesOnto(ledger, move, leaving));
+}
+
+/** What the runtime is to be told of the container with that id, whatever else is. */
 export function changeOf(ledger: Ledger, id: string): Change | undefined {
   const assignment = ledger.assignments.get(id);
-  const move = assignment && moveOf(ledger, assignment, leftBy(ledger, ledger.unsettled));
+  if (assignment === undefined) return undefined;
+  if (confirmed(assignment) !== undefined) {
+    return recordLags(assignment) ? { id, cpus: assignment.grant } : undefined;
+  }
+  const move = moveOf(ledger, assignment, leftBy(ledger, ledger.unsettled));
   return move?.phase === undefined ? undefined : { id, cpus: move.cpus };
 }
 
@@ -104,18 +147,22 @@ interface Move extends Sent {
 /** What brings a container's record nearer to what it should be; undefined where it is that. */
 function moveOf(ledger: Ledger, assignment: Assignment, vacating: CpuSet): Move | undefined {
   const { grant } = assignment;
+  if (isSetAtStart(assignment)) return undefined;
   const wanted = ledger.effective(assignment);
   if (wanted.isEmpty || hasBeenTold(ledger, assignment, wanted)) return undefined;
   const before = possibly(ledger, assignment);
   const cpus = within(ledger, assignment, before, vacating);
   const later = cpus !== wanted;
   const none = cpus.isEmpty || hasBeenTold(ledger, assignment, cpus);
+  const phase = phaseOf(before, cpus, grant.isEmpty);
   return {
     id: assignment.container.id,
     assignment,
     cpus,
     later,
-    phase: none ? undefined : phaseOf(before, cpus, grant.isEmpty),
+    inKernel: confirmed(assignment) !== undefined,
+    gains: phase === 3,
+    phase: none ? undefined : phase,
   };
 }
 
@@ -126,16 +173,16 @@ function moveOf(ledger: Ledger, assignment: Assignment, vacating: CpuSet): Move 
 function hasBeenTold(ledger: Ledger, assignment: Assignment, cpus: CpuSet): boolean {
   const { starting, sent } = assignment;
   if (sent !== undefined) return starting === true && sent.equals(cpus);
-  const recorded = ledger.recorded(assignment);
-  if (recorded !== cpus && !recorded.equals(cpus)) return false;
-  // Where a record names none that is online the kernel has put another set in its place.
-  return assignment.record?.intersects(ledger.topology.online) ?? true;
+  const now = ledger.runsOn(assignment);
+  if (now !== cpus && !now.equals(cpus)) return false;
+  // Where a set names none that is online the kernel has put another one in its place.
+  return (confirmed(assignment) ?? assignment.record)?.intersects(ledger.topology.online) ?? true;
 }
 
-/** All CPUs on which a container may be running by what is known of its record. */
+/** All CPUs on which a container may be running by what is known. */
 function possibly(ledger: Ledger, assignment: Assignment): CpuSet {
-  const recorded = ledger.recorded(assignment);
-  return assignment.sent === undefined ? recorded : recorded.union(assignment.sent);
+  const now = ledger.runsOn(assignment);
+  return assignment.sent === undefined ? now : now.union(assignment.sent);
 }
 
 /**
@@ -156,8 +203,10 @@ function within(ledger: Ledger, assignment: Assignment, before: CpuSet, vacating
 function leftBy(ledger: Ledger, candidates: readonly Assignment[]): CpuSet {
   const left: CpuSet[] = [];
   for (const assignment of candidates) {
-    const { grant, record } = assignment;
-    if (grant.isEmpty || record === undefined || record === grant) continue;
+    const { grant, kernel } = assignment;
+    const known = confirmed(assignment) ?? assignment.record;
+    // One that gets its set when it starts doesn't run before.
+    if (grant.isEmpty || kernel === "at-start" || known === undefined || known === grant) continue;
     left.push(possibly(ledger, assignment).difference(grant));
   }
   return left.length === 0 ? CpuSet.empty : CpuSet.unionOf(left);

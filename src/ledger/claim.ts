@@ -43,6 +43,18 @@ export interface ContainerRef {
   readonly podUid: string;
   /** The runtime's id of the pod's sandbox. */
   readonly sandboxId: string;
+  /** Absent: nothing is told of it. */
+  readonly cgroup?: CgroupHints;
+}
+
+/** What is told of a container's place in the cgroup tree; passed on to whoever looks there. */
+export interface CgroupHints {
+  /** In the runtime's record: a path, or with the systemd driver `slice:prefix:name`. Empty: not known. */
+  readonly path: string;
+  /** The cgroup of its pod. Empty: not known. */
+  readonly parent: string;
+  /** Its first process; 0: not known. */
+  readonly pid: number;
 }
 
 /** `ns/pod container c`, as every message names a container. */

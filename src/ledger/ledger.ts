@@ -17,23 +17,15 @@
  * remembers whose record may differ from what it should be.
  */
 import { assert } from "../assert.ts";
-import type { CpuSet } from "../cpu/cpu_set.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive, told } from "./assignment.ts";
+import { type Assignment, byOrder, confirmed, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import { add, heldIn, poolsAfter } from "./holdings.ts";
 import { IdMap } from "./id_map.ts";
 import type { Policy } from "./policy.ts";
 import { Pools } from "./pools.ts";
-
-/** CPUs of an exclusive container that ended while its pod lives: it is likely to come back. */
-export interface Recent {
-  readonly podUid: string;
-  readonly name: string;
-  readonly cpus: CpuSet;
-}
-
-/** More restarts than are ever under way at once; the oldest is forgotten first. */
-const MAX_RECENT = 64;
+import { forget, type Recent, remember } from "./recent.ts";
+import { type AllStuck, NOTHING_STUCK, type Stuck, withStuck } from "./stuck.ts";
 
 /** Up to one in so many assignments are changed one by one rather than with all the others. */
 const FEW = 16;
@@ -50,6 +42,7 @@ interface State {
   /** Who has less than it claims and may be served later. */
   readonly wanting: ReadonlySet<string>;
   readonly recent: readonly Recent[];
+  readonly stuck: AllStuck;
   /** The next place in the order of admissions. */
   readonly next: number;
 }
@@ -60,10 +53,10 @@ export class Ledger {
   readonly sharedPool: CpuSet;
   /** What the system's own containers may use. */
   readonly systemPool: CpuSet;
-  /** Pool without some forbidden CPUs, by those. */
-  readonly #allowed: Map<CpuSet, CpuSet>;
-  /** Records without CPUs that are offline. */
-  readonly #recorded = new Map<CpuSet, CpuSet>();
+  /** Pool without some forbidden CPUs, by those; as the pool may stay the same for weeks, only as long as they are used. */
+  readonly #allowed: WeakMap<CpuSet, CpuSet>;
+  /** Sets without CPUs that are offline. */
+  readonly #online = new Map<CpuSet, CpuSet>();
 
   private constructor(state: State, before?: Ledger) {
     this.#state = state;
@@ -77,7 +70,7 @@ export class Ledger {
       : policy.strictReserved
       ? this.systemPool.difference(policy.systemReserved)
       : this.systemPool;
-    this.#allowed = same ? before.#allowed : new Map();
+    this.#allowed = same ? before.#allowed : new WeakMap();
   }
 
   /** A ledger in which nobody owns anything. */
@@ -91,6 +84,7 @@ export class Ledger {
       unsettled: new Set(),
       wanting: new Set(),
       recent: [],
+      stuck: NOTHING_STUCK,
       next: 1,
     });
   }
@@ -129,7 +123,21 @@ export class Ledger {
     return this.#those(this.#state.wanting).sort(byOrder);
   }
 
-  /** Those whose record may differ from what it should be. */
+  /** Containers that the kernel doesn't have as it should, or lately hadn't. */
+  get stuck(): AllStuck {
+    return this.#state.stuck;
+  }
+
+  /** CPUs on which somebody may still run although it was to leave them. */
+  get contested(): CpuSet {
+    if (this.stuck.size === 0) return CpuSet.empty;
+    return CpuSet.unionOf([...this.stuck].map(([id, { cpus }]) => {
+      const holder = this.assignments.get(id);
+      return holder === undefined ? CpuSet.empty : cpus.intersection(this.runsOn(holder));
+    }));
+  }
+
+  /** Those whose record, or the kernel's set, may differ from what it should be. */
   get unsettled(): Assignment[] {
     const { unsettled, assignments } = this.#state;
     return unsettled === undefined ? assignments.values() : this.#those(unsettled);
@@ -174,7 +182,14 @@ export class Ledger {
       pods: left.length === 0 ? pods.delete(podUid) : pods.set(podUid, left),
       wanting: less(wanting, id),
       unsettled: unsettled && less(unsettled, id),
+      stuck: withStuck(this.stuck, id, undefined),
     });
+  }
+
+  /** The ledger in which the kernel can't be made to take CPUs from a container; absent: it can, or could be. */
+  sticking(id: string, stuck: Stuck | undefined): Ledger {
+    const all = withStuck(this.stuck, id, stuck);
+    return all === this.stuck ? this : new Ledger({ ...this.#state, stuck: all }, this);
   }
 
   /** The next ledger, in which one container holds what `after` does instead of what `before` did. */
@@ -187,32 +202,27 @@ export class Ledger {
     );
   }
 
-  /** The ledger in which these have been sent to the runtime; `left` is what still has to be. */
-  settled(records: ReadonlyMap<Assignment, CpuSet>, left: ReadonlySet<string>): Ledger {
+  /** The ledger in which these have been told, as what they are then; `left` is who still has to be. */
+  settled(sent: ReadonlyMap<Assignment, Assignment>, left: ReadonlySet<string>): Ledger {
     const { unsettled } = this.#state;
-    if (records.size === 0 && left.size === 0 && unsettled?.size === 0) return this;
-    const next = (assignment: Assignment) => {
-      const record = records.get(assignment);
-      return record === undefined ? assignment : told(assignment, record);
-    };
+    if (sent.size === 0 && left.size === 0 && unsettled?.size === 0) return this;
     const { assignments } = this.#state;
-    const few = records.size * FEW < assignments.size;
+    const few = sent.size * FEW < assignments.size;
     const changed = few
-      ? [...records.keys()].reduce((map, a) => map.set(a.container.id, next(a)), assignments)
-      : assignments.map(next);
+      ? [...sent.values()].reduce((map, a) => map.set(a.container.id, a), assignments)
+      : assignments.map((assignment) => sent.get(assignment) ?? assignment);
     return new Ledger({ ...this.#state, assignments: changed, unsettled: left }, this);
   }
 
   /** The ledger that remembers where a container was whose pod lives on; and no more of its earlier ends. */
   remembering(recent: Recent): Ledger {
-    const others = this.recent.filter(({ podUid, name }) => podUid !== recent.podUid || name !== recent.name);
-    return new Ledger({ ...this.#state, recent: [...others, recent].slice(-MAX_RECENT) }, this);
+    return new Ledger({ ...this.#state, recent: remember(this.recent, recent) }, this);
   }
 
   /** The ledger that has forgotten where containers of a pod were; of one of them, where it is named. */
   forgetting(podUid: string, name?: string): Ledger {
-    const left = this.recent.filter((r) => r.podUid !== podUid || (name !== undefined && r.name !== name));
-    return left.length === this.recent.length ? this : new Ledger({ ...this.#state, recent: left }, this);
+    const left = forget(this.recent, podUid, name);
+    return left === this.recent ? this : new Ledger({ ...this.#state, recent: left }, this);
   }
 
   /** Exclusive containers that keep one of `cpus` from others, in the order of their admission. */
@@ -239,16 +249,18 @@ export class Ledger {
   }
 
   /**
-   * Where the record lets a container run. The kernel lets nobody run on a CPU that is offline, whatever the record
-   * says, and anywhere where it names none that is online.
+   * Where a container runs as far as is known: by the kernel's set if that was confirmed, else by the runtime's record.
+   * The kernel lets nobody run on a CPU that is offline, whatever a set says, and anywhere where it names none that is
+   * online.
    */
-  recorded({ record }: Assignment): CpuSet {
+  runsOn(assignment: Assignment): CpuSet {
     const { online } = this.topology;
-    if (record === undefined) return online;
-    let known = this.#recorded.get(record);
+    const set = confirmed(assignment) ?? assignment.record;
+    if (set === undefined) return online;
+    let known = this.#online.get(set);
     if (known === undefined) {
-      const left = record.intersection(online);
-      this.#recorded.set(record, known = left.isEmpty ? online : left);
+      const left = set.intersection(online);
+      this.#online.set(set, known = left.isEmpty ? online : left);
     }
     return known;
   }

@@ -54,7 +54,7 @@ function openTo(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): C
   const { claim, mems } = holder;
   const own = before.held(holder);
   const others = before.claimed.difference(own).union(next.claimed.difference(own)).union(wanted);
-  const free = cpusNear(before.topology, mems).difference(others);
+  const free = cpusNear(before.topology, mems).difference(others).difference(before.contested);
   return free.difference(before.policy.systemReserved).difference(claim.forbidden);
 }
 

@@ -1,6 +1,6 @@
 /** Making room for a pinned claim: the CPUs are named, so all that is to decide is who has to leave them. */
 import type { CpuSet } from "../cpu/cpu_set.ts";
-import type { PinnedClaim } from "./claim.ts";
+import { describe, type PinnedClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { displace, type Moved } from "./move.ts";
 import { numbers, type Obstacle, obstacle } from "./refusal.ts";
@@ -9,6 +9,8 @@ import { numbers, type Obstacle, obstacle } from "./refusal.ts";
 export function makeRoom(ledger: Ledger, { cpus }: PinnedClaim): Moved | Obstacle {
   const missing = offlineOf(ledger, cpus);
   if (missing !== undefined) return obstacle(missing, "invalid");
+  const holder = contesting(ledger, cpus);
+  if (holder !== undefined) return obstacle(holder);
   const moved = displace(ledger, cpus);
   if (typeof moved === "string") {
     return obstacle(`needs CPUs ${cpus}, but of these ${moved} (${numbers(ledger)})`);
@@ -18,6 +20,22 @@ export function makeRoom(ledger: Ledger, { cpus }: PinnedClaim): Moved | Obstacl
     return obstacle(`needs CPUs ${cpus}, which would leave ${left} for the shared pool (${numbers(ledger)})`);
   }
   return moved;
+}
+
+/** Who can't be made to leave one of these CPUs, and why; undefined where nobody is known to be so. */
+function contesting(ledger: Ledger, cpus: CpuSet): string | undefined {
+  if (!cpus.intersects(ledger.contested)) return undefined;
+  for (const [id, stuck] of ledger.stuck) {
+    const holder = ledger.assignments.get(id);
+    if (holder === undefined) continue;
+    const held = stuck.cpus.intersection(ledger.runsOn(holder)).intersection(cpus);
+    if (held.isEmpty) continue;
+    const which = `${held} ${held.size === 1 ? "is" : "are"}`;
+    return `needs CPUs ${cpus}, but of these ${which} still held by ${
+      describe(holder.container)
+    }: ${stuck.reason}`;
+  }
+  return undefined;
 }
 
 /** `weka.io/cores-ids names CPU 9, not online on this node (online: 0-7)`; undefined where all are online. */

@@ -32,7 +32,15 @@ export interface Newcomer {
   readonly record?: CpuSet | undefined;
   /** Why the claim is less than the pod asked for, if it is. */
   readonly degraded?: string | undefined;
+  /** Who is told which CPUs it has; absent: the runtime alone. */
+  readonly tells?: Tells | undefined;
 }
+
+/**
+ * How a container gets its CPUs: by the runtime's record; in the kernel when it starts, and only those of its own in
+ * the record as well; or all in both.
+ */
+export type Tells = "runtime" | "kernel" | "both";
 
 /** A newcomer, and the ledger without it and without whom it supersedes. */
 interface Admission<C extends Claim> extends Newcomer {
@@ -120,11 +128,12 @@ function admitShared(admission: Admission<SharedClaim>): Plan | Refusal {
 type Placed = Pick<Assignment, "grant" | "mems" | "displaced" | "degraded">;
 
 function plan(newcomer: Newcomer & { ledger: Ledger }, placed: Placed, mems = CpuSet.empty): Plan {
-  const { ledger, container, claim, degraded, record: given } = newcomer;
+  const { ledger, container, claim, degraded, record: given, tells = "runtime" } = newcomer;
   const assignment: Assignment = {
     container,
     claim,
     starting: true,
+    ...(tells === "runtime" ? {} : { kernel: "at-start" }),
     ...(degraded === undefined ? {} : { degraded }),
     ...placed,
   };
@@ -132,7 +141,8 @@ function plan(newcomer: Newcomer & { ledger: Ledger }, placed: Placed, mems = Cp
   const cpus = next.effective(assignment);
   // A shared container without a set may run everywhere; that only needs saying when it shouldn't.
   const everywhere = placed.grant.isEmpty ? ledger.topology.online : CpuSet.empty;
-  const unchanged = cpus.equals(given ?? everywhere) || cpus.isEmpty;
+  const written = tells === "kernel" && placed.grant.isEmpty;
+  const unchanged = written || cpus.equals(given ?? everywhere) || cpus.isEmpty;
   const record = unchanged ? given : cpus;
   return {
     kind: "plan",

@@ -1,4 +1,7 @@
 /** What a container's way from created to running means for the ledger. */
+import type { CpuSet } from "../cpu/cpu_set.ts";
+import { confirmed } from "./assignment.ts";
+import type { ContainerRef } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** The ledger once a container runs: what it is sent from now on arrives. */
@@ -7,6 +10,28 @@ export function running(ledger: Ledger, id: string): Ledger {
   if (assignment?.starting === undefined) return ledger;
   const { starting: _, ...rest } = assignment;
   return ledger.with(rest);
+}
+
+/** The ledger once the kernel was seen to have these CPUs for a container that has started. */
+export function seen(ledger: Ledger, id: string, cpus: CpuSet): Ledger {
+  const assignment = ledger.assignments.get(id);
+  if (assignment === undefined || confirmed(assignment)?.equals(cpus)) return ledger;
+  const { starting: _, sent: __, ...rest } = assignment;
+  return ledger.with({ ...rest, kernel: cpus });
+}
+
+/** The ledger in which what the kernel has for a container can't be known: the runtime is told instead. */
+export function unseen(ledger: Ledger, id: string): Ledger {
+  const assignment = ledger.assignments.get(id);
+  if (assignment?.kernel === undefined) return ledger;
+  const { kernel: _, ...rest } = assignment;
+  return ledger.sticking(id, undefined).with(rest);
+}
+
+/** The ledger in which a container is told of with what is known of it by now, such as its process. */
+export function refreshed(ledger: Ledger, container: ContainerRef): Ledger {
+  const assignment = ledger.assignments.get(container.id);
+  return assignment === undefined ? ledger : ledger.with({ ...assignment, container });
 }
 
 /** The ledger once a container starts: whoever was moved for it stays where it is now. */

@@ -48,7 +48,9 @@ function keepPinned(ledger: Ledger, assignment: Assignment): Ledger {
   });
 }
 
-function withoutOffline({ record, ...rest }: Assignment, online: CpuSet): Assignment {
+function withoutOffline({ record, kernel, ...rest }: Assignment, online: CpuSet): Assignment {
   const left = record?.intersection(online);
-  return left === undefined || left.isEmpty ? rest : { ...rest, record: left };
+  const recorded = left === undefined || left.isEmpty ? rest : { ...rest, record: left };
+  if (kernel === undefined) return recorded;
+  return { ...recorded, kernel: kernel === "at-start" ? kernel : kernel.intersection(online) };
 }

@@ -5,13 +5,13 @@
  *
  * Who wins what, in this order:
  *  1. pinned containers get exactly what their pods name, as far as it is online;
- *  2. exclusive ones whose recorded CPUs are right (as many as claimed, online, nobody else's) keep them;
+ *  2. exclusive ones whose CPUs (as the kernel has them, else as recorded) are right (as many as claimed, online, nobody else's) keep them;
  *  3. the other exclusive ones are placed anew, within their recorded CPUs if possible, oldest first;
  *  4. what finds no room lives in the shared pool, degraded.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import type { Assignment } from "./assignment.ts";
+import { type Assignment, confirmed } from "./assignment.ts";
 import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
 import { Ledger } from "./ledger.ts";
 import type { Policy } from "./policy.ts";
@@ -23,6 +23,8 @@ export interface Found {
   readonly claim: Claim;
   /** The CPU set in the runtime's record, if it names one. */
   readonly record?: CpuSet;
+  /** The set that the kernel has; absent where that can't be known. */
+  readonly kernel?: CpuSet | "at-start";
   /** The memory nodes in the runtime's record, if it names some. */
   readonly mems?: CpuSet;
   /** Nanoseconds since 1970; 0 where the runtime doesn't say (NRI before 0.10). */
@@ -51,7 +53,8 @@ export function recover(
   for (const f of ofKind(inOrder, "pinned")) ledger = pin(ledger, { ...bare(f), claim: f.claim });
   const misplaced: Of<ExclusiveClaim>[] = [];
   for (const f of ofKind(inOrder, "exclusive")) {
-    if (isRight(ledger, f)) ledger = ledger.with({ ...bare(f), grant: f.record });
+    const at = whereIs(f);
+    if (at !== undefined && isRight(ledger, f, at)) ledger = ledger.with({ ...bare(f), grant: at });
     else misplaced.push(f);
   }
   for (const f of misplaced) ledger = placeAnew(ledger, f);
@@ -70,14 +73,19 @@ function byAge(a: Found, b: Found): number {
   return a.container.id < b.container.id ? -1 : 1;
 }
 
-function isRight(ledger: Ledger, f: Of<ExclusiveClaim>): f is Of<ExclusiveClaim> & { record: CpuSet } {
-  return f.record?.size === f.claim.count && isGood(ledger, { ...bare(f), claim: f.claim }, f.record);
+/** What the kernel has is where it runs, whatever the record says. */
+function whereIs(f: Found): CpuSet | undefined {
+  return confirmed(bare(f)) ?? f.record;
+}
+
+function isRight(ledger: Ledger, f: Of<ExclusiveClaim>, at: CpuSet): boolean {
+  return at.size === f.claim.count && isGood(ledger, { ...bare(f), claim: f.claim }, at);
 }
 
 /** Found on more CPUs than it claims, it gets some of them; else its own and others. What is left over isn't kept. */
 function placeAnew(ledger: Ledger, f: Of<ExclusiveClaim>): Ledger {
-  const own = f.record !== undefined && f.record.size <= f.claim.count ? f.record : CpuSet.empty;
-  const within = f.record !== undefined && f.record.size > f.claim.count ? f.record : undefined;
+  const at = whereIs(f) ?? CpuSet.empty;
+  const [own, within] = at.size <= f.claim.count ? [at, undefined] : [CpuSet.empty, at];
   const assignment = { ...bare(f), claim: f.claim, grant: own };
   return placeExclusive(ledger, assignment, { within, keepRest: false });
 }
@@ -88,6 +96,7 @@ function bare(f: Found): Assignment {
     claim: f.claim,
     grant: CpuSet.empty,
     ...(f.record === undefined ? {} : { record: f.record }),
+    ...(f.kernel === undefined ? {} : { kernel: f.kernel }),
     ...(f.mems === undefined || f.claim.kind !== "exclusive" ? {} : { mems: f.mems }),
     ...(f.starting ? { starting: true } : {}),
     ...(f.degraded === undefined ? {} : { degraded: f.degraded }),

@@ -33,7 +33,7 @@ export function leavesEnough(ledger: Ledger, { placement }: ExclusiveClaim, cpus
 
 /**
  * The CPUs for an exclusive claim, out of `free`: unless there are too few, or the shared pool would fall below its
- * minimum. With `home`, CPUs that it has now, it keeps of them what it can, and stays near.
+ * minimum. With `home`, CPUs that it has now, it keeps of them what it can, and stays near. Contested CPUs come last.
  */
 export function takeExclusive(
   ledger: Ledger,
@@ -43,6 +43,20 @@ export function takeExclusive(
   home = CpuSet.empty,
 ): CpuSet | undefined {
   if (claim.count > spare(ledger)) return undefined;
+  const { contested } = ledger;
+  const clear = contested.isEmpty
+    ? undefined
+    : chosen(ledger, container, claim, free.difference(contested), home);
+  return clear ?? chosen(ledger, container, claim, free, home);
+}
+
+function chosen(
+  ledger: Ledger,
+  container: ContainerRef,
+  claim: ExclusiveClaim,
+  free: CpuSet,
+  home: CpuSet,
+): CpuSet | undefined {
   const request = requestOf(ledger, container, claim, free);
   const cpus = home.isEmpty ? take(request) : retake({ ...request, own: home.intersection(free), home });
   return cpus !== undefined && leavesEnough(ledger, claim, cpus) ? cpus : undefined;

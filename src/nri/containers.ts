@@ -1,15 +1,13 @@
 /** The container events: each asks the ledger, and writes what the ledger says into the reply. */
-import { CpuSet } from "../cpu/cpu_set.ts";
-import type { Assignment } from "../ledger/assignment.ts";
-import { changeOf, type Sent, tell } from "../ledger/changes.ts";
+import { type Except, type Sent, tell, tellRecords } from "../ledger/changes.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { admit } from "../ledger/plan.ts";
-import { running, settle } from "../ledger/progress.ts";
 import { type Refusal, refuse } from "../ledger/refusal.ts";
 import { release, releaseSandbox } from "../ledger/release.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { PodSandbox } from "./gen/nri_pb.ts";
 import { growthMayWait, urgent, withLedger } from "./owed.ts";
+import { tellsOf } from "./kernel_first.ts";
 import { changeLogs, logOf, placedLogs, releasedLogs, warningsOf } from "./logs.ts";
 import type { Subject } from "./methods.ts";
 import { NEUTRAL, type Node, type Served } from "./node.ts";
@@ -32,57 +30,23 @@ export function createContainer(node: Node, { pod, container }: Subject): Served
     return refused(node, refuse(ref, "unavailable", against));
   }
   if (unknown !== undefined) return { node, reply: NEUTRAL, logs: warnings };
-  const decision = admit(node.ledger, { container: ref, claim, record: recordOf(container), degraded });
+  const tells = tellsOf(node, container);
+  const newcomer = { container: ref, claim, record: recordOf(container), degraded, tells };
+  const decision = admit(node.ledger, newcomer);
   if (decision.kind === "refusal") return refused(node, decision, warnings);
   const { next, grant } = decision;
   const placed = next.assignments.get(ref.id);
   const verb = node.dryRun ? "would place" : "placed";
   const logs = placed === undefined ? [] : placedLogs(verb, next, placed, grant);
-  return answered(node, next, (sent) => createReply(grant, sent), [...warnings, ...logs]);
-}
-
-/**
- * From here on a creation can't fail any more: who was moved for it stays where it is. A container that nobody
- * knows was created while no agent was connected, and the runtime's list came too early for it (containerd 1.7 asks
- * its plugins before it notes a container): a shared one is taken in, the others are refused and tried again.
- */
-export function startContainer(node: Node, { pod, container }: Subject): Served {
-  if (node.phase !== "serving") return quiet(node);
-  if (node.ledger.assignments.has(container.id)) {
-    return quiet({ ...node, ledger: settle(node.ledger, container.id) });
-  }
-  const ref = refOf(pod, container);
-  const read = readClaim(pod, container, node.rules);
-  // In a dry run a container may run that would have been refused.
-  if (
-    read.kind === "unmanaged" || (node.dryRun && (read.kind === "refusal" || read.claim.kind !== "shared"))
-  ) {
-    return quiet(node);
-  }
-  if (read.kind === "refusal" || read.claim.kind !== "shared") {
-    return refused(
-      node,
-      refuse(ref, "unavailable", "created while no agent was connected; it is tried again"),
-    );
-  }
-  const record = recordOf(container);
-  const stray: Assignment = { container: ref, claim: read.claim, grant: CpuSet.empty, starting: true };
-  return quiet({ ...node, ledger: node.ledger.with(record === undefined ? stray : { ...stray, record }) });
-}
-
-/** What was sent while it started may be lost; if it differs, that isn't left to the next reply. */
-export function postStartContainer(node: Node, { container }: Subject): Served {
-  if (node.phase !== "serving") return quiet(node);
-  const ledger = running(node.ledger, container.id);
-  const own = node.dryRun ? undefined : changeOf(ledger, container.id);
-  return { ...quiet(withLedger(node, ledger)), owed: own === undefined ? [] : [own] };
+  const all = [...warnings, ...logs];
+  return answered(node, next, { kernel: "losses" }, (sent) => createReply(grant, sent), all);
 }
 
 /** A stopped container's CPUs are free; who has waited for them is told in the same reply. */
 export function stopContainer(node: Node, { container }: Subject): Served {
   if (node.phase !== "serving") return quiet(node);
   const { ledger, logs } = released(node, (before) => release(before, container.id), [container.id]);
-  return answered(node, ledger, stopReply, logs);
+  return answered(node, ledger, { kernel: "none" }, stopReply, logs);
 }
 
 /** Normally comes after a stop and finds nothing. Its reply carries no updates. */
@@ -144,17 +108,24 @@ export function refused(
   return { node, reply: node.dryRun ? NEUTRAL : { kind: "refuse", reason, message }, logs };
 }
 
-/** The answer to a call after which `ledger` holds: others are told of it, and it is taken for done. */
+/**
+ * The answer to a call after which `ledger` holds: others are told of it, and it is taken for done. What is in the kernel
+ * by the time of the answer rides in it as well where it is in the runtime's record.
+ */
 function answered(
   node: Node,
   ledger: Ledger,
+  except: Except,
   encode: (sent: readonly Sent[]) => Uint8Array,
   logs: readonly LogRecord[],
 ): Served {
-  const told = tell(ledger, { growth: growthMayWait(node) });
+  const told = tell(ledger, { ...except, growth: growthMayWait(node) });
+  const records = tellRecords(told.ledger);
+  const { true: writes = [], false: sent = [] } = Object.groupBy(told.sent, ({ inKernel }) => `${inKernel}`);
   return {
-    node: withLedger(node, told.ledger),
-    reply: node.dryRun ? NEUTRAL : { kind: "answer", payload: encode(told.sent) },
+    node: withLedger(node, records.ledger),
+    reply: node.dryRun ? NEUTRAL : { kind: "answer", payload: encode([...sent, ...records.sent]) },
+    writes,
     logs: [...logs, ...changeLogs(told.sent)],
   };
 }

@@ -38,13 +38,14 @@ type ContainerCall =
   | "CreateContainer"
   | "StartContainer"
   | "PostStartContainer"
+  | "PostUpdateContainer"
   | "StopContainer"
   | "RemoveContainer";
 
 /** One call of the runtime. */
 export type Call =
   | { readonly kind: "Configure"; readonly request: ConfigureRequest }
-  | { readonly kind: "Synchronize"; readonly request: SynchronizeRequest }
+  | { readonly kind: "Synchronize"; readonly request: SynchronizeRequest; readonly bytes: number }
   | { readonly kind: "Shutdown" }
   | ({ readonly kind: ContainerCall } & Subject)
   | ({ readonly kind: "UpdateContainer"; readonly resources: LinuxResources | undefined } & Subject)
@@ -58,6 +59,7 @@ export const SUBSCRIBED: readonly Event[] = [
   Event.CREATE_CONTAINER,
   Event.START_CONTAINER,
   Event.POST_START_CONTAINER,
+  Event.POST_UPDATE_CONTAINER,
   Event.UPDATE_CONTAINER,
   Event.STOP_CONTAINER,
   Event.REMOVE_CONTAINER,
@@ -72,7 +74,11 @@ type Decode = (payload: Uint8Array) => Call;
 
 const METHODS: Readonly<Record<string, Decode>> = {
   Configure: (payload) => ({ kind: "Configure", request: decode(ConfigureRequestSchema, payload) }),
-  Synchronize: (payload) => ({ kind: "Synchronize", request: decode(SynchronizeRequestSchema, payload) }),
+  Synchronize: (payload) => ({
+    kind: "Synchronize",
+    request: decode(SynchronizeRequestSchema, payload),
+    bytes: payload.length,
+  }),
   Shutdown: (payload) => (decode(EmptySchema, payload), { kind: "Shutdown" }),
   CreateContainer: (payload) => about("CreateContainer", decode(CreateContainerRequestSchema, payload)),
   UpdateContainer: (payload) => {
@@ -94,7 +100,7 @@ const METHODS: Readonly<Record<string, Decode>> = {
   PostCreateContainer: notification(Event.POST_CREATE_CONTAINER, ContainerRequestSchema),
   StartContainer: (payload) => about("StartContainer", decode(ContainerRequestSchema, payload)),
   PostStartContainer: (payload) => about("PostStartContainer", decode(ContainerRequestSchema, payload)),
-  PostUpdateContainer: notification(Event.POST_UPDATE_CONTAINER, ContainerRequestSchema),
+  PostUpdateContainer: (payload) => about("PostUpdateContainer", decode(ContainerRequestSchema, payload)),
   ValidateContainerAdjustment: notification(
     Event.VALIDATE_CONTAINER_ADJUSTMENT,
     ValidateContainerAdjustmentRequestSchema,
@@ -119,6 +125,8 @@ function stateChange(payload: Uint8Array): Call {
       return about("StartContainer", request);
     case Event.POST_START_CONTAINER:
       return about("PostStartContainer", request);
+    case Event.POST_UPDATE_CONTAINER:
+      return about("PostUpdateContainer", request);
     case Event.REMOVE_CONTAINER:
       return about("RemoveContainer", request);
     default:

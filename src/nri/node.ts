@@ -1,8 +1,10 @@
 import type { Topology } from "../cpu/topology.ts";
-import type { Change } from "../ledger/changes.ts";
+import type { Change, Sent } from "../ledger/changes.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import type { Policy } from "../ledger/policy.ts";
 import type { LogRecord } from "../log_record.ts";
+import { type Audit, NOTHING_AUDITED } from "./audit.ts";
+import type { Cpusets } from "./cpusets.ts";
 import type { SynchronizeRequest } from "./gen/nri_pb.ts";
 import { type Early, NOTHING_EARLY } from "./early.ts";
 import type { Phase } from "./lifecycle.ts";
@@ -16,6 +18,13 @@ export interface Owing {
   readonly askedAt?: number;
 }
 
+/** One message of a Synchronize. */
+export interface Part {
+  readonly request: SynchronizeRequest;
+  /** Of the message as it came. */
+  readonly bytes: number;
+}
+
 /** What the agent knows and stands for between two calls. Immutable. */
 export interface Node {
   readonly phase: Phase;
@@ -24,6 +33,14 @@ export interface Node {
   readonly rules: Rules;
   /** Milliseconds for which growth of the shared pool may wait, so that several become one. */
   readonly growDelay: number;
+  /** What the kernel's cpusets are read and written by; absent: they can't be. */
+  readonly cpusets?: Cpusets | undefined;
+  readonly apply: Apply;
+  /** Something is to be written in the kernel as soon as nobody waits for an answer. */
+  readonly settling: boolean;
+  /** Milliseconds from one comparison of the ledger with the kernel to the next; 0: none is made. */
+  readonly reconcileEvery: number;
+  readonly audit: Audit;
   /** Absent: nothing is owed. */
   readonly owing?: Owing;
   /** The time of the last input, in milliseconds of any clock that never goes back. */
@@ -31,7 +48,7 @@ export interface Node {
   /** True to the node only in phase `serving`; before that nothing is decided from it. */
   readonly ledger: Ledger;
   /** The parts of a Synchronize that isn't complete yet. */
-  readonly parts: readonly SynchronizeRequest[];
+  readonly parts: readonly Part[];
   /** Containers that the runtime itself hasn't told of: their ends may never be told either. */
   readonly untold: ReadonlySet<string>;
   /** What was heard of containers while they weren't known yet. */
@@ -46,6 +63,9 @@ export interface Node {
   readonly barred?: string | undefined;
 }
 
+/** By which way running containers get other CPUs; `auto`: in the kernel first, where that can be written. */
+export type Apply = "auto" | "runtime" | "kernel-first";
+
 /** Why a call is answered with an error; each is one of ttrpc's status codes in the end. */
 export type RefusalReason = "invalid" | "unavailable" | "not-ready" | "unimplemented" | "internal";
 
@@ -59,6 +79,10 @@ export interface Served {
   readonly node: Node;
   readonly reply: Reply;
   readonly logs: readonly LogRecord[];
+  /** What has to be true in the kernel before the answer is given and the node adopted. */
+  readonly writes?: readonly Sent[];
+  /** It is refused for something that may come true in a moment. */
+  readonly mayRecover?: true;
   /** What should be brought about without waiting for the next reply. */
   readonly owed?: readonly Change[];
 }
@@ -73,13 +97,17 @@ export interface Settings {
   /** Milliseconds. */
   readonly growDelay: number;
   readonly dryRun: boolean;
+  readonly apply: Apply;
+  /** Milliseconds; 0: never. */
+  readonly reconcileEvery: number;
 }
 
 /** A node that has heard of no container yet. */
 export function freshNode(
   topology: Topology,
-  { policy, rules, growDelay, dryRun }: Settings,
+  { policy, rules, growDelay, dryRun, apply, reconcileEvery }: Settings,
   standby: boolean,
+  cpusets?: Cpusets,
 ): Node {
   const ledger = Ledger.empty(topology, policy);
   return {
@@ -88,6 +116,11 @@ export function freshNode(
     policy,
     rules,
     growDelay,
+    cpusets,
+    apply,
+    settling: false,
+    reconcileEvery,
+    audit: NOTHING_AUDITED,
     now: 0,
     ledger,
     parts: [],

@@ -6,8 +6,10 @@
  * names, and keeps all others waiting meanwhile: so what several ends free becomes one round of updates, and that round
  * is best made one container at a time, between the runtime's own calls.
  */
+import { recordLags } from "../ledger/assignment.ts";
 import { type Change, changes, tell } from "../ledger/changes.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { isDue } from "./kernel_first.ts";
 import type { Node } from "./node.ts";
 
 /** Milliseconds after which the host is asked again, where not all has been brought about. */
@@ -18,12 +20,18 @@ export function growthMayWait({ growDelay, owing, now, dryRun }: Node): boolean 
   return !dryRun && growDelay > 0 && (owing === undefined || now - owing.since < growDelay);
 }
 
-/** The node with a ledger from which all was told that could be; it remembers since when something is owed, if it is. */
+/**
+ * The node with a ledger from which all was told that could be. It remembers since when the runtime is owed something,
+ * if it is, and whether something is left to be written in the kernel.
+ */
 export function withLedger(node: Node, ledger: Ledger): Node {
-  const owes = !node.dryRun && tell(ledger).sent.length > 0;
-  if (owes === (node.owing !== undefined)) return { ...node, ledger };
-  const { owing: _, ...rest } = node;
-  return owes ? { ...rest, ledger, owing: { since: node.now } } : { ...rest, ledger };
+  const { sent, ledger: told } = tell(ledger);
+  const owes = !node.dryRun && (sent.some(({ inKernel }) => !inKernel) || told.unsettled.some(recordLags));
+  const settling = sent.some((each) => isDue(ledger, each, node.now));
+  const next = { ...node, ledger, settling };
+  if (owes === (node.owing !== undefined)) return next;
+  const { owing: _, ...rest } = next;
+  return owes ? { ...rest, owing: { since: node.now } } : rest;
 }
 
 /**
@@ -32,7 +40,7 @@ export function withLedger(node: Node, ledger: Ledger): Node {
  */
 export function urgent({ dryRun }: Node, ledger: Ledger): Change[] {
   if (dryRun) return [];
-  return changes(ledger, { growth: true });
+  return tell(ledger, { growth: true, kernel: "none" }).sent.map(({ id, cpus }) => ({ id, cpus }));
 }
 
 /** What is due by now of what is owed, in the order in which it is to be brought about. */

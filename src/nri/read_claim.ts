@@ -70,6 +70,11 @@ export function refOf(pod: PodSandbox, container: Container): ContainerRef {
     namespace: pod.namespace,
     podUid: pod.uid,
     sandboxId: container.podSandboxId,
+    cgroup: {
+      path: container.linux?.cgroupsPath ?? "",
+      parent: pod.linux?.cgroupParent ?? "",
+      pid: container.pid,
+    },
   };
 }
 

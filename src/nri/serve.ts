@@ -4,21 +4,16 @@
  */
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { LogRecord } from "../log_record.ts";
-import {
-  createContainer,
-  postStartContainer,
-  removeContainer,
-  startContainer,
-  stopContainer,
-  stopPodSandbox,
-} from "./containers.ts";
+import { createContainer, removeContainer, stopContainer, stopPodSandbox } from "./containers.ts";
 import { noteEarly, NOTHING_EARLY } from "./early.ts";
+import { gather, neutralSynchronize } from "./gather.ts";
 import { type ConfigureRequest, ConfigureResponseSchema } from "./gen/nri_pb.ts";
 import { advance, type Happening } from "./lifecycle.ts";
 import { type Call, eventMask, SUBSCRIBED } from "./methods.ts";
 import { NEUTRAL, type Node, type Reply, type Served } from "./node.ts";
+import { postStartContainer, postUpdateContainer, startContainer } from "./start.ts";
 import { updateContainer } from "./update_container.ts";
-import { gather, neutralSynchronize, synchronize } from "./synchronize.ts";
+import { synchronize } from "./synchronize.ts";
 
 /** Deals with `call`, unless it may not come in the node's present phase. */
 export function serve(node: Node, call: Call): Served {
@@ -81,13 +76,15 @@ function dispatch(node: Node, call: Call): Served {
     case "Configure":
       return configure(node, call.request);
     case "Synchronize":
-      return call.request.more ? gather(node, call.request) : synchronize(node, call.request);
+      return call.request.more ? gather(node, call) : synchronize(node, call);
     case "CreateContainer":
       return createContainer(node, call);
     case "StartContainer":
       return startContainer(node, call);
     case "PostStartContainer":
       return postStartContainer(node, call);
+    case "PostUpdateContainer":
+      return postUpdateContainer(node, call);
     case "StopPodSandbox":
       return stopPodSandbox(node, call.pod);
     case "UpdateContainer":

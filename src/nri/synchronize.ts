@@ -4,54 +4,33 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, byOrder } from "../ledger/assignment.ts";
-import { type Change, changes, tell } from "../ledger/changes.ts";
+import { type Change, changes, tell, tellRecords } from "../ledger/changes.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { type Ground, rebase } from "../ledger/rebase.ts";
 import { type Found, recover } from "../ledger/recover.ts";
 import { release } from "../ledger/release.ts";
 import type { LogRecord } from "../log_record.ts";
-import { ProtocolError } from "../wire/errors.ts";
 import { recoveredLogs, released } from "./containers.ts";
 import { type Listing, NOTHING_EARLY, withEarly } from "./early.ts";
 import { findContainers, type Finding } from "./find_containers.ts";
-import type { SynchronizeRequest } from "./gen/nri_pb.ts";
+import { whole } from "./gather.ts";
 import { advance } from "./lifecycle.ts";
+import { kernelSet } from "./kernel_first.ts";
 import { degradedLog } from "./logs.ts";
-import type { Node, Reply, Served } from "./node.ts";
+import type { Node, Part, Served } from "./node.ts";
 import { withLedger } from "./owed.ts";
 import { synchronizeReply } from "./write_reply.ts";
 
-/** More containers than any node has: kubelet's default is 110 pods, its largest tested is some hundreds. */
-const MAX_CONTAINERS = 65536;
-
-/** The answer of a Synchronize that changes nothing. */
-export function neutralSynchronize(more: boolean): Reply {
-  return { kind: "answer", payload: synchronizeReply([], more) };
-}
-
-/** A part that others will follow: kept, and answered with `more`. */
-export function gather(node: Node, part: SynchronizeRequest): Served {
-  const parts = [...node.parts, part];
-  const containers = parts.reduce((sum, p) => sum + p.containers.length + p.pods.length, 0);
-  if (containers > MAX_CONTAINERS || parts.length > MAX_CONTAINERS) {
-    throw new ProtocolError("overflow", `Synchronize has more than ${MAX_CONTAINERS} pods and containers`);
-  }
-  return { node: { ...node, parts }, reply: neutralSynchronize(true), logs: [] };
-}
-
 /** The last part: the ledger is rebuilt, and what differs from it is corrected in the answer. */
-export function synchronize(node: Node, last: SynchronizeRequest): Served {
-  const parts = [...node.parts, last];
-  const listing = {
-    pods: parts.flatMap((part) => part.pods),
-    containers: parts.flatMap((part) => part.containers),
-  };
-  const rebuilt = rebuild(node, listing);
-  const told = tell(rebuilt.ledger);
+export function synchronize(node: Node, last: Part): Served {
+  const rebuilt = rebuild(node, whole(node, last));
+  const told = tell(rebuilt.ledger, { kernel: "none" });
+  const records = tellRecords(told.ledger);
+  const sent = node.dryRun ? [] : [...told.sent, ...records.sent];
   return {
-    node: withLedger(known({ ...node, untold: new Set() }), told.ledger),
-    reply: { kind: "answer", payload: synchronizeReply(node.dryRun ? [] : told.sent) },
-    logs: [...rebuilt.logs, summary("synchronized", rebuilt.ledger, told.sent.length)],
+    node: withLedger(known({ ...node, untold: new Set() }), records.ledger),
+    reply: { kind: "answer", payload: synchronizeReply(sent) },
+    logs: [...rebuilt.logs, summary("synchronized", rebuilt.ledger, sent.length)],
   };
 }
 
@@ -101,16 +80,46 @@ function holderOf(cpus: CpuSet): Assignment {
   return { container, claim: { kind: "pinned", cpus }, grant: cpus, record: cpus };
 }
 
-/** Of the containers whose ends may never be told, those that aren't among the living are released. */
+/**
+ * Those that aren't among the living are released: at once if their ends may never be told, else when they have been
+ * missing twice, since what is being created in this moment isn't listed yet.
+ */
 export function forgetEnded(node: Node, living: ReadonlySet<string>): Adopted {
-  const left = [...node.untold].filter((id) => node.ledger.assignments.has(id));
-  const ended = left.filter((id) => !living.has(id));
+  const { untold: before, audit } = node;
+  const gone = node.ledger.assignments.values().filter(({ starting, container: { id, sandboxId } }) =>
+    !living.has(id) && (before.has(id) || (starting === undefined && sandboxId !== ""))
+  ).map(({ container }) => container.id);
+  const ended = gone.filter((id) => before.has(id) || audit.missing.has(id));
   const { ledger, logs } = released(node, (before) => ended.reduce(release, before), ended);
-  const untold = new Set(left.filter((id) => living.has(id)));
+  const untold = new Set([...before].filter((id) => ledger.assignments.has(id)));
+  const missing = new Set(gone.filter((id) => ledger.assignments.has(id)));
   return {
-    node: withLedger({ ...node, untold }, ledger),
+    node: withLedger({ ...node, untold, audit: { ...audit, missing } }, ledger),
     owed: node.dryRun || ended.length === 0 ? [] : changes(ledger),
     logs,
+  };
+}
+
+/** Containers that run and nobody has told of are taken in, as far as they are to be placed. */
+export function adoptUnheard(node: Node, listing: Listing): Adopted {
+  const unheard = listing.containers.filter(({ id }) =>
+    node.audit.unheard.has(id) && !node.ledger.assignments.has(id)
+  );
+  const { found, logs } = foundIn(node, { ...listing, containers: unheard });
+  const ledger = recover(node.topology, node.policy, found, node.ledger);
+  const known = new Set(found.map(({ container }) => container.id));
+  const others = unheard.map(({ id }) => id).filter((id) => !known.has(id));
+  const unmanaged = new Set([...node.audit.unmanaged, ...others]);
+  // The list is from a moment ago: some may have ended since.
+  const untold = new Set([...node.untold, ...known]);
+  const message = "running containers that nobody has told of were found";
+  const said: LogRecord[] = known.size === 0
+    ? []
+    : [{ level: "warn", message, fields: { containers: known.size, ids: [...known].slice(0, 8).join(" ") } }];
+  return {
+    node: withLedger({ ...node, untold, audit: { ...node.audit, unmanaged, unheard: new Set() } }, ledger),
+    owed: node.dryRun ? [] : changes(ledger),
+    logs: [...said, ...logs],
   };
 }
 
@@ -156,7 +165,7 @@ function rebuild(node: Node, listing: Listing): { ledger: Ledger; logs: LogRecor
 function foundIn(node: Node, listing: Listing): Finding {
   const listed = new Set(listing.containers.map(({ id }) => id));
   const { found, logs } = findContainers(node, withEarly(listing, node.early));
-  return { found: found.map((f) => broughtUpToDate(node, f, listed)), logs };
+  return { found: found.map((f) => asTheKernelHas(node, broughtUpToDate(node, f, listed))), logs };
 }
 
 /** With what has been heard of a container besides the list, which was taken at some moment before. */
@@ -168,6 +177,12 @@ function broughtUpToDate({ early, ledger }: Node, found: Found, listed: Readonly
   // Its record is what was answered since.
   const record = ledger.assignments.get(id)?.record ?? found.record;
   return { ...found, starting, ...(record === undefined ? {} : { record }) };
+}
+
+/** With what the kernel has, which is where it runs, whatever the list says. */
+function asTheKernelHas(node: Node, found: Found): Found {
+  const kernel = kernelSet(node, found.container, found.starting === true);
+  return kernel === undefined ? found : { ...found, kernel };
 }
 
 function degradedLogs(ledger: Ledger): LogRecord[] {

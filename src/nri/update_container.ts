@@ -10,7 +10,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "../ledger/assignment.ts";
-import { presently, saying, type Sent, tell } from "../ledger/changes.ts";
+import { presently, saying, type Sent, tell, tellRecords } from "../ledger/changes.ts";
 import type { Claim } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Refusal } from "../ledger/refusal.ts";
@@ -38,12 +38,17 @@ export function updateContainer(node: Node, update: Update): Served {
   const { ledger } = decided;
   const asked = resources?.cpu?.cpus !== undefined && resources.cpu.cpus !== "";
   const own = ownCpus(ledger, id, asked);
-  const told = tell(ledger, { id, growth: true, ...(own === undefined ? {} : { leaving: own.leaving }) });
-  const said = own === undefined ? [] : [{ id, cpus: own.beside(told.sent) }];
-  const next = said.reduce(saying, told.ledger);
+  const except = { id, growth: true, kernel: "losses" } as const;
+  const told = tell(ledger, { ...except, ...(own === undefined ? {} : { leaving: own.leaving }) });
+  const writes = told.sent.filter(({ inKernel }) => inKernel);
+  const records = tellRecords(told.ledger);
+  const others = [...told.sent, ...records.sent].filter((each) => !each.inKernel && each.id !== id);
+  const said = own === undefined ? [] : [{ id, cpus: own.beside(others) }];
+  const next = said.reduce(saying, records.ledger);
   return {
     node: withLedger(node, next),
-    reply: node.dryRun ? NEUTRAL : { kind: "answer", payload: updateReply([...told.sent, ...said]) },
+    reply: node.dryRun ? NEUTRAL : { kind: "answer", payload: updateReply([...others, ...said]) },
+    writes,
     logs: [...decided.logs, ...changeLogs(told.sent)],
     owed: urgent(node, next),
   };
@@ -104,21 +109,32 @@ interface Own {
   beside(sent: readonly Sent[]): CpuSet;
 }
 
-/** What to say of the container itself; undefined where it may run everywhere anyway. */
+/**
+ * What to say of the container itself; undefined where it may run everywhere anyway, and where its set is in the kernel
+ * alone, which no update touches then.
+ */
 function ownCpus(ledger: Ledger, id: string, asked: boolean): Own | undefined {
   const own = ledger.assignments.get(id);
   if (own === undefined) return undefined;
   const { online } = ledger.topology;
+  if (own.kernel !== undefined) return inKernel(ledger, own, asked);
   const cpus = presently(ledger, own);
   if (cpus.isEmpty || (own.record === undefined && cpus.equals(online) && !asked)) return undefined;
-  const before = ledger.recorded(own);
+  const before = ledger.runsOn(own);
   return {
     leaving: before.difference(cpus),
     beside(sent) {
-      const left = CpuSet.unionOf(sent.map((each) => ledger.recorded(each.assignment).difference(each.cpus)));
+      const left = CpuSet.unionOf(sent.map((each) => ledger.runsOn(each.assignment).difference(each.cpus)));
       if (!cpus.difference(before).intersects(left)) return cpus;
       const kept = cpus.intersection(before);
       return kept.isEmpty ? cpus : kept; // They change places: there is no step in between.
     },
   };
+}
+
+/** Its own set is in the kernel by the time of the answer, and everybody has left what it gains. */
+function inKernel(ledger: Ledger, own: Assignment, asked: boolean): Own | undefined {
+  if (own.grant.isEmpty && own.record === undefined && !asked) return undefined;
+  const cpus = presently(ledger, own);
+  return cpus.isEmpty ? undefined : { leaving: CpuSet.empty, beside: () => cpus };
 }

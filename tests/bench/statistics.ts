@@ -28,3 +28,11 @@ export function summarize(samples: readonly number[]): Summary {
     max: at(n - 1),
   };
 }
+
+/** Of the measurements of two things that were taken in pairs: how many times as much the one is as the other. */
+export function ratios(these: readonly number[], those: readonly number[]): number[] {
+  if (these.length !== those.length) {
+    throw new Error(`${these.length} measurements can't be paired with ${those.length}`);
+  }
+  return these.map((one, at) => one / (those[at] ?? NaN));
+}

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { summarize } from "./statistics.ts";
+import { ratios, summarize } from "./statistics.ts";
 
 Deno.test("a single measurement is its own median, extremes and percentiles", () => {
   assert.deepEqual(summarize([7]), { n: 1, min: 7, median: 7, p95: 7, p99: 7, max: 7 });
@@ -24,4 +24,9 @@ Deno.test("percentiles are measurements: the smallest that is not exceeded by th
 
 Deno.test("no measurements are an error, not a zero", () => {
   assert.throws(() => summarize([]), /nothing was measured/);
+});
+
+Deno.test("measurements that were taken in pairs are compared pair by pair", () => {
+  assert.deepEqual(ratios([1, 20, 9], [4, 10, 3]), [0.25, 2, 3]);
+  assert.throws(() => ratios([1], [1, 2]), /1 measurements can't be paired with 2/);
 });

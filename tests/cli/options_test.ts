@@ -49,6 +49,7 @@ const FLAGS: readonly [args: string[], picked: (config: Config) => unknown, valu
   [["--plugin-name", "other"], ({ pluginName }) => pluginName, "other"],
   [["--dry-run"], ({ dryRun }) => dryRun, true],
   [["--system-reserved", "0-1"], ({ systemReserved }) => String(systemReserved), "0-1"],
+  [["--apply", "kernel-first"], ({ apply }) => apply, "kernel-first"],
   [["--min-shared", "3"], ({ minShared }) => minShared, 3],
   [["--log-level", "debug"], ({ log }) => log.level, "debug"],
   [["--log-format=json"], ({ log }) => log.format, "json"],

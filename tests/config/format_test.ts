@@ -36,6 +36,8 @@ pinnedNamespaces:  # default
   - "*"
 unmanagedNamespaces: []  # default
 growDelayMs: 500  # default
+apply: auto  # default
+reconcileSeconds: 10  # default
 onKubeletStatic: warn  # default
 log:
   level: debug  # environment
@@ -92,6 +94,8 @@ const config: fc.Arbitrary<Config> = fc.record({
   pinnedNamespaces: namespaces,
   unmanagedNamespaces: namespaces,
   growDelayMs: fc.integer({ min: 0, max: 60_000 }),
+  apply: fc.constantFrom("auto", "runtime", "kernel-first"),
+  reconcileSeconds: fc.integer({ min: 0, max: 3600 }),
   onKubeletStatic: fc.constantFrom("warn", "refuse"),
   log: fc.record({
     level: fc.constantFrom("debug", "info", "warn", "error"),

@@ -1,9 +1,10 @@
-/** The keys that say how CPUs are placed and who may claim what, from each source that can give them. */
+/** The keys that say how CPUs are placed, who may claim what, and how that reaches containers, from each source that can give them. */
 import assert from "node:assert/strict";
 import { environmentLayer } from "../../src/config/environment.ts";
 import { KEYS, valueAt } from "../../src/config/keys.ts";
-import { checkedLayer, flatLayer, type Layer, resolve } from "../../src/config/layers.ts";
+import { checkedLayer, flatLayer, type Layer, type Mapping, resolve } from "../../src/config/layers.ts";
 import { parseYaml } from "../../src/config/parse.ts";
+import { DEFAULTS } from "../../src/config/schema.ts";
 
 /** What each source makes of `text` for the key `path`. */
 function layersOf(path: string, text: string): readonly Layer[] {
@@ -43,6 +44,11 @@ const GOOD: readonly [path: string, text: string, value: unknown][] = [
   ["unmanagedNamespaces", "x".repeat(63), ["x".repeat(63)]],
   ["growDelayMs", "0", 0],
   ["growDelayMs", "60000", 60_000],
+  ["apply", "auto", "auto"],
+  ["apply", "runtime", "runtime"],
+  ["apply", "kernel-first", "kernel-first"],
+  ["reconcileSeconds", "0", 0],
+  ["reconcileSeconds", "3600", 3600],
 ];
 
 for (const [path, text, value] of GOOD) {
@@ -58,6 +64,8 @@ for (const [path, text, value] of GOOD) {
 
 const LIST = 'must be a list of namespaces, as in kube-system, or "*" for all';
 const DELAY = "must be a whole number from 0 to 60000";
+const PERIOD = "must be a whole number from 0 to 3600";
+const APPLY = "must be auto, runtime or kernel-first";
 const PLACEMENT = "must be packed, spread, full-cores or single-thread";
 
 const BAD: readonly [path: string, text: string, must: string][] = [
@@ -78,6 +86,12 @@ const BAD: readonly [path: string, text: string, must: string][] = [
   ["growDelayMs", "-1", DELAY],
   ["growDelayMs", "0.5", DELAY],
   ["growDelayMs", "500ms", DELAY],
+  ["apply", "kernelFirst", APPLY],
+  ["apply", "", APPLY],
+  ["apply", "true", APPLY],
+  ["reconcileSeconds", "3601", PERIOD],
+  ["reconcileSeconds", "-1", PERIOD],
+  ["reconcileSeconds", "10s", PERIOD],
 ];
 
 for (const [path, text, must] of BAD) {
@@ -129,6 +143,8 @@ const SLIPS: readonly [given: string, meant: string][] = [
   ["pinnedNamespace", "pinnedNamespaces"],
   ["unmanagedNameSpaces", "unmanagedNamespaces"],
   ["growDelay", "growDelayMs"],
+  ["aply", "apply"],
+  ["reconcileSecond", "reconcileSeconds"],
 ];
 
 for (const [given, meant] of SLIPS) {
@@ -138,7 +154,7 @@ for (const [given, meant] of SLIPS) {
   });
 }
 
-Deno.test("all of these can be changed while the agent runs", () => {
+Deno.test("what is placed and for whom can be changed while the agent runs", () => {
   const text = {
     strictReserved: "true",
     reservedNamespaces: "a",
@@ -152,4 +168,14 @@ Deno.test("all of these can be changed while the agent runs", () => {
   const { origins, problems } = resolve([checkedLayer({ source: "runtime", nameOf: String }, text)]);
   assert.deepEqual(problems, []);
   for (const path of Object.keys(text)) assert.equal(origins.get(path), "runtime");
+});
+
+Deno.test("how it reaches containers can't be changed while the agent runs, but may be said again", () => {
+  const runtime = (text: Mapping) => resolve([checkedLayer({ source: "runtime", nameOf: String }, text)]);
+  for (const [path, text] of [["apply", "runtime"], ["reconcileSeconds", "0"]] as const) {
+    const { config, problems } = runtime({ [path]: text });
+    assert.match(problems[0]?.sentence ?? "", new RegExp(`${path} can't be changed here`));
+    assert.deepEqual(config, DEFAULTS);
+  }
+  assert.deepEqual(runtime({ apply: "auto", reconcileSeconds: "10" }).problems, []);
 });

@@ -91,15 +91,17 @@ Deno.test("the pod has no token, no capabilities and no namespace of the host bu
   assert.deepEqual([privileged, allowPrivilegeEscalation, readOnlyRootFilesystem], [false, false, true]);
 });
 
-Deno.test("what is mounted is where the agent looks for it, and only its lock can be written", () => {
+Deno.test("what is mounted is where the agent looks for it, and only its lock and the cgroups can be written", () => {
   const at = new Map(container.volumeMounts.map((mount) => [mount.mountPath, mount]));
   const directories = [DEFAULTS.socket, DEFAULTS.criSockets[0] ?? ""].map((path) =>
     path.slice(0, path.lastIndexOf("/"))
   );
-  const wanted = [...directories, DEFAULTS.sysfsRoot, DEFAULTS.runDir, "/etc/weka-cpuset"];
+  const writable = [DEFAULTS.cgroupRoot, DEFAULTS.runDir];
+  const podResources = `${DEFAULTS.kubeletRoot}/pod-resources`;
+  const wanted = [...directories, DEFAULTS.sysfsRoot, podResources, ...writable, "/etc/weka-cpuset"];
   assert.deepEqual([...at.keys()].sort(), wanted.sort());
   for (const [path, { name, readOnly = false }] of at) {
-    assert.equal(readOnly, path !== DEFAULTS.runDir, path);
+    assert.equal(readOnly, !writable.includes(path), path);
     const volume = pod.volumes.find((each) => each.name === name);
     assert(volume?.hostPath?.path === path || volume?.configMap?.name === NAME, path);
   }

@@ -21,6 +21,11 @@ Deno.test("the service has no capability and only unix sockets, and V8 may still
   assert.equal(settings.get("MemoryDenyWriteExecute"), "no");
 });
 
+Deno.test("of the kernel's files the service can write the cgroups, and nothing else", () => {
+  assert.equal(settings.get("ProtectControlGroups"), "no");
+  assert.equal(settings.get("ProtectKernelTunables"), "yes");
+});
+
 Deno.test("nothing narrows the CPUs of the one who gives them out", () => {
   for (const key of ["CPUAffinity", "AllowedCPUs", "CPUQuota"]) assert(!settings.has(key), key);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { BoundedWriter, type WriteAll } from "../../src/host/bounded_writer.ts";
 
 function writerTo(write: WriteAll, limit: number): BoundedWriter {
-  return new BoundedWriter(write, limit, (count) => `dropped ${count}\n`);
+  return new BoundedWriter(write, { lines: limit, characters: 100 }, (count) => `dropped ${count}\n`);
 }
 
 /** A reader that takes a write only when it is told to. */
@@ -48,6 +48,24 @@ Deno.test("a reader that stalls costs lines, not memory, and is told how many", 
   reader.takeNext();
   while (reader.taken.length < 2) await Promise.resolve();
   assert.deepEqual(reader.taken, ["first\n", "line 0\nline 1\nline 2\ndropped 97\n"]);
+  reader.takeNext();
+  await writer.flush();
+});
+
+Deno.test("long lines are dropped when few of them take all the room; short ones still fit in", async () => {
+  const reader = new SlowReader();
+  const writer = writerTo(reader.write, 10);
+  writer.push("first\n");
+  for (const line of ["a", "b", "c"]) writer.push(line.repeat(39) + "\n");
+  writer.push("d".repeat(19) + "\n");
+  writer.push("\n");
+  reader.takeNext();
+  while (reader.taken.length < 2) await Promise.resolve();
+  assert.equal(reader.taken[1]?.replace(/(.)\1{9,}/g, "$1"), "a\nb\nd\ndropped 2\n");
+  for (let i = 0; i < 20; i++) writer.push("e".repeat(9) + "\n");
+  reader.takeNext();
+  while (reader.taken.length < 3) await Promise.resolve();
+  assert.equal(reader.taken[2], ("e".repeat(9) + "\n").repeat(10) + "dropped 10\n", "there is room again");
   reader.takeNext();
   await writer.flush();
 });

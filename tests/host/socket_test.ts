@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { connectUnix } from "../../src/host/socket.ts";
+import { type Connection, connectUnix } from "../../src/host/socket.ts";
 
 Deno.test("a missing socket, a dead one and a plain file are each said in one sentence with the path", async () => {
   const dir = await Deno.makeTempDir();
@@ -53,4 +53,49 @@ Deno.test("a read that waits ends when the connection is closed", async () => {
   (await accepted).close();
   listener.close();
   await Deno.remove(dir, { recursive: true });
+});
+
+/** Both ends of a connection, the first with all its manners, for the length of `play`. */
+async function connected(play: (ours: Connection, peer: Deno.Conn) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  const listener = Deno.listen({ transport: "unix", path: `${dir}/nri.sock` });
+  const accepted = listener.accept();
+  const ours = await connectUnix(`${dir}/nri.sock`);
+  const peer = await accepted;
+  try {
+    await play(ours, peer);
+  } finally {
+    ours.close();
+    peer.close();
+    listener.close();
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("messages that wait for a slow reader come one after the other, none cut in two by another", async () => {
+  await connected(async (ours, peer) => {
+    const size = 1 << 20;
+    const written = Promise.all([1, 2, 3].map((mark) => ours.write(new Uint8Array(size).fill(mark))));
+    let seen = 0;
+    const buffer = new Uint8Array(1 << 16);
+    while (seen < 3 * size) {
+      for (const byte of buffer.subarray(0, await peer.read(buffer) ?? 0)) {
+        if (byte !== Math.floor(seen++ / size) + 1) assert.fail(`byte ${seen - 1} is of message ${byte}`);
+      }
+    }
+    await written;
+  });
+});
+
+Deno.test("writes that wait for a reader who doesn't read end when the connection is closed", async () => {
+  await connected(async (ours) => {
+    const writes = [1, 2].map(() => ours.write(new Uint8Array(1 << 22)));
+    const ended = writes.map((write) =>
+      assert.rejects(write, /^Error: the connection to the runtime is closed$/)
+    );
+    await new Promise((resolve) => setTimeout(resolve)); // until the first one waits
+    ours.close();
+    await Promise.all(ended);
+    await assert.rejects(ours.write(new Uint8Array(1)), /closed/);
+  });
 });

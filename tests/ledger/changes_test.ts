@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { changes } from "../../src/ledger/changes.ts";
+import { changes, tell } from "../../src/ledger/changes.ts";
 import { release } from "../../src/ledger/release.ts";
 import { bigNode, twoCpuVm } from "../fixtures/sysfs.ts";
 import { Books, cpus, exclusive, pinned, ref, shared } from "./books.ts";
@@ -74,7 +74,7 @@ Deno.test("the container being created is never among the updates", () => {
   books.create("s", shared());
   const decision = books.decide("db", exclusive(1));
   assert(decision.kind === "plan");
-  assert.deepEqual(changes(decision.next, { id: "db" }).map((c) => c.id), ["s"]);
+  assert.deepEqual(tell(decision.next, { id: "db" }).sent.map((c) => c.id), ["s"]);
 });
 
 Deno.test("what no reply could carry stays owed until one can", () => {

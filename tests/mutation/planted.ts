@@ -84,8 +84,8 @@ const LEDGER: readonly Planted[] = [
   },
   {
     file: "src/ledger/changes.ts",
-    find: "if (move.later || assignment.starting || held) left.add(id);",
-    replace: "if (move.later || held) left.add(id);",
+    find: "if (move.later || assignment.starting || held || (move.inKernel && !assignment.grant.isEmpty)) {",
+    replace: "if (move.later || held || (move.inKernel && !assignment.grant.isEmpty)) {",
     breaks:
       "What was sent to a starting container is taken for done, and others get the CPUs that it may still be on.",
   },
@@ -98,8 +98,8 @@ const LEDGER: readonly Planted[] = [
   },
   {
     file: "src/ledger/changes.ts",
-    find: "if (move.later || assignment.starting || held) left.add(id);",
-    replace: "if (assignment.starting || held) left.add(id);",
+    find: "if (move.later || assignment.starting || held || (move.inKernel && !assignment.grant.isEmpty)) {",
+    replace: "if (assignment.starting || held || (move.inKernel && !assignment.grant.isEmpty)) {",
     breaks: "CPUs that couldn't be said yet, because somebody had to leave them first, are never said.",
   },
   {
@@ -115,7 +115,7 @@ const LEDGER: readonly Planted[] = [
     breaks: "A shared container that forbids all of the pool is left where it is, on CPUs that others got.",
   },
   {
-    file: "src/ledger/ledger.ts",
+    file: "src/ledger/recent.ts",
     find: ".slice(-MAX_RECENT)",
     replace: "",
     breaks: "What is remembered of ended containers grows for ever.",
@@ -140,7 +140,7 @@ const LEDGER: readonly Planted[] = [
   },
   {
     file: "src/ledger/move.ts",
-    find: "const free = cpusNear(before.topology, mems).difference(others);",
+    find: "const free = cpusNear(before.topology, mems).difference(others).difference(before.contested);",
     replace: "const free = before.topology.online.difference(others);",
     breaks: "A move leaves the memory nodes to which the container is bound.",
   },
@@ -268,15 +268,15 @@ const LEDGER: readonly Planted[] = [
 
 const WIRE_AND_CALLS: readonly Planted[] = [
   {
-    file: "src/nri/containers.ts",
-    find: "const own = node.dryRun ? undefined : changeOf(ledger, container.id);",
+    file: "src/nri/start.ts",
+    find: "const own = node.dryRun ? undefined : changeOf(ledger, id);",
     replace: "const own = undefined;",
     breaks: "An update that was lost during a start isn't repaired.",
   },
   {
-    file: "src/nri/containers.ts",
-    find: "return quiet({ ...node, ledger: settle(node.ledger, container.id) });",
-    replace: "return quiet(node);",
+    file: "src/nri/start.ts",
+    find: "refreshed(settle(node.ledger, container.id), ref)",
+    replace: "refreshed(node.ledger, ref)",
     breaks: "The end of a pinned container moves others that have long settled.",
   },
   {
@@ -287,31 +287,31 @@ const WIRE_AND_CALLS: readonly Planted[] = [
   },
   {
     file: "src/nri/update_container.ts",
-    find: "payload: updateReply([...told.sent, ...said])",
-    replace: "payload: updateReply(told.sent)",
+    find: "payload: updateReply([...others, ...said])",
+    replace: "payload: updateReply(others)",
     breaks: "An update that names CPUs of its own replaces those of the container.",
   },
   {
     file: "src/nri/owed.ts",
-    find: "return owes ? { ...rest, ledger, owing: { since: node.now } } : { ...rest, ledger };",
-    replace: "return { ...rest, ledger };",
+    find: "return owes ? { ...rest, owing: { since: node.now } } : rest;",
+    replace: "return rest;",
     breaks: "What is owed is forgotten: the pool never grows again by itself.",
   },
   {
     file: "src/nri/owed.ts",
-    find: "if (owes === (node.owing !== undefined)) return { ...node, ledger };",
-    replace: "if (!owes && node.owing === undefined) return { ...node, ledger };",
+    find: "if (owes === (node.owing !== undefined)) return next;",
+    replace: "if (!owes && node.owing === undefined) return next;",
     breaks: "Each new end makes growth wait from the beginning, so that it may never come.",
   },
   {
     file: "src/nri/owed.ts",
-    find: "return changes(ledger, { growth: true });",
-    replace: "return [];",
+    find: ".sent.map(({ id, cpus }) => ({ id, cpus }));",
+    replace: ".sent.slice(0, 0).map(({ id, cpus }) => ({ id, cpus }));",
     breaks: "Who has to leave CPUs that are another's by now is left there until the next reply.",
   },
   {
-    file: "src/nri/synchronize.ts",
-    find: "const parts = [...node.parts, last];",
+    file: "src/nri/gather.ts",
+    find: "const parts = together(node, last);",
     replace: "const parts = [last];",
     breaks: "The first parts of a Synchronize in several are dropped.",
   },
@@ -377,9 +377,8 @@ const WIRE_AND_CALLS: readonly Planted[] = [
   },
   {
     file: "src/agent_rebuild.ts",
-    find:
-      'return agent.node.phase === "serving" ? adopt(agent, (node) => forgetEnded(node, living)) : idle(agent);',
-    replace: "return idle(agent);",
+    find: "const next = adopt(agent, (node) => forgetEnded(node, living));",
+    replace: "const next = idle(agent);",
     breaks: "Containers whose ends are never told hold their CPUs for ever.",
   },
   {

@@ -16,6 +16,7 @@ export interface Wanted {
   namespace?: string;
   annotations?: Record<string, string>;
   cgroupParent?: string;
+  cgroupsPath?: string;
   /** A whole number of CPUs as request and limit. */
   cpus?: number;
   shares?: bigint;
@@ -53,6 +54,7 @@ export function containerOf(wanted: Wanted = {}): Container {
     state: wanted.state ?? ContainerState.CONTAINER_RUNNING,
     createdAt: wanted.createdAt ?? 0n,
     linux: {
+      cgroupsPath: wanted.cgroupsPath ?? "",
       resources: {
         ...(wanted.memory === undefined ? {} : { memory: { limit: { value: wanted.memory } } }),
         cpu: {

@@ -1,0 +1,62 @@
+/**
+ * A call served, with what its answer promises brought about in the kernel before it is given: all of it, or nothing
+ * and a refusal.
+ */
+import type { Ledger } from "../ledger/ledger.ts";
+import { refuse } from "../ledger/refusal.ts";
+import type { LogRecord } from "../log_record.ts";
+import { refused } from "./containers.ts";
+import { kernelOf, learnt, settle, WRITE_DEADLINE } from "./kernel_first.ts";
+import type { Call, Subject } from "./methods.ts";
+import type { Node, Served } from "./node.ts";
+import { withLedger } from "./owed.ts";
+import { refOf } from "./read_claim.ts";
+import { serve } from "./serve.ts";
+
+/** Each time it is known better who can't be moved; then it is refused. */
+const MAX_TRIES = 4;
+
+/** Serves `call`, and writes what it takes. Throws what {@link serve} throws; then nothing has been adopted. */
+export function serveAndApply(node: Node, call: Call): Served {
+  const kernel = kernelOf(node);
+  const first = kernel !== undefined && call.kind === "CreateContainer"
+    ? { ...node, ledger: triedAgain(node) }
+    : node;
+  let served = serve(first, call);
+  if (kernel === undefined) return served;
+  let known = first.ledger;
+  const logs: LogRecord[] = [];
+  for (let tries = 1; served.writes !== undefined && served.writes.length > 0; tries++) {
+    const writes = served.writes.map(({ assignment, cpus }) => ({ container: assignment.container, cpus }));
+    const result = kernel.write(writes, WRITE_DEADLINE);
+    if (result.kind === "done") break;
+    const next = learnt(kernel, known, served.writes, result, node.now);
+    known = next.ledger;
+    logs.push(...next.logs);
+    if (tries === MAX_TRIES) {
+      const refusal = unmoved(withLedger(node, known), call, result.reason);
+      return { ...refusal, logs: [...logs, ...refusal.logs] };
+    }
+    served = serve({ ...node, ledger: known }, call);
+  }
+  return { ...served, logs: [...logs, ...served.logs] };
+}
+
+function unmoved(node: Node, call: Call, reason: string): Served {
+  const { pod, container } = call as Call & Subject;
+  const why = `the CPUs of other containers can't be changed: ${reason}; it is tried again`;
+  return refused(node, refuse(refOf(pod, container), "unavailable", why));
+}
+
+/** Who couldn't be made to leave CPUs is tried once more before somebody is refused because of that. */
+function triedAgain(node: Node): Ledger {
+  const kernel = kernelOf(node);
+  const { ledger } = node;
+  if (kernel === undefined || ledger.stuck.size === 0) return ledger;
+  const retried = settle(kernel, ledger, Infinity).ledger;
+  return [...retried.stuck.keys()].reduce((next, id) => {
+    const holder = next.assignments.get(id);
+    const asItShould = holder === undefined || next.runsOn(holder).isSubsetOf(next.effective(holder));
+    return asItShould ? next.sticking(id, undefined) : next;
+  }, retried);
+}
