@@ -12,7 +12,11 @@ import { changeLogs, logOf, placedLogs, releasedLogs, warningsOf } from "./logs.
 import type { Subject } from "./methods.ts";
 import { NEUTRAL, type Node, type Served } from "./node.ts";
 import { readClaim, recordOf, refOf } from "./read_claim.ts";
+import { MAX_CONTAINERS } from "./gather.ts";
 import { createReply, stopReply } from "./write_reply.ts";
+
+const FULL = `${MAX_CONTAINERS} containers are known that haven't ended, more than any node has; ` +
+  "restart the agent if the runtime lists fewer";
 
 /** Decides where a new container may run: an adjustment of it and updates of others, or a refusal. */
 export function createContainer(node: Node, { pod, container }: Subject): Served {
@@ -30,6 +34,7 @@ export function createContainer(node: Node, { pod, container }: Subject): Served
     return refused(node, refuse(ref, "unavailable", against));
   }
   if (unknown !== undefined) return { node, reply: NEUTRAL, logs: warnings };
+  if (node.ledger.assignments.size >= MAX_CONTAINERS) return refused(node, refuse(ref, "unavailable", FULL));
   const tells = tellsOf(node, container);
   const newcomer = { container: ref, claim, record: recordOf(container), degraded, tells };
   const decision = admit(node.ledger, newcomer);

@@ -34,6 +34,7 @@ export async function sweepLeftovers(): Promise<void> {
  */
 export async function sweep(dir: string): Promise<void> {
   await eventually(() => {
+    thaw(dir);
     const left = processes(dir);
     for (const pid of left) kill(pid);
     if (left.length > 0) throw new Error(`processes ${left} of ${dir} don't end`);
@@ -55,6 +56,18 @@ function processes(dir: string): number[] {
 
 function cgroups(dir: string): string[] {
   return cgroupMounts().map(({ root }) => root + cgroupOf(dir)).filter(exists).flatMap(deepestFirst);
+}
+
+/** A runc that is killed in the midst of an update leaves its container frozen, and what is frozen doesn't end. */
+function thaw(dir: string): void {
+  for (const path of cgroups(dir)) {
+    if (/FR/.test(readIfThere(`${path}/freezer.state`))) {
+      Deno.writeTextFileSync(`${path}/freezer.state`, "THAWED");
+    }
+    if (readIfThere(`${path}/cgroup.freeze`).startsWith("1")) {
+      Deno.writeTextFileSync(`${path}/cgroup.freeze`, "0");
+    }
+  }
 }
 
 function deepestFirst(path: string): string[] {
