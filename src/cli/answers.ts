@@ -17,7 +17,7 @@ export function answersOf(topology: Topology, boot: Boot): Answers {
   const { cgroupRoot } = boot.effective.config;
   return {
     list: () => list(boot),
-    count: () => withCri(boot.effective.config.criSockets, (cri) => cri.living()),
+    count: counter(boot),
     apply: (next) => apply(next, boot),
     scan: () => scanClaims(cgroupRoot, topology.online),
     configure: (text) => reconfigure(text, boot),
@@ -32,6 +32,23 @@ async function withCri<T>(sockets: readonly string[], work: (cri: Cri) => Promis
   } finally {
     cri.close();
   }
+}
+
+/** Counts the living again and again; why that can't be done is said once, until it changes. */
+function counter({ effective: { config }, log }: Boot): Answers["count"] {
+  let said = "";
+  return async () => {
+    try {
+      const living = await withCri(config.criSockets, (cri) => cri.living());
+      said = "";
+      return living;
+    } catch (error) {
+      const message = `the containers can't be counted (still trying): ${(error as Error).message}`;
+      if (message !== said) log.write({ level: "warn", message });
+      said = message;
+      return undefined;
+    }
+  };
 }
 
 /** The running containers, as the CRI tells them. Tries until it is told, or stopped (undefined). */

@@ -25,8 +25,8 @@ const MAX_WAKES = 64;
 export interface Answers {
   /** The containers that run, however long it takes to find out; undefined when stopped before. */
   list(): Promise<Listing | undefined>;
-  /** The ids of the containers that live. */
-  count(): Promise<ReadonlySet<string>>;
+  /** The ids of the containers that live; undefined where that can't be known now. */
+  count(): Promise<ReadonlySet<string> | undefined>;
   /** CPUs that seem to be taken by somebody. */
   scan(): CpuSet;
   /** Brings about what `next` gives, one after the other, until it gives nothing more. */
@@ -205,7 +205,9 @@ export class Driver {
   #count(): void {
     const asking = this.#connection;
     this.answers.count()
-      .then((living) => this.#connection === asking ? this.feed({ kind: "counted", living }) : undefined)
+      .then((living) => {
+        if (living !== undefined && this.#connection === asking) this.feed({ kind: "counted", living });
+      })
       .catch((error) =>
         this.log.write({ level: "warn", message: `the containers can't be counted: ${messageOf(error)}` })
       );
