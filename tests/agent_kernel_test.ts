@@ -345,3 +345,23 @@ Deno.test("by the runtime alone a difference is drift when it is seen twice, and
   tick(it, 1200);
   assert.equal(it.link.create({ name: "own", annotations: { [CORES_IDS]: "1" } }).cpus, "1");
 });
+
+for (const apply of ["auto", "runtime"] as const) {
+  Deno.test(`a container that started while nobody was connected is noticed by its cgroup: ${apply}`, () => {
+    const it = rig(bigNode, { apply });
+    run(it, db);
+    it.link.create(web, { runs: false });
+    it.kernel.appear("id-web", "0-63");
+    tick(it, 1);
+    tick(it, 1200);
+    assert.equal(
+      it.link.agent.node.ledger.assignments.get("id-web")?.starting,
+      true,
+      "it may be starting just now",
+    );
+    tick(it, 1200);
+    assert.equal(it.link.agent.node.ledger.assignments.get("id-web")?.starting, undefined);
+    tick(it);
+    if (apply === "auto") assert.equal(`${it.kernel.sets.get("id-web")}`, "0,2-32,34-63");
+  });
+}

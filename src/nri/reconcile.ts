@@ -5,7 +5,7 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, confirmed, recorded } from "../ledger/assignment.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { seen, unseen } from "../ledger/progress.ts";
+import { running, seen, unseen } from "../ledger/progress.ts";
 import { stuckAgain } from "../ledger/stuck.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { Audit } from "./audit.ts";
@@ -79,14 +79,12 @@ interface Compared {
 function compare(all: Compared, id: string, cpusets: Cpusets): Compared {
   const { node } = all;
   const assignment = node.ledger.assignments.get(id);
-  if (assignment === undefined || assignment.starting) return all;
+  if (assignment === undefined) return all;
   const reading = cpusets.read(assignment.container);
-  // A container without a cgroup has ended, which will be told.
+  // A container without a cgroup hasn't started yet, or has ended, which will be told.
   if (reading.kind === "vanished") return all;
-  const found = kernelOf(node) === undefined
-    ? inRuntime(node, assignment, reading)
-    : inKernel(node, assignment, reading);
-  return said(all, assignment, found);
+  const compared = kernelOf(node) === undefined ? inRuntime : inKernel;
+  return said(all, assignment, (assignment.starting ? started : compared)(node, assignment, reading));
 }
 
 /** What a reading means for the ledger, and why it is worth saying. */
@@ -96,6 +94,15 @@ interface Found {
   readonly drifted?: boolean;
   /** It differs, for whatever reason. */
   readonly suspect?: boolean;
+}
+
+/** One that has a cgroup at two looks has started, and that was told while nobody was connected. */
+function started(node: Node, assignment: Assignment, reading: Reading): Found {
+  const { ledger, audit } = node;
+  const { id } = assignment.container;
+  if (reading.kind !== "values") return { ledger };
+  if (!audit.suspects.has(id)) return { ledger, suspect: true };
+  return { ledger: kernelOf(node) === undefined ? running(ledger, id) : seen(ledger, id, reading.cpus) };
 }
 
 function inKernel({ ledger }: Node, assignment: Assignment, reading: Reading): Found {
