@@ -48,6 +48,7 @@ export class Driver {
   /** Ids of the containers that are to be put right: no more than there are containers. */
   readonly #toApply = new Set<string>();
   #applying = false;
+  #counting = false;
 
   constructor(
     agent: Agent,
@@ -202,7 +203,10 @@ export class Driver {
       );
   }
 
+  /** One at a time: of two answers the second one is newer than all that was told before the first. */
   #count(): void {
+    if (this.#counting) return;
+    this.#counting = true;
     const asking = this.#connection;
     this.answers.count()
       .then((living) => {
@@ -210,11 +214,13 @@ export class Driver {
       })
       .catch((error) =>
         this.log.write({ level: "warn", message: `the containers can't be counted: ${messageOf(error)}` })
-      );
+      ).finally(() => this.#counting = false);
   }
 
   /** One container after the other, whoever asked for it: the runtime has one lock for all of them. */
   #apply(changes: readonly Change[]): void {
+    const { assignments } = this.#agent.node.ledger;
+    for (const id of this.#toApply) if (!assignments.has(id)) this.#toApply.delete(id);
     for (const { id } of changes) this.#toApply.add(id);
     if (!this.#applying) this.#payOff();
   }

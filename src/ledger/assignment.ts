@@ -24,7 +24,10 @@ export interface Assignment {
    * record: what is sent meanwhile isn't taken for done.
    */
   readonly starting?: true;
-  /** What it was sent last while it was starting: nobody knows whether its record says that by now. */
+  /**
+   * What it was sent last while it was starting, or had last in the kernel: nobody knows whether its record says that by
+   * now.
+   */
   readonly sent?: CpuSet;
   /**
    * Of a pinned container that hasn't started yet: who was moved for it, and from where. Should its creation

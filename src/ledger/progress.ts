@@ -20,12 +20,16 @@ export function seen(ledger: Ledger, id: string, cpus: CpuSet): Ledger {
   return ledger.with({ ...rest, kernel: cpus });
 }
 
-/** The ledger in which what the kernel has for a container can't be known: the runtime is told instead. */
+/**
+ * The ledger in which what the kernel has for a container can't be known any more: the runtime is told instead. Its
+ * record may be older than what the kernel had last, so the container may be on either.
+ */
 export function unseen(ledger: Ledger, id: string): Ledger {
   const assignment = ledger.assignments.get(id);
   if (assignment?.kernel === undefined) return ledger;
   const { kernel: _, ...rest } = assignment;
-  return ledger.sticking(id, undefined).with(rest);
+  const last = confirmed(assignment);
+  return ledger.sticking(id, undefined).with(last === undefined ? rest : { ...rest, sent: last });
 }
 
 /** The ledger in which a container is told of with what is known of it by now, such as its process. */

@@ -2,10 +2,13 @@
  * A call served, with what its answer promises brought about in the kernel before it is given: all of it, or nothing
  * and a refusal.
  */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import type { Sent } from "../ledger/changes.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
 import { refused } from "./containers.ts";
+import type { Write, WriteResult } from "./cpusets.ts";
 import { kernelOf, learnt, settle, WRITE_DEADLINE } from "./kernel_first.ts";
 import type { Call, Subject } from "./methods.ts";
 import type { Node, Served } from "./node.ts";
@@ -27,8 +30,7 @@ export function serveAndApply(node: Node, call: Call): Served {
   let known = first.ledger;
   const logs: LogRecord[] = [];
   for (let tries = 1; served.writes !== undefined && served.writes.length > 0; tries++) {
-    const writes = served.writes.map(({ assignment, cpus }) => ({ container: assignment.container, cpus }));
-    const result = kernel.write(writes, WRITE_DEADLINE);
+    const result = tooEarly(known, served) ?? kernel.write(served.writes.map(writeOf), WRITE_DEADLINE);
     if (result.kind === "done") break;
     const next = learnt(kernel, known, served.writes, result, node.now);
     known = next.ledger;
@@ -40,6 +42,25 @@ export function serveAndApply(node: Node, call: Call): Served {
     served = serve({ ...node, ledger: known }, call);
   }
   return { ...served, logs: [...logs, ...served.logs] };
+}
+
+function writeOf({ assignment: { container }, cpus }: Sent): Write {
+  return { container, cpus };
+}
+
+/**
+ * Those who would go, before the reply is given, onto CPUs that others leave only when it is: they have to go with the
+ * reply too.
+ */
+function tooEarly(ledger: Ledger, { writes = [], updates = [] }: Served): WriteResult | undefined {
+  const left = CpuSet.unionOf(
+    updates.map(({ assignment, cpus }) => ledger.runsOn(assignment).difference(cpus)),
+  );
+  const which = [...writes.entries()]
+    .filter(([, { assignment, cpus }]) => cpus.difference(ledger.runsOn(assignment)).intersects(left))
+    .map(([at]) => at);
+  const reason = "others leave these CPUs only by the runtime";
+  return which.length === 0 ? undefined : { kind: "unverified", which, reason };
 }
 
 function unmoved(node: Node, call: Call, reason: string): Served {

@@ -131,6 +131,7 @@ function answered(
     node: withLedger(node, records.ledger),
     reply: node.dryRun ? NEUTRAL : { kind: "answer", payload: encode([...sent, ...records.sent]) },
     writes,
+    updates: sent,
     logs: [...logs, ...changeLogs(told.sent)],
   };
 }

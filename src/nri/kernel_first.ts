@@ -113,8 +113,13 @@ export function settle(kernel: Cpusets, ledger: Ledger, now: number): Settled {
   let next = ledger;
   const logs: LogRecord[] = [];
   const written: Sent[] = [];
-  for (const move of unwritten(ledger, now).slice(0, BATCH)) {
-    const one = settleOne(kernel, next, move, now);
+  const { sent } = tell(ledger);
+  const byRuntime = heldBy(
+    ledger,
+    sent.filter(({ inKernel }) => !inKernel).map(({ assignment }) => assignment),
+  );
+  for (const move of sent.filter((each) => isDue(ledger, each, now)).slice(0, BATCH)) {
+    const one = settleOne(kernel, next, move, byRuntime, now);
     next = one.ledger;
     logs.push(...one.logs);
     if (!next.stuck.has(move.id)) written.push(move);
@@ -122,18 +127,14 @@ export function settle(kernel: Cpusets, ledger: Ledger, now: number): Settled {
   return { ledger: next, logs: [...logs, ...changeLogs(written)], written };
 }
 
-function unwritten(ledger: Ledger, now: number): Sent[] {
-  return tell(ledger).sent.filter((each) => isDue(ledger, each, now));
-}
-
 /** Whether it is to be written in the kernel, and need not wait for its next try. */
 export function isDue(ledger: Ledger, { id, inKernel }: Sent, now: number): boolean {
   return inKernel && (ledger.stuck.get(id)?.retryAt ?? -Infinity) <= now;
 }
 
-function settleOne(kernel: Cpusets, ledger: Ledger, move: Sent, now: number): Learnt {
+function settleOne(kernel: Cpusets, ledger: Ledger, move: Sent, byRuntime: CpuSet, now: number): Learnt {
   const { id, assignment } = move;
-  const taboo = heldOver(ledger).difference(ledger.runsOn(assignment));
+  const taboo = byRuntime.union(heldOver(ledger)).difference(ledger.runsOn(assignment));
   const cpus = move.cpus.difference(taboo);
   if (cpus.isEmpty) return refusing(ledger, move, CpuSet.empty, waitsFor(taboo), now);
   const result = kernel.write([{ container: assignment.container, cpus }], WRITE_DEADLINE);
@@ -155,9 +156,14 @@ function waitsFor(taboo: CpuSet): string {
 /** CPUs on which containers are that should have left them. */
 function heldOver(ledger: Ledger): CpuSet {
   if (ledger.stuck.size === 0) return CpuSet.empty;
-  return CpuSet.unionOf([...ledger.stuck.keys()].map((id) => {
-    const holder = ledger.assignments.get(id);
-    if (holder === undefined || confirmed(holder) === undefined) return CpuSet.empty;
-    return ledger.runsOn(holder).difference(ledger.effective(holder));
-  }));
+  const holders = [...ledger.stuck.keys()].map((id) => ledger.assignments.get(id));
+  return heldBy(ledger, holders.filter((holder) => holder !== undefined && confirmed(holder) !== undefined));
+}
+
+function heldBy(ledger: Ledger, holders: readonly (Assignment | undefined)[]): CpuSet {
+  return CpuSet.unionOf(
+    holders.map((holder) =>
+      holder === undefined ? CpuSet.empty : ledger.runsOn(holder).difference(ledger.effective(holder))
+    ),
+  );
 }

@@ -81,6 +81,8 @@ export interface Served {
   readonly logs: readonly LogRecord[];
   /** What has to be true in the kernel before the answer is given and the node adopted. */
   readonly writes?: readonly Sent[];
+  /** What the reply tells the runtime of others; it brings that about after the writes. */
+  readonly updates?: readonly Sent[];
   /** It is refused for something that may come true in a moment. */
   readonly mayRecover?: true;
   /** What should be brought about without waiting for the next reply. */

@@ -49,6 +49,7 @@ export function updateContainer(node: Node, update: Update): Served {
     node: withLedger(node, next),
     reply: node.dryRun ? NEUTRAL : { kind: "answer", payload: updateReply([...others, ...said]) },
     writes,
+    updates: others,
     logs: [...decided.logs, ...changeLogs(told.sent)],
     owed: urgent(node, next),
   };
