@@ -9,7 +9,7 @@ export CONTAINERD
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
 .PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-node ansible-check \
-  rewrite-scripts simulate mutate fuzz lint fmt fmt-check verify verify-all generate clean distclean
+  rewrite-scripts simulate mutate fuzz soak lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -30,7 +30,7 @@ image-push: image ## the same, pushed to REGISTRY with skopeo, crane, podman or 
 demo: build ## plays the samples against an embedded runtime and draws who owns which CPU
 	$(deno) run --quiet --allow-all hack/demo.ts
 
-bench: build ## measures start, creation, memory and size (ONLY=start|create|memory|size); see docs/benchmark.md
+bench: build ## measures start, creation, memory and size (ONLY=size|start|decide|create|memory|pool); see docs/benchmark.md
 	$(deno) run --quiet --allow-all hack/bench.ts $(ONLY)
 
 rewrite-scripts: ## writes what the agent does now into tests/scripts and docs/placement.md: read it before you commit it
@@ -46,6 +46,11 @@ mutate: ## breaks the sources in many small ways and sees whether the tests noti
 
 fuzz: ## throws made-up bytes and texts at every parser (INPUTS=); see docs/security.md
 	$(deno) run --quiet --allow-all hack/fuzz.ts $(if $(INPUTS),--inputs $(INPUTS))
+
+soak: ## a simulated week on a busy node: 1.68 million pods, and nothing may grow (PODS= LIVE=)
+	$(deno) run --quiet --allow-all --v8-flags=--expose-gc hack/soak.ts $(if $(PODS),--pods $(PODS)) $(if $(LIVE),--live $(LIVE))
+	$(deno) run --quiet --allow-all --v8-flags=--expose-gc hack/soak.ts --apply runtime --pods $(or $(PODS),240000) \
+	  $(if $(LIVE),--live $(LIVE))
 
 test: ## all tests; the second kind also runs when the first has failures
 	$(MAKE) --no-print-directory --keep-going test-unit test-node
@@ -82,13 +87,14 @@ fmt-check: ## says whether all sources are formatted
 
 verify: test-unit lint fmt-check ## what a change has to pass: unit tests, lint, formatting
 
-verify-all: verify ## the same, the tests on all three containerds, the Ansible role, simulation, mutation, fuzzing
+verify-all: verify ## the same, the tests on all three containerds, the Ansible role, simulation, mutation, fuzzing, soak
 	$(MAKE) --no-print-directory test-node
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
 	$(MAKE) --no-print-directory ansible-check
 	$(MAKE) --no-print-directory simulate EVENTS=1000000
 	$(MAKE) --no-print-directory mutate
 	$(MAKE) --no-print-directory fuzz INPUTS=1000000
+	$(MAKE) --no-print-directory soak
 
 generate: ## makes the code in src/nri/gen and src/host/gen from proto/ anew
 	hack/generate.sh

@@ -30,7 +30,7 @@ Deno.test("parts of 64 MiB together, however few they name, close the connection
   ) => [0x3a, ...varint(text.length), ...new TextEncoder().encode(text)]);
   const payload = Uint8Array.from([...part, 0x12, ...varint(container.length), ...container]);
   let answered = 0;
-  while (link.call("Synchronize", payload)?.kind === "answered") answered++;
+  while (answered < 20 && link.call("Synchronize", payload)?.kind === "answered") answered++;
   assert.equal(answered, 16);
   assert.equal(link.agent.node.parts.length, 0);
   assert.match(link.logged("error").join(), /\(overflow\): Synchronize has more than 64 MiB/);

@@ -22,9 +22,7 @@ const MAX_TRIES = 4;
 /** Serves `call`, and writes what it takes. Throws what {@link serve} throws; then nothing has been adopted. */
 export function serveAndApply(node: Node, call: Call): Served {
   const kernel = kernelOf(node);
-  const first = kernel !== undefined && call.kind === "CreateContainer"
-    ? { ...node, ledger: triedAgain(node) }
-    : node;
+  const first = call.kind === "CreateContainer" ? { ...node, ledger: triedAgain(node) } : node;
   let served = serve(first, call);
   if (kernel === undefined) return served;
   let known = first.ledger;
@@ -73,11 +71,23 @@ function unmoved(node: Node, call: Call, reason: string): Served {
 function triedAgain(node: Node): Ledger {
   const kernel = kernelOf(node);
   const { ledger } = node;
-  if (kernel === undefined || ledger.stuck.size === 0) return ledger;
+  if (ledger.stuck.size === 0) return ledger;
+  if (kernel === undefined) return lookedAgain(node);
   const retried = settle(kernel, ledger, Infinity).ledger;
   return [...retried.stuck.keys()].reduce((next, id) => {
     const holder = next.assignments.get(id);
     const asItShould = holder === undefined || next.runsOn(holder).isSubsetOf(next.effective(holder));
     return asItShould ? next.sticking(id, undefined) : next;
   }, retried);
+}
+
+/** By the runtime alone nobody can be made to leave; but it may have happened since. */
+function lookedAgain({ ledger, cpusets }: Node): Ledger {
+  return [...ledger.stuck.keys()].reduce((next, id) => {
+    const holder = next.assignments.get(id);
+    const reading = holder && cpusets?.read(holder.container);
+    if (holder === undefined || reading?.kind !== "values") return next.sticking(id, undefined);
+    const over = reading.cpus.intersection(next.topology.online).difference(next.effective(holder));
+    return over.isEmpty ? next.sticking(id, undefined) : next;
+  }, ledger);
 }
