@@ -68,5 +68,7 @@ export function settingsOf(scenario: Scenario): Settings {
     },
     growDelay,
     dryRun,
+    apply: "runtime",
+    reconcileEvery: 0,
   };
 }
