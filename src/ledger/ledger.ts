@@ -186,6 +186,11 @@ export class Ledger {
     });
   }
 
+  /** The same ledger; anybody may be told otherwise than it should be. */
+  doubted(): Ledger {
+    return new Ledger({ ...this.#state, unsettled: undefined }, this);
+  }
+
   /** The ledger in which the kernel can't be made to take CPUs from a container; absent: it can, or could be. */
   sticking(id: string, stuck: Stuck | undefined): Ledger {
     const all = withStuck(this.stuck, id, stuck);

@@ -48,7 +48,8 @@ export function recover(
   known = Ledger.empty(topology, policy),
 ): Ledger {
   const inOrder = [...found].sort(byAge);
-  let ledger = known;
+  // Noting each of them by itself would take time with the square of their number.
+  let ledger = known.doubted();
   for (const f of inOrder) ledger = ledger.with(bare(f));
   for (const f of ofKind(inOrder, "pinned")) ledger = pin(ledger, { ...bare(f), claim: f.claim });
   const misplaced: Of<ExclusiveClaim>[] = [];
