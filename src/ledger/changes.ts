@@ -91,7 +91,8 @@ export function tell(ledger: Ledger, except: Except = {}): Told {
   const left = new Set<string>();
   for (const assignment of candidates) {
     const { id } = assignment.container;
-    const move = moveOf(ledger, assignment, vacating);
+    const whole = moveOf(ledger, assignment, vacating);
+    const move = whole && except.kernel === "losses" ? withoutStuck(ledger, whole) : whole;
     if (move === undefined) {
       if (recordLags(assignment)) left.add(id);
       continue;
@@ -106,6 +107,18 @@ export function tell(ledger: Ledger, except: Except = {}): Told {
   const after = new Map<Assignment, Assignment>();
   for (const { assignment, cpus } of sent) after.set(assignment, told(assignment, cpus));
   return { sent, ledger: ledger.settled(after, left) };
+}
+
+/**
+ * Without taking what can't be taken, which is nobody's fault who wants other CPUs; that is tried again at another time.
+ */
+function withoutStuck(ledger: Ledger, move: Move): Move {
+  const stuck = move.inKernel ? ledger.stuck.get(move.id) : undefined;
+  if (stuck === undefined) return move;
+  const now = ledger.runsOn(move.assignment);
+  const cpus = move.cpus.union(stuck.cpus.intersection(now));
+  const phase = cpus.equals(now) ? undefined : phaseOf(now, cpus, move.assignment.grant.isEmpty);
+  return { ...move, cpus, later: true, phase, gains: phase === 3 };
 }
 
 function isHeld(ledger: Ledger, move: Move, { id, growth, leaving, kernel }: Except): boolean {

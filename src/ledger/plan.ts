@@ -2,9 +2,17 @@
  * Deciding. A plan is the next ledger and what the container is granted; a refusal says why there is
  * none. Neither changes anything: the caller adopts the plan's ledger, or keeps the old one.
  */
+import { assert } from "../assert.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "./assignment.ts";
-import type { Claim, ContainerRef, ExclusiveClaim, PinnedClaim, SharedClaim } from "./claim.ts";
+import {
+  type Claim,
+  type ContainerRef,
+  describe,
+  type ExclusiveClaim,
+  type PinnedClaim,
+  type SharedClaim,
+} from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
@@ -64,7 +72,7 @@ export function admit(ledger: Ledger, newcomer: Newcomer): Plan | Refusal {
   const decision = decide({ ...newcomer, ledger: others, predecessor });
   // Its end was the predecessor's: what that had and it doesn't want goes to those who have waited.
   return decision.kind === "plan" && predecessor !== undefined
-    ? { ...decision, next: serveWanting(decision.next) }
+    ? granted(serveWanting(decision.next), newcomer, decision.grant.mems)
     : decision;
 }
 
@@ -128,7 +136,7 @@ function admitShared(admission: Admission<SharedClaim>): Plan | Refusal {
 type Placed = Pick<Assignment, "grant" | "mems" | "displaced" | "degraded">;
 
 function plan(newcomer: Newcomer & { ledger: Ledger }, placed: Placed, mems = CpuSet.empty): Plan {
-  const { ledger, container, claim, degraded, record: given, tells = "runtime" } = newcomer;
+  const { ledger, container, claim, degraded, tells = "runtime" } = newcomer;
   const assignment: Assignment = {
     container,
     claim,
@@ -137,10 +145,18 @@ function plan(newcomer: Newcomer & { ledger: Ledger }, placed: Placed, mems = Cp
     ...(degraded === undefined ? {} : { degraded }),
     ...placed,
   };
-  const next = ledger.with(assignment);
+  return granted(ledger.with(assignment), newcomer, mems);
+}
+
+/** What the newcomer starts with, by what it is assigned in `next`. */
+function granted(next: Ledger, newcomer: Newcomer, mems = CpuSet.empty): Plan {
+  const { container, record: given, tells = "runtime" } = newcomer;
+  const placed = next.assignments.get(container.id);
+  assert(placed !== undefined, `${describe(container)}: planned without being placed`);
+  const { record: _, ...assignment } = placed;
   const cpus = next.effective(assignment);
   // A shared container without a set may run everywhere; that only needs saying when it shouldn't.
-  const everywhere = placed.grant.isEmpty ? ledger.topology.online : CpuSet.empty;
+  const everywhere = placed.grant.isEmpty ? next.topology.online : CpuSet.empty;
   const written = tells === "kernel" && placed.grant.isEmpty;
   const unchanged = written || cpus.equals(given ?? everywhere) || cpus.isEmpty;
   const record = unchanged ? given : cpus;

@@ -33,7 +33,8 @@ export function leavesEnough(ledger: Ledger, { placement }: ExclusiveClaim, cpus
 
 /**
  * The CPUs for an exclusive claim, out of `free`: unless there are too few, or the shared pool would fall below its
- * minimum. With `home`, CPUs that it has now, it keeps of them what it can, and stays near. Contested CPUs come last.
+ * minimum. With `home`, CPUs that it has now, it keeps of them what it can, and stays near. CPUs that somebody can't be made
+ * to leave are nobody's to give.
  */
 export function takeExclusive(
   ledger: Ledger,
@@ -43,20 +44,7 @@ export function takeExclusive(
   home = CpuSet.empty,
 ): CpuSet | undefined {
   if (claim.count > spare(ledger)) return undefined;
-  const { contested } = ledger;
-  const clear = contested.isEmpty
-    ? undefined
-    : chosen(ledger, container, claim, free.difference(contested), home);
-  return clear ?? chosen(ledger, container, claim, free, home);
-}
-
-function chosen(
-  ledger: Ledger,
-  container: ContainerRef,
-  claim: ExclusiveClaim,
-  free: CpuSet,
-  home: CpuSet,
-): CpuSet | undefined {
+  free = free.difference(ledger.contested);
   const request = requestOf(ledger, container, claim, free);
   const cpus = home.isEmpty ? take(request) : retake({ ...request, own: home.intersection(free), home });
   return cpus !== undefined && leavesEnough(ledger, claim, cpus) ? cpus : undefined;
@@ -89,9 +77,11 @@ export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
   const wanted = `${count} exclusive ${count === 1 ? "CPU" : "CPUs"}`;
   const candidates = freeFor(ledger, named);
   const unfit = misfit(ledger.topology, placement, count, candidates);
-  const free = Math.min(candidates.size, spare(ledger));
+  const free = Math.min(candidates.difference(ledger.contested).size, spare(ledger));
   const forbidden = named.intersection(ledger.topology.online);
-  const suffix = forbidden.isEmpty ? "" : `; ${forbidden.size} forbidden by the pod`;
+  const contested = candidates.intersection(ledger.contested);
+  const suffix = (forbidden.isEmpty ? "" : `; ${forbidden.size} forbidden by the pod`) +
+    (contested.isEmpty ? "" : `; ${contested} can't be taken from those who run there`);
   const why = unfit === undefined || free < count ? countFree(free) : `but ${unfit}`;
   const held = idle(ledger, claim, candidates);
   return `needs ${wanted}${held}, ${why} (${numbers(ledger)}${suffix})`;

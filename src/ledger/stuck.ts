@@ -24,7 +24,7 @@ const LAST_RETRY = 60_000;
 export function stuckAgain(before: Stuck | undefined, cpus: CpuSet, reason: string, now: number): Stuck {
   const tries = (before?.tries ?? 0) + 1;
   const delay = Math.min(FIRST_RETRY * 2 ** Math.min(tries - 1, 10), LAST_RETRY);
-  return { cpus, reason, tries, retryAt: now + delay };
+  return { cpus: before === undefined ? cpus : before.cpus.union(cpus), reason, tries, retryAt: now + delay };
 }
 
 export function withStuck(all: AllStuck, id: string, stuck: Stuck | undefined): AllStuck {

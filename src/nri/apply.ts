@@ -22,7 +22,7 @@ const MAX_TRIES = 4;
 /** Serves `call`, and writes what it takes. Throws what {@link serve} throws; then nothing has been adopted. */
 export function serveAndApply(node: Node, call: Call): Served {
   const kernel = kernelOf(node);
-  const first = call.kind === "CreateContainer" ? { ...node, ledger: triedAgain(node) } : node;
+  const first = call.kind === "CreateContainer" ? withTriedAgain(node) : node;
   let served = serve(first, call);
   if (kernel === undefined) return served;
   let known = first.ledger;
@@ -37,7 +37,7 @@ export function serveAndApply(node: Node, call: Call): Served {
       const refusal = unmoved(withLedger(node, known), call, result.reason);
       return { ...refusal, logs: [...logs, ...refusal.logs] };
     }
-    served = serve({ ...node, ledger: known }, call);
+    served = serve(withLedger(node, known), call);
   }
   return { ...served, logs: [...logs, ...served.logs] };
 }
@@ -51,8 +51,9 @@ function writeOf({ assignment: { container }, cpus }: Sent): Write {
  * reply too.
  */
 function tooEarly(ledger: Ledger, { writes = [], updates = [] }: Served): WriteResult | undefined {
+  const running = updates.filter(({ assignment }) => assignment.kernel !== "at-start");
   const left = CpuSet.unionOf(
-    updates.map(({ assignment, cpus }) => ledger.runsOn(assignment).difference(cpus)),
+    running.map(({ assignment, cpus }) => ledger.runsOn(assignment).difference(cpus)),
   );
   const which = [...writes.entries()]
     .filter(([, { assignment, cpus }]) => cpus.difference(ledger.runsOn(assignment)).intersects(left))
@@ -68,6 +69,11 @@ function unmoved(node: Node, call: Call, reason: string): Served {
 }
 
 /** Who couldn't be made to leave CPUs is tried once more before somebody is refused because of that. */
+function withTriedAgain(node: Node): Node {
+  const ledger = triedAgain(node);
+  return ledger === node.ledger ? node : withLedger(node, ledger);
+}
+
 function triedAgain(node: Node): Ledger {
   const kernel = kernelOf(node);
   const { ledger } = node;

@@ -108,17 +108,23 @@ export interface Settled extends Learnt {
 /**
  * Writes what the kernel has otherwise than it should, as far as it can be, in the order in which CPUs become free.
  * Nobody goes onto CPUs that somebody else can't be made to leave.
+ *
+ * @param only all, a batch at a time; or those who have to leave CPUs, at once
  */
-export function settle(kernel: Cpusets, ledger: Ledger, now: number): Settled {
+export function settle(
+  kernel: Cpusets,
+  ledger: Ledger,
+  now: number,
+  only: "losses" | "all" = "all",
+): Settled {
   let next = ledger;
   const logs: LogRecord[] = [];
   const written: Sent[] = [];
   const { sent } = tell(ledger);
-  const byRuntime = heldBy(
-    ledger,
-    sent.filter(({ inKernel }) => !inKernel).map(({ assignment }) => assignment),
-  );
-  for (const move of sent.filter((each) => isDue(ledger, each, now)).slice(0, BATCH)) {
+  const told = sent.filter(({ inKernel, assignment }) => !inKernel && assignment.kernel !== "at-start");
+  const byRuntime = heldBy(ledger, told.map(({ assignment }) => assignment));
+  const due = sent.filter((each) => isDue(ledger, each, now));
+  for (const move of only === "all" ? due.slice(0, BATCH) : due.filter(({ gains }) => !gains)) {
     const one = settleOne(kernel, next, move, byRuntime, now);
     next = one.ledger;
     logs.push(...one.logs);

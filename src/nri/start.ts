@@ -3,7 +3,7 @@
  * the CPUs that it should. One that hasn't is refused: an error fails the start, and kubelet tries again.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import type { Assignment } from "../ledger/assignment.ts";
+import { type Assignment, confirmed } from "../ledger/assignment.ts";
 import { changeOf, presently } from "../ledger/changes.ts";
 import { describe } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -12,7 +12,7 @@ import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
 import { quiet, refused } from "./containers.ts";
 import type { Cpusets, Reading } from "./cpusets.ts";
-import { kernelOf, kernelSet, WRITE_DEADLINE } from "./kernel_first.ts";
+import { kernelOf, kernelSet, settle as settleNow, WRITE_DEADLINE } from "./kernel_first.ts";
 import { logOf } from "./logs.ts";
 import type { Subject } from "./methods.ts";
 import type { Node, Served } from "./node.ts";
@@ -91,7 +91,16 @@ function writtenAndVerified(node: Node, kernel: Cpusets, assignment: Assignment)
       logs: unverified(assignment, reading),
     };
   }
-  const found = seen(node.ledger, container.id, reading.cpus);
+  // What it got by another's end may still have to be left by others.
+  const cleared = node.settling && !assignment.grant.isEmpty
+    ? settleNow(kernel, node.ledger, node.now, "losses").ledger
+    : node.ledger;
+  const found = seen(cleared, container.id, reading.cpus);
+  const holder = intruderOn(found, assignment);
+  if (holder !== undefined) {
+    const why = `its CPUs ${assignment.grant} are still held by ${describe(holder.container)}`;
+    return unconfirmed(withLedger(node, cleared), assignment, why);
+  }
   const own = found.assignments.get(container.id) ?? assignment;
   const cpus = presently(found, own);
   if (cpus.isEmpty) return quiet(withLedger(node, found));
@@ -106,6 +115,16 @@ function writtenAndVerified(node: Node, kernel: Cpusets, assignment: Assignment)
       logs: [logOf("warn", NARROW, container, { reason: result.reason })],
     }
     : unconfirmed(node, assignment, `it can't be started on the CPUs ${cpus}: ${result.reason}`);
+}
+
+/** Somebody else who is known to run on a container's own CPUs, and may not. */
+function intruderOn(ledger: Ledger, { container: { id }, claim, grant }: Assignment): Assignment | undefined {
+  if (grant.isEmpty) return undefined;
+  const both = (other: Assignment) => claim.kind === "pinned" && other.claim.kind === "pinned";
+  return ledger.unsettled.find((other) =>
+    other.container.id !== id && confirmed(other) !== undefined && ledger.runsOn(other).intersects(grant) &&
+    !(both(other) && ledger.effective(other).intersects(grant))
+  );
 }
 
 const NARROW = "a container starts with other CPUs than it should, none of them another's; it is put right";

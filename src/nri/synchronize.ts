@@ -3,9 +3,10 @@
  * ledger is rebuilt from that alone.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { type Assignment, byOrder } from "../ledger/assignment.ts";
+import { type Assignment, byOrder, confirmed } from "../ledger/assignment.ts";
 import { type Change, changes, tell, tellRecords } from "../ledger/changes.ts";
 import { Ledger } from "../ledger/ledger.ts";
+import { seen } from "../ledger/progress.ts";
 import { type Ground, rebase } from "../ledger/rebase.ts";
 import { type Found, recover } from "../ledger/recover.ts";
 import { release } from "../ledger/release.ts";
@@ -125,7 +126,9 @@ export function adoptUnheard(node: Node, listing: Listing): Adopted {
 
 /** CPUs have gone offline or come back, or the administrator has decided otherwise. */
 export function adoptGround(node: Node, ground: Ground): Adopted {
-  const ledger = rebase(node.ledger, ground);
+  const rebased = rebase(node.ledger, ground);
+  // An inherited set has changed with the machine.
+  const ledger = ground.topology === node.topology ? rebased : lookedAt(node, rebased);
   const degraded = ledger.wanting.filter((a) => {
     const before = node.ledger.assignments.get(a.container.id);
     return before?.degraded !== a.degraded;
@@ -140,6 +143,15 @@ export function adoptGround(node: Node, ground: Ground): Adopted {
     owed: node.dryRun || node.phase !== "serving" ? [] : changes(ledger),
     logs,
   };
+}
+
+/** The ledger with what the kernel has by now, for those of whom that was known. */
+function lookedAt(node: Node, ledger: Ledger): Ledger {
+  const known = ledger.assignments.values().filter((assignment) => confirmed(assignment) !== undefined);
+  return known.reduce((next, { container }) => {
+    const set = kernelSet(node, container, false);
+    return set === undefined || set === "at-start" ? next : seen(next, container.id, set);
+  }, ledger);
 }
 
 function adopted(node: Node, ledger: Ledger, logs: readonly LogRecord[]): Adopted {
