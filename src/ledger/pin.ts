@@ -1,6 +1,7 @@
 /** Making room for a pinned claim: the CPUs are named, so all that is to decide is who has to leave them. */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { describe, type PinnedClaim } from "./claim.ts";
+import { contestedIn } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
 import { displace, type Moved } from "./move.ts";
 import { numbers, type Obstacle, obstacle } from "./refusal.ts";
@@ -23,19 +24,13 @@ export function makeRoom(ledger: Ledger, { cpus }: PinnedClaim): Moved | Obstacl
 }
 
 /** Who can't be made to leave one of these CPUs, and why; undefined where nobody is known to be so. */
-function contesting(ledger: Ledger, cpus: CpuSet): string | undefined {
-  if (!cpus.intersects(ledger.contested)) return undefined;
-  for (const [id, stuck] of ledger.stuck) {
-    const holder = ledger.assignments.get(id);
-    if (holder === undefined) continue;
-    const held = stuck.cpus.intersection(ledger.runsOn(holder)).intersection(cpus);
-    if (held.isEmpty) continue;
-    const which = `${held} ${held.size === 1 ? "is" : "are"}`;
-    return `needs CPUs ${cpus}, but of these ${which} still held by ${
-      describe(holder.container)
-    }: ${stuck.reason}`;
-  }
-  return undefined;
+function contesting(ledger: Ledger, wanted: CpuSet): string | undefined {
+  const held = contestedIn(ledger, wanted);
+  if (held === undefined) return undefined;
+  const which = `${held.cpus} ${held.cpus.size === 1 ? "is" : "are"}`;
+  return `needs CPUs ${wanted}, but of these ${which} still held by ${
+    describe(held.holder.container)
+  }: ${held.reason}`;
 }
 
 /** `weka.io/cores-ids names CPU 9, not online on this node (online: 0-7)`; undefined where all are online. */

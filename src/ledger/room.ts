@@ -4,7 +4,8 @@ import { footprint, misfit } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
 import { take, type TakeRequest } from "../cpu/take.ts";
 import type { Topology } from "../cpu/topology.ts";
-import type { ContainerRef, ExclusiveClaim } from "./claim.ts";
+import { type ContainerRef, describe, type ExclusiveClaim } from "./claim.ts";
+import { contestedIn } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
 import { countFree, numbers } from "./refusal.ts";
 
@@ -79,12 +80,17 @@ export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
   const unfit = misfit(ledger.topology, placement, count, candidates);
   const free = Math.min(candidates.difference(ledger.contested).size, spare(ledger));
   const forbidden = named.intersection(ledger.topology.online);
-  const contested = candidates.intersection(ledger.contested);
   const suffix = (forbidden.isEmpty ? "" : `; ${forbidden.size} forbidden by the pod`) +
-    (contested.isEmpty ? "" : `; ${contested} can't be taken from those who run there`);
+    (stillHeld(ledger, candidates) ?? "");
   const why = unfit === undefined || free < count ? countFree(free) : `but ${unfit}`;
   const held = idle(ledger, claim, candidates);
   return `needs ${wanted}${held}, ${why} (${numbers(ledger)}${suffix})`;
+}
+
+/** Who can't be made to leave some of these CPUs, and why; undefined where nobody is known to be so. */
+function stillHeld(ledger: Ledger, cpus: CpuSet): string | undefined {
+  const held = contestedIn(ledger, cpus);
+  return held && `; ${held.cpus} still held by ${describe(held.holder.container)}: ${held.reason}`;
 }
 
 /** What a claim keeps from others besides its own CPUs, for people; nothing where that is nothing. */

@@ -44,6 +44,11 @@ export class Agent {
     });
   }
 
+  /** Sends a signal, unless it has ended. */
+  signal(signal: Deno.Signal): void {
+    signalIfAlive(this.#child, signal);
+  }
+
   /** Sends a signal, unless it has ended, and waits for its end. */
   async end(signal: Deno.Signal): Promise<Deno.CommandStatus> {
     signalIfAlive(this.#child, signal);

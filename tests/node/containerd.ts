@@ -36,15 +36,22 @@ ${START}`;
 export interface StartOptions {
   /** What it starts finds the default places of the agent empty; what it leaves there is in `default/` of `dir`. */
   readonly apart?: boolean;
+  /** The program that stands in for runc. */
+  readonly runc?: string;
+  /** Lines to add to what its configuration says of NRI. */
+  readonly nri?: string;
+  /** Cgroups are made by systemd, as slices and scopes. Nothing sweeps them: for a machine that ends with its tests. */
+  readonly systemd?: boolean;
 }
 
 /** Starts a containerd in `dir`, for the first time or again, and waits until its CRI is ready for pods. */
 export async function startContainerd(
   install: Install,
   dir: string,
-  { apart = false }: StartOptions = {},
+  options: StartOptions = {},
 ): Promise<Containerd> {
-  configure(dir);
+  configure(dir, options);
+  const { apart = false } = options;
   const [program, ...words] = apart ? ["unshare", "--mount", "sh", "-c", START_APART] : ["sh", "-c", START];
   const child = new Deno.Command(program, {
     args: [...words, `${install.bin}/containerd`, dir],
@@ -95,14 +102,14 @@ async function importImage(install: Install, dir: string): Promise<void> {
   if (!success) throw new Error(`can't import the test image: ${new TextDecoder().decode(stderr)}`);
 }
 
-function configure(dir: string): void {
+function configure(dir: string, options: StartOptions): void {
   for (const folder of ["cni", "nri/plugins", "nri/conf.d"]) {
     Deno.mkdirSync(`${dir}/${folder}`, { recursive: true });
   }
   // Never run, as the pods use the host's network; but without it the CRI reports that the network isn't ready.
   const network = { cniVersion: "0.4.0", name: "none", plugins: [{ type: "loopback" }] };
   Deno.writeTextFileSync(`${dir}/cni/10-none.conflist`, JSON.stringify(network));
-  Deno.writeTextFileSync(`${dir}/config.toml`, configuration(dir));
+  Deno.writeTextFileSync(`${dir}/config.toml`, configuration(dir, options));
 }
 
 /**
@@ -110,7 +117,8 @@ function configure(dir: string): void {
  * of mounting overlays, so that it works in a container too. Lowering an OOM score needs CAP_SYS_RESOURCE, which isn't
  * there everywhere, and without it runc fails.
  */
-function configuration(dir: string): string {
+function configuration(dir: string, options: StartOptions): string {
+  const { runc = `${unpacked}/bin/runc`, nri: more = "", systemd = false } = options;
   const { cri, nri } = sockets(dir);
   return `
 version = 2
@@ -131,9 +139,9 @@ state = "${dir}/run"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        BinaryName = "${unpacked}/bin/runc"
+        BinaryName = "${runc}"
         Root = "${dir}/runc"
-        SystemdCgroup = false
+        SystemdCgroup = ${systemd}
 [plugins."io.containerd.internal.v1.opt"]
   path = "${dir}/opt"
 [plugins."io.containerd.nri.v1.nri"]
@@ -142,5 +150,5 @@ state = "${dir}/run"
   socket_path = "${nri}"
   plugin_path = "${dir}/nri/plugins"
   plugin_config_path = "${dir}/nri/conf.d"
-`;
+${more}`;
 }

@@ -22,7 +22,8 @@ const last = all.slice(-1);
 const rest = without(all, last);
 
 onContainerd("the CRI tells of each kind of container what NRI's Synchronize tells", async (node) => {
-  await node.startAgent();
+  // By the runtime, so that every set is in the record.
+  await node.startAgent({ args: ["--apply", "runtime"] });
   const before = await node.run(shared({ "weka.io/forbid-core-ids": "4095", "example.org/other": "1" }));
   const owner = await node.run(exclusive(1));
   const own = allowedCpus(owner.pid);

@@ -114,7 +114,11 @@ function hostPath({ dir }: TestNode, volume: Volume | undefined): string {
       Deno.mkdirSync(`${dir}/weka-cpuset`, { recursive: true });
       return `${dir}/weka-cpuset`;
     case "/sys":
-      return "/sys";
+    case "/sys/fs/cgroup":
+      return volume.hostPath.path;
+    case "/var/lib/kubelet/pod-resources":
+      Deno.mkdirSync(`${dir}/pod-resources`, { recursive: true });
+      return `${dir}/pod-resources`;
     default:
       throw new Error(`the tests have no place for the volume ${JSON.stringify(volume)}`);
   }

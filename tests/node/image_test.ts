@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { assertRunsOn, comesToRunOn } from "./checks.ts";
 import { runDaemonSet } from "./daemonset.ts";
-import { online, without } from "./machine.ts";
+import { cpuset, cpusetDirectory, online, without } from "./machine.ts";
 import { pinned, shared } from "./pods.ts";
 import { onContainerd } from "./suite.ts";
 
@@ -31,4 +31,25 @@ onContainerd("the DaemonSet's pod has no rights to lose, and SIGTERM ends it wit
 
   await node.cri.stopContainer({ containerId: agent.id, timeout: 20n }); // then SIGKILL, which is status 137
   assert.equal((await node.cri.containerStatus({ containerId: agent.id })).status?.exitCode, 0);
+});
+
+onContainerd("the DaemonSet's pod can write the cpusets of others, without any right", async (node) => {
+  const other = await node.run(shared());
+  const agent = await runDaemonSet(node);
+  const file = `${cpusetDirectory(other.pid)}/cpuset.cpus`;
+  // Through the pod's own mounts, as root with no capability left.
+  const { success, stderr } = await new Deno.Command("setpriv", {
+    args: [
+      "--bounding-set=-all",
+      "--inh-caps=-all",
+      "--no-new-privs",
+      "sh",
+      "-c",
+      'grep -q "^CapEff:.0*$" /proc/self/status && echo "$0" >"$1"',
+      `${last}`,
+      `/proc/${agent.pid}/root${file}`,
+    ],
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  assert.deepEqual(cpuset(other.pid).cpus, last);
 });

@@ -1,10 +1,21 @@
 import { Agent, type AgentOptions } from "./agent.ts";
 import { type Containerd, IMAGE, sockets, startContainerd, type StartOptions } from "./containerd.ts";
 import type { Cri, Images } from "./cri.ts";
-import { NamespaceMode } from "../../src/host/gen/cri_pb.ts";
-import { cgroupParent, type Pod, resources } from "./pods.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { NamespaceMode, type PodSandboxConfigSchema } from "../../src/host/gen/cri_pb.ts";
+import { cgroupParent, type Pod, resources, sliceParent, wishOf } from "./pods.ts";
 import type { Install } from "./requirements.ts";
 import { cgroupOf, makeDirectory, sweep } from "./sweep.ts";
+
+/** The label of a container that says what its pod asked for, whoever else still knows. */
+export const WISH = "wish";
+
+/** A pod that may have containers. */
+export interface Sandbox {
+  readonly id: string;
+  readonly pod: Pod;
+  readonly config: MessageInitShape<typeof PodSandboxConfigSchema>;
+}
 
 /** A container that the runtime knows; nothing of it runs yet. */
 export interface Created {
@@ -28,6 +39,7 @@ interface CpuRecord {
 export class TestNode implements AsyncDisposable {
   readonly agents: Agent[] = [];
   #containerd: Containerd | undefined;
+  #parentOf = cgroupParent;
   #pods = 0;
 
   private constructor(readonly install: Install, readonly dir: string) {}
@@ -42,13 +54,20 @@ export class TestNode implements AsyncDisposable {
   }
 
   async startContainerd(options: StartOptions = {}): Promise<void> {
+    this.#parentOf = options.systemd ? sliceParent : cgroupParent;
     this.#containerd = await startContainerd(this.install, this.dir, options);
   }
 
   /** Kills it with SIGKILL; pods run on. */
   async killContainerd(): Promise<void> {
-    await this.#containerd?.kill();
+    const containerd = this.#containerd;
     this.#containerd = undefined;
+    await containerd?.kill();
+  }
+
+  /** Whether its containerd runs. */
+  get isUp(): boolean {
+    return this.#containerd !== undefined;
   }
 
   get cri(): Cri & Images {
@@ -79,14 +98,28 @@ export class TestNode implements AsyncDisposable {
 
   /** Runs a pod of one container until its process runs; throws the runtime's refusal as a CriError. */
   async run(pod: Pod): Promise<Running> {
-    return await this.start(await this.create(pod));
+    return await this.runIn(await this.sandbox(pod));
+  }
+
+  /** Runs the container of a pod. */
+  async runIn(sandbox: Sandbox): Promise<Running> {
+    return await this.start(await this.createIn(sandbox));
   }
 
   /** Creates a pod and its container. */
   async create(pod: Pod): Promise<Created> {
-    const name = `p${++this.#pods}`;
-    const config = this.#sandboxConfig(name, pod);
-    const { podSandboxId: sandbox } = await this.cri.runPodSandbox({ config });
+    return await this.createIn(await this.sandbox(pod));
+  }
+
+  /** Runs a pod's sandbox. */
+  async sandbox(pod: Pod): Promise<Sandbox> {
+    const config = this.#sandboxConfig(`p${++this.#pods}`, pod);
+    const { podSandboxId: id } = await this.cri.runPodSandbox({ config });
+    return { id, pod, config };
+  }
+
+  /** Creates the pod's container, for the first time or again. */
+  async createIn({ id: sandbox, pod, config }: Sandbox): Promise<Created> {
     const { containerId: id } = await this.cri.createContainer({
       podSandboxId: sandbox,
       sandboxConfig: config,
@@ -94,7 +127,7 @@ export class TestNode implements AsyncDisposable {
         metadata: { name: "main" },
         image: { image: IMAGE },
         command: [...pod.command ?? []],
-        labels: { "io.kubernetes.container.name": "main" },
+        labels: { "io.kubernetes.container.name": "main", [WISH]: JSON.stringify(wishOf(pod)) },
         linux: { resources: resources(pod), securityContext: HOST_NETWORK },
       },
     });
@@ -126,7 +159,7 @@ export class TestNode implements AsyncDisposable {
     await sweep(this.dir);
   }
 
-  #sandboxConfig(name: string, pod: Pod) {
+  #sandboxConfig(name: string, pod: Pod): MessageInitShape<typeof PodSandboxConfigSchema> {
     const uid = `${cgroupOf(this.dir).slice(1)}-${name}`;
     const labels = {
       "io.kubernetes.pod.name": name,
@@ -138,7 +171,7 @@ export class TestNode implements AsyncDisposable {
       labels,
       annotations: { ...pod.annotations },
       linux: {
-        cgroupParent: cgroupParent(cgroupOf(this.dir), pod, uid),
+        cgroupParent: this.#parentOf(cgroupOf(this.dir), pod, uid),
         resources: resources(pod),
         securityContext: HOST_NETWORK,
       },

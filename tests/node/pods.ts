@@ -1,3 +1,5 @@
+import { numbers } from "./machine.ts";
+
 /** A pod with one container, as kubelet would ask the CRI for it. */
 export interface Pod {
   readonly annotations: Readonly<Record<string, string>>;
@@ -8,6 +10,20 @@ export interface Pod {
   readonly limit: number;
   /** In place of the image's own. */
   readonly command?: readonly string[];
+}
+
+/** Which CPUs a pod asks for, however it says so. */
+export type Wish =
+  | { readonly kind: "shared" }
+  | { readonly kind: "pinned"; readonly cpus: readonly number[] }
+  | { readonly kind: "exclusive"; readonly count: number };
+
+/** What is owed to the pod if there is room. */
+export function wishOf({ annotations, qos, request, limit }: Pod): Wish {
+  const list = annotations["weka.io/cores-ids"];
+  if (list !== undefined) return { kind: "pinned", cpus: numbers(list) };
+  const whole = qos === "guaranteed" && limit === request && limit >= 1 && Number.isInteger(limit);
+  return whole ? { kind: "exclusive", count: limit } : { kind: "shared" };
 }
 
 /** Best effort: wants any CPU. */
@@ -38,4 +54,11 @@ export function resources({ request, limit }: Pod) {
 /** The pod's cgroup under `root`, as kubelet's cgroupfs driver places it. */
 export function cgroupParent(root: string, { qos }: Pod, uid: string): string {
   return qos === "guaranteed" ? `${root}/kubepods/pod${uid}` : `${root}/kubepods/${qos}/pod${uid}`;
+}
+
+/** The same as its systemd driver does: a slice's name has its parents' in it, so that their own dashes must go. */
+export function sliceParent(root: string, { qos }: Pod, uid: string): string {
+  const own = [root.slice(1), "kubepods", ...(qos === "guaranteed" ? [] : [qos]), `pod${uid}`];
+  const names = own.map((name) => name.replaceAll("-", "_"));
+  return names.map((_, index) => `/${names.slice(0, index + 1).join("-")}.slice`).join("");
 }

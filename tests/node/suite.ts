@@ -18,12 +18,17 @@ export function onContainerd(name: string, body: (node: TestNode) => Promise<voi
   });
 }
 
-/** The same with a containerd that the test has to start itself. */
-export function onBareNode(name: string, body: (node: TestNode) => Promise<void>): void {
+/** The same with a containerd that the test has to start itself; `ignoredOn` tells the versions that can't do it. */
+export function onBareNode(
+  name: string,
+  body: (node: TestNode) => Promise<void>,
+  { ignoredOn }: { readonly ignoredOn?: (version: string) => boolean } = {},
+): void {
   if (typeof found === "string") return;
   for (const install of found) {
     const title = `containerd ${install.version}: ${name}`;
-    Deno.test(title, async () => {
+    const ignore = ignoredOn?.(install.version) ?? false;
+    Deno.test({ name: title, ignore }, async () => {
       await using node = TestNode.bare(install);
       try {
         await body(node);
