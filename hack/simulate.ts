@@ -1,7 +1,7 @@
 /**
  * Plays a simulated node, millions of events if wanted, and says what was played and what broke:
  *
- *     deno run -A hack/simulate.ts [--seed N] [--events N] [--machine NAME] [--replay FILE]
+ *     deno run -A hack/simulate.ts [--seed N] [--events N] [--machine NAME] [--mode MODE] [--replay FILE]
  *
  * A failure is made as short as possible, printed, and written to .test-reports/simulation.json; `--replay` plays such
  * a file again. Ends with status 1 when an invariant was broken. What is simulated: docs/simulation.md.
@@ -22,11 +22,24 @@ function wholeNumber(text: string): number {
   return number;
 }
 
+function oneOf<T extends string>(...words: readonly T[]): (text: string) => T {
+  return (text) => {
+    const word = words.find((each) => each === text);
+    if (word === undefined) throw new Error(`${text} is none of ${words.join(", ")}`);
+    return word;
+  };
+}
+
 const options = new Command("simulate")
   .option("--seed <number>", "of the first node; the others follow", wholeNumber, 1)
   .option("--events <number>", "in all", wholeNumber, 100_000)
   .option("--per-node <number>", "events of one node", wholeNumber, 1000)
   .option("--machine <name>", `instead of drawing one: ${Object.keys(MACHINES).join(", ")}`)
+  .option(
+    "--mode <mode>",
+    "instead of drawing it: kernel, runtime or blind",
+    oneOf("kernel", "runtime", "blind"),
+  )
   .option("--replay <file>", "plays a failure again")
   .option("--pairs <number>", "how many pairs of kinds are printed", wholeNumber, 20)
   .parse(Deno.args, { from: "user" })
@@ -35,6 +48,7 @@ const options = new Command("simulate")
     events: number;
     perNode: number;
     machine?: string;
+    mode?: "kernel" | "runtime" | "blind";
     replay?: string;
     pairs: number;
   }>();

@@ -140,7 +140,7 @@ function answer(agent: Agent, session: Session, deferred: Deferred): Step {
   const { node, reply, logs, owed = [], mayRecover } = serveOrExplain(configured.agent.node, call);
   if (mayRecover && agent.node.now < until && agent.link !== undefined) {
     const waiting = [...agent.link.deferred ?? [], deferred];
-    const later = { ...agent, link: { ...agent.link, deferred: waiting } };
+    const later = { ...agent, node, link: { ...agent.link, deferred: waiting } };
     if (waiting.length <= MAX_DEFERRED) {
       return { agent: later, outputs: [{ kind: "wake", after: LOOK_AGAIN }] };
     }

@@ -1,5 +1,6 @@
 /** What is done while nobody waits for an answer: the kernel is written, compared, and the runtime asked what it knows. */
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent_values.ts";
+import { serveWanting } from "./ledger/wanting.ts";
 import { kernelOf, settle } from "./nri/kernel_first.ts";
 import type { Node } from "./nri/node.ts";
 import { withLedger } from "./nri/owed.ts";
@@ -24,7 +25,11 @@ function settling(node: Node): Pick<ReturnType<typeof reconcile>, "node" | "logs
   const waits = node.ledger.stuck.size > 0;
   if (kernel === undefined) return { node: node.settling ? { ...node, settling: false } : node, logs: [] };
   if (!node.settling && !waits) return { node, logs: [] };
-  const { ledger, logs, written } = settle(kernel, node.ledger, node.now);
+  const settled = settle(kernel, node.ledger, node.now);
+  const { logs, written } = settled;
+  // Who had to do without what somebody couldn't be made to leave may have it now.
+  const isFree = settled.ledger.stuck.size < node.ledger.stuck.size;
+  const ledger = isFree ? serveWanting(settled.ledger) : settled.ledger;
   const { audit } = node;
   const repaired = written.filter(({ id }) => audit.causes.has(id)).length;
   const next = withLedger(node, ledger);

@@ -119,8 +119,11 @@ Deno.test("ends that the runtime never tells are found by counting, as long as t
   assert.equal(link.agent.node.ledger.claimed.toString(), "1");
   link.feed({ kind: "tick", now: 11_000 });
   link.feed({ kind: "counted", living: new Set(["id-web"]) });
+  assert.equal(link.agent.node.ledger.claimed.toString(), "1", "the count may be from before it was created");
+  link.feed({ kind: "counted", living: new Set(["id-web"]) });
   assert(link.agent.node.ledger.claimed.isEmpty);
   assert.deepEqual(owed(link), ["id-web=0", "id-web=0-1"]);
+  link.feed({ kind: "counted", living: new Set() });
   link.feed({ kind: "counted", living: new Set() });
   link.feed({ kind: "tick", now: 99_000 });
   assert.equal(kinds(link.asked).filter((kind) => kind === "count").length, 2, "nobody is left to ask after");

@@ -24,7 +24,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "log_record.ts",
   ],
   "agent_rebuild.ts": ["agent_values.ts", "nri", "ledger", "cpu", "log_record.ts"],
-  "agent_background.ts": ["agent_values.ts", "nri"],
+  "agent_background.ts": ["agent_values.ts", "nri", "ledger"],
   "agent_values.ts": ["nri", "ledger", "wire", "cpu", "log_record.ts"],
   "config": ["quoted.ts", "assert.ts", "log_record.ts", "cpu"],
   "host": ["quoted.ts", "assert.ts", "log_record.ts", "cpu", "nri/gen/nri_pb.ts"],

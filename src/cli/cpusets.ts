@@ -87,7 +87,7 @@ class KernelCpusets implements Cpusets {
     if (unverified.length > 0) return { kind: "unverified", which: unverified, reason };
     const result = applyAll(this.hierarchy, plan, deadlineMs);
     if (result.kind === "done") return { kind: "done" };
-    if (result.code !== "EPERM") return undone(result, plan);
+    if (result.code !== "EPERM" || result.stuck.length > 0) return undone(result, plan);
     this.#own = plan[result.failed]?.path;
     return undone({ ...result, code: "unverified", reason: OWN }, plan);
   }
@@ -118,7 +118,7 @@ function undone(
   plan: readonly (CpusetWrite & { at: number })[],
 ): WriteResult {
   const at = plan[failed]?.at ?? 0;
-  if (code === "unverified") return { kind: "unverified", which: [at], reason };
+  if (code === "unverified" && stuck.length === 0) return { kind: "unverified", which: [at], reason };
   const isStuck = (path: string) =>
     stuck.some((each) => each.path === path || each.path.startsWith(`${path}/`));
   const which = plan.filter(({ path }) => isStuck(path)).map((each) => each.at);

@@ -185,7 +185,9 @@ function moveOf(ledger: Ledger, assignment: Assignment, vacating: CpuSet): Move 
  */
 function hasBeenTold(ledger: Ledger, assignment: Assignment, cpus: CpuSet): boolean {
   const { starting, sent } = assignment;
-  if (sent !== undefined) return starting === true && sent.equals(cpus);
+  if (sent !== undefined && confirmed(assignment) === undefined) {
+    return starting === true && sent.equals(cpus);
+  }
   const now = ledger.runsOn(assignment);
   if (now !== cpus && !now.equals(cpus)) return false;
   // Where a set names none that is online the kernel has put another one in its place.
@@ -195,7 +197,8 @@ function hasBeenTold(ledger: Ledger, assignment: Assignment, cpus: CpuSet): bool
 /** All CPUs on which a container may be running by what is known. */
 function possibly(ledger: Ledger, assignment: Assignment): CpuSet {
   const now = ledger.runsOn(assignment);
-  return assignment.sent === undefined ? now : now.union(assignment.sent);
+  const { sent } = assignment;
+  return sent === undefined || confirmed(assignment) !== undefined ? now : now.union(sent);
 }
 
 /**

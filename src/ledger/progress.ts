@@ -12,7 +12,15 @@ export function running(ledger: Ledger, id: string): Ledger {
   return ledger.with(rest);
 }
 
-/** The ledger once the kernel was seen to have these CPUs for a container that has started. */
+/** The ledger once the kernel was seen to have these CPUs for a container that is about to run. */
+export function seenAtStart(ledger: Ledger, id: string, cpus: CpuSet): Ledger {
+  const assignment = ledger.assignments.get(id);
+  if (assignment === undefined) return ledger;
+  const { sent: _, ...rest } = assignment;
+  return ledger.with({ ...rest, kernel: cpus });
+}
+
+/** The ledger once the kernel was seen to have these CPUs for a container that runs. */
 export function seen(ledger: Ledger, id: string, cpus: CpuSet): Ledger {
   const assignment = ledger.assignments.get(id);
   if (assignment === undefined || confirmed(assignment)?.equals(cpus)) return ledger;
@@ -29,7 +37,8 @@ export function unseen(ledger: Ledger, id: string): Ledger {
   if (assignment?.kernel === undefined) return ledger;
   const { kernel: _, ...rest } = assignment;
   const last = confirmed(assignment);
-  return ledger.sticking(id, undefined).with(last === undefined ? rest : { ...rest, sent: last });
+  const isSame = last === undefined || assignment.record?.equals(last) === true;
+  return ledger.sticking(id, undefined).with(isSame ? rest : { ...rest, sent: last });
 }
 
 /** The ledger in which a container is told of with what is known of it by now, such as its process. */

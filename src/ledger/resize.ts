@@ -41,7 +41,8 @@ function resized(
 ): CpuSet | undefined {
   const { topology, claimed } = others;
   const { count, placement } = claim;
-  const free = freeFor(others, claim.forbidden).intersection(cpusNear(topology, mems));
+  const free = freeFor(others, claim.forbidden).intersection(cpusNear(topology, mems))
+    .difference(others.contested.difference(grant));
   if (grant.isEmpty) return takeExclusive(others, container, claim, free);
   if (count <= grant.size) return shrink({ topology, claimed, own: grant, count, placement });
   const cpus = grow({ ...requestOf(others, container, claim, free.union(grant)), own: grant });

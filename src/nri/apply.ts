@@ -17,7 +17,7 @@ import { refOf } from "./read_claim.ts";
 import { serve } from "./serve.ts";
 
 /** Each time it is known better who can't be moved; then it is refused. */
-const MAX_TRIES = 4;
+const MAX_TRIES = 8;
 
 /** Serves `call`, and writes what it takes. Throws what {@link serve} throws; then nothing has been adopted. */
 export function serveAndApply(node: Node, call: Call): Served {
@@ -79,7 +79,7 @@ function triedAgain(node: Node): Ledger {
   const { ledger } = node;
   if (ledger.stuck.size === 0) return ledger;
   if (kernel === undefined) return lookedAgain(node);
-  const retried = settle(kernel, ledger, Infinity).ledger;
+  const retried = settle(kernel, ledger, node.now, "all").ledger;
   return [...retried.stuck.keys()].reduce((next, id) => {
     const holder = next.assignments.get(id);
     const asItShould = holder === undefined || next.runsOn(holder).isSubsetOf(next.effective(holder));

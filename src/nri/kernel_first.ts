@@ -109,13 +109,13 @@ export interface Settled extends Learnt {
  * Writes what the kernel has otherwise than it should, as far as it can be, in the order in which CPUs become free.
  * Nobody goes onto CPUs that somebody else can't be made to leave.
  *
- * @param only all, a batch at a time; or those who have to leave CPUs, at once
+ * @param what a batch of what need not wait for its next try; or at once all that have to leave CPUs, or all
  */
 export function settle(
   kernel: Cpusets,
   ledger: Ledger,
   now: number,
-  only: "losses" | "all" = "all",
+  what: "due" | "losses" | "all" = "due",
 ): Settled {
   let next = ledger;
   const logs: LogRecord[] = [];
@@ -123,8 +123,11 @@ export function settle(
   const { sent } = tell(ledger);
   const told = sent.filter(({ inKernel, assignment }) => !inKernel && assignment.kernel !== "at-start");
   const byRuntime = heldBy(ledger, told.map(({ assignment }) => assignment));
-  const due = sent.filter((each) => isDue(ledger, each, now));
-  for (const move of only === "all" ? due.slice(0, BATCH) : due.filter(({ gains }) => !gains)) {
+  const inKernel = sent.filter((each) => each.inKernel);
+  const chosen = what === "due"
+    ? inKernel.filter((each) => isDue(ledger, each, now)).slice(0, BATCH)
+    : inKernel.filter(({ gains }) => what === "all" || !gains);
+  for (const move of chosen) {
     const one = settleOne(kernel, next, move, byRuntime, now);
     next = one.ledger;
     logs.push(...one.logs);

@@ -114,7 +114,8 @@ function inKernel({ ledger }: Node, assignment: Assignment, reading: Reading): F
     };
   }
   const next = seen(ledger, id, reading.cpus);
-  if (confirmed(assignment) === undefined || next === ledger) return { ledger: next };
+  const same = next === ledger || ledger.runsOn(assignment).equals(reading.cpus);
+  if (confirmed(assignment) === undefined || same) return { ledger: next };
   return { ledger: next, cause: driftOf(ledger, assignment, reading.cpus), drifted: true };
 }
 

@@ -7,7 +7,7 @@ import { type Assignment, confirmed } from "../ledger/assignment.ts";
 import { changeOf, presently } from "../ledger/changes.ts";
 import { describe } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { refreshed, running, seen, settle, unseen } from "../ledger/progress.ts";
+import { refreshed, running, seen, seenAtStart, settle, unseen } from "../ledger/progress.ts";
 import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
 import { quiet, refused } from "./containers.ts";
@@ -95,7 +95,7 @@ function writtenAndVerified(node: Node, kernel: Cpusets, assignment: Assignment)
   const cleared = node.settling && !assignment.grant.isEmpty
     ? settleNow(kernel, node.ledger, node.now, "losses").ledger
     : node.ledger;
-  const found = seen(cleared, container.id, reading.cpus);
+  const found = seenAtStart(cleared, container.id, reading.cpus);
   const holder = intruderOn(found, assignment);
   if (holder !== undefined) {
     const why = `its CPUs ${assignment.grant} are still held by ${describe(holder.container)}`;
@@ -105,10 +105,10 @@ function writtenAndVerified(node: Node, kernel: Cpusets, assignment: Assignment)
   const cpus = presently(found, own);
   if (cpus.isEmpty) return quiet(withLedger(node, found));
   const result = kernel.write([{ container, cpus }], WRITE_DEADLINE);
-  if (result.kind === "done") return quiet(withLedger(node, seen(found, container.id, cpus)));
+  if (result.kind === "done") return quiet(withLedger(node, seenAtStart(found, container.id, cpus)));
   const after = kernel.read(container);
   const now = after.kind === "values" ? after.cpus : reading.cpus;
-  const ledger = seen(found, container.id, now);
+  const ledger = seenAtStart(found, container.id, now);
   return isHarmless(ledger, own, now)
     ? {
       ...quiet(withLedger(node, ledger)),

@@ -82,15 +82,15 @@ function holderOf(cpus: CpuSet): Assignment {
 }
 
 /**
- * Those that aren't among the living are released: at once if their ends may never be told, else when they have been
- * missing twice, since what is being created in this moment isn't listed yet.
+ * Those that aren't among the living are released when they have been missing twice, since what is being created in
+ * this moment isn't counted yet.
  */
 export function forgetEnded(node: Node, living: ReadonlySet<string>): Adopted {
   const { untold: before, audit } = node;
   const gone = node.ledger.assignments.values().filter(({ starting, container: { id, sandboxId } }) =>
     !living.has(id) && (before.has(id) || (starting === undefined && sandboxId !== ""))
   ).map(({ container }) => container.id);
-  const ended = gone.filter((id) => before.has(id) || audit.missing.has(id));
+  const ended = gone.filter((id) => audit.missing.has(id));
   const { ledger, logs } = released(node, (before) => ended.reduce(release, before), ended);
   const untold = new Set([...before].filter((id) => ledger.assignments.has(id)));
   const missing = new Set(gone.filter((id) => ledger.assignments.has(id)));

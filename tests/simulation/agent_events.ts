@@ -4,7 +4,10 @@ import { adoptable, counted, scanned } from "./cri.ts";
 import type { AgentEvent } from "./events.ts";
 import type { Cause } from "./excuses.ts";
 import type { Instance, Sequence } from "./instance.ts";
+import { KNOWN } from "./known.ts";
 import { hasCgroup, isAlive } from "./records.ts";
+import { isRight } from "./right.ts";
+import { wakeNext } from "./time.ts";
 import type { World } from "./world.ts";
 
 /** Lets it happen to the agents. */
@@ -40,12 +43,18 @@ export function playAgentEvent(world: World, event: AgentEvent): void {
       return;
     case "listed":
       return listed(world);
-    case "counted":
+    case "count":
       if (owner !== undefined && owner.countsAsked > 0) {
         owner.countsAsked--;
-        owner.feed({ kind: "counted", living: counted(runtime) });
+        owner.countsTaken.push(counted(runtime));
       }
       return;
+    case "counted": {
+      const living = owner?.countsTaken.shift();
+      return living && owner?.feed({ kind: "counted", living });
+    }
+    case "wake":
+      return void wakeNext(world);
     case "scanned":
       return lookedAround(world);
     case "ground":
@@ -112,8 +121,15 @@ function listed(world: World): void {
   owner.feed({ kind: "listed", listing });
   if (owner.agent.node.phase !== "serving" || owner.agent.node.ledger === before) return;
   owner.blind = false;
+  if (KNOWN.countFromBeforeTheList) owner.countsTaken.length = 0;
   heard();
   adopted(world);
+  for (const { container: { id }, kernel } of owner.agent.node.ledger.assignments.values()) {
+    if (before.assignments.has(id)) continue;
+    world.windows.open(id, "unwatched");
+    // The list is old: it may run by now, which nobody will tell any more.
+    if (kernel === "at-start") world.windows.open(id, "missed");
+  }
 }
 
 /** Without a reply to carry it, what differs is only asked of the CRI, one after the other. */
@@ -123,7 +139,7 @@ function adopted(world: World, cause: Cause = "adopted"): void {
     if (!isAlive(container)) continue;
     const placed = inCharge?.placed.get(id);
     if (placed === undefined) world.excuses.give(id, "missed");
-    else if (!world.isRight(container, placed.wanted)) world.excuses.give(id, cause);
+    else if (!isRight(world, container, placed.wanted)) world.excuses.give(id, cause);
   }
 }
 
@@ -162,6 +178,7 @@ function forget(world: World, changes: readonly Change[]): void {
 }
 
 function ground(world: World): void {
+  for (const id of world.runtime.containers.keys()) world.windows.open(id, "kept");
   const { now, topology } = world;
   for (const each of world.instances) {
     if (each.dead || each.agent.node.topology.online.equals(topology.online)) continue;

@@ -27,6 +27,7 @@ export const WEIGHTS: Readonly<Record<Kind, number>> = {
   removePod: 2,
   update: 3,
   applied: 6,
+  updated: 6,
   fault: 0.4,
   cut: 0.25,
   drop: 0.3,
@@ -38,12 +39,23 @@ export const WEIGHTS: Readonly<Record<Kind, number>> = {
   promote: 0.2,
   list: 2,
   listed: 3,
-  counted: 6,
+  count: 4,
+  counted: 4,
   scanned: 8,
   apply: 8,
   tick: 3,
+  wake: 10,
   tamper: 0.15,
   hotplug: 0.15,
+  hold: 0.3,
+  release: 2,
+  hide: 0.15,
+  show: 2,
+  late: 0.15,
+  keeps: 0.15,
+  overwrite: 0.15,
+  treeGone: 0.05,
+  treeBack: 2,
   ground: 5,
   quiet: 0.3,
 };
@@ -104,8 +116,12 @@ function drawKind(random: Random, world: World, kind: Kind, serial: number): Sim
       return owner && owner.listsAsked > 0 ? { kind } : undefined;
     case "listed":
       return owner && owner.listsTaken.length > 0 ? { kind } : undefined;
-    case "counted":
+    case "count":
       return owner && owner.countsAsked > 0 ? { kind } : undefined;
+    case "counted":
+      return owner && owner.countsTaken.length > 0 ? { kind } : undefined;
+    case "wake":
+      return world.instances.some(({ nextWake }) => nextWake !== undefined) ? { kind } : undefined;
     case "scanned":
       return owner && owner.scansAsked > 0 ? { kind } : undefined;
     case "apply": {
@@ -114,12 +130,25 @@ function drawKind(random: Random, world: World, kind: Kind, serial: number): Sim
     }
     case "tick":
       return { kind, ms: random.oneOf(100, 500, 500, 1000, 3000, 11_000) };
-    case "tamper": {
+    case "tamper":
+    case "hold": {
       const found = drawContainer(random, world, hasCgroup);
       return found && { kind, id: found.id, cpus: drawCpus(random, kernel.possible) };
     }
     case "hotplug":
       return drawHotplug(random, world);
+    case "hide":
+    case "show":
+    case "late":
+    case "keeps":
+    case "overwrite":
+    case "treeGone":
+    case "treeBack":
+      return drawTreeFault(random, world, kind);
+    case "release": {
+      const found = drawContainer(random, world, ({ id }) => !kernel.held(id).isEmpty);
+      return found && { kind, id: found.id };
+    }
     default: {
       const found = drawContainer(random, world, CANDIDATES[kind]);
       return found && { kind, id: found.id };
@@ -141,7 +170,38 @@ const CANDIDATES: Readonly<Record<ContainerKind, (container: Container) => boole
   stop: isListed,
   remove: ({ life, failed }) => life === "exited" && !failed,
   applied: ({ agreed }) => agreed.length > 0,
+  updated: ({ untold }) => untold > 0,
+  release: hasCgroup,
+  hide: hasCgroup,
+  show: hasCgroup,
 };
+
+/** What only an agent notices that looks into the tree. */
+function drawTreeFault(
+  random: Random,
+  world: World,
+  kind: "hide" | "show" | "late" | "keeps" | "overwrite" | "treeGone" | "treeBack",
+): SimEvent | undefined {
+  const { tree, kernel, scenario } = world;
+  if (scenario.mode === "blind") return undefined;
+  switch (kind) {
+    case "hide":
+    case "show": {
+      const found = drawContainer(random, world, hasCgroup);
+      return found && tree.unreadable.has(found.id) === (kind === "show")
+        ? { kind, id: found.id }
+        : undefined;
+    }
+    case "late":
+      return { kind, after: random.between(1, 3) };
+    case "overwrite":
+      return { kind, cpus: drawCpus(random, kernel.possible) };
+    case "keeps":
+      return { kind };
+    default:
+      return tree.isGone === (kind === "treeBack") ? { kind } : undefined;
+  }
+}
 
 function drawContainer(
   random: Random,

@@ -36,7 +36,14 @@ export type ContainerKind =
   | "stop"
   | "remove"
   /** The oldest update that the plugins have agreed to is applied. */
-  | "applied";
+  | "applied"
+  /** PostUpdateContainer: they are told that one was. */
+  | "updated"
+  /** What holds CPUs below its cgroup lets them go. */
+  | "release"
+  /** The agent can't read its cgroup for a while; it can again. */
+  | "hide"
+  | "show";
 
 export interface ContainerEvent {
   readonly kind: ContainerKind;
@@ -58,13 +65,32 @@ export type AgentEvent =
   | { readonly kind: "restartRuntime" }
   /** The node's owner ends, and who stood by takes over. */
   | { readonly kind: "promote" }
-  /** The CRI takes its list; the list is handed to the agent; its other questions are answered. */
-  | { readonly kind: "list" | "listed" | "counted" | "scanned" }
+  /** The CRI takes its list; the list is handed to the agent; the same for who lives; its other question is answered. */
+  | { readonly kind: "list" | "listed" | "count" | "counted" | "scanned" }
+  /** The next tick that an agent has asked for. */
+  | { readonly kind: "wake" }
   /** The agent's host notices which CPUs there are now. */
   | { readonly kind: "ground" };
 
+/** What happens in the cgroup tree without anybody's asking. */
+export type TreeEvent =
+  /** Somebody writes a container's cpuset. */
+  | { readonly kind: "tamper"; readonly id: string; readonly cpus: string }
+  /** Something below a container's cgroup holds these CPUs, as far as it has them. */
+  | { readonly kind: "hold"; readonly id: string; readonly cpus: string }
+  | { readonly kind: "hotplug"; readonly cpu: number; readonly on: boolean }
+  /** The next plan of the agent's finds no more time after so many containers. */
+  | { readonly kind: "late"; readonly after: number }
+  /** The next container that would be put back keeps what was written. */
+  | { readonly kind: "keeps" }
+  /** Right after the next write somebody else writes the same cgroup. */
+  | { readonly kind: "overwrite"; readonly cpus: string }
+  /** The agent can't read the whole tree for a while; it can again. */
+  | { readonly kind: "treeGone" | "treeBack" };
+
 export type SimEvent =
   | AgentEvent
+  | TreeEvent
   | { readonly kind: "pod"; readonly pod: number; readonly spec: PodSpec }
   | { readonly kind: "create"; readonly pod: number; readonly slot: number; readonly id: string }
   | ContainerEvent
@@ -76,9 +102,6 @@ export type SimEvent =
   /** The next container of an `apply`: the CRI is asked for the update, or can't be reached. */
   | { readonly kind: "apply"; readonly sequence: number; readonly reachable: boolean }
   | { readonly kind: "tick"; readonly ms: number }
-  /** Somebody writes a container's cpuset in the cgroup tree. */
-  | { readonly kind: "tamper"; readonly id: string; readonly cpus: string }
-  | { readonly kind: "hotplug"; readonly cpu: number; readonly on: boolean }
   /** Nothing goes wrong any more until all that is under way has come to its end. */
   | { readonly kind: "quiet" };
 

@@ -26,6 +26,8 @@ export const CAUSES = {
   adopted: "ends",
   /** The CRI couldn't be reached, or refused. */
   "apply failed": "ends",
+  /** It has started while its cgroup couldn't be read, so only the runtime could be told. */
+  unseen: "ends",
   /** CPUs went or came, and no agent has been told yet. */
   hotplug: "ends",
 } as const;

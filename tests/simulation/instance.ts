@@ -22,6 +22,9 @@ export type Answer =
   | { readonly kind: "refusal"; readonly message: string }
   | undefined;
 
+/** The call is taken in, and its answer waits for something. */
+export type Later = "later";
+
 /** Where a connection is to break: inside a call or inside its answer. */
 export interface Cut {
   readonly side: "call" | "answer";
@@ -46,10 +49,16 @@ export interface Ears {
   wanted(changes: readonly Change[]): void;
   /** The agent has closed the connection by itself. */
   closed(): void;
+  /** A call has come in whole, and neither is there an answer nor will there be one. */
+  unanswered(method: string): void;
+  /** An input was taken in. */
+  stepped(by: Instance, before: Agent): void;
 }
 
 /** More than an agent ever has under way; what is beyond is dropped, as with a CRI that can't be reached. */
 const MAX_SEQUENCES = 64;
+/** As many ticks as a driver has under way besides the regular ones. */
+const MAX_WAKES = 64;
 /** The longest piece in which bytes arrive; a message has some hundreds. */
 const MAX_PIECE = 400;
 
@@ -70,7 +79,10 @@ export class Instance {
   listsAsked = 0;
   readonly listsTaken: Listing[] = [];
   countsAsked = 0;
+  readonly countsTaken: ReadonlySet<string>[] = [];
   scansAsked = 0;
+  /** When ticks were asked for. */
+  #wakes: number[] = [];
   readonly sequences: Sequence[] = [];
   cut: Cut | undefined;
   #end: Session | undefined;
@@ -106,13 +118,25 @@ export class Instance {
     const config = new TextEncoder().encode(text);
     const payload = Uint8Array.of(...(config.length ? [0x0a, config.length, ...config] : []), 0x12, 1, 99);
     const answer = this.call("Configure", payload, now);
-    if (answer === undefined) return;
+    if (answer === undefined || answer === "later") return;
     if (answer.kind === "refusal") throw new Error(`Configure was refused on NRI ${nri}: ${answer.message}`);
     this.events = fromBinary(ConfigureResponseSchema, answer.payload).events;
   }
 
-  /** One call of the runtime, to its end. */
-  call(method: string, payload: Uint8Array, now: number): Answer {
+  /** When the next tick is due that was asked for. */
+  get nextWake(): number | undefined {
+    return this.#wakes.length === 0 ? undefined : Math.min(...this.#wakes);
+  }
+
+  /** The next tick that was asked for, or a regular one. */
+  tick(now: number): void {
+    const next = this.nextWake;
+    if (next !== undefined && next <= now) this.#wakes.splice(this.#wakes.indexOf(next), 1);
+    this.feed({ kind: "tick", now });
+  }
+
+  /** One call of the runtime, to its end; or what the agent puts off. */
+  call(method: string, payload: Uint8Array, now: number): Answer | Later {
     const end = this.#end;
     if (end === undefined) return undefined;
     const { bytes } = end.call(PLUGIN_SERVICE, method, payload);
@@ -124,12 +148,20 @@ export class Instance {
       return undefined;
     }
     this.#deliver(bytes, now);
-    const answer = this.#outbox.splice(0);
     if (cut?.side === "answer") {
       this.lose();
       return undefined;
     }
-    const event = this.connected ? this.#hear(answer) : undefined;
+    const answer = this.heard();
+    if (answer === undefined && this.connected) this.ears.unanswered(method);
+    return answer;
+  }
+
+  /** The answer to the call that is under way, if there is one by now. */
+  heard(): Answer | Later {
+    const bytes = this.#outbox.splice(0);
+    if (bytes.length === 0 && this.agent.link?.deferred !== undefined && this.connected) return "later";
+    const event = this.connected ? this.#hear(bytes) : undefined;
     if (event?.kind !== "answered") return undefined;
     return event.status.code === 0
       ? { kind: "answer", payload: event.payload }
@@ -152,21 +184,23 @@ export class Instance {
     this.#end = undefined;
     this.joined = this.synced = false;
     this.dead = true;
-    this.sequences.length = 0;
+    this.sequences.length = this.#wakes.length = 0;
     this.#askNothing();
   }
 
   /** Answers to questions of an earlier connection are of no use to a later one. */
   #askNothing(): void {
-    this.listsTaken.length = 0;
+    this.listsTaken.length = this.countsTaken.length = 0;
     this.listsAsked = this.countsAsked = this.scansAsked = 0;
   }
 
   feed(input: Input): void {
     try {
-      const { agent, outputs } = this.step(this.agent, input);
+      const before = this.agent;
+      const { agent, outputs } = this.step(before, input);
       this.agent = agent;
-      for (const output of outputs) this.#act(output);
+      this.ears.stepped(this, before);
+      for (const output of outputs) this.#act(output, this.agent.node.now);
     } catch (error) {
       this.ears.thrown(error);
     }
@@ -176,7 +210,7 @@ export class Instance {
     this.lose();
   }
 
-  #act(output: Output): void {
+  #act(output: Output, now: number): void {
     switch (output.kind) {
       case "send":
         this.#outbox.push(output.bytes);
@@ -189,7 +223,8 @@ export class Instance {
         this.listsAsked++;
         return;
       case "count":
-        this.countsAsked++;
+        // One at a time.
+        if (this.countsAsked + this.countsTaken.length === 0) this.countsAsked++;
         return;
       case "scan":
         this.scansAsked++;
@@ -202,7 +237,7 @@ export class Instance {
         }
         return;
       case "wake":
-        // Ticks come often enough by themselves.
+        if (this.#wakes.length < MAX_WAKES) this.#wakes.push(now + output.after);
         return;
       case "close":
         this.#closing = true;

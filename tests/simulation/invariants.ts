@@ -9,11 +9,13 @@ import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Change } from "../../src/ledger/changes.ts";
 import { type Expected, expectedOf } from "./claim_oracle.ts";
 import { setOf } from "./cpus.ts";
+import { KNOWN } from "./known.ts";
 import type { Instance } from "./instance.ts";
 import type { Resources } from "./pods.ts";
 import { surelyFits } from "./placeable.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
 import type { Wanted } from "./reply.ts";
+import { isInKernelAlone, isRecordKnown } from "./right.ts";
 import type { Placed, View } from "./view.ts";
 import type { World } from "./world.ts";
 
@@ -81,17 +83,18 @@ export function nobodyIsEmpty({ inCharge }: World): string | undefined {
 export function beliefIsRight(world: World): string | undefined {
   const { inCharge, runtime, excuses } = world;
   if (world.groundIsOld) return undefined;
-  for (const { id, record, starting } of inCharge?.placed.values() ?? []) {
+  for (const placed of inCharge?.placed.values() ?? []) {
+    const { id, record, starting } = placed;
+    // It is of no account where the set is in the kernel alone.
+    if (isInKernelAlone(placed)) continue;
     const container = runtime.containers.get(id);
     if (container === undefined || starting || container.shaky || excuses.has(id) || world.isPending(id)) {
       continue;
     }
     if (!isAlive(container) || container.life === "asked") continue;
-    const { cpus } = container.record;
-    const really = cpus === undefined ? undefined : setOf(cpus);
-    // CPUs that are gone may be left out: a host that has seen cgroup v1 strike them does.
-    if (!world.means(record).equals(world.means(really))) {
-      return `${id}: ${record ?? "none"}, really ${cpus ?? "none"}`;
+    if (isRecordKnown(world, placed, container)) world.offRecord.delete(id);
+    else if (!world.offRecord.has(id)) {
+      return `${id}: ${record ?? "none"}, really ${container.record.cpus ?? "none"}`;
     }
   }
   return undefined;
@@ -100,10 +103,13 @@ export function beliefIsRight(world: World): string | undefined {
 export function recordsKeepOff(world: World): string | undefined {
   const { inCharge, runtime, excuses } = world;
   if (inCharge === undefined || inCharge.claimed.isEmpty || world.groundIsOld) return undefined;
-  return someone(inCharge, ({ id, grant, wanted }) => {
+  return someone(inCharge, (placed) => {
+    const { id, grant, wanted } = placed;
     const container = runtime.containers.get(id);
     if (
-      wanted.isEmpty || container?.life !== "running" || !grant.isEmpty || excuses.has(id) ||
+      isInKernelAlone(placed) || world.offRecord.has(id) || wanted.isEmpty || container?.life !== "running" ||
+      !grant.isEmpty ||
+      excuses.has(id) ||
       container.agreed.length > 0
     ) {
       return false;
@@ -117,7 +123,7 @@ export function recordsKeepOff(world: World): string | undefined {
 /** Of the kernel's own sets, of all that run: what the agent thinks doesn't count, but for who got a grant. */
 export function kernelIsDisjoint(world: World): string | undefined {
   const { inCharge, runtime, excuses, kernel } = world;
-  if (world.groundIsOld) return undefined;
+  if (world.groundIsOld || world.scenario.mode === "kernel") return undefined;
   for (const { id, claim, grant } of inCharge?.placed.values() ?? []) {
     if (claim.kind !== "exclusive" || grant.isEmpty || excuses.has(id)) continue;
     if (runtime.containers.get(id)?.life !== "running") continue;
@@ -204,6 +210,7 @@ export function answerProblem(
 function isSoAlready(world: World, id: string, cpus: string, subject: Container | undefined): boolean {
   const container = world.runtime.containers.get(id);
   if (container === undefined || container === subject || world.excuses.has(id)) return false;
+  if (KNOWN.toldAgainWhenGivenUp && world.givenUp.has(id)) return false;
   return container.posted && !container.shaky && container.life === "running" &&
     container.record.cpus === cpus && container.agreed.length === 0;
 }
@@ -225,10 +232,16 @@ function grantProblem(world: World, subject: Container, own: Resources): string 
       if (given?.size !== expected.count) return `${named} instead of ${expected.count} CPUs`;
       return given.intersects(expected.forbidden) ? `${named}, of which its pod forbids some` : undefined;
     case "shared":
+      if (getsItsSetAtStart(world)) return given && `${named}, which only its start should`;
       return (given ?? world.kernel.usable).intersects(world.inCharge.claimed)
         ? `${named}, of which some are claimed`
         : undefined;
   }
+}
+
+/** A shared container has no set in its record. systemd would take the controller away from it in cgroup v2. */
+function getsItsSetAtStart({ scenario: { mode, driver, cgroups } }: World): boolean {
+  return mode === "kernel" && !(driver === "systemd" && cgroups === 2);
 }
 
 /** What is wrong with what the agent wants of the CRI. */
@@ -242,6 +255,19 @@ export function askedProblem(world: World, changes: readonly Change[]): string |
     seen.add(id);
   }
   return undefined;
+}
+
+/**
+ * CPUs on which somebody is who can't be made to leave them; who can't be made to leave what it has to leave now gives
+ * up nothing else either.
+ */
+function contested({ inCharge, kernel, runtime }: World): CpuSet {
+  return CpuSet.unionOf([...runtime.containers.keys()].map((id) => {
+    const placed = inCharge?.placed.get(id);
+    const [held, runs] = [kernel.held(id), kernel.effective(id) ?? CpuSet.empty];
+    if (placed === undefined) return held;
+    return placed.stuck || !held.isSubsetOf(placed.wanted) ? runs : held;
+  }));
 }
 
 /** What is wrong with a refusal: it has to name the container, and what surely fits may not be refused. */
@@ -259,7 +285,12 @@ export function refusalProblem(world: World, container: Container, message: stri
   const freed = CpuSet.unionOf(
     before.filter(({ claim }) => claim.kind === "exclusive").map(({ grant }) => grant),
   );
-  return surelyFits(expectation(container, settings), inCharge, scenario, freed)
+  if (world.isDisturbed) return undefined;
+  const expected = expectation(container, settings);
+  if (KNOWN.triesEndTooSoon && expected.kind === "exclusive" && message.includes("can't be changed")) {
+    return undefined;
+  }
+  return surelyFits(expected, inCharge, scenario, freed, contested(world))
     ? `${container.id} is refused, although it fits: ${message}`
     : undefined;
 }

@@ -135,6 +135,9 @@ const PLACED: Placed = {
   grant: setOf("1"),
   wanted: setOf("1"),
   record: setOf("1"),
+  sent: undefined,
+  kernel: undefined,
+  stuck: false,
   starting: false,
   degraded: undefined,
 };
@@ -150,6 +153,7 @@ function books(...placed: readonly Partial<Placed>[]): World {
     online: setOf("0-3"),
     pool: setOf("0"),
     claimed: setOf("1-3"),
+    stuck: false,
     kept: { early: 0, parts: 0, untold: 0 },
   };
   return Object.create(stage.world, { inCharge: { value: view } });

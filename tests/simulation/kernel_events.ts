@@ -1,17 +1,56 @@
-/** What happens in the kernel without anybody's asking the agent. */
+/** What happens in the cgroup tree without anybody's asking the agent. */
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { setOf } from "./cpus.ts";
+import type { ContainerKind, TreeEvent } from "./events.ts";
 import { hasCgroup, isAlive } from "./records.ts";
 import type { World } from "./world.ts";
 
-/** Somebody writes a container's set. The agent doesn't read the kernel yet, so its repair isn't demanded. */
-export function tamper({ runtime, kernel, excuses }: World, id: string, cpus: CpuSet): void {
+export function playTreeEvent(world: World, event: TreeEvent): void {
+  const { tree, kernel, scenario } = world;
+  switch (event.kind) {
+    case "tamper":
+      return tamper(world, event.id, setOf(event.cpus));
+    case "hold":
+      return kernel.hold(event.id, setOf(event.cpus));
+    case "hotplug":
+      return hotplug(world, event.cpu, event.on);
+    default:
+      if (scenario.mode === "blind") return;
+  }
+  switch (event.kind) {
+    case "late":
+      tree.lateAfter = event.after;
+      return;
+    case "keeps":
+      tree.keepsNext = true;
+      return;
+    case "overwrite":
+      tree.overwrittenWith = setOf(event.cpus);
+      return;
+    case "treeGone":
+    case "treeBack":
+      tree.isGone = event.kind === "treeGone";
+  }
+}
+
+/** What a container's own cgroup lets be seen, and holds. */
+export function playCgroupEvent({ tree, kernel, scenario }: World, kind: ContainerKind, id: string): void {
+  if (kind === "release") kernel.hold(id, setOf(""));
+  else if (kind === "show") tree.unreadable.delete(id);
+  else if (kind === "hide" && scenario.mode !== "blind") tree.unreadable.add(id);
+}
+
+/** Somebody writes a container's set. */
+function tamper({ runtime, kernel, excuses, windows }: World, id: string, cpus: CpuSet): void {
   const container = runtime.containers.get(id);
   if (container === undefined || !hasCgroup(container) || cpus.isEmpty) return;
-  if (kernel.write(id, cpus) === undefined) excuses.give(id, "tampered");
+  if (kernel.write(id, cpus) !== undefined) return;
+  windows.open(id, "tampered");
+  excuses.give(id, "tampered");
 }
 
 /** A CPU goes or comes back; the agent's host notices later. */
-export function hotplug({ runtime, kernel, excuses }: World, cpu: number, on: boolean): void {
+function hotplug({ runtime, kernel, excuses }: World, cpu: number, on: boolean): void {
   const before = kernel.usable;
   kernel.hotplug(cpu, on);
   if (before.equals(kernel.usable)) return;

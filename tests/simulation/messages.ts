@@ -58,7 +58,7 @@ export function containerMessage(container: Container, nri: Nri): NriContainer {
     name: spec.name,
     state: stateOf(life),
     createdAt: nri === "0.6" ? 0n : 1_700_000_000_000_000_000n + BigInt(made),
-    linux: { resources: resourcesMessage(record) },
+    linux: { resources: resourcesMessage(record), cgroupsPath: container.cgroup },
   });
 }
 

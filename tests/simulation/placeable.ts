@@ -7,26 +7,29 @@ import type { View } from "./view.ts";
 
 /**
  * Whether a claim could be served for certain, by the simplest count there is; false also where that takes a closer
- * look (moves, placements that want whole cores). `freed`: what its predecessor holds.
+ * look (moves, placements that want whole cores). `freed`: what its predecessor holds; `contested`: CPUs that somebody
+ * can't be made to leave.
  */
 export function surelyFits(
   expected: Expected | Claim,
   view: View,
   { systemReserved, strictReserved, minShared }: Scenario,
   freed = CpuSet.empty,
+  contested = CpuSet.empty,
 ): boolean {
   const reserved = setOf(systemReserved);
   const claimed = view.claimed.difference(freed);
   const pool = view.online.difference(claimed).difference(strictReserved ? reserved : CpuSet.empty);
   switch (expected.kind) {
     case "exclusive": {
-      const free = pool.difference(reserved).difference(expected.forbidden).size;
+      const free = pool.difference(reserved).difference(expected.forbidden).difference(contested).size;
       const easy = expected.placement === "packed" || expected.placement === "spread";
       return easy && expected.count <= Math.min(free, pool.size - minShared);
     }
     case "pinned": {
       const pinned = [...view.placed.values()].filter(({ claim }) => claim.kind === "pinned");
       const owned = claimed.difference(CpuSet.unionOf(pinned.map(({ grant }) => grant)));
+      if (expected.cpus.intersects(contested)) return false;
       const left = pool.difference(expected.cpus).size;
       return !owned.intersects(expected.cpus) && expected.cpus.isSubsetOf(view.online) && left >= minShared;
     }

@@ -1,7 +1,7 @@
 /** Failures as files: one JSON value a line, the scenario first, then the events. Lines that begin with # are skipped. */
 import type { SimEvent } from "./events.ts";
 import { MACHINES } from "./machines.ts";
-import type { Scenario } from "./scenario.ts";
+import { BEFORE, type Scenario } from "./scenario.ts";
 import type { Failure, Play } from "./simulate.ts";
 
 export function textOf({ scenario, events, problem }: Failure): string {
@@ -16,7 +16,7 @@ export function playOf(text: string): Play {
   if (!isScenario(scenario)) throw new Error("the first line is no scenario of a known machine");
   const odd = events.find((event) => !isEvent(event));
   if (odd !== undefined) throw new Error(`not an event: ${JSON.stringify(odd)}`);
-  return { scenario, events: events as SimEvent[] };
+  return { scenario: { ...BEFORE, ...scenario }, events: events as SimEvent[] };
 }
 
 function isScenario(value: unknown): value is Scenario {

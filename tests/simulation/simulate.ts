@@ -4,7 +4,7 @@ import { draw } from "./draw.ts";
 import type { SimEvent } from "./events.ts";
 import type { Cause } from "./excuses.ts";
 import { Random } from "./random.ts";
-import { drawScenario, type Scenario } from "./scenario.ts";
+import { type Chosen, drawScenario, type Scenario } from "./scenario.ts";
 import { type Doubles, World } from "./world.ts";
 
 /** What has to be known to see a failure again. */
@@ -17,15 +17,13 @@ export interface Failure extends Play {
   readonly problem: string;
 }
 
-export interface Options {
+export interface Options extends Chosen {
   /** The first; the others follow. */
   readonly seed: number;
   /** In all. */
   readonly events: number;
   /** Of each node. */
   readonly perNode?: number;
-  /** By its name; else it is drawn. */
-  readonly machine?: string | undefined;
   readonly doubles?: Doubles;
 }
 
@@ -51,7 +49,7 @@ export function simulate(options: Options): Result {
   let played = 0;
   for (let nodes = 0;; nodes++) {
     if (played >= events) return { events: played, nodes, coverage, machines, excuses, seen };
-    const scenario = drawScenario(options.seed + nodes, options.machine);
+    const scenario = drawScenario(options.seed + nodes, options);
     const node = playDrawn(scenario, Math.min(perNode, events - played), coverage, options.doubles);
     played += node.events.length;
     add(machines, new Map([[scenario.machine, node.events.length]]));

@@ -2,7 +2,7 @@
 import type { Agent } from "../../src/agent.ts";
 import type { SimEvent } from "./events.ts";
 import { figures, type PodSpec } from "./pods.ts";
-import type { Scenario } from "./scenario.ts";
+import { BEFORE, type Scenario } from "./scenario.ts";
 import { type Doubles, World } from "./world.ts";
 
 export const FOUR: Scenario = {
@@ -17,6 +17,7 @@ export const FOUR: Scenario = {
   minShared: 1,
   growDelay: 0,
   dryRun: false,
+  ...BEFORE,
 };
 
 export const SHARED: PodSpec = {

@@ -39,10 +39,11 @@ export class Updates {
     else container.shaky = true;
   }
 
-  apply(container: Container, update: Resources): void {
+  apply(container: Container, update: Resources): Outcome {
     const outcome = this.#write(container, update, this.#nextEffect());
     container.shaky = !container.posted || (container.shaky && !(outcome === "done" && update.cpus));
     this.told(container, outcome, update);
+    return outcome;
   }
 
   /** Everything in the record is written, whatever was asked for; without a set in it the kernel's stays. */

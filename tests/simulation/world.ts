@@ -7,7 +7,7 @@
  *       │         ▼
  *       └────▶ Instance ──▶ step(agent, input)
  */
-import { newAgent, step } from "../../src/agent.ts";
+import { type Agent, newAgent, step } from "../../src/agent.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Topology } from "../../src/cpu/topology.ts";
 import type { Change } from "../../src/ledger/changes.ts";
@@ -15,23 +15,36 @@ import type { LogRecord } from "../../src/log_record.ts";
 import type { Settings } from "../../src/nri/node.ts";
 import { applyNext, playAgentEvent } from "./agent_events.ts";
 import type { Mangle, Watch } from "./conversation.ts";
-import { setOf } from "./cpus.ts";
 import type { ContainerEvent, SimEvent } from "./events.ts";
 import { Excuses } from "./excuses.ts";
 import { type Ears, Instance, type Step } from "./instance.ts";
+import { SimCpusets, TreeFaults, type TreeWatch } from "./cpusets.ts";
 import { answerProblem, askedProblem, LASTING, refusalProblem } from "./invariants.ts";
 import { Kernel } from "./kernel.ts";
-import { hotplug, tamper } from "./kernel_events.ts";
+import { playCgroupEvent, playTreeEvent } from "./kernel_events.ts";
+import {
+  KERNEL_LASTING,
+  noteGivenUp,
+  orderProblem,
+  type Overlap,
+  overlapsOf,
+  startProblem,
+  unchangedSince,
+} from "./invariants_kernel.ts";
+import { KNOWN } from "./known.ts";
 import { machineWithout } from "./machines.ts";
 import type { Resources } from "./pods.ts";
 import { quieten } from "./quiet.ts";
 import { Random } from "./random.ts";
-import { type Container, hasCgroup, isAlive } from "./records.ts";
+import type { Container } from "./records.ts";
 import type { Wanted } from "./reply.ts";
+import { endExcuses } from "./right.ts";
 import { Runtime } from "./runtime.ts";
 import { type Scenario, settingsOf } from "./scenario.ts";
+import { passTime, tickAll } from "./time.ts";
 import type { Outcome } from "./updates.ts";
 import { type View, viewOf } from "./view.ts";
+import { endWindows, openReadAgain, Windows } from "./windows.ts";
 
 /** What a test may put in the place of the real thing, to see the simulation notice. */
 export interface Doubles {
@@ -39,11 +52,25 @@ export interface Doubles {
   readonly mangle?: Mangle;
 }
 
-export class World implements Watch, Ears {
+/** Calls in whose answers something is promised; ends only give back. */
+const PROMISING: readonly string[] = ["CreateContainer", "UpdateContainer"];
+
+export class World implements Watch, Ears, TreeWatch {
   readonly settings: Settings;
   readonly kernel: Kernel;
+  readonly tree = new TreeFaults();
   readonly runtime: Runtime;
   readonly excuses = new Excuses();
+  readonly windows = new Windows();
+  /** Containers that the agent was told it can't have in the kernel. */
+  readonly givenUp = new Set<string>();
+  /** Containers whose records the agent doesn't know, and needn't as long as their sets are in the kernel alone. */
+  readonly offRecord = new Set<string>();
+  readonly #cpusets: SimCpusets;
+  /** Who was on whose CPUs in the course of the agent's plans, since its last step. */
+  #overlaps: Overlap[] = [];
+  /** Whose sets the agent has written since its last step. */
+  #written: string[] = [];
   now = 1000;
   instances: Instance[] = [];
   /** Figures: `played` counts the events of going quiet too, `settled` the containers that ran when it was. */
@@ -51,6 +78,10 @@ export class World implements Watch, Ears {
   #problem: string | undefined;
   /** The last that the owner was asked in the event under way could carry updates in its answer. */
   hasAnswered = false;
+  /** The owner's books before the call under way. */
+  #before: View | undefined;
+  /** In the call under way something went wrong once, which wouldn't if it were tried again. */
+  isDisturbed = false;
   /** The event under way. */
   #event: SimEvent = { kind: "tick", ms: 0 };
   readonly #chance: Random;
@@ -58,9 +89,11 @@ export class World implements Watch, Ears {
   constructor(readonly scenario: Scenario, private readonly doubles: Doubles = {}) {
     this.settings = settingsOf(scenario);
     this.kernel = new Kernel(scenario.cgroups, machineWithout(scenario.machine, CpuSet.empty).online);
+    this.#cpusets = new SimCpusets(this.kernel, this.tree, this);
     this.runtime = new Runtime(
       scenario.nri,
       scenario.way === "launched" && scenario.nri === "0.6",
+      scenario.driver,
       this.kernel,
       this,
       doubles.mangle,
@@ -101,13 +134,16 @@ export class World implements Watch, Ears {
     this.#event = event;
     this.runtime.talk.now = this.now;
     this.#happen(event);
+    this.runtime.talk.look();
     if (this.scenario.way === "launched") this.#bury();
-    this.#endExcuses();
+    endWindows(this);
+    endExcuses(this);
     return this.#problem ?? this.#lastingProblem();
   }
 
   #lastingProblem(): string | undefined {
-    for (const [sentence, check] of LASTING) {
+    const checks = this.scenario.mode === "kernel" ? [...LASTING, ...KERNEL_LASTING] : LASTING;
+    for (const [sentence, check] of checks) {
       const problem = check(this);
       if (problem !== undefined) return `${sentence}: ${problem}`;
     }
@@ -141,14 +177,17 @@ export class World implements Watch, Ears {
       case "apply":
         return applyNext(this, event.sequence, event.reachable);
       case "tick":
-        this.now += event.ms;
-        runtime.talk.now = this.now;
-        for (const each of this.instances) if (!each.dead) each.feed({ kind: "tick", now: this.now });
-        return;
+        passTime(this, event.ms);
+        return tickAll(this);
       case "tamper":
-        return tamper(this, event.id, setOf(event.cpus));
+      case "hold":
       case "hotplug":
-        return hotplug(this, event.cpu, event.on);
+      case "late":
+      case "keeps":
+      case "overwrite":
+      case "treeGone":
+      case "treeBack":
+        return playTreeEvent(this, event);
       case "quiet":
         return this.report(quieten(this));
       default:
@@ -160,8 +199,20 @@ export class World implements Watch, Ears {
     const { runtime } = this;
     const container = runtime.containers.get(id);
     if (container === undefined) return;
-    if (kind === "runc" || kind === "runcFails") runtime.runc(container, kind === "runcFails");
-    else runtime[kind](container);
+    switch (kind) {
+      case "runc":
+      case "runcFails":
+        return runtime.runc(container, kind === "runcFails");
+      case "release":
+      case "hide":
+      case "show":
+        return playCgroupEvent(this, kind, id);
+      case "updated":
+        runtime.updated(container);
+        return this.inCharge && this.windows.told(id);
+      default:
+        return runtime[kind](container);
+    }
   }
 
   /** New agents, as after the host's or the runtime's start. */
@@ -175,7 +226,8 @@ export class World implements Watch, Ears {
 
   #instance(index: string, standby: boolean): Instance {
     const identity = { name: "weka-cpuset", index };
-    const agent = newAgent({ identity, topology: this.topology, standby, ...this.settings });
+    const cpusets = this.scenario.mode === "blind" ? undefined : this.#cpusets;
+    const agent = newAgent({ identity, topology: this.topology, standby, ...this.settings, cpusets });
     return new Instance(agent, this.settings, this.doubles.step ?? step, this, this.#chance);
   }
 
@@ -192,6 +244,7 @@ export class World implements Watch, Ears {
     others: readonly Wanted[],
   ): void {
     this.seen.calls++;
+    if (this.inCharge !== undefined && PROMISING.includes(method)) this.windows.promise(this, this.#before);
     this.hasAnswered ||= by === this.owner;
     this.seen.updates += others.length;
     this.report(answerProblem(this, by, method, subject, own, others));
@@ -207,7 +260,91 @@ export class World implements Watch, Ears {
       (placed?.wanted.toString() !== update.cpus || placed.record?.toString() !== update.cpus);
     if (outcome === "failed") this.excuses.give(id, "failed");
     else if (stale && this.#event.kind === "applied") this.excuses.give(id, "overtaken");
-    else if (outcome === "lost") this.excuses.give(id, container.life === "running" ? "lost" : "starting");
+    else if (outcome === "lost") {
+      const stays = KNOWN.toldBeforeItRuns && container.life === "cleared" && this.givenUp.has(id);
+      this.excuses.give(id, container.life === "running" || stays ? "lost" : "starting");
+    }
+    if (this.#event.kind === "applied" && outcome === "done") this.windows.open(id, "updated");
+  }
+
+  asking(by: Instance, method: string, subject: Container): (refusal: string | undefined) => void {
+    if (by !== this.owner || this.scenario.mode === "blind") return () => {};
+    this.isDisturbed = false;
+    this.#before = viewOf(by.agent);
+    const before = unchangedSince(this, subject);
+    return (refusal) => this.report(refusal === undefined ? undefined : before(method, refusal));
+  }
+
+  waits(ms: number): void {
+    passTime(this, ms);
+  }
+
+  ignored(method: string): void {
+    this.report(`${method} isn't answered`);
+  }
+
+  unanswered(method: string): void {
+    this.report(`${method} isn't answered`);
+  }
+
+  stepped(by: Instance, before: Agent): void {
+    const overlaps = this.#overlaps.splice(0);
+    const written = this.#written.splice(0);
+    if (KNOWN.deferredForgets && by.agent.link?.deferred) {
+      for (const id of written) {
+        this.windows.open(id, "tampered");
+        this.excuses.give(id, "tampered");
+      }
+    }
+    if (by !== this.owner || by.agent.node.ledger === before.node.ledger) return;
+    noteGivenUp(this);
+    openReadAgain(this, viewOf(before));
+    this.report(orderProblem(this, overlaps, viewOf(before)));
+  }
+
+  started(container: Container): void {
+    if (this.isHidden(container.id)) this.excuses.give(container.id, "unseen");
+    this.report(startProblem(this, container));
+  }
+
+  wrote(id: string, gained: CpuSet): void {
+    this.#written.push(id);
+    this.#overlaps.push(...overlapsOf(this, id, gained));
+  }
+
+  undone(kept: readonly string[], code: string): void {
+    this.#overlaps = [];
+    this.isDisturbed ||= code !== "EBUSY";
+    for (const id of kept) this.windows.open(id, "kept");
+  }
+
+  unverified(ids: readonly string[]): void {
+    for (const id of ids) this.givenUp.add(id);
+  }
+
+  /** What an agent that reads it sees; the empty set where there is nothing to read. */
+  inForce(id: string): CpuSet {
+    const cgroup = { path: id, parent: "", pid: 0 };
+    const reading = new SimCpusets(this.kernel, new TreeFaults(), this).read({
+      ...{ id, name: "", pod: "", namespace: "", podUid: "", sandboxId: "" },
+      cgroup,
+    });
+    return reading.kind === "values" ? reading.cpus : CpuSet.empty;
+  }
+
+  /** The agent has asked for a tick that is to come now. */
+  get isTickDue(): boolean {
+    return (this.owner?.nextWake ?? Infinity) <= this.now;
+  }
+
+  /** The agent can't read its cgroup now. */
+  isHidden(id: string): boolean {
+    return this.tree.isGone || this.tree.unreadable.has(id);
+  }
+
+  /** The agent compares what it knows with what there is, now and then. */
+  get isCompared(): boolean {
+    return this.scenario.mode === "kernel" && this.scenario.reconcileEvery > 0;
   }
 
   told(): void {
@@ -216,6 +353,7 @@ export class World implements Watch, Ears {
 
   missed({ id, pod }: Container, end: boolean): void {
     if (end) this.runtime.ghosts.set(id, pod);
+    this.windows.open(id, "missed");
     this.excuses.give(id, "gap");
   }
 
@@ -261,43 +399,13 @@ export class World implements Watch, Ears {
   isKnownlyOwed(id: string): boolean {
     const placed = this.inCharge?.placed.get(id);
     if (placed === undefined || (this.hasAnswered && !this.isPending(id))) return false;
-    return !this.means(placed.record).isSubsetOf(placed.wanted);
+    const { record, sent, wanted } = placed;
+    return !this.means(record).isSubsetOf(wanted) || sent?.isSubsetOf(wanted) === false;
   }
 
   /** It is to be put right by the CRI: then the agent's own answer to that says what the record will hold. */
   isPending(id: string): boolean {
     return this.owner?.sequences.some(({ left }) => left.some((change) => change.id === id)) === true ||
       (this.runtime.containers.get(id)?.agreed.length ?? 0) > 0;
-  }
-
-  /** Record and kernel are as they should be. */
-  isRight(container: Container, wanted: CpuSet): boolean {
-    const { cpus } = container.record;
-    return this.means(cpus === undefined ? undefined : setOf(cpus)).equals(wanted) &&
-      (!hasCgroup(container) || this.kernel.holds(container.id, container.record.cpus));
-  }
-
-  #endExcuses(): void {
-    if (this.excuses.none) return;
-    const { inCharge } = this;
-    for (const id of this.excuses.ids) {
-      const container = this.runtime.containers.get(id);
-      if (container === undefined || !isAlive(container)) {
-        this.excuses.end(id);
-        continue;
-      }
-      const placed = inCharge?.placed.get(id);
-      // It never hears of what it missed, so it may go on telling such a container what it has told it before.
-      if (this.excuses.cause(id) === "gap") continue;
-      if (placed === undefined || container.agreed.length > 0 || this.groundIsOld) continue;
-      // There is no CPU for it at all, and no set to say that with.
-      if (placed.wanted.isEmpty && !this.excuses.mayStay(id)) this.excuses.end(id);
-      // Of a record that names only offline CPUs it can't know what the kernel has put in its place.
-      const knows = placed.record?.intersects(this.topology.online) ?? true;
-      const believed = knows && this.means(placed.record).equals(placed.wanted);
-      if (believed && this.isRight(container, placed.wanted) && container.life === "running") {
-        this.excuses.end(id);
-      }
-    }
   }
 }

@@ -1,0 +1,202 @@
+/**
+ * What must hold where the agent writes the kernel itself: then nothing is left to hope, and what the runtime loses,
+ * fails or brings back is no excuse. What may differ for a moment, and what has to end that, is said in windows.ts.
+ */
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { KNOWN } from "./known.ts";
+import { type Container, hasStarted } from "./records.ts";
+import { type Placed, type View, viewOf } from "./view.ts";
+import type { World } from "./world.ts";
+
+type Check = (world: World) => string | undefined;
+
+export const KERNEL_LASTING: readonly (readonly [string, Check])[] = [
+  ["a CPU of a container with CPUs of its own is nobody else's in the kernel", kernelIsKept],
+  ["what the agent takes for the kernel's set is the kernel's set", kernelIsKnown],
+  ["the agent gives up the kernel for nobody whom it could have there", nobodyIsGivenUp],
+  ["once nobody waits, the kernel has what the ledger says", kernelIsSettled],
+];
+
+/** Two pinned containers may share CPUs. */
+function mayMeet(a: Placed | undefined, b: Placed | undefined): boolean {
+  return a?.claim.kind === "pinned" && b?.claim.kind === "pinned" && !a.grant.isEmpty && !b.grant.isEmpty;
+}
+
+/** Those that run, or may begin to at any moment, with where they do. */
+function started({ inCharge, runtime, kernel }: World): { placed: Placed; runs: CpuSet }[] {
+  return [...inCharge?.placed.values() ?? []].flatMap((placed) => {
+    const container = runtime.containers.get(placed.id);
+    const runs = kernel.effective(placed.id);
+    return container === undefined || !hasStarted(container) || runs === undefined ? [] : [{ placed, runs }];
+  });
+}
+
+export function kernelIsKept(world: World): string | undefined {
+  if (world.inCharge === undefined || world.groundIsOld) return undefined;
+  const all = started(world);
+  for (const { placed: owner } of all) {
+    // Who gets its due by the end of another gets it in the tick that is due now, after others have left.
+    if (owner.grant.isEmpty || !world.windows.isPromised(owner.id, owner.grant)) continue;
+    for (const { placed: other, runs } of all) {
+      if (other === owner || mayMeet(owner, other) || !runs.intersects(owner.grant)) continue;
+      if (isExcused(world, other)) continue;
+      return `${other.id} runs on ${runs}, ${owner.id} has ${owner.grant}`;
+    }
+  }
+  return undefined;
+}
+
+/** Somebody else has changed it, or the agent can't reach it and has to leave it to the runtime. */
+function isExcused(world: World, { id, kernel, stuck }: Placed): boolean {
+  const { windows, excuses } = world;
+  if (KNOWN.growsOntoContested && stuck) return true;
+  // It can't be reached now; or the runtime is asked for an update of it, and hasn't made it yet.
+  if (kernel === undefined && (world.isPending(id) || world.isHidden(id))) return true;
+  return windows.has(id) || (kernel === undefined && excuses.has(id));
+}
+
+export function kernelIsKnown(world: World): string | undefined {
+  const { inCharge, runtime, windows } = world;
+  if (inCharge === undefined || world.groundIsOld) return undefined;
+  for (const { id, kernel } of inCharge.placed.values()) {
+    if (kernel === undefined || kernel === "at-start" || windows.has(id)) continue;
+    if (world.kernel.written(id) === undefined) {
+      continue;
+    }
+    const really = world.inForce(id);
+    if (!world.means(kernel).equals(world.means(really))) return `${id}: ${kernel}, really ${really}`;
+    if (runtime.containers.get(id) === undefined) return `${id} is gone`;
+  }
+  return undefined;
+}
+
+export function nobodyIsGivenUp({ inCharge, runtime, windows, givenUp, excuses }: World): string | undefined {
+  for (const { id, kernel } of inCharge?.placed.values() ?? []) {
+    const container = runtime.containers.get(id);
+    if (kernel !== undefined || container?.life !== "running" || !container.posted) continue;
+    if (!givenUp.has(id) && !windows.has(id) && !excuses.has(id)) return id;
+  }
+  return undefined;
+}
+
+/** Who has to wait for one that only the runtime can tell may be told by the runtime too. */
+export function noteGivenUp({ inCharge, givenUp, kernel: { all } }: World): void {
+  const left = [...inCharge?.placed.values() ?? []].filter(({ kernel }) => kernel === undefined);
+  // One that has ended, as nobody has told yet, can't be read either.
+  if (!left.some(({ id }) => givenUp.has(id) || !all.has(id))) return;
+  for (const { id } of left) givenUp.add(id);
+}
+
+/** But for those that are known not to be, and for what others have to leave first. */
+export function kernelIsSettled(world: World): string | undefined {
+  const { inCharge } = world;
+  if (inCharge === undefined || world.groundIsOld || world.isTickDue) return undefined;
+  // Of one that has exited, and nobody has told, it may seem that it is still to leave.
+  const waits = [...inCharge.placed.values()].some(({ id, kernel }) =>
+    kernel === undefined || world.kernel.written(id) === undefined && kernel !== "at-start"
+  );
+  if (inCharge.stuck || waits) return undefined;
+  const all = started(world);
+  const wrong = all.find(({ placed, runs }) =>
+    placed.kernel !== "at-start" && !world.windows.has(placed.id) && !placed.wanted.isEmpty &&
+    !runs.equals(placed.wanted)
+  );
+  return wrong && `${wrong.placed.id} runs on ${wrong.runs} instead of ${wrong.placed.wanted}`;
+}
+
+/** In the midst of a plan somebody got CPUs on which somebody else was. */
+export interface Overlap {
+  readonly got: string;
+  readonly had: string;
+  readonly cpus: CpuSet;
+}
+
+/** Who has these CPUs in the kernel, and may be running, besides the container that has just got them. */
+export function overlapsOf({ runtime, kernel }: World, got: string, gained: CpuSet): Overlap[] {
+  if (gained.isEmpty) return [];
+  return [...runtime.containers.values()].flatMap((other) => {
+    const cpus = kernel.effective(other.id)?.intersection(gained) ?? CpuSet.empty;
+    return other.id === got || cpus.isEmpty || !hasStarted(other) ? [] : [{ got, had: other.id, cpus }];
+  });
+}
+
+/** What is wrong with the order of a plan: CPUs are left by one before another gets them. */
+export function orderProblem(
+  world: World,
+  overlaps: readonly Overlap[],
+  before: View,
+): string | undefined {
+  const { inCharge } = world;
+  if (inCharge === undefined || world.groundIsOld) return undefined;
+  for (const { got, had, cpus } of overlaps) {
+    const [a, b] = [inCharge.placed.get(got), inCharge.placed.get(had)];
+    const was = before.placed.get(had);
+    if (a === undefined || b === undefined || mayMeet(a, b) || mayMeet(a, was)) continue;
+    if (isExcused(world, b) || isExcused(world, a)) continue;
+    // All of the pool is what others are only leaving: they change places, with no step in between.
+    if (a.grant.isEmpty && inCharge.pool.isSubsetOf(before.claimed)) continue;
+    // Who shares from now on has nothing left to be kept.
+    const kept = b.grant.isEmpty || was === undefined ? CpuSet.empty : was.grant;
+    const owned = CpuSet.unionOf([a.grant, b.grant, kept]).intersection(cpus);
+    if (!owned.isEmpty) return `${got} was given ${owned} before ${had} had left`;
+  }
+  return undefined;
+}
+
+/** What is wrong with letting a container start that has CPUs of its own, which the agent could have seen. */
+export function startProblem(world: World, { id }: Container): string | undefined {
+  const { inCharge, kernel, runtime } = world;
+  const own = inCharge?.placed.get(id);
+  if (world.scenario.mode === "blind" || inCharge === undefined || own === undefined) return undefined;
+  if (own.grant.isEmpty || world.groundIsOld || world.isHidden(id)) return undefined;
+  const runs = kernel.effective(id);
+  if (!runs?.equals(own.grant)) return `${id} may start on ${runs} instead of ${own.grant}`;
+  for (const other of inCharge.placed.values()) {
+    const container = runtime.containers.get(other.id);
+    if (other === own || mayMeet(own, other) || container?.posted !== true || world.isHidden(other.id)) {
+      continue;
+    }
+    // Nobody has told that it runs.
+    if (other.starting && world.excuses.cause(other.id) === "gap") continue;
+    const theirs = kernel.effective(other.id);
+    if (world.scenario.mode === "kernel" && isExcused(world, other)) continue;
+    if (theirs?.intersects(own.grant)) return `${id} may start on ${runs}, where ${other.id} is`;
+  }
+  return undefined;
+}
+
+/** Remembers what there is; what a refused call has changed of it can be asked then. */
+export function unchangedSince(
+  world: World,
+  subject: Container,
+): (method: string, refusal: string) => string | undefined {
+  const { owner } = world;
+  const before = owner && viewOf(owner.agent);
+  const sets = world.kernel.all;
+  return (method) => {
+    if (owner === undefined || before === undefined) return undefined;
+    const after = viewOf(owner.agent);
+    for (const [id, now] of world.kernel.all) {
+      const was = sets.get(id);
+      // What was owed before may be brought about on the way.
+      if (id === subject.id || was === undefined || was.equals(now)) continue;
+      const placed = before.placed.get(id);
+      if (
+        world.windows.opening(id) === "kept" || placed?.stuck || (placed && now.isSubsetOf(placed.wanted))
+      ) continue;
+      return `a refused ${method} has changed ${id} from ${was} to ${now}`;
+    }
+    return booksProblem(method, before, after);
+  };
+}
+
+function booksProblem(method: string, before: View, after: View): string | undefined {
+  const ids = new Set([...before.placed.keys(), ...after.placed.keys()]);
+  for (const id of ids) {
+    const [was, is] = [before.placed.get(id), after.placed.get(id)];
+    const same = was !== undefined && is !== undefined && was.grant.equals(is.grant) &&
+      was.wanted.equals(is.wanted) && `${was.record}` === `${is.record}` && was.degraded === is.degraded;
+    if (!same) return `a refused ${method} has changed what the ledger says of ${id}`;
+  }
+  return undefined;
+}

@@ -1,0 +1,61 @@
+/** Whether record and kernel are as they should be, and whether the agent thinks so: then an excuse is over. */
+import type { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { setOf } from "./cpus.ts";
+import { type Container, hasCgroup, isAlive } from "./records.ts";
+import type { Placed } from "./view.ts";
+import type { World } from "./world.ts";
+
+/** Its set is in the kernel alone: the record may say anything, or nothing. */
+export function isInKernelAlone(placed: Pick<Placed, "grant" | "kernel"> | undefined): boolean {
+  return placed?.kernel !== undefined && placed.grant.isEmpty;
+}
+
+/** Record and kernel are as they should be. */
+export function isRight(world: World, container: Container, wanted: CpuSet): boolean {
+  const { kernel, scenario, inCharge } = world;
+  const { id, record: { cpus } } = container;
+  const alone = isInKernelAlone(inCharge?.placed.get(id));
+  const record = alone || world.means(cpus === undefined ? undefined : setOf(cpus)).equals(wanted);
+  if (!record || !hasCgroup(container)) return record;
+  return scenario.mode === "kernel" ? kernel.effective(id)?.equals(wanted) === true : kernel.holds(id, cpus);
+}
+
+/** The agent thinks that all is as it should be. */
+export function isBelieved(world: World, placed: Placed): boolean {
+  const { wanted, record, kernel } = placed;
+  // Of a record that names only offline CPUs it can't know what the kernel has put in its place.
+  const knows = record?.intersects(world.topology.online) ?? true;
+  const recorded = isInKernelAlone(placed) || (knows && world.means(record).equals(wanted));
+  return recorded && kernel !== "at-start" && (kernel === undefined || world.means(kernel).equals(wanted));
+}
+
+/** Ends the excuses of those that are as they should be. To be called after every event. */
+export function endExcuses(world: World): void {
+  const { excuses, inCharge, runtime } = world;
+  if (excuses.none) return;
+  for (const id of excuses.ids) {
+    const container = runtime.containers.get(id);
+    if (container === undefined || !isAlive(container)) {
+      excuses.end(id);
+      continue;
+    }
+    const placed = inCharge?.placed.get(id);
+    // It never hears of what it missed, so it may go on telling such a container what it has told it before.
+    if (excuses.cause(id) === "gap" && !world.isCompared) continue;
+    if (placed === undefined || container.agreed.length > 0 || world.groundIsOld) continue;
+    // There is no CPU for it at all, and no set to say that with.
+    if (placed.wanted.isEmpty && !excuses.mayStay(id)) excuses.end(id);
+    if (
+      isBelieved(world, placed) && isRight(world, container, placed.wanted) && container.life === "running"
+    ) {
+      excuses.end(id);
+      if (!isRecordKnown(world, placed, container)) world.offRecord.add(id);
+    }
+  }
+}
+
+/** What the agent takes for its record is its record; CPUs that are gone may be left out. */
+export function isRecordKnown(world: World, { record }: Placed, container: Container): boolean {
+  const { cpus } = container.record;
+  return world.means(record).equals(world.means(cpus === undefined ? undefined : setOf(cpus)));
+}
