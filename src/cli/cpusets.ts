@@ -68,6 +68,7 @@ class KernelCpusets implements Cpusets {
     const reading = readCpuset(this.hierarchy, found.path);
     if (reading.kind !== "values") return reading.kind === "vanished" ? this.#gone(reading) : reading;
     const { cpus, effective } = reading;
+    if (effective.isEmpty) return { kind: "unverified", reason: `${found.path} has no CPUs yet` };
     // What is in force can be less than what was written, where the cgroup above has less; more, where that is nothing.
     return { kind: "values", cpus: cpus === "inherited" || !effective.isSubsetOf(cpus) ? effective : cpus };
   }

@@ -5,7 +5,7 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, confirmed, recorded } from "../ledger/assignment.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { running, seen, unseen } from "../ledger/progress.ts";
+import { running, seen, seenAtStart, unseen } from "../ledger/progress.ts";
 import { stuckAgain } from "../ledger/stuck.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { Audit } from "./audit.ts";
@@ -84,7 +84,8 @@ function compare(all: Compared, id: string, cpusets: Cpusets): Compared {
   // A container without a cgroup hasn't started yet, or has ended, which will be told.
   if (reading.kind === "vanished") return all;
   const compared = kernelOf(node) === undefined ? inRuntime : inKernel;
-  return said(all, assignment, (assignment.starting ? started : compared)(node, assignment, reading));
+  const isAhead = assignment.starting && confirmed(assignment) === undefined;
+  return said(all, assignment, (isAhead ? started : compared)(node, assignment, reading));
 }
 
 /** What a reading means for the ledger, and why it is worth saying. */
@@ -113,7 +114,7 @@ function inKernel({ ledger }: Node, assignment: Assignment, reading: Reading): F
       ...(reading.kind === "unverified" ? { cause: reading.reason } : {}),
     };
   }
-  const next = seen(ledger, id, reading.cpus);
+  const next = (assignment.starting ? seenAtStart : seen)(ledger, id, reading.cpus);
   const same = next === ledger || ledger.runsOn(assignment).equals(reading.cpus);
   if (confirmed(assignment) === undefined || same) return { ledger: next };
   return { ledger: next, cause: driftOf(ledger, assignment, reading.cpus), drifted: true };
