@@ -14,6 +14,12 @@ import { readerOf } from "./sysfs.ts";
 
 const PROC = readerOf("/proc");
 
+/** Bytes of /proc/self/mountinfo: a node with hundreds of containers has thousands of mounts, of some 300 each. */
+const MAX_MOUNTINFO = 4 * 2 ** 20;
+
+const PROC_AND_MOUNTS: ReadFile = (path) =>
+  path.endsWith("/mountinfo") ? readerOf("/proc", MAX_MOUNTINFO)(path) : PROC(path);
+
 /** What is told of a container, and its first process: 0 when it isn't known. */
 export interface ContainerHints extends CgroupHints {
   readonly pid: number;
@@ -33,7 +39,10 @@ export interface FoundCgroup {
  * @param cgroupRoot where the tree is mounted
  * @param proc reads files of /proc
  */
-export function cpusetHierarchy(cgroupRoot: string, proc: ReadFile = PROC): CpusetHierarchy | string {
+export function cpusetHierarchy(
+  cgroupRoot: string,
+  proc: ReadFile = PROC_AND_MOUNTS,
+): CpusetHierarchy | string {
   const top = canonical(cgroupRoot);
   if (top === undefined) return `there is no folder ${JSON.stringify(cgroupRoot)}; cgroupRoot must name one`;
   const tree = treeIn(top);

@@ -16,3 +16,14 @@ Deno.test("a file that isn't there, is a folder or is far too long reads as noth
   assert.deepEqual(["online", "none", ".", "long"].map(read), ["0-1\n", undefined, undefined, undefined]);
   await Deno.remove(dir, { recursive: true });
 });
+
+Deno.test("a file is read up to what was said to be its most, and counts as unreadable beyond", () => {
+  const root = Deno.makeTempDirSync();
+  try {
+    Deno.writeTextFileSync(`${root}/mountinfo`, "x".repeat(100_000));
+    assert.equal(readerOf(root)("mountinfo"), undefined);
+    assert.equal(readerOf(root, 200_000)("mountinfo")?.length, 100_000);
+  } finally {
+    Deno.removeSync(root, { recursive: true });
+  }
+});
