@@ -8,7 +8,7 @@ export REGISTRY IMAGE_NAME IMAGE_TAG
 export CONTAINERD
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
-.PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-node ansible-check \
+.PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-node test-vm ansible-check \
   rewrite-scripts simulate mutate fuzz soak lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
@@ -65,6 +65,10 @@ test-node: image ## the executable on real containerds, as root; CONTAINERD=2.4:
 	$(if $(filter 2.4,$(CONTAINERD)),hack/get-containerd-go.sh .tools/node || test $$? -eq 2)
 	$(deno) test --quiet --allow-all --junit-path=.test-reports/node$(CONTAINERD:%=-%).xml tests/node
 
+test-vm: build ## the executable in a virtual machine of 16 CPUs, two nodes and cgroup v2, with systemd, as root
+	mkdir -p .test-reports
+	$(deno) run --quiet --allow-all tests/vm/run.ts
+
 ansible-check: build ## the Ansible role: ansible-lint, and real runs in a mount namespace, as root
 	mkdir -p .test-reports
 	hack/get-containerd.sh .tools/node || test $$? -eq 2
@@ -87,9 +91,10 @@ fmt-check: ## says whether all sources are formatted
 
 verify: test-unit lint fmt-check ## what a change has to pass: unit tests, lint, formatting
 
-verify-all: verify ## the same, the tests on all three containerds, the Ansible role, simulation, mutation, fuzzing, soak
+verify-all: verify ## the same, the tests on all three containerds and in a virtual machine, the Ansible role, simulation, mutation, fuzzing, soak
 	$(MAKE) --no-print-directory test-node
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
+	$(MAKE) --no-print-directory test-vm
 	$(MAKE) --no-print-directory ansible-check
 	$(MAKE) --no-print-directory simulate EVENTS=1000000
 	$(MAKE) --no-print-directory mutate

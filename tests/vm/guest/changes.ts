@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { writesDuring } from "../../node/checks.ts";
+import { cpusetDirectory, online, without } from "../../node/machine.ts";
+import { pinned } from "../../node/pods.ts";
+import { assertHas, assertWhole } from "./kernel.ts";
+import type { Scene } from "./scene.ts";
+import type { Check } from "./story.ts";
+
+/** What happens to pods that run: from the agent, from others, and from within. */
+export async function changes(scene: Scene, check: Check): Promise<void> {
+  const { node, setting } = scene;
+
+  await check("an agent that is killed and started again knows everybody, and writes nothing", async () => {
+    await scene.agent.end("SIGKILL");
+    assert.deepEqual(await writesDuring(node, scene.everybody, () => scene.startAgent()), []);
+    scene.assertSettled();
+  });
+
+  await check(
+    "a pinned pod moves an exclusive one, and shared ones follow, whatever they made in theirs",
+    async () => {
+      const core = scene.of("exclusive").slice(0, 2);
+      const free = scene.pool.slice(-2);
+      makeInner(scene.the("after").pid, free);
+      assertHas(scene.the("after"), free);
+      await scene.prepare({ mover: pinned(`${[...core, ...free]}`) });
+      await scene.claim("mover");
+      assertHas(scene.the("mover"), [...core, ...free].sort((a, b) => a - b));
+      assertWhole(scene.claims("exclusive"), 4);
+      const others = [...core, ...free, ...scene.of("pinned")];
+      assert.deepEqual(without(scene.of("exclusive"), others), scene.of("exclusive"));
+      await scene.settles();
+    },
+  );
+
+  await check("CPUs go back to the shared ones when a pod ends, and the exclusive one stays", async () => {
+    // What it made in its own wants all CPUs from now on; the kernel unsets no cpuset that has processes (ENOSPC).
+    Deno.writeTextFileSync(`${cpusetDirectory(scene.the("after").pid)}/cpuset.cpus`, `${online()}`);
+    await scene.end("mover");
+    await scene.settles();
+  });
+
+  // In runtime mode nobody reads what the kernel has.
+  if (setting.apply === "kernel-first") {
+    await check("a cpuset that somebody else writes is put right", async () => {
+      for (const name of ["before", "exclusive"]) {
+        Deno.writeTextFileSync(`${cpusetDirectory(scene.the(name).pid)}/cpuset.cpus`, `${online()}`);
+        await scene.settles();
+      }
+    });
+  }
+}
+
+/** As systemd or Docker in a container does it: a cgroup in its own, with some of its CPUs, for its processes. */
+function makeInner(pid: number, cpus: readonly number[]): void {
+  const own = cpusetDirectory(pid);
+  Deno.mkdirSync(`${own}/inner`);
+  for (const each of Deno.readTextFileSync(`${own}/cgroup.procs`).trim().split("\n")) {
+    Deno.writeTextFileSync(`${own}/inner/cgroup.procs`, each);
+  }
+  Deno.writeTextFileSync(`${own}/cgroup.subtree_control`, "+cpuset");
+  Deno.writeTextFileSync(`${own}/inner/cpuset.cpus`, `${cpus}`);
+}
