@@ -54,7 +54,8 @@ export function postStartContainer(node: Node, { pod, container }: Subject): Ser
   if (node.phase !== "serving") return quiet(node);
   const { id } = container;
   const started = refreshed(running(node.ledger, id), refOf(pod, container));
-  const ledger = started.assignments.get(id)?.kernel === "at-start" ? looked(node, started, id) : started;
+  // An update that was agreed to before may have come after its set was verified.
+  const ledger = started.assignments.get(id)?.kernel === undefined ? started : looked(node, started, id);
   const own = node.dryRun ? undefined : changeOf(ledger, id);
   return { ...quiet(withLedger(node, ledger)), owed: own === undefined ? [] : [own] };
 }
@@ -62,7 +63,7 @@ export function postStartContainer(node: Node, { pod, container }: Subject): Ser
 /** An update has come to its end: it may have brought back a set from before it began. */
 export function postUpdateContainer(node: Node, { container }: Subject): Served {
   const assignment = node.phase === "serving" ? node.ledger.assignments.get(container.id) : undefined;
-  if (assignment === undefined || assignment.starting || kernelOf(node) === undefined) return quiet(node);
+  if (assignment === undefined || confirmed(assignment) === undefined) return quiet(node);
   return quiet(withLedger(node, looked(node, node.ledger, container.id)));
 }
 
