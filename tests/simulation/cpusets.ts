@@ -52,6 +52,9 @@ interface Problem {
   readonly reason: string;
 }
 
+/** Nobody watches. */
+export const UNWATCHED: TreeWatch = { wrote() {}, undone() {}, unverified() {} };
+
 export class SimCpusets implements Cpusets {
   readonly writable = true;
 
@@ -72,7 +75,9 @@ export class SimCpusets implements Cpusets {
       return found;
     }
     const cpus = this.#inForce(found);
-    return { kind: "values", cpus };
+    if (!cpus.isEmpty) return { kind: "values", cpus };
+    this.watch.unverified([container.id]);
+    return { kind: "unverified", reason: "it has no CPUs" };
   }
 
   write(writes: readonly Write[], _deadline: number): WriteResult {

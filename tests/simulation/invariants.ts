@@ -9,7 +9,6 @@ import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Change } from "../../src/ledger/changes.ts";
 import { type Expected, expectedOf } from "./claim_oracle.ts";
 import { setOf } from "./cpus.ts";
-import { KNOWN } from "./known.ts";
 import type { Instance } from "./instance.ts";
 import type { Resources } from "./pods.ts";
 import { surelyFits } from "./placeable.ts";
@@ -206,11 +205,16 @@ export function answerProblem(
     : undefined;
 }
 
-/** Sent for nothing: it runs, and its record has held exactly this for a while. */
+/**
+ * Sent for nothing: it runs, and its record has held exactly this for a while; and the kernel, where that is written
+ * beside the record: then the runtime is told what its record says, to have it written.
+ */
 function isSoAlready(world: World, id: string, cpus: string, subject: Container | undefined): boolean {
   const container = world.runtime.containers.get(id);
   if (container === undefined || container === subject || world.excuses.has(id)) return false;
-  if (KNOWN.toldAgainWhenGivenUp && world.givenUp.has(id)) return false;
+  // What became of its record, or of its set in the kernel, nobody has told yet.
+  if (world.offRecord.has(id) || world.windows.has(id)) return false;
+  if (world.scenario.mode === "kernel" && !world.kernel.written(id)?.equals(setOf(cpus))) return false;
   return container.posted && !container.shaky && container.life === "running" &&
     container.record.cpus === cpus && container.agreed.length === 0;
 }
@@ -287,9 +291,6 @@ export function refusalProblem(world: World, container: Container, message: stri
   );
   if (world.isDisturbed) return undefined;
   const expected = expectation(container, settings);
-  if (KNOWN.triesEndTooSoon && expected.kind === "exclusive" && message.includes("can't be changed")) {
-    return undefined;
-  }
   return surelyFits(expected, inCharge, scenario, freed, contested(world))
     ? `${container.id} is refused, although it fits: ${message}`
     : undefined;

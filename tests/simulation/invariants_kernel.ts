@@ -3,7 +3,6 @@
  * fails or brings back is no excuse. What may differ for a moment, and what has to end that, is said in windows.ts.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
-import { KNOWN } from "./known.ts";
 import { type Container, hasStarted } from "./records.ts";
 import { type Placed, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
@@ -47,9 +46,8 @@ export function kernelIsKept(world: World): string | undefined {
 }
 
 /** Somebody else has changed it, or the agent can't reach it and has to leave it to the runtime. */
-function isExcused(world: World, { id, kernel, stuck }: Placed): boolean {
+function isExcused(world: World, { id, kernel }: Placed): boolean {
   const { windows, excuses } = world;
-  if (KNOWN.growsOntoContested && stuck) return true;
   // It can't be reached now; or the runtime is asked for an update of it, and hasn't made it yet.
   if (kernel === undefined && (world.isPending(id) || world.isHidden(id))) return true;
   return windows.has(id) || (kernel === undefined && excuses.has(id));

@@ -18,7 +18,7 @@ import type { Mangle, Watch } from "./conversation.ts";
 import type { ContainerEvent, SimEvent } from "./events.ts";
 import { Excuses } from "./excuses.ts";
 import { type Ears, Instance, type Step } from "./instance.ts";
-import { SimCpusets, TreeFaults, type TreeWatch } from "./cpusets.ts";
+import { SimCpusets, TreeFaults, type TreeWatch, UNWATCHED } from "./cpusets.ts";
 import { answerProblem, askedProblem, LASTING, refusalProblem } from "./invariants.ts";
 import { Kernel } from "./kernel.ts";
 import { playCgroupEvent, playTreeEvent } from "./kernel_events.ts";
@@ -31,7 +31,6 @@ import {
   startProblem,
   unchangedSince,
 } from "./invariants_kernel.ts";
-import { KNOWN } from "./known.ts";
 import { machineWithout } from "./machines.ts";
 import type { Resources } from "./pods.ts";
 import { quieten } from "./quiet.ts";
@@ -69,8 +68,6 @@ export class World implements Watch, Ears, TreeWatch {
   readonly #cpusets: SimCpusets;
   /** Who was on whose CPUs in the course of the agent's plans, since its last step. */
   #overlaps: Overlap[] = [];
-  /** Whose sets the agent has written since its last step. */
-  #written: string[] = [];
   now = 1000;
   instances: Instance[] = [];
   /** Figures: `played` counts the events of going quiet too, `settled` the containers that ran when it was. */
@@ -261,8 +258,7 @@ export class World implements Watch, Ears, TreeWatch {
     if (outcome === "failed") this.excuses.give(id, "failed");
     else if (stale && this.#event.kind === "applied") this.excuses.give(id, "overtaken");
     else if (outcome === "lost") {
-      const stays = KNOWN.toldBeforeItRuns && container.life === "cleared" && this.givenUp.has(id);
-      this.excuses.give(id, container.life === "running" || stays ? "lost" : "starting");
+      this.excuses.give(id, container.life === "running" ? "lost" : "starting");
     }
     if (this.#event.kind === "applied" && outcome === "done") this.windows.open(id, "updated");
   }
@@ -289,13 +285,6 @@ export class World implements Watch, Ears, TreeWatch {
 
   stepped(by: Instance, before: Agent): void {
     const overlaps = this.#overlaps.splice(0);
-    const written = this.#written.splice(0);
-    if (KNOWN.deferredForgets && by.agent.link?.deferred) {
-      for (const id of written) {
-        this.windows.open(id, "tampered");
-        this.excuses.give(id, "tampered");
-      }
-    }
     if (by !== this.owner || by.agent.node.ledger === before.node.ledger) return;
     noteGivenUp(this);
     openReadAgain(this, viewOf(before));
@@ -308,7 +297,6 @@ export class World implements Watch, Ears, TreeWatch {
   }
 
   wrote(id: string, gained: CpuSet): void {
-    this.#written.push(id);
     this.#overlaps.push(...overlapsOf(this, id, gained));
   }
 
@@ -325,7 +313,7 @@ export class World implements Watch, Ears, TreeWatch {
   /** What an agent that reads it sees; the empty set where there is nothing to read. */
   inForce(id: string): CpuSet {
     const cgroup = { path: id, parent: "", pid: 0 };
-    const reading = new SimCpusets(this.kernel, new TreeFaults(), this).read({
+    const reading = new SimCpusets(this.kernel, new TreeFaults(), UNWATCHED).read({
       ...{ id, name: "", pod: "", namespace: "", podUid: "", sandboxId: "" },
       cgroup,
     });
@@ -337,9 +325,10 @@ export class World implements Watch, Ears, TreeWatch {
     return (this.owner?.nextWake ?? Infinity) <= this.now;
   }
 
-  /** The agent can't read its cgroup now. */
+  /** The agent can't read its cgroup now, or reads that it has no CPUs (cgroup v1): that says nothing. */
   isHidden(id: string): boolean {
-    return this.tree.isGone || this.tree.unreadable.has(id);
+    const isEmpty = this.kernel.version === 1 && this.kernel.written(id)?.isEmpty === true;
+    return this.tree.isGone || this.tree.unreadable.has(id) || isEmpty;
   }
 
   /** The agent compares what it knows with what there is, now and then. */
