@@ -63,7 +63,8 @@ export function saying(ledger: Ledger, { id, cpus }: Change): Ledger {
 
 /** Who has its CPUs in the kernel and others in the runtime's record, and the ledger once that was sent. */
 export function tellRecords(ledger: Ledger): Told {
-  const lagging = ledger.unsettled.filter(recordLags).sort(byOrder);
+  const { online } = ledger.topology;
+  const lagging = ledger.unsettled.filter((assignment) => recordLags(assignment, online)).sort(byOrder);
   const sent = lagging.map((assignment) => ({
     id: assignment.container.id,
     cpus: assignment.grant,
@@ -85,7 +86,7 @@ export function tellRecords(ledger: Ledger): Told {
  * too: whoever writes it adopts the ledger only when it is.
  */
 export function tell(ledger: Ledger, except: Except = {}): Told {
-  const candidates = ledger.unsettled;
+  const { unsettled: candidates, topology: { online } } = ledger;
   const vacating = leftBy(ledger, candidates);
   const groups: [Move[], Move[], Move[], Move[]] = [[], [], [], []];
   const left = new Set<string>();
@@ -94,7 +95,7 @@ export function tell(ledger: Ledger, except: Except = {}): Told {
     const whole = moveOf(ledger, assignment, vacating);
     const move = whole && except.kernel === "losses" ? withoutStuck(ledger, whole) : whole;
     if (move === undefined) {
-      if (recordLags(assignment)) left.add(id);
+      if (recordLags(assignment, online)) left.add(id);
       continue;
     }
     const held = isHeld(ledger, move, except);
@@ -133,7 +134,7 @@ export function changeOf(ledger: Ledger, id: string): Change | undefined {
   const assignment = ledger.assignments.get(id);
   if (assignment === undefined) return undefined;
   if (confirmed(assignment) !== undefined) {
-    return recordLags(assignment) ? { id, cpus: assignment.grant } : undefined;
+    return recordLags(assignment, ledger.topology.online) ? { id, cpus: assignment.grant } : undefined;
   }
   const move = moveOf(ledger, assignment, leftBy(ledger, ledger.unsettled));
   return move?.phase === undefined ? undefined : { id, cpus: move.cpus };
