@@ -100,7 +100,7 @@ export function beliefIsRight(world: World): string | undefined {
 }
 
 export function recordsKeepOff(world: World): string | undefined {
-  const { inCharge, runtime, excuses } = world;
+  const { inCharge, runtime, excuses, kernel } = world;
   if (inCharge === undefined || inCharge.claimed.isEmpty || world.groundIsOld) return undefined;
   return someone(inCharge, (placed) => {
     const { id, grant, wanted } = placed;
@@ -114,6 +114,9 @@ export function recordsKeepOff(world: World): string | undefined {
       return false;
     }
     if (world.isKnownlyOwed(id)) return false;
+    // The kernel had its set when it started; the runtime is told when it runs, since it might lose it before.
+    const isSet = world.scenario.mode === "kernel" && kernel.effective(id)?.isSubsetOf(wanted);
+    if (placed.starting && isSet) return false;
     const { cpus } = container.record;
     return world.means(cpus === undefined ? undefined : setOf(cpus)).intersects(inCharge.claimed);
   });

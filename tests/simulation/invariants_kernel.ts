@@ -132,13 +132,21 @@ export function orderProblem(
     if (a === undefined || b === undefined || mayMeet(a, b) || mayMeet(a, was)) continue;
     if (isExcused(world, b) || isExcused(world, a)) continue;
     // All of the pool is what others are only leaving: they change places, with no step in between.
-    if (a.grant.isEmpty && inCharge.pool.isSubsetOf(before.claimed)) continue;
+    if (a.grant.isEmpty && inCharge.pool.isSubsetOf(owned(before))) continue;
     // Who shares from now on has nothing left to be kept.
     const kept = b.grant.isEmpty || was === undefined ? CpuSet.empty : was.grant;
-    const owned = CpuSet.unionOf([a.grant, b.grant, kept]).intersection(cpus);
-    if (!owned.isEmpty) return `${got} was given ${owned} before ${had} had left`;
+    const taken = CpuSet.unionOf([a.grant, b.grant, kept]).intersection(cpus);
+    if (!taken.isEmpty) return `${got} was given ${taken} before ${had} had left`;
   }
   return undefined;
+}
+
+/** What is claimed, and where those are who have claimed it: everywhere, if all their CPUs have gone offline. */
+function owned({ claimed, placed }: View): CpuSet {
+  const runs = [...placed.values()].flatMap(({ grant, kernel }) =>
+    grant.isEmpty || kernel === undefined || kernel === "at-start" ? [] : [kernel]
+  );
+  return CpuSet.unionOf([claimed, ...runs]);
 }
 
 /** What is wrong with letting a container start that has CPUs of its own, which the agent could have seen. */
