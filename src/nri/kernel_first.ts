@@ -117,7 +117,7 @@ export function settle(
   now: number,
   what: "due" | "losses" | "all" = "due",
 ): Settled {
-  let next = ledger;
+  let next = relieved(ledger);
   const logs: LogRecord[] = [];
   const written: Sent[] = [];
   const { sent } = tell(ledger);
@@ -134,6 +134,15 @@ export function settle(
     if (!next.stuck.has(move.id)) written.push(move);
   }
   return { ledger: next, logs: [...logs, ...changeLogs(written)], written };
+}
+
+/** The ledger in which nobody is stuck any more who should have, by now, what it has. */
+function relieved(ledger: Ledger): Ledger {
+  return [...ledger.stuck.keys()].reduce((next, id) => {
+    const holder = next.assignments.get(id);
+    const isRight = holder !== undefined && next.runsOn(holder).equals(next.effective(holder));
+    return isRight ? next.sticking(id, undefined) : next;
+  }, ledger);
 }
 
 /** Whether it is to be written in the kernel, and need not wait for its next try. */
