@@ -105,16 +105,23 @@ export function kernelIsSettled(world: World): string | undefined {
 /** In the midst of a plan somebody got CPUs on which somebody else was. */
 export interface Overlap {
   readonly got: string;
+  /** What it was given altogether. */
+  readonly set: CpuSet;
   readonly had: string;
   readonly cpus: CpuSet;
 }
 
 /** Who has these CPUs in the kernel, and may be running, besides the container that has just got them. */
-export function overlapsOf({ runtime, kernel }: World, got: string, gained: CpuSet): Overlap[] {
+export function overlapsOf(
+  { runtime, kernel }: World,
+  got: string,
+  set: CpuSet,
+  gained: CpuSet,
+): Overlap[] {
   if (gained.isEmpty) return [];
   return [...runtime.containers.values()].flatMap((other) => {
     const cpus = kernel.effective(other.id)?.intersection(gained) ?? CpuSet.empty;
-    return other.id === got || cpus.isEmpty || !hasStarted(other) ? [] : [{ got, had: other.id, cpus }];
+    return other.id === got || cpus.isEmpty || !hasStarted(other) ? [] : [{ got, set, had: other.id, cpus }];
   });
 }
 
@@ -126,7 +133,7 @@ export function orderProblem(
 ): string | undefined {
   const { inCharge } = world;
   if (inCharge === undefined || world.groundIsOld) return undefined;
-  for (const { got, had, cpus } of overlaps) {
+  for (const { got, set, had, cpus } of overlaps) {
     const [a, b] = [inCharge.placed.get(got), inCharge.placed.get(had)];
     const was = before.placed.get(had);
     if (a === undefined || b === undefined || mayMeet(a, b) || mayMeet(a, was)) continue;
@@ -135,7 +142,9 @@ export function orderProblem(
     if (a.grant.isEmpty && inCharge.pool.isSubsetOf(owned(before))) continue;
     // Who shares from now on has nothing left to be kept.
     const kept = b.grant.isEmpty || was === undefined ? CpuSet.empty : was.grant;
-    const taken = CpuSet.unionOf([a.grant, b.grant, kept]).intersection(cpus);
+    // What was the pool's when it got it is its own only since: then the others leave with the tick that is due.
+    const gets = set.equals(a.grant) ? a.grant : CpuSet.empty;
+    const taken = CpuSet.unionOf([gets, b.grant, kept]).intersection(cpus);
     if (!taken.isEmpty) return `${got} was given ${taken} before ${had} had left`;
   }
   return undefined;
@@ -187,9 +196,8 @@ export function unchangedSince(
       // What was owed before may be brought about on the way.
       if (id === subject.id || was === undefined || was.equals(now)) continue;
       const placed = before.placed.get(id);
-      if (
-        world.windows.opening(id) === "kept" || placed?.stuck || (placed && now.isSubsetOf(placed.wanted))
-      ) continue;
+      const owed = placed && !was.equals(placed.wanted) && now.isSubsetOf(placed.wanted);
+      if (world.windows.opening(id) === "kept" || placed?.stuck || owed) continue;
       return `a refused ${method} has changed ${id} from ${was} to ${now}`;
     }
     return booksProblem(method, before, after);

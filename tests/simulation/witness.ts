@@ -115,8 +115,8 @@ export class Witness implements Watch, Ears, TreeWatch {
     this.world.report(startProblem(this.world, container));
   }
 
-  wrote(id: string, gained: CpuSet): void {
-    this.#overlaps.push(...overlapsOf(this.world, id, gained));
+  wrote(id: string, cpus: CpuSet, gained: CpuSet): void {
+    this.#overlaps.push(...overlapsOf(this.world, id, cpus, gained));
   }
 
   undone(kept: readonly string[], code: string): void {
