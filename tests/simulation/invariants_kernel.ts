@@ -108,6 +108,8 @@ export interface Overlap {
   /** What it was given altogether. */
   readonly set: CpuSet;
   readonly had: string;
+  /** Where that one was. */
+  readonly where: CpuSet;
   readonly cpus: CpuSet;
 }
 
@@ -120,8 +122,11 @@ export function overlapsOf(
 ): Overlap[] {
   if (gained.isEmpty) return [];
   return [...runtime.containers.values()].flatMap((other) => {
-    const cpus = kernel.effective(other.id)?.intersection(gained) ?? CpuSet.empty;
-    return other.id === got || cpus.isEmpty || !hasStarted(other) ? [] : [{ got, set, had: other.id, cpus }];
+    const where = kernel.effective(other.id) ?? CpuSet.empty;
+    const cpus = where.intersection(gained);
+    return other.id === got || cpus.isEmpty || !hasStarted(other)
+      ? []
+      : [{ got, set, had: other.id, where, cpus }];
   });
 }
 
@@ -133,11 +138,11 @@ export function orderProblem(
 ): string | undefined {
   const { inCharge } = world;
   if (inCharge === undefined || world.groundIsOld) return undefined;
-  for (const { got, set, had, cpus } of overlaps) {
+  for (const { got, set, had, where, cpus } of overlaps) {
     const [a, b] = [inCharge.placed.get(got), inCharge.placed.get(had)];
     const was = before.placed.get(had);
     if (a === undefined || b === undefined || mayMeet(a, b) || mayMeet(a, was)) continue;
-    if (isExcused(world, b) || isExcused(world, a)) continue;
+    if (!hasRead(was?.kernel) || !world.means(was.kernel).equals(where)) continue; // The agent didn't know.
     // All of the pool is what others are only leaving: they change places, with no step in between.
     if (a.grant.isEmpty && inCharge.pool.isSubsetOf(owned(before))) continue;
     // Who shares from now on has nothing left to be kept.
@@ -150,10 +155,14 @@ export function orderProblem(
   return undefined;
 }
 
+function hasRead(kernel: Placed["kernel"]): kernel is CpuSet {
+  return kernel !== undefined && kernel !== "at-start";
+}
+
 /** What is claimed, and where those are who have claimed it: everywhere, if all their CPUs have gone offline. */
 function owned({ claimed, placed }: View): CpuSet {
   const runs = [...placed.values()].flatMap(({ grant, kernel }) =>
-    grant.isEmpty || kernel === undefined || kernel === "at-start" ? [] : [kernel]
+    grant.isEmpty || !hasRead(kernel) ? [] : [kernel]
   );
   return CpuSet.unionOf([claimed, ...runs]);
 }
