@@ -104,7 +104,8 @@ export function tell(ledger: Ledger, except: Except = {}): Told {
     }
     if (move.phase !== undefined && !held) groups[move.phase].push(move);
   }
-  const sent = groups.flatMap(oldestFirst);
+  const [losing, sharing, moving, gaining] = groups.map(oldestFirst);
+  const sent = [...losing ?? [], ...sharing ?? [], ...leaversFirst(ledger, moving ?? []), ...gaining ?? []];
   const after = new Map<Assignment, Assignment>();
   for (const { assignment, cpus } of sent) after.set(assignment, told(assignment, cpus));
   return { sent, ledger: ledger.settled(after, left) };
@@ -238,6 +239,24 @@ function phaseOf(before: CpuSet, after: CpuSet, shared: boolean): Phase {
 /** A shared container that goes there has nowhere else to go, see {@link within}. */
 function goesOnto(ledger: Ledger, { assignment, cpus }: Move, leaving: CpuSet): boolean {
   return !assignment.grant.isEmpty && cpus.difference(possibly(ledger, assignment)).intersects(leaving);
+}
+
+/** Who goes where another of them is comes after that one; in a circle, where that can't be, they change places. */
+function leaversFirst(ledger: Ledger, moves: readonly Move[]): Move[] {
+  const left = moves.map((move) => {
+    const before = possibly(ledger, move.assignment);
+    return { move, gained: move.cpus.difference(before), left: before.difference(move.cpus) };
+  });
+  const gained = CpuSet.unionOf(left.map((each) => each.gained));
+  if (!left.some((each) => each.left.intersects(gained))) return [...moves];
+  const ordered: Move[] = [];
+  while (left.length > 0) {
+    const next = left.findIndex((one) =>
+      !left.some((other) => other !== one && one.gained.intersects(other.left))
+    );
+    ordered.push(...left.splice(Math.max(next, 0), 1).map(({ move }) => move));
+  }
+  return ordered;
 }
 
 /** As a comparator would sort them, for hundreds of them in a fraction of its time. */
