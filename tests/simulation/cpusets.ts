@@ -34,7 +34,7 @@ export class TreeFaults {
 /** Who watches the agent write. */
 export interface TreeWatch {
   /** One write of a plan, as it happens. */
-  wrote(id: string, cpus: CpuSet, gained: CpuSet): void;
+  wrote(id: string, from: CpuSet, cpus: CpuSet): void;
   /** A plan has come to nothing, but for those that keep what was written. */
   undone(kept: readonly string[], code: string): void;
   /** These can't be had in the kernel, as far as the agent was told. */
@@ -148,7 +148,7 @@ export class SimCpusets implements Cpusets {
     if (other !== undefined && !other.equals(cpus) && this.kernel.write(id, other) === undefined) {
       return { code: "overwritten", reason: "somebody else has written it" };
     }
-    this.watch.wrote(id, cpus, (this.kernel.effective(id) ?? CpuSet.empty).difference(ran));
+    this.watch.wrote(id, ran, cpus);
     return this.#confirmed(id, cpus);
   }
 

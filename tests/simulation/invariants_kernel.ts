@@ -105,7 +105,8 @@ export function kernelIsSettled(world: World): string | undefined {
 /** In the midst of a plan somebody got CPUs on which somebody else was. */
 export interface Overlap {
   readonly got: string;
-  /** What it was given altogether. */
+  /** Where it was before, and what it was given altogether. */
+  readonly from: CpuSet;
   readonly set: CpuSet;
   readonly had: string;
   /** Where that one was. */
@@ -117,16 +118,17 @@ export interface Overlap {
 export function overlapsOf(
   { runtime, kernel }: World,
   got: string,
+  from: CpuSet,
   set: CpuSet,
-  gained: CpuSet,
 ): Overlap[] {
+  const gained = (kernel.effective(got) ?? CpuSet.empty).difference(from);
   if (gained.isEmpty) return [];
   return [...runtime.containers.values()].flatMap((other) => {
     const where = kernel.effective(other.id) ?? CpuSet.empty;
     const cpus = where.intersection(gained);
     return other.id === got || cpus.isEmpty || !hasStarted(other)
       ? []
-      : [{ got, set, had: other.id, where, cpus }];
+      : [{ got, from, set, had: other.id, where, cpus }];
   });
 }
 
@@ -138,18 +140,20 @@ export function orderProblem(
 ): string | undefined {
   const { inCharge } = world;
   if (inCharge === undefined || world.groundIsOld) return undefined;
-  for (const { got, set, had, where, cpus } of overlaps) {
+  for (const { got, from, set, had, where, cpus } of overlaps) {
     const [a, b] = [inCharge.placed.get(got), inCharge.placed.get(had)];
-    const was = before.placed.get(had);
+    const [was, came] = [before.placed.get(had), before.placed.get(got)];
     if (a === undefined || b === undefined || mayMeet(a, b) || mayMeet(a, was)) continue;
-    if (!hasRead(was?.kernel) || !world.means(was.kernel).equals(where)) continue; // The agent didn't know.
+    if (!isKnownOn(world, was, where) || !isKnownOn(world, came, from)) continue;
+    // The answer to an UpdateContainer says a container's own CPUs, whoever can't be made to leave them.
+    if (b.stuck && got === world.witness.updating) continue;
     // All of the pool is what others are only leaving: they change places, with no step in between.
     if (a.grant.isEmpty && inCharge.pool.isSubsetOf(owned(before))) continue;
     // Who shares from now on has nothing left to be kept.
     const kept = b.grant.isEmpty || was === undefined ? CpuSet.empty : was.grant;
     // What was the pool's when it got it is its own only since: then the others leave with the tick that is due.
     const gets = set.equals(a.grant) ? a.grant : CpuSet.empty;
-    const taken = CpuSet.unionOf([gets, b.grant, kept]).intersection(cpus);
+    const taken = gets.union(kept).intersection(cpus);
     if (!taken.isEmpty) return `${got} was given ${taken} before ${had} had left`;
   }
   return undefined;
@@ -157,6 +161,11 @@ export function orderProblem(
 
 function hasRead(kernel: Placed["kernel"]): kernel is CpuSet {
   return kernel !== undefined && kernel !== "at-start";
+}
+
+/** By the agent's books it was there; if it really was somewhere else, nobody had told. */
+function isKnownOn(world: World, was: Placed | undefined, cpus: CpuSet): boolean {
+  return hasRead(was?.kernel) && world.means(was.kernel).equals(cpus);
 }
 
 /** What is claimed, and where those are who have claimed it: everywhere, if all their CPUs have gone offline. */

@@ -36,6 +36,8 @@ export class Witness implements Watch, Ears, TreeWatch {
   hasAnswered = false;
   /** In the call under way something went wrong once, which wouldn't if it were tried again. */
   isDisturbed = false;
+  /** The container of which the owner was asked last whether an update of it may be. */
+  updating: string | undefined;
   /** The owner's books before the call under way. */
   #before: View | undefined;
   /** Who was on whose CPUs in the course of the agent's plans, since its last step. */
@@ -86,6 +88,7 @@ export class Witness implements Watch, Ears, TreeWatch {
     if (by !== this.world.owner || this.world.scenario.mode === "blind") return () => {};
     this.isDisturbed = false;
     this.#before = viewOf(by.agent);
+    this.updating = method === "UpdateContainer" ? subject.id : undefined;
     const before = unchangedSince(this.world, subject);
     return (refusal) => this.world.report(refusal === undefined ? undefined : before(method, refusal));
   }
@@ -115,8 +118,8 @@ export class Witness implements Watch, Ears, TreeWatch {
     this.world.report(startProblem(this.world, container));
   }
 
-  wrote(id: string, cpus: CpuSet, gained: CpuSet): void {
-    this.#overlaps.push(...overlapsOf(this.world, id, cpus, gained));
+  wrote(id: string, from: CpuSet, cpus: CpuSet): void {
+    this.#overlaps.push(...overlapsOf(this.world, id, from, cpus));
   }
 
   undone(kept: readonly string[], code: string): void {
