@@ -122,7 +122,7 @@ export function settle(
   const written: Sent[] = [];
   const { sent } = tell(ledger);
   const told = sent.filter(({ inKernel, assignment }) => !inKernel && assignment.kernel !== "at-start");
-  const byRuntime = heldBy(ledger, told.map(({ assignment }) => assignment));
+  let byRuntime = heldBy(ledger, told.map(({ assignment }) => assignment));
   const inKernel = sent.filter((each) => each.inKernel);
   const chosen = what === "due"
     ? inKernel.filter((each) => isDue(ledger, each, now)).slice(0, BATCH)
@@ -131,7 +131,10 @@ export function settle(
     const one = settleOne(kernel, next, move, byRuntime, now);
     next = one.ledger;
     logs.push(...one.logs);
-    if (!next.stuck.has(move.id)) written.push(move);
+    const left = next.assignments.get(move.id);
+    // Nobody goes where one is that turns out to be left to the runtime, either.
+    if (left?.kernel === undefined) byRuntime = byRuntime.union(heldBy(ledger, [move.assignment]));
+    else if (!next.stuck.has(move.id)) written.push(move);
   }
   return { ledger: next, logs: [...logs, ...changeLogs(written)], written };
 }
