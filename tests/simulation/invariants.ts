@@ -91,8 +91,8 @@ export function beliefIsRight(world: World): string | undefined {
       continue;
     }
     if (!isAlive(container) || container.life === "asked") continue;
-    if (isRecordKnown(world, placed, container)) world.offRecord.delete(id);
-    else if (!world.offRecord.has(id)) {
+    if (record?.toString() === container.record.cpus) world.offRecord.delete(id);
+    else if (!isRecordKnown(world, placed, container) && !world.offRecord.has(id)) {
       return `${id}: ${record ?? "none"}, really ${container.record.cpus ?? "none"}`;
     }
   }

@@ -145,8 +145,9 @@ export function orderProblem(
     const [was, came] = [before.placed.get(had), before.placed.get(got)];
     if (a === undefined || b === undefined || mayMeet(a, b) || mayMeet(a, was)) continue;
     if (!isKnownOn(world, was, where) || !isKnownOn(world, came, from)) continue;
-    // The answer to an UpdateContainer says a container's own CPUs, whoever can't be made to leave them.
-    if (b.stuck && got === world.witness.updating) continue;
+    // Who can't be made to leave was on all that the other had before, too.
+    if (b.stuck && from.isSubsetOf(where)) continue;
+    if (isCircle(inCharge.placed, before.placed, got, had)) continue;
     // All of the pool is what others are only leaving: they change places, with no step in between.
     if (a.grant.isEmpty && inCharge.pool.isSubsetOf(owned(before))) continue;
     // Who shares from now on has nothing left to be kept.
@@ -161,6 +162,24 @@ export function orderProblem(
 
 function hasRead(kernel: Placed["kernel"]): kernel is CpuSet {
   return kernel !== undefined && kernel !== "at-start";
+}
+
+/**
+ * Both have CPUs of their own; one goes where the other is, and that one, maybe by way of more, where the first is: they
+ * change places.
+ */
+function isCircle(after: View["placed"], before: View["placed"], got: string, had: string): boolean {
+  const grantOf = (id: string) => after.get(id)?.grant ?? CpuSet.empty;
+  const leaves = (id: string) => {
+    const kernel = before.get(id)?.kernel;
+    return hasRead(kernel) && !grantOf(id).isEmpty ? kernel.difference(grantOf(id)) : CpuSet.empty;
+  };
+  const ids = [...before.keys()];
+  const follow = new Set([had]);
+  for (const id of follow) {
+    for (const other of ids) if (other !== id && leaves(other).intersects(grantOf(id))) follow.add(other);
+  }
+  return follow.has(got);
 }
 
 /** By the agent's books it was there; if it really was somewhere else, nobody had told. */

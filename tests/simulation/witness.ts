@@ -36,8 +36,6 @@ export class Witness implements Watch, Ears, TreeWatch {
   hasAnswered = false;
   /** In the call under way something went wrong once, which wouldn't if it were tried again. */
   isDisturbed = false;
-  /** The container of which the owner was asked last whether an update of it may be. */
-  updating: string | undefined;
   /** The owner's books before the call under way. */
   #before: View | undefined;
   /** Who was on whose CPUs in the course of the agent's plans, since its last step. */
@@ -77,8 +75,10 @@ export class Witness implements Watch, Ears, TreeWatch {
     const stale = update.cpus !== undefined &&
       (placed?.wanted.toString() !== update.cpus || placed.record?.toString() !== update.cpus);
     if (outcome === "failed") this.world.excuses.give(id, "failed");
-    else if (stale && this.#event === "applied") this.world.excuses.give(id, "overtaken");
-    else if (outcome === "lost") {
+    else if (stale && this.#event === "applied") {
+      this.world.excuses.give(id, "overtaken");
+      if (this.world.scenario.mode === "kernel") this.world.offRecord.add(id);
+    } else if (outcome === "lost") {
       this.world.excuses.give(id, container.life === "running" ? "lost" : "starting");
     }
     if (this.#event === "applied" && outcome === "done") this.world.windows.open(id, "updated");
@@ -88,7 +88,6 @@ export class Witness implements Watch, Ears, TreeWatch {
     if (by !== this.world.owner || this.world.scenario.mode === "blind") return () => {};
     this.isDisturbed = false;
     this.#before = viewOf(by.agent);
-    this.updating = method === "UpdateContainer" ? subject.id : undefined;
     const before = unchangedSince(this.world, subject);
     return (refusal) => this.world.report(refusal === undefined ? undefined : before(method, refusal));
   }
