@@ -1,10 +1,11 @@
 /** What is done while nobody waits for an answer: the kernel is written, compared, and the runtime asked what it knows. */
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent_values.ts";
+import type { Change } from "./ledger/changes.ts";
 import { serveWanting } from "./ledger/wanting.ts";
 import { kernelOf, settle } from "./nri/kernel_first.ts";
 import type { Node } from "./nri/node.ts";
-import { withLedger } from "./nri/owed.ts";
-import { reconcile } from "./nri/reconcile.ts";
+import { urgent, withLedger } from "./nri/owed.ts";
+import { reconcile, type Reconciled } from "./nri/reconcile.ts";
 
 /** Does a part of what there is to do, and asks for a tick at once if that isn't all. */
 export function atLeisure(agent: Agent): Step {
@@ -14,17 +15,25 @@ export function atLeisure(agent: Agent): Step {
   const more = node.audit.queue.length > 0 || node.settling;
   const outputs: Output[] = [
     ...[...settled.logs, ...logs].map(logOutput),
+    ...(settled.owed.length === 0 ? [] : [{ kind: "apply", changes: settled.owed } as const]),
     ...(ended ? [{ kind: "count" } as const] : []),
     ...(more ? [{ kind: "wake", after: 0 } as const] : wakeFor(agent.node, node)),
   ];
   return { agent: { ...agent, node }, outputs };
 }
 
-function settling(node: Node): Pick<ReturnType<typeof reconcile>, "node" | "logs"> {
+interface Settling extends Pick<Reconciled, "node" | "logs"> {
+  /** What the runtime is to be asked for at once: somebody has got its due, and others are still there. */
+  readonly owed: readonly Change[];
+}
+
+function settling(node: Node): Settling {
   const kernel = kernelOf(node);
   const waits = node.ledger.stuck.size > 0;
-  if (kernel === undefined) return { node: node.settling ? { ...node, settling: false } : node, logs: [] };
-  if (!node.settling && !waits) return { node, logs: [] };
+  if (kernel === undefined) {
+    return { node: node.settling ? { ...node, settling: false } : node, logs: [], owed: [] };
+  }
+  if (!node.settling && !waits) return { node, logs: [], owed: [] };
   const settled = settle(kernel, node.ledger, node.now);
   const { logs, written } = settled;
   // Who had to do without what somebody couldn't be made to leave may have it now.
@@ -36,5 +45,6 @@ function settling(node: Node): Pick<ReturnType<typeof reconcile>, "node" | "logs
   return {
     node: repaired === 0 ? next : { ...next, audit: { ...audit, repairs: audit.repairs + repaired } },
     logs,
+    owed: ledger === settled.ledger ? [] : urgent(next, ledger),
   };
 }

@@ -63,12 +63,13 @@ export function isSetAtStart({ kernel, grant }: Assignment): boolean {
 }
 
 /**
- * Whether the runtime's record lags behind the kernel: of a container with CPUs of its own, whose set is in both. That of
- * a shared one is in the kernel alone.
+ * Whether the runtime's record lags behind the kernel: of a container with CPUs of its own, whose set is in both; what
+ * either has of CPUs that are offline doesn't count. That of a shared one is in the kernel alone.
  */
-export function recordLags(assignment: Assignment): boolean {
+export function recordLags(assignment: Assignment, online: CpuSet): boolean {
   const { grant, record } = assignment;
-  return !grant.isEmpty && confirmed(assignment)?.equals(grant) === true && record?.equals(grant) !== true;
+  const isGrant = (set: CpuSet | undefined) => set?.intersection(online).equals(grant) === true;
+  return !grant.isEmpty && isGrant(confirmed(assignment)) && !isGrant(record);
 }
 
 /**

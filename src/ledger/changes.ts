@@ -63,7 +63,8 @@ export function saying(ledger: Ledger, { id, cpus }: Change): Ledger {
 
 /** Who has its CPUs in the kernel and others in the runtime's record, and the ledger once that was sent. */
 export function tellRecords(ledger: Ledger): Told {
-  const lagging = ledger.unsettled.filter(recordLags).sort(byOrder);
+  const { online } = ledger.topology;
+  const lagging = ledger.unsettled.filter((assignment) => recordLags(assignment, online)).sort(byOrder);
   const sent = lagging.map((assignment) => ({
     id: assignment.container.id,
     cpus: assignment.grant,
@@ -85,7 +86,7 @@ export function tellRecords(ledger: Ledger): Told {
  * too: whoever writes it adopts the ledger only when it is.
  */
 export function tell(ledger: Ledger, except: Except = {}): Told {
-  const candidates = ledger.unsettled;
+  const { unsettled: candidates, topology: { online } } = ledger;
   const vacating = leftBy(ledger, candidates);
   const groups: [Move[], Move[], Move[], Move[]] = [[], [], [], []];
   const left = new Set<string>();
@@ -94,7 +95,7 @@ export function tell(ledger: Ledger, except: Except = {}): Told {
     const whole = moveOf(ledger, assignment, vacating);
     const move = whole && except.kernel === "losses" ? withoutStuck(ledger, whole) : whole;
     if (move === undefined) {
-      if (recordLags(assignment)) left.add(id);
+      if (recordLags(assignment, online)) left.add(id);
       continue;
     }
     const held = isHeld(ledger, move, except);
@@ -103,7 +104,8 @@ export function tell(ledger: Ledger, except: Except = {}): Told {
     }
     if (move.phase !== undefined && !held) groups[move.phase].push(move);
   }
-  const sent = groups.flatMap(oldestFirst);
+  const [losing, sharing, moving, gaining] = groups.map(oldestFirst);
+  const sent = [...losing ?? [], ...sharing ?? [], ...leaversFirst(ledger, moving ?? []), ...gaining ?? []];
   const after = new Map<Assignment, Assignment>();
   for (const { assignment, cpus } of sent) after.set(assignment, told(assignment, cpus));
   return { sent, ledger: ledger.settled(after, left) };
@@ -133,7 +135,7 @@ export function changeOf(ledger: Ledger, id: string): Change | undefined {
   const assignment = ledger.assignments.get(id);
   if (assignment === undefined) return undefined;
   if (confirmed(assignment) !== undefined) {
-    return recordLags(assignment) ? { id, cpus: assignment.grant } : undefined;
+    return recordLags(assignment, ledger.topology.online) ? { id, cpus: assignment.grant } : undefined;
   }
   const move = moveOf(ledger, assignment, leftBy(ledger, ledger.unsettled));
   return move?.phase === undefined ? undefined : { id, cpus: move.cpus };
@@ -237,6 +239,24 @@ function phaseOf(before: CpuSet, after: CpuSet, shared: boolean): Phase {
 /** A shared container that goes there has nowhere else to go, see {@link within}. */
 function goesOnto(ledger: Ledger, { assignment, cpus }: Move, leaving: CpuSet): boolean {
   return !assignment.grant.isEmpty && cpus.difference(possibly(ledger, assignment)).intersects(leaving);
+}
+
+/** Who goes where another of them is comes after that one; in a circle, where that can't be, they change places. */
+function leaversFirst(ledger: Ledger, moves: readonly Move[]): Move[] {
+  const left = moves.map((move) => {
+    const before = possibly(ledger, move.assignment);
+    return { move, gained: move.cpus.difference(before), left: before.difference(move.cpus) };
+  });
+  const gained = CpuSet.unionOf(left.map((each) => each.gained));
+  if (!left.some((each) => each.left.intersects(gained))) return [...moves];
+  const ordered: Move[] = [];
+  while (left.length > 0) {
+    const next = left.findIndex((one) =>
+      !left.some((other) => other !== one && one.gained.intersects(other.left))
+    );
+    ordered.push(...left.splice(Math.max(next, 0), 1).map(({ move }) => move));
+  }
+  return ordered;
 }
 
 /** As a comparator would sort them, for hundreds of them in a fraction of its time. */

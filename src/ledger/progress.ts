@@ -12,6 +12,18 @@ export function running(ledger: Ledger, id: string): Ledger {
   return ledger.with(rest);
 }
 
+/**
+ * The ledger in which a container is only about to start that was taken for running: unless `cpus` is what the kernel
+ * has for it, what it was sent since is in its record alone.
+ */
+export function notRunning(ledger: Ledger, id: string, cpus: CpuSet | undefined): Ledger {
+  const assignment = ledger.assignments.get(id);
+  if (assignment === undefined || assignment.starting) return ledger;
+  const { record } = assignment;
+  const isThere = record === undefined || cpus?.equals(record) === true;
+  return ledger.with({ ...assignment, starting: true, ...(isThere ? {} : { sent: record }) });
+}
+
 /** The ledger once the kernel was seen to have these CPUs for a container that is about to run. */
 export function seenAtStart(ledger: Ledger, id: string, cpus: CpuSet): Ledger {
   const assignment = ledger.assignments.get(id);

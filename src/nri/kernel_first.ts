@@ -117,12 +117,12 @@ export function settle(
   now: number,
   what: "due" | "losses" | "all" = "due",
 ): Settled {
-  let next = ledger;
+  let next = relieved(ledger);
   const logs: LogRecord[] = [];
   const written: Sent[] = [];
   const { sent } = tell(ledger);
   const told = sent.filter(({ inKernel, assignment }) => !inKernel && assignment.kernel !== "at-start");
-  const byRuntime = heldBy(ledger, told.map(({ assignment }) => assignment));
+  let byRuntime = heldBy(ledger, told.map(({ assignment }) => assignment));
   const inKernel = sent.filter((each) => each.inKernel);
   const chosen = what === "due"
     ? inKernel.filter((each) => isDue(ledger, each, now)).slice(0, BATCH)
@@ -131,9 +131,21 @@ export function settle(
     const one = settleOne(kernel, next, move, byRuntime, now);
     next = one.ledger;
     logs.push(...one.logs);
-    if (!next.stuck.has(move.id)) written.push(move);
+    const left = next.assignments.get(move.id);
+    // Nobody goes where one is that turns out to be left to the runtime, either.
+    if (left?.kernel === undefined) byRuntime = byRuntime.union(heldBy(ledger, [move.assignment]));
+    else if (!next.stuck.has(move.id)) written.push(move);
   }
   return { ledger: next, logs: [...logs, ...changeLogs(written)], written };
+}
+
+/** The ledger in which nobody is stuck any more who should have, by now, what it has. */
+function relieved(ledger: Ledger): Ledger {
+  return [...ledger.stuck.keys()].reduce((next, id) => {
+    const holder = next.assignments.get(id);
+    const isRight = holder !== undefined && next.runsOn(holder).equals(next.effective(holder));
+    return isRight ? next.sticking(id, undefined) : next;
+  }, ledger);
 }
 
 /** Whether it is to be written in the kernel, and need not wait for its next try. */

@@ -6,7 +6,7 @@
  * names, and keeps all others waiting meanwhile: so what several ends free becomes one round of updates, and that round
  * is best made one container at a time, between the runtime's own calls.
  */
-import { recordLags } from "../ledger/assignment.ts";
+import { type Assignment, recordLags } from "../ledger/assignment.ts";
 import { type Change, changes, tell } from "../ledger/changes.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { isDue } from "./kernel_first.ts";
@@ -26,7 +26,8 @@ export function growthMayWait({ growDelay, owing, now, dryRun }: Node): boolean 
  */
 export function withLedger(node: Node, ledger: Ledger): Node {
   const { sent, ledger: told } = tell(ledger);
-  const owes = !node.dryRun && (sent.some(({ inKernel }) => !inKernel) || told.unsettled.some(recordLags));
+  const lags = (assignment: Assignment) => recordLags(assignment, told.topology.online);
+  const owes = !node.dryRun && (sent.some(({ inKernel }) => !inKernel) || told.unsettled.some(lags));
   const settling = sent.some((each) => isDue(ledger, each, node.now));
   const next = { ...node, ledger, settling };
   if (owes === (node.owing !== undefined)) return next;

@@ -7,7 +7,7 @@ import { type Assignment, confirmed } from "../ledger/assignment.ts";
 import { changeOf, presently } from "../ledger/changes.ts";
 import { describe } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { refreshed, running, seen, seenAtStart, settle, unseen } from "../ledger/progress.ts";
+import { notRunning, refreshed, running, seen, seenAtStart, settle, unseen } from "../ledger/progress.ts";
 import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
 import { quiet, refused } from "./containers.ts";
@@ -27,8 +27,11 @@ import { readClaim, recordOf, refOf } from "./read_claim.ts";
 export function startContainer(node: Node, { pod, container }: Subject): Served {
   if (node.phase !== "serving") return quiet(node);
   const ref = refOf(pod, container);
-  if (node.ledger.assignments.has(container.id)) {
-    return verified({ ...node, ledger: refreshed(settle(node.ledger, container.id), ref) }, container.id);
+  const known = node.ledger.assignments.get(container.id);
+  if (known !== undefined) {
+    const settled = settle(node.ledger, container.id);
+    const ledger = known.starting ? settled : tooSoon(node, settled, known);
+    return verified({ ...node, ledger: refreshed(ledger, ref) }, container.id);
   }
   const read = readClaim(pod, container, node.rules);
   // In a dry run a container may run that would have been refused.
@@ -45,8 +48,14 @@ export function startContainer(node: Node, { pod, container }: Subject): Served 
   }
   const record = recordOf(container);
   const stray: Assignment = { container: ref, claim: read.claim, grant: CpuSet.empty, starting: true };
-  const known = node.ledger.with(record === undefined ? stray : { ...stray, record });
-  return verified({ ...node, ledger: known }, container.id);
+  const ledger = node.ledger.with(record === undefined ? stray : { ...stray, record });
+  return verified({ ...node, ledger }, container.id);
+}
+
+/** The ledger once one starts whose cgroup was there for so long that it was taken for running. */
+function tooSoon({ cpusets }: Node, ledger: Ledger, { container }: Assignment): Ledger {
+  const reading = cpusets?.read(container);
+  return notRunning(ledger, container.id, reading?.kind === "values" ? reading.cpus : undefined);
 }
 
 /** What was sent while it started may be lost; if it differs, that isn't left to the next reply. */
@@ -54,7 +63,8 @@ export function postStartContainer(node: Node, { pod, container }: Subject): Ser
   if (node.phase !== "serving") return quiet(node);
   const { id } = container;
   const started = refreshed(running(node.ledger, id), refOf(pod, container));
-  const ledger = started.assignments.get(id)?.kernel === "at-start" ? looked(node, started, id) : started;
+  // An update that was agreed to before may have come after its set was verified.
+  const ledger = started.assignments.get(id)?.kernel === undefined ? started : looked(node, started, id);
   const own = node.dryRun ? undefined : changeOf(ledger, id);
   return { ...quiet(withLedger(node, ledger)), owed: own === undefined ? [] : [own] };
 }
@@ -62,7 +72,7 @@ export function postStartContainer(node: Node, { pod, container }: Subject): Ser
 /** An update has come to its end: it may have brought back a set from before it began. */
 export function postUpdateContainer(node: Node, { container }: Subject): Served {
   const assignment = node.phase === "serving" ? node.ledger.assignments.get(container.id) : undefined;
-  if (assignment === undefined || assignment.starting || kernelOf(node) === undefined) return quiet(node);
+  if (assignment === undefined || confirmed(assignment) === undefined) return quiet(node);
   return quiet(withLedger(node, looked(node, node.ledger, container.id)));
 }
 

@@ -4,7 +4,6 @@ import { adoptable, counted, scanned } from "./cri.ts";
 import type { AgentEvent } from "./events.ts";
 import type { Cause } from "./excuses.ts";
 import type { Instance, Sequence } from "./instance.ts";
-import { KNOWN } from "./known.ts";
 import { hasCgroup, isAlive } from "./records.ts";
 import { isRight } from "./right.ts";
 import { wakeNext } from "./time.ts";
@@ -121,7 +120,6 @@ function listed(world: World): void {
   owner.feed({ kind: "listed", listing });
   if (owner.agent.node.phase !== "serving" || owner.agent.node.ledger === before) return;
   owner.blind = false;
-  if (KNOWN.countFromBeforeTheList) owner.countsTaken.length = 0;
   heard();
   adopted(world);
   for (const { container: { id }, kernel } of owner.agent.node.ledger.assignments.values()) {

@@ -34,7 +34,7 @@ export class TreeFaults {
 /** Who watches the agent write. */
 export interface TreeWatch {
   /** One write of a plan, as it happens. */
-  wrote(id: string, gained: CpuSet): void;
+  wrote(id: string, from: CpuSet, cpus: CpuSet): void;
   /** A plan has come to nothing, but for those that keep what was written. */
   undone(kept: readonly string[], code: string): void;
   /** These can't be had in the kernel, as far as the agent was told. */
@@ -51,6 +51,9 @@ interface Problem {
   readonly code: string;
   readonly reason: string;
 }
+
+/** Nobody watches. */
+export const UNWATCHED: TreeWatch = { wrote() {}, undone() {}, unverified() {} };
 
 export class SimCpusets implements Cpusets {
   readonly writable = true;
@@ -72,7 +75,9 @@ export class SimCpusets implements Cpusets {
       return found;
     }
     const cpus = this.#inForce(found);
-    return { kind: "values", cpus };
+    if (!cpus.isEmpty) return { kind: "values", cpus };
+    this.watch.unverified([container.id]);
+    return { kind: "unverified", reason: "it has no CPUs" };
   }
 
   write(writes: readonly Write[], _deadline: number): WriteResult {
@@ -143,7 +148,7 @@ export class SimCpusets implements Cpusets {
     if (other !== undefined && !other.equals(cpus) && this.kernel.write(id, other) === undefined) {
       return { code: "overwritten", reason: "somebody else has written it" };
     }
-    this.watch.wrote(id, (this.kernel.effective(id) ?? CpuSet.empty).difference(ran));
+    this.watch.wrote(id, ran, cpus);
     return this.#confirmed(id, cpus);
   }
 

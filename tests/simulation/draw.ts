@@ -60,13 +60,28 @@ export const WEIGHTS: Readonly<Record<Kind, number>> = {
   quiet: 0.3,
 };
 
+/** What goes wrong in the cgroup tree: more often on some nodes, so that one comes upon the other. */
+const TROUBLE: readonly Kind[] = ["tamper", "hold", "hide", "late", "keeps", "overwrite", "treeGone"];
+
+/** By how much more often. */
+const WEIGHTS_BY_TROUBLE = new Map<number, typeof WEIGHTS>();
+
+function weightsOf({ trouble }: World["scenario"]): typeof WEIGHTS {
+  const known = WEIGHTS_BY_TROUBLE.get(trouble);
+  if (known !== undefined) return known;
+  const weights = { ...WEIGHTS };
+  for (const kind of TROUBLE) weights[kind] *= trouble;
+  WEIGHTS_BY_TROUBLE.set(trouble, weights);
+  return weights;
+}
+
 const MAX_TRIES = 20;
 const MAX_PODS = 9;
 
 /** `serial`: where the event is in the list; new pods and containers are named after it. */
 export function draw(random: Random, world: World, serial: number): SimEvent {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const event = drawKind(random, world, random.weighted(WEIGHTS), serial);
+    const event = drawKind(random, world, random.weighted(weightsOf(world.scenario)), serial);
     if (event !== undefined) return event;
   }
   return { kind: "tick", ms: 500 };

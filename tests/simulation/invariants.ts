@@ -9,7 +9,6 @@ import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Change } from "../../src/ledger/changes.ts";
 import { type Expected, expectedOf } from "./claim_oracle.ts";
 import { setOf } from "./cpus.ts";
-import { KNOWN } from "./known.ts";
 import type { Instance } from "./instance.ts";
 import type { Resources } from "./pods.ts";
 import { surelyFits } from "./placeable.ts";
@@ -92,8 +91,8 @@ export function beliefIsRight(world: World): string | undefined {
       continue;
     }
     if (!isAlive(container) || container.life === "asked") continue;
-    if (isRecordKnown(world, placed, container)) world.offRecord.delete(id);
-    else if (!world.offRecord.has(id)) {
+    if (record?.toString() === container.record.cpus) world.offRecord.delete(id);
+    else if (!isRecordKnown(world, placed, container) && !world.offRecord.has(id)) {
       return `${id}: ${record ?? "none"}, really ${container.record.cpus ?? "none"}`;
     }
   }
@@ -101,7 +100,7 @@ export function beliefIsRight(world: World): string | undefined {
 }
 
 export function recordsKeepOff(world: World): string | undefined {
-  const { inCharge, runtime, excuses } = world;
+  const { inCharge, runtime, excuses, kernel } = world;
   if (inCharge === undefined || inCharge.claimed.isEmpty || world.groundIsOld) return undefined;
   return someone(inCharge, (placed) => {
     const { id, grant, wanted } = placed;
@@ -115,6 +114,9 @@ export function recordsKeepOff(world: World): string | undefined {
       return false;
     }
     if (world.isKnownlyOwed(id)) return false;
+    // The kernel had its set when it started; the runtime is told when it runs, since it might lose it before.
+    const isSet = world.scenario.mode === "kernel" && kernel.effective(id)?.isSubsetOf(wanted);
+    if (placed.starting && isSet) return false;
     const { cpus } = container.record;
     return world.means(cpus === undefined ? undefined : setOf(cpus)).intersects(inCharge.claimed);
   });
@@ -206,11 +208,16 @@ export function answerProblem(
     : undefined;
 }
 
-/** Sent for nothing: it runs, and its record has held exactly this for a while. */
+/**
+ * Sent for nothing: it runs, and its record has held exactly this for a while; and the kernel, where that is written
+ * beside the record: then the runtime is told what its record says, to have it written.
+ */
 function isSoAlready(world: World, id: string, cpus: string, subject: Container | undefined): boolean {
   const container = world.runtime.containers.get(id);
   if (container === undefined || container === subject || world.excuses.has(id)) return false;
-  if (KNOWN.toldAgainWhenGivenUp && world.givenUp.has(id)) return false;
+  // What became of its record, or of its set in the kernel, nobody has told yet.
+  if (world.offRecord.has(id) || world.windows.has(id)) return false;
+  if (world.scenario.mode === "kernel" && !world.kernel.written(id)?.equals(setOf(cpus))) return false;
   return container.posted && !container.shaky && container.life === "running" &&
     container.record.cpus === cpus && container.agreed.length === 0;
 }
@@ -285,11 +292,8 @@ export function refusalProblem(world: World, container: Container, message: stri
   const freed = CpuSet.unionOf(
     before.filter(({ claim }) => claim.kind === "exclusive").map(({ grant }) => grant),
   );
-  if (world.isDisturbed) return undefined;
+  if (world.witness.isDisturbed) return undefined;
   const expected = expectation(container, settings);
-  if (KNOWN.triesEndTooSoon && expected.kind === "exclusive" && message.includes("can't be changed")) {
-    return undefined;
-  }
   return surelyFits(expected, inCharge, scenario, freed, contested(world))
     ? `${container.id} is refused, although it fits: ${message}`
     : undefined;

@@ -3,7 +3,6 @@
  * fails or brings back is no excuse. What may differ for a moment, and what has to end that, is said in windows.ts.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
-import { KNOWN } from "./known.ts";
 import { type Container, hasStarted } from "./records.ts";
 import { type Placed, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
@@ -47,9 +46,8 @@ export function kernelIsKept(world: World): string | undefined {
 }
 
 /** Somebody else has changed it, or the agent can't reach it and has to leave it to the runtime. */
-function isExcused(world: World, { id, kernel, stuck }: Placed): boolean {
+function isExcused(world: World, { id, kernel }: Placed): boolean {
   const { windows, excuses } = world;
-  if (KNOWN.growsOntoContested && stuck) return true;
   // It can't be reached now; or the runtime is asked for an update of it, and hasn't made it yet.
   if (kernel === undefined && (world.isPending(id) || world.isHidden(id))) return true;
   return windows.has(id) || (kernel === undefined && excuses.has(id));
@@ -107,16 +105,30 @@ export function kernelIsSettled(world: World): string | undefined {
 /** In the midst of a plan somebody got CPUs on which somebody else was. */
 export interface Overlap {
   readonly got: string;
+  /** Where it was before, and what it was given altogether. */
+  readonly from: CpuSet;
+  readonly set: CpuSet;
   readonly had: string;
+  /** Where that one was. */
+  readonly where: CpuSet;
   readonly cpus: CpuSet;
 }
 
 /** Who has these CPUs in the kernel, and may be running, besides the container that has just got them. */
-export function overlapsOf({ runtime, kernel }: World, got: string, gained: CpuSet): Overlap[] {
+export function overlapsOf(
+  { runtime, kernel }: World,
+  got: string,
+  from: CpuSet,
+  set: CpuSet,
+): Overlap[] {
+  const gained = (kernel.effective(got) ?? CpuSet.empty).difference(from);
   if (gained.isEmpty) return [];
   return [...runtime.containers.values()].flatMap((other) => {
-    const cpus = kernel.effective(other.id)?.intersection(gained) ?? CpuSet.empty;
-    return other.id === got || cpus.isEmpty || !hasStarted(other) ? [] : [{ got, had: other.id, cpus }];
+    const where = kernel.effective(other.id) ?? CpuSet.empty;
+    const cpus = where.intersection(gained);
+    return other.id === got || cpus.isEmpty || !hasStarted(other)
+      ? []
+      : [{ got, from, set, had: other.id, where, cpus }];
   });
 }
 
@@ -128,19 +140,59 @@ export function orderProblem(
 ): string | undefined {
   const { inCharge } = world;
   if (inCharge === undefined || world.groundIsOld) return undefined;
-  for (const { got, had, cpus } of overlaps) {
+  for (const { got, from, set, had, where, cpus } of overlaps) {
     const [a, b] = [inCharge.placed.get(got), inCharge.placed.get(had)];
-    const was = before.placed.get(had);
+    const [was, came] = [before.placed.get(had), before.placed.get(got)];
     if (a === undefined || b === undefined || mayMeet(a, b) || mayMeet(a, was)) continue;
-    if (isExcused(world, b) || isExcused(world, a)) continue;
+    if (!isKnownOn(world, was, where) || !isKnownOn(world, came, from)) continue;
+    // Who can't be made to leave was on all that the other had before, too.
+    if (b.stuck && from.isSubsetOf(where)) continue;
+    if (isCircle(inCharge.placed, before.placed, got, had)) continue;
     // All of the pool is what others are only leaving: they change places, with no step in between.
-    if (a.grant.isEmpty && inCharge.pool.isSubsetOf(before.claimed)) continue;
+    if (a.grant.isEmpty && inCharge.pool.isSubsetOf(owned(before))) continue;
     // Who shares from now on has nothing left to be kept.
     const kept = b.grant.isEmpty || was === undefined ? CpuSet.empty : was.grant;
-    const owned = CpuSet.unionOf([a.grant, b.grant, kept]).intersection(cpus);
-    if (!owned.isEmpty) return `${got} was given ${owned} before ${had} had left`;
+    // What was the pool's when it got it is its own only since: then the others leave with the tick that is due.
+    const gets = set.equals(a.grant) ? a.grant : CpuSet.empty;
+    const taken = gets.union(kept).intersection(cpus);
+    if (!taken.isEmpty) return `${got} was given ${taken} before ${had} had left`;
   }
   return undefined;
+}
+
+function hasRead(kernel: Placed["kernel"]): kernel is CpuSet {
+  return kernel !== undefined && kernel !== "at-start";
+}
+
+/**
+ * Both have CPUs of their own; one goes where the other is, and that one, maybe by way of more, where the first is: they
+ * change places.
+ */
+function isCircle(after: View["placed"], before: View["placed"], got: string, had: string): boolean {
+  const grantOf = (id: string) => after.get(id)?.grant ?? CpuSet.empty;
+  const leaves = (id: string) => {
+    const kernel = before.get(id)?.kernel;
+    return hasRead(kernel) && !grantOf(id).isEmpty ? kernel.difference(grantOf(id)) : CpuSet.empty;
+  };
+  const ids = [...before.keys()];
+  const follow = new Set([had]);
+  for (const id of follow) {
+    for (const other of ids) if (other !== id && leaves(other).intersects(grantOf(id))) follow.add(other);
+  }
+  return follow.has(got);
+}
+
+/** By the agent's books it was there; if it really was somewhere else, nobody had told. */
+function isKnownOn(world: World, was: Placed | undefined, cpus: CpuSet): boolean {
+  return hasRead(was?.kernel) && world.means(was.kernel).equals(cpus);
+}
+
+/** What is claimed, and where those are who have claimed it: everywhere, if all their CPUs have gone offline. */
+function owned({ claimed, placed }: View): CpuSet {
+  const runs = [...placed.values()].flatMap(({ grant, kernel }) =>
+    grant.isEmpty || !hasRead(kernel) ? [] : [kernel]
+  );
+  return CpuSet.unionOf([claimed, ...runs]);
 }
 
 /** What is wrong with letting a container start that has CPUs of its own, which the agent could have seen. */
@@ -181,9 +233,8 @@ export function unchangedSince(
       // What was owed before may be brought about on the way.
       if (id === subject.id || was === undefined || was.equals(now)) continue;
       const placed = before.placed.get(id);
-      if (
-        world.windows.opening(id) === "kept" || placed?.stuck || (placed && now.isSubsetOf(placed.wanted))
-      ) continue;
+      const owed = placed && !was.equals(placed.wanted) && now.isSubsetOf(placed.wanted);
+      if (world.windows.opening(id) === "kept" || placed?.stuck || owed) continue;
       return `a refused ${method} has changed ${id} from ${was} to ${now}`;
     }
     return booksProblem(method, before, after);

@@ -5,7 +5,6 @@
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { SimEvent } from "./events.ts";
 import { CAUSES } from "./excuses.ts";
-import { KNOWN } from "./known.ts";
 import { surelyFits } from "./placeable.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
 import { isBelieved, isRight } from "./right.ts";
@@ -37,10 +36,7 @@ function settle(world: World): string | undefined {
   const { mode, reconcileEvery } = world.scenario;
   const waits = mode === "kernel" || reconcileEvery > 0 ? [...WAITS, ...COMPARED] : WAITS;
   for (const ms of waits) problem ??= world.play({ kind: "tick", ms }) ?? finish(world);
-  problem ??= restProblem(world) ?? probe(world);
-  // The probe's end serves who was forgotten; what that takes needs time.
-  return problem ??
-    (KNOWN.degradedWaitsOn ? world.play({ kind: "tick", ms: 6000 }) ?? finish(world) : undefined);
+  return problem ?? restProblem(world) ?? probe(world);
 }
 
 function probe(world: World): string | undefined {
@@ -166,8 +162,7 @@ export function restProblem(world: World): string | undefined {
   return excused(world) ?? ghosts(world) ?? unsettled(world) ?? waiting(world) ?? unplaced(world);
 }
 
-function excused({ excuses, inCharge }: World): string | undefined {
-  if (KNOWN.neverTriedAgain && inCharge?.stuck) return undefined;
+function excused({ excuses }: World): string | undefined {
   const left = excuses.ids.find((id) => CAUSES[excuses.cause(id) ?? "failed"] === "ends");
   return left && `${left} still isn't as it should be, because of "${excuses.cause(left)}"`;
 }
@@ -190,7 +185,6 @@ function unsettled(world: World): string | undefined {
     const { id, wanted, record, kernel } = placed;
     const container = runtime.containers.get(id);
     if (container === undefined || excuses.has(id) || wanted.isEmpty) continue;
-    if (KNOWN.neverTriedAgain && inCharge?.stuck) continue;
     if (!hasCgroup(container)) return `${id} is ${container.life}`;
     if (!isRight(world, container, wanted)) {
       const { cpus = "none" } = container.record;
@@ -215,7 +209,7 @@ function waiting({ owner }: World): string | undefined {
 
 /** Who has less than it claims couldn't have it. */
 function unplaced({ inCharge, runtime, scenario }: World): string | undefined {
-  if (inCharge === undefined || (KNOWN.degradedWaitsOn && scenario.mode === "kernel")) return undefined;
+  if (inCharge === undefined) return undefined;
   for (const { id, degraded, claim } of inCharge.placed.values()) {
     if (degraded === undefined || claim.kind === "shared" || !runtime.containers.has(id)) continue;
     if (surelyFits(claim, inCharge, scenario)) {

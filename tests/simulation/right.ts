@@ -17,7 +17,11 @@ export function isRight(world: World, container: Container, wanted: CpuSet): boo
   const alone = isInKernelAlone(inCharge?.placed.get(id));
   const record = alone || world.means(cpus === undefined ? undefined : setOf(cpus)).equals(wanted);
   if (!record || !hasCgroup(container)) return record;
-  return scenario.mode === "kernel" ? kernel.effective(id)?.equals(wanted) === true : kernel.holds(id, cpus);
+  const runsThere = kernel.effective(id)?.equals(wanted) === true;
+  if (scenario.mode === "kernel") return runsThere;
+  // What it inherits is what it should have: who reads that sees no difference.
+  if (scenario.mode === "runtime" && kernel.written(id)?.isEmpty) return runsThere;
+  return kernel.holds(id, cpus);
 }
 
 /** The agent thinks that all is as it should be. */

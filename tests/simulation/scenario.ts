@@ -29,15 +29,18 @@ export interface Scenario {
   /** Milliseconds. */
   readonly growDelay: number;
   readonly dryRun: boolean;
+  /** What goes wrong in the cgroup tree goes wrong so much more often than usual: then one comes upon the other. */
+  readonly trouble: number;
 }
 
 const MODES = { kernel: 6, runtime: 2, blind: 2 };
 
 /** What a scenario that was kept before there was such a choice is. */
-export const BEFORE: Pick<Scenario, "driver" | "mode" | "reconcileEvery"> = {
+export const BEFORE: Pick<Scenario, "driver" | "mode" | "reconcileEvery" | "trouble"> = {
   driver: "cgroupfs",
   mode: "blind",
   reconcileEvery: 0,
+  trouble: 1,
 };
 
 /** What may be chosen; the rest is drawn. */
@@ -71,6 +74,7 @@ export function drawScenario(seed: number, { machine, mode }: Chosen = {}): Scen
     driver: random.chance(0.3) ? "systemd" : "cgroupfs",
     mode: mode ?? random.weighted(MODES),
     reconcileEvery: random.oneOf(0, 1000, 10_000),
+    trouble: random.chance(0.3) ? 8 : 1,
   };
 }
 

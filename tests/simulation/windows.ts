@@ -74,7 +74,9 @@ export class Windows {
   promise(world: World, before?: View): void {
     const all = [...world.inCharge?.placed.values() ?? []];
     for (const { id, grant } of all) {
-      const isNew = before?.placed.get(id)?.grant.equals(grant) !== true;
+      // Of CPUs that were promised and not there yet some may be left; that makes them no more promised than they were.
+      const was = before?.placed.get(id)?.grant;
+      const isNew = was === undefined || !grant.isSubsetOf(was) || this.isPromised(id, was);
       const isHeld = all.some((other) =>
         other.stuck && other.id !== id && world.kernel.effective(other.id)?.intersects(grant)
       );
