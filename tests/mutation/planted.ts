@@ -275,8 +275,8 @@ const WIRE_AND_CALLS: readonly Planted[] = [
   },
   {
     file: "src/nri/start.ts",
-    find: "refreshed(settle(node.ledger, container.id), ref)",
-    replace: "refreshed(node.ledger, ref)",
+    find: "const settled = settle(node.ledger, container.id);",
+    replace: "const settled = node.ledger;",
     breaks: "The end of a pinned container moves others that have long settled.",
   },
   {
