@@ -1,6 +1,6 @@
 # Everything runs through hack/deno.sh, which fetches the pinned Deno when it isn't there yet.
 deno := hack/deno.sh
-sources := main.ts src tests hack deploy
+sources := main.ts src tests tools hack deploy
 build_permissions := --allow-read --allow-write --allow-env --allow-run
 # The image's name, REGISTRY/IMAGE_NAME:IMAGE_TAG; hack/image.ts has the defaults.
 export REGISTRY IMAGE_NAME IMAGE_TAG
@@ -8,7 +8,7 @@ export REGISTRY IMAGE_NAME IMAGE_TAG
 export CONTAINERD
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
-.PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-node test-vm ansible-check \
+.PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-slow test-node test-vm ansible-check \
   rewrite-scripts simulate mutate fuzz soak lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
@@ -31,43 +31,47 @@ demo: build ## plays the samples against an embedded runtime and draws who owns 
 	$(deno) run --quiet --allow-all hack/demo.ts
 
 bench: build ## measures start, creation, memory and size (ONLY=size|start|decide|create|memory|pool); see docs/benchmark.md
-	$(deno) run --quiet --allow-all hack/bench.ts $(ONLY)
+	$(deno) run --quiet --allow-all tools/bench/main.ts $(ONLY)
 
-rewrite-scripts: ## writes what the agent does now into tests/scripts and docs/placement.md: read it before you commit it
-	REWRITE=1 $(deno) test --quiet --allow-all tests/scripts
+rewrite-scripts: ## writes what the agent does now into tests/scenarios and docs/placement.md: read it before you commit it
+	REWRITE=1 $(deno) test --quiet --allow-all tests/scenarios
 	$(deno) run --quiet --allow-all hack/placement_docs.ts
 
 simulate: ## plays random events on a made-up node (SEED= EVENTS= MACHINE= REPLAY=); see docs/simulation.md
-	$(deno) run --quiet --allow-all hack/simulate.ts $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) \
+	$(deno) run --quiet --allow-all tools/simulate/main.ts $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) \
 	  $(if $(MACHINE),--machine $(MACHINE)) $(if $(REPLAY),--replay $(REPLAY))
 
 mutate: ## breaks the sources in many small ways and sees whether the tests notice; see docs/mutation.md
-	$(deno) run --quiet --allow-all hack/mutate.ts $(MUTATE)
+	$(deno) run --quiet --allow-all tools/mutate/main.ts $(MUTATE)
 
 fuzz: ## throws made-up bytes and texts at every parser (INPUTS=); see docs/security.md
-	$(deno) run --quiet --allow-all hack/fuzz.ts $(if $(INPUTS),--inputs $(INPUTS))
+	$(deno) run --quiet --allow-all tools/fuzz/main.ts $(if $(INPUTS),--inputs $(INPUTS))
 
 soak: ## a simulated week on a busy node: 1.68 million pods, and nothing may grow (PODS= LIVE=)
-	$(deno) run --quiet --allow-all --v8-flags=--expose-gc hack/soak.ts $(if $(PODS),--pods $(PODS)) $(if $(LIVE),--live $(LIVE))
-	$(deno) run --quiet --allow-all --v8-flags=--expose-gc hack/soak.ts --apply runtime --pods $(or $(PODS),240000) \
+	$(deno) run --quiet --allow-all --v8-flags=--expose-gc tools/soak/main.ts $(if $(PODS),--pods $(PODS)) $(if $(LIVE),--live $(LIVE))
+	$(deno) run --quiet --allow-all --v8-flags=--expose-gc tools/soak/main.ts --apply runtime --pods $(or $(PODS),240000) \
 	  $(if $(LIVE),--live $(LIVE))
 
-test: ## all tests; the second kind also runs when the first has failures
-	$(MAKE) --no-print-directory --keep-going test-unit test-node
+test: ## all tests; each kind also runs when another has failures
+	$(MAKE) --no-print-directory --keep-going test-unit test-slow test-node
 
 test-unit: ## tests that need nothing but this checkout
 	mkdir -p .test-reports
-	$(deno) test --quiet --allow-all --junit-path=.test-reports/unit.xml --ignore=tests/node tests hack
+	$(deno) test --quiet --allow-all --junit-path=.test-reports/unit.xml tests/unit tests/scenarios
+
+test-slow: build ## tests that start many processes or wait for real time-outs
+	mkdir -p .test-reports
+	$(deno) test --quiet --allow-all --junit-path=.test-reports/slow.xml tests/slow
 
 test-node: image ## the executable on real containerds, as root; CONTAINERD=2.4: on that one, built with Go
 	mkdir -p .test-reports
 	hack/get-containerd.sh .tools/node || test $$? -eq 2 # can't be had: the tests say what that means
 	$(if $(filter 2.4,$(CONTAINERD)),hack/get-containerd-go.sh .tools/node || test $$? -eq 2)
-	$(deno) test --quiet --allow-all --junit-path=.test-reports/node$(CONTAINERD:%=-%).xml tests/node
+	$(deno) test --quiet --allow-all --junit-path=.test-reports/node$(CONTAINERD:%=-%).xml tests/system/node
 
 test-vm: build ## the executable in a virtual machine of 16 CPUs, two nodes and cgroup v2, with systemd, as root
 	mkdir -p .test-reports
-	$(deno) run --quiet --allow-all tests/vm/run.ts
+	$(deno) run --quiet --allow-all tests/system/vm/run.ts
 
 ansible-check: build ## the Ansible role: ansible-lint, and real runs in a mount namespace, as root
 	mkdir -p .test-reports
@@ -89,7 +93,7 @@ fmt: ## formats all sources
 fmt-check: ## says whether all sources are formatted
 	$(deno) fmt --check
 
-verify: test-unit lint fmt-check ## what a change has to pass: unit tests, lint, formatting
+verify: test-unit test-slow lint fmt-check ## what a change has to pass: unit tests, lint, formatting
 
 verify-all: verify ## the same, the tests on all three containerds and in a virtual machine, the Ansible role, simulation, mutation, fuzzing, soak
 	$(MAKE) --no-print-directory test-node
@@ -101,7 +105,7 @@ verify-all: verify ## the same, the tests on all three containerds and in a virt
 	$(MAKE) --no-print-directory fuzz INPUTS=1000000
 	$(MAKE) --no-print-directory soak
 
-generate: ## makes the code in src/nri/gen and src/host/gen from proto/ anew
+generate: ## makes the code in the folders gen of src from proto/ anew
 	hack/generate.sh
 
 clean: ## removes what was built and the test reports

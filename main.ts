@@ -1,10 +1,10 @@
 /** Entry point: reads the command line, hears signals, and sets the exit code. */
 import { CommanderError } from "commander";
-import { OptionError } from "./src/cli/option_error.ts";
+import { OptionError } from "./src/daemon/option_error.ts";
 import { commandLine } from "./src/cli/options.ts";
-import { run } from "./src/cli/run.ts";
-import { buildInfo } from "./src/host/build_info.ts";
-import { lastWords } from "./src/host/log.ts";
+import { run } from "./src/daemon/run.ts";
+import { buildInfo } from "./src/platform/build_info.ts";
+import { lastWords } from "./src/platform/log.ts";
 
 /** Milliseconds from the first signal to the end, whatever is still under way: who sent it may wait no longer than a second. */
 const LAST_MOMENT = 900;

@@ -7,7 +7,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { LIBC_PATHS } from "../src/host/libc.ts";
+import { LIBC_PATHS } from "../src/platform/libc.ts";
 
 /** One flag of `deno compile`, fixed in the executable for good, and why it is there. */
 export interface CompileFlag {
@@ -33,7 +33,7 @@ export const compileFlags: readonly CompileFlag[] = [
   {
     flag: `--allow-ffi=${LIBC_PATHS.join(",")}`,
     reason: "The kernel's files below /sys and /proc, which Deno itself opens only for a program that is " +
-      "allowed everything; the inherited descriptor; the owner's lock (src/host/libc.ts). To Deno's own " +
+      "allowed everything; the inherited descriptor; the owner's lock (src/platform/libc.ts). To Deno's own " +
       "interfaces running programs, the network and other libraries stay denied.",
   },
   {

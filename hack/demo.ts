@@ -5,8 +5,8 @@
  */
 import { discover } from "../src/cpu/discover.ts";
 import type { Topology } from "../src/cpu/topology.ts";
-import { bigNode, sysfsTree, writeTree } from "../tests/fixtures/sysfs.ts";
-import { EmbeddedRuntime } from "../tests/runtime/runtime.ts";
+import { bigNode, sysfsTree, writeTree } from "../tests/kit/sysfs.ts";
+import { EmbeddedRuntime } from "../tests/kit/runtime/runtime.ts";
 import { AgentProcess } from "./demo/agent_process.ts";
 import { Play, type Step } from "./demo/play.ts";
 

@@ -25,5 +25,7 @@ generate() {
     --es_out="$1" --es_opt=target=ts,import_extension=ts "${@:2}"
 }
 
-generate src/nri/gen nri.proto ttrpc.proto
-generate src/host/gen cri.proto podresources.proto
+generate src/nri/gen nri.proto
+generate src/wire/gen ttrpc.proto
+generate src/cri/gen cri.proto
+generate src/peers/gen podresources.proto

@@ -5,7 +5,7 @@
  * Run by `make image`, which names the image by REGISTRY, IMAGE_NAME and IMAGE_TAG.
  */
 import { fileURLToPath } from "node:url";
-import { LIBC_PATHS } from "../src/host/libc.ts";
+import { LIBC_PATHS } from "../src/platform/libc.ts";
 import { ociArchive } from "./oci_archive.ts";
 import type { Entry } from "./tar.ts";
 

@@ -1,20 +1,20 @@
 /**
- * docs/placement.md: the scenarios of tests/scripts whose head has a `draw` line, drawn. A CPU is its id and its
+ * docs/placement.md: the scenarios of tests/scenarios whose head has a `draw` line, drawn. A CPU is its id and its
  * owner's mark; columns are cores, rows their threads; `|` parts the cache groups of a NUMA node.
  *
  *     deno run --allow-all hack/placement_docs.ts
  */
 import { CpuSet } from "../src/cpu/cpu_set.ts";
 import type { Topology } from "../src/cpu/topology.ts";
-import { kubeletDistributed, kubeletPacked } from "../tests/cpu/kubelet_oracle.ts";
-import { topologyOf } from "../tests/fixtures/sysfs.ts";
-import { Player } from "../tests/scripts/play.ts";
-import { parseScript, type Script } from "../tests/scripts/script.ts";
-import { eventText, type ScriptEvent } from "../tests/scripts/words.ts";
+import { kubeletDistributed, kubeletPacked } from "../tests/unit/cpu/kubelet_oracle.ts";
+import { topologyOf } from "../tests/kit/sysfs.ts";
+import { Player } from "../tests/scenarios/play.ts";
+import { parseScript, type Script } from "../tests/scenarios/script.ts";
+import { eventText, type ScriptEvent } from "../tests/scenarios/words.ts";
 
 const ROOT = new URL("..", import.meta.url);
 const FILE = new URL("docs/placement.md", ROOT);
-const SCRIPTS = new URL("tests/scripts/", ROOT);
+const SCRIPTS = new URL("tests/scenarios/", ROOT);
 const COMMAND = "deno run --allow-all hack/placement_docs.ts";
 
 const HEAD = `# Which CPUs, and why
@@ -27,7 +27,7 @@ What an exclusive container gets, in the order in which it matters:
 4. the place with the least to spare, so that large places stay free for large claims;
 5. the lowest numbers. CPU 0's core is given away last.
 
-The drawings below are made from scenarios in [tests/scripts](../tests/scripts) that the tests play on the agent itself, so they are what it does. A column is a core and a row its threads; behind each CPU's number stands who has it: a letter, a dot for the shared pool, a dash for nobody. \`|\` parts caches. Where nothing is changed while it runs, kubelet's static CPU manager stands beside it, as [its documented behaviour](../tests/cpu/kubelet_oracle.ts) has it: with CPU 0 reserved, since it demands one, and with the option distribute-cpus-across-numa beside \`spread\`. It knows no forbidden CPUs.
+The drawings below are made from scenarios in [tests/scenarios](../tests/scenarios) that the tests play on the agent itself, so they are what it does. A column is a core and a row its threads; behind each CPU's number stands who has it: a letter, a dot for the shared pool, a dash for nobody. \`|\` parts caches. Where nothing is changed while it runs, kubelet's static CPU manager stands beside it, as [its documented behaviour](../tests/unit/cpu/kubelet_oracle.ts) has it: with CPU 0 reserved, since it demands one, and with the option distribute-cpus-across-numa beside \`spread\`. It knows no forbidden CPUs.
 
 <!-- made by ${COMMAND} -->
 `;
@@ -68,7 +68,7 @@ function chapter(name: string, script: Script): string[] {
   return [
     `## ${sentence.replace(/\.$/, "")}\n\n${caption}\n`,
     `\`\`\`\n${lines.join("\n")}\n\`\`\`\n`,
-    `([${name}](../tests/scripts/${name}))\n`,
+    `([${name}](../tests/scenarios/${name}))\n`,
   ];
 }
 

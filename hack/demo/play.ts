@@ -1,7 +1,7 @@
 /** One machine's part of the demo: the steps, each with its map and a check of what the cgroup tree says. */
 import type { Topology } from "../../src/cpu/topology.ts";
-import { type PodSpec, readManifests } from "../../tests/runtime/manifest.ts";
-import type { EmbeddedRuntime } from "../../tests/runtime/runtime.ts";
+import { type PodSpec, readManifests } from "../../tests/kit/runtime/manifest.ts";
+import type { EmbeddedRuntime } from "../../tests/kit/runtime/runtime.ts";
 import { cpuMap, type MapStyle, type Owner } from "../cpu_map.ts";
 import { faults, type Placed, placed } from "./verdict.ts";
 

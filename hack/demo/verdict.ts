@@ -3,9 +3,9 @@
  * agent nothing.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
-import { demandsOf } from "../../tests/runtime/manifest.ts";
-import { type ContainerRecord, nameOf } from "../../tests/runtime/node_state.ts";
-import { qosClass } from "../../tests/runtime/resources.ts";
+import { demandsOf } from "../../tests/kit/runtime/manifest.ts";
+import { type ContainerRecord, nameOf } from "../../tests/kit/runtime/node_state.ts";
+import { qosClass } from "../../tests/kit/runtime/resources.ts";
 
 /** A running container: what it was promised and what it has. */
 export interface Placed {

@@ -1,6 +1,6 @@
 import { formatConfig } from "../config/format.ts";
-import type { Effective } from "./load_config.ts";
-import { OptionError } from "./option_error.ts";
+import type { Effective } from "../daemon/load_config.ts";
+import { OptionError } from "../daemon/option_error.ts";
 
 /**
  * Prints the effective configuration, with the source of each value. Problems come first, on standard error.

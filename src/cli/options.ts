@@ -4,7 +4,7 @@ import { defaultText, type Key, KEYS, valueAt } from "../config/keys.ts";
 import type { Given } from "../config/layers.ts";
 import { DEFAULTS } from "../config/schema.ts";
 import { printConfig } from "./config_command.ts";
-import { DEFAULT_FILE, type Effective, type Flags, loadConfig } from "./load_config.ts";
+import { DEFAULT_FILE, type Effective, type Flags, loadConfig } from "../daemon/load_config.ts";
 
 /** What the command line looks at besides its arguments. */
 export interface Surroundings {

@@ -10,7 +10,7 @@
 // Source: channel.go and the protocol description of containerd/ttrpc.
 
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { type Request, RequestSchema, type Response, ResponseSchema } from "../nri/gen/ttrpc_pb.ts";
+import { type Request, RequestSchema, type Response, ResponseSchema } from "./gen/ttrpc_pb.ts";
 import { assert } from "../assert.ts";
 import { ByteQueue } from "./byte_queue.ts";
 import { ProtocolError } from "./errors.ts";

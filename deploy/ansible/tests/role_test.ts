@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eventually } from "../../../tests/node/eventually.ts";
+import { eventually } from "../../../tests/system/node/eventually.ts";
 import { missing, testUnless } from "./available.ts";
 import { Node, type Suite } from "./node.ts";
 

@@ -1,0 +1,171 @@
+/** What goes into `step` and what comes out of it, and the agent itself: values all. */
+import type { CpuSet } from "../cpu/cpu_set.ts";
+import type { Topology } from "../cpu/topology.ts";
+import { type Change, changeOf } from "../ledger/changes.ts";
+import type { LogRecord } from "../log_record.ts";
+import type { Cpusets } from "../cgroup/port.ts";
+import type { Listing } from "./early.ts";
+import type { Call } from "../nri/methods.ts";
+import { freshNode, type Node, type Settings } from "./state.ts";
+import { ProtocolError } from "../wire/errors.ts";
+import type { Session } from "../wire/session.ts";
+
+/** Who the plugin says it is. */
+export interface Identity {
+  readonly name: string;
+  /** Two digits; plugins are called in the order of their indices. */
+  readonly index: string;
+}
+
+export interface Agent {
+  readonly identity: Identity;
+  readonly node: Node;
+  readonly link?: Link;
+}
+
+/** What belongs to one connection and ends with it. */
+export interface Link {
+  readonly session: Session;
+  readonly connectedAt: number;
+  readonly configuredAt?: number;
+  /** Milliseconds after which the runtime cuts off a plugin that hasn't answered, as it says; 0: it doesn't. */
+  readonly requestTimeout?: number;
+  /** When the host was asked for the running containers. */
+  readonly askedAt?: number;
+  /** When it was last asked which of them still live. */
+  readonly countedAt?: number;
+  /** It took too long: the host was asked which CPUs seem taken. */
+  readonly scanned?: true;
+  /** Calls that wait for an answer. */
+  readonly deferred?: readonly Deferred[];
+}
+
+/** A call that can't be answered yet. */
+export interface Deferred {
+  readonly stream: number;
+  readonly call: Call;
+  /** When it is refused if nothing has changed, in the milliseconds of {@link Input}. */
+  readonly until: number;
+}
+
+/** `now` is in milliseconds of any clock that never goes back. */
+export type Input =
+  | { readonly kind: "connected"; readonly now: number; readonly topology: Topology }
+  | { readonly kind: "received"; readonly now: number; readonly bytes: Uint8Array }
+  | { readonly kind: "disconnected" }
+  | { readonly kind: "tick"; readonly now: number }
+  /** The answer to `list`. */
+  | { readonly kind: "listed"; readonly listing: Listing }
+  /** The answer to `count`: the ids of the containers that live. */
+  | { readonly kind: "counted"; readonly living: ReadonlySet<string> }
+  /** The answer to `scan`: CPUs that somebody seems to have for itself. */
+  | { readonly kind: "scanned"; readonly claims: CpuSet }
+  /** The answer to `configure`, and any later change of mind. */
+  | { readonly kind: "settings"; readonly settings: Settings }
+  /**
+   * CPUs have gone offline or come back. `struck`: the kernel has struck those that are offline from every set, for
+   * good (cgroup v1). CPUs that containers can't be given any more, though they are online, aren't in `topology`.
+   */
+  | { readonly kind: "ground"; readonly now: number; readonly topology: Topology; readonly struck: boolean }
+  /** From now on nobody is given CPUs of its own, for this reason; undefined: nothing is against it any more. */
+  | { readonly kind: "barred"; readonly why: string | undefined }
+  /** Nobody else decides on this node any more. */
+  | { readonly kind: "promoted"; readonly now: number };
+
+export type Output =
+  /** `answers`: the call that these bytes are the answer to, and the time of the input that brought it. */
+  | {
+    readonly kind: "send";
+    readonly bytes: Uint8Array;
+    readonly answers?: { readonly call: Call["kind"]; readonly since: number };
+  }
+  | { readonly kind: "log"; readonly record: LogRecord }
+  /** The runtime's configuration text: what it means is to be reported as `settings`, before any more bytes. */
+  | { readonly kind: "configure"; readonly text: string }
+  /** Find out which containers run, however long it takes, and report `listed`. */
+  | { readonly kind: "list" }
+  /** Find out which containers still live, and report `counted`. */
+  | { readonly kind: "count" }
+  /** Look into the cgroup tree for CPUs that are taken, and report `scanned`. */
+  | { readonly kind: "scan" }
+  /**
+   * Bring these about by the runtime's other interface, one after the other, as far as possible, and each only as it
+   * is {@link owed} by then.
+   */
+  | { readonly kind: "apply"; readonly changes: readonly Change[] }
+  /** Give a `tick` after so many milliseconds or before, when all outputs up to here were acted on. */
+  | { readonly kind: "wake"; readonly after: number }
+  /** The connection is of no more use; the host closes it and reports `disconnected`. */
+  | { readonly kind: "close" };
+
+export interface Step {
+  readonly agent: Agent;
+  readonly outputs: readonly Output[];
+}
+
+/** What an agent is made of. */
+export interface Setup extends Settings {
+  readonly identity: Identity;
+  readonly topology: Topology;
+  /** Another agent decides, until `promoted`. */
+  readonly standby: boolean;
+  /** Absent: the kernel's cpusets can't be reached. */
+  readonly cpusets?: Cpusets | undefined;
+}
+
+/** An agent without a connection. */
+export function newAgent(setup: Setup): Agent {
+  const { identity, topology, standby, cpusets } = setup;
+  return { identity, node: freshNode(topology, setup, standby, cpusets) };
+}
+
+/** The agent at a later time. */
+export function at(now: number, agent: Agent): Agent {
+  return { ...agent, node: { ...agent.node, now } };
+}
+
+/** What a container is still owed, if anything: replies may have said it meanwhile. */
+export function owed({ node }: Agent, id: string): Change | undefined {
+  return changeOf(node.ledger, id);
+}
+
+/** A tick for when what has come to be owed is due: what is to be written in the kernel as soon as nobody waits. */
+export function wakeFor(before: Node, { owing, growDelay, settling }: Node): Output[] {
+  if (settling) return [{ kind: "wake", after: 0 }];
+  const owes = owing !== undefined && before.owing === undefined;
+  return owes ? [{ kind: "wake", after: growDelay }] : [];
+}
+
+/** Nothing to do. */
+export function idle(agent: Agent): Step {
+  return { agent, outputs: [] };
+}
+
+/** Ends the connection, for a reason that is worth an error in the log. */
+export function close(agent: Agent, why: string): Step {
+  return {
+    agent: unlinked(agent),
+    outputs: [log("error", `the connection is closed: ${why}`), { kind: "close" }],
+  };
+}
+
+/** Without a connection, and so without a phase; what is known is kept until a runtime tells anew. */
+export function unlinked({ link: _, ...agent }: Agent): Agent {
+  return { ...agent, node: { ...agent.node, phase: "disconnected", parts: [] } };
+}
+
+export function logOutput(record: LogRecord): Output {
+  return { kind: "log", record };
+}
+
+export function log(level: LogRecord["level"], message: string, fields?: LogRecord["fields"]): Output {
+  return { kind: "log", record: fields === undefined ? { level, message } : { level, message, fields } };
+}
+
+/** A peer's mistake by its sentence; one of ours with the place it was made. */
+export function describe(error: unknown): string {
+  if (error instanceof ProtocolError) {
+    return `the runtime broke the protocol (${error.code}): ${error.message}`;
+  }
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}

@@ -1,0 +1,77 @@
+/**
+ * Containers heard of before the list of the running ones has come. The list is taken at some moment between: it
+ * may miss a container that was created meanwhile, and may name one that has ended.
+ */
+import { type Container, ContainerState, type PodSandbox } from "../nri/gen/nri_pb.ts";
+import type { Call, Subject } from "../nri/methods.ts";
+
+/** A container that was heard of, and whether it was only starting then. */
+export interface Heard extends Subject {
+  readonly starting: boolean;
+}
+
+/** By container id: what was heard of, or undefined for what has ended. */
+export type Early = ReadonlyMap<string, Heard | undefined>;
+
+/** Pods and containers as the runtime lists them. */
+export interface Listing {
+  readonly pods: readonly PodSandbox[];
+  readonly containers: readonly Container[];
+}
+
+export const NOTHING_EARLY: Early = new Map();
+
+/** More containers than begin or end while a list is fetched; what is beyond is put right by the next list. */
+const MAX_EARLY = 10_000;
+
+/** What is known once `call` was answered with success. */
+export function noteEarly(early: Early, call: Call): Early {
+  if (early.size >= MAX_EARLY) return early;
+  switch (call.kind) {
+    case "CreateContainer":
+    case "StartContainer":
+      return heard(early, call, true);
+    case "PostStartContainer":
+      return heard(early, call, false);
+    case "UpdateContainer":
+      return heard(
+        early,
+        call,
+        early.get(call.container.id)?.starting ??
+          call.container.state === ContainerState.CONTAINER_CREATED,
+      );
+    case "StopContainer":
+    case "RemoveContainer":
+      return new Map(early).set(call.container.id, undefined);
+    case "StopPodSandbox":
+      return [...early].reduce(
+        (next, [id, subject]) =>
+          subject?.container.podSandboxId === call.pod.id ? next.set(id, undefined) : next,
+        new Map(early),
+      );
+    default:
+      return early;
+  }
+}
+
+/** What has ended stays so: the runtime may tell of its last moments late. */
+function heard(early: Early, { pod, container }: Subject, starting: boolean): Early {
+  const ended = early.has(container.id) && early.get(container.id) === undefined;
+  return ended ? early : new Map(early).set(container.id, { pod, container, starting });
+}
+
+/** The listing with what it has missed, and without what has ended since. */
+export function withEarly({ pods, containers }: Listing, early: Early): Listing {
+  if (early.size === 0) return { pods, containers };
+  const listed = new Set(containers.map(({ id }) => id));
+  const missed = [...early.values()].filter((s) => s !== undefined).filter((s) =>
+    !listed.has(s.container.id)
+  );
+  return {
+    pods: [...pods, ...missed.map(({ pod }) => pod)],
+    containers: [
+      ...containers.filter(({ id }) => !early.has(id) || early.get(id) !== undefined),
+      ...missed.map(({ container }) => container),
+    ],
+  };
+}

@@ -1,0 +1,83 @@
+/** From the runtime's list of containers to what the ledger is rebuilt from. */
+import { create } from "@bufbuild/protobuf";
+import { CpuListError, CpuSet } from "../cpu/cpu_set.ts";
+import type { Topology } from "../cpu/topology.ts";
+import type { Claim } from "../ledger/claim.ts";
+import type { Found } from "../ledger/recover.ts";
+import { refuse } from "../ledger/refusal.ts";
+import type { LogRecord } from "../log_record.ts";
+import type { Listing } from "./early.ts";
+import { type Container, ContainerState, type PodSandbox, PodSandboxSchema } from "../nri/gen/nri_pb.ts";
+import { warningsOf } from "./logs.ts";
+import type { Node } from "./state.ts";
+import { readClaim, recordOf, refOf } from "../nri/read_claim.ts";
+
+/** Containers that run, and what is odd about them. */
+export interface Finding {
+  readonly found: Found[];
+  readonly logs: LogRecord[];
+}
+
+/** What the ledger can be rebuilt from: every listed container that runs or is about to. */
+export function findContainers(node: Node, listing: Listing): Finding {
+  const pods = new Map(listing.pods.map((pod) => [pod.id, pod]));
+  const all: Finding = { found: [], logs: [] };
+  const unique = new Map(listing.containers.map((container) => [container.id, container]));
+  for (const container of unique.values()) {
+    if (container.state === ContainerState.CONTAINER_STOPPED) continue;
+    const { found, logs } = findContainer(node, pods.get(container.podSandboxId), container);
+    all.found.push(...found);
+    all.logs.push(...logs);
+  }
+  return all;
+}
+
+function findContainer(
+  { topology, rules }: Node,
+  pod: PodSandbox | undefined,
+  container: Container,
+): Finding {
+  const ref = refOf(pod ?? create(PodSandboxSchema, { name: "unknown", namespace: "unknown" }), container);
+  const record = recordOf(container);
+  const mems = memsOf(container);
+  const base = {
+    container: ref,
+    createdAt: container.createdAt,
+    starting: container.state === ContainerState.CONTAINER_CREATED,
+    ...(record === undefined ? {} : { record }),
+    ...(mems === undefined ? {} : { mems }),
+  };
+  const read = pod === undefined
+    ? refuse(ref, "unavailable", "the runtime didn't list its pod")
+    : readClaim(pod, container, rules);
+  if (read.kind === "refusal") {
+    // It runs already, so it can't be refused any more; it gets the pool until somebody mends its pod.
+    const claim = { kind: "shared", forbidden: CpuSet.empty } as const;
+    return { found: [{ ...base, claim, degraded: read.message }], logs: [] };
+  }
+  if (read.kind === "unmanaged") return { found: [], logs: warningsOf(read.warnings, ref) };
+  const logs = [...read.warnings, ...memoryWarnings(topology, read.claim, container)];
+  return {
+    found: [{
+      ...base,
+      claim: read.claim,
+      ...(read.degraded === undefined ? {} : { degraded: read.degraded }),
+    }],
+    logs: warningsOf(logs, ref),
+  };
+}
+
+/** Rewriting `cpuset.mems` of a live container would migrate its memory, so a wrong one is only reported. */
+function memoryWarnings(topology: Topology, claim: Claim, container: Container): string[] {
+  if (claim.kind !== "pinned") return [];
+  const wanted = topology.memoryNodesOf(claim.cpus);
+  const mems = container.linux?.resources?.cpu?.mems ?? "";
+  const single = topology.nodes.length < 2;
+  if (single || wanted.isEmpty || mems === wanted.toString()) return [];
+  return [`memory nodes not set to ${wanted}, recreate the pod`];
+}
+
+function memsOf(container: Container): CpuSet | undefined {
+  const mems = CpuSet.parse(container.linux?.resources?.cpu?.mems ?? "");
+  return mems instanceof CpuListError || mems.isEmpty ? undefined : mems;
+}

@@ -1,0 +1,243 @@
+/**
+ * The whole program as one function: `step(agent, input) → { agent, outputs }`. Inputs are values
+ * (bytes received, connected, a tick), outputs are values (bytes to send, a log record, close). What
+ * the agent stands for (`node`) is immutable; only the session's byte buffers are advanced in place, so
+ * an agent is used once: step it, keep the one that comes back.
+ */
+import { create, toBinary } from "@bufbuild/protobuf";
+import { atLeisure } from "./background.ts";
+import { ask, counted, grounded, listed, promoted, resettled, scanned, waited } from "./rebuild.ts";
+import {
+  type Agent,
+  at,
+  close,
+  type Deferred,
+  describe,
+  idle,
+  type Input,
+  log,
+  logOutput,
+  type Output,
+  type Step,
+  unlinked,
+  wakeFor,
+} from "./agent.ts";
+import type { Topology } from "../cpu/topology.ts";
+import { NOTHING_EARLY } from "./early.ts";
+import { type ConfigureRequest, RegisterPluginRequestSchema } from "../nri/gen/nri_pb.ts";
+import { advance } from "./lifecycle.ts";
+import { type Call, decodeCall, RUNTIME_SERVICE } from "../nri/methods.ts";
+import type { Node, RefusalReason, Reply, Served } from "./state.ts";
+import { serveAndApply } from "./transaction.ts";
+import { answerAfterBug } from "./serve.ts";
+import { ProtocolError } from "../wire/errors.ts";
+import { Session, type SessionEvent } from "../wire/session.ts";
+import { Code } from "../wire/ttrpc.ts";
+
+export { type Agent, type Input, newAgent, type Output, owed, type Step } from "./agent.ts";
+
+/** The NRI version whose messages this plugin understands; told at registration. */
+const NRI_VERSION = "0.12.0";
+
+/**
+ * Milliseconds from the connection to the runtime's Configure: its own limit for a registration is 5 s,
+ * twice that is a runtime that has forgotten us.
+ */
+const CONFIGURE_TIMEOUT = 10_000;
+
+/** Milliseconds for which a start may wait for what it needs, and from one look to the next. */
+const PATIENCE = 300;
+const LOOK_AGAIN = 20;
+
+/** The runtime starts one container at a time; more that wait are refused. */
+const MAX_DEFERRED = 16;
+
+/** Takes one input in. Throws nothing: a bug is caught, logged and answered, and the ledger is kept. */
+export function step(agent: Agent, input: Input): Step {
+  switch (input.kind) {
+    case "connected":
+      return connected(at(input.now, agent), input.topology);
+    case "received":
+      return received(at(input.now, agent), input.bytes);
+    case "disconnected":
+      return disconnected(agent);
+    case "tick":
+      return tick(at(input.now, agent));
+    case "listed":
+      return listed(agent, input.listing);
+    case "counted":
+      return counted(agent, input.living);
+    case "scanned":
+      return scanned(agent, input.claims);
+    case "settings":
+      return resettled(agent, input.settings);
+    case "barred":
+      return idle({ ...agent, node: { ...agent.node, barred: input.why } });
+    case "promoted":
+      return promoted(at(input.now, agent));
+    case "ground":
+      return grounded(at(input.now, agent), input.topology, input.struck);
+  }
+}
+
+function connected(agent: Agent, topology: Topology): Step {
+  const session = new Session("plugin");
+  const request = create(RegisterPluginRequestSchema, {
+    pluginName: agent.identity.name,
+    pluginIdx: agent.identity.index,
+    nriVersion: NRI_VERSION,
+  });
+  const payload = toBinary(RegisterPluginRequestSchema, request);
+  const { bytes } = session.call(RUNTIME_SERVICE, "RegisterPlugin", payload);
+  const phase = advance("disconnected", "connected") ?? agent.node.phase;
+  const node = { ...agent.node, phase, topology, parts: [], early: NOTHING_EARLY, awaiting: false };
+  return {
+    agent: { ...agent, node, link: { session, connectedAt: agent.node.now } },
+    outputs: [{ kind: "send", bytes }],
+  };
+}
+
+function received(agent: Agent, bytes: Uint8Array): Step {
+  const session = agent.link?.session;
+  if (session === undefined) return { agent, outputs: [] };
+  const outputs: Output[] = [];
+  let current = agent;
+  try {
+    session.receive(bytes);
+    // A step that closes takes the link away; what follows in these bytes is void.
+    while (current.link !== undefined) {
+      const event = session.next();
+      if (event === undefined) break;
+      const next = event.kind === "called" ? called(current, session, event) : registered(current, event);
+      current = next.agent;
+      outputs.push(...next.outputs);
+    }
+    return { agent: current, outputs };
+  } catch (error) {
+    const closing = close(current, describe(error));
+    return { agent: closing.agent, outputs: [...outputs, ...closing.outputs] };
+  }
+}
+
+type Called = Extract<SessionEvent, { kind: "called" }>;
+type Answered = Extract<SessionEvent, { kind: "answered" }>;
+
+function called(agent: Agent, session: Session, { stream, service, method, payload }: Called): Step {
+  const call = decodeCall(service, method, payload);
+  if (call === undefined) {
+    const message = `${service}/${method} is not a call of this plugin`;
+    const reply = { kind: "refuse", reason: "unimplemented", message } as const;
+    return { agent, outputs: [send(session, stream, reply), log("debug", message)] };
+  }
+  const { now } = agent.node;
+  return answer(agent, session, { stream, call, until: now + PATIENCE });
+}
+
+/** Serves a call; one that is refused for something that may come true in a moment waits for that moment. */
+function answer(agent: Agent, session: Session, deferred: Deferred): Step {
+  const { stream, call, until } = deferred;
+  const configured = call.kind === "Configure" ? configure(agent, call.request) : idle(agent);
+  const { node, reply, logs, owed = [], mayRecover } = serveOrExplain(configured.agent.node, call);
+  if (mayRecover && agent.node.now < until && agent.link !== undefined) {
+    const waiting = [...agent.link.deferred ?? [], deferred];
+    const later = { ...agent, node, link: { ...agent.link, deferred: waiting } };
+    if (waiting.length <= MAX_DEFERRED) {
+      return { agent: later, outputs: [{ kind: "wake", after: LOOK_AGAIN }] };
+    }
+  }
+  const asked = call.kind === "Configure"
+    ? idle({ ...configured.agent, node })
+    : ask({ ...configured.agent, node });
+  const apply: Output[] = owed.length === 0 ? [] : [{ kind: "apply", changes: owed }];
+  const logged = logs.map(logOutput);
+  const wake = wakeFor(agent.node, node);
+  const consequences = [...configured.outputs, ...logged, ...asked.outputs, ...apply, ...wake];
+  return {
+    agent: asked.agent,
+    outputs: [send(session, stream, reply, { call: call.kind, since: until - PATIENCE }), ...consequences],
+  };
+}
+
+function configure(agent: Agent, { config, requestTimeout }: ConfigureRequest): Step {
+  if (agent.link === undefined) return idle(agent);
+  const link = { ...agent.link, configuredAt: agent.node.now, requestTimeout: Number(requestTimeout) };
+  return { agent: { ...agent, link }, outputs: config === "" ? [] : [{ kind: "configure", text: config }] };
+}
+
+/** The one place where a bug in deciding is caught: nothing was adopted, so the old node still stands. */
+function serveOrExplain(node: Node, call: Call): Served {
+  try {
+    return serveAndApply(node, call);
+  } catch (error) {
+    if (error instanceof ProtocolError) throw error;
+    const message = `bug while answering ${call.kind}, please report it: ${describe(error)}`;
+    return { node, reply: answerAfterBug(call, node.dryRun), logs: [{ level: "error", message }] };
+  }
+}
+
+function registered(agent: Agent, { status }: Answered): Step {
+  const { name, index } = agent.identity;
+  if (status.code === Code.OK) {
+    return { agent, outputs: [log("info", "registered with the runtime", { name, index })] };
+  }
+  return close(agent, `the runtime refused to register the plugin ${index}-${name}: ${status.message}`);
+}
+
+function disconnected(agent: Agent): Step {
+  try {
+    agent.link?.session.finish();
+    return { agent: unlinked(agent), outputs: [] };
+  } catch (error) {
+    return { agent: unlinked(agent), outputs: [log("warn", `the connection ended: ${describe(error)}`)] };
+  }
+}
+
+function tick(before: Agent): Step {
+  const { agent, outputs } = answerDeferred(before);
+  const next = waitedFor(agent);
+  return { agent: next.agent, outputs: [...outputs, ...next.outputs] };
+}
+
+function answerDeferred(agent: Agent): Step {
+  const { link } = agent;
+  if (link?.deferred === undefined) return idle(agent);
+  const { deferred, ...rest } = link;
+  const outputs: Output[] = [];
+  let current: Agent = { ...agent, link: rest };
+  for (const each of deferred) {
+    const next = answer(current, link.session, each);
+    current = next.agent;
+    outputs.push(...next.outputs);
+  }
+  return { agent: current, outputs };
+}
+
+function waitedFor(agent: Agent): Step {
+  const { link, node } = agent;
+  const forgotten = node.phase === "registering" && link !== undefined &&
+    node.now - link.connectedAt >= CONFIGURE_TIMEOUT;
+  if (!forgotten) {
+    const next = waited(agent);
+    const later = atLeisure(next.agent);
+    return { agent: later.agent, outputs: [...next.outputs, ...later.outputs] };
+  }
+  return close(agent, `the runtime didn't configure the plugin within ${CONFIGURE_TIMEOUT / 1000} s`);
+}
+
+/** The codes by which each refusal travels; none of them makes a runtime drop the plugin. */
+const STATUS: Readonly<Record<RefusalReason, number>> = {
+  invalid: Code.INVALID_ARGUMENT,
+  unavailable: Code.RESOURCE_EXHAUSTED,
+  "not-ready": Code.FAILED_PRECONDITION,
+  unimplemented: Code.UNIMPLEMENTED,
+  internal: Code.INTERNAL,
+};
+
+type Sent = Extract<Output, { kind: "send" }>;
+
+function send(session: Session, stream: number, reply: Reply, answers?: Sent["answers"]): Output {
+  const bytes = reply.kind === "answer"
+    ? session.answer(stream, reply.payload)
+    : session.refuse(stream, { code: STATUS[reply.reason], message: reply.message });
+  return answers === undefined ? { kind: "send", bytes } : { kind: "send", bytes, answers };
+}

@@ -1,0 +1,105 @@
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { type Confined, likelyClaims } from "./likely_claims.ts";
+import { readerOf } from "../platform/sysfs.ts";
+
+/** In a node that is itself a container (kind), kubepods lies about 5 levels down, and a container's cgroup 4 more. */
+const MAX_DEPTH = 16;
+/** A node has some hundreds of its own, and a handful for each container. More are not looked at. */
+const MAX_CGROUPS = 8192;
+
+/** As kubelet names them with either cgroup driver, and below a `--cgroup-root`. */
+const KUBEPODS = /(^|-)kubepods(\.slice)?$/;
+const POD = /(^|-)pod/;
+const NOT_GUARANTEED = /\b(burstable|besteffort)\b/;
+
+/** What is in force, in cgroup v2 and in v1; what is set, for a v1 that hasn't the former. */
+const CPUS_FILES = ["cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"];
+
+/**
+ * The CPUs of `online` that count as claimed by what the cgroup tree alone shows ({@link likelyClaims}); never all
+ * of them. The last resort, when neither NRI nor the CRI tells which containers there are.
+ *
+ * @param cgroupRoot where the tree is mounted: /sys/fs/cgroup, with cgroup v1's cpuset hierarchy below it or v2's
+ */
+export function scanClaims(cgroupRoot: string, online: CpuSet): CpuSet {
+  const v1 = `${cgroupRoot}/cpuset`;
+  const tree = new Tree(readerOf(v1)("cpuset.cpus") === undefined ? cgroupRoot : v1, online);
+  tree.visit({ path: "", cpus: online }, 0);
+  const usable = tree.complete ? CpuSet.unionOf(tree.kubepods) : online;
+  return likelyClaims(tree.confined, usable, tree.complete);
+}
+
+interface Cgroup {
+  /** Below the root. */
+  readonly path: string;
+  readonly cpus: CpuSet;
+  /** The CPUs of the kubepods cgroup that it is in. */
+  readonly kubepods?: CpuSet;
+  /** The path of the pod that it is in or is. */
+  readonly pod?: string;
+}
+
+/** A walk through the cgroups, and what it has found. */
+class Tree {
+  /** The CPUs of each kubepods cgroup. */
+  readonly kubepods: CpuSet[] = [];
+  readonly confined: Confined[] = [];
+  #left = MAX_CGROUPS;
+  #tooDeep = false;
+  readonly #read: (path: string) => string | undefined;
+
+  constructor(private readonly root: string, private readonly online: CpuSet) {
+    this.#read = readerOf(root);
+  }
+
+  /** Whether everything was seen. */
+  get complete(): boolean {
+    return this.#left >= 0 && !this.#tooDeep;
+  }
+
+  visit(cgroup: Cgroup, depth: number): void {
+    this.#note(cgroup);
+    if (depth === MAX_DEPTH) this.#tooDeep = true;
+    for (const name of foldersIn(`${this.root}${cgroup.path}`)) {
+      if (!this.complete || this.#left-- === 0) return;
+      this.visit(this.#child(cgroup, name), depth + 1);
+    }
+  }
+
+  /** Nothing is read outside kubepods. Where a file is missing or empty, what holds for the parent holds. */
+  #child(parent: Cgroup, name: string): Cgroup {
+    const path = `${parent.path}/${name}`;
+    const { kubepods, pod } = parent;
+    if (kubepods === undefined && !KUBEPODS.test(name)) return { path, cpus: parent.cpus };
+    const cpus = this.#cpusOf(path) ?? parent.cpus;
+    if (kubepods === undefined) {
+      this.kubepods.push(cpus);
+      return { path, cpus, kubepods: cpus };
+    }
+    if (pod === undefined && !POD.test(name)) return { path, cpus, kubepods };
+    return { path, cpus, kubepods, pod: pod ?? path };
+  }
+
+  /** Containers are what is below a pod and has tasks: unreadable ones count, they are too many for one read. */
+  #note({ path, cpus, kubepods, pod }: Cgroup): void {
+    if (kubepods === undefined || pod === undefined || pod === path || kubepods.isSubsetOf(cpus)) return;
+    if (this.#read(`${path}/cgroup.procs`) === "") return;
+    this.confined.push({ cpus, pod, guaranteed: !NOT_GUARANTEED.test(pod) });
+  }
+
+  #cpusOf(path: string): CpuSet | undefined {
+    for (const file of CPUS_FILES) {
+      const set = CpuSet.parse(this.#read(`${path}/${file}`) ?? "");
+      if (set instanceof CpuSet && set.intersects(this.online)) return set.intersection(this.online);
+    }
+    return undefined;
+  }
+}
+
+function foldersIn(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
+  } catch {
+    return []; // it is gone, or was never there
+  }
+}

@@ -1,0 +1,6 @@
+import { settingsOf } from "../../src/daemon/boot.ts";
+import { DEFAULTS } from "../../src/config/schema.ts";
+
+/** What holds when nothing is configured: nothing reserved, one CPU always left for the shared containers. */
+export const DEFAULT_SETTINGS = settingsOf(DEFAULTS);
+export const DEFAULT_POLICY = DEFAULT_SETTINGS.policy;

@@ -1,0 +1,147 @@
+// Records ↔ NRI's messages, in the form of the NRI version that the runtime plays.
+
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  type Container,
+  ContainerRequestSchema,
+  ContainerSchema,
+  ContainerState,
+  Event,
+  type LinuxResources,
+  LinuxResourcesSchema,
+  PodRequestSchema,
+  type PodSandbox,
+  PodSandboxSchema,
+  StateChangeEventSchema,
+} from "../../../src/nri/gen/nri_pb.ts";
+import type { ContainerRecord, PodRecord } from "./node_state.ts";
+import type { Resources } from "./resources.ts";
+
+/** `0.6`: events by StateChange, no `created_at`. `0.12`: a call for every event. */
+export type NriVersion = "0.6" | "0.12";
+
+/** The highest event that each version knows. */
+const LAST_EVENT: Record<NriVersion, Event> = {
+  "0.6": Event.REMOVE_CONTAINER,
+  "0.12": Event.VALIDATE_CONTAINER_ADJUSTMENT,
+};
+
+/** Events that have no answer to speak of, and the name of their own call. */
+const NOTICES = new Map<Event, string>([
+  [Event.RUN_POD_SANDBOX, "RunPodSandbox"],
+  [Event.STOP_POD_SANDBOX, "StopPodSandbox"],
+  [Event.REMOVE_POD_SANDBOX, "RemovePodSandbox"],
+  [Event.POST_CREATE_CONTAINER, "PostCreateContainer"],
+  [Event.START_CONTAINER, "StartContainer"],
+  [Event.POST_START_CONTAINER, "PostStartContainer"],
+  [Event.POST_UPDATE_CONTAINER, "PostUpdateContainer"],
+  [Event.REMOVE_CONTAINER, "RemoveContainer"],
+]);
+
+const STATES: Record<ContainerRecord["state"], ContainerState> = {
+  created: ContainerState.CONTAINER_CREATED,
+  starting: ContainerState.CONTAINER_CREATED,
+  running: ContainerState.CONTAINER_RUNNING,
+  exited: ContainerState.CONTAINER_STOPPED,
+};
+
+/** The mask of all events that this version knows. */
+export function knownEvents(version: NriVersion): number {
+  return 2 ** LAST_EVENT[version] - 1;
+}
+
+/** Whether an event mask has this event. */
+export function subscribed(mask: number, event: Event): boolean {
+  return (mask & (1 << (event - 1))) !== 0;
+}
+
+/** The call that tells of an event: StateChange, or its own. */
+export function notice(
+  version: NriVersion,
+  event: Event,
+  pod: PodRecord,
+  container?: ContainerRecord,
+): { name: string; method: string; payload: Uint8Array } {
+  const name = NOTICES.get(event);
+  if (name === undefined) throw new Error(`${Event[event]} is not an event that is only told`);
+  const about = {
+    pod: podMessage(pod),
+    ...(container ? { container: containerMessage(container, version) } : {}),
+  };
+  if (version === "0.6") {
+    const payload = toBinary(StateChangeEventSchema, create(StateChangeEventSchema, { event, ...about }));
+    return { name, method: "StateChange", payload };
+  }
+  const schema = container ? ContainerRequestSchema : PodRequestSchema;
+  return { name, method: name, payload: toBinary(schema, create(schema, about)) };
+}
+
+export function podMessage({ id, uid, spec, cgroupParent, resources }: PodRecord): PodSandbox {
+  const { name, namespace, labels, annotations } = spec;
+  return create(PodSandboxSchema, {
+    id,
+    name,
+    uid,
+    namespace,
+    labels: { ...labels, ...podLabels(name, namespace, uid) },
+    annotations,
+    linux: { cgroupParent, podResources: resourcesMessage(resources) },
+  });
+}
+
+export function containerMessage(container: ContainerRecord, version: NriVersion): Container {
+  const { id, pod, spec, cgroup, state } = container;
+  return create(ContainerSchema, {
+    id,
+    podSandboxId: pod.id,
+    name: spec.name,
+    state: STATES[state],
+    labels: {
+      "io.kubernetes.container.name": spec.name,
+      ...podLabels(pod.spec.name, pod.spec.namespace, pod.uid),
+    },
+    annotations: { "io.kubernetes.container.restartCount": String(container.attempt) },
+    linux: { cgroupsPath: cgroup.cgroupsPath, resources: resourcesMessage(container.resources) },
+    pid: state === "running" ? container.pid : 0,
+    createdAt: version === "0.6" ? 0n : container.createdAt,
+  });
+}
+
+export function resourcesMessage(resources: Resources): LinuxResources {
+  const { shares, quota, period, memory, cpus = "", mems = "" } = resources;
+  return create(LinuxResourcesSchema, {
+    cpu: { ...boxed("shares", shares), ...boxed("quota", quota), ...boxed("period", period), cpus, mems },
+    memory: boxed("limit", memory),
+  });
+}
+
+/** The fields that a message gives; zero and empty ones are "not given". */
+export function resourcesOf(message: LinuxResources | undefined): Resources {
+  const { cpu, memory } = message ?? {};
+  const given = {
+    shares: Number(cpu?.shares?.value ?? 0n),
+    quota: Number(cpu?.quota?.value ?? 0n),
+    period: Number(cpu?.period?.value ?? 0n),
+    memory: Number(memory?.limit?.value ?? 0n),
+    cpus: cpu?.cpus ?? "",
+    mems: cpu?.mems ?? "",
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== 0 && value !== ""));
+}
+
+function boxed<Name extends string>(
+  name: Name,
+  value: number | undefined,
+): Partial<Record<Name, { value: bigint }>> {
+  return value === undefined
+    ? {}
+    : { [name]: { value: BigInt(value) } } as Partial<Record<Name, { value: bigint }>>;
+}
+
+function podLabels(name: string, namespace: string, uid: string): Record<string, string> {
+  return {
+    "io.kubernetes.pod.name": name,
+    "io.kubernetes.pod.namespace": namespace,
+    "io.kubernetes.pod.uid": uid,
+  };
+}

@@ -1,0 +1,84 @@
+/** What must hold after every event, whatever a script expects. */
+import assert from "node:assert/strict";
+import type { Agent } from "../../src/agent/step.ts";
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { ContainerState, type ContainerUpdate } from "../../src/nri/gen/nri_pb.ts";
+import { type Box, cpuOf } from "./fake_runtime.ts";
+import { cpuSet } from "./tell.ts";
+
+/** Each container at most once in a reply, never the one that is being created, and never an empty set. */
+export function checkReply(updates: readonly ContainerUpdate[], created?: string): void {
+  const seen = new Set(created === undefined ? [] : [created]);
+  for (const { containerId, linux } of updates) {
+    assert(!seen.has(containerId), `the reply names ${containerId} twice, or it is the one being created`);
+    seen.add(containerId);
+    assert(linux?.resources?.cpu?.cpus, `the reply has an update without CPUs for ${containerId}`);
+    assert.equal(linux.resources.cpu.mems, "", `the reply changes the memory of ${containerId}, which runs`);
+  }
+}
+
+/**
+ * In the order of a reply a CPU is left by one container before another gets it: nobody who runs is still on what
+ * `id` gains by its new set, unless both are shared or both are pinned.
+ */
+export function checkHandOver(id: string, cpus: string, boxes: Iterable<Box>, agent: Agent): void {
+  const places = placesOf(boxes, agent);
+  const own = places.find(({ box }) => box.container.id === id);
+  if (own === undefined) return;
+  const gained = cpuSet(cpus).difference(own.cpus);
+  for (const { box, cpus, kind } of places) {
+    if (box === own.box || (kind === own.kind && kind !== "exclusive")) continue;
+    const both = cpus.intersection(gained);
+    assert(both.isEmpty, `${id} is given ${both}, which ${box.container.id} has not left yet`);
+  }
+}
+
+/**
+ * Nobody is on a CPU that is exclusively another's, and no shared container on a claimed one, as the runtime's record
+ * has it once the reply was applied. A container that only starts may still be owed its set.
+ */
+export function checkRecords(boxes: Iterable<Box>, agent: Agent): void {
+  agent.node.ledger.check();
+  const places = placesOf(boxes, agent);
+  const claimed = CpuSet.unionOf(places.filter(({ kind }) => kind !== "shared").map(({ cpus }) => cpus));
+  for (const { box, cpus, kind } of places) {
+    const { id } = box.container;
+    assert(!cpus.isEmpty, `${id} has no CPU that is online`);
+    if (kind === "shared") {
+      assert(
+        !cpus.intersects(claimed),
+        `${id} is shared and on ${cpus.intersection(claimed)}, which are claimed`,
+      );
+    }
+    if (kind !== "exclusive") continue;
+    for (const other of places) {
+      const both = other.box === box ? CpuSet.empty : other.cpus.intersection(cpus);
+      assert(both.isEmpty, `${id} has CPUs ${both} for itself, and ${other.box.container.id} is on them`);
+    }
+  }
+}
+
+interface Place {
+  readonly box: Box;
+  /** Where the runtime's record has it. */
+  readonly cpus: CpuSet;
+  readonly kind: "pinned" | "exclusive" | "shared";
+}
+
+/** The running containers that the agent knows; none where it doesn't decide. */
+function placesOf(boxes: Iterable<Box>, { node }: Agent): Place[] {
+  if (node.phase !== "serving" || node.standby || node.dryRun) return [];
+  return [...boxes].filter(({ told, container }) =>
+    told && container.state === ContainerState.CONTAINER_RUNNING && node.ledger.assignments.has(container.id)
+  ).map((box) => ({ box, cpus: placeOf(box, node.topology.online), kind: kindOf(box, node.ledger) }));
+}
+
+function placeOf(box: Box, online: CpuSet): CpuSet {
+  const { cpus } = cpuOf(box);
+  return cpus === "" ? online : cpuSet(cpus).intersection(online);
+}
+
+function kindOf({ container }: Box, ledger: Agent["node"]["ledger"]): Place["kind"] {
+  const assignment = ledger.assignments.get(container.id);
+  return assignment === undefined || assignment.grant.isEmpty ? "shared" : assignment.claim.kind;
+}

@@ -1,0 +1,222 @@
+/** Plays a script: its events go through the wire to a real agent, and what comes of each is told in lines. */
+import assert from "node:assert/strict";
+import { fromBinary } from "@bufbuild/protobuf";
+import type { Mapping } from "../../src/config/layers.ts";
+import type { CpuSet } from "../../src/cpu/cpu_set.ts";
+import {
+  ContainerRequestSchema,
+  ContainerState,
+  CreateContainerRequestSchema,
+  CreateContainerResponseSchema,
+  Event,
+  StopContainerRequestSchema,
+  StopContainerResponseSchema,
+  SynchronizeRequestSchema,
+  SynchronizeResponseSchema,
+} from "../../src/nri/gen/nri_pb.ts";
+import { Session } from "../../src/wire/session.ts";
+import { type MachineSpec, topologyOf } from "../kit/sysfs.ts";
+import { Link } from "../kit/link.ts";
+import { configured, settingsFrom } from "./configuration.ts";
+import { PLAYS } from "./events.ts";
+import { Exchange, subjectOf } from "./exchange.ts";
+import { type Box, merge } from "./fake_runtime.ts";
+import { requestOf, type Words } from "./figures.ts";
+import { checkReply } from "./invariants.ts";
+import type { Script } from "./script.ts";
+import { cpuSet } from "./tell.ts";
+import { type ScriptEvent, WordError } from "./words.ts";
+
+/** The methods are what may happen to a script's runtime and its agent. */
+export class Player extends Exchange {
+  link: Link;
+  machine: MachineSpec;
+  /** Growth comes at once unless a script says otherwise: so its lines stand where their cause is. */
+  #configuration: Mapping = { growDelayMs: "0" };
+
+  /** Without `standby` the agent serves, and nothing runs, when the first event comes. */
+  constructor(readonly script: Script) {
+    super();
+    this.machine = script.machine;
+    for (const line of script.configuration) this.#configuration = configured(this.#configuration, line);
+    this.link = this.#newAgent();
+    this.register();
+    this.synchronize(1);
+  }
+
+  event({ verb, subject, words }: ScriptEvent): void {
+    PLAYS[verb](this, subject, words);
+  }
+
+  /** Whether it was created. */
+  create(name: string, words: Words): boolean {
+    if (this.runtime.boxes.has(name)) {
+      throw new WordError(`${name} is there already; a new one of it is ${name}#2`);
+    }
+    const box = this.runtime.box(name, words);
+    const payload = this.call("CreateContainer", CreateContainerRequestSchema, subjectOf(box));
+    if (payload !== undefined) {
+      const { adjust, update } = fromBinary(CreateContainerResponseSchema, payload);
+      checkReply(update, name);
+      this.runtime.boxes.set(name, Object.assign(box, { told: true }));
+      const cpu = adjust?.linux?.resources?.cpu;
+      merge(box, adjust?.linux?.resources);
+      const mems = cpu?.mems ? ` (mems ${cpu.mems})` : "";
+      this.say(`${name} gets ${cpu?.cpus || "no set"}${mems}`);
+      this.apply(update);
+    }
+    this.settle();
+    return payload !== undefined;
+  }
+
+  /** Whether it started. */
+  start(name: string): boolean {
+    const box = this.runtime.named(name);
+    const payload = this.call("StartContainer", ContainerRequestSchema, subjectOf(box));
+    box.told ||= payload !== undefined;
+    this.settle();
+    return payload !== undefined;
+  }
+
+  postStart(name: string): void {
+    const box = this.runtime.named(name);
+    box.container.state = ContainerState.CONTAINER_RUNNING;
+    this.mention(Event.POST_START_CONTAINER, subjectOf(box));
+  }
+
+  stop(name: string): void {
+    const box = this.runtime.named(name);
+    box.container.state = ContainerState.CONTAINER_STOPPED;
+    const payload = this.call("StopContainer", StopContainerRequestSchema, subjectOf(box));
+    if (payload !== undefined) this.apply(fromBinary(StopContainerResponseSchema, payload).update);
+    this.settle();
+  }
+
+  remove(name: string): void {
+    const box = this.runtime.named(name);
+    this.runtime.boxes.delete(name);
+    this.mention(Event.REMOVE_CONTAINER, subjectOf(box));
+  }
+
+  stopSandbox(pod: string): void {
+    this.mention(Event.STOP_POD_SANDBOX, { pod: this.runtime.sandbox(pod) });
+  }
+
+  /** A container ends; the only one of its pod (`web`, not `app/main`) with the pod. */
+  end(name: string): void {
+    const { pod } = this.runtime.named(name);
+    this.stop(name);
+    if (!name.includes("/")) this.mention(Event.STOP_POD_SANDBOX, { pod });
+    this.remove(name);
+  }
+
+  /** It ends, and nobody says so. */
+  dies(name: string): void {
+    this.runtime.named(name).container.state = ContainerState.CONTAINER_STOPPED;
+  }
+
+  /** An UpdateContainer by kubelet or a CRI client. The runtime's record then has what was asked and answered. */
+  update(name: string, words: Words): void {
+    this.askUpdate(name, requestOf(words));
+    this.settle();
+  }
+
+  /** A connection up to Configure. */
+  register(): void {
+    this.disconnect();
+    const { link } = this;
+    link.runtime = new Session("runtime");
+    link.closed = false;
+    link.feed({ kind: "connected", now: link.now, topology: topologyOf(this.machine) });
+    const event = link.runtime.next();
+    assert(event?.kind === "called" && event.method === "RegisterPlugin");
+    link.toAgent(link.runtime.answer(event.stream, new Uint8Array()));
+    this.subscribed = link.configure();
+    this.settle();
+  }
+
+  /** The runtime tells all that it has, in so many parts. */
+  synchronize(parts: number): void {
+    const boxes = [...this.runtime.boxes.values()];
+    const size = Math.max(1, Math.ceil(boxes.length / parts));
+    for (let part = 1; part <= parts; part++) {
+      const told = boxes.slice((part - 1) * size, part * size);
+      const payload = this.call("Synchronize", SynchronizeRequestSchema, {
+        ...listing(told),
+        more: part < parts,
+      });
+      if (payload !== undefined) this.apply(fromBinary(SynchronizeResponseSchema, payload).update);
+    }
+    for (const box of boxes) box.told = true;
+    this.settle();
+  }
+
+  disconnect(): void {
+    this.link.feed({ kind: "disconnected" });
+  }
+
+  killAgent(): void {
+    this.disconnect();
+    this.link = this.#newAgent();
+  }
+
+  /** The CRI's answer to the agent's question which containers run. */
+  listed(): void {
+    const living = this.#living();
+    for (const box of living) box.told = true;
+    this.feed({ kind: "listed", listing: listing(living) });
+  }
+
+  counted(): void {
+    this.feed({ kind: "counted", living: new Set(this.#living().map(({ container }) => container.id)) });
+  }
+
+  tick(milliseconds: number): void {
+    this.link.now += milliseconds;
+    this.feed({ kind: "tick", now: this.link.now });
+  }
+
+  /** CPUs go offline; `struck`: the kernel strikes them from every set, for good (cgroup v1). */
+  offline(cpus: CpuSet, struck: boolean): void {
+    this.#ground(cpuSet(this.machine.offline ?? "").union(cpus), struck);
+  }
+
+  online(cpus: CpuSet): void {
+    this.#ground(cpuSet(this.machine.offline ?? "").difference(cpus), false);
+  }
+
+  /** A line of the configuration is changed while the agent runs. */
+  configure(line: string): void {
+    this.#configuration = configured(this.#configuration, line);
+    this.feed({ kind: "settings", settings: settingsFrom(this.#configuration) });
+  }
+
+  feed(input: Parameters<Link["feed"]>[0]): void {
+    this.link.feed(input);
+    this.settle();
+  }
+
+  #ground(offline: CpuSet, struck: boolean): void {
+    this.machine = { ...this.machine, offline: `${offline}` };
+    this.feed({ kind: "ground", now: this.link.now, topology: topologyOf(this.machine), struck });
+  }
+
+  #newAgent(): Link {
+    const link = new Link(this.machine, {
+      ...settingsFrom(this.#configuration),
+      standby: this.script.standby,
+    });
+    link.now = this.link?.now ?? 0;
+    return link;
+  }
+
+  #living(): Box[] {
+    const stopped = ContainerState.CONTAINER_STOPPED;
+    return [...this.runtime.boxes.values()].filter(({ container }) => container.state !== stopped);
+  }
+}
+
+function listing(boxes: readonly Box[]) {
+  const pods = new Map(boxes.map(({ pod }) => [pod.id, pod]));
+  return { pods: [...pods.values()], containers: boxes.map(({ container }) => container) };
+}

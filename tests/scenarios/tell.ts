@@ -1,0 +1,59 @@
+/** What came of an event, in lines that a person reads without a manual. */
+import { CpuListError, CpuSet } from "../../src/cpu/cpu_set.ts";
+import type { Agent } from "../../src/agent/step.ts";
+import type { LogRecord } from "../../src/log_record.ts";
+import { WordError } from "./words.ts";
+
+/** The state after a block, as texts. */
+export interface Told {
+  readonly claimed: string;
+  readonly degraded: string;
+  readonly pool: string;
+}
+
+/** `web shrinks to 0-3`: an update of a container whose record named `before`, or none (which is all of `online`). */
+export function change(name: string, before: string, after: string, online: CpuSet): string {
+  const [from, to] = [before === "" ? online : cpuSet(before), cpuSet(after)];
+  if (from.equals(to)) return `${name} keeps ${to}`;
+  if (to.isSubsetOf(from)) return `${name} shrinks to ${to}`;
+  if (from.isSubsetOf(to)) return `${name} grows to ${to}`;
+  return `${name} moves from ${from} to ${to}`;
+}
+
+/** A warning or an error; nothing for what is said in the reply as well, or to those who debug. */
+export function logLines({ level, message, fields }: LogRecord): string[] {
+  if ((level !== "warn" && level !== "error") || message.startsWith("refused: ")) return [];
+  const pod = `${fields?.pod ?? ""}`;
+  return [`${level}: ${message}${pod === "" || message.includes(pod) ? "" : ` (${pod})`}`];
+}
+
+/** The ledger of an agent that knows what runs. */
+export function toldOf({ node }: Agent): Told {
+  if (node.phase !== "serving") {
+    return { claimed: "", degraded: "", pool: `unknown, the agent is ${node.phase}` };
+  }
+  const all = [...node.ledger.assignments.values()].sort((a, b) => a.container.id < b.container.id ? -1 : 1);
+  return {
+    claimed: all.filter(({ grant }) => !grant.isEmpty).map(({ container, grant }) =>
+      `${container.id} ${grant}`
+    )
+      .join("; "),
+    degraded: all.filter(({ degraded }) => degraded !== undefined).map(({ container }) => container.id).join(
+      ", ",
+    ),
+    pool: `${node.ledger.sharedPool}`,
+  };
+}
+
+/** What has changed of the state, and the pool in any case. */
+export function stateLines(before: Told | undefined, after: Told): string[] {
+  const changed = (["claimed", "degraded"] as const).filter((key) => after[key] !== (before?.[key] ?? ""));
+  return [...changed.map((key) => `${key}: ${after[key] || "none"}`), `pool: ${after.pool}`];
+}
+
+/** The set that `text` names. */
+export function cpuSet(text: string): CpuSet {
+  const set = CpuSet.parse(text);
+  if (set instanceof CpuListError) throw new WordError(`"${text}" is not a CPU list: ${set}`);
+  return set;
+}

@@ -1,0 +1,146 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { RequestSchema } from "../../../src/wire/gen/ttrpc_pb.ts";
+
+/** A whole message that passes between agent and runtime. */
+export interface Message {
+  readonly from: "agent" | "runtime";
+  readonly kind: "request" | "response";
+  /** Of the call that it makes or answers. */
+  readonly method: string;
+}
+
+/** Sees each message before it is passed on; `false` cuts the connection instead. */
+export type Tap = (message: Message) => boolean | void;
+
+/** A socket between agents and the runtime that passes everything on, and knows what it was. */
+export class NriProxy implements AsyncDisposable {
+  /** All that passed, in order. */
+  readonly messages: Message[] = [];
+  tap: Tap = () => {};
+  readonly #listener: Deno.UnixListener;
+  readonly #open = new Set<Deno.Conn>();
+  readonly #working = new Set<Promise<void>>();
+
+  constructor(readonly path: string, private readonly runtime: string) {
+    this.#listener = Deno.listen({ transport: "unix", path });
+    this.#follow(this.#accept());
+  }
+
+  /** The methods that agents called at the runtime. */
+  get calledByAgent(): string[] {
+    return this.messages.filter(({ from, kind }) => from === "agent" && kind === "request").map((
+      { method },
+    ) => method);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    for (const conn of this.#open) this.#close(conn);
+    await Promise.all(this.#working);
+  }
+
+  #follow(work: Promise<void>): void {
+    this.#working.add(work);
+    work.finally(() => this.#working.delete(work));
+  }
+
+  async #accept(): Promise<void> {
+    for await (const agent of this.#listener) this.#follow(this.#serve(agent));
+  }
+
+  async #serve(agent: Deno.Conn): Promise<void> {
+    this.#open.add(agent);
+    try {
+      const runtime = await Deno.connect({ transport: "unix", path: this.runtime });
+      this.#open.add(runtime);
+      const methods = new Map<string, string>();
+      await Promise.all([
+        this.#pump(agent, runtime, new Messages("agent", methods)),
+        this.#pump(runtime, agent, new Messages("runtime", methods)),
+      ]);
+    } catch {
+      this.#close(agent); // No runtime there, as the agent would see by itself.
+    }
+  }
+
+  async #pump(source: Deno.Conn, sink: Deno.Conn, decoder: Messages): Promise<void> {
+    const buffer = new Uint8Array(1 << 16);
+    try {
+      for (let count; (count = await source.read(buffer)) !== null;) {
+        const bytes = buffer.slice(0, count);
+        const passes = decoder.receive(bytes).map((message) => {
+          this.messages.push(message);
+          return this.tap(message);
+        });
+        if (passes.includes(false)) break;
+        for (let at = 0; at < bytes.length;) at += await sink.write(bytes.subarray(at));
+      }
+    } catch {
+      // One of the two has gone: so does the other.
+    } finally {
+      this.#close(source);
+      this.#close(sink);
+    }
+  }
+
+  #close(conn: Deno.Conn): void {
+    if (this.#open.delete(conn)) conn.close();
+  }
+}
+
+const REQUEST = 1;
+const TRUNK_HEADER = 8;
+const FRAME_HEADER = 10;
+
+/** One direction of a connection: the bytes of ttrpc frames in those of trunk frames, as in the NRI specification. */
+class Messages {
+  #trunk = new Uint8Array();
+  readonly #frames = new Map<number, Uint8Array>();
+
+  /** @param methods the calls under way, of both directions */
+  constructor(private readonly from: Message["from"], private readonly methods: Map<string, string>) {}
+
+  /** The messages that end in `bytes`. */
+  receive(bytes: Uint8Array): Message[] {
+    this.#trunk = joined(this.#trunk, bytes);
+    const found: Message[] = [];
+    while (this.#trunk.length >= TRUNK_HEADER) {
+      const end = TRUNK_HEADER + uint32(this.#trunk, 4);
+      if (this.#trunk.length < end) break;
+      const connection = uint32(this.#trunk, 0);
+      const rest = this.#frames.get(connection) ?? new Uint8Array();
+      this.#frames.set(connection, joined(rest, this.#trunk.slice(TRUNK_HEADER, end)));
+      this.#trunk = this.#trunk.slice(end);
+      found.push(...this.#messages(connection));
+    }
+    return found;
+  }
+
+  #messages(connection: number): Message[] {
+    const found: Message[] = [];
+    let bytes = this.#frames.get(connection) ?? new Uint8Array();
+    while (bytes.length >= FRAME_HEADER && bytes.length >= FRAME_HEADER + uint32(bytes, 0)) {
+      const end = FRAME_HEADER + uint32(bytes, 0);
+      const call = `${connection} ${uint32(bytes, 4)}`;
+      const kind = bytes[8] === REQUEST ? "request" : "response";
+      if (kind === "request") {
+        this.methods.set(call, fromBinary(RequestSchema, bytes.slice(FRAME_HEADER, end)).method);
+      }
+      found.push({ from: this.from, kind, method: this.methods.get(call) ?? "" });
+      bytes = bytes.slice(end);
+    }
+    this.#frames.set(connection, bytes);
+    return found;
+  }
+}
+
+function uint32(bytes: Uint8Array, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);
+}
+
+function joined(left: Uint8Array, right: Uint8Array): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(left.length + right.length);
+  all.set(left);
+  all.set(right, left.length);
+  return all;
+}

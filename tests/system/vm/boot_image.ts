@@ -1,0 +1,77 @@
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const repository = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, "");
+const guest = `${repository}/tests/system/vm/guest`;
+
+/** Where what is tested lies in the machine; the bundle there finds the rest as it does in this checkout. */
+const THERE = "/repository";
+
+/** Of the machine, by path: small files. */
+const TEXTS: Readonly<Record<string, string>> = {
+  "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+  "/etc/group": "root:x:0:\n",
+  "/etc/hosts": "127.0.0.1 localhost\n",
+  "/etc/resolv.conf": "",
+  // Any will do; without one systemd takes time to make it.
+  "/etc/machine-id": `${"0".repeat(31)}1\n`,
+};
+
+/** Folders that the kernel, systemd and containers expect. */
+const FOLDERS = ["dev", "proc", "sys", "run", "tmp", "mnt", "root", "var/log", "var/lib"];
+
+/** Of the machine, by path: which file of this checkout, or folder, is there. */
+const FILES: Readonly<Record<string, string>> = {
+  "/init": `${guest}/init`,
+  "/etc/systemd/system/checks.service": `${guest}/checks.service`,
+  [`${THERE}/checks.sh`]: `${guest}/checks.sh`,
+  [`${THERE}/dist/weka-cpuset`]: `${repository}/dist/weka-cpuset`,
+  [`${THERE}/.tools/deno`]: Deno.execPath(),
+  [`${THERE}/.tools/node/bin`]: `${repository}/.tools/node/bin`,
+  [`${THERE}/.tools/node/image.tar`]: `${repository}/.tools/node/image.tar`,
+  [`${THERE}/.tools/node/containerd-trixie`]: `${repository}/.tools/node/containerd-trixie`,
+  [`${THERE}/.tools/node/containerd-sid`]: `${repository}/.tools/node/containerd-sid`,
+};
+
+/**
+ * Makes the machine's boot image in `folder`: the root file system of `hack/get-qemu.sh`, and over it the executable,
+ * the containerds, Deno, and the checks as one bundle. Returns its path.
+ */
+export async function makeBootImage(folder: string): Promise<string> {
+  const stage = `${folder}/stage`;
+  for (const each of FOLDERS) Deno.mkdirSync(`${stage}/${each}`, { recursive: true });
+  for (const [path, text] of Object.entries(TEXTS)) Deno.writeTextFileSync(parented(stage + path), text);
+  for (const [path, source] of Object.entries(FILES)) Deno.symlinkSync(source, parented(stage + path));
+  await bundle(`${guest}/checks.ts`, `${stage}${THERE}/tests/system/vm/checks.js`);
+
+  // The kernel unpacks one archive after the other.
+  const image = `${folder}/image.cpio`;
+  await Deno.copyFile(`${repository}/.tools/vm/root.cpio`, image);
+  const append = 'cd "$1" && find -L . | "$0" cpio -o -L -H newc 2>"$2.log" >>"$2"';
+  const args = ["-c", append, `${repository}/.tools/node/bin/busybox`, stage, image];
+  const { success } = await new Deno.Command("bash", { args }).output();
+  if (!success) throw new Error(`can't make the boot image: ${Deno.readTextFileSync(`${image}.log`)}`);
+  return image;
+}
+
+function parented(path: string): string {
+  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  return path;
+}
+
+/** One file, so that an emulated machine has only one to read. */
+async function bundle(source: string, target: string): Promise<void> {
+  await build({
+    entryPoints: [source],
+    outfile: target,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "esnext",
+    // Laid out by hack/build.ts.
+    nodePaths: [`${repository}/.tools/bundle/node_modules`],
+    conditions: ["deno"],
+    banner: { js: 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);' },
+    logLevel: "warning",
+  });
+}

@@ -1,0 +1,66 @@
+import { fileURLToPath } from "node:url";
+
+const tools = fileURLToPath(new URL("../../../.tools/vm", import.meta.url));
+
+/** Two sockets, each a NUMA node with half of the memory, of four cores with two threads: CPUs 2n and 2n + 1 are a core. */
+const MACHINE = [
+  ..."-machine q35 -m 3072 -smp 16,sockets=2,cores=4,threads=2".split(" "),
+  ..."-object memory-backend-ram,id=m0,size=1536M -numa node,nodeid=0,cpus=0-7,memdev=m0".split(" "),
+  ..."-object memory-backend-ram,id=m1,size=1536M -numa node,nodeid=1,cpus=8-15,memdev=m1".split(" "),
+  ..."-numa dist,src=0,dst=1,val=21".split(" "),
+  // Emulated, so that it runs where there is no KVM. An Intel model: QEMU's AMD ones have no threads.
+  ..."-accel tcg,thread=multi -cpu Nehalem".split(" "),
+  ..."-display none -monitor none -nic none -no-reboot".split(" "),
+];
+
+const KERNEL = [
+  "console=ttyS0 panic=-1 quiet systemd.unit=checks.service systemd.show_status=false systemd.firstboot=off",
+  // What costs an emulated machine most: page tables that are changed at each system call, and programs that lie
+  // elsewhere each time they start, so that all of their code is translated anew.
+  "mitigations=off norandmaps init_on_alloc=0 audit=0 selinux=0 apparmor=0",
+];
+
+/** What the machine is started with, and who is told what it says. */
+export interface MachineOptions {
+  /** A boot image. */
+  readonly image: string;
+  /** Gets what the machine writes to its second serial port. */
+  readonly port: string;
+  /** Milliseconds after which it is switched off. */
+  readonly patience: number;
+  /** Is given each line of its console. */
+  readonly onLine: (line: string) => void;
+}
+
+/** Runs a machine until it switches itself off. Throws if it doesn't in time, or if QEMU fails. */
+export async function runMachine({ image, port, patience, onLine }: MachineOptions): Promise<void> {
+  const boot = ["-kernel", `${tools}/vmlinuz`, "-initrd", image, "-append", KERNEL.join(" ")];
+  const serial = ["-serial", "stdio", "-serial", `file:${port}`];
+  const child = new Deno.Command(`${tools}/qemu`, {
+    args: [...MACHINE, ...boot, ...serial],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    child.kill("SIGKILL");
+  }, patience);
+  const complaint = new Response(child.stderr).text();
+  await eachLine(child.stdout, onLine);
+  const { success } = await child.status;
+  clearTimeout(timer);
+  if (late) throw new Error(`the machine didn't end within ${patience / 1000} s`);
+  if (!success) throw new Error(`QEMU failed: ${(await complaint).trim()}`);
+}
+
+async function eachLine(bytes: ReadableStream<Uint8Array<ArrayBuffer>>, onLine: (line: string) => void) {
+  let rest = "";
+  for await (const text of bytes.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).replaceAll("\r", "").split("\n");
+    rest = lines.pop() ?? "";
+    lines.forEach(onLine);
+  }
+  if (rest !== "") onLine(rest);
+}

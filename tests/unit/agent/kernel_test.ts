@@ -1,0 +1,367 @@
+/** Kernel first: what a reply promises is true in the kernel before the reply is given. */
+import assert from "node:assert/strict";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { CpuSet } from "../../../src/cpu/cpu_set.ts";
+import { CORES_IDS } from "../../../src/nri/annotations.ts";
+import {
+  Event,
+  StateChangeEventSchema,
+  UpdateContainerRequestSchema,
+  UpdateContainerResponseSchema,
+} from "../../../src/nri/gen/nri_pb.ts";
+import { FakeCpusets } from "../../kit/fake_cpusets.ts";
+import { bigNode, type MachineSpec, twoCpuVm } from "../../kit/sysfs.ts";
+import { Link, subject, texts } from "../../kit/link.ts";
+import type { Wanted } from "../../kit/messages.ts";
+
+const web: Wanted = { name: "web" };
+const api: Wanted = { name: "api" };
+const db: Wanted = { name: "db", cpus: 2 };
+const pin: Wanted = { name: "pin", annotations: { [CORES_IDS]: "1" } };
+
+interface Rig {
+  readonly link: Link;
+  readonly kernel: FakeCpusets;
+}
+
+function rig(
+  machine: MachineSpec = bigNode,
+  setup: ConstructorParameters<typeof Link>[1] = {},
+  version?: 1 | 2,
+): Rig {
+  const kernel = new FakeCpusets(version);
+  const link = Link.serving([], machine, { cpusets: kernel, reconcileEvery: 1000, ...setup });
+  return { link, kernel };
+}
+
+/** Creates and starts a container, as the runtime does it: its cgroup appears in between. */
+function run({ link, kernel }: Rig, wanted: Wanted, whole = "0-63"): ReturnType<Link["create"]> {
+  const reply = link.create(wanted, { runs: false });
+  for (const [id = "", cpus = ""] of reply.updates.map((update) => update.split("="))) {
+    kernel.appear(id, cpus);
+  }
+  kernel.appear(`id-${wanted.name}`, reply.cpus || whole);
+  link.start(wanted);
+  link.mention(Event.POST_START_CONTAINER, wanted);
+  return reply;
+}
+
+function tick({ link }: Rig, after = 0): void {
+  link.now += after;
+  link.feed({ kind: "tick", now: link.now });
+}
+
+Deno.test("a shared container has no CPUs in the record, and gets them in the kernel when it starts", () => {
+  const it = rig();
+  run(it, db);
+  assert.deepEqual(run(it, web), { cpus: "", mems: "", updates: [] });
+  assert.deepEqual(it.kernel.all, ["id-db=1,33", "id-web=0,2-32,34-63"]);
+});
+
+Deno.test("who loses CPUs has lost them in the kernel before the reply, which names nobody", () => {
+  const it = rig();
+  run(it, web);
+  run(it, api);
+  const { cpus, updates } = it.link.create(db);
+  assert.deepEqual([cpus, updates], ["1,33", []]);
+  assert.deepEqual(it.kernel.written, ["id-web=0,2-32,34-63", "id-api=0,2-32,34-63"]);
+});
+
+Deno.test("a moved container is moved in the kernel, and the reply says it as well", () => {
+  const it = rig();
+  run(it, web);
+  run(it, db);
+  it.kernel.written.length = 0;
+  assert.deepEqual(run(it, pin).updates, ["id-db=2,34"]);
+  assert.deepEqual(
+    it.kernel.written,
+    ["id-web=0,3-32,34-63", "id-db=2,34"].map((w) => w === "id-web=0,3-32,34-63" ? "id-web=0,3-32,35-63" : w),
+  );
+});
+
+Deno.test("CPUs that come free are written right after the reply", () => {
+  const it = rig();
+  run(it, web);
+  run(it, db);
+  assert.deepEqual(it.link.stop(db), []);
+  assert(it.link.asked.some((output) => output.kind === "wake" && output.after === 0));
+  tick(it);
+  assert.equal(`${it.kernel.sets.get("id-web")}`, "0-63");
+});
+
+Deno.test("a pinned container is refused while somebody can't be made to leave: nothing has changed", () => {
+  const it = rig();
+  run(it, web);
+  run(it, api);
+  it.kernel.busy.set("id-api", CpuSet.of(1));
+  const before = it.kernel.all;
+  assert.match(it.link.refusal(pin), /1 is still held by ns\/api container c: a child holds 1/);
+  assert.deepEqual(it.kernel.all, before);
+  assert.equal(it.link.agent.node.ledger.assignments.size, 2);
+  it.kernel.busy.clear();
+  assert.equal(it.link.create(pin).cpus, "1");
+});
+
+Deno.test("an exclusive container gets other CPUs than those that somebody can't be made to leave", () => {
+  const it = rig();
+  run(it, web);
+  it.kernel.busy.set("id-web", CpuSet.of(1));
+  assert.equal(it.link.create(db).cpus, "2,34");
+  assert.equal(`${it.kernel.sets.get("id-web")}`, "0-1,3-33,35-63");
+});
+
+Deno.test("where every choice is held by somebody it is refused, after a few tries", () => {
+  const it = rig();
+  run(it, web);
+  it.kernel.busy.set("id-web", CpuSet.range(0, 63));
+  assert.match(it.link.refusal(db), /can't be changed: a child holds 0-63/);
+  assert.deepEqual(it.kernel.all, ["id-web=0-63"]);
+});
+
+Deno.test("what takes the kernel too long is left to the runtime, and taken back from it later", () => {
+  const it = rig();
+  run(it, web);
+  it.kernel.late = true;
+  assert.deepEqual(it.link.create(pin).updates, ["id-web=0,2-63"]);
+  it.kernel.appear("id-web", "0,2-63");
+  tick(it, 1);
+  tick(it, 1200);
+  assert.equal(`${it.link.agent.node.ledger.assignments.get("id-web")?.kernel}`, "0,2-63");
+});
+
+Deno.test("who can't be read is told by the runtime, and stops nobody", () => {
+  const it = rig();
+  run(it, web);
+  run(it, api);
+  it.kernel.unreadable.add("id-api");
+  assert.deepEqual(it.link.create(pin).updates, ["id-api=0,2-63"]);
+  assert.equal(`${it.kernel.sets.get("id-web")}`, "0,2-63");
+  assert(it.link.logged("warn").some((line) => line.includes("the kernel can't be asked")));
+});
+
+Deno.test("a container that can't be found at its start is told by the runtime", () => {
+  const it = rig();
+  run(it, db);
+  it.link.create(web);
+  assert.equal(it.link.agent.node.ledger.assignments.get("id-web")?.kernel, undefined);
+  const asked = it.link.asked.flatMap((output) => output.kind === "apply" ? output.changes : []);
+  assert.deepEqual(asked.map(({ id, cpus }) => `${id}=${cpus}`), ["id-web=0,2-32,34-63"]);
+});
+
+Deno.test("a start is refused, after a while, on CPUs that are another's", () => {
+  const it = rig();
+  run(it, db);
+  it.link.create(web, { runs: false });
+  it.kernel.appear("id-web", "0-63");
+  it.kernel.busy.set("id-web", CpuSet.of(33));
+  assert.equal(it.link.call("StateChange", startOf(web)), undefined, "it waits");
+  tick(it, 100);
+  assert.equal(it.link.runtime.next(), undefined);
+  tick(it, 201);
+  const event = it.link.runtime.next();
+  assert(event?.kind === "answered");
+  assert.match(event.status.message, /it can't be started on the CPUs 0,2-32,34-63: a child holds 33/);
+});
+
+Deno.test("a start that waits goes on as soon as it may", () => {
+  const it = rig();
+  run(it, db);
+  it.link.create(web, { runs: false });
+  it.kernel.appear("id-web", "0-63");
+  it.kernel.busy.set("id-web", CpuSet.of(33));
+  assert.equal(it.link.call("StateChange", startOf(web)), undefined, "it waits");
+  it.kernel.busy.clear();
+  tick(it, 20);
+  const event = it.link.runtime.next();
+  assert(event?.kind === "answered" && event.status.code === 0);
+  assert.equal(`${it.kernel.sets.get("id-web")}`, "0,2-32,34-63");
+});
+
+Deno.test("an update of a shared container is left alone, unless it asks for CPUs", () => {
+  const it = rig();
+  run(it, web);
+  run(it, db);
+  assert.deepEqual(it.link.update(web), []);
+  assert.deepEqual(it.link.update(web, "0-63"), ["id-web=0,2-32,34-63"]);
+  assert.deepEqual(it.link.update(web), ["id-web=0,2-32,34-63"], "its record has CPUs now, and writes them");
+  assert.deepEqual(it.link.update(db), ["id-db=1,33"]);
+});
+
+Deno.test("a set that an update has brought back is put right when the update is over", () => {
+  const it = rig();
+  run(it, web);
+  run(it, db);
+  it.kernel.appear("id-db", "0-63");
+  it.link.mention(Event.POST_UPDATE_CONTAINER, db);
+  tick(it);
+  assert.equal(`${it.kernel.sets.get("id-db")}`, "1,33");
+});
+
+Deno.test("a container that grows gets its CPUs in one step: the others have left them", () => {
+  const it = rig();
+  run(it, web);
+  run(it, db);
+  const figures = { shares: { value: 4096n }, quota: { value: 400_000n }, period: { value: 100_000n } };
+  const request = { ...subject(db), linuxResources: { cpu: figures } };
+  const { update } = it.link.ask(
+    "UpdateContainer",
+    UpdateContainerRequestSchema,
+    request,
+    UpdateContainerResponseSchema,
+  );
+  assert.deepEqual(texts(update), ["id-db=1-2,33-34"]);
+  assert.deepEqual(it.kernel.all, ["id-db=1-2,33-34", "id-web=0,3-32,35-63"]);
+});
+
+Deno.test("a synchronization reads the kernel, and writes what is otherwise than it should", () => {
+  const kernel = new FakeCpusets();
+  kernel.appear("id-web", "0-63");
+  kernel.appear("id-db", "5,37");
+  const link = Link.serving([web, { ...db, record: "1,33" }], bigNode, { cpusets: kernel });
+  assert.equal(`${link.agent.node.ledger.claimed}`, "5,37", "the kernel's word counts, not the record's");
+  tick({ link, kernel });
+  assert.deepEqual(kernel.all, ["id-db=5,37", "id-web=0-4,6-36,38-63"]);
+});
+
+Deno.test("drift is found, said once, counted and repaired", () => {
+  const it = rig();
+  run(it, web);
+  run(it, db);
+  tick(it, 1);
+  for (let times = 1; times <= 3; times++) {
+    it.kernel.appear("id-web", "0-63");
+    tick(it, 1200);
+    tick(it);
+    assert.equal(`${it.kernel.sets.get("id-web")}`, "0,2-32,34-63");
+    assert.equal(it.link.agent.node.audit.drifts, times);
+    assert.equal(it.link.agent.node.audit.repairs, times);
+  }
+  const said = it.link.logged("warn").filter((line) => line.includes("ran on other CPUs than it should"));
+  assert.equal(said.length, 1);
+});
+
+Deno.test("nobody is put on CPUs that somebody else can't be made to leave", () => {
+  const it = rig();
+  run(it, web);
+  run(it, db);
+  tick(it, 1);
+  it.kernel.appear("id-web", "0-63");
+  it.kernel.busy.set("id-web", CpuSet.of(1));
+  it.kernel.appear("id-db", "33");
+  tick(it, 1200);
+  tick(it);
+  assert.equal(`${it.kernel.sets.get("id-db")}`, "33");
+  it.kernel.busy.clear();
+  tick(it, 1200);
+  assert.deepEqual(it.kernel.all, ["id-db=1,33", "id-web=0,2-32,34-63"]);
+  assert.equal(it.link.agent.node.ledger.stuck.size, 0);
+});
+
+Deno.test("what can't be repaired is tried again after ever longer times", () => {
+  const it = rig();
+  run(it, web);
+  run(it, db);
+  tick(it, 1);
+  it.kernel.appear("id-web", "0-63");
+  it.kernel.busy.set("id-web", CpuSet.of(1));
+  for (let second = 0; second < 100; second++) tick(it, 1000);
+  const stuck = it.link.agent.node.ledger.stuck.get("id-web");
+  assert.equal(stuck?.tries, 7, "after 1, 2, 4, 8, 16, 32 and 60 s");
+});
+
+Deno.test("containers that nobody told of are found, and those that are gone are forgotten", () => {
+  const it = rig();
+  run(it, db);
+  tick(it, 1);
+  const counted = () => it.link.feed({ kind: "counted", living: new Set(["id-web", "id-raw"]) });
+  counted();
+  assert.equal(it.link.agent.node.ledger.assignments.size, 1);
+  counted();
+  assert(it.link.asked.some(({ kind }) => kind === "list"));
+  assert.equal(it.link.agent.node.ledger.assignments.size, 0, "missing twice");
+});
+
+Deno.test("with the systemd driver and cgroup v2 shared containers have CPUs in the record", () => {
+  const unit = { ...web, cgroupsPath: "kubepods-pod1.slice:cri-containerd:id-web" };
+  const it = rig(twoCpuVm, {}, 2);
+  run(it, { name: "own", cpus: 1 }, "0-1");
+  assert.equal(it.link.create(unit, { runs: false }).cpus, "0");
+});
+
+for (const setup of [{ dryRun: true }, { apply: "runtime" }, { standby: true }] as const) {
+  Deno.test(`nothing is written with ${JSON.stringify(setup)}`, () => {
+    const it = rig(bigNode, setup);
+    it.kernel.appear("id-web", "0-63");
+    it.link.create(web);
+    it.link.create(db);
+    tick(it, 1);
+    tick(it, 5000);
+    assert.deepEqual(it.kernel.written, []);
+  });
+}
+
+Deno.test("by the runtime alone a start is refused while somebody still runs on its CPUs", () => {
+  const it = rig(bigNode, { apply: "runtime" });
+  it.link.create(web);
+  it.kernel.appear("id-web", "0-63");
+  assert.deepEqual(it.link.create(db, { runs: false }).updates, ["id-web=0,2-32,34-63"]);
+  it.kernel.appear("id-db", "1,33");
+  assert.equal(it.link.call("StateChange", startOf(db)), undefined, "it waits");
+  it.kernel.appear("id-web", "0,2-32,34-63");
+  tick(it, 20);
+  const event = it.link.runtime.next();
+  assert(event?.kind === "answered" && event.status.code === 0);
+});
+
+function startOf(wanted: Wanted): Uint8Array {
+  return toBinary(
+    StateChangeEventSchema,
+    create(StateChangeEventSchema, {
+      event: Event.START_CONTAINER,
+      ...subject(wanted),
+    }),
+  );
+}
+
+Deno.test("by the runtime alone a difference is drift when it is seen twice, and then it is owed and contested", () => {
+  const it = rig(bigNode, { apply: "runtime" });
+  run(it, web);
+  run(it, db);
+  it.kernel.appear("id-web", "0-63");
+  tick(it, 1);
+  tick(it, 1200);
+  assert.equal(it.link.agent.node.audit.drifts, 0, "the runtime may not have written it yet");
+  it.link.asked.length = 0;
+  tick(it, 1200);
+  assert.equal(it.link.agent.node.audit.drifts, 1);
+  assert.match(
+    it.link.refusal({ name: "own", annotations: { [CORES_IDS]: "1" } }),
+    /somebody else has written/,
+  );
+  tick(it, 1200);
+  const asked = it.link.asked.flatMap((output) => output.kind === "apply" ? output.changes : []);
+  assert(asked.some(({ id }) => id === "id-web"), "it is told anew");
+  it.kernel.appear("id-web", "0,2-32,34-63");
+  tick(it, 1200);
+  assert.equal(it.link.create({ name: "own", annotations: { [CORES_IDS]: "1" } }).cpus, "1");
+});
+
+for (const apply of ["auto", "runtime"] as const) {
+  Deno.test(`a container that started while nobody was connected is noticed by its cgroup: ${apply}`, () => {
+    const it = rig(bigNode, { apply });
+    run(it, db);
+    it.link.create(web, { runs: false });
+    it.kernel.appear("id-web", "0-63");
+    tick(it, 1);
+    tick(it, 1200);
+    assert.equal(
+      it.link.agent.node.ledger.assignments.get("id-web")?.starting,
+      true,
+      "it may be starting just now",
+    );
+    tick(it, 1200);
+    assert.equal(it.link.agent.node.ledger.assignments.get("id-web")?.starting, undefined);
+    tick(it);
+    if (apply === "auto") assert.equal(`${it.kernel.sets.get("id-web")}`, "0,2-32,34-63");
+  });
+}

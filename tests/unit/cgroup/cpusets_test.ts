@@ -1,0 +1,135 @@
+/** The cpusets that the agent asks, on a cgroup v1 tree of plain files: there what was written is in force. */
+import assert from "node:assert/strict";
+import { cpusetsOf } from "../../../src/cgroup/cpusets.ts";
+import { CpuSet } from "../../../src/cpu/cpu_set.ts";
+import { libc } from "../../../src/platform/libc.ts";
+import type { ContainerRef } from "../../../src/ledger/claim.ts";
+import type { Cpusets } from "../../../src/cgroup/port.ts";
+
+// Opened once and for all, which no test is to be blamed for.
+libc();
+
+/** A tree with the containers a, b and c on CPUs 0-3. */
+class Tree implements Disposable {
+  readonly root = Deno.makeTempDirSync();
+
+  constructor() {
+    this.put("", "0-7");
+    this.put("/pod", "0-3");
+    for (const id of ["a", "b", "c"]) this.put(`/pod/${id}`, "0-3");
+  }
+
+  put(path: string, cpus: string): void {
+    const folder = `${this.root}/cpuset${path}`;
+    Deno.mkdirSync(folder, { recursive: true });
+    for (
+      const [file, text] of Object.entries({ "cpuset.cpus": cpus, "cpuset.mems": "0", "cgroup.procs": "1" })
+    ) {
+      Deno.writeTextFileSync(`${folder}/${file}`, text);
+    }
+  }
+
+  cpusOf(id: string): string {
+    return Deno.readTextFileSync(`${this.root}/cpuset/pod/${id}/cpuset.cpus`).trim();
+  }
+
+  get cpusets(): Cpusets {
+    const { cpusets } = cpusetsOf({ cgroupRoot: this.root, apply: "auto" });
+    assert(cpusets !== undefined);
+    return cpusets;
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.root, { recursive: true });
+  }
+}
+
+function ref(id: string, path = `/pod/${id}`): ContainerRef {
+  return {
+    id,
+    name: id,
+    pod: "p",
+    namespace: "ns",
+    podUid: "u",
+    sandboxId: "s",
+    cgroup: { path, parent: "/pod", pid: 0 },
+  };
+}
+
+const TWO = CpuSet.range(0, 1);
+
+Deno.test("a container's CPUs are read and written", () => {
+  using tree = new Tree();
+  const { cpusets } = tree;
+  assert.deepEqual(
+    cpusets.write([{ container: ref("a"), cpus: TWO }, { container: ref("b"), cpus: TWO }], 1000),
+    {
+      kind: "done",
+    },
+  );
+  const reading = cpusets.read(ref("a"));
+  assert.equal(reading.kind === "values" && `${reading.cpus}`, "0-1");
+  assert.deepEqual(["a", "b", "c"].map((id) => tree.cpusOf(id)), ["0-1", "0-1", "0-3"]);
+});
+
+Deno.test("a container without a cgroup has vanished, and needs no writing", () => {
+  using tree = new Tree();
+  assert.deepEqual(tree.cpusets.read(ref("gone")), { kind: "vanished" });
+  assert.deepEqual(tree.cpusets.write([{ container: ref("gone"), cpus: TWO }], 1000), { kind: "done" });
+});
+
+Deno.test("a plan for which there is no time is put back, and says so", () => {
+  using tree = new Tree();
+  const plan = ["a", "b"].map((id) => ({ container: ref(id), cpus: TWO }));
+  const result = tree.cpusets.write(plan, -1);
+  assert(result.kind === "undone" && result.code === "late" && result.failed === 0);
+  assert.deepEqual(result.stuck, []);
+  assert.equal(tree.cpusOf("a"), "0-3");
+});
+
+Deno.test("one that can't be found or read keeps the whole plan from being written, and is named", () => {
+  using tree = new Tree();
+  const { cpusets } = tree;
+  const nowhere = cpusets.write([{ container: ref("a"), cpus: TWO }, {
+    container: ref("b", "/pod/c"),
+    cpus: TWO,
+  }], 1000);
+  assert(nowhere.kind === "unverified");
+  assert.deepEqual(nowhere.which, [1]);
+  Deno.removeSync(`${tree.root}/cpuset/pod/c/cpuset.cpus`);
+  const unread = cpusets.write(
+    [{ container: ref("a"), cpus: TWO }, { container: ref("c"), cpus: TWO }],
+    1000,
+  );
+  assert(unread.kind === "unverified");
+  assert.deepEqual(unread.which, [1]);
+  assert.equal(tree.cpusOf("a"), "0-3");
+});
+
+Deno.test("where the whole tree has gone nothing is known of any container: it has not ended", () => {
+  using tree = new Tree();
+  const { cpusets } = tree;
+  Deno.renameSync(`${tree.root}/cpuset`, `${tree.root}/elsewhere`);
+  const reading = cpusets.read(ref("a"));
+  assert(reading.kind === "unverified");
+  assert.match(reading.reason, /there is no cgroup tree in .* any more/);
+  assert.equal(cpusets.write([{ container: ref("a"), cpus: TWO }], 1000).kind, "unverified");
+});
+
+Deno.test("a tree that can't be written is read only, which is worse where it was asked for", () => {
+  using tree = new Tree();
+  Deno.removeSync(`${tree.root}/cpuset/cgroup.procs`);
+  const auto = cpusetsOf({ cgroupRoot: tree.root, apply: "auto" });
+  assert.equal(auto.cpusets?.writable, false);
+  assert.equal(auto.record.level, "warn");
+  assert.match(auto.record.message, /can't be written \(ENOENT\): mount it writable, and be root/);
+  assert.equal(cpusetsOf({ cgroupRoot: tree.root, apply: "kernel-first" }).record.level, "error");
+  assert.equal(cpusetsOf({ cgroupRoot: tree.root, apply: "runtime" }).record.level, "info");
+});
+
+Deno.test("without a tree there are no cpusets, and a sentence says what is missing", () => {
+  using tree = new Tree();
+  const { cpusets, record } = cpusetsOf({ cgroupRoot: `${tree.root}/none`, apply: "auto" });
+  assert.equal(cpusets, undefined);
+  assert.match(record.message, /there is no folder/);
+});

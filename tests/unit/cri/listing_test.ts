@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { CriError } from "../../../src/cri/client.ts";
+import { listing } from "../../../src/cri/listing.ts";
+import { ContainerState as CriState } from "../../../src/cri/gen/cri_pb.ts";
+import { Recorded, RecordedClient } from "../../kit/cri_recordings.ts";
+
+const GONE = new CriError("ContainerStatus failed: not found", true);
+const BROKEN = new CriError("ContainerStatus was not answered within 2 s", false);
+
+/** A runtime with a shared container in one pod, an exclusive and a created one in another, and one that ended. */
+function runtime(failing: Record<string, Error> = {}): RecordedClient {
+  return new RecordedClient(new Recorded("containerd-1.7.24"), failing);
+}
+
+const [shared = "", exclusive = "", created = "", ended = ""] = runtime().recorded.list.containers.map((
+  { id },
+) => id);
+const [sharedPod = "", exclusivePod = ""] = runtime().recorded.pods.map(({ status }) => status?.id);
+
+Deno.test("what runs or may run is listed with its pods, and nobody is asked about what has ended", async () => {
+  const client = runtime();
+  const { containers, pods } = await listing(client);
+  assert.deepEqual(containers.map(({ id }) => id), [shared, exclusive, created]);
+  assert.deepEqual(containers.map(({ podSandboxId }) => podSandboxId), [
+    sharedPod,
+    exclusivePod,
+    exclusivePod,
+  ]);
+  assert.deepEqual(containers.map(({ linux }) => linux?.resources?.cpu?.cpus), ["0", "1", "0"]);
+  assert.deepEqual(pods.map(({ id, name }) => [id, name]), [[sharedPod, "p1"], [exclusivePod, "p2"]]);
+  assert.deepEqual(client.asked.filter((call) => call.includes(ended)), []);
+  assert.equal(client.asked.length, 1 + 3 + 2);
+});
+
+Deno.test("what ends between one question and the next is left out", async () => {
+  assert.deepEqual((await listing(runtime({ [shared]: GONE }))).containers.map(({ id }) => id), [
+    exclusive,
+    created,
+  ]);
+
+  const client = runtime();
+  const answer = client.recorded.containers[1];
+  assert(answer?.status);
+  answer.status.state = CriState.CONTAINER_EXITED;
+  const { containers } = await listing(client);
+  assert.deepEqual(containers.map(({ id }) => id), [shared, created]);
+
+  const { pods } = await listing(runtime({ [sharedPod]: GONE }));
+  assert.deepEqual(pods.map(({ id }) => id), [exclusivePod]);
+});
+
+Deno.test("a node without containers has an empty list", async () => {
+  const client = runtime();
+  client.recorded.list.containers = [];
+  assert.deepEqual(await listing(client), { containers: [], pods: [] });
+});
+
+Deno.test("when anything else can't be told there is no list: an exclusive container would lose its CPUs", async () => {
+  for (const id of [exclusive, exclusivePod]) {
+    await assert.rejects(listing(runtime({ [id]: BROKEN })), BROKEN);
+  }
+});
+
+Deno.test("a large node is asked eight questions at a time", async () => {
+  const client = runtime();
+  const [container] = client.recorded.list.containers;
+  assert(container);
+  client.recorded.list.containers = Array.from({ length: 100 }, () => container);
+  const { containers, pods } = await listing(client);
+  assert.equal(containers.length, 100);
+  assert.equal(pods.length, 1);
+  assert.equal(client.busiest, 8);
+});

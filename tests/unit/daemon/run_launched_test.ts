@@ -1,0 +1,153 @@
+/** Launched mode: over a socket pair, as the runtime starts its plugins, bridged to the embedded runtime. */
+import assert from "node:assert/strict";
+import { run } from "../../../src/daemon/run.ts";
+import { type Config, DEFAULTS } from "../../../src/config/schema.ts";
+import { OwnerLock } from "../../../src/platform/lock.ts";
+import { openInherited } from "../../../src/platform/inherited_fd.ts";
+import { type Connection, connectUnix } from "../../../src/platform/socket.ts";
+import { bigNode, topologyOf } from "../../kit/sysfs.ts";
+import { socketPair } from "../../kit/socket_pair.ts";
+import { EmbeddedRuntime } from "../../kit/runtime/runtime.ts";
+import { effective, EXCLUSIVE, PINNED, Records, SHARED, SYSFS } from "../../kit/daemon_stage.ts";
+
+/** What one end says the other hears, until one of them closes. */
+async function bridge(a: Connection, b: Connection): Promise<void> {
+  const pump = async (from: Connection, to: Connection) => {
+    for (let bytes = await from.read(); bytes !== undefined; bytes = await from.read()) await to.write(bytes);
+  };
+  await Promise.race([pump(a, b), pump(b, a)].map((pumping) => pumping.catch(() => {})));
+  a.close();
+  b.close();
+}
+
+interface Stage {
+  readonly runtime: EmbeddedRuntime;
+  readonly log: Records;
+  readonly dir: string;
+  /** Starts the agent; resolves when it has ended. */
+  launch(overrides?: Partial<Config>, problems?: readonly string[]): Promise<void>;
+}
+
+async function withRuntime(play: (stage: Stage) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  const socketPath = `${dir}/nri.sock`;
+  await Deno.mkdir(`${dir}/cgroup`);
+  const runtime = EmbeddedRuntime.start({
+    socketPath,
+    cgroupRoot: `${dir}/cgroup`,
+    online: topologyOf(bigNode).online,
+  });
+  const log = new Records();
+  const running: Promise<void>[] = [];
+  const config = {
+    ...DEFAULTS,
+    sysfsRoot: SYSFS,
+    cgroupRoot: `${dir}/cgroup`,
+    criSockets: [`${dir}/none.sock`],
+    runDir: `${dir}/run`,
+    kubeletRoot: `${dir}/kubelet`,
+  };
+  const launch = async (overrides: Partial<Config> = {}, sentences: readonly string[] = []) => {
+    const [inherited, other] = socketPair();
+    const bridged = bridge(openInherited(other), await connectUnix(socketPath));
+    const problems = sentences.map((sentence) => ({ sentence })) as unknown as ReturnType<
+      typeof effective
+    >["problems"];
+    const start = {
+      effective: { ...effective({ ...config, ...overrides }), problems },
+      version: "test",
+      inherited,
+      log,
+    };
+    const ended = run({ ...start, stop: new AbortController().signal });
+    running.push(ended, bridged);
+    await ended;
+  };
+  try {
+    await play({ runtime, log, dir, launch });
+  } finally {
+    await runtime.close();
+    await Promise.all(running);
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("started by the runtime it registers, serves, and leaves when the runtime closes", async () => {
+  await withRuntime(async ({ runtime, launch, log }) => {
+    const ended = launch();
+    await runtime.pluginReady();
+    const shared = await runtime.runPod(SHARED);
+    const pinned = await runtime.runPod(PINNED);
+    assert.equal(runtime.cpusOf(pinned.containers.get("c") ?? "").toString(), "8-9,40");
+    assert.equal(runtime.cpusOf(shared.containers.get("c") ?? "").size, 61);
+    runtime.dropPlugin();
+    await ended;
+    assert(log.has("stopped, every container keeps its CPUs"));
+    assert.equal(runtime.cpusOf(pinned.containers.get("c") ?? "").toString(), "8-9,40");
+  });
+});
+
+Deno.test("a configuration with problems is no reason not to register: they are logged, loudly", async () => {
+  await withRuntime(async ({ runtime, launch, log }) => {
+    launch({}, ["/etc/weka-cpuset/config.yaml: minShared must be a whole number from 0 to 1024"]);
+    await runtime.pluginReady();
+    const said = log.records.filter(({ level }) => level === "error").map(({ message }) => message);
+    assert.deepEqual(said, [
+      "/etc/weka-cpuset/config.yaml: minShared must be a whole number from 0 to 1024; its source is left out",
+    ]);
+  });
+});
+
+Deno.test("a machine that can't be read is no reason either: the CPUs that the process sees are assumed", async () => {
+  await withRuntime(async ({ runtime, launch, log }) => {
+    launch({ sysfsRoot: "/nonexistent" });
+    await runtime.pluginReady();
+    assert(log.has("can't tell which CPUs are online"));
+  });
+});
+
+Deno.test("beside kubelet's static CPU manager claims are refused where that is wanted", async () => {
+  await withRuntime(async ({ runtime, launch, dir }) => {
+    await Deno.mkdir(`${dir}/kubelet`);
+    await Deno.writeTextFile(
+      `${dir}/kubelet/cpu_manager_state`,
+      '{"policyName":"static","defaultCpuSet":"0"}',
+    );
+    launch({ onKubeletStatic: "refuse" });
+    await runtime.pluginReady();
+    const { refused } = await runtime.runPod(EXCLUSIVE);
+    assert.match(refused[0]?.message ?? "", /kubelet's static CPU manager gives out CPUs on this node too/);
+  });
+});
+
+Deno.test("a run directory that can't be used is no reason either: it decides without the lock, loudly", async () => {
+  await withRuntime(async ({ runtime, launch, log, dir }) => {
+    await Deno.writeTextFile(`${dir}/file`, "");
+    launch({ runDir: `${dir}/file/run` });
+    await runtime.pluginReady();
+    await log.until("no owner's lock, deciding without it: ");
+    const { containers } = await runtime.runPod(EXCLUSIVE);
+    assert.equal(runtime.cpusOf(containers.get("c") ?? "").size, 4);
+  });
+});
+
+Deno.test("beside another owner it registers and stands by, and asks what runs once that one has gone", async () => {
+  await withRuntime(async ({ runtime, launch, log, dir }) => {
+    const never = new AbortController().signal;
+    const lock = await OwnerLock.acquire(`${dir}/run`, "another", never, () => {});
+    launch();
+    await runtime.pluginReady();
+    assert(log.has("another agent decides on this node, standing by"));
+    const { containers } = await runtime.runPod(PINNED);
+    assert.equal(
+      runtime.cpusOf(containers.get("c") ?? "").toString(),
+      "0-63",
+      "the other one would have placed it",
+    );
+    lock.release();
+    await log.until("this agent decides on the node from now on");
+    await log.until("the running containers can't be listed (still trying): ");
+    const { refused } = await runtime.runPod(EXCLUSIVE);
+    assert.match(refused[0]?.message ?? "", /not synchronized with the runtime yet/);
+  });
+});

@@ -1,0 +1,214 @@
+/** Others who decide about CPUs: what is said of them and when, and what is barred. */
+import assert from "node:assert/strict";
+import type { Input } from "../../../src/agent/step.ts";
+import { watchPeers } from "../../../src/daemon/watch_peers.ts";
+import { type Config, DEFAULTS } from "../../../src/config/schema.ts";
+import { allocatable, FakeKubelet, listOf } from "../../kit/fake_kubelet.ts";
+import { effective, Records } from "../../kit/daemon_stage.ts";
+
+const NONE = '{"policyName":"none","defaultCpuSet":"","checksum":1353318690}';
+const STATIC = '{"policyName":"static","defaultCpuSet":"0-3","checksum":1}';
+const GIVEN = STATIC.replace('"checksum"', '"entries":{"uid":{"db":"2-3"}},"checksum"');
+const KUBELET = "kubelet's CPU manager (cpuManagerPolicy: static)";
+const WHY = "kubelet's static CPU manager gives out CPUs on this node too, and two deciders fight; " +
+  "run kubelet with cpuManagerPolicy: none, or set onKubeletStatic: warn";
+
+/** A node with a watch on it, whose minutes pass when the test says so. */
+class Stage {
+  readonly log = new Records();
+  readonly fed: Input[] = [];
+  readonly dir = Deno.makeTempDirSync();
+  readonly waits: number[] = [];
+  #looked = Promise.withResolvers<void>();
+  #minute = Promise.withResolvers<void>();
+
+  constructor() {
+    Deno.mkdirSync(`${this.dir}/pod-resources`);
+    Deno.mkdirSync(`${this.dir}/plugins`);
+  }
+
+  get socket(): string {
+    return `${this.dir}/pod-resources/kubelet.sock`;
+  }
+
+  state(text: string): void {
+    Deno.writeTextFileSync(`${this.dir}/new`, text);
+    Deno.renameSync(`${this.dir}/new`, `${this.dir}/cpu_manager_state`);
+  }
+
+  plugin(name: string): void {
+    Deno.writeTextFileSync(`${this.dir}/plugins/${name}`, "", { mode: 0o755 });
+  }
+
+  watch(config: Partial<Config> = {}) {
+    const boot = {
+      effective: effective({ ...DEFAULTS, kubeletRoot: this.dir, ...config }),
+      log: this.log,
+    };
+    const driver = { feed: (input: Input) => void this.fed.push(input) };
+    return watchPeers(driver, boot, {
+      pluginFolder: `${this.dir}/plugins`,
+      wait: (ms, stop) => {
+        this.waits.push(ms);
+        this.#looked.resolve();
+        stop.addEventListener("abort", () => this.#minute.resolve());
+        return this.#minute.promise;
+      },
+    });
+  }
+
+  /** Resolves when the look that is under way is over. */
+  looked(): Promise<void> {
+    return this.#looked.promise;
+  }
+
+  /** A minute passes, and another look. */
+  async lookAgain(): Promise<void> {
+    const minute = this.#minute;
+    this.#looked = Promise.withResolvers();
+    this.#minute = Promise.withResolvers();
+    minute.resolve();
+    await this.looked();
+  }
+
+  /** What the log says, without its debug lines, and forgets. */
+  said(): string[] {
+    const records = this.log.records.splice(0).filter(({ level }) => level !== "debug");
+    return records.map(({ level, message }) =>
+      `${level}: ${message.replace(/(this node)( too)?[:;].*/, "$1$2")}`
+    );
+  }
+}
+
+async function onStage(play: (stage: Stage) => Promise<void>): Promise<void> {
+  const stage = new Stage();
+  try {
+    await play(stage);
+  } finally {
+    Deno.removeSync(stage.dir, { recursive: true });
+  }
+}
+
+Deno.test("what the state file tells bars claims before the runtime can ask for one", () =>
+  onStage(async (stage) => {
+    stage.state(STATIC);
+    const watch = stage.watch({ onKubeletStatic: "refuse" });
+    assert.deepEqual(stage.fed, [{ kind: "barred", why: WHY }], "with nothing awaited");
+    watch.close();
+    await stage.looked();
+  }));
+
+Deno.test("with warn it is only said, as an error", () =>
+  onStage(async (stage) => {
+    stage.state(STATIC);
+    const watch = stage.watch();
+    assert.deepEqual(stage.said(), [`error: ${KUBELET} decides about CPUs on this node too`]);
+    assert.deepEqual(stage.fed, []);
+    watch.close();
+    await stage.looked();
+  }));
+
+Deno.test("a node where nobody else decides is quiet, and looked at once a minute until closed", () =>
+  onStage(async (stage) => {
+    stage.state(NONE);
+    stage.plugin("20-logger");
+    stage.plugin("99-weka-cpuset");
+    const watch = stage.watch({ onKubeletStatic: "refuse" });
+    await stage.lookAgain();
+    assert.deepEqual([stage.said(), stage.fed], [[], []]);
+    assert.deepEqual(stage.waits, [60_000, 60_000]);
+    stage.state(STATIC);
+    watch.close();
+    watch.close();
+    await new Promise((turn) => setTimeout(turn));
+    assert.deepEqual([stage.waits.length, stage.fed], [2, []]);
+  }));
+
+Deno.test("a peer is said once when it comes and once when it goes, whatever it does meanwhile", () =>
+  onStage(async (stage) => {
+    stage.state(NONE);
+    const watch = stage.watch({ onKubeletStatic: "refuse" });
+    await stage.looked();
+    stage.state(STATIC);
+    await stage.lookAgain();
+    assert.deepEqual(stage.said(), [`error: ${KUBELET} decides about CPUs on this node too`]);
+    stage.state(GIVEN);
+    await stage.lookAgain();
+    await stage.lookAgain();
+    assert.deepEqual(stage.said(), []);
+    const { cpuManager } = watch.facts;
+    assert(cpuManager.kind === "told");
+    assert.deepEqual(cpuManager.holders.map(({ name }) => name), ["pod uid container db"]);
+    stage.state(NONE);
+    await stage.lookAgain();
+    assert.deepEqual(stage.said(), [`info: ${KUBELET} doesn't decide about CPUs on this node any more`]);
+    assert.deepEqual(stage.fed, [{ kind: "barred", why: WHY }, { kind: "barred", why: undefined }]);
+    watch.close();
+  }));
+
+Deno.test("silence is no all-clear: what kubelet last told holds while it is restarted", () =>
+  onStage(async (stage) => {
+    stage.state(STATIC);
+    const watch = stage.watch({ onKubeletStatic: "refuse" });
+    await stage.looked();
+    Deno.removeSync(`${stage.dir}/cpu_manager_state`);
+    await stage.lookAgain();
+    await stage.lookAgain();
+    assert.equal(stage.fed.length, 1);
+    assert.equal(watch.facts.cpuManager.kind, "told");
+    const debug = stage.log.records.filter(({ level }) => level === "debug");
+    assert.equal(debug.length, 1, "the reason once, not at every look");
+    assert.match(
+      `${debug[0]?.fields?.["why"]}`,
+      /^there is no .*cpu_manager_state, and .*: there is no such socket$/,
+    );
+    watch.close();
+  }));
+
+Deno.test("without a file the API tells, and is asked again each minute", () =>
+  onStage(async (stage) => {
+    const list = listOf(["db", "main", [2, 3]]);
+    const kubelet = new FakeKubelet(stage.socket, { getAllocatableResources: allocatable(1, 2, 3), list });
+    const watch = stage.watch({ onKubeletStatic: "refuse" });
+    await stage.looked();
+    assert.deepEqual(stage.fed, [{ kind: "barred", why: WHY }]);
+    const found = stage.log.records.find(({ level }) => level === "error")?.fields?.["found"];
+    assert.equal(
+      found,
+      `${stage.socket}: policy static, CPUs 2-3 given to 1 container (ns/db container main)`,
+    );
+    kubelet.answers({ getAllocatableResources: allocatable() });
+    await stage.lookAgain();
+    assert.deepEqual(stage.fed.slice(1), [{ kind: "barred", why: undefined }]);
+    watch.close();
+    await kubelet.stop();
+  }));
+
+Deno.test("what comes of a look that closing has overtaken is void", () =>
+  onStage(async (stage) => {
+    const kubelet = new FakeKubelet(stage.socket, { getAllocatableResources: allocatable(1) });
+    const watch = stage.watch({ onKubeletStatic: "refuse" });
+    watch.close();
+    await stage.looked();
+    assert.deepEqual([stage.fed, stage.said()], [[], []]);
+    await kubelet.stop();
+  }));
+
+Deno.test("other plugins are said as they come and go, and bar nothing", () =>
+  onStage(async (stage) => {
+    stage.plugin("10-balloons");
+    const watch = stage.watch({ onKubeletStatic: "refuse" });
+    await stage.looked();
+    assert.deepEqual(stage.said(), ["error: the NRI plugin 10-balloons decides about CPUs on this node too"]);
+    stage.plugin("90-cpuset");
+    await stage.lookAgain();
+    assert.deepEqual(stage.said(), ["error: the NRI plugin 90-cpuset decides about CPUs on this node too"]);
+    Deno.removeSync(`${stage.dir}/plugins/10-balloons`);
+    await stage.lookAgain();
+    assert.deepEqual(stage.said(), [
+      "info: the NRI plugin 10-balloons doesn't decide about CPUs on this node any more",
+    ]);
+    assert.deepEqual(watch.facts.plugins, ["90-cpuset"]);
+    assert.deepEqual(stage.fed, []);
+    watch.close();
+  }));

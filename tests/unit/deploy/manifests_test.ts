@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { parse } from "yaml";
+import { parseYaml } from "../../../src/config/parse.ts";
+import { DEFAULTS, schema } from "../../../src/config/schema.ts";
+import { imageReference } from "../../../hack/image.ts";
+import { demandsOf, readManifests } from "../../kit/runtime/manifest.ts";
+import { qosClass } from "../../kit/runtime/resources.ts";
+
+const FOLDER = new URL("../../../deploy/manifests/", import.meta.url).pathname;
+const NAME = "weka-nri-cpuset";
+
+interface Mount {
+  name: string;
+  mountPath: string;
+  readOnly?: boolean;
+}
+
+interface Manifest {
+  kind: string;
+  metadata: { name: string; namespace: string; labels: Record<string, string> };
+}
+
+interface DaemonSet extends Manifest {
+  spec: {
+    selector: { matchLabels: Record<string, string> };
+    updateStrategy: unknown;
+    template: {
+      metadata: { labels: Record<string, string> };
+      spec: Record<string, unknown> & {
+        volumes: { name: string; hostPath?: { path: string }; configMap?: { name: string } }[];
+        containers: [
+          Record<string, unknown> & { volumeMounts: Mount[]; resources: { limits: Record<string, string> } },
+        ];
+      };
+    };
+  };
+}
+
+function text(file: string): string {
+  return Deno.readTextFileSync(FOLDER + file);
+}
+
+const daemonSet = parse(text("daemonset.yaml")) as DaemonSet;
+const pod = daemonSet.spec.template.spec;
+const [container] = pod.containers;
+
+Deno.test("the kustomization names every manifest, and each is an object of kube-system with the label", () => {
+  const { resources } = parse(text("kustomization.yaml")) as { resources: string[] };
+  const files = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).filter((name) =>
+    name !== "kustomization.yaml"
+  );
+  assert.deepEqual([...resources].sort(), files.sort());
+  const kinds = resources.map((file) => {
+    const { kind, metadata } = parse(text(file)) as Manifest;
+    assert.deepEqual(
+      [metadata.name, metadata.namespace, metadata.labels.app],
+      [NAME, "kube-system", NAME],
+      file,
+    );
+    return kind;
+  });
+  assert.deepEqual(kinds, ["ServiceAccount", "ConfigMap", "DaemonSet"]);
+});
+
+Deno.test("the DaemonSet's pods are on every node, one at a time, before all others", () => {
+  assert.deepEqual(daemonSet.spec.selector.matchLabels, { app: NAME });
+  assert.deepEqual(daemonSet.spec.template.metadata.labels, { app: NAME });
+  assert.deepEqual(daemonSet.spec.updateStrategy, {
+    type: "RollingUpdate",
+    rollingUpdate: { maxUnavailable: 1 },
+  });
+  assert.deepEqual(pod.tolerations, [{ operator: "Exists" }]);
+  assert.equal(pod.priorityClassName, "system-node-critical");
+});
+
+Deno.test("the agent gives its own pod no CPUs of its own, and nothing throttles it", () => {
+  const [read] = readManifests(text("daemonset.yaml"));
+  assert(read !== undefined);
+  assert.equal(qosClass(demandsOf(read)), "Burstable");
+  assert.deepEqual(Object.keys(container.resources.limits), ["memory"]);
+});
+
+Deno.test("the pod has no token, no capabilities and no namespace of the host but the network", () => {
+  assert.equal(pod.serviceAccountName, NAME);
+  assert.equal(pod.automountServiceAccountToken, false);
+  assert.equal((parse(text("rbac.yaml")) as Record<string, unknown>).automountServiceAccountToken, false);
+  assert.deepEqual([pod.hostPID, pod.hostIPC, pod.hostNetwork], [undefined, undefined, true]);
+  const { capabilities, privileged, allowPrivilegeEscalation, readOnlyRootFilesystem } = container
+    .securityContext as Record<string, unknown>;
+  assert.deepEqual(capabilities, { drop: ["ALL"] });
+  assert.deepEqual([privileged, allowPrivilegeEscalation, readOnlyRootFilesystem], [false, false, true]);
+});
+
+Deno.test("what is mounted is where the agent looks for it, and only its lock and the cgroups can be written", () => {
+  const at = new Map(container.volumeMounts.map((mount) => [mount.mountPath, mount]));
+  const directories = [DEFAULTS.socket, DEFAULTS.criSockets[0] ?? ""].map((path) =>
+    path.slice(0, path.lastIndexOf("/"))
+  );
+  const writable = [DEFAULTS.cgroupRoot, DEFAULTS.runDir];
+  const podResources = `${DEFAULTS.kubeletRoot}/pod-resources`;
+  const wanted = [...directories, DEFAULTS.sysfsRoot, podResources, ...writable, "/etc/weka-cpuset"];
+  assert.deepEqual([...at.keys()].sort(), wanted.sort());
+  for (const [path, { name, readOnly = false }] of at) {
+    assert.equal(readOnly, !writable.includes(path), path);
+    const volume = pod.volumes.find((each) => each.name === name);
+    assert(volume?.hostPath?.path === path || volume?.configMap?.name === NAME, path);
+  }
+});
+
+Deno.test("the image is the one that make image makes", () => {
+  const { version } = JSON.parse(Deno.readTextFileSync(`${FOLDER}../../deno.json`)) as { version: string };
+  assert.equal(container.image, imageReference({}, version));
+});
+
+Deno.test("nothing probes by running the executable anew", () => {
+  assert.deepEqual(Object.keys(container).filter((key) => key.endsWith("Probe")), []);
+});
+
+Deno.test("the ConfigMap's configuration can be used", () => {
+  const { data } = parse(text("configmap.yaml")) as { data: Record<string, string> };
+  assert.deepEqual(Object.keys(data), ["config.yaml"]);
+  const parsed = parseYaml(data["config.yaml"] ?? "");
+  assert("tree" in parsed, JSON.stringify(parsed));
+  assert.equal(schema.safeParse(parsed.tree).error, undefined);
+});

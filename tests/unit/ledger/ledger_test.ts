@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { AssertionError } from "../../../src/assert.ts";
+import { changes } from "../../../src/ledger/changes.ts";
+import { Ledger } from "../../../src/ledger/ledger.ts";
+import { bigNode, topologyOf } from "../../kit/sysfs.ts";
+import { Books, cpus, exclusive, pinned, ref, shared } from "../../kit/books.ts";
+import { DEFAULT_POLICY } from "../../kit/policy.ts";
+
+const EMPTY = Ledger.empty(topologyOf(bigNode), DEFAULT_POLICY);
+
+Deno.test("a ledger is a value: changing it leaves the old one as it was", () => {
+  const one = EMPTY.with({ container: ref("a"), claim: pinned("1"), grant: cpus("1") });
+  const two = one.without("a");
+  assert.deepEqual([EMPTY.claimed.size, one.claimed.size, two.claimed.size], [0, 1, 0]);
+});
+
+Deno.test("a CPU can't be given to two exclusive owners", () => {
+  const one = EMPTY.with({ container: ref("a"), claim: exclusive(2), grant: cpus("1-2") });
+  const second = { container: ref("b"), claim: exclusive(2), grant: cpus("2-3") };
+  assert.throws(() => one.with(second), AssertionError);
+});
+
+Deno.test("an exclusive CPU can't be pinned, nor a pinned one given exclusively", () => {
+  const own = { container: ref("a"), claim: exclusive(1), grant: cpus("1") };
+  const pin = { container: ref("b"), claim: pinned("1"), grant: cpus("1") };
+  assert.throws(() => EMPTY.with(own).with(pin), AssertionError);
+  assert.throws(() => EMPTY.with(pin).with(own), AssertionError);
+});
+
+Deno.test("a reserved CPU has no exclusive owner, and a grant is as large as its claim", () => {
+  const reserved = Ledger.empty(EMPTY.topology, { ...DEFAULT_POLICY, systemReserved: cpus("1") });
+  const holder = { container: ref("a"), claim: exclusive(1), grant: cpus("1") };
+  assert.throws(() => reserved.with(holder), AssertionError);
+  assert.throws(() => EMPTY.with({ ...holder, grant: cpus("1-2") }), AssertionError);
+});
+
+Deno.test("a grant that changes its size or its kind changes the pools", () => {
+  const one = EMPTY.with({ container: ref("a"), claim: pinned("1"), grant: cpus("1") });
+  assert.equal(one.sharedPool.size, 63);
+  const more = one.with({ container: ref("a"), claim: pinned("1-2"), grant: cpus("1-2") });
+  assert.equal(more.sharedPool.size, 62);
+  const other = more.with({ container: ref("a"), claim: exclusive(2), grant: cpus("1-2") });
+  assert.deepEqual([other.pinned.size, other.exclusive.size], [0, 2]);
+});
+
+const event = fc.oneof(
+  fc.record({ end: fc.nat({ max: 15 }) }),
+  fc.record({ create: fc.nat({ max: 15 }), pinned: fc.nat({ max: 63 }) }),
+  fc.record({ create: fc.nat({ max: 15 }), exclusive: fc.integer({ min: 1, max: 24 }) }),
+  fc.record({ create: fc.nat({ max: 15 }), forbidden: fc.nat({ max: 63 }) }),
+);
+
+Deno.test("after every event of any history: claims disjoint, pool = what is left, records = ledger", () => {
+  fc.assert(fc.property(fc.array(event, { maxLength: 60 }), (history) => {
+    const books = new Books(bigNode);
+    for (const e of history) {
+      if ("end" in e) books.end(`c${e.end}`);
+      else if ("pinned" in e) books.create(`c${e.create}`, pinned(`${e.pinned}`));
+      else if ("exclusive" in e) books.create(`c${e.create}`, exclusive(e.exclusive));
+      else books.create(`c${e.create}`, shared(`0-${e.forbidden}`));
+      const { ledger } = books;
+      assert.equal(ledger.sharedPool.size + ledger.claimed.size, 64);
+      assert(ledger.sharedPool.size >= 1);
+      for (const a of ledger.assignments.values()) {
+        const running = a.record ?? ledger.topology.online;
+        const others = a.claim.kind === "pinned" ? ledger.exclusive : ledger.claimed.difference(a.grant);
+        // For the moment even on CPUs that its pod forbids, where somebody has to leave the others first.
+        const open = a.grant.isEmpty ? ledger.sharedPool : a.grant;
+        assert(running.isSubsetOf(open), `${a.container.id} runs on ${running}`);
+        assert(running.intersection(others).isEmpty, `${a.container.id} runs on ${running}`);
+        if (!a.grant.isEmpty) assert(running.equals(a.grant));
+      }
+      books.laterReply();
+      assert.deepEqual(changes(books.ledger), [], "one more reply, and nothing is owed");
+      for (const a of books.ledger.assignments.values()) {
+        assert((a.record ?? books.ledger.topology.online).equals(books.ledger.effective(a)));
+      }
+    }
+  }));
+});

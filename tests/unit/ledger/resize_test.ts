@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { resize } from "../../../src/ledger/resize.ts";
+import type { Claim } from "../../../src/ledger/claim.ts";
+import { amd16, bigNode, twoCpuVm } from "../../kit/sysfs.ts";
+import { Books, exclusive, pinned, shared } from "../../kit/books.ts";
+
+/** Resizes a container and tells everybody; the refusal's message, or where it is then. */
+function resized(books: Books, name: string, claim: Claim): string {
+  const assignment = books.ledger.assignments.get(name);
+  assert(assignment !== undefined);
+  const next = resize(books.ledger, assignment, claim);
+  if ("kind" in next) return next.message;
+  books.adopt(next);
+  return books.on(name);
+}
+
+Deno.test("a container that grows keeps its CPUs and gets the nearest more", () => {
+  const books = new Books(bigNode);
+  books.create("db", exclusive(2));
+  books.create("next", exclusive(2));
+  assert.equal(books.on("db"), "1,33");
+  assert.equal(resized(books, "db", exclusive(4)), "1,3,33,35");
+  assert.equal(books.on("next"), "2,34");
+});
+
+Deno.test("a container that shrinks keeps whole cores, and the rest is the pool's", () => {
+  const books = new Books(bigNode);
+  books.create("s", shared());
+  books.create("db", exclusive(4));
+  assert.equal(books.on("db"), "1-2,33-34");
+  assert.equal(resized(books, "db", exclusive(2)), "1,33");
+  assert.equal(books.on("s"), "0,2-32,34-63");
+});
+
+Deno.test("what a shrinking container leaves goes to those who have waited first", () => {
+  const books = new Books(twoCpuVm);
+  books.recovered([["a", exclusive(1), "1"], ["b", exclusive(1), "1"]]);
+  assert.equal(books.on("b"), "0", "degraded: it lives in the pool");
+  assert.equal(resized(books, "a", shared()), "0");
+  assert.equal(books.on("b"), "1");
+});
+
+Deno.test("growth that finds no room is refused with the numbers, and the old claim stands", () => {
+  const books = new Books(twoCpuVm);
+  books.create("db", exclusive(1));
+  assert.equal(
+    resized(books, "db", exclusive(2)),
+    "cpuset: pod ns/db container c: needs 2 exclusive CPUs, 1 is free " +
+      "(2 online, 0 reserved, 0 claimed, 1 kept for the shared pool)",
+  );
+  assert.equal(books.on("db"), "1");
+});
+
+Deno.test("a shared container that becomes whole gets CPUs of its own, and gives them back", () => {
+  const books = new Books(bigNode);
+  books.create("web", shared());
+  assert.equal(resized(books, "web", exclusive(2)), "1,33");
+  assert.equal(resized(books, "web", shared()), "0-63");
+});
+
+Deno.test("growth stays in the cache group while that has room", () => {
+  const books = new Books(amd16);
+  books.create("db", exclusive(4));
+  assert.equal(books.on("db"), "1-2,129-130");
+  books.create("pin", pinned("8-127"));
+  assert.equal(resized(books, "db", exclusive(8)), "1-4,129-132");
+});
+
+Deno.test("a pinned container's CPUs don't follow its size", () => {
+  const books = new Books(bigNode);
+  books.create("db", pinned("5"));
+  assert.equal(resized(books, "db", pinned("5")), "5");
+});

@@ -1,0 +1,153 @@
+/** That what must hold kernel first can be broken: an agent whose kernel lies to it, or that is wrong by itself. */
+import assert from "node:assert/strict";
+import { type Agent, step } from "../../../../src/agent/step.ts";
+import { CpuSet } from "../../../../src/cpu/cpu_set.ts";
+import { unseen } from "../../../../src/ledger/progress.ts";
+import type { Cpusets, Write } from "../../../../src/cgroup/port.ts";
+import { setOf } from "../../../../tools/simulate/cpus.ts";
+import type { Step } from "../../../../tools/simulate/instance.ts";
+import { exclusive, pinned, SHARED, Stage } from "../../../../tools/simulate/stage.ts";
+
+/** A node on which the agent writes the kernel, and nobody but who is asked for compares. */
+function stageWith(change: Step = step, reconcileEvery = 0): Stage {
+  return Stage.serving({ mode: "kernel", reconcileEvery }, { step: change });
+}
+
+/** An agent that is given another kernel than there is. */
+function lied(lie: (real: Cpusets) => Partial<Cpusets>): Step {
+  return (agent, input) => {
+    const { cpusets } = agent.node;
+    if (cpusets === undefined) return step(agent, input);
+    const { version, writable } = cpusets;
+    const read: Cpusets["read"] = (container) => cpusets.read(container);
+    const write: Cpusets["write"] = (writes, deadline) => cpusets.write(writes, deadline);
+    const next = step(withKernel(agent, { version, writable, read, write, ...lie(cpusets) }), input);
+    return { ...next, agent: withKernel(next.agent, cpusets) };
+  };
+}
+
+function withKernel(agent: Agent, cpusets: Cpusets): Agent {
+  return { ...agent, node: { ...agent.node, cpusets } };
+}
+
+Deno.test("an agent that does what it should is left alone", () => {
+  const stage = stageWith();
+  const problem = stage.run("s", SHARED) ?? stage.run("e", exclusive(1)) ?? stage.run("p", pinned("1")) ??
+    stage.play({ kind: "quiet" });
+  assert.equal(problem, undefined);
+  assert.deepEqual(["s", "e", "p"].map((id) => stage.kernel(id)), ["0,3", "2", "1"]);
+});
+
+Deno.test("a container on another's CPUs in the kernel is noticed, whoever has put it there", () => {
+  const stage = stageWith();
+  stage.run("s", SHARED);
+  stage.run("e", exclusive(1));
+  stage.world.kernel.write("s", setOf("0-3"));
+  assert.match(
+    stage.play({ kind: "tick", ms: 0 }) ?? "",
+    /is nobody else's in the kernel: s runs on 0-3, e has 1/,
+  );
+});
+
+Deno.test("a set in the kernel that the agent takes for another is noticed", () => {
+  const stage = stageWith();
+  stage.run("s", SHARED);
+  stage.world.kernel.write("s", setOf("0-1"));
+  assert.match(
+    stage.play({ kind: "tick", ms: 0 }) ?? "",
+    /takes for the kernel's set .*: s: 0-3, really 0-1/,
+  );
+});
+
+Deno.test("writes that are only said to be done are noticed: who starts isn't where it should be", () => {
+  const stage = stageWith(lied(() => ({ write: () => ({ kind: "done" }) })));
+  stage.run("s", SHARED);
+  const problem = stage.run("e", exclusive(1)) ?? "";
+  assert.match(problem, /takes for the kernel's set .*: s: 0,2-3, really 0-3/);
+});
+
+Deno.test("an agent that believes without looking that a start's set is there is noticed", () => {
+  const believed = (cpus: string): Step =>
+    lied(() => ({ read: () => ({ kind: "values", cpus: setOf(cpus) }), write: () => ({ kind: "done" }) }));
+  const stage = stageWith(believed("1"));
+  stage.run("e", exclusive(1), "runc");
+  stage.world.kernel.write("e", setOf("0-3"));
+  assert.match(stage.play({ kind: "start", id: "e" }) ?? "", /e may start on 0-3 instead of 1/);
+});
+
+Deno.test("an agent that doesn't see who is still on a starting container's CPUs is noticed", () => {
+  const stage = Stage.serving({ mode: "runtime" }, {
+    step: lied(() => ({ read: ({ id }) => ({ kind: "values", cpus: setOf(id === "e" ? "1" : "0") }) })),
+  });
+  stage.run("s", SHARED);
+  stage.run("e", exclusive(1), "runc");
+  stage.world.kernel.write("s", setOf("0-3"));
+  assert.match(stage.play({ kind: "start", id: "e" }) ?? "", /e may start on 1, where s is/);
+});
+
+Deno.test("an agent that gives the kernel up for somebody whom it could have there is noticed", () => {
+  const stage = stageWith((agent, input) => {
+    const next = step(agent, input);
+    const { node } = next.agent;
+    if (node.ledger.assignments.get("s")?.starting !== undefined) return next;
+    return { ...next, agent: { ...next.agent, node: { ...node, ledger: unseen(node.ledger, "s") } } };
+  });
+  assert.match(stage.run("s", SHARED) ?? "", /gives up the kernel for nobody whom it could have there: s/);
+});
+
+Deno.test("an agent that never gets to writing what it owes is noticed as soon as nobody waits", () => {
+  const stage = stageWith((agent, input) => {
+    const next = step(agent, input);
+    return { ...next, outputs: next.outputs.filter(({ kind }) => kind !== "wake") };
+  });
+  stage.run("e", exclusive(1));
+  stage.run("s", SHARED);
+  assert.match(
+    stage.play({ kind: "stop", id: "e" }) ?? "",
+    /the kernel has what the ledger says: s runs on 0,2-3 instead of 0-3/,
+  );
+});
+
+Deno.test("a plan in which somebody gets CPUs before another has left them is noticed", () => {
+  const backwards = (real: Cpusets) => ({
+    write: (writes: readonly Write[], deadline: number) => real.write(writes.toReversed(), deadline),
+  });
+  const stage = stageWith(lied(backwards));
+  stage.run("s", SHARED);
+  stage.run("e", exclusive(1));
+  assert.match(stage.create("p", pinned("1")) ?? "", /e was given 2 before s had left/);
+});
+
+Deno.test("a plan that fails and leaves something behind is noticed", () => {
+  const halfway = (real: Cpusets): Partial<Cpusets> => ({
+    write(writes, deadline) {
+      const result = real.write(writes.slice(0, 1), deadline);
+      if (writes.length === 1) return result;
+      return { kind: "undone", failed: 1, code: "EBUSY", reason: "it is broken", stuck: [] };
+    },
+  });
+  const stage = stageWith(lied(halfway));
+  stage.run("s", SHARED);
+  stage.run("t", SHARED);
+  const problem = stage.create("p", pinned("1")) ?? "";
+  assert.match(problem, /a refused CreateContainer has changed s from 0-3 to 0,2-3/);
+});
+
+Deno.test("a refusal that changes the books is noticed", () => {
+  const stage = stageWith((agent, input) => {
+    const next = step(agent, input);
+    const { node } = next.agent;
+    const known = node.ledger.assignments.get("s");
+    if (known === undefined || node.ledger.assignments.has("p")) return next;
+    if (
+      !next.outputs.some((output) => output.kind === "log" && output.record.message.startsWith("refused"))
+    ) {
+      return next;
+    }
+    const ledger = node.ledger.with({ ...known, record: CpuSet.of(0) });
+    return { ...next, agent: { ...next.agent, node: { ...node, ledger } } };
+  });
+  stage.run("s", SHARED);
+  const problem = stage.create("p", pinned("9")) ?? "";
+  assert.match(problem, /a refused CreateContainer has changed what the ledger says of s/);
+});

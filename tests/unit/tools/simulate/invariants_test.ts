@@ -1,0 +1,210 @@
+/** That each invariant can be broken: agents and books that are wrong on purpose are noticed. */
+import assert from "node:assert/strict";
+import { step } from "../../../../src/agent/step.ts";
+import { CpuSet } from "../../../../src/cpu/cpu_set.ts";
+import type { Mangle } from "../../../../tools/simulate/conversation.ts";
+import { setOf } from "../../../../tools/simulate/cpus.ts";
+import type { Step } from "../../../../tools/simulate/instance.ts";
+import {
+  beliefIsRight,
+  exclusiveIsWhole,
+  exclusivesAreDisjoint,
+  nobodyIsEmpty,
+  pinnedIsExact,
+  queuesAreBounded,
+  refusalProblem,
+  reservedIsNotExclusive,
+} from "../../../../tools/simulate/invariants.ts";
+import { exclusive, pinned, SHARED, Stage } from "../../../../tools/simulate/stage.ts";
+import type { Placed, View } from "../../../../tools/simulate/view.ts";
+import type { World } from "../../../../tools/simulate/world.ts";
+
+/** What comes of the events of `play`, with an agent whose answers are changed on their way. */
+function mangled(mangle: Mangle, play: (stage: Stage) => string | undefined): string {
+  return play(Stage.serving({}, { mangle })) ?? "nothing was noticed";
+}
+
+function sharedThenExclusive(stage: Stage): string | undefined {
+  return stage.run("s", SHARED) ?? stage.run("e", exclusive(1));
+}
+
+Deno.test("an update that is left out is noticed, at once or when it is quiet", () => {
+  const dropped: Mangle = (_, others) => others.slice(1);
+  assert.match(
+    mangled(dropped, sharedThenExclusive),
+    /what the agent takes for the runtime's record .* s: 0,2-3/,
+  );
+});
+
+Deno.test("an update with CPUs that somebody has is noticed", () => {
+  const widened: Mangle = (_, others) => others.map(({ id }) => ({ id, resources: { cpus: "0-3" } }));
+  assert.match(mangled(widened, sharedThenExclusive), /s: 0,2-3, really 0-3/);
+});
+
+Deno.test("two updates of one container in an answer are noticed", () => {
+  assert.match(mangled((_, others) => [...others, ...others], sharedThenExclusive), /s is updated twice/);
+});
+
+Deno.test("an update of the container that is being created is noticed", () => {
+  const own: Mangle = (method, others) =>
+    method === "CreateContainer" ? [...others, { id: "s", resources: { cpus: "0" } }] : others;
+  assert.match(mangled(own, sharedThenExclusive), /s is updated while it is created/);
+});
+
+Deno.test("an update without CPUs, and one of more than CPUs, are noticed", () => {
+  const empty: Mangle = (_, others) => others.map(({ id }) => ({ id, resources: {} }));
+  assert.match(mangled(empty, sharedThenExclusive), /an update of s without CPUs/);
+  const more: Mangle = (_, others) => others.map(({ id }) => ({ id, resources: { cpus: "0", shares: 2 } }));
+  assert.match(mangled(more, sharedThenExclusive), /isn't about CPUs alone/);
+});
+
+Deno.test("an update of what is so already is noticed", () => {
+  const again: Mangle = (method, others) =>
+    method === "CreateContainer" && others.length === 0 ? [{ id: "p", resources: { cpus: "3" } }] : others;
+  const problem = mangled(again, (stage) => stage.run("p", pinned("3")) ?? stage.run("q", pinned("3")));
+  assert.match(problem, /p is updated while it is created|p has 3 already/);
+});
+
+/** An agent of which something is changed after each step. */
+function broken(change: Step): string {
+  const stage = Stage.serving({}, { step: change });
+  return sharedThenExclusive(stage) ?? stage.play({ kind: "quiet" }) ?? "nothing was noticed";
+}
+
+Deno.test("an agent that throws, logs a bug or closes the connection is noticed", () => {
+  const when = (agent: Parameters<Step>[0]) => agent.node.phase === "serving";
+  const throwing: Step = (agent, input) => {
+    if (when(agent)) throw new Error("oh");
+    return step(agent, input);
+  };
+  assert.match(broken(throwing), /the agent throws: Error: oh/);
+  const record = { level: "error", message: "bug while answering" } as const;
+  const logging: Step = (agent, input) => {
+    const next = step(agent, input);
+    return when(agent) ? { ...next, outputs: [...next.outputs, { kind: "log", record }] } : next;
+  };
+  assert.match(broken(logging), /the agent logs a bug/);
+  const closing: Step = (agent, input) => {
+    const next = step(agent, input);
+    return when(agent) ? { ...next, outputs: [...next.outputs, { kind: "close" }] } : next;
+  };
+  assert.match(broken(closing), /the agent closes the connection/);
+});
+
+Deno.test("an agent that forgets a container is noticed", () => {
+  const forgetful: Step = (agent, input) => {
+    const next = step(agent, input);
+    const { node } = next.agent;
+    return { ...next, agent: { ...next.agent, node: { ...node, ledger: node.ledger.without("s") } } };
+  };
+  assert.match(broken(forgetful), /the agent knows every container that it was told of: s/);
+});
+
+Deno.test("an agent that doesn't hear of ends is noticed when it is quiet", () => {
+  const stage = Stage.serving({}, {
+    step: (agent, input) => {
+      const next = step(agent, input);
+      const lost = agent.node.ledger.assignments.get("e");
+      const gone = lost !== undefined && !next.agent.node.ledger.assignments.has("e");
+      return gone
+        ? { ...next, agent: { ...next.agent, node: { ...next.agent.node, ledger: agent.node.ledger } } }
+        : next;
+    },
+  });
+  stage.run("e", exclusive(1));
+  stage.play({ kind: "removePod", pod: 1 });
+  assert.match(stage.play({ kind: "quiet" }) ?? "", /e is in the ledger and doesn't live/);
+});
+
+Deno.test("a refusal of what fits is noticed, and one that names nobody; not one of what doesn't fit", () => {
+  const stage = Stage.serving();
+  stage.run("e", exclusive(3));
+  stage.create("f", exclusive(1));
+  const f = stage.world.runtime.containers.get("f");
+  assert(f);
+  assert.equal(refusalProblem(stage.world, f, "cpuset: pod ns/p2 container a: no"), undefined);
+  assert.match(refusalProblem(stage.world, f, "no") ?? "", /doesn't name its container/);
+  stage.play({ kind: "removePod", pod: 1 });
+  const problem = refusalProblem(stage.world, f, "cpuset: pod ns/p2 container a: no");
+  assert.match(problem ?? "", /f is refused, although it fits/);
+});
+
+const PLACED: Placed = {
+  id: "e",
+  claim: { kind: "exclusive", count: 1, forbidden: CpuSet.empty, movable: true, placement: "packed" },
+  grant: setOf("1"),
+  wanted: setOf("1"),
+  record: setOf("1"),
+  sent: undefined,
+  kernel: undefined,
+  stuck: false,
+  starting: false,
+  degraded: undefined,
+};
+
+/** A world in which the agent's books hold just these. */
+function books(...placed: readonly Partial<Placed>[]): World {
+  const stage = Stage.serving();
+  stage.run("e", exclusive(1));
+  const all = placed.map((each, at): Placed => ({ ...PLACED, id: at === 0 ? "e" : `e${at}`, ...each }));
+  const view: View = {
+    phase: "serving",
+    placed: new Map(all.map((each) => [each.id, each])),
+    online: setOf("0-3"),
+    pool: setOf("0"),
+    claimed: setOf("1-3"),
+    stuck: false,
+    kept: { early: 0, parts: 0, untold: 0 },
+  };
+  return Object.create(stage.world, { inCharge: { value: view } });
+}
+
+Deno.test("books that are right pass every check", () => {
+  const world = books({});
+  for (
+    const check of [exclusivesAreDisjoint, pinnedIsExact, exclusiveIsWhole, nobodyIsEmpty, beliefIsRight]
+  ) {
+    assert.equal(check(world), undefined, check.name);
+  }
+});
+
+Deno.test("two exclusive owners, and one that is pinned too, are noticed", () => {
+  assert.match(exclusivesAreDisjoint(books({}, {})) ?? "", /e1 on 1/);
+  const claim = { kind: "pinned", cpus: setOf("1") } as const;
+  assert.match(exclusivesAreDisjoint(books({}, { claim })) ?? "", /1 pinned too/);
+});
+
+Deno.test("a reserved CPU that is exclusive is noticed", () => {
+  const world = books({});
+  const settings = { ...world.settings, policy: { ...world.settings.policy, systemReserved: setOf("1") } };
+  assert.match(
+    reservedIsNotExclusive(Object.create(world, { settings: { value: settings } })) ?? "",
+    /e \(exclusive\)/,
+  );
+});
+
+Deno.test("a pinned container on other CPUs than it names is noticed, and one without any that isn't degraded", () => {
+  const claim = { kind: "pinned", cpus: setOf("1-2") } as const;
+  assert.match(pinnedIsExact(books({ claim })) ?? "", /has grant 1/);
+  assert.match(pinnedIsExact(books({ claim, grant: CpuSet.empty })) ?? "", /has grant/);
+  assert.equal(pinnedIsExact(books({ claim, grant: CpuSet.empty, degraded: "no room" })), undefined);
+});
+
+Deno.test("an exclusive container with too few or too many CPUs is noticed", () => {
+  assert.match(exclusiveIsWhole(books({ grant: setOf("1-2") })) ?? "", /has grant 1-2/);
+  assert.match(exclusiveIsWhole(books({ grant: CpuSet.empty })) ?? "", /has grant/);
+});
+
+Deno.test("a container that should run nowhere is noticed, and so is a wrong belief", () => {
+  assert.match(nobodyIsEmpty(books({ wanted: CpuSet.empty })) ?? "", /should run on/);
+  assert.match(beliefIsRight(books({ record: setOf("2") })) ?? "", /e: 2, really 1/);
+});
+
+Deno.test("what is kept while serving is noticed", () => {
+  const stage = Stage.serving();
+  const owner = stage.world.owner;
+  assert(owner);
+  const early = new Map([["x", undefined]]);
+  owner.agent = { ...owner.agent, node: { ...owner.agent.node, early } };
+  assert.match(queuesAreBounded(stage.world) ?? "", /1 early and 0 parts are kept while serving/);
+});

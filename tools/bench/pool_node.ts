@@ -1,0 +1,151 @@
+// A real containerd with many cheap shared containers, and one more that changes their pool again and again.
+
+import assert from "node:assert/strict";
+import { NamespaceMode } from "../../src/cri/gen/cri_pb.ts";
+import { IMAGE } from "../../tests/system/node/containerd.ts";
+import { eventually } from "../../tests/system/node/eventually.ts";
+import { cpuset, online } from "../../tests/system/node/machine.ts";
+import { TestNode } from "../../tests/system/node/node.ts";
+import { cgroupParent, pinned, type Pod, resources, shared } from "../../tests/system/node/pods.ts";
+import type { Install } from "../../tests/system/node/requirements.ts";
+import { cgroupOf } from "../../tests/system/node/sweep.ts";
+
+/** Who places the containers of a node: nobody, or the agent with this value of `apply`. */
+export type Way = "no agent" | "kernel-first" | "runtime";
+
+/** What a creation takes, in ms. */
+export interface Took {
+  /** CreateContainer alone. */
+  readonly create: number;
+  /** CreateContainer and StartContainer. */
+  readonly both: number;
+}
+
+/** A pod whose container can be made anew in it, as kubelet does after each end of one. */
+interface Sandbox {
+  readonly id: string;
+  readonly config: ReturnType<typeof sandboxConfig>;
+  readonly pod: Pod;
+}
+
+const ALL = online();
+/** What the pinned container wants; all others lose it. */
+const WANTED = ALL.slice(-1);
+const HOST_NETWORK = { namespaceOptions: { network: NamespaceMode.NODE } };
+
+/** Its containers have one process each, and share a few pods, so that a hundred of them cost next to nothing. */
+export class PoolNode implements AsyncDisposable {
+  readonly #node: TestNode;
+  readonly #pids: number[] = [];
+  #made = 0;
+
+  private constructor(
+    node: TestNode,
+    readonly way: Way,
+    readonly pods: Record<"many" | "pinned" | "other", Sandbox>,
+  ) {
+    this.#node = node;
+  }
+
+  /** Starts containerd, and the agent where there is one. */
+  static async start(install: Install, way: Way): Promise<PoolNode> {
+    const node = TestNode.bare(install);
+    try {
+      await node.startContainerd();
+      if (way !== "no agent") await node.startAgent({ args: ["--apply", way, "--log-level", "info"] });
+      const pods = {
+        many: await run(node, "many", shared()),
+        pinned: await run(node, "pinned", pinned(`${WANTED}`)),
+        other: await run(node, "other", shared()),
+      };
+      return new PoolNode(node, way, pods);
+    } catch (error) {
+      await node[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Adds shared containers until `count` of them run. */
+  async fill(count: number): Promise<void> {
+    while (this.#pids.length < count) {
+      const id = await this.#create(this.pods.many);
+      await this.#node.cri.startContainer({ containerId: id });
+      this.#pids.push(await this.#node.pid(id));
+    }
+  }
+
+  /** Creates and starts the pinned container; all is as before again when this comes back. */
+  async follow(): Promise<Took> {
+    const began = performance.now();
+    const id = await this.#create(this.pods.pinned);
+    const create = performance.now() - began;
+    await this.#node.cri.startContainer({ containerId: id });
+    const both = performance.now() - began;
+    this.#assertRoom(this.way === "no agent" ? ALL : ALL.filter((cpu) => !WANTED.includes(cpu)));
+    await this.#end(id);
+    return { create, both };
+  }
+
+  /** How long an unrelated container's creation takes that is asked for `after` ms after the pinned one's, in ms. */
+  async beside(after: number): Promise<number> {
+    const unrelated = async () => {
+      await new Promise((resolve) => setTimeout(resolve, after));
+      const began = performance.now();
+      const id = await this.#create(this.pods.other);
+      return { id, took: performance.now() - began };
+    };
+    const [first, { id, took }] = await Promise.all([this.#create(this.pods.pinned), unrelated()]);
+    await this.#end(first, id);
+    return took;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#node[Symbol.asyncDispose]();
+  }
+
+  async #create({ id, config, pod }: Sandbox): Promise<string> {
+    const { containerId } = await this.#node.cri.createContainer({
+      podSandboxId: id,
+      sandboxConfig: config,
+      config: {
+        metadata: { name: `c${++this.#made}` },
+        image: { image: IMAGE },
+        command: ["/bin/sleep", "86400"],
+        linux: { resources: resources(pod), securityContext: HOST_NETWORK },
+      },
+    });
+    return containerId;
+  }
+
+  async #end(...ids: string[]): Promise<void> {
+    for (const containerId of ids) {
+      await this.#node.cri.stopContainer({ containerId, timeout: 0n });
+      await this.#node.cri.removeContainer({ containerId });
+    }
+    await eventually(() => this.#assertRoom(ALL));
+  }
+
+  /** Every shared container may run on exactly these CPUs. */
+  #assertRoom(cpus: readonly number[]): void {
+    for (const pid of this.#pids) assert.deepEqual(cpuset(pid).cpus, cpus, `shared containers, ${this.way}`);
+  }
+}
+
+async function run(node: TestNode, name: string, pod: Pod): Promise<Sandbox> {
+  const config = sandboxConfig(node, name, pod);
+  const { podSandboxId } = await node.cri.runPodSandbox({ config });
+  return { id: podSandboxId, config, pod };
+}
+
+function sandboxConfig({ dir }: TestNode, name: string, pod: Pod) {
+  const uid = `${cgroupOf(dir).slice(1)}-${name}`;
+  return {
+    metadata: { name, namespace: "default", uid },
+    annotations: { ...pod.annotations },
+    linux: {
+      cgroupParent: cgroupParent(cgroupOf(dir), pod, uid),
+      resources: resources(pod),
+      securityContext: HOST_NETWORK,
+    },
+  };
+}

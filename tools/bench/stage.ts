@@ -1,0 +1,88 @@
+// What all parts of the benchmark work with: the executable, made-up machines, and agents started on them.
+
+import { bigNode, huge, type MachineSpec, sysfsTree, writeTree } from "../../tests/kit/sysfs.ts";
+import { AgentChild, type Mode } from "./agent_child.ts";
+import { type Guest, Reception } from "./reception.ts";
+
+/** A made-up machine, and its sysfs tree as files. */
+export interface Machine {
+  readonly cpus: number;
+  readonly spec: MachineSpec;
+  readonly sysfs: string;
+}
+
+/** Told how far a part is. */
+export type Progress = (part: string, done: number, total: number) => void;
+
+const MACHINES: readonly { cpus: number; spec: MachineSpec }[] = [{ cpus: 64, spec: bigNode }, {
+  cpus: 512,
+  spec: huge,
+}];
+
+/** Where files cost nothing: with some disks a machine's ten thousand small ones take half a minute. */
+const MEMORY = "/dev/shm";
+
+export class Stage {
+  #started = 0;
+
+  private constructor(
+    readonly executable: string,
+    readonly dir: string,
+    readonly machines: readonly Machine[],
+    readonly progress: Progress,
+  ) {}
+
+  /** Writes the machines' trees, and removes all that is left in the end. */
+  static async with(
+    executable: string,
+    progress: Progress,
+    play: (stage: Stage) => Promise<void>,
+  ): Promise<void> {
+    // Only the trees: Deno lets no program with narrow permissions write its log below /dev.
+    const [dir, trees] = [Deno.makeTempDirSync({ prefix: "bench-" }), makeTreesDir()];
+    try {
+      const machines = MACHINES.map(({ cpus, spec }) => ({ cpus, spec, sysfs: `${trees}/sys${cpus}` }));
+      for (const { sysfs, spec } of machines) writeTree(sysfs, sysfsTree(spec));
+      await play(new Stage(executable, dir, machines, progress));
+    } finally {
+      for (const each of [dir, trees]) Deno.removeSync(each, { recursive: true });
+    }
+  }
+
+  /** Starts an agent that is told `synchronize`, until `play` is over. */
+  async agent(
+    mode: Mode,
+    { sysfs }: Machine,
+    synchronize: Uint8Array,
+    play: (agent: AgentChild, guest: Guest) => Promise<void>,
+  ): Promise<void> {
+    const dir = `${this.dir}/agent${++this.#started}`;
+    for (const folder of [dir, `${dir}/cgroup`]) Deno.mkdirSync(folder);
+    const reception = new Reception(`${dir}/nri.sock`);
+    try {
+      const agent = new AgentChild({
+        mode,
+        executable: this.executable,
+        socket: reception.path,
+        sysfs,
+        dir,
+      });
+      try {
+        await agent.during(reception.welcome(synchronize).then((guest) => play(agent, guest)));
+      } finally {
+        await agent.end();
+      }
+    } finally {
+      reception.close();
+      Deno.removeSync(dir, { recursive: true });
+    }
+  }
+}
+
+function makeTreesDir(): string {
+  try {
+    return Deno.makeTempDirSync({ dir: MEMORY, prefix: "bench-" });
+  } catch {
+    return Deno.makeTempDirSync({ prefix: "bench-" });
+  }
+}

@@ -1,0 +1,102 @@
+/** What a simulated node is: drawn once for each seed, and part of what has to be kept to play a failure again. */
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import type { Settings } from "../../src/agent/state.ts";
+import { setOf } from "./cpus.ts";
+import { MACHINE_WEIGHTS, MACHINES, machineWithout } from "./machines.ts";
+import type { Nri } from "./messages.ts";
+import { Random } from "./random.ts";
+
+export interface Scenario {
+  /** Of the drawing, and of how bytes are cut. */
+  readonly seed: number;
+  readonly machine: string;
+  readonly cgroups: 1 | 2;
+  /** Who names cgroups, and so how a container's record tells of its own. */
+  readonly driver: "cgroupfs" | "systemd";
+  /** `kernel`: first; `runtime`: the agent reads the kernel's sets and writes none; `blind`: it can't even read them. */
+  readonly mode: "kernel" | "runtime" | "blind";
+  /** Milliseconds from one comparison with the kernel to the next; 0: none is made. */
+  readonly reconcileEvery: number;
+  readonly nri: Nri;
+  /** Who starts the agent. */
+  readonly way: "external" | "launched";
+  /** A second agent stands by. */
+  readonly second: boolean;
+  /** CPU list. */
+  readonly systemReserved: string;
+  readonly strictReserved: boolean;
+  readonly minShared: number;
+  /** Milliseconds. */
+  readonly growDelay: number;
+  readonly dryRun: boolean;
+  /** What goes wrong in the cgroup tree goes wrong so much more often than usual: then one comes upon the other. */
+  readonly trouble: number;
+}
+
+const MODES = { kernel: 6, runtime: 2, blind: 2 };
+
+/** What a scenario that was kept before there was such a choice is. */
+export const BEFORE: Pick<Scenario, "driver" | "mode" | "reconcileEvery" | "trouble"> = {
+  driver: "cgroupfs",
+  mode: "blind",
+  reconcileEvery: 0,
+  trouble: 1,
+};
+
+/** What may be chosen; the rest is drawn. */
+export interface Chosen {
+  readonly machine?: string | undefined;
+  readonly mode?: Scenario["mode"] | undefined;
+}
+
+export function drawScenario(seed: number, { machine, mode }: Chosen = {}): Scenario {
+  const random = new Random(seed);
+  const name = machine ?? random.weighted(MACHINE_WEIGHTS);
+  if (!Object.hasOwn(MACHINES, name)) {
+    throw new Error(`no machine ${name}; there are ${Object.keys(MACHINES).join(", ")}`);
+  }
+  const cpus = machineWithout(name, CpuSet.empty).online.toArray();
+  const launched = random.chance(0.3);
+  return {
+    seed,
+    machine: name,
+    cgroups: random.chance(0.25) ? 1 : 2,
+    nri: random.chance(0.5) ? "0.6" : "0.12",
+    way: launched ? "launched" : "external",
+    second: random.chance(launched ? 0.5 : 0.2),
+    systemReserved: random.chance(0.3)
+      ? CpuSet.from(random.some(cpus.slice(1), random.between(1, 2))).toString()
+      : "",
+    strictReserved: random.chance(0.3),
+    minShared: random.chance(0.8) ? 1 : random.between(1, Math.max(1, Math.floor(cpus.length / 3))),
+    growDelay: random.oneOf(0, 500, 500, 3000),
+    dryRun: random.chance(0.03),
+    driver: random.chance(0.3) ? "systemd" : "cgroupfs",
+    mode: mode ?? random.weighted(MODES),
+    reconcileEvery: random.oneOf(0, 1000, 10_000),
+    trouble: random.chance(0.3) ? 8 : 1,
+  };
+}
+
+export function settingsOf(scenario: Scenario): Settings {
+  const { systemReserved, strictReserved, minShared, growDelay, dryRun, mode, reconcileEvery } = scenario;
+  return {
+    policy: {
+      systemReserved: setOf(systemReserved),
+      strictReserved,
+      minShared,
+      exclusiveMems: "unset",
+      isolatedCpus: "ignore",
+    },
+    rules: {
+      placement: "packed",
+      pinnedNamespaces: ["*"],
+      unmanagedNamespaces: ["unmanaged"],
+      reservedNamespaces: ["kube-system"],
+    },
+    growDelay,
+    dryRun,
+    apply: mode === "kernel" ? "auto" : "runtime",
+    reconcileEvery,
+  };
+}

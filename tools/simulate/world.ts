@@ -1,0 +1,198 @@
+/**
+ * The whole simulated node: the agent (or two), the runtime with its record, the kernel with its sets, the CRI and the
+ * clock. `play` lets one event happen and says which invariant it has broken.
+ *
+ *     World ──▶ Runtime ──▶ Kernel ◀── SimCpusets ◀─┐
+ *       │         │                                 │
+ *       │         ▼                                 │
+ *       └────▶ Instance ──▶ step(agent, input) ─────┘
+ *
+ * The Witness hears and sees all of them.
+ */
+import { newAgent, step } from "../../src/agent/step.ts";
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import type { Topology } from "../../src/cpu/topology.ts";
+import type { Settings } from "../../src/agent/state.ts";
+import type { Mangle } from "./conversation.ts";
+import { SimCpusets, TreeFaults, UNWATCHED } from "./cpusets.ts";
+import type { SimEvent } from "./events.ts";
+import { Excuses } from "./excuses.ts";
+import { Instance, type Step } from "./instance.ts";
+import { LASTING } from "./invariants.ts";
+import { KERNEL_LASTING } from "./invariants_kernel.ts";
+import { Kernel } from "./kernel.ts";
+import { machineWithout } from "./machines.ts";
+import { playEvent } from "./play_event.ts";
+import { Random } from "./random.ts";
+import { endExcuses } from "./right.ts";
+import { Runtime } from "./runtime.ts";
+import { type Scenario, settingsOf } from "./scenario.ts";
+import { type View, viewOf } from "./view.ts";
+import { endWindows, Windows } from "./windows.ts";
+import { Witness } from "./witness.ts";
+
+/** What a test may put in the place of the real thing, to see the simulation notice. */
+export interface Doubles {
+  readonly step?: Step;
+  readonly mangle?: Mangle;
+}
+
+export class World {
+  readonly settings: Settings;
+  readonly kernel: Kernel;
+  readonly tree = new TreeFaults();
+  readonly runtime: Runtime;
+  readonly excuses = new Excuses();
+  readonly windows = new Windows();
+  /** Containers that the agent was told it can't have in the kernel. */
+  readonly givenUp = new Set<string>();
+  /** Containers whose records the agent doesn't know, and needn't as long as their sets are in the kernel alone. */
+  readonly offRecord = new Set<string>();
+  readonly witness = new Witness(this);
+  readonly #cpusets: SimCpusets;
+  now = 1000;
+  instances: Instance[] = [];
+  /** Figures: `played` counts the events of going quiet too, `settled` the containers that ran when it was. */
+  readonly seen = { played: 0, quiets: 0, settled: 0, refused: 0, updates: 0, calls: 0 };
+  #problem: string | undefined;
+  readonly #chance: Random;
+
+  constructor(readonly scenario: Scenario, private readonly doubles: Doubles = {}) {
+    this.settings = settingsOf(scenario);
+    this.kernel = new Kernel(scenario.cgroups, machineWithout(scenario.machine, CpuSet.empty).online);
+    this.#cpusets = new SimCpusets(this.kernel, this.tree, this.witness);
+    this.runtime = new Runtime(
+      scenario.nri,
+      scenario.way === "launched" && scenario.nri === "0.6",
+      scenario.driver,
+      this.kernel,
+      this.witness,
+      doubles.mangle,
+    );
+    this.#chance = new Random(scenario.seed ^ 0x5eed);
+    this.launch();
+  }
+
+  /** The machine as a host reads it: with the CPUs that containers can have. */
+  get topology(): Topology {
+    return machineWithout(this.scenario.machine, this.kernel.possible.difference(this.kernel.usable));
+  }
+
+  /** Some agent thinks of other CPUs than there are. */
+  get groundIsOld(): boolean {
+    return this.instances.some(({ dead, agent }) =>
+      !dead && !agent.node.topology.online.equals(this.kernel.usable)
+    );
+  }
+
+  /** Who decides on the node, if it is alive. */
+  get owner(): Instance | undefined {
+    return this.instances.find(({ dead, agent }) => !dead && !agent.node.standby);
+  }
+
+  /** The owner's view, if it is told of events and knows what runs. */
+  get inCharge(): View | undefined {
+    const { owner } = this;
+    if (owner === undefined || !owner.joined || owner.blind || this.scenario.dryRun) return undefined;
+    return owner.agent.node.phase === "serving" ? viewOf(owner.agent) : undefined;
+  }
+
+  /** Lets `event` happen; the sentence of the first invariant that doesn't hold any more. */
+  play(event: SimEvent): string | undefined {
+    this.seen.played++;
+    this.#problem = undefined;
+    this.witness.begin(event);
+    this.runtime.talk.now = this.now;
+    playEvent(this, event);
+    this.runtime.talk.look();
+    if (this.scenario.way === "launched") this.#bury();
+    endWindows(this);
+    endExcuses(this);
+    return this.#problem ?? this.#lastingProblem();
+  }
+
+  #lastingProblem(): string | undefined {
+    const checks = this.scenario.mode === "kernel" ? [...LASTING, ...KERNEL_LASTING] : LASTING;
+    for (const [sentence, check] of checks) {
+      const problem = check(this);
+      if (problem !== undefined) return `${sentence}: ${problem}`;
+    }
+    return undefined;
+  }
+
+  /** For what watches: something was wrong in the middle of an event. */
+  report(problem: string | undefined): void {
+    this.#problem ??= problem;
+  }
+
+  /** New agents, as after the host's or the runtime's start. */
+  launch(): void {
+    const { way, second } = this.scenario;
+    this.instances = way === "launched" && second
+      ? [this.#instance("98", false), this.#instance("99", true)]
+      : [this.#instance("99", false)];
+    this.runtime.talk.instances = this.instances;
+  }
+
+  #instance(index: string, standby: boolean): Instance {
+    const identity = { name: "weka-cpuset", index };
+    const cpusets = this.scenario.mode === "blind" ? undefined : this.#cpusets;
+    const agent = newAgent({ identity, topology: this.topology, standby, ...this.settings, cpusets });
+    return new Instance(agent, this.settings, this.doubles.step ?? step, this.witness, this.#chance);
+  }
+
+  /** A launched agent's process ends with its connection. */
+  #bury(): void {
+    for (const each of this.instances) if (each.ended && !each.dead) each.end();
+  }
+
+  /** What an agent that reads it sees; the empty set where there is nothing to read. */
+  inForce(id: string): CpuSet {
+    const cgroup = { path: id, parent: "", pid: 0 };
+    const reading = new SimCpusets(this.kernel, new TreeFaults(), UNWATCHED).read({
+      ...{ id, name: "", pod: "", namespace: "", podUid: "", sandboxId: "" },
+      cgroup,
+    });
+    return reading.kind === "values" ? reading.cpus : CpuSet.empty;
+  }
+
+  /** The agent has asked for a tick that is to come now. */
+  get isTickDue(): boolean {
+    return (this.owner?.nextWake ?? Infinity) <= this.now;
+  }
+
+  /** The agent can't read its cgroup now, or reads that it has no CPUs (cgroup v1): that says nothing. */
+  isHidden(id: string): boolean {
+    const isEmpty = this.kernel.version === 1 && this.kernel.written(id)?.isEmpty === true;
+    return this.tree.isGone || this.tree.unreadable.has(id) || isEmpty;
+  }
+
+  /** The agent compares what it knows with what there is, now and then. */
+  get isCompared(): boolean {
+    return this.scenario.mode === "kernel" && this.scenario.reconcileEvery > 0;
+  }
+
+  /** The CPUs that a record stands for: those it names and that are there; all, if it names none of these. */
+  means(record: CpuSet | undefined): CpuSet {
+    const there = record?.intersection(this.kernel.usable);
+    return there === undefined || there.isEmpty ? this.kernel.usable : there;
+  }
+
+  /**
+   * It has CPUs that it should leave, nothing could carry that to it yet, and the agent knows: what it answers next
+   * has to, or the CRI has been asked already. (A container that was degraded may get its due by the end of a pod, which
+   * has no answer; and in the answer to an UpdateContainer nobody goes where the updated one leaves last.)
+   */
+  isKnownlyOwed(id: string): boolean {
+    const placed = this.inCharge?.placed.get(id);
+    if (placed === undefined || (this.witness.hasAnswered && !this.isPending(id))) return false;
+    const { record, sent, wanted } = placed;
+    return !this.means(record).isSubsetOf(wanted) || sent?.isSubsetOf(wanted) === false;
+  }
+
+  /** It is to be put right by the CRI: then the agent's own answer to that says what the record will hold. */
+  isPending(id: string): boolean {
+    return this.owner?.sequences.some(({ left }) => left.some((change) => change.id === id)) === true ||
+      (this.runtime.containers.get(id)?.agreed.length ?? 0) > 0;
+  }
+}
