@@ -1,6 +1,7 @@
 /** CPUs on which somebody still runs although it was to leave them. */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "./assignment.ts";
+import { failureOf } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
 
 export interface Contested {
@@ -12,11 +13,10 @@ export interface Contested {
 
 /** The first that holds some of `wanted`; undefined where nobody does. */
 export function contestedIn(ledger: Ledger, wanted: CpuSet): Contested | undefined {
-  for (const [id, { cpus, reason }] of ledger.writeFailures) {
-    const holder = ledger.assignments.get(id);
-    if (holder === undefined) continue;
-    const held = cpus.intersection(ledger.observed(holder)).intersection(wanted);
-    if (!held.isEmpty) return { cpus: held, holder, reason };
+  for (const holder of ledger.failed) {
+    const failure = failureOf(holder);
+    const held = failure?.cpus.intersection(ledger.mayRunOn(holder)).intersection(wanted);
+    if (failure !== undefined && !held?.isEmpty) return { cpus: held ?? wanted, holder, reason: failure.reason };
   }
   return undefined;
 }

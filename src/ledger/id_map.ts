@@ -85,3 +85,8 @@ export function withoutId(ids: ReadonlySet<string>, id: string): ReadonlySet<str
   left.delete(id);
   return left;
 }
+
+/** The set with `id`; the same set where it is in it. */
+export function withId(ids: ReadonlySet<string>, id: string): ReadonlySet<string> {
+  return ids.has(id) ? ids : new Set(ids).add(id);
+}

@@ -19,19 +19,13 @@
 import { assert } from "../assert.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import {
-  type Assignment,
-  byOrder,
-  confirmedSet,
-  type ExclusiveAssignment,
-  isExclusive,
-} from "./assignment.ts";
+import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
+import { ANYWHERE, failureOf } from "./delivery.ts";
 import { add, heldIn, poolsAfter } from "./holdings.ts";
-import { IdMap, withoutId } from "./id_map.ts";
+import { IdMap, withId, withoutId } from "./id_map.ts";
 import type { Policy } from "./policy.ts";
 import { Pools } from "./pools.ts";
 import { forget, type Recent, remember } from "./recent.ts";
-import { NO_WRITE_FAILURES, withFailure, type WriteFailure, type WriteFailures } from "./write_failure.ts";
 
 /** Up to one in so many assignments are changed one by one rather than with all the others. */
 const FEW = 16;
@@ -48,7 +42,8 @@ interface State {
   /** Who has less than it claims and may be served later. */
   readonly degraded: ReadonlySet<string>;
   readonly recent: readonly Recent[];
-  readonly writeFailures: WriteFailures;
+  /** Whose last delivery failed. */
+  readonly failed: ReadonlySet<string>;
   /** The next place in the order of admissions. */
   readonly nextOrder: number;
 }
@@ -90,7 +85,7 @@ export class Ledger {
       dirty: new Set(),
       degraded: new Set(),
       recent: [],
-      writeFailures: NO_WRITE_FAILURES,
+      failed: new Set(),
       nextOrder: 1,
     });
   }
@@ -129,21 +124,20 @@ export class Ledger {
     return this.#those(this.#state.degraded).sort(byOrder);
   }
 
-  /** Containers that the kernel doesn't have as it should, or lately hadn't. */
-  get writeFailures(): WriteFailures {
-    return this.#state.writeFailures;
+  /** Those whose last delivery failed, oldest first. */
+  get failed(): Assignment[] {
+    return this.#those(this.#state.failed).sort(byOrder);
   }
 
-  /** CPUs on which somebody may still run although it was to leave them. */
+  /** CPUs on which somebody may still run that couldn't be made to give them up. */
   get contested(): CpuSet {
-    if (this.writeFailures.size === 0) return CpuSet.empty;
-    return CpuSet.unionOf([...this.writeFailures].map(([id, { cpus }]) => {
-      const holder = this.assignments.get(id);
-      return holder === undefined ? CpuSet.empty : cpus.intersection(this.observed(holder));
-    }));
+    if (this.#state.failed.size === 0) return CpuSet.empty;
+    return CpuSet.unionOf(this.failed.map((holder) =>
+      failureOf(holder)?.cpus.intersection(this.mayRunOn(holder)) ?? CpuSet.empty
+    ));
   }
 
-  /** Those whose record, or the kernel's set, may differ from what it should be. */
+  /** Those that may have to be delivered other CPUs. */
   get dirty(): Assignment[] {
     const { dirty, assignments } = this.#state;
     return dirty === undefined ? assignments.values() : this.#those(dirty);
@@ -169,16 +163,24 @@ export class Ledger {
       assignments: state.assignments.set(id, { ...assignment, order }),
       pods: known.includes(id) ? state.pods : state.pods.set(podUid, [...known, id]),
       degraded: degraded !== undefined && kind !== "shared"
-        ? new Set(state.degraded).add(id)
+        ? withId(state.degraded, id)
         : withoutId(state.degraded, id),
-      dirty: state.dirty && new Set(state.dirty).add(id),
+      dirty: state.dirty && withId(state.dirty, id),
+      failed: failureOf(assignment) === undefined ? withoutId(state.failed, id) : withId(state.failed, id),
       nextOrder: Math.max(state.nextOrder, order + 1),
     });
   }
 
+  /** The ledger in which one container's assignment is changed; the same where it isn't known or stays as it is. */
+  update(id: string, change: (assignment: Assignment) => Assignment): Ledger {
+    const before = this.assignments.get(id);
+    const after = before && change(before);
+    return after === undefined || after === before ? this : this.with(after);
+  }
+
   /** The ledger without that container; the same ledger when it isn't known. */
   without(id: string): Ledger {
-    const { assignments, pods, degraded, dirty } = this.#state;
+    const { assignments, pods, degraded, dirty, failed } = this.#state;
     const gone = assignments.get(id);
     if (gone === undefined) return this;
     const { podUid } = gone.container;
@@ -188,19 +190,13 @@ export class Ledger {
       pods: left.length === 0 ? pods.delete(podUid) : pods.set(podUid, left),
       degraded: withoutId(degraded, id),
       dirty: dirty && withoutId(dirty, id),
-      writeFailures: withFailure(this.writeFailures, id, undefined),
+      failed: withoutId(failed, id),
     });
   }
 
-  /** The same ledger; anybody may be told otherwise than it should be. */
+  /** The same ledger; anybody may have to be delivered other CPUs. */
   allDirty(): Ledger {
     return new Ledger({ ...this.#state, dirty: undefined }, this);
-  }
-
-  /** The ledger in which the kernel can't be made to take CPUs from a container; absent: it can, or could be. */
-  withWriteFailure(id: string, stuck: WriteFailure | undefined): Ledger {
-    const all = withFailure(this.writeFailures, id, stuck);
-    return all === this.writeFailures ? this : new Ledger({ ...this.#state, writeFailures: all }, this);
   }
 
   /** The next ledger, in which one container holds what `after` does instead of what `before` did. */
@@ -213,16 +209,15 @@ export class Ledger {
     );
   }
 
-  /** The ledger in which these have been told, as what they are then; `left` is who still has to be. */
-  withUpdates(sent: ReadonlyMap<Assignment, Assignment>, left: ReadonlySet<string>): Ledger {
-    const { dirty } = this.#state;
-    if (sent.size === 0 && left.size === 0 && dirty?.size === 0) return this;
+  /** The ledger in which these are delivered as they are then; `dirty` is who is still to be delivered other CPUs. */
+  withDeliveries(after: ReadonlyMap<Assignment, Assignment>, dirty: ReadonlySet<string>): Ledger {
+    if (after.size === 0 && dirty.size === 0 && this.#state.dirty?.size === 0) return this;
     const { assignments } = this.#state;
-    const few = sent.size * FEW < assignments.size;
+    const few = after.size * FEW < assignments.size;
     const changed = few
-      ? [...sent.values()].reduce((map, a) => map.set(a.container.id, a), assignments)
-      : assignments.map((assignment) => sent.get(assignment) ?? assignment);
-    return new Ledger({ ...this.#state, assignments: changed, dirty: left }, this);
+      ? [...after.values()].reduce((map, a) => map.set(a.container.id, a), assignments)
+      : assignments.map((assignment) => after.get(assignment) ?? assignment);
+    return new Ledger({ ...this.#state, assignments: changed, dirty }, this);
   }
 
   /** The ledger that remembers where a container was whose pod lives on; and no more of its earlier ends. */
@@ -260,20 +255,23 @@ export class Ledger {
   }
 
   /**
-   * Where a container runs as far as is known: by the kernel's set if that was confirmed, else by the runtime's record.
-   * The kernel lets nobody run on a CPU that is offline, whatever a set says, and anywhere where it names none that is
-   * online.
+   * Every online CPU on which a container's processes may be running; none where it has no process. The kernel lets
+   * nobody run on a CPU that is offline, and anywhere where a set names none that is online.
    */
-  observed(assignment: Assignment): CpuSet {
+  mayRunOn({ mayRunOn }: Assignment): CpuSet {
     const { online } = this.topology;
-    const set = confirmedSet(assignment) ?? assignment.record;
-    if (set === undefined) return online;
-    let known = this.#online.get(set);
+    if (mayRunOn === ANYWHERE || mayRunOn.isEmpty) return mayRunOn.isEmpty ? mayRunOn : online;
+    let known = this.#online.get(mayRunOn);
     if (known === undefined) {
-      const left = set.intersection(online);
-      this.#online.set(set, known = left.isEmpty ? online : left);
+      const left = mayRunOn.intersection(online);
+      this.#online.set(mayRunOn, known = left.isEmpty ? online : left);
     }
     return known;
+  }
+
+  /** CPUs on which a container may be running though it shouldn't. */
+  overhang(assignment: Assignment): CpuSet {
+    return this.mayRunOn(assignment).difference(this.desired(assignment));
   }
 
   #without(pool: CpuSet, forbidden: CpuSet): CpuSet {

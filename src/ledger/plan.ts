@@ -5,6 +5,7 @@
 import { assert } from "../assert.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "./assignment.ts";
+import { created } from "./delivery.ts";
 import {
   type Claim,
   type ContainerRef,
@@ -40,15 +41,14 @@ export interface AdmissionRequest {
   readonly record?: CpuSet | undefined;
   /** Why the claim is less than the pod asked for, if it is. */
   readonly degraded?: string | undefined;
-  /** Who is told which CPUs it has; absent: the runtime alone. */
-  readonly delivery?: Delivery | undefined;
+  /** How it gets its CPUs; absent: by the runtime's record. */
+  readonly deliverBy?: DeliverBy | undefined;
 }
 
 /**
- * How a container gets its CPUs: by the runtime's record; in the kernel when it starts, and only those of its own in
- * the record as well; or all in both.
+ * By the runtime's record; by its cgroup when it starts, with only a grant in the record as well; or all in both.
  */
-export type Delivery = "runtime" | "kernel" | "both";
+export type DeliverBy = "record" | "cgroup" | "both";
 
 /** A newcomer, and the ledger without it and without whom it supersedes. */
 interface Admission<C extends Claim> extends AdmissionRequest {
@@ -136,12 +136,11 @@ function admitShared(admission: Admission<SharedClaim>): Plan | Refusal {
 type Placed = Pick<Assignment, "grant" | "mems" | "displaced" | "degraded">;
 
 function plan(newcomer: AdmissionRequest & { ledger: Ledger }, placed: Placed, mems = CpuSet.empty): Plan {
-  const { ledger, container, claim, degraded, delivery = "runtime" } = newcomer;
+  const { ledger, container, claim, degraded, deliverBy = "record" } = newcomer;
   const assignment: Assignment = {
     container,
     claim,
-    starting: true,
-    ...(delivery === "runtime" ? {} : { kernel: "at-start" }),
+    ...created(deliverBy === "record" ? "record" : "cgroup"),
     ...(degraded === undefined ? {} : { degraded }),
     ...placed,
   };
@@ -150,19 +149,18 @@ function plan(newcomer: AdmissionRequest & { ledger: Ledger }, placed: Placed, m
 
 /** What the newcomer starts with, by what it is assigned in `next`. */
 function granted(next: Ledger, newcomer: AdmissionRequest, mems = CpuSet.empty): Plan {
-  const { container, record: given, delivery = "runtime" } = newcomer;
+  const { container, record: given, deliverBy = "record" } = newcomer;
   const placed = next.assignments.get(container.id);
   assert(placed !== undefined, `${describe(container)}: planned without being placed`);
-  const { record: _, ...assignment } = placed;
-  const cpus = next.desired(assignment);
+  const cpus = next.desired(placed);
   // A shared container without a set may run everywhere; that only needs saying when it shouldn't.
   const everywhere = placed.grant.isEmpty ? next.topology.online : CpuSet.empty;
-  const written = delivery === "kernel" && placed.grant.isEmpty;
-  const unchanged = written || cpus.equals(given ?? everywhere) || cpus.isEmpty;
+  const isAtStart = deliverBy === "cgroup" && placed.grant.isEmpty;
+  const unchanged = isAtStart || cpus.equals(given ?? everywhere) || cpus.isEmpty;
   const record = unchanged ? given : cpus;
   return {
     kind: "plan",
-    next: record === undefined ? next : next.with({ ...assignment, record }),
+    next: next.with({ ...placed, ...created(deliverBy === "record" ? "record" : "cgroup", record) }),
     grant: { ...(unchanged ? {} : { cpus }), ...(mems.isEmpty ? {} : { mems }) },
   };
 }

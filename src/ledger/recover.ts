@@ -11,26 +11,21 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import { type Assignment, confirmedSet } from "./assignment.ts";
+import type { Assignment } from "./assignment.ts";
+import { isConfirmed } from "./delivery.ts";
 import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
 import { Ledger } from "./ledger.ts";
 import type { Policy } from "./policy.ts";
 import { canKeep, pin, placeExclusive } from "./degraded.ts";
 
 /** One container as the runtime reports it. */
-export interface Found {
+export interface Found extends Pick<Assignment, "mayRunOn" | "delivery"> {
   readonly container: ContainerRef;
   readonly claim: Claim;
-  /** The CPU set in the runtime's record, if it names one. */
-  readonly record?: CpuSet;
-  /** The set that the kernel has; absent where that can't be known. */
-  readonly kernel?: CpuSet | "at-start";
   /** The memory nodes in the runtime's record, if it names some. */
   readonly mems?: CpuSet;
   /** Nanoseconds since 1970; 0 where the runtime doesn't say (NRI before 0.10). */
   readonly createdAt: bigint;
-  /** Created, and not running yet. */
-  readonly starting?: boolean;
   /** Why the claim is less than the pod asked for (a bad annotation), if it is. */
   readonly degraded?: string;
 }
@@ -76,7 +71,7 @@ function byAge(a: Found, b: Found): number {
 
 /** What the kernel has is where it runs, whatever the record says. */
 function lastKnown(f: Found): CpuSet | undefined {
-  return confirmedSet(unplaced(f)) ?? f.record;
+  return isConfirmed(f) ? f.mayRunOn : f.delivery.record;
 }
 
 function canStay(ledger: Ledger, f: Of<ExclusiveClaim>, at: CpuSet): boolean {
@@ -96,10 +91,9 @@ function unplaced(f: Found): Assignment {
     container: f.container,
     claim: f.claim,
     grant: CpuSet.empty,
-    ...(f.record === undefined ? {} : { record: f.record }),
-    ...(f.kernel === undefined ? {} : { kernel: f.kernel }),
+    mayRunOn: f.mayRunOn,
+    delivery: f.delivery,
     ...(f.mems === undefined || f.claim.kind !== "exclusive" ? {} : { mems: f.mems }),
-    ...(f.starting ? { starting: true } : {}),
     ...(f.degraded === undefined ? {} : { degraded: f.degraded }),
   };
 }

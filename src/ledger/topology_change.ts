@@ -12,6 +12,7 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
+import { withoutOffline } from "./delivery.ts";
 import { Ledger } from "./ledger.ts";
 import { offlineOf } from "./pin.ts";
 import type { Policy } from "./policy.ts";
@@ -51,11 +52,4 @@ function keepPinned(ledger: Ledger, assignment: Assignment): Ledger {
     grant: grant.intersection(ledger.topology.online),
     ...(missing === undefined ? {} : { degraded: missing }),
   });
-}
-
-function withoutOffline({ record, kernel, ...rest }: Assignment, online: CpuSet): Assignment {
-  const left = record?.intersection(online);
-  const recorded = left === undefined || left.isEmpty ? rest : { ...rest, record: left };
-  if (kernel === undefined) return recorded;
-  return { ...recorded, kernel: kernel === "at-start" ? kernel : kernel.intersection(online) };
 }

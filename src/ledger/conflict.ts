@@ -1,0 +1,77 @@
+/**
+ * The one rule of safety: no container is given, nor written onto, a CPU on which another may be running, unless the two
+ * may share it (pinned with pinned, shared with shared).
+ *
+ * What containers should have never conflicts: the ledger sees to that. So all that can conflict is what they have too
+ * much, their *overhang*: CPUs on which they may be running though they shouldn't.
+ */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { type Assignment, mayShare } from "./assignment.ts";
+import { isConfirmed } from "./delivery.ts";
+import type { Ledger } from "./ledger.ts";
+
+/** A container, and CPUs on which it may be running though it shouldn't. */
+export interface Overhang {
+  readonly holder: Assignment;
+  readonly cpus: CpuSet;
+}
+
+/** The overhangs of a ledger's containers, and what they would be after some deliveries more. */
+export class Overhangs {
+  readonly #shared = new Map<string, Overhang>();
+  readonly #granted = new Map<string, Overhang>();
+  #ofShared: CpuSet | undefined;
+  #ofGranted: CpuSet | undefined;
+
+  constructor(private readonly ledger: Ledger) {
+    // Most shared containers have the same sets: the same two give the same difference.
+    const known = new Map<CpuSet, Map<CpuSet, CpuSet>>();
+    for (const assignment of ledger.dirty) {
+      const [bound, desired] = [ledger.mayRunOn(assignment), ledger.desired(assignment)];
+      if (bound === desired) continue;
+      const same = known.get(bound) ?? new Map<CpuSet, CpuSet>();
+      known.set(bound, same);
+      const cpus = same.get(desired) ?? bound.difference(desired);
+      same.set(desired, cpus);
+      this.#set(assignment, cpus);
+    }
+  }
+
+  /** From now on the container may be running on `bound`. */
+  deliver(holder: Assignment, bound: CpuSet): void {
+    this.#set(holder, bound.difference(this.ledger.desired(holder)));
+  }
+
+  /** CPUs that a container must not be written onto now: others that it mustn't share them with may be running there. */
+  blockedFor(assignment: Assignment): CpuSet {
+    if (assignment.grant.isEmpty) return this.#ofGranted ??= union(this.#granted.values());
+    this.#ofShared ??= union(this.#shared.values());
+    const own = [...this.#granted.values()].filter(({ holder }) => isOther(assignment, holder));
+    return own.length === 0 ? this.#ofShared : this.#ofShared.union(union(own));
+  }
+
+  /** Whoever may be running on these CPUs, which a container must have to itself, by its cgroup as it was last read. */
+  holdersOf(assignment: Assignment, cpus: CpuSet): Overhang[] {
+    return [...this.#shared.values(), ...this.#granted.values()].flatMap((each) => {
+      const both = each.cpus.intersection(cpus);
+      const counts = isOther(assignment, each.holder) && isConfirmed(each.holder) && !both.isEmpty;
+      return counts ? [{ ...each, cpus: both }] : [];
+    });
+  }
+
+  #set(holder: Assignment, cpus: CpuSet): void {
+    const map = holder.grant.isEmpty ? this.#shared : this.#granted;
+    if (cpus.isEmpty) map.delete(holder.container.id);
+    else map.set(holder.container.id, { holder, cpus });
+    this.#ofShared = holder.grant.isEmpty ? undefined : this.#ofShared;
+    this.#ofGranted = holder.grant.isEmpty ? this.#ofGranted : undefined;
+  }
+}
+
+function isOther(assignment: Assignment, other: Assignment): boolean {
+  return other.container.id !== assignment.container.id && !mayShare(assignment, other);
+}
+
+function union(overhangs: Iterable<Overhang>): CpuSet {
+  return CpuSet.unionOf(new Set([...overhangs].map(({ cpus }) => cpus)));
+}

@@ -1,0 +1,202 @@
+/**
+ * Delivery: how a container gets its CPUs, how far that has come, and where it may be running meanwhile.
+ *
+ * By the runtime's *record*, where the cgroup tree can't be written or read: the runtime writes what a reply carries and
+ * reports no failure, so what it was sent counts as done, except for a container that has no process yet, whose updates
+ * may be lost. By its *cgroup*: written and read back; only a read makes it true.
+ *
+ *     record   created ──runs──▶ running ──drift──▶ failed
+ *                 ▲                 ▲ ▲
+ *                 │ unreadable      │ └────────── unreadable
+ *     cgroup   not-started ──StartContainer──▶ starting ──runs──▶ running ──write fails──▶ failed
+ *
+ * `mayRunOn` is the bound that all of this keeps: every CPU on which one of the container's processes may be running by
+ * all that is known. It is widened before anything is sent or written, and narrowed only by a read of the kernel or, by
+ * the record, when the runtime was sent an update ({@link updateSent}: the one place with that rule). What is still to be
+ * done is always the difference between the bound and the CPUs that the container should have.
+ */
+import { CpuSet, MAX_CPU_ID } from "../cpu/cpu_set.ts";
+import type { Assignment } from "./assignment.ts";
+
+/** The bound of a container whose record names no CPUs: the kernel lets it run on all that there are. */
+export const ANYWHERE = CpuSet.range(0, MAX_CPU_ID);
+
+/** What the runtime's record holds. */
+interface Recorded {
+  /** The set that it was last sent or has last reported; absent: it names none. */
+  readonly record?: CpuSet;
+  /** The record was sent while the container had no process: the runtime may have lost it, or have changed nothing else. */
+  readonly recordUnsure?: true;
+}
+
+export type Delivery = RecordDelivery | CgroupDelivery;
+
+export type RecordDelivery = Recorded & (
+  /** No process yet, as far as is known. */
+  | { readonly by: "record"; readonly state: "created" }
+  | { readonly by: "record"; readonly state: "running" }
+  /** It was found on other CPUs than its record says; it is sent its set again after a while. */
+  | { readonly by: "record"; readonly state: "failed"; readonly failure: DeliveryFailure }
+);
+
+export type CgroupDelivery = Recorded & (
+  /** No process yet: the set is written at StartContainer, where the cgroup is there. */
+  | { readonly by: "cgroup"; readonly state: "not-started" }
+  /** The set was written and read back at StartContainer; the program may begin at any moment. */
+  | { readonly by: "cgroup"; readonly state: "starting" }
+  | { readonly by: "cgroup"; readonly state: "running" }
+  /** The last write failed; it is tried again after a back-off. */
+  | { readonly by: "cgroup"; readonly state: "failed"; readonly failure: DeliveryFailure }
+);
+
+/** CPUs that a container couldn't be made to give up. */
+export interface DeliveryFailure {
+  readonly cpus: CpuSet;
+  /** One sentence. */
+  readonly reason: string;
+  /** How often it was tried in vain. */
+  readonly tries: number;
+  /** When it may be tried again without being asked for, in the milliseconds of whoever tries. */
+  readonly retryAt: number;
+}
+
+/** Milliseconds from the first failure to the next try, and the most that it comes to. */
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 60_000;
+
+/** Placed by whom the bound and the delivery are looked at. */
+type Delivered = Pick<Assignment, "mayRunOn" | "delivery">;
+
+/** The delivery of a container whose creation is being answered with `record` (absent: its record names no CPUs). */
+export function created(by: Delivery["by"], record?: CpuSet): Delivered {
+  const recorded = record === undefined ? {} : { record };
+  return by === "cgroup"
+    ? { mayRunOn: CpuSet.empty, delivery: { ...recorded, by, state: "not-started" } }
+    : { mayRunOn: record ?? ANYWHERE, delivery: { ...recorded, by, state: "created" } };
+}
+
+/** The delivery of a container found with `record` whose cgroup isn't, or can't be, read. */
+export function foundByRecord(record: CpuSet | undefined, isRunning: boolean): Delivered {
+  const { mayRunOn, delivery } = created("record", record);
+  return { mayRunOn, delivery: { ...recordOf(delivery), by: "record", state: isRunning ? "running" : "created" } };
+}
+
+/** Its cgroup has `cpus`, and its program may run: a read, or a write that was read back. */
+export function confirm<A extends Delivered>(assignment: A, cpus: CpuSet, state: "starting" | "running"): A {
+  const { mayRunOn, delivery } = assignment;
+  if (delivery.by === "cgroup" && delivery.state === state && mayRunOn.equals(cpus)) return assignment;
+  return { ...assignment, mayRunOn: cpus, delivery: { ...recordOf(delivery), by: "cgroup", state } };
+}
+
+/** A write was read back: a failure is over, all else stays as it was. */
+export function written<A extends Delivered>(assignment: A, cpus: CpuSet): A {
+  return confirm(assignment, cpus, assignment.delivery.state === "starting" ? "starting" : "running");
+}
+
+/**
+ * The runtime was sent `cpus`. It applies what a reply or a CRI call carries in that order and reports no failure, so for
+ * a container that runs by its record this counts as acknowledged; for one without a process the old bound stays beside
+ * it until it runs. Where the cgroup is written, the record is only for updates that the runtime makes of its own accord.
+ */
+export function updateSent<A extends Delivered>(assignment: A, cpus: CpuSet): A {
+  const { mayRunOn, delivery } = assignment;
+  const { record: _, recordUnsure: __, ...rest } = delivery;
+  const unsure = hasNoProcess(delivery) || delivery.state === "starting";
+  const next = { ...rest, record: cpus, ...(unsure ? { recordUnsure: true as const } : {}) } as Delivery;
+  if (delivery.by === "cgroup") return { ...assignment, delivery: next };
+  return { ...assignment, mayRunOn: unsure ? mayRunOn.union(cpus) : cpus, delivery: next };
+}
+
+/** PostStartContainer, or its cgroup was seen for a while: it runs, and what it is sent from now on arrives. */
+export function runs<A extends Delivered>(assignment: A): A {
+  const { delivery } = assignment;
+  if (delivery.state !== "created" && delivery.state !== "starting") return assignment;
+  return { ...assignment, delivery: { ...delivery, state: "running" } };
+}
+
+/** It is only about to start, though it was taken for running: what its record was sent may have been lost. */
+export function isStartingAfterAll<A extends Delivered>(assignment: A): A {
+  const { delivery } = assignment;
+  if (delivery.by !== "record" || delivery.state === "created") return assignment;
+  const unsure = delivery.record === undefined ? {} : { recordUnsure: true as const };
+  return { ...assignment, delivery: { ...recordOf(delivery), ...unsure, by: "record", state: "created" } };
+}
+
+/** Its cgroup can't be read any more: the record takes over, and it may be on what either has. */
+export function unreadable<A extends Delivered>(assignment: A): A {
+  const { mayRunOn, delivery } = assignment;
+  if (delivery.by === "record") return assignment;
+  const { record } = delivery;
+  if (delivery.state === "not-started") {
+    const bound = record ?? ANYWHERE;
+    return { ...assignment, mayRunOn: bound, delivery: { ...recordOf(delivery), by: "record", state: "created" } };
+  }
+  const state = delivery.state === "starting" ? "created" : "running";
+  const bound = record === undefined ? mayRunOn : mayRunOn.union(record);
+  // What its cgroup has is known, not what an update to its record has made of it.
+  const unsure = record === undefined || record.equals(mayRunOn) ? {} : { recordUnsure: true as const };
+  return {
+    ...assignment,
+    mayRunOn: bound,
+    delivery: { ...recordOf(delivery), ...unsure, by: "record", state },
+  };
+}
+
+/** A write has failed, or drift was found: `mayRunOn` is what it may be running on now. */
+export function failed<A extends Delivered>(
+  assignment: A,
+  mayRunOn: CpuSet,
+  { cpus, reason, now }: { readonly cpus: CpuSet; readonly reason: string; readonly now: number },
+): A {
+  const { delivery } = assignment;
+  const before = failureOf(assignment);
+  const tries = (before?.tries ?? 0) + 1;
+  const delay = Math.min(FIRST_RETRY_MS * 2 ** Math.min(tries - 1, 10), LAST_RETRY_MS);
+  const failure = { cpus: before?.cpus.union(cpus) ?? cpus, reason, tries, retryAt: now + delay };
+  return { ...assignment, mayRunOn, delivery: { ...recordOf(delivery), by: delivery.by, state: "failed", failure } };
+}
+
+/** The failure is over without a write: it has what it should have by now. */
+export function resolved<A extends Delivered>(assignment: A): A {
+  const { delivery } = assignment;
+  if (delivery.state !== "failed") return assignment;
+  return { ...assignment, delivery: { ...recordOf(delivery), by: delivery.by, state: "running" } };
+}
+
+/** CPUs that are offline have been taken out of every set for good (cgroup v1). */
+export function withoutOffline<A extends Delivered>(assignment: A, online: CpuSet): A {
+  const { mayRunOn, delivery } = assignment;
+  const left = delivery.record?.intersection(online);
+  const { record: _, ...rest } = delivery;
+  const record = left === undefined || left.isEmpty ? {} : { record: left };
+  const bound = mayRunOn === ANYWHERE ? mayRunOn : mayRunOn.intersection(online);
+  // An empty bound says that there is no process; a set without a CPU inherits instead.
+  const isLost = bound.isEmpty && !mayRunOn.isEmpty;
+  return { ...assignment, mayRunOn: isLost ? ANYWHERE : bound, delivery: { ...rest, ...record } as Delivery };
+}
+
+export function failureOf({ delivery }: Delivered): DeliveryFailure | undefined {
+  return delivery.state === "failed" ? delivery.failure : undefined;
+}
+
+/** Whether its set is read and written in its cgroup now: it has one, and a process. */
+export function isConfirmed({ delivery: { by, state } }: Delivered): boolean {
+  return by === "cgroup" && state !== "not-started";
+}
+
+/** No process of it runs, as far as is known. */
+export function hasNoProcess({ state }: Delivery): boolean {
+  return state === "created" || state === "not-started";
+}
+
+/** Between its creation and its PostStartContainer. */
+export function isStarting({ delivery }: Delivered): boolean {
+  return hasNoProcess(delivery) || delivery.state === "starting";
+}
+
+function recordOf({ record, recordUnsure }: Delivery): Recorded {
+  return {
+    ...(record === undefined ? {} : { record }),
+    ...(recordUnsure === undefined ? {} : { recordUnsure }),
+  };
+}

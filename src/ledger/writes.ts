@@ -1,0 +1,138 @@
+/**
+ * Which cgroups are to be written, and in which order: so that by the rule of `conflict.ts` nobody is written onto a CPU
+ * on which another may still be running, as long as every write before it has succeeded.
+ *
+ *  1. Containers that only lose CPUs.
+ *  2. Those that lose some and gain some, as soon as nobody is left on what they gain. A shared container takes what it
+ *     can get at once; one with a grant is written when all of it is free.
+ *  3. Those that only gain CPUs.
+ *
+ * Two that are on each other's CPUs, with nothing else to go to, change places: the oldest is written first all the same.
+ */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { type Assignment, byOrder } from "./assignment.ts";
+import { Overhangs } from "./conflict.ts";
+import { failureOf } from "./delivery.ts";
+import type { Ledger } from "./ledger.ts";
+import { isIn, needsWrite } from "./updates.ts";
+
+export interface PlannedWrite {
+  readonly assignment: Assignment;
+  /** At least one. */
+  readonly cpus: CpuSet;
+}
+
+/** Which writes: those by which CPUs are given up or exchanged, of all, or of those whose back-off is over; or all due. */
+export type WriteScope =
+  | { readonly kind: "losses"; readonly retryFailed: boolean }
+  | { readonly kind: "due"; readonly now: number };
+
+/** The writes, in their order. */
+export function planWrites(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
+  const over = new Overhangs(ledger);
+  const writes: PlannedWrite[] = [];
+  const write = (assignment: Assignment, cpus: CpuSet) => {
+    writes.push({ assignment, cpus });
+    over.deliver(assignment, cpus);
+  };
+  const candidates = ledger.dirty.filter((assignment) => needsWrite(ledger, assignment));
+  const [due, waiting] = partition(candidates, (assignment) => isDue(assignment, scope));
+  const { losing, exchanging, gaining } = bySteps(ledger, due);
+  for (const assignment of losing) write(assignment, ledger.desired(assignment));
+  if (scope.kind === "losses") {
+    for (const assignment of waiting) {
+      const cpus = losableBy(ledger, assignment);
+      if (!cpus.isEmpty && !isIn(ledger, assignment, cpus)) write(assignment, cpus);
+    }
+  }
+  exchange(ledger, over, exchanging, write);
+  if (scope.kind === "losses") return writes;
+  for (const assignment of gaining) {
+    const cpus = ledger.desired(assignment).difference(over.blockedFor(assignment));
+    const isWhole = assignment.grant.isEmpty || cpus.equals(assignment.grant);
+    const bound = ledger.mayRunOn(assignment);
+    if (isWhole && !isIn(ledger, assignment, cpus) && bound.isSubsetOf(cpus)) write(assignment, cpus);
+  }
+  return writes;
+}
+
+/** Whether anything is to be written that need not wait for the end of a back-off. */
+export function hasDueWrites(ledger: Ledger, now: number): boolean {
+  return planWrites(ledger, { kind: "due", now }).length > 0;
+}
+
+function isDue(assignment: Assignment, scope: WriteScope): boolean {
+  const failure = failureOf(assignment);
+  if (failure === undefined) return true;
+  return scope.kind === "losses" ? scope.retryFailed : failure.retryAt <= scope.now;
+}
+
+function bySteps(ledger: Ledger, candidates: readonly Assignment[]) {
+  const losing: Assignment[] = [];
+  const exchanging: Assignment[] = [];
+  const gaining: Assignment[] = [];
+  for (const assignment of candidates) {
+    const [bound, desired] = [ledger.mayRunOn(assignment), ledger.desired(assignment)];
+    if (desired.isSubsetOf(bound)) losing.push(assignment);
+    else (bound.isSubsetOf(desired) ? gaining : exchanging).push(assignment);
+  }
+  return { losing, exchanging: exchanging.sort(byOrder), gaining };
+}
+
+/** What is left of a container's CPUs without those that it has to give up, but with those that it couldn't be made to. */
+function losableBy(ledger: Ledger, assignment: Assignment): CpuSet {
+  const kept = failureOf(assignment)?.cpus ?? CpuSet.empty;
+  return ledger.mayRunOn(assignment).intersection(ledger.desired(assignment).union(kept));
+}
+
+function partition<T>(all: readonly T[], is: (one: T) => boolean): [T[], T[]] {
+  const { true: some = [], false: others = [] } = Object.groupBy(all, (one) => `${is(one)}`);
+  return [some, others];
+}
+
+function exchange(
+  ledger: Ledger,
+  over: Overhangs,
+  exchanging: readonly Assignment[],
+  write: (assignment: Assignment, cpus: CpuSet) => void,
+): void {
+  let rest = [...exchanging];
+  while (rest.length > 0) {
+    const left = rest.filter((assignment) => {
+      const cpus = targetOf(ledger, over, assignment);
+      if (cpus !== undefined) write(assignment, cpus);
+      return cpus === undefined;
+    });
+    if (left.length === rest.length) {
+      const next = inCircle(ledger, over, left);
+      if (next === undefined) return;
+      write(next, ledger.desired(next));
+      left.splice(left.indexOf(next), 1);
+    }
+    rest = left;
+  }
+}
+
+/** What can be written now; undefined where that is nothing. */
+function targetOf(ledger: Ledger, over: Overhangs, assignment: Assignment): CpuSet | undefined {
+  const desired = ledger.desired(assignment);
+  const blocked = over.blockedFor(assignment);
+  if (!assignment.grant.isEmpty) {
+    return desired.difference(ledger.mayRunOn(assignment)).intersects(blocked) ? undefined : desired;
+  }
+  const some = desired.difference(blocked);
+  if (!some.isEmpty) return some;
+  // All of the pool, forbidden CPUs included, is better than CPUs that are another's.
+  const any = ledger.sharedPool.difference(blocked);
+  return any.isEmpty || isIn(ledger, assignment, any) ? undefined : any;
+}
+
+/** The oldest of those that are in nobody's way but each other's. */
+function inCircle(ledger: Ledger, over: Overhangs, left: readonly Assignment[]): Assignment | undefined {
+  const ids = new Set(left.map(({ container }) => container.id));
+  return left.find((assignment) => {
+    const gained = ledger.desired(assignment).difference(ledger.mayRunOn(assignment));
+    const holders = over.holdersOf(assignment, gained);
+    return holders.length > 0 && holders.every(({ holder }) => ids.has(holder.container.id));
+  });
+}
