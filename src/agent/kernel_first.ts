@@ -13,7 +13,7 @@ import type { Tells } from "../ledger/plan.ts";
 import { seen, unseen } from "../ledger/progress.ts";
 import { stuckAgain } from "../ledger/stuck.ts";
 import type { LogRecord } from "../log_record.ts";
-import type { Cpusets, WriteResult } from "../cgroup/port.ts";
+import type { CpusetPort, CpusetWriteResult } from "../cgroup/port.ts";
 import type { Container } from "../nri/gen/nri_pb.ts";
 import { changeLogs, logOf } from "./logs.ts";
 import type { Node } from "./state.ts";
@@ -25,7 +25,7 @@ import type { Node } from "./state.ts";
 export const WRITE_DEADLINE = 600;
 
 /** What the node writes its cpusets by; undefined where the runtime does it. */
-export function kernelOf({ cpusets, apply, dryRun, standby }: Node): Cpusets | undefined {
+export function kernelOf({ cpusets, apply, dryRun, standby }: Node): CpusetPort | undefined {
   return apply === "runtime" || dryRun || standby || !cpusets?.writable ? undefined : cpusets;
 }
 
@@ -57,24 +57,25 @@ export interface Learnt {
 
 /** What is known after `writes` have failed: who can't be made to leave CPUs, and who can't be written at all. */
 export function learnt(
-  kernel: Cpusets,
+  kernel: CpusetPort,
   ledger: Ledger,
   writes: readonly Sent[],
-  result: Exclude<WriteResult, { kind: "done" }>,
+  result: Exclude<CpusetWriteResult, { kind: "done" }>,
   now: number,
 ): Learnt {
-  const those = (which: readonly number[]) => which.map((at) => writes[at]).filter((w) => w !== undefined);
-  if (result.kind === "unverified") return inRuntime(ledger, those(result.which), result.reason);
-  if (result.code === "late") return inRuntime(ledger, writes, result.reason);
-  const read = those(result.stuck).reduce((next, { assignment }) => reread(kernel, next, assignment), ledger);
-  return those([result.failed]).reduce<Learnt>((known, failed) => {
-    const next = reread(kernel, known.ledger, failed.assignment);
-    const held = ledger.runsOn(failed.assignment).difference(failed.cpus);
-    return refusing(next, failed, held, result.reason, now);
-  }, { ledger: read, logs: [] });
+  const those = (ids: ReadonlySet<string>) => writes.filter(({ id }) => ids.has(id));
+  if (result.kind === "unverified") return inRuntime(ledger, those(result.containers), result.reason);
+  if (result.code === "deadline") return inRuntime(ledger, writes, result.reason);
+  const read = those(result.notRolledBack)
+    .reduce((next, { assignment }) => reread(kernel, next, assignment), ledger);
+  const failed = writes.find(({ id }) => id === result.container);
+  if (failed === undefined) return { ledger: read, logs: [] };
+  const next = reread(kernel, read, failed.assignment);
+  const held = ledger.runsOn(failed.assignment).difference(failed.cpus);
+  return refusing(next, failed, held, result.reason, now);
 }
 
-function reread(kernel: Cpusets, ledger: Ledger, { container }: Assignment): Ledger {
+function reread(kernel: CpusetPort, ledger: Ledger, { container }: Assignment): Ledger {
   const reading = kernel.read(container);
   return reading.kind === "values" ? seen(ledger, container.id, reading.cpus) : ledger;
 }
@@ -112,7 +113,7 @@ export interface Settled extends Learnt {
  * @param what a batch of what need not wait for its next try; or at once all that have to leave CPUs, or all
  */
 export function settle(
-  kernel: Cpusets,
+  kernel: CpusetPort,
   ledger: Ledger,
   now: number,
   what: "due" | "losses" | "all" = "due",
@@ -153,7 +154,7 @@ export function isDue(ledger: Ledger, { id, inKernel }: Sent, now: number): bool
   return inKernel && (ledger.stuck.get(id)?.retryAt ?? -Infinity) <= now;
 }
 
-function settleOne(kernel: Cpusets, ledger: Ledger, move: Sent, byRuntime: CpuSet, now: number): Learnt {
+function settleOne(kernel: CpusetPort, ledger: Ledger, move: Sent, byRuntime: CpuSet, now: number): Learnt {
   const { id, assignment } = move;
   const taboo = byRuntime.union(heldOver(ledger)).difference(ledger.runsOn(assignment));
   const cpus = move.cpus.difference(taboo);

@@ -9,7 +9,7 @@ import { running, seen, seenAtStart, unseen } from "../ledger/progress.ts";
 import { stuckAgain } from "../ledger/stuck.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { Audit } from "./audit.ts";
-import type { Cpusets, Reading } from "../cgroup/port.ts";
+import type { CpusetPort, CpusetReading } from "../cgroup/port.ts";
 import { kernelOf } from "./kernel_first.ts";
 import { logOf } from "./logs.ts";
 import type { Node } from "./state.ts";
@@ -76,13 +76,13 @@ interface Compared {
   readonly logs: readonly LogRecord[];
 }
 
-function compare(all: Compared, id: string, cpusets: Cpusets): Compared {
+function compare(all: Compared, id: string, cpusets: CpusetPort): Compared {
   const { node } = all;
   const assignment = node.ledger.assignments.get(id);
   if (assignment === undefined) return all;
   const reading = cpusets.read(assignment.container);
   // A container without a cgroup hasn't started yet, or has ended, which will be told.
-  if (reading.kind === "vanished") return all;
+  if (reading.kind === "absent") return all;
   const compared = kernelOf(node) === undefined ? inRuntime : inKernel;
   const isAhead = assignment.starting && confirmed(assignment) === undefined;
   return said(all, assignment, (isAhead ? started : compared)(node, assignment, reading));
@@ -98,7 +98,7 @@ interface Found {
 }
 
 /** One that has a cgroup at two looks has started, and that was told while nobody was connected. */
-function started(node: Node, assignment: Assignment, reading: Reading): Found {
+function started(node: Node, assignment: Assignment, reading: CpusetReading): Found {
   const { ledger, audit } = node;
   const { id } = assignment.container;
   if (reading.kind !== "values") return { ledger };
@@ -106,7 +106,7 @@ function started(node: Node, assignment: Assignment, reading: Reading): Found {
   return { ledger: kernelOf(node) === undefined ? running(ledger, id) : seen(ledger, id, reading.cpus) };
 }
 
-function inKernel({ ledger }: Node, assignment: Assignment, reading: Reading): Found {
+function inKernel({ ledger }: Node, assignment: Assignment, reading: CpusetReading): Found {
   const { id } = assignment.container;
   if (reading.kind !== "values") {
     return {
@@ -125,7 +125,7 @@ function inKernel({ ledger }: Node, assignment: Assignment, reading: Reading): F
  * ever longer times. What differs for the first time may be an update that is under way. Fewer than it should have can
  * come from a cgroup above it.
  */
-function inRuntime({ ledger, now, audit }: Node, assignment: Assignment, reading: Reading): Found {
+function inRuntime({ ledger, now, audit }: Node, assignment: Assignment, reading: CpusetReading): Found {
   const { id } = assignment.container;
   if (reading.kind === "unverified") return { ledger, cause: reading.reason };
   if (reading.kind !== "values") return { ledger };

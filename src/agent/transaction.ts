@@ -8,7 +8,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
 import { refused } from "./handlers/containers.ts";
-import type { Write, WriteResult } from "../cgroup/port.ts";
+import type { CpusetWrite, CpusetWriteResult } from "../cgroup/port.ts";
 import { kernelOf, learnt, settle, WRITE_DEADLINE } from "./kernel_first.ts";
 import type { Call, Subject } from "../nri/methods.ts";
 import type { Node, Served } from "./state.ts";
@@ -42,7 +42,7 @@ export function serveAndApply(node: Node, call: Call): Served {
   return { ...served, logs: [...logs, ...served.logs] };
 }
 
-function writeOf({ assignment: { container }, cpus }: Sent): Write {
+function writeOf({ assignment: { container }, cpus }: Sent): CpusetWrite {
   return { container, cpus };
 }
 
@@ -50,16 +50,16 @@ function writeOf({ assignment: { container }, cpus }: Sent): Write {
  * Those who would go, before the reply is given, onto CPUs that others leave only when it is: they have to go with the
  * reply too.
  */
-function tooEarly(ledger: Ledger, { writes = [], updates = [] }: Served): WriteResult | undefined {
+function tooEarly(ledger: Ledger, { writes = [], updates = [] }: Served): CpusetWriteResult | undefined {
   const running = updates.filter(({ assignment }) => assignment.kernel !== "at-start");
   const left = CpuSet.unionOf(
     running.map(({ assignment, cpus }) => ledger.runsOn(assignment).difference(cpus)),
   );
-  const which = [...writes.entries()]
-    .filter(([, { assignment, cpus }]) => cpus.difference(ledger.runsOn(assignment)).intersects(left))
-    .map(([at]) => at);
+  const early = writes
+    .filter(({ assignment, cpus }) => cpus.difference(ledger.runsOn(assignment)).intersects(left))
+    .map(({ id }) => id);
   const reason = "others leave these CPUs only by the runtime";
-  return which.length === 0 ? undefined : { kind: "unverified", which, reason };
+  return early.length === 0 ? undefined : { kind: "unverified", containers: new Set(early), reason };
 }
 
 function unmoved(node: Node, call: Call, reason: string): Served {

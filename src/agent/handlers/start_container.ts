@@ -11,7 +11,7 @@ import { notRunning, refreshed, running, seen, seenAtStart, settle, unseen } fro
 import { refuse } from "../../ledger/refusal.ts";
 import type { LogRecord } from "../../log_record.ts";
 import { quiet, refused } from "./containers.ts";
-import type { Cpusets, Reading } from "../../cgroup/port.ts";
+import type { CpusetPort, CpusetReading } from "../../cgroup/port.ts";
 import { kernelOf, kernelSet, settle as settleNow, WRITE_DEADLINE } from "../kernel_first.ts";
 import { logOf } from "../logs.ts";
 import type { Subject } from "../../nri/methods.ts";
@@ -92,7 +92,7 @@ function verified(node: Node, id: string): Served {
     : writtenAndVerified(node, kernel, assignment);
 }
 
-function writtenAndVerified(node: Node, kernel: Cpusets, assignment: Assignment): Served {
+function writtenAndVerified(node: Node, kernel: CpusetPort, assignment: Assignment): Served {
   const { container } = assignment;
   const reading = kernel.read(container);
   if (reading.kind !== "values") {
@@ -148,7 +148,7 @@ function isHarmless(ledger: Ledger, { grant }: Assignment, cpus: CpuSet): boolea
  * The runtime has brought about what replies said, or has failed to and told nobody: so a container with CPUs of its own
  * must have them, and nobody else who runs.
  */
-function verifiedOnly(node: Node, cpusets: Cpusets, assignment: Assignment): Served {
+function verifiedOnly(node: Node, cpusets: CpusetPort, assignment: Assignment): Served {
   const { container, grant } = assignment;
   if (grant.isEmpty) return quiet(node);
   const reading = cpusets.read(container);
@@ -169,7 +169,7 @@ function verifiedOnly(node: Node, cpusets: Cpusets, assignment: Assignment): Ser
 }
 
 /** Somebody else who runs on these CPUs, and may not. */
-function holderOf(ledger: Ledger, cpusets: Cpusets, own: Assignment): Assignment | undefined {
+function holderOf(ledger: Ledger, cpusets: CpusetPort, own: Assignment): Assignment | undefined {
   return ledger.assignments.values().find((other) => {
     const both = own.claim.kind === "pinned" && other.claim.kind === "pinned" && !other.grant.isEmpty;
     if (other.container.id === own.container.id || other.starting || both) return false;
@@ -186,7 +186,10 @@ function unconfirmed(node: Node, { container }: Assignment, why: string): Served
   };
 }
 
-function unverified({ container }: Assignment, reading: Exclude<Reading, { kind: "values" }>): LogRecord[] {
-  const reason = reading.kind === "vanished" ? "its cgroup can't be found" : reading.reason;
+function unverified(
+  { container }: Assignment,
+  reading: Exclude<CpusetReading, { kind: "values" }>,
+): LogRecord[] {
+  const reason = reading.kind === "absent" ? "its cgroup can't be found" : reading.reason;
   return [logOf("warn", "a container's CPUs can't be verified at its start", container, { reason })];
 }
