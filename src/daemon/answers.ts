@@ -39,7 +39,7 @@ function counter({ effective: { config }, log }: Boot): Answers["count"] {
   let said = "";
   return async () => {
     try {
-      const living = await withCri(config.criSockets, (cri) => cri.living());
+      const living = await withCri(config.criSockets, (cri) => cri.runningIds());
       said = "";
       return living;
     } catch (error) {

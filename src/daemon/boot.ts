@@ -4,9 +4,9 @@ import type { Config } from "../config/schema.ts";
 import type { Identity } from "../agent/agent.ts";
 import type { LevelledLog } from "../platform/log.ts";
 import { usableReader } from "../cgroup/usable_cpus.ts";
-import type { Cpusets } from "../cgroup/port.ts";
+import type { CpusetPort } from "../cgroup/port.ts";
 import type { Settings } from "../agent/state.ts";
-import { cpusetsOf } from "../cgroup/cpusets.ts";
+import { openCpusets } from "../cgroup/kernel_cpusets.ts";
 import { type Effective, withRuntimeText } from "./load_config.ts";
 import { nodeFacts } from "./node_facts.ts";
 
@@ -59,8 +59,8 @@ export function rediscover(config: Config, known: Topology, { log }: Pick<Boot, 
 }
 
 /** The kernel's cpusets, as far as they can be reached, and a line in the log on who writes them. */
-export function cpusetsFor({ effective: { config }, log }: Boot): Cpusets | undefined {
-  const { cpusets, record } = cpusetsOf(config);
+export function cpusetsFor({ effective: { config }, log }: Boot): CpusetPort | undefined {
+  const { cpusets, record } = openCpusets(config);
   log.write(record);
   return cpusets;
 }

@@ -2,7 +2,7 @@
 import { newAgent } from "../agent/step.ts";
 import type { Config } from "../config/schema.ts";
 import { backoff } from "../platform/backoff.ts";
-import { OwnerLock } from "../platform/lock.ts";
+import { LeaderLock } from "../platform/lock.ts";
 import { pause } from "../platform/pause.ts";
 import { type Connection, connectUnix } from "../platform/socket.ts";
 import { answersOf } from "./answers.ts";
@@ -44,7 +44,7 @@ export async function runExternal(boot: Boot): Promise<void> {
 }
 
 interface Ownership {
-  readonly lock?: OwnerLock;
+  readonly lock?: LeaderLock;
   /** Another agent had it first. */
   readonly waited: boolean;
 }
@@ -62,7 +62,7 @@ async function ownership({ dryRun, runDir }: Config, { log, stop, version }: Boo
     });
   };
   try {
-    return { lock: await OwnerLock.acquire(runDir, `external, ${version}`, stop, wait), waited };
+    return { lock: await LeaderLock.acquire(runDir, `external, ${version}`, stop, wait), waited };
   } catch (error) {
     if (stop.aborted) return { waited };
     throw error;

@@ -8,7 +8,7 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Discovery } from "../cpu/discover.ts";
 import { Topology } from "../cpu/topology.ts";
 import type { Config } from "../config/schema.ts";
-import { OwnerLock } from "../platform/lock.ts";
+import { LeaderLock } from "../platform/lock.ts";
 import { openInherited } from "../platform/inherited_fd.ts";
 import { answersOf } from "./answers.ts";
 import { type Boot, cpusetsFor, identityOf, logStart, machineOf, settingsOf } from "./boot.ts";
@@ -81,7 +81,7 @@ function claimOwnership({ runDir, dryRun }: Config, ended: AbortSignal, { log, v
     });
   };
   const gained = new Promise<void>((resolve) => {
-    OwnerLock.acquire(runDir, `launched, ${version}`, ended, wait).then(() => resolve(), (error) => {
+    LeaderLock.acquire(runDir, `launched, ${version}`, ended, wait).then(() => resolve(), (error) => {
       if (ended.aborted) return;
       // Without the lock nobody else can have it either; without a decider containers would run anywhere.
       log.write({

@@ -1,5 +1,5 @@
 import type { Config } from "../config/schema.ts";
-import { untold } from "../peers/cpu_manager.ts";
+import { unknown } from "../peers/cpu_manager.ts";
 import { kubeletIn } from "../peers/kubelet.ts";
 import { cpusetPluginsIn, PLUGIN_FOLDER } from "../peers/nri_plugins.ts";
 import { pause } from "../platform/pause.ts";
@@ -17,7 +17,7 @@ export interface Surroundings {
 }
 
 /**
- * Looks for others on the node that decide about CPUs, until closed. The first look at what needs no answer from
+ * Detects conflicting CPU managers on the node, until closed. The first look at what needs no answer from
  * anybody is over when this returns: what it bars is barred before the runtime asks for anything.
  */
 export function watchPeers(
@@ -29,7 +29,7 @@ export function watchPeers(
 }
 
 export class PeerWatch {
-  #facts: PeerFacts = { cpuManager: untold("nobody has looked yet"), plugins: [] };
+  #facts: PeerFacts = { cpuManager: unknown("not read yet"), plugins: [] };
   #why = "";
   #bar: string | undefined;
   readonly #closed = new AbortController();
@@ -43,7 +43,7 @@ export class PeerWatch {
     this.#run();
   }
 
-  /** What was seen last. A kubelet that doesn't tell (any more) counts as doing what it last told. */
+  /** What was seen last. What kubelet was last known to do counts while it is unknown. */
   get facts(): PeerFacts {
     return this.#facts;
   }
@@ -65,7 +65,7 @@ export class PeerWatch {
       } catch (error) {
         this.log.write({
           level: "error",
-          message: `bug while looking for others that decide about CPUs: ${error}`,
+          message: `bug while detecting conflicting CPU managers: ${error}`,
         });
       }
     }
@@ -73,7 +73,7 @@ export class PeerWatch {
 
   #take(seen: PeerFacts): void {
     const before = describePeers(this.#facts);
-    this.#facts = { ...seen, cpuManager: this.#lastTold(seen.cpuManager) };
+    this.#facts = { ...seen, cpuManager: this.#lastKnown(seen.cpuManager) };
     this.#report(before, describePeers(this.#facts));
     const bar = this.config.onKubeletStatic === "refuse" ? whyRefuse(this.#facts) : undefined;
     if (bar === this.#bar) return;
@@ -81,26 +81,26 @@ export class PeerWatch {
     this.driver.feed({ kind: "barred", why: bar });
   }
 
-  /** Silence is no all-clear: kubelet is restarted, and its file removed, on the way from one policy to another. */
-  #lastTold(seen: PeerFacts["cpuManager"]): PeerFacts["cpuManager"] {
-    const why = seen.kind === "untold" ? seen.why : "";
+  /** Unknown doesn't mean none: kubelet is restarted, and its file removed, on the way from one policy to another. */
+  #lastKnown(seen: PeerFacts["cpuManager"]): PeerFacts["cpuManager"] {
+    const why = seen.kind === "unknown" ? seen.reason : "";
     if (why !== "" && why !== this.#why) {
       this.log.write({
         level: "debug",
-        message: "whether kubelet's CPU manager decides can't be told",
-        fields: { why },
+        message: "kubelet's CPU manager policy unknown",
+        fields: { reason: why },
       });
     }
     this.#why = why;
     const { cpuManager } = this.#facts;
-    return seen.kind === "untold" && cpuManager.kind === "told" ? cpuManager : seen;
+    return seen.kind === "unknown" && cpuManager.kind === "known" ? cpuManager : seen;
   }
 
   /** Each peer once when it comes and once when it goes, not at every look. */
   #report(before: readonly Peer[], now: readonly Peer[]): void {
     for (const peer of without(now, before)) this.log.write(peerLog(peer));
     for (const { name } of without(before, now)) {
-      this.log.write({ level: "info", message: `${name} doesn't decide about CPUs on this node any more` });
+      this.log.write({ level: "info", message: "conflicting CPU manager gone", fields: { manager: name } });
     }
   }
 }

@@ -121,7 +121,7 @@ Deno.test("where every choice is held by somebody it is refused, after a few tri
 Deno.test("what takes the kernel too long is left to the runtime, and taken back from it later", () => {
   const it = rig();
   run(it, web);
-  it.kernel.late = true;
+  it.kernel.pastDeadline = true;
   assert.deepEqual(it.link.create(pin).updates, ["id-web=0,2-63"]);
   it.kernel.appear("id-web", "0,2-63");
   tick(it, 1);

@@ -18,7 +18,7 @@ const POD_SLICE = `kubepods-burstable-pod${SLICE_UID}.slice`;
 
 /** Where a container may be; its pod's cgroup isn't known unless it is given. */
 function places(cgroupsPath: string, cgroupParent = "", nestings: string[] = []): string[] {
-  return cgroupCandidates({ id: ID, cgroupsPath, cgroupParent }, nestings);
+  return cgroupCandidates(ID, { path: cgroupsPath, parent: cgroupParent }, nestings);
 }
 
 const RECORDS: Record<string, { record: string; place: string }> = {
@@ -96,7 +96,7 @@ for (const [what, record] of Object.entries(REFUSED)) {
 
 Deno.test("an id that is none leads nowhere", () => {
   for (const id of ["", ".", "..", "a/b", "-a", "a\n", "x".repeat(129)]) {
-    assert.deepEqual(cgroupCandidates({ id, cgroupsPath: `/kubepods/${id}`, cgroupParent: "/kubepods" }), []);
+    assert.deepEqual(cgroupCandidates(id, { path: `/kubepods/${id}`, parent: "/kubepods" }), []);
   }
 });
 

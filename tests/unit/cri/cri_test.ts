@@ -33,7 +33,7 @@ Deno.test("without a runtime there is one sentence, with what is wrong at each s
     await withStranger(stranger, () =>
       assert.rejects(Cri.connect([none, dead, stranger]), {
         message: `no container runtime answers on its CRI socket (${none}: there is no such socket; ` +
-          `${dead}: nobody listens there; ${stranger}: Version failed: unknown service)`,
+          `${dead}: no process listens there; ${stranger}: Version failed: unknown service)`,
       }));
   });
 });

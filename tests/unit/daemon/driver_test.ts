@@ -10,7 +10,7 @@ import {
   StopContainerRequestSchema,
   SynchronizeRequestSchema,
 } from "../../../src/nri/gen/nri_pb.ts";
-import type { Cpusets } from "../../../src/cgroup/port.ts";
+import type { CpusetPort } from "../../../src/cgroup/port.ts";
 import { PLUGIN_SERVICE } from "../../../src/nri/methods.ts";
 import { Session, type SessionEvent } from "../../../src/wire/session.ts";
 import { FakeCpusets } from "../../kit/fake_cpusets.ts";
@@ -136,7 +136,7 @@ async function serving(
   play: (stage: Stage) => Promise<void>,
   answers: Partial<Answers> = {},
   growDelay = 0,
-  cpusets?: Cpusets,
+  cpusets?: CpusetPort,
 ): Promise<void> {
   const [log, stop, peer] = [new Records(), new AbortController(), new Peer()];
   const identity = { name: "weka-cpuset", index: "99" };

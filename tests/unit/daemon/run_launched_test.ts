@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { run } from "../../../src/daemon/run.ts";
 import { type Config, DEFAULTS } from "../../../src/config/schema.ts";
-import { OwnerLock } from "../../../src/platform/lock.ts";
+import { LeaderLock } from "../../../src/platform/lock.ts";
 import { openInherited } from "../../../src/platform/inherited_fd.ts";
 import { type Connection, connectUnix } from "../../../src/platform/socket.ts";
 import { bigNode, topologyOf } from "../../kit/sysfs.ts";
@@ -116,7 +116,7 @@ Deno.test("beside kubelet's static CPU manager claims are refused where that is 
     launch({ onKubeletStatic: "refuse" });
     await runtime.pluginReady();
     const { refused } = await runtime.runPod(EXCLUSIVE);
-    assert.match(refused[0]?.message ?? "", /kubelet's static CPU manager gives out CPUs on this node too/);
+    assert.match(refused[0]?.message ?? "", /kubelet's static CPU manager also assigns CPUs on this node/);
   });
 });
 
@@ -134,7 +134,7 @@ Deno.test("a run directory that can't be used is no reason either: it decides wi
 Deno.test("beside another owner it registers and stands by, and asks what runs once that one has gone", async () => {
   await withRuntime(async ({ runtime, launch, log, dir }) => {
     const never = new AbortController().signal;
-    const lock = await OwnerLock.acquire(`${dir}/run`, "another", never, () => {});
+    const lock = await LeaderLock.acquire(`${dir}/run`, "another", never, () => {});
     launch();
     await runtime.pluginReady();
     assert(log.has("another agent decides on this node, standing by"));

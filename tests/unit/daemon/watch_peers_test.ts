@@ -10,7 +10,7 @@ const NONE = '{"policyName":"none","defaultCpuSet":"","checksum":1353318690}';
 const STATIC = '{"policyName":"static","defaultCpuSet":"0-3","checksum":1}';
 const GIVEN = STATIC.replace('"checksum"', '"entries":{"uid":{"db":"2-3"}},"checksum"');
 const KUBELET = "kubelet's CPU manager (cpuManagerPolicy: static)";
-const WHY = "kubelet's static CPU manager gives out CPUs on this node too, and two deciders fight; " +
+const WHY = "kubelet's static CPU manager also assigns CPUs on this node, so a CPU could get two owners; " +
   "run kubelet with cpuManagerPolicy: none, or set onKubeletStatic: warn";
 
 /** A node with a watch on it, whose minutes pass when the test says so. */
@@ -71,12 +71,10 @@ class Stage {
     await this.looked();
   }
 
-  /** What the log says, without its debug lines, and forgets. */
-  said(): string[] {
+  /** Takes the log records since the last call, without debug lines. */
+  logged(): string[] {
     const records = this.log.records.splice(0).filter(({ level }) => level !== "debug");
-    return records.map(({ level, message }) =>
-      `${level}: ${message.replace(/(this node)( too)?[:;].*/, "$1$2")}`
-    );
+    return records.map(({ level, message, fields }) => `${level}: ${message}: ${fields?.["manager"]}`);
   }
 }
 
@@ -102,7 +100,7 @@ Deno.test("with warn it is only said, as an error", () =>
   onStage(async (stage) => {
     stage.state(STATIC);
     const watch = stage.watch();
-    assert.deepEqual(stage.said(), [`error: ${KUBELET} decides about CPUs on this node too`]);
+    assert.deepEqual(stage.logged(), [`error: conflicting CPU manager detected: ${KUBELET}`]);
     assert.deepEqual(stage.fed, []);
     watch.close();
     await stage.looked();
@@ -115,7 +113,7 @@ Deno.test("a node where nobody else decides is quiet, and looked at once a minut
     stage.plugin("99-weka-cpuset");
     const watch = stage.watch({ onKubeletStatic: "refuse" });
     await stage.lookAgain();
-    assert.deepEqual([stage.said(), stage.fed], [[], []]);
+    assert.deepEqual([stage.logged(), stage.fed], [[], []]);
     assert.deepEqual(stage.waits, [60_000, 60_000]);
     stage.state(STATIC);
     watch.close();
@@ -131,22 +129,22 @@ Deno.test("a peer is said once when it comes and once when it goes, whatever it 
     await stage.looked();
     stage.state(STATIC);
     await stage.lookAgain();
-    assert.deepEqual(stage.said(), [`error: ${KUBELET} decides about CPUs on this node too`]);
+    assert.deepEqual(stage.logged(), [`error: conflicting CPU manager detected: ${KUBELET}`]);
     stage.state(GIVEN);
     await stage.lookAgain();
     await stage.lookAgain();
-    assert.deepEqual(stage.said(), []);
+    assert.deepEqual(stage.logged(), []);
     const { cpuManager } = watch.facts;
-    assert(cpuManager.kind === "told");
+    assert(cpuManager.kind === "known");
     assert.deepEqual(cpuManager.holders.map(({ name }) => name), ["pod uid container db"]);
     stage.state(NONE);
     await stage.lookAgain();
-    assert.deepEqual(stage.said(), [`info: ${KUBELET} doesn't decide about CPUs on this node any more`]);
+    assert.deepEqual(stage.logged(), [`info: conflicting CPU manager gone: ${KUBELET}`]);
     assert.deepEqual(stage.fed, [{ kind: "barred", why: WHY }, { kind: "barred", why: undefined }]);
     watch.close();
   }));
 
-Deno.test("silence is no all-clear: what kubelet last told holds while it is restarted", () =>
+Deno.test("the policy that kubelet last had counts while kubelet is restarted", () =>
   onStage(async (stage) => {
     stage.state(STATIC);
     const watch = stage.watch({ onKubeletStatic: "refuse" });
@@ -155,11 +153,11 @@ Deno.test("silence is no all-clear: what kubelet last told holds while it is res
     await stage.lookAgain();
     await stage.lookAgain();
     assert.equal(stage.fed.length, 1);
-    assert.equal(watch.facts.cpuManager.kind, "told");
+    assert.equal(watch.facts.cpuManager.kind, "known");
     const debug = stage.log.records.filter(({ level }) => level === "debug");
     assert.equal(debug.length, 1, "the reason once, not at every look");
     assert.match(
-      `${debug[0]?.fields?.["why"]}`,
+      `${debug[0]?.fields?.["reason"]}`,
       /^there is no .*cpu_manager_state, and .*: there is no such socket$/,
     );
     watch.close();
@@ -190,7 +188,7 @@ Deno.test("what comes of a look that closing has overtaken is void", () =>
     const watch = stage.watch({ onKubeletStatic: "refuse" });
     watch.close();
     await stage.looked();
-    assert.deepEqual([stage.fed, stage.said()], [[], []]);
+    assert.deepEqual([stage.fed, stage.logged()], [[], []]);
     await kubelet.stop();
   }));
 
@@ -199,14 +197,14 @@ Deno.test("other plugins are said as they come and go, and bar nothing", () =>
     stage.plugin("10-balloons");
     const watch = stage.watch({ onKubeletStatic: "refuse" });
     await stage.looked();
-    assert.deepEqual(stage.said(), ["error: the NRI plugin 10-balloons decides about CPUs on this node too"]);
+    assert.deepEqual(stage.logged(), ["error: conflicting CPU manager detected: the NRI plugin 10-balloons"]);
     stage.plugin("90-cpuset");
     await stage.lookAgain();
-    assert.deepEqual(stage.said(), ["error: the NRI plugin 90-cpuset decides about CPUs on this node too"]);
+    assert.deepEqual(stage.logged(), ["error: conflicting CPU manager detected: the NRI plugin 90-cpuset"]);
     Deno.removeSync(`${stage.dir}/plugins/10-balloons`);
     await stage.lookAgain();
-    assert.deepEqual(stage.said(), [
-      "info: the NRI plugin 10-balloons doesn't decide about CPUs on this node any more",
+    assert.deepEqual(stage.logged(), [
+      "info: conflicting CPU manager gone: the NRI plugin 10-balloons",
     ]);
     assert.deepEqual(watch.facts.plugins, ["90-cpuset"]);
     assert.deepEqual(stage.fed, []);

@@ -18,9 +18,9 @@ async function ask(script: Script): Promise<{ found: CpuManager; asked: string[]
   }
 }
 
-/** `policy: name=cpus …`, or why it isn't told, without the place. */
+/** `policy: name=cpus …`, or why it isn't known, without the place. */
 function textOf({ found, path }: { found: CpuManager; path: string }): string {
-  if (found.kind === "untold") return found.why.replaceAll(path, "SOCKET");
+  if (found.kind === "unknown") return found.reason.replaceAll(path, "SOCKET");
   assert.equal(found.source, path);
   return `${found.policy}: ${found.holders.map(({ name, cpus }) => `${name}=${cpus}`).join(" ")}`;
 }
@@ -40,12 +40,12 @@ Deno.test("where none can be given the policy is none, and nothing more is asked
 });
 
 for (const code of [status.UNIMPLEMENTED, status.UNKNOWN]) {
-  Deno.test(`a kubelet that doesn't tell what can be given (${status[code]}) is judged by what is given`, async () => {
+  Deno.test(`without GetAllocatableResources (${status[code]}) the policy is known by what is assigned`, async () => {
     const given = await ask({ getAllocatableResources: { code }, list: listOf(["db", "main", [2]]) });
     assert.equal(textOf(given), "static: ns/db container main=2");
     assert.equal(
       textOf(await ask({ getAllocatableResources: { code }, list: listOf(["db", "main", []]) })),
-      "kubelet's SOCKET doesn't tell which CPUs can be given exclusively, and no container has any",
+      "kubelet's SOCKET doesn't list which CPUs can be given exclusively, and no container has any",
     );
   });
 }
@@ -62,14 +62,14 @@ Deno.test("an error is a sentence, with what it quotes escaped", async () => {
   );
   assert.match(
     why,
-    /^kubelet's SOCKET doesn't tell: GetAllocatableResources failed: busy\\u001b\[2J\\u2028x+\.\.\.$/,
+    /^kubelet's SOCKET: GetAllocatableResources failed: busy\\u001b\[2J\\u2028x+\.\.\.$/,
   );
   assert(why.length < 300);
 });
 
 Deno.test("bytes that are no message, and ids that are no CPUs, harm nobody", async () => {
   const garbage = { garbage: new Uint8Array([0x12, 0xff]) };
-  assert.match(textOf(await ask({ getAllocatableResources: garbage })), /^kubelet's SOCKET doesn't tell: /);
+  assert.match(textOf(await ask({ getAllocatableResources: garbage })), /^kubelet's SOCKET: /);
   const list = { podResources: [{ containers: [{ cpuIds: [-1n, 3n, 16384n, 1n << 62n] }] }] };
   assert.equal(textOf(await ask({ getAllocatableResources: FREE, list })), "static: / container =3");
 });
@@ -77,7 +77,7 @@ Deno.test("bytes that are no message, and ids that are no CPUs, harm nobody", as
 Deno.test("of very many holders the first thousand are kept", async () => {
   const many = Array.from({ length: 1200 }, (_, i) => [`p${i}`, "c", [i]] as [string, string, number[]]);
   const { found } = await ask({ getAllocatableResources: FREE, list: listOf(...many) });
-  assert(found.kind === "told");
+  assert(found.kind === "known");
   assert.equal(found.holders.length, 1000);
 });
 
@@ -85,7 +85,7 @@ Deno.test("a kubelet that never answers is given up after two seconds, in one se
   const answer = await ask({ getAllocatableResources: "hangs" });
   assert.equal(
     textOf(answer),
-    "kubelet's SOCKET doesn't tell: GetAllocatableResources was not answered within 2 s",
+    "kubelet's SOCKET: GetAllocatableResources was not answered within 2 s",
   );
 });
 
@@ -98,7 +98,7 @@ Deno.test("a socket behind which something else closes at once is a sentence", a
   const found = await askPodResources(`${folder}/other`);
   listener.close();
   await closing;
-  assert(found.kind === "untold");
-  assert.match(found.why, /doesn't tell: GetAllocatableResources (failed|was not answered)/);
+  assert(found.kind === "unknown");
+  assert.match(found.reason, /: GetAllocatableResources (failed|was not answered)/);
   Deno.removeSync(folder, { recursive: true });
 });

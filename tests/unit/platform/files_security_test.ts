@@ -1,7 +1,7 @@
 /** Root writes files where others may write too, or did: nothing of theirs is written through or over. */
 import assert from "node:assert/strict";
 import { statusAt } from "../../../src/platform/file_status.ts";
-import { OwnerLock } from "../../../src/platform/lock.ts";
+import { LeaderLock } from "../../../src/platform/lock.ts";
 import { RotatingFile } from "../../../src/platform/rotating_file.ts";
 
 statusAt("/"); // loads libc outside of the tests, where it is no leak
@@ -25,7 +25,7 @@ Deno.test("a dangling link where the log should be makes no file at its other en
   await inFolder(async (dir) => {
     Deno.symlinkSync(`${dir}/../made`, `${dir}/a.log`);
     const log = new RotatingFile({ path: `${dir}/a.log`, maxBytes: 100, keep: 1 });
-    await assert.rejects(log.append(LINE), /it is no plain file/);
+    await assert.rejects(log.append(LINE), /it is no regular file/);
     assert.equal(statusAt(`${dir}/../made`), undefined);
   });
 });
@@ -56,7 +56,7 @@ Deno.test("a log that becomes a link after it was looked at isn't written", asyn
         Deno.symlinkSync(victim, path);
         return seen;
       };
-      await assert.rejects(log.append(LINE), /it is no plain file/);
+      await assert.rejects(log.append(LINE), /it is no regular file/);
     } finally {
       Deno.lstat = lstat;
     }
@@ -68,7 +68,7 @@ Deno.test("a link as the lock file is refused, and what it leads to is neither w
     const stop = new AbortController().signal;
     for (const target of [victim, `${dir}/../made`]) {
       Deno.symlinkSync(target, `${dir}/owner.lock`);
-      await assert.rejects(OwnerLock.acquire(dir, "a test", stop, () => {}), /owner\.lock can't be opened/);
+      await assert.rejects(LeaderLock.acquire(dir, "a test", stop, () => {}), /owner\.lock can't be opened/);
       Deno.removeSync(`${dir}/owner.lock`);
     }
     assert.equal(statusAt(`${dir}/../made`), undefined);
@@ -79,7 +79,7 @@ Deno.test("lock and log are for their owner alone, whatever the process' umask",
   await inFolder(async (dir) => {
     const before = Deno.umask(0);
     try {
-      const lock = await OwnerLock.acquire(`${dir}/run`, "a test", new AbortController().signal, () => {});
+      const lock = await LeaderLock.acquire(`${dir}/run`, "a test", new AbortController().signal, () => {});
       lock.release();
       await new RotatingFile({ path: `${dir}/a.log`, maxBytes: 100, keep: 1 }).append(LINE);
     } finally {

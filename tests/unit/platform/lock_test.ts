@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { statusAt } from "../../../src/platform/file_status.ts";
-import { OwnerLock } from "../../../src/platform/lock.ts";
+import { LeaderLock } from "../../../src/platform/lock.ts";
 import { Child } from "../../kit/child.ts";
 
 statusAt("/"); // loads libc outside of the tests, where it is no leak
@@ -16,15 +16,15 @@ async function inFolder(play: (dir: string) => Promise<void>): Promise<void> {
   }
 }
 
-function free(dir: string, who = "a test"): Promise<OwnerLock> {
-  return OwnerLock.acquire(dir, who, never, (holder) => assert.fail(`held by ${holder}`));
+function free(dir: string, who = "a test"): Promise<LeaderLock> {
+  return LeaderLock.acquire(dir, who, never, (holder) => assert.fail(`held by ${holder}`));
 }
 
 /** A contender within this process: whom it waited for, each as an event that can be awaited. */
 function contend(dir: string, who: string) {
   const holders: string[] = [];
   let told: (() => void) | undefined;
-  const gained = OwnerLock.acquire(dir, who, never, (holder) => {
+  const gained = LeaderLock.acquire(dir, who, never, (holder) => {
     holders.push(holder);
     told?.();
   });
@@ -37,9 +37,9 @@ function contend(dir: string, who: string) {
 
 /** A program that says when it waits and when it owns, and then stays. */
 const CONTENDER = (dir: string, who: string) => `
-  import { OwnerLock } from "src/platform/lock.ts";
+  import { LeaderLock } from "src/platform/lock.ts";
   const waiting = (holder) => console.log("waits for " + holder);
-  await OwnerLock.acquire("${dir}", "${who}", new AbortController().signal, waiting);
+  await LeaderLock.acquire("${dir}", "${who}", new AbortController().signal, waiting);
   console.log("owns");
   setInterval(() => {}, 1e6);
 `;
@@ -76,7 +76,7 @@ Deno.test("whether it has to wait is known as soon as it has asked", async () =>
   await inFolder(async (dir) => {
     const lock = await free(dir);
     let waits = false;
-    const gained = OwnerLock.acquire(dir, "second", never, () => waits = true);
+    const gained = LeaderLock.acquire(dir, "second", never, () => waits = true);
     assert(waits);
     lock.release();
     (await gained).release();
@@ -161,7 +161,7 @@ Deno.test("a lock whose file is replaced meanwhile is worth nothing: the new fil
 Deno.test("stopped before it begins, it touches nothing", async () => {
   await inFolder(async (dir) => {
     const stopped = AbortSignal.abort(new Error("enough"));
-    await assert.rejects(OwnerLock.acquire(`${dir}/run`, "x", stopped, () => {}), /^Error: enough$/);
+    await assert.rejects(LeaderLock.acquire(`${dir}/run`, "x", stopped, () => {}), /^Error: enough$/);
     assert.deepEqual([...Deno.readDirSync(dir)], []);
   });
 });
@@ -170,10 +170,10 @@ Deno.test("a wait that is stopped ends at once, and its thread doesn't hold up D
   await inFolder(async (dir) => {
     const lock = await free(dir);
     const program = `
-      import { OwnerLock } from "src/platform/lock.ts";
+      import { LeaderLock } from "src/platform/lock.ts";
       const stop = new AbortController();
       try {
-        await OwnerLock.acquire("${dir}", "x", stop.signal, () => setTimeout(() => stop.abort(new Error("enough"))));
+        await LeaderLock.acquire("${dir}", "x", stop.signal, () => setTimeout(() => stop.abort(new Error("enough"))));
       } catch (error) {
         console.log(String(error));
         Deno.exit(7);
@@ -189,12 +189,12 @@ Deno.test("a wait that is stopped ends at once, and its thread doesn't hold up D
 Deno.test("a wait that was given up gives the lock back when it comes, and too many at once are a bug", async () => {
   await inFolder(async (dir) => {
     const program = `
-      import { OwnerLock } from "src/platform/lock.ts";
+      import { LeaderLock } from "src/platform/lock.ts";
       const never = new AbortController().signal;
-      const first = await OwnerLock.acquire("${dir}", "first", never, () => {});
+      const first = await LeaderLock.acquire("${dir}", "first", never, () => {});
       for (let i = 0; i < 5; i++) {
         const stop = new AbortController();
-        await OwnerLock.acquire("${dir}", "x", stop.signal, () => setTimeout(() => stop.abort("enough")))
+        await LeaderLock.acquire("${dir}", "x", stop.signal, () => setTimeout(() => stop.abort("enough")))
           .catch((error) => console.log(String(error)));
       }
       first.release();
@@ -203,7 +203,7 @@ Deno.test("a wait that was given up gives the lock back when it comes, and too m
     `;
     await Child.with([program], async (child) => {
       for (let i = 0; i < 4; i++) await child.says("enough");
-      await child.says(/more than 4 waits for the owner's lock at once/);
+      await child.says(/more than 4 waits for the leader lock at once/);
       await child.says("released");
       (await contend(dir, "next").gained).release();
     });
@@ -217,7 +217,7 @@ const REFUSED: readonly [name: string, make: (dir: string) => void, sentence: Re
   [
     "a link as the lock file",
     (dir) => Deno.symlinkSync(`${dir}/elsewhere`, `${dir}/owner.lock`),
-    /owner\.lock can't be opened \(Too many levels of symbolic links\); the lock .* needs a file of our own/,
+    /owner\.lock can't be opened \(Too many levels of symbolic links\); the leader lock needs a file of this user/,
   ],
   [
     "a folder as the lock file",
@@ -235,7 +235,7 @@ const REFUSED: readonly [name: string, make: (dir: string) => void, sentence: Re
       Deno.writeTextFileSync(`${dir}/owner.lock`, "");
       Deno.chmodSync(`${dir}/owner.lock`, 0o666);
     },
-    /owner\.lock is writable by everybody; /,
+    /owner\.lock is world-writable; /,
   ],
   [
     "another user's lock file",
@@ -243,18 +243,18 @@ const REFUSED: readonly [name: string, make: (dir: string) => void, sentence: Re
       Deno.writeTextFileSync(`${dir}/owner.lock`, "");
       Deno.chownSync(`${dir}/owner.lock`, nobody, nobody);
     },
-    /owner\.lock belongs to user 65534, and we are user 0; /,
+    /owner\.lock belongs to user 65534, and this is user 0; /,
     true,
   ],
   [
     "a run directory that everybody can write",
     (dir) => Deno.chmodSync(dir, 0o777),
-    /run is writable by everybody; the lock of the node's owner needs a directory of our own, no link$/,
+    /run is world-writable; the leader lock needs a directory of this user, no link$/,
   ],
   [
     "another user's run directory",
     (dir) => Deno.chownSync(dir, nobody, nobody),
-    /run belongs to user 65534, and we are user 0; /,
+    /run belongs to user 65534, and this is user 0; /,
     true,
   ],
   [
@@ -263,7 +263,7 @@ const REFUSED: readonly [name: string, make: (dir: string) => void, sentence: Re
       Deno.renameSync(dir, `${dir}.real`);
       Deno.symlinkSync(`${dir}.real`, dir);
     },
-    /run can't be opened \((Not a directory|Too many levels of symbolic links)\); .* directory of our own, no link$/,
+    /run can't be opened \((Not a directory|Too many levels of symbolic links)\); .* directory of this user, no link$/,
   ],
   [
     "a file as the run directory",

@@ -189,7 +189,7 @@ Deno.test("a file that can't be written costs lines; stderr hears of it once, th
     const stderr = await new Response(child.process.stderr).text();
     assert.match(
       stderr,
-      /^weka-cpuset: can't log to \S+\/log\/agent\.log: .*; its lines are dropped until I can\n$/,
+      /^weka-cpuset: failed to log to \S+\/log\/agent\.log: .*; lines are dropped until it can be written\n$/,
     );
   }, { stderr: "piped" });
   await Deno.remove(dir, { recursive: true });

@@ -124,17 +124,17 @@ Deno.test("a file that others moved away or deleted is made anew", async () => {
 
 /** What is in the way; the reason that is given. */
 const REFUSED: readonly [name: string, make: (stage: Stage) => void, reason: RegExp][] = [
-  ["a link", ({ dir, path }) => Deno.symlinkSync(`${dir}/victim`, path), /^Error: it is no plain file$/],
-  ["a folder", ({ path }) => Deno.mkdirSync(path), /^Error: it is no plain file$/],
+  ["a link", ({ dir, path }) => Deno.symlinkSync(`${dir}/victim`, path), /^Error: it is no regular file$/],
+  ["a folder", ({ path }) => Deno.mkdirSync(path), /^Error: it is no regular file$/],
   [
     "a pipe",
     ({ path }) => new Deno.Command("mkfifo", { args: [path] }).outputSync(),
-    /^Error: it is no plain file$/,
+    /^Error: it is no regular file$/,
   ],
   [
     "a folder that everybody can write",
     ({ dir }) => Deno.chmodSync(dir, 0o1777),
-    /^Error: .* is writable by everybody$/,
+    /^Error: .* is world-writable$/,
   ],
   ["no folder at all", ({ dir }) => Deno.removeSync(dir), /^NotFound: /],
 ];

@@ -14,7 +14,7 @@ Deno.test("a missing socket, a dead one and a plain file are each said in one se
   );
   await assert.rejects(
     connectUnix(dead),
-    /^Error: nobody listens at .*dead\.sock; is the runtime running\?$/,
+    /^Error: no process listens at .*dead\.sock; is the runtime running\?$/,
   );
   await Deno.remove(dir, { recursive: true });
 });

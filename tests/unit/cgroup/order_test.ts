@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
-import { type CpusetNode, type CpusetStep, stepsTo } from "../../../src/cgroup/steps.ts";
+import { type CpusetNode, type CpusetStep, stepsTo } from "../../../src/cgroup/order.ts";
 
 function set(list: string): CpuSet {
   const parsed = CpuSet.parse(list);
