@@ -1,9 +1,9 @@
-/** What the log says of decisions. */
+/** What the log says of decisions. The facts are in fields with fixed keys. */
 import type { Assignment } from "../ledger/assignment.ts";
-import type { PlannedUpdate } from "../ledger/updates.ts";
-import { type ContainerRef, describe } from "../ledger/claim.ts";
+import type { ContainerRef } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Grant } from "../ledger/plan.ts";
+import type { CpuUpdate } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 
 type Fields = NonNullable<LogRecord["fields"]>;
@@ -15,53 +15,79 @@ export function logOf(
   container?: ContainerRef,
   fields: Fields = {},
 ): LogRecord {
-  const names: Fields = container === undefined ? {} : { pod: describe(container), container: container.id };
-  return { level, message, fields: { ...names, ...fields } };
+  if (container === undefined) return { level, message, fields };
+  const { namespace, pod, name, id } = container;
+  return { level, message, fields: { namespace, pod, container: name, containerID: id, ...fields } };
 }
 
 export function warningsOf(messages: readonly string[], container: ContainerRef): LogRecord[] {
   return messages.map((message) => logOf("warn", message, container));
 }
 
-export function placedLogs(
+/** `verb`: what has happened to the container, such as `admitted`. One that has less than it claims is logged so. */
+export function placedLog(
   verb: string,
   ledger: Ledger,
   placed: Assignment,
   { mems }: Pick<Grant, "mems"> = {},
-): LogRecord[] {
+): LogRecord {
+  const { claim: { kind }, degraded } = placed;
   const fields = {
+    kind,
     cpus: ledger.desired(placed).toString(),
     ...(mems === undefined ? {} : { mems: mems.toString() }),
-    pool: ledger.sharedPool.toString(),
+    sharedPool: ledger.sharedPool.toString(),
   };
-  const record = logOf("info", `${verb} ${placed.claim.kind}`, placed.container, fields);
-  return placed.degraded === undefined ? [record] : [record, degradedLog(placed, placed.degraded)];
+  return degraded === undefined
+    ? logOf("info", `container ${verb}`, placed.container, fields)
+    : logOf("warn", `container ${verb}, degraded`, placed.container, { ...fields, reason: degraded });
 }
 
-export function degradedLog({ container, grant }: Assignment, why: string): LogRecord {
-  return logOf("warn", `degraded${grant.isEmpty ? " to the shared pool" : ""}: ${why}`, container);
+export function degradedLog({ container, claim: { kind }, grant, degraded = "" }: Assignment): LogRecord {
+  const cpus = grant.isEmpty ? "shared pool" : grant.toString();
+  return logOf("warn", "container degraded", container, { kind, cpus, reason: degraded });
 }
 
-export function releasedLogs(own: Assignment | undefined): LogRecord[] {
-  if (own === undefined) return [];
-  const level = own.grant.isEmpty ? "debug" : "info";
-  return [logOf(level, `released ${own.claim.kind}`, own.container, { cpus: own.grant.toString() })];
+export function refusalLog(container: ContainerRef, reason: string, dryRun: boolean): LogRecord {
+  return logOf("warn", dryRun ? "container would be refused" : "container refused", container, { reason });
 }
 
-/** Who was moved or lost what it may not do without, one by one; how many follow the pool, in one record. */
-export function changeLogs(sent: readonly PlannedUpdate[]): LogRecord[] {
-  if (sent.length === 0) return [];
-  const updates = sent.filter(({ assignment }) => assignment.grant.isEmpty).length;
-  const followed = logOf("debug", "the pool's containers follow", undefined, { updates });
-  return [...sent.flatMap(singleLogs), ...(updates === 0 ? [] : [followed])];
+export function releasedLog({ container, claim: { kind }, grant }: Assignment): LogRecord {
+  const level = grant.isEmpty ? "debug" : "info";
+  return logOf(level, "container released", container, { kind, cpus: grant.toString() });
 }
 
-function singleLogs({ assignment: { container, claim, grant }, cpus }: PlannedUpdate): LogRecord[] {
-  const fields = { cpus: cpus.toString() };
-  if (!grant.isEmpty) return [logOf("info", `moved ${claim.kind}`, container, fields)];
-  const forbidden = claim.kind !== "pinned" && !claim.forbidden.isEmpty && claim.forbidden.intersects(cpus);
-  if (!forbidden) return [];
+/** Containers that have less than they claim in `before`, and all of it in `after`. */
+export function recoveredLogs(before: Ledger, after: Ledger): LogRecord[] {
+  if (before === after) return [];
+  return before.degraded.flatMap(({ container: { id } }) => {
+    const now = after.assignments.get(id);
+    if (now === undefined || now.degraded !== undefined) return [];
+    const fields = { kind: now.claim.kind, cpus: now.grant.toString() };
+    return [logOf("info", "container no longer degraded", now.container, fields)];
+  });
+}
+
+type Delivered = Pick<CpuUpdate, "cpus"> & { readonly assignment: Assignment };
+
+/** Containers with a grant one by one; those of the shared pool in one record. */
+export function deliveryLogs(delivered: readonly Delivered[]): LogRecord[] {
+  const granted = delivered.filter(({ assignment: { grant, mayRunOn } }) => !grant.isEmpty && !mayRunOn.equals(grant));
+  const shared = delivered.filter(({ assignment }) => assignment.grant.isEmpty);
+  const [first] = shared;
   return [
-    logOf("warn", "degraded: the shared pool has no CPU that the pod doesn't forbid", container, fields),
+    ...granted.map(({ assignment: { container, claim: { kind } }, cpus }) =>
+      logOf("info", "container moved", container, { kind, cpus: cpus.toString() })
+    ),
+    ...shared.flatMap(forbiddenLogs),
+    ...(first === undefined ? [] : [
+      logOf("debug", "shared containers updated", undefined, { containers: shared.length, cpus: `${first.cpus}` }),
+    ]),
   ];
+}
+
+function forbiddenLogs({ assignment: { container, claim }, cpus }: Delivered): LogRecord[] {
+  if (claim.kind === "pinned" || !claim.forbidden.intersects(cpus)) return [];
+  const reason = `every CPU of the shared pool is forbidden by the pod (${claim.forbidden})`;
+  return [logOf("warn", "container degraded", container, { kind: claim.kind, cpus: `${cpus}`, reason })];
 }

@@ -1,103 +1,152 @@
 /**
- * A call served, with what its answer promises brought about in the kernel before it is given: all of it, or nothing
- * and a refusal.
+ * Carries out what a decision needs of the kernel before its reply: reads, and writes that are all or nothing. It owns the
+ * one deadline of a call, a share of the time after which the runtime drops the plugin.
  */
-import { CpuSet } from "../cpu/cpu_set.ts";
-import type { PlannedUpdate } from "../ledger/updates.ts";
+import type { CpusetPort, CpusetReading, CpusetWriteFailure, CpusetWriteResult } from "../cgroup/port.ts";
+import type { Assignment } from "../ledger/assignment.ts";
+import type { ContainerRef } from "../ledger/claim.ts";
+import { failed, isConfirmed, observe, unreadable, written } from "../ledger/delivery.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { refuse } from "../ledger/refusal.ts";
+import type { PlannedWrite } from "../ledger/writes.ts";
 import type { LogRecord } from "../log_record.ts";
-import { refused } from "./handlers/containers.ts";
-import type { CpusetWrite, CpusetWriteResult } from "../cgroup/port.ts";
-import { afterFailure, applyWrites, kernelOf, WRITE_DEADLINE_MS } from "./kernel_first.ts";
-import type { Call, Subject } from "../nri/methods.ts";
-import type { AgentState, Response } from "./state.ts";
-import { withLedger } from "./pending.ts";
-import { refOf } from "../nri/read_claim.ts";
-import { serve } from "./serve.ts";
-
-/** Each time it is known better who can't be moved; then it is refused. */
-const MAX_TRIES = 8;
-
-/** Serves `call`, and writes what it takes. Throws what {@link serve} throws; then nothing has been adopted. */
-export function serveAndApply(state: AgentState, call: Call): Response {
-  const kernel = kernelOf(state);
-  const first = call.kind === "CreateContainer" ? withRetriedWrites(state) : state;
-  let served = serve(first, call);
-  if (kernel === undefined) return served;
-  let known = first.ledger;
-  const logs: LogRecord[] = [];
-  for (let tries = 1; served.writes !== undefined && served.writes.length > 0; tries++) {
-    const result = vacatedTooLate(known, served) ??
-      kernel.write(served.writes.map(writeOf), WRITE_DEADLINE_MS);
-    if (result.kind === "done") break;
-    const next = afterFailure(kernel, known, served.writes, result, state.now);
-    known = next.ledger;
-    logs.push(...next.logs);
-    if (tries === MAX_TRIES) {
-      const refusal = refuseAfterFailure(withLedger(state, known), call, result.reason);
-      return { ...refusal, logs: [...logs, ...refusal.logs] };
-    }
-    served = serve(withLedger(state, known), call);
-  }
-  return { ...served, logs: [...logs, ...served.logs] };
-}
-
-function writeOf({ assignment: { container }, cpus }: PlannedUpdate): CpusetWrite {
-  return { container, cpus };
-}
+import type { Decision, Readings, Response, WriteFailed, WriteFirst } from "./decision.ts";
+import { logOf } from "./logs.ts";
 
 /**
- * Those who would go, before the reply is given, onto CPUs that others leave only when it is: they have to go with the
- * reply too.
+ * The share of the runtime's request time-out in which the writes of one call may begin; rolling them back may take as
+ * long again. Together they leave half of it for all else.
  */
-function vacatedTooLate(
+const WRITE_SHARE = 0.25;
+/** containerd's default, for a runtime that doesn't name its own. */
+const DEFAULT_REQUEST_TIMEOUT_MS = 2000;
+/** Each try has learnt of one container more that can't be written as planned. */
+const MAX_TRIES = 8;
+
+/** What a call's writes are done with. */
+export interface Means {
+  /** Absent: cgroups can't be read. */
+  readonly cpusets: CpusetPort | undefined;
+  /** In milliseconds of any clock that never goes back. */
+  readonly now: number;
+  /** After which the runtime drops the plugin; absent or 0: it hasn't said. */
+  readonly requestTimeoutMs?: number | undefined;
+}
+
+/** The response to a call, once all that it needs of the kernel is done. */
+export function carryOut(first: Decision, { cpusets, now, requestTimeoutMs }: Means): Response {
+  let leftMs = (requestTimeoutMs || DEFAULT_REQUEST_TIMEOUT_MS) * WRITE_SHARE;
+  let tries = 0;
+  for (let decision = first;;) {
+    switch (decision.kind) {
+      case "response":
+        return decision;
+      case "read":
+        decision = decision.then(readAll(cpusets, decision.containers));
+        continue;
+      case "write": {
+        const { ledger, writes } = decision;
+        if (writes.length === 0 || cpusets === undefined) {
+          decision = decision.written(ledger);
+          continue;
+        }
+        const result = writeAll(cpusets, writes, Math.max(leftMs, 0));
+        leftMs -= result.tookMs;
+        tries++;
+        decision = result.kind === "done"
+          ? decision.written(afterWrites(ledger, writes))
+          : decision.failed(failureOf(cpusets, decision, result, now, tries >= MAX_TRIES || leftMs <= 0));
+      }
+    }
+  }
+}
+
+/** What the kernel has for each of them. */
+export function readAll(cpusets: CpusetPort | undefined, containers: readonly ContainerRef[]): Readings {
+  const readings = new Map<string, CpusetReading>();
+  if (cpusets === undefined) return readings;
+  for (const container of containers) readings.set(container.id, cpusets.read(container));
+  return readings;
+}
+
+/** The port's own words for planned writes. */
+export function writeAll(cpusets: CpusetPort, writes: readonly PlannedWrite[], deadlineMs: number): CpusetWriteResult {
+  return cpusets.write(writes.map(({ assignment: { container }, cpus }) => ({ container, cpus })), deadlineMs);
+}
+
+/** The ledger once these were written and read back. */
+export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Ledger {
+  return ledger.updateAll(new Map(writes.map(({ assignment: { container: { id } }, cpus }) => [
+    id,
+    (assignment: Assignment) => written(assignment, cpus),
+  ])));
+}
+
+type Undone = Exclude<CpusetWriteResult, { kind: "done" }>;
+
+function failureOf(
+  cpusets: CpusetPort,
+  { ledger, writes }: WriteFirst,
+  result: Undone,
+  now: number,
+  isFinal: boolean,
+): WriteFailed {
+  const { learn, logs } = lessonOf(cpusets, ledger, writes, result, now);
+  return { learn, logs, reason: result.reason, isFinal };
+}
+
+/** What a failure has shown. The kernel is read now, the lesson can be applied to any ledger. */
+export function lessonOf(
+  cpusets: CpusetPort,
   ledger: Ledger,
-  { writes = [], replyUpdates = [] }: Response,
-): CpusetWriteResult | undefined {
-  const running = replyUpdates.filter(({ assignment }) => assignment.kernel !== "at-start");
-  const left = CpuSet.unionOf(
-    running.map(({ assignment, cpus }) => ledger.observed(assignment).difference(cpus)),
+  writes: readonly PlannedWrite[],
+  result: Undone,
+  now: number,
+): Pick<WriteFailed, "learn" | "logs"> {
+  if (result.kind === "unverified") return fallBackToRecord(result.containers, result.reason);
+  const touched = writes.filter(({ assignment: { container: { id } } }) =>
+    id === result.container || result.notRolledBack.has(id)
   );
-  const early = writes
-    .filter(({ assignment, cpus }) => cpus.difference(ledger.observed(assignment)).intersects(left))
-    .map(({ id }) => id);
-  const reason = "others leave these CPUs only by the runtime";
-  return early.length === 0 ? undefined : { kind: "unverified", containers: new Set(early), reason };
+  const readings = readAll(cpusets, touched.map(({ assignment }) => assignment.container));
+  const learn = (before: Ledger) =>
+    touched.reduce((next, write) => {
+      const { id } = write.assignment.container;
+      return next.update(id, (assignment) => {
+        const bound = boundOf(assignment, write, readings.get(id));
+        const isLate = result.code === "deadline" && writes.length > 1;
+        if (id !== result.container || isLate) return { ...assignment, mayRunOn: bound };
+        const cpus = ledger.mayRunOn(write.assignment).union(bound).difference(write.cpus);
+        return failed(assignment, bound, { cpus, reason: result.reason, now });
+      });
+    }, before);
+  return { learn, logs: result.code === "deadline" ? [] : failureLogs(touched, result) };
 }
 
-function refuseAfterFailure(state: AgentState, call: Call, reason: string): Response {
-  const { pod, container } = call as Call & Subject;
-  const why = `the CPUs of other containers can't be changed: ${reason}; it is tried again`;
-  return refused(state, refuse(refOf(pod, container), "unavailable", why));
+/** Where a container may be running after a write of it: where it was read; else on what it had or on what was written. */
+function boundOf({ mayRunOn }: Assignment, { cpus }: PlannedWrite, reading: CpusetReading | undefined) {
+  return reading?.kind === "values" ? reading.cpus : mayRunOn.union(cpus);
 }
 
-/** Who couldn't be made to leave CPUs is tried once more before somebody is refused because of that. */
-function withRetriedWrites(state: AgentState): AgentState {
-  const ledger = retryWrites(state);
-  return ledger === state.ledger ? state : withLedger(state, ledger);
+/** Logged once per container and cause. */
+function failureLogs(touched: readonly PlannedWrite[], { container, reason, code }: CpusetWriteFailure): LogRecord[] {
+  return touched.filter(({ assignment }) => assignment.container.id === container)
+    .filter(({ assignment: { delivery } }) => delivery.state !== "failed" || delivery.failure.reason !== reason)
+    .map(({ assignment, cpus }) =>
+      logOf("warn", "cpuset write failed; retrying", assignment.container, { cpus: `${cpus}`, code, reason })
+    );
 }
 
-function retryWrites(state: AgentState): Ledger {
-  const kernel = kernelOf(state);
-  const { ledger } = state;
-  if (ledger.writeFailures.size === 0) return ledger;
-  if (kernel === undefined) return rereadFailed(state);
-  const retried = applyWrites(kernel, ledger, state.now, "all").ledger;
-  return [...retried.writeFailures.keys()].reduce((next, id) => {
-    const holder = next.assignments.get(id);
-    const asItShould = holder === undefined || next.observed(holder).isSubsetOf(next.desired(holder));
-    return asItShould ? next.withWriteFailure(id, undefined) : next;
-  }, retried);
+/** These get their CPUs by the runtime until their cgroups can be read. */
+function fallBackToRecord(containers: ReadonlySet<string>, reason: string): Pick<WriteFailed, "learn" | "logs"> {
+  const learn = (before: Ledger) => [...containers].reduce((next, id) => next.update(id, unreadable), before);
+  const message = "cpuset not readable; falling back to runtime updates";
+  return { learn, logs: [logOf("warn", message, undefined, { containers: containers.size, reason })] };
 }
 
-/** By the runtime alone nobody can be made to leave; but it may have happened since. */
-function rereadFailed({ ledger, cpusets }: AgentState): Ledger {
-  return [...ledger.writeFailures.keys()].reduce((next, id) => {
-    const holder = next.assignments.get(id);
-    const reading = holder && cpusets?.read(holder.container);
-    if (holder === undefined || reading?.kind !== "values") return next.withWriteFailure(id, undefined);
-    const over = reading.cpus.intersection(next.topology.online).difference(next.desired(holder));
-    return over.isEmpty ? next.withWriteFailure(id, undefined) : next;
-  }, ledger);
+/** The ledger with what was read of containers that run: confirmed, or left to the record where it can't be read. */
+export function withReadings(ledger: Ledger, readings: Readings): Ledger {
+  return [...readings].reduce((next, [id, reading]) =>
+    next.update(id, (assignment) => {
+      if (reading.kind === "values") return observe(assignment, reading.cpus);
+      return reading.kind === "unverified" && isConfirmed(assignment) ? unreadable(assignment) : assignment;
+    }), ledger);
 }

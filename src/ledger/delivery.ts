@@ -88,6 +88,13 @@ export function confirm<A extends Delivered>(assignment: A, cpus: CpuSet, state:
   return { ...assignment, mayRunOn: cpus, delivery: { ...recordOf(delivery), by: "cgroup", state } };
 }
 
+/** Its cgroup was read: it may be running there and nowhere else. A failure stays until what failed is done. */
+export function observe<A extends Delivered>(assignment: A, cpus: CpuSet): A {
+  const { mayRunOn, delivery } = assignment;
+  if (!isConfirmed(assignment)) return confirm(assignment, cpus, "running");
+  return mayRunOn.equals(cpus) ? assignment : { ...assignment, mayRunOn: cpus, delivery };
+}
+
 /** A write was read back: a failure is over, all else stays as it was. */
 export function written<A extends Delivered>(assignment: A, cpus: CpuSet): A {
   return confirm(assignment, cpus, assignment.delivery.state === "starting" ? "starting" : "running");

@@ -1,0 +1,43 @@
+/** By which way containers get their CPUs on this node: written in their cgroups, or by the runtime alone. */
+import type { CpusetPort, CpusetReading } from "../cgroup/port.ts";
+import type { Assignment } from "../ledger/assignment.ts";
+import { confirm, created, foundByRecord } from "../ledger/delivery.ts";
+import type { DeliverBy } from "../ledger/plan.ts";
+import type { CpuSet } from "../cpu/cpu_set.ts";
+import type { Container } from "../nri/gen/nri_pb.ts";
+import type { AgentState } from "./state.ts";
+
+/** What cgroups are read by; undefined where nothing may depend on them: in standby, and in a dry run. */
+export function readablePort({ cpusets, dryRun, standby }: AgentState): CpusetPort | undefined {
+  return dryRun || standby ? undefined : cpusets;
+}
+
+/** What cgroups are written by; undefined where the runtime does it. */
+export function writablePort(state: AgentState): CpusetPort | undefined {
+  const cpusets = readablePort(state);
+  return state.apply === "runtime" || !cpusets?.writable ? undefined : cpusets;
+}
+
+/**
+ * How a new container gets its CPUs. systemd may take the cpuset controller away from a unit without AllowedCPUs
+ * (cgroup v2) when it realizes that unit anew, so there the record has the CPUs of every container.
+ */
+export function deliverByFor(state: AgentState, container: Container): DeliverBy {
+  const cpusets = writablePort(state);
+  if (cpusets === undefined) return "record";
+  const isUnit = (container.linux?.cgroupsPath ?? "").split(":").length === 3;
+  return isUnit && cpusets.version === 2 ? "both" : "cgroup";
+}
+
+/** How far the delivery to a container has come that is there already, by its record and a reading of its cgroup. */
+export function deliveryOfFound(
+  state: AgentState,
+  { record, isRunning }: { readonly record: CpuSet | undefined; readonly isRunning: boolean },
+  reading: CpusetReading | undefined,
+): Pick<Assignment, "mayRunOn" | "delivery"> {
+  if (writablePort(state) === undefined || reading === undefined) return foundByRecord(record, isRunning);
+  if (reading.kind === "values") {
+    return confirm(created("cgroup", record), reading.cpus, isRunning ? "running" : "starting");
+  }
+  return reading.kind === "absent" && !isRunning ? created("cgroup", record) : foundByRecord(record, isRunning);
+}

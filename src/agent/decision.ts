@@ -1,0 +1,107 @@
+/**
+ * What a handler answers: a value. It reads and writes nothing; what has to be known or true in the kernel before the
+ * reply is said as data, and `transaction.ts` carries it out.
+ */
+import type { CpusetReading } from "../cgroup/port.ts";
+import type { ContainerRef } from "../ledger/claim.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Refusal } from "../ledger/refusal.ts";
+import type { CpuUpdate } from "../ledger/updates.ts";
+import type { PlannedWrite } from "../ledger/writes.ts";
+import type { LogRecord } from "../log_record.ts";
+import { refusalLog } from "./logs.ts";
+import type { AgentState } from "./state.ts";
+
+/** Why a call is answered with an error; each is one of ttrpc's status codes in the end. */
+export type RefusalReason = "invalid" | "unavailable" | "not-ready" | "unimplemented" | "internal";
+
+/** The answer to one call. */
+export type Reply =
+  | { readonly kind: "answer"; readonly payload: Uint8Array }
+  | { readonly kind: "refuse"; readonly reason: RefusalReason; readonly message: string };
+
+/** The answer without a field set: success, and nothing to change. */
+export const NEUTRAL: Reply = { kind: "answer", payload: new Uint8Array() };
+
+/** By container id; who isn't in it can't be read at all. */
+export type Readings = ReadonlyMap<string, CpusetReading>;
+
+export type Decision = Response | ReadFirst | WriteFirst;
+
+/** A call dealt with: the state afterwards, the reply, and what to log. */
+export interface Response {
+  readonly kind: "response";
+  readonly state: AgentState;
+  readonly reply: Reply;
+  readonly logs: readonly LogRecord[];
+  /** It is refused for something that may come true within milliseconds: the call is decided anew until then. */
+  readonly retryable?: true;
+  /** What the runtime is to be asked for without waiting for the next reply. */
+  readonly background?: readonly CpuUpdate[];
+}
+
+/** Cgroups to be read before it can be decided. */
+export interface ReadFirst {
+  readonly kind: "read";
+  readonly containers: readonly ContainerRef[];
+  then(readings: Readings): Decision;
+}
+
+/** Cgroups to be written, all or none, before the reply promises what they make true. */
+export interface WriteFirst {
+  readonly kind: "write";
+  /** The ledger that holds once they are written. */
+  readonly ledger: Ledger;
+  readonly writes: readonly PlannedWrite[];
+  written(ledger: Ledger): Decision;
+  failed(failure: WriteFailed): Decision;
+}
+
+/** Nothing was written, or all is rolled back but what couldn't be. */
+export interface WriteFailed {
+  /** A ledger, with what the failure has shown: who gives up which CPUs, and who can't be written at all. */
+  learn(ledger: Ledger): Ledger;
+  /** One sentence. */
+  readonly reason: string;
+  /** The time for this call is used up: it is to be answered now. */
+  readonly isFinal: boolean;
+  readonly logs: readonly LogRecord[];
+}
+
+/** Success, and nothing changes. */
+export function unchanged(state: AgentState): Response {
+  return { kind: "response", state, reply: NEUTRAL, logs: [] };
+}
+
+/** An error for this call; a dry run only logs it. */
+export function refused(
+  state: AgentState,
+  container: ContainerRef,
+  { reason, message }: Refusal,
+  warnings: readonly LogRecord[] = [],
+): Response {
+  const logs = [...warnings, refusalLog(container, message, state.dryRun)];
+  return {
+    kind: "response",
+    state,
+    reply: state.dryRun ? NEUTRAL : { kind: "refuse", reason, message },
+    logs,
+  };
+}
+
+/** The same decision, with log records before its own. */
+export function withLogs(decision: Decision, logs: readonly LogRecord[]): Decision {
+  if (logs.length === 0) return decision;
+  switch (decision.kind) {
+    case "response":
+      return { ...decision, logs: [...logs, ...decision.logs] };
+    case "read":
+      return { ...decision, then: (readings) => withLogs(decision.then(readings), logs) };
+    case "write":
+      return {
+        ...decision,
+        written: (ledger) => withLogs(decision.written(ledger), logs),
+        failed: (failure) => withLogs(decision.failed(failure), logs),
+      };
+  }
+}
