@@ -6,6 +6,8 @@ import type { LogRecord } from "../log_record.ts";
 import type { CpusetPort } from "../cgroup/port.ts";
 import type { Listing } from "./early.ts";
 import type { Call } from "../nri/methods.ts";
+import { writablePort } from "./apply_mode.ts";
+import { hasWrites } from "./pending.ts";
 import { type AgentState, initialState, type Settings } from "./state.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import type { Session } from "../wire/session.ts";
@@ -129,14 +131,11 @@ export function pendingFor({ state }: Agent, id: string): CpuUpdate | undefined 
   return pendingUpdateOf(state.ledger, id);
 }
 
-/** A tick for when what has come to be owed is due: what is to be written in the kernel as soon as nobody waits. */
-export function wakeFor(
-  before: AgentState,
-  { pending, growDelayMs, hasWrites }: AgentState,
-): Output[] {
-  if (hasWrites) return [{ kind: "wake", after: 0 }];
-  const owes = pending !== undefined && before.pending === undefined;
-  return owes ? [{ kind: "wake", after: growDelayMs }] : [];
+/** A tick for when there is something to do: cgroups to be written at once, or pending updates once they are due. */
+export function wakeFor(before: AgentState, state: AgentState): Output[] {
+  if (writablePort(state) !== undefined && hasWrites(state)) return [{ kind: "wake", after: 0 }];
+  const isNew = state.pending !== undefined && before.pending === undefined;
+  return isNew ? [{ kind: "wake", after: state.growDelayMs }] : [];
 }
 
 /** Nothing to do. */

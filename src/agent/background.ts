@@ -4,7 +4,7 @@ import { resolved } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
-import { type PlannedWrite, planWrites } from "../ledger/writes.ts";
+import { afterWrites, type PlannedWrite, planWrites } from "../ledger/writes.ts";
 import type { LogRecord } from "../log_record.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
 import { writablePort } from "./apply_mode.ts";
@@ -12,7 +12,7 @@ import { deliveryLogs, logOf } from "./logs.ts";
 import { hasWrites, immediateUpdates, withLedger } from "./pending.ts";
 import { reconcile } from "./reconcile.ts";
 import type { AgentState } from "./state.ts";
-import { afterWrites, lessonOf, writeAll } from "./transaction.ts";
+import { lessonOf, writeAll } from "./transaction.ts";
 
 /** How many cgroups a slice writes, and in how many milliseconds: requests are answered between two slices. */
 const SLICE = 64;

@@ -9,6 +9,7 @@ import type { Refusal } from "../ledger/refusal.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import type { PlannedWrite } from "../ledger/writes.ts";
 import type { LogRecord } from "../log_record.ts";
+import { synchronizeReply } from "../nri/write_reply.ts";
 import { refusalLog } from "./logs.ts";
 import type { AgentState } from "./state.ts";
 
@@ -22,6 +23,11 @@ export type Reply =
 
 /** The answer without a field set: success, and nothing to change. */
 export const NEUTRAL: Reply = { kind: "answer", payload: new Uint8Array() };
+
+/** The answer of a Synchronize that changes nothing. */
+export function neutralSynchronize(more: boolean): Reply {
+  return { kind: "answer", payload: synchronizeReply([], more) };
+}
 
 /** By container id; who isn't in it can't be read at all. */
 export type Readings = ReadonlyMap<string, CpusetReading>;

@@ -1,16 +1,16 @@
 /**
- * Containers heard of before the list of the running ones has come. The list is taken at some moment between: it
+ * Events of containers from before the list of the running ones has come. The list is taken at some moment between: it
  * may miss a container that was created meanwhile, and may name one that has ended.
  */
 import { type Container, ContainerState, type PodSandbox } from "../nri/gen/nri_pb.ts";
 import type { Call, Subject } from "../nri/methods.ts";
 
-/** A container that was heard of, and whether it was only starting then. */
+/** A container with an early event, and whether it was only starting then. */
 export interface EarlyContainer extends Subject {
   readonly starting: boolean;
 }
 
-/** By container id: what was heard of, or undefined for what has ended. */
+/** By container id; undefined for one that has ended. */
 export type EarlyEvents = ReadonlyMap<string, EarlyContainer | undefined>;
 
 /** Pods and containers as the runtime lists them. */
@@ -21,7 +21,7 @@ export interface Listing {
 
 export const NO_EARLY_EVENTS: EarlyEvents = new Map();
 
-/** More containers than begin or end while a list is fetched; what is beyond is put right by the next list. */
+/** More containers than begin or end while a list is fetched; what is beyond comes with the next list. */
 const MAX_EARLY = 10_000;
 
 /** What is known once `call` was answered with success. */
@@ -54,7 +54,7 @@ export function withEarlyEvent(early: EarlyEvents, call: Call): EarlyEvents {
   }
 }
 
-/** What has ended stays so: the runtime may tell of its last moments late. */
+/** What has ended stays so: the runtime may report its last moments late. */
 function withContainer(early: EarlyEvents, { pod, container }: Subject, starting: boolean): EarlyEvents {
   const ended = early.has(container.id) && early.get(container.id) === undefined;
   return ended ? early : new Map(early).set(container.id, { pod, container, starting });

@@ -12,13 +12,21 @@ import { warningsOf } from "./logs.ts";
 import type { AgentState } from "./state.ts";
 import { readClaim, recordOf, refOf } from "../nri/read_claim.ts";
 
+/** A listed container that runs or is about to, before its cgroup is looked at. */
+export interface ListedContainer extends Omit<Found, "mayRunOn" | "delivery"> {
+  /** The CPU set in the runtime's record, if it names one. */
+  readonly record: CpuSet | undefined;
+  /** False: created, and not running yet. */
+  readonly isRunning: boolean;
+}
+
 /** Containers that run, and what is odd about them. */
 export interface FoundContainers {
-  readonly found: Found[];
+  readonly found: ListedContainer[];
   readonly logs: LogRecord[];
 }
 
-/** What the ledger can be rebuilt from: every listed container that runs or is about to. */
+/** Every listed container that runs or is about to, with its claim. */
 export function findContainers(state: AgentState, listing: Listing): FoundContainers {
   const pods = new Map(listing.pods.map((pod) => [pod.id, pod]));
   const all: FoundContainers = { found: [], logs: [] };
@@ -33,25 +41,24 @@ export function findContainers(state: AgentState, listing: Listing): FoundContai
 }
 
 function findContainer(
-  { topology, rules }: AgentState,
+  { ledger: { topology }, rules }: AgentState,
   pod: PodSandbox | undefined,
   container: Container,
 ): FoundContainers {
   const ref = refOf(pod ?? create(PodSandboxSchema, { name: "unknown", namespace: "unknown" }), container);
-  const record = recordOf(container);
   const mems = memsOf(container);
   const base = {
     container: ref,
     createdAt: container.createdAt,
-    starting: container.state === ContainerState.CONTAINER_CREATED,
-    ...(record === undefined ? {} : { record }),
+    isRunning: container.state !== ContainerState.CONTAINER_CREATED,
+    record: recordOf(container),
     ...(mems === undefined ? {} : { mems }),
   };
   const read = pod === undefined
     ? refuse(ref, "unavailable", "the runtime didn't list its pod")
     : readClaim(pod, container, rules);
   if (read.kind === "refusal") {
-    // It runs already, so it can't be refused any more; it gets the pool until somebody mends its pod.
+    // It runs already, so it can't be refused any more; it gets the pool until its pod is mended.
     const claim = { kind: "shared", forbidden: CpuSet.empty } as const;
     return { found: [{ ...base, claim, degraded: read.message }], logs: [] };
   }

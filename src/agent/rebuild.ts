@@ -30,7 +30,7 @@ import {
   adoptTopology,
   adoptUnknown,
   forgetEnded,
-} from "./handlers/synchronize.ts";
+} from "./adopt.ts";
 
 /** Milliseconds from Configure to asking for the running containers, when no Synchronize and no event has come. */
 const LIST_AFTER_MS = 1000;
@@ -120,15 +120,15 @@ function recount(agent: Agent, link: Connection): Step {
 
 /** Has what was owed for long enough brought about. */
 function flushPending({ agent, outputs }: Step): Step {
-  const { node: state, owed } = takeDue(agent.state);
-  return owed.length === 0
+  const { state, updates } = takeDue(agent.state);
+  return updates.length === 0
     ? { agent, outputs }
-    : { agent: { ...agent, state }, outputs: [...outputs, { kind: "apply", changes: owed }] };
+    : { agent: { ...agent, state }, outputs: [...outputs, { kind: "apply", changes: updates }] };
 }
 
 /** Other CPUs are online. */
 export function topologyChanged(agent: Agent, topology: Topology, struck: boolean): Step {
-  const { policy, topology: { online } } = agent.state;
+  const { policy, topology: { online } } = agent.state.ledger;
   const fields = { before: online.toString(), online: topology.online.toString() };
   const next = adopt(agent, (state) => adoptTopology(state, { topology, policy, offlineRemoved: struck }));
   return {
@@ -139,9 +139,10 @@ export function topologyChanged(agent: Agent, topology: Topology, struck: boolea
 
 /** The administrator has decided otherwise. */
 export function settingsChanged(agent: Agent, settings: Settings): Step {
-  const { topology } = agent.state;
-  const settled = { ...agent, state: { ...agent.state, ...settings } };
-  return adopt(settled, (state) => adoptTopology(state, { topology, policy: settings.policy }));
+  const { topology } = agent.state.ledger;
+  const { policy, ...rest } = settings;
+  const next = { ...agent, state: { ...agent.state, ...rest } };
+  return adopt(next, (state) => adoptTopology(state, { topology, policy }));
 }
 
 /** Which containers live has come. */
@@ -163,8 +164,8 @@ export function counted(agent: Agent, living: ReadonlySet<string>): Step {
 /** Takes over what was found out about the running containers, and has the differences put right. */
 function adopt(agent: Agent, by: (state: AgentState) => Adopted): Step {
   try {
-    const { state, owed, logs } = by(agent.state);
-    const apply: Output[] = owed.length === 0 ? [] : [{ kind: "apply", changes: owed }];
+    const { state, updates, logs } = by(agent.state);
+    const apply: Output[] = updates.length === 0 ? [] : [{ kind: "apply", changes: updates }];
     const wake = wakeFor(agent.state, state);
     return { agent: { ...agent, state }, outputs: [...logs.map(logOutput), ...apply, ...wake] };
   } catch (error) {

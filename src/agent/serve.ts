@@ -1,45 +1,60 @@
-/**
- * Answers one call of the runtime: a pure function from what the agent stands for to what it stands
- * for afterwards, the reply, and what to log. A refusal is a value; only bugs and a broken wire throw.
- */
+/** One call of the runtime, dealt with: decided by its handler, carried out, and answered. */
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { LogRecord } from "../log_record.ts";
-import { createContainer, removeContainer, stopContainer, stopPodSandbox } from "./handlers/containers.ts";
-import { NO_EARLY_EVENTS, withEarlyEvent } from "./early.ts";
-import { gather, neutralSynchronize } from "./synchronize_parts.ts";
 import { type ConfigureRequest, ConfigureResponseSchema } from "../nri/gen/nri_pb.ts";
-import { advance, type Happening } from "./lifecycle.ts";
 import { type Call, eventMask, SUBSCRIBED } from "../nri/methods.ts";
-import { type AgentState, NEUTRAL, type Reply, type Response } from "./state.ts";
-import { postStartContainer, postUpdateContainer, startContainer } from "./handlers/start_container.ts";
+import { readablePort } from "./apply_mode.ts";
+import { retryFailed } from "./background.ts";
+import { type Decision, NEUTRAL, neutralSynchronize, type Reply, type Response, unchanged } from "./decision.ts";
+import { NO_EARLY_EVENTS, withEarlyEvent } from "./early.ts";
+import { createContainer } from "./handlers/create_container.ts";
+import { removeContainer, stopContainer, stopPodSandbox } from "./handlers/ends.ts";
+import { startContainer } from "./handlers/start_container.ts";
+import { postStartContainer, postUpdateContainer } from "./handlers/started.ts";
+import { synchronize, synchronizePart } from "./handlers/synchronize.ts";
 import { updateContainer } from "./handlers/update_container.ts";
-import { synchronize } from "./handlers/synchronize.ts";
+import { advance, type Happening } from "./lifecycle.ts";
+import { withLedger } from "./pending.ts";
+import type { AgentState } from "./state.ts";
+import { carryOut } from "./transaction.ts";
 
-/** Deals with `call`, unless it may not come in the node's present phase. */
-export function serve(state: AgentState, call: Call): Response {
-  const phase = advance(state.phase, happeningOf(call));
-  if (phase === undefined) {
-    const message = `${call.kind} out of order: the plugin is ${state.phase}`;
-    const reply = state.dryRun ? neutral(call) : { kind: "refuse", reason: "not-ready", message } as const;
-    return { state, reply, logs: [{ level: "warn", message }] };
-  }
-  const advanced = { ...state, phase };
-  const served = state.standby ? standbyReply(advanced, call) : dispatch(advanced, call);
-  const known = served.state.phase === "serving" && !served.state.awaitsListing;
-  const unknown = !state.standby && !known && served.reply.kind === "answer";
-  return unknown
-    ? { ...served, state: { ...served.state, early: withEarlyEvent(served.state.early, call) } }
-    : served;
+/**
+ * The response to `call`, with what it promises true in the kernel. Throws only for a bug or a broken wire; then nothing
+ * has been adopted.
+ *
+ * @param requestTimeoutMs after which the runtime drops the plugin; absent: it hasn't said
+ */
+export function serve(before: AgentState, call: Call, requestTimeoutMs?: number): Response {
+  const phase = advance(before.phase, happeningOf(call));
+  if (phase === undefined) return outOfOrder(before, call);
+  const advanced = { ...before, phase };
+  const state = call.kind === "CreateContainer" ? withRetries(advanced) : advanced;
+  const decision = state.standby ? standbyReply(state, call) : dispatch(state, call);
+  const response = carryOut(decision, { cpusets: readablePort(state), now: state.now, requestTimeoutMs });
+  const { phase: after, awaitsListing, standby, early } = response.state;
+  const isEarly = !standby && (after !== "serving" || awaitsListing) && response.reply.kind === "answer";
+  return isEarly ? { ...response, state: { ...response.state, early: withEarlyEvent(early, call) } } : response;
 }
 
-/** What an agent answers while another one decides on the node: it is there, and changes nothing. */
-function standbyReply(state: AgentState, call: Call): Response {
-  return call.kind === "Configure"
-    ? configure(state, call.request)
-    : { state, reply: neutral(call), logs: [] };
+/** Whose CPUs couldn't be taken is tried once more before somebody is refused because of that. */
+function withRetries(state: AgentState): AgentState {
+  const { ledger } = retryFailed(state);
+  return ledger === state.ledger ? state : withLedger(state, ledger);
 }
 
-/** The node of an agent that stood by and decides from now on: it first has to hear what runs. */
+function outOfOrder(state: AgentState, call: Call): Response {
+  const message = `${call.kind} out of order: the plugin is ${state.phase}`;
+  const reply = state.dryRun ? neutral(call) : { kind: "refuse", reason: "not-ready", message } as const;
+  const logs: LogRecord[] = [{ level: "warn", message: "call out of order", fields: { call: call.kind, phase: state.phase } }];
+  return { kind: "response", state, reply, logs };
+}
+
+/** What an agent in standby answers: it is there, and changes nothing. */
+function standbyReply(state: AgentState, call: Call): Decision {
+  return call.kind === "Configure" ? configure(state, call.request) : { ...unchanged(state), reply: neutral(call) };
+}
+
+/** The state of an agent that was in standby and is active from now on: it first has to know what runs. */
 export function promote(state: AgentState): AgentState {
   return {
     ...state,
@@ -52,7 +67,7 @@ export function promote(state: AgentState): AgentState {
 }
 
 /**
- * The answer to a call that a bug kept from being dealt with. An error in answer to Configure or
+ * The reply to a call that failed by a bug. An error in answer to Configure or
  * Synchronize would lose the plugin, and with it every placement, so these get a neutral answer; a dry run refuses
  * nothing, whatever happens.
  */
@@ -73,12 +88,12 @@ function happeningOf(call: Call): Happening {
   return "event";
 }
 
-function dispatch(state: AgentState, call: Call): Response {
+function dispatch(state: AgentState, call: Call): Decision {
   switch (call.kind) {
     case "Configure":
       return configure(state, call.request);
     case "Synchronize":
-      return call.request.more ? gather(state, call) : synchronize(state, call);
+      return call.request.more ? synchronizePart(state, call) : synchronize(state, call);
     case "CreateContainer":
       return createContainer(state, call);
     case "StartContainer":
@@ -96,21 +111,21 @@ function dispatch(state: AgentState, call: Call): Response {
     case "RemoveContainer":
       return removeContainer(state, call);
     case "Shutdown":
-      return { state, reply: NEUTRAL, logs: [{ level: "info", message: "the runtime is shutting down" }] };
+      return { ...unchanged(state), logs: [{ level: "info", message: "runtime shutting down" }] };
     case "Notification":
-      return { state, reply: NEUTRAL, logs: [] };
+      return unchanged(state);
   }
 }
 
-function configure(state: AgentState, request: ConfigureRequest): Response {
+function configure(state: AgentState, request: ConfigureRequest): Decision {
   const fields = {
     runtime: `${request.runtimeName} ${request.runtimeVersion}`,
-    nri: request.nriVersion || "not told",
+    nri: request.nriVersion || "unknown",
     registrationTimeoutMs: Number(request.registrationTimeout),
     requestTimeoutMs: Number(request.requestTimeout),
   };
   const logs: LogRecord[] = [{ level: "info", message: "configured by the runtime", fields }];
-  return { state, reply: { kind: "answer", payload: configureResponse() }, logs };
+  return { kind: "response", state, reply: { kind: "answer", payload: configureResponse() }, logs };
 }
 
 function configureResponse(): Uint8Array {

@@ -32,13 +32,13 @@ import {
   withoutLink,
 } from "./agent.ts";
 import type { Topology } from "../cpu/topology.ts";
+import { applyTopology } from "../ledger/topology_change.ts";
 import { NO_EARLY_EVENTS } from "./early.ts";
 import { type ConfigureRequest, RegisterPluginRequestSchema } from "../nri/gen/nri_pb.ts";
 import { advance } from "./lifecycle.ts";
 import { type Call, decodeCall, RUNTIME_SERVICE } from "../nri/methods.ts";
-import type { AgentState, RefusalReason, Reply, Response } from "./state.ts";
-import { serveAndApply } from "./transaction.ts";
-import { answerAfterBug } from "./serve.ts";
+import type { RefusalReason, Reply, Response } from "./decision.ts";
+import { answerAfterBug, serve } from "./serve.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { Session, type SessionEvent } from "../wire/session.ts";
 import { Code } from "../wire/ttrpc.ts";
@@ -99,7 +99,10 @@ function connected(agent: Agent, topology: Topology): Step {
   const payload = toBinary(RegisterPluginRequestSchema, request);
   const { bytes } = session.call(RUNTIME_SERVICE, "RegisterPlugin", payload);
   const phase = advance("disconnected", "connected") ?? agent.state.phase;
-  const state = { ...agent.state, phase, topology, parts: [], early: NO_EARLY_EVENTS, awaitsListing: false };
+  const { ledger: before } = agent.state;
+  const isSame = before.topology === topology;
+  const ledger = isSame ? before : applyTopology(before, { topology, policy: before.policy });
+  const state = { ...agent.state, phase, ledger, parts: [], early: NO_EARLY_EVENTS, awaitsListing: false };
   return {
     agent: { ...agent, state, connection: { session, connectedAt: agent.state.now } },
     outputs: [{ kind: "send", bytes }],
@@ -146,10 +149,7 @@ function called(agent: Agent, session: Session, { stream, service, method, paylo
 function answer(agent: Agent, session: Session, deferred: DeferredCall): Step {
   const { stream, call, until } = deferred;
   const configured = call.kind === "Configure" ? configure(agent, call.request) : idle(agent);
-  const { state, reply, logs, background = [], retryable } = serveOrExplain(
-    configured.agent.state,
-    call,
-  );
+  const { state, reply, logs, background = [], retryable } = serveOrExplain(configured.agent, call);
   if (retryable && agent.state.now < until && agent.connection !== undefined) {
     const waiting = [...agent.connection.deferred ?? [], deferred];
     const later = { ...agent, state, connection: { ...agent.connection, deferred: waiting } };
@@ -183,13 +183,14 @@ function configure(agent: Agent, { config, requestTimeout }: ConfigureRequest): 
 }
 
 /** The one place where a bug in deciding is caught: nothing was adopted, so the old node still stands. */
-function serveOrExplain(state: AgentState, call: Call): Response {
+function serveOrExplain({ state, connection }: Agent, call: Call): Response {
   try {
-    return serveAndApply(state, call);
+    return serve(state, call, connection?.requestTimeout);
   } catch (error) {
     if (error instanceof ProtocolError) throw error;
     const message = `bug while answering ${call.kind}, please report it: ${describe(error)}`;
-    return { state, reply: answerAfterBug(call, state.dryRun), logs: [{ level: "error", message }] };
+    const reply = answerAfterBug(call, state.dryRun);
+    return { kind: "response", state, reply, logs: [{ level: "error", message }] };
   }
 }
 

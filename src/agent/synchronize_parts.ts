@@ -4,8 +4,7 @@
  */
 import { ProtocolError } from "../wire/errors.ts";
 import type { Listing } from "./early.ts";
-import type { AgentState, Part, Reply, Response } from "./state.ts";
-import { synchronizeReply } from "../nri/write_reply.ts";
+import type { AgentState, Part } from "./state.ts";
 
 /** More containers than any node has: kubelet's default is 110 pods, its largest tested is some hundreds. */
 export const MAX_CONTAINERS = 65536;
@@ -13,21 +12,8 @@ export const MAX_CONTAINERS = 65536;
 /** Bytes of all the parts: room for a kilobyte of each such container. */
 export const MAX_BYTES = 64 * 2 ** 20;
 
-/** The answer of a Synchronize that changes nothing. */
-export function neutralSynchronize(more: boolean): Reply {
-  return { kind: "answer", payload: synchronizeReply([], more) };
-}
-
 /**
- * A part that others will follow: kept, and answered with `more`.
- * @throws {ProtocolError} `overflow`, see {@link together}
- */
-export function gather(state: AgentState, part: Part): Response {
-  return { state: { ...state, parts: together(state, part) }, reply: neutralSynchronize(true), logs: [] };
-}
-
-/**
- * What all the parts tell, the last of them included.
+ * What all the parts list, the last of them included.
  * @throws {ProtocolError} `overflow`, see {@link together}
  */
 export function whole(state: AgentState, last: Part): Listing {
@@ -39,7 +25,7 @@ export function whole(state: AgentState, last: Part): Listing {
 }
 
 /** The parts so far and this one; a ProtocolError when they are more than a node can mean. */
-function together({ parts }: AgentState, part: Part): readonly Part[] {
+export function together({ parts }: AgentState, part: Part): readonly Part[] {
   const all = [...parts, part];
   const sum = (of: (part: Part) => number) => all.reduce((total, each) => total + of(each), 0);
   const named = sum(({ request }) => request.containers.length + request.pods.length);

@@ -5,9 +5,9 @@
 import type { CpusetPort, CpusetReading, CpusetWriteFailure, CpusetWriteResult } from "../cgroup/port.ts";
 import type { Assignment } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
-import { failed, isConfirmed, observe, unreadable, written } from "../ledger/delivery.ts";
+import { failed, isConfirmed, observe, unreadable } from "../ledger/delivery.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { PlannedWrite } from "../ledger/writes.ts";
+import { afterWrites, type PlannedWrite } from "../ledger/writes.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { Decision, Readings, Response, WriteFailed, WriteFirst } from "./decision.ts";
 import { logOf } from "./logs.ts";
@@ -71,14 +71,6 @@ export function readAll(cpusets: CpusetPort | undefined, containers: readonly Co
 /** The port's own words for planned writes. */
 export function writeAll(cpusets: CpusetPort, writes: readonly PlannedWrite[], deadlineMs: number): CpusetWriteResult {
   return cpusets.write(writes.map(({ assignment: { container }, cpus }) => ({ container, cpus })), deadlineMs);
-}
-
-/** The ledger once these were written and read back. */
-export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Ledger {
-  return ledger.updateAll(new Map(writes.map(({ assignment: { container: { id } }, cpus }) => [
-    id,
-    (assignment: Assignment) => written(assignment, cpus),
-  ])));
 }
 
 type Undone = Exclude<CpusetWriteResult, { kind: "done" }>;

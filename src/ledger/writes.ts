@@ -12,7 +12,7 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, byOrder } from "./assignment.ts";
 import { Overhangs } from "./conflict.ts";
-import { failureOf } from "./delivery.ts";
+import { failureOf, written } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
 import { isIn, needsWrite } from "./updates.ts";
 
@@ -22,9 +22,12 @@ export interface PlannedWrite {
   readonly cpus: CpuSet;
 }
 
-/** Which writes: those by which CPUs are given up or exchanged, of all, or of those whose back-off is over; or all due. */
+/**
+ * Which writes: those by which CPUs are given up or exchanged, also of containers whose back-off isn't over with
+ * `retryFailed`, and the growth of one container; or all that are due.
+ */
 export type WriteScope =
-  | { readonly kind: "losses"; readonly retryFailed: boolean }
+  | { readonly kind: "losses"; readonly retryFailed: boolean; readonly grows?: string }
   | { readonly kind: "due"; readonly now: number };
 
 /** The writes, in their order. */
@@ -46,8 +49,8 @@ export function planWrites(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
     }
   }
   exchange(ledger, over, exchanging, write);
-  if (scope.kind === "losses") return writes;
   for (const assignment of gaining) {
+    if (scope.kind === "losses" && assignment.container.id !== scope.grows) continue;
     const cpus = ledger.desired(assignment).difference(over.blockedFor(assignment));
     const isWhole = assignment.grant.isEmpty || cpus.equals(assignment.grant);
     const bound = ledger.mayRunOn(assignment);
@@ -56,9 +59,12 @@ export function planWrites(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
   return writes;
 }
 
-/** Whether anything is to be written that need not wait for the end of a back-off. */
-export function hasDueWrites(ledger: Ledger, now: number): boolean {
-  return planWrites(ledger, { kind: "due", now }).length > 0;
+/** The ledger once these were written and read back. */
+export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Ledger {
+  return ledger.updateAll(new Map(writes.map(({ assignment: { container: { id } }, cpus }) => [
+    id,
+    (assignment: Assignment) => written(assignment, cpus),
+  ])));
 }
 
 function isDue(assignment: Assignment, scope: WriteScope): boolean {

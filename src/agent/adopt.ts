@@ -1,0 +1,219 @@
+/**
+ * What the agent finds out about the running containers besides the calls of the runtime: lists, the last resort without
+ * one, ends that were never reported, other CPUs, another policy.
+ */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { type Assignment, byOrder } from "../ledger/assignment.ts";
+import { foundByRecord, isConfirmed, isStarting } from "../ledger/delivery.ts";
+import { Ledger } from "../ledger/ledger.ts";
+import { type Found, recover } from "../ledger/recover.ts";
+import { release } from "../ledger/release.ts";
+import { applyTopology, type TopologyChange } from "../ledger/topology_change.ts";
+import { type CpuUpdate, pendingUpdates } from "../ledger/updates.ts";
+import type { LogRecord } from "../log_record.ts";
+import { deliveryOfFound, readablePort, writablePort } from "./apply_mode.ts";
+import type { Readings } from "./decision.ts";
+import { type Listing, mergeEarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
+import { findContainers, type ListedContainer } from "./found_containers.ts";
+import { released } from "./handlers/ends.ts";
+import { advance } from "./lifecycle.ts";
+import { degradedLog, logOf, recoveredLogs } from "./logs.ts";
+import { withLedger } from "./pending.ts";
+import type { AgentState } from "./state.ts";
+import { readAll, withReadings } from "./transaction.ts";
+
+/** What came of it: there is no reply that could carry the corrections. */
+export interface Adopted {
+  readonly state: AgentState;
+  /** What differs, in the order in which it is to be delivered; it stays pending until it is. */
+  readonly updates: readonly CpuUpdate[];
+  readonly logs: readonly LogRecord[];
+}
+
+interface Rebuilt {
+  readonly ledger: Ledger;
+  readonly logs: readonly LogRecord[];
+}
+
+/** The list, with the events that have come since it was taken. */
+export function listedWithEarly(state: AgentState, listing: Listing): Listing {
+  return mergeEarlyEvents(listing, state.early);
+}
+
+/** The ledger that follows from a list and the readings of its containers' cgroups. */
+export function rebuiltFrom(
+  state: AgentState,
+  listing: Listing,
+  found: readonly ListedContainer[],
+  readings: Readings,
+): Rebuilt {
+  const { topology, policy } = state.ledger;
+  const ledger = recover(topology, policy, foundIn(state, listing, found, readings));
+  return { ledger, logs: [...degradedLogs(ledger), ...placedLogs(ledger)] };
+}
+
+/** The containers of a list, each with how far the delivery to it has come. */
+function foundIn(
+  state: AgentState,
+  listing: Listing,
+  found: readonly ListedContainer[],
+  readings: Readings,
+): Found[] {
+  const listed = new Set(listing.containers.map(({ id }) => id));
+  return found.map((each) => {
+    const { record, isRunning, ...rest } = withEarlyState(state, each, listed);
+    return { ...rest, ...deliveryOfFound(state, { record, isRunning }, readings.get(each.container.id)) };
+  });
+}
+
+/** With the events of a container since the list was taken. */
+function withEarlyState({ early, ledger }: AgentState, found: ListedContainer, listed: ReadonlySet<string>) {
+  const { id } = found.container;
+  const event = early.get(id);
+  if (event === undefined) return found;
+  const isRunning = !event.starting || (found.isRunning && listed.has(id));
+  // Its record is what was answered since.
+  return { ...found, isRunning, record: ledger.assignments.get(id)?.delivery.record ?? found.record };
+}
+
+function rebuild(state: AgentState, listing: Listing): Rebuilt {
+  const { found, logs } = findContainers(state, listedWithEarly(state, listing));
+  const readings = readAll(writablePort(state), found.map(({ container }) => container));
+  const rebuilt = rebuiltFrom(state, listing, found, readings);
+  return { ...rebuilt, logs: [...logs, ...rebuilt.logs] };
+}
+
+/** The ledger is rebuilt from a list that the agent has fetched by itself. */
+export function adoptListing(state: AgentState, listing: Listing): Adopted {
+  const { ledger, logs } = rebuild(state, listing);
+  const untracked = new Set(ledger.assignments.keys());
+  const summary = synchronizedLog("synchronized from the CRI", ledger, pendingUpdates(ledger).length);
+  return adopted({ ...state, untracked }, ledger, [...logs, summary]);
+}
+
+/**
+ * The last resort, where nothing tells which containers run: `claims`, the CPUs that somebody seems to have for itself,
+ * are treated as pinned, so that no new container is given them.
+ */
+export function adoptClaims(state: AgentState, claims: CpuSet): Adopted {
+  const nothing = { pods: [], containers: [] };
+  const { found, logs } = findContainers(state, listedWithEarly(state, nothing));
+  const readings = readAll(writablePort(state), found.map(({ container }) => container));
+  const own = found.flatMap(({ claim, record }) => claim.kind === "shared" || !record ? [] : [record]);
+  const { topology, policy } = state.ledger;
+  const empty = Ledger.empty(topology, policy);
+  const taken = claims.intersection(topology.online).difference(CpuSet.unionOf(own));
+  const known = taken.isEmpty ? empty : empty.with(holderOf(taken));
+  const ledger = recover(topology, policy, foundIn(state, nothing, found, readings), known);
+  const message = "degraded: running containers unknown; CPUs that seem claimed are not given away";
+  const record = logOf("error", message, undefined, { claimed: claims.toString() });
+  const next = adopted(state, ledger, [...logs, ...degradedLogs(ledger), record]);
+  // The list may still come, and then it is what counts.
+  const { early, awaitsListing } = state;
+  return { ...next, state: { ...next.state, early, awaitsListing } };
+}
+
+/** Whoever has these CPUs. */
+function holderOf(cpus: CpuSet): Assignment {
+  const unknown = { id: "unknown", name: "unknown", pod: "unknown", namespace: "unknown" };
+  const container = { ...unknown, podUid: "", sandboxId: "" };
+  return { container, claim: { kind: "pinned", cpus }, grant: cpus, ...foundByRecord(cpus, true) };
+}
+
+/**
+ * Containers that aren't among the living are released when they have been missing twice, since one that is being created
+ * in this moment isn't listed yet.
+ */
+export function forgetEnded(state: AgentState, living: ReadonlySet<string>): Adopted {
+  const { untracked: before, reconcile } = state;
+  const gone = state.ledger.assignments.values().filter((assignment) => {
+    const { id, sandboxId } = assignment.container;
+    return !living.has(id) && (before.has(id) || (!isStarting(assignment) && sandboxId !== ""));
+  }).map(({ container }) => container.id);
+  const ended = gone.filter((id) => reconcile.missing.has(id));
+  const { ledger, logs } = released(state, (before) => ended.reduce(release, before), ended);
+  const untracked = new Set([...before].filter((id) => ledger.assignments.has(id)));
+  const missing = new Set(gone.filter((id) => ledger.assignments.has(id)));
+  return {
+    state: withLedger({ ...state, untracked, reconcile: { ...reconcile, missing } }, ledger),
+    updates: state.dryRun || ended.length === 0 ? [] : pendingUpdates(ledger),
+    logs,
+  };
+}
+
+/** Containers that run and are in no event so far are taken in, as far as they are managed. */
+export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
+  const { ledger: before, reconcile } = state;
+  const unknown = listing.containers.filter(({ id }) => reconcile.unknown.has(id) && !before.assignments.has(id));
+  const part = { ...listing, containers: unknown };
+  const { found, logs } = findContainers(state, listedWithEarly(state, part));
+  const readings = readAll(writablePort(state), found.map(({ container }) => container));
+  const ledger = recover(before.topology, before.policy, foundIn(state, part, found, readings), before);
+  const taken = new Set(found.map(({ container }) => container.id));
+  const others = unknown.map(({ id }) => id).filter((id) => !taken.has(id));
+  const unmanaged = new Set([...reconcile.unmanaged, ...others]);
+  // The list is from a moment ago: some may have ended since.
+  const untracked = new Set([...state.untracked, ...taken]);
+  const fields = { containers: taken.size, ids: [...taken].slice(0, 8).join(" ") };
+  const message = "unknown running containers found and placed";
+  const next = { ...state, untracked, reconcile: { ...reconcile, unmanaged, unknown: new Set<string>() } };
+  return {
+    state: withLedger(next, ledger),
+    updates: state.dryRun ? [] : pendingUpdates(ledger),
+    logs: [...taken.size === 0 ? [] : [logOf("warn", message, undefined, fields)], ...logs],
+  };
+}
+
+/** CPUs have gone offline or come back, or the administrator has decided otherwise. */
+export function adoptTopology(state: AgentState, change: TopologyChange): Adopted {
+  const { ledger: before } = state;
+  const applied = applyTopology(before, change);
+  // An inherited set has changed with the machine.
+  const ledger = change.topology === before.topology ? applied : rereadConfirmed(state, applied);
+  const degraded = ledger.degraded.filter((a) => before.assignments.get(a.container.id)?.degraded !== a.degraded);
+  return {
+    state: withLedger(state, ledger),
+    updates: state.dryRun || state.phase !== "serving" ? [] : pendingUpdates(ledger),
+    logs: [...degraded.map(degradedLog), ...recoveredLogs(before, ledger)],
+  };
+}
+
+/** The ledger with what the kernel has by now, for those of whom that was known. */
+function rereadConfirmed(state: AgentState, ledger: Ledger): Ledger {
+  const known = ledger.assignments.values().filter(isConfirmed).map(({ container }) => container);
+  const readings = readAll(readablePort(state), known);
+  return withReadings(ledger, new Map([...readings].filter(([, { kind }]) => kind === "values")));
+}
+
+function adopted(state: AgentState, ledger: Ledger, logs: readonly LogRecord[]): Adopted {
+  const phase = advance(state.phase, "listed") ?? state.phase;
+  return {
+    state: withLedger(synchronizedState({ ...state, phase }), ledger),
+    updates: state.dryRun ? [] : pendingUpdates(ledger),
+    logs,
+  };
+}
+
+/** The state once it is known what runs. */
+export function synchronizedState({ pending: _, ...state }: AgentState): AgentState {
+  return { ...state, parts: [], early: NO_EARLY_EVENTS, awaitsListing: false };
+}
+
+function degradedLogs(ledger: Ledger): LogRecord[] {
+  return ledger.assignments.values().filter(({ degraded }) => degraded !== undefined).sort(byOrder).map(degradedLog);
+}
+
+/** One line for each container: with CPUs of its own at info, in the shared pool at debug. */
+function placedLogs(ledger: Ledger): LogRecord[] {
+  return ledger.assignments.values().sort(byOrder).map((assignment) => {
+    const { container, claim: { kind }, grant } = assignment;
+    const fields = { kind, cpus: ledger.desired(assignment).toString() };
+    return logOf(grant.isEmpty ? "debug" : "info", "container found", container, fields);
+  });
+}
+
+export function synchronizedLog(message: string, ledger: Ledger, updates: number): LogRecord {
+  const kinds = { pinned: 0, exclusive: 0, shared: 0 };
+  for (const { claim, grant } of ledger.assignments.values()) kinds[grant.isEmpty ? "shared" : claim.kind]++;
+  return logOf("info", message, undefined, { ...kinds, sharedPool: ledger.sharedPool.toString(), updates });
+}

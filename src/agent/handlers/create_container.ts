@@ -1,0 +1,74 @@
+/**
+ * CreateContainer: where a new container may run. Before it is promised CPUs that others have to give up, these are
+ * written, all or none; where one can't be, the claim is decided once more with what that has shown.
+ */
+import type { Ledger } from "../../ledger/ledger.ts";
+import { admit, type AdmissionRequest, type Plan } from "../../ledger/plan.ts";
+import { refuse } from "../../ledger/refusal.ts";
+import type { LogRecord } from "../../log_record.ts";
+import type { Subject } from "../../nri/methods.ts";
+import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
+import { createReply } from "../../nri/write_reply.ts";
+import { deliverByFor } from "../apply_mode.ts";
+import { type Decision, refused, unchanged, withLogs } from "../decision.ts";
+import { placedLog, recoveredLogs, warningsOf } from "../logs.ts";
+import type { AgentState } from "../state.ts";
+import { MAX_CONTAINERS } from "../synchronize_parts.ts";
+import { applyClaim } from "./apply_claim.ts";
+import { respond } from "./respond.ts";
+
+const FULL = `${MAX_CONTAINERS} containers are known that haven't ended, more than any node has; ` +
+  "restart the agent if the runtime lists fewer";
+
+export function createContainer(state: AgentState, { pod, container }: Subject): Decision {
+  const ref = refOf(pod, container);
+  const read = readClaim(pod, container, state.rules);
+  if (read.kind === "refusal") return refused(state, ref, read);
+  const warnings = warningsOf(read.warnings, ref);
+  if (read.kind === "unmanaged") return { ...unchanged(state), logs: warnings };
+  const { claim, degraded } = read;
+  const isKnown = state.phase === "serving";
+  const against = state.claimsSuspendedReason ?? (isKnown ? undefined : NOT_SYNCHRONIZED);
+  if (against !== undefined && claim.kind !== "shared") {
+    return refused(state, ref, refuse(ref, "unavailable", against));
+  }
+  if (!isKnown) return { ...unchanged(state), logs: warnings };
+  if (state.ledger.assignments.size >= MAX_CONTAINERS) return refused(state, ref, refuse(ref, "unavailable", FULL));
+  const deliverBy = deliverByFor(state, container);
+  const request = { container: ref, claim, record: recordOf(container), degraded, deliverBy };
+  return withLogs(admitted(state, request), warnings);
+}
+
+const NOT_SYNCHRONIZED = "not synchronized with the runtime yet; retrying";
+
+function admitted(state: AgentState, request: AdmissionRequest, tries = 1): Decision {
+  const { container } = request;
+  const plan = admit(state.ledger, request);
+  if (plan.kind === "refusal") return refused(state, container, plan);
+  return applyClaim({
+    state,
+    next: plan.next,
+    id: container.id,
+    tries,
+    again: (known, tries) => admitted(known, request, tries),
+    giveUp: (known, reason) => givenUp(known, request, reason),
+    written: (ledger, writes) =>
+      respond(state, ledger, {
+        encode: (updates) => createReply(plan.grant, updates),
+        logs: admittedLogs(state, ledger, container.id, plan),
+        writes,
+      }),
+  });
+}
+
+function givenUp(state: AgentState, { container }: AdmissionRequest, reason: string): Decision {
+  const why = `the CPUs of other containers can't be changed: ${reason}; retrying`;
+  return refused(state, container, refuse(container, "unavailable", why));
+}
+
+function admittedLogs({ ledger: before, dryRun }: AgentState, ledger: Ledger, id: string, plan: Plan): LogRecord[] {
+  const placed = ledger.assignments.get(id);
+  if (placed === undefined) return [];
+  const verb = dryRun ? "would be admitted" : "admitted";
+  return [placedLog(verb, ledger, placed, plan.grant), ...recoveredLogs(before, ledger)];
+}

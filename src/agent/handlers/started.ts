@@ -1,0 +1,40 @@
+/** PostStartContainer and PostUpdateContainer: an update that was under way has come to its end, so the kernel is read. */
+import type { CpusetReading } from "../../cgroup/port.ts";
+import type { Assignment } from "../../ledger/assignment.ts";
+import { isConfirmed, observe, runs, unreadable } from "../../ledger/delivery.ts";
+import { pendingUpdateOf } from "../../ledger/updates.ts";
+import type { Subject } from "../../nri/methods.ts";
+import { refOf } from "../../nri/read_claim.ts";
+import { type Decision, unchanged } from "../decision.ts";
+import { withLedger } from "../pending.ts";
+import type { AgentState } from "../state.ts";
+
+/** What was sent while it started may be lost; if it differs, that isn't left to the next reply. */
+export function postStartContainer(state: AgentState, { pod, container }: Subject): Decision {
+  const known = state.phase === "serving" ? state.ledger.assignments.get(container.id) : undefined;
+  if (known === undefined) return unchanged(state);
+  const ref = refOf(pod, container);
+  const ledger = state.ledger.with({ ...known, container: ref });
+  const started = (change: (assignment: Assignment) => Assignment): Decision => {
+    const after = ledger.update(ref.id, (assignment) => runs(change(assignment)));
+    const own = state.dryRun ? undefined : pendingUpdateOf(after, ref.id);
+    return { ...unchanged(withLedger(state, after)), background: own === undefined ? [] : [own] };
+  };
+  if (known.delivery.by === "record") return started((assignment) => assignment);
+  return { kind: "read", containers: [ref], then: (readings) => started(readAs(readings.get(ref.id))) };
+}
+
+/** It may have brought back a set from before it began. */
+export function postUpdateContainer(state: AgentState, { container: { id } }: Subject): Decision {
+  const assignment = state.phase === "serving" ? state.ledger.assignments.get(id) : undefined;
+  if (assignment === undefined || !isConfirmed(assignment)) return unchanged(state);
+  return {
+    kind: "read",
+    containers: [assignment.container],
+    then: (readings) => unchanged(withLedger(state, state.ledger.update(id, readAs(readings.get(id))))),
+  };
+}
+
+function readAs(reading: CpusetReading | undefined): (assignment: Assignment) => Assignment {
+  return reading?.kind === "values" ? (assignment) => observe(assignment, reading.cpus) : unreadable;
+}
