@@ -6,7 +6,7 @@ import { type Agent, type Input, type Output, pendingFor, step } from "../agent/
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Log } from "../platform/log.ts";
-import type { Connection } from "../platform/socket.ts";
+import type { ByteStream } from "../platform/socket.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import type { Listing } from "../agent/early.ts";
 import type { Settings } from "../agent/state.ts";
@@ -38,7 +38,7 @@ export interface Answers {
 /** The agent with its one connection at a time. */
 export class Driver {
   #agent: Agent;
-  #connection: Connection | undefined;
+  #connection: ByteStream | undefined;
   /** Waiting for bytes, not dealing with some. */
   #idle = false;
   readonly #ticking: number;
@@ -75,7 +75,7 @@ export class Driver {
    * Serves a connection to its end, which is the peer's, a broken wire's or ours; it is closed then. Tells whether
    * it ever came to serving.
    */
-  async converse(connection: Connection, topology: Topology): Promise<boolean> {
+  async converse(connection: ByteStream, topology: Topology): Promise<boolean> {
     this.#connection = connection;
     let served = false;
     try {

@@ -4,7 +4,7 @@ import type { Config } from "../config/schema.ts";
 import { backoff } from "../platform/backoff.ts";
 import { LeaderLock } from "../platform/lock.ts";
 import { pause } from "../platform/pause.ts";
-import { type Connection, connectUnix } from "../platform/socket.ts";
+import { type ByteStream, connectUnix } from "../platform/socket.ts";
 import { answersOf } from "./answers.ts";
 import { type Boot, cpusetsFor, identityOf, logStart, machineOf, rediscover, settingsOf } from "./boot.ts";
 import { Driver } from "./driver.ts";
@@ -90,7 +90,7 @@ async function serve(driver: Driver, waited: boolean, boot: Boot): Promise<void>
   }
 }
 
-async function dial(socket: string, { log }: Boot): Promise<Connection | undefined> {
+async function dial(socket: string, { log }: Boot): Promise<ByteStream | undefined> {
   try {
     return await connectUnix(socket);
   } catch (error) {

@@ -15,7 +15,7 @@ export function watchCpus(driver: Driver, boot: Boot): () => void {
     known = textOf(cpus);
     logUnusable(cpus, boot);
     const topology = rediscover(boot.effective.config, driver.agent.state.topology, boot);
-    driver.feed({ kind: "ground", now: performance.now(), topology, struck: cpus.strikes });
+    driver.feed({ kind: "ground", now: performance.now(), topology, struck: cpus.removesOffline });
   }, EVERY);
   return () => clearInterval(timer);
 }

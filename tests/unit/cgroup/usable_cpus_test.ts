@@ -18,7 +18,7 @@ function usable(files: Record<string, string>): { cpus: string[] | undefined; sh
     const [sys, cgroup] = [`${dir}/sys`, `${dir}/cgroup`];
     const found = usableCpus(sys, cgroup);
     return {
-      cpus: found && [`${found.online}`, `${found.unusable}`, `${found.strikes}`],
+      cpus: found && [`${found.online}`, `${found.unusable}`, `${found.removesOffline}`],
       shown: usableReader(sys, cgroup)("devices/system/cpu/online")?.trim(),
     };
   } finally {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { newAgent } from "../../../src/agent/step.ts";
 import { type Answers, Driver } from "../../../src/daemon/driver.ts";
-import type { Connection } from "../../../src/platform/socket.ts";
+import type { ByteStream } from "../../../src/platform/socket.ts";
 import {
   ConfigureRequestSchema,
   ContainerRequestSchema,
@@ -23,7 +23,7 @@ import { Records } from "../../kit/daemon_stage.ts";
 const TOPOLOGY = topologyOf(twoCpuVm);
 
 /** A runtime's end, at which every write waits until it is let go. */
-class Peer implements Connection {
+class Peer implements ByteStream {
   readonly session = new Session("runtime");
   /** While false, writes wait. */
   reads = true;

@@ -4,15 +4,15 @@ import { run } from "../../../src/daemon/run.ts";
 import { type Config, DEFAULTS } from "../../../src/config/schema.ts";
 import { LeaderLock } from "../../../src/platform/lock.ts";
 import { openInherited } from "../../../src/platform/inherited_fd.ts";
-import { type Connection, connectUnix } from "../../../src/platform/socket.ts";
+import { type ByteStream, connectUnix } from "../../../src/platform/socket.ts";
 import { bigNode, topologyOf } from "../../kit/sysfs.ts";
 import { socketPair } from "../../kit/socket_pair.ts";
 import { EmbeddedRuntime } from "../../kit/runtime/runtime.ts";
 import { effective, EXCLUSIVE, PINNED, Records, SHARED, SYSFS } from "../../kit/daemon_stage.ts";
 
 /** What one end says the other hears, until one of them closes. */
-async function bridge(a: Connection, b: Connection): Promise<void> {
-  const pump = async (from: Connection, to: Connection) => {
+async function bridge(a: ByteStream, b: ByteStream): Promise<void> {
+  const pump = async (from: ByteStream, to: ByteStream) => {
     for (let bytes = await from.read(); bytes !== undefined; bytes = await from.read()) await to.write(bytes);
   };
   await Promise.race([pump(a, b), pump(b, a)].map((pumping) => pumping.catch(() => {})));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Descriptor } from "../../../src/platform/descriptor.ts";
 import { statusOf } from "../../../src/platform/file_status.ts";
 import { openInherited } from "../../../src/platform/inherited_fd.ts";
-import type { Connection } from "../../../src/platform/socket.ts";
+import type { ByteStream } from "../../../src/platform/socket.ts";
 import { Child } from "../../kit/child.ts";
 import { socketPair } from "../../kit/socket_pair.ts";
 
@@ -11,7 +11,7 @@ statusOf(0); // loads libc outside of the tests, where it is no leak
 const MIB = 1 << 20;
 
 /** Both ends of a socket pair, for the length of a test. */
-async function joined(play: (a: Connection, b: Connection, numbers: [number, number]) => Promise<void>) {
+async function joined(play: (a: ByteStream, b: ByteStream, numbers: [number, number]) => Promise<void>) {
   const numbers = socketPair();
   const [a, b] = [openInherited(numbers[0]), openInherited(numbers[1])];
   try {
@@ -22,7 +22,7 @@ async function joined(play: (a: Connection, b: Connection, numbers: [number, num
   }
 }
 
-async function readAll(connection: Connection, length: number): Promise<Uint8Array> {
+async function readAll(connection: ByteStream, length: number): Promise<Uint8Array> {
   const all = new Uint8Array(length);
   for (let at = 0; at < length;) {
     const bytes = await connection.read();

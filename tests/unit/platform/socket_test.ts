@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Connection, connectUnix } from "../../../src/platform/socket.ts";
+import { type ByteStream, connectUnix } from "../../../src/platform/socket.ts";
 
 Deno.test("a missing socket, a dead one and a regular file are each reported in one sentence with the path", async () => {
   const dir = await Deno.makeTempDir();
@@ -56,7 +56,7 @@ Deno.test("a pending read ends when the connection is closed", async () => {
 });
 
 /** Both ends of a connection, the first with all its manners, for the length of `play`. */
-async function connected(play: (ours: Connection, peer: Deno.Conn) => Promise<void>): Promise<void> {
+async function connected(play: (ours: ByteStream, peer: Deno.Conn) => Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir();
   const listener = Deno.listen({ transport: "unix", path: `${dir}/nri.sock` });
   const accepted = listener.accept();
