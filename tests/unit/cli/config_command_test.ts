@@ -63,7 +63,7 @@ Deno.test("a file with a problem is left out, the other sources hold", async () 
   const broken = file("broken.yaml", "a: [1\nb: 2");
   assert.match(sentences(await load({}, {}, broken))[0] ?? "", /broken\.yaml: line 2 is not valid YAML: /);
   Deno.chmodSync(file("open.yaml", ""), 0o666);
-  assert.match(sentences(await load({}, {}, `${DIR}/open.yaml`))[0] ?? "", /open\.yaml: everybody can write/);
+  assert.match(sentences(await load({}, {}, `${DIR}/open.yaml`))[0] ?? "", /open\.yaml: it is world-writable/);
 });
 
 Deno.test("what the runtime hands over weighs more than the file and less than the environment", async () => {
