@@ -5,7 +5,7 @@
  */
 // The small form of zod: the same checks, a third of the start-up time.
 import * as z from "zod/mini";
-import { CpuListError, CpuSet } from "../cpu/cpu_set.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
 import { PLACEMENTS } from "../cpu/placement.ts";
 
 const LIST = "must be a list of absolute paths, as in /run/containerd/containerd.sock";
@@ -58,7 +58,7 @@ const cpuSet = z.pipe(
   z.union([z.string(), z.array(z.string())], CPUS),
   z.transform((given, context) => {
     const set = CpuSet.parse([given].flat().join(","));
-    if (!(set instanceof CpuListError)) return set;
+    if (set instanceof CpuSet) return set;
     context.issues.push({ code: "custom", message: CPUS, input: given, params: { because: set.problem } });
     return z.NEVER;
   }),

@@ -102,7 +102,7 @@ Deno.test("a machine that can't be read is no reason either: the CPUs that the p
   await withRuntime(async ({ runtime, launch, log }) => {
     launch({ sysfsRoot: "/nonexistent" });
     await runtime.pluginReady();
-    assert(log.has("can't tell which CPUs are online"));
+    assert(log.has("failed to read which CPUs are online"));
   });
 });
 

@@ -291,7 +291,7 @@ Deno.test("a sysfs without CPUs is a failure at the start, in one sentence", asy
     stop: new AbortController().signal,
     log: new Records(),
   });
-  await assert.rejects(started, /can't tell which CPUs are online: .*devices\/system\/cpu\/online/);
+  await assert.rejects(started, /failed to read which CPUs are online: .*devices\/system\/cpu\/online/);
 });
 
 Deno.test("a configuration with problems is refused before anything starts", async () => {
