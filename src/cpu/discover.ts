@@ -11,15 +11,7 @@
  */
 import { CpuSet } from "./cpu_set.ts";
 import { discoverNuma } from "./numa.ts";
-import {
-  type Fault,
-  fault,
-  isFault,
-  oddContent,
-  type ReadFile,
-  readList,
-  readNumbers,
-} from "./sysfs_files.ts";
+import { type Fault, isFault, oddContent, type ReadFile, readList, readNumbers } from "./sysfs_files.ts";
 import { type CpuFacts, type CpuPlace, type NumaNode, Topology } from "./topology.ts";
 
 export type { ReadFile };
@@ -145,7 +137,7 @@ function lastLevelCaches(read: ReadFile, online: CpuSet): SharedGroups {
       }
       if (isFault(level) && index !== 3) break;
     }
-    return fault(`${ROOT}/cpu${cpu}/cache has no cache of level 3`);
+    return { kind: "fault", reason: `${ROOT}/cpu${cpu}/cache has no cache of level 3` };
   });
 }
 

@@ -44,7 +44,7 @@ export function countFree({ threads }: Core, free: CpuSet): number {
 }
 
 /** The state of a core of which `count` threads are free; undefined where it has nothing for a claim of such units. */
-export function coreStateOf(
+export function coreState(
   core: Core,
   count: number,
   claimed: CpuSet,
@@ -61,7 +61,7 @@ export function freeCores(cores: Iterable<Core>, availability: Availability, uni
   const found: FreeCore[] = [];
   for (const core of cores) {
     const count = countFree(core, free);
-    const state = coreStateOf(core, count, claimed, unit);
+    const state = coreState(core, count, claimed, unit);
     if (state === undefined) continue;
     const penalty = penaltyOf(anyIn(core.threads, penalized) ? 1 : 0, core.id === 0);
     let threads = state === "whole" ? core.threads : core.threads.filter((id) => free.has(id));

@@ -3,7 +3,7 @@
  * claim would get from each.
  */
 import { CpuSet } from "./cpu_set.ts";
-import { type Availability, coreStateOf, countFree, type TakeUnit } from "./free_cores.ts";
+import { type Availability, coreState, countFree, type TakeUnit } from "./free_cores.ts";
 import { type FreeCounts, penaltyOf } from "./score.ts";
 import type { CacheCell, Core } from "./topology.ts";
 
@@ -62,7 +62,7 @@ function countsOf(
   let inWhole = 0;
   for (const core of cores) {
     const count = allFree ? core.threads.length : countFree(core, free);
-    const state = coreStateOf(core, count, claimed, unit);
+    const state = coreState(core, count, claimed, unit);
     if (state === "orphan") orphans += count;
     else if (state === "stray") strays += count;
     else if (state === "whole") {

@@ -1,13 +1,5 @@
 import { CpuSet } from "./cpu_set.ts";
-import {
-  type Fault,
-  fault,
-  isFault,
-  oddContent,
-  type ReadFile,
-  readList,
-  readNumbers,
-} from "./sysfs_files.ts";
+import { type Fault, isFault, oddContent, type ReadFile, readList, readNumbers } from "./sysfs_files.ts";
 import type { NumaNode } from "./topology.ts";
 
 const ROOT = "devices/system/node";
@@ -77,7 +69,7 @@ function cpusOfNodes(read: ReadFile, ids: CpuSet, online: CpuSet): NodeCpus | Fa
   }
   const lowest = ids.first();
   if (lowest === undefined || left === online) {
-    return reason ?? fault("no node lists an online CPU");
+    return reason ?? { kind: "fault", reason: "no node lists an online CPU" };
   }
   if (left.isEmpty) return { byNode, warning: undefined };
   byNode.set(lowest, left.union(byNode.get(lowest) ?? CpuSet.empty));

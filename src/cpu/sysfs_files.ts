@@ -13,10 +13,6 @@ export interface Fault {
   readonly reason: string;
 }
 
-export function fault(reason: string): Fault {
-  return { kind: "fault", reason };
-}
-
 export function isFault(value: object): value is Fault {
   return "kind" in value;
 }
@@ -38,18 +34,18 @@ export function readList(
     if (list instanceof CpuSet && plausible(list)) return list;
     odd ??= oddContent(path, content);
   }
-  return odd ?? fault(`${paths[0]} is missing or can't be read`);
+  return odd ?? { kind: "fault", reason: `${paths[0]} is missing or can't be read` };
 }
 
 /** The whole numbers in a file, separated by spaces; a file without one is odd. */
 export function readNumbers(read: ReadFile, path: string): number[] | Fault {
   const content = read(path);
-  if (content === undefined) return fault(`${path} is missing or can't be read`);
+  if (content === undefined) return { kind: "fault", reason: `${path} is missing or can't be read` };
   const words = content.trim().split(/\s+/);
   return words.every((word) => /^\d{1,9}$/.test(word)) ? words.map(Number) : oddContent(path, content);
 }
 
 /** The reason for a file that is there: the beginning of what it holds. */
 export function oddContent(path: string, content: string): Fault {
-  return fault(`${path} holds ${quoted(content.trimEnd(), 40)}`);
+  return { kind: "fault", reason: `${path} holds ${quoted(content.trimEnd(), 40)}` };
 }
