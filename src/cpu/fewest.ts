@@ -12,10 +12,7 @@ interface FreeGroup<T> extends HasFree {
 }
 
 /** The `items` by their keys, in the order of their first ones. Those of one key come in runs, mostly. */
-export function groupsBy<T extends HasFree>(
-  items: readonly T[],
-  key: (item: T) => number,
-): FreeGroup<T>[] {
+export function groupsBy<T extends HasFree>(items: readonly T[], key: (item: T) => number): FreeGroup<T>[] {
   const groups = new Map<number, FreeGroup<T>>();
   let group: FreeGroup<T> | undefined;
   let last: number | undefined;

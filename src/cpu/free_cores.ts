@@ -43,15 +43,10 @@ export function countFree({ threads }: Core, free: CpuSet): number {
   return count;
 }
 
-/** The state of a core of which `count` threads are free; undefined where it has nothing for a claim of such units. */
-export function coreState(
-  core: Core,
-  count: number,
-  claimed: CpuSet,
-  unit: TakeUnit,
-): CoreState | undefined {
-  if (count === core.threads.length) return "whole";
-  if (count === 0 || unit !== "thread") return undefined;
+/** The state of a core of which so many threads are free; undefined where it has nothing for a claim of such units. */
+export function coreState(core: Core, free: number, claimed: CpuSet, unit: TakeUnit): CoreState | undefined {
+  if (free === core.threads.length) return "whole";
+  if (free === 0 || unit !== "thread") return undefined;
   return anyIn(core.threads, claimed) ? "orphan" : "stray";
 }
 

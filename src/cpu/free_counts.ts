@@ -49,12 +49,8 @@ function* withoutAndWithZero(given: Availability, unit: TakeUnit, penalized: num
   yield { availability: given, unit, cells, penalty: penaltyOf(penalized, true) };
 }
 
-function countsOf(
-  cell: CacheCell,
-  cores: readonly Core[],
-  { free, claimed }: Availability,
-  unit: TakeUnit,
-): CellCounts {
+function countsOf(cell: CacheCell, cores: readonly Core[], given: Availability, unit: TakeUnit): CellCounts {
+  const { free, claimed } = given;
   const allFree = cell.cpus.isSubsetOf(free);
   const whole: number[] = [0];
   let orphans = 0;

@@ -7,7 +7,6 @@ import { candidates } from "./free_counts.ts";
 import { pack } from "./pack.ts";
 import type { Placement } from "./placement.ts";
 import { groupsByLevel } from "./score.ts";
-import type { Topology } from "./topology.ts";
 
 /** As many CPUs as a claim is to have in all, and what there is for it. */
 interface NearestRequest extends Availability {
@@ -30,7 +29,13 @@ export const UNITS: Record<Placement, TakeUnit> = {
 export function nearest(request: NearestRequest, own: CpuSet): CpuSet | undefined {
   const { topology, count, placement } = request;
   const free = request.free.difference(own);
-  if (placement === "spread") return spread({ ...request, free }, own);
+  if (placement === "spread") {
+    return spread({ ...request, free }, own, CpuSet.empty, (node, share) => {
+      const kept = own.intersection(node);
+      const local = { free: free.intersection(node), count: kept.size + share, placement: "packed" as const };
+      return nearest({ ...request, ...local }, kept);
+    });
+  }
   if (own.isEmpty) return choose(request);
   const siblings = placement === "single-thread"
     ? CpuSet.empty
@@ -54,24 +59,24 @@ function choose(request: NearestRequest): CpuSet | undefined {
   return cpus && CpuSet.from(cpus);
 }
 
-/** Evenly over the NUMA nodes, and packed in each of them. */
-function spread(request: NearestRequest, own: CpuSet): CpuSet | undefined {
-  const { topology, free, count } = request;
-  const has = sharesOf(topology, own);
+/**
+ * As many CPUs as `request` says, evenly over the NUMA nodes: `kept`, and what `takeOn` finds for the share of each node.
+ * Of equal nodes those come first where the claim `had` more. Undefined where that can't be.
+ */
+export function spread(
+  request: Availability & { readonly count: number },
+  kept: CpuSet,
+  had: CpuSet,
+  takeOn: (node: CpuSet, share: number) => CpuSet | undefined,
+): CpuSet | undefined {
+  const { nodes } = request.topology;
+  const sharesOf = (cpus: CpuSet) =>
+    new Map(nodes.map((node) => [node.id, node.cpus.intersection(cpus).size]));
   for (const { cells } of candidates(request, UNITS.spread)) {
-    const shares = evenShares(cells, count - own.size, has, new Map());
+    const shares = evenShares(cells, request.count - kept.size, sharesOf(kept), sharesOf(had));
     if (shares === undefined) continue;
-    const parts = topology.nodes.map(({ id, cpus }) => {
-      const kept = own.intersection(cpus);
-      const share = kept.size + (shares.get(id) ?? 0);
-      return nearest({ ...request, placement: "packed", free: free.intersection(cpus), count: share }, kept);
-    });
-    return CpuSet.unionOf([own, ...parts.filter((part) => part !== undefined)]);
+    const parts = nodes.map(({ id, cpus }) => takeOn(cpus, shares.get(id) ?? 0));
+    return CpuSet.unionOf([kept, ...parts.filter((part) => part !== undefined)]);
   }
   return undefined;
-}
-
-/** How many of `cpus` each NUMA node has. */
-export function sharesOf(topology: Topology, cpus: CpuSet): Map<number, number> {
-  return new Map(topology.nodes.map((node) => [node.id, node.cpus.intersection(cpus).size]));
 }

@@ -4,10 +4,8 @@
  * place stays warm. The placement holds as it does for a new claim.
  */
 import { CpuSet } from "./cpu_set.ts";
-import { evenShares } from "./even_shares.ts";
 import { footprint, ownsCores } from "./footprint.ts";
-import { candidates } from "./free_counts.ts";
-import { sharesOf } from "./nearest.ts";
+import { spread } from "./nearest.ts";
 import { shrink } from "./regrow.ts";
 import { best, groupsByLevel, scoreOfSet } from "./score.ts";
 import { take, type TakeRequest } from "./take.ts";
@@ -82,23 +80,13 @@ function suits({ topology, free, placement = "packed" }: RetakeRequest, set: Cpu
   return cores.isSubsetOf(free) && (placement === "single-thread" || cores.equals(set));
 }
 
-/** As {@link retake}, spread: of equal nodes those are dealt to where it has the most; on each it is chosen anew. */
+/** As {@link retake}, spread; on each node it is chosen anew. */
 function respread(request: RetakeRequest, fresh: CpuSet): CpuSet {
-  const { topology, own, count, avoid = CpuSet.empty } = request;
+  const { own, avoid = CpuSet.empty } = request;
   if (fresh.intersects(avoid)) return fresh; // All others are used up: there is nothing to choose.
   const free = request.free.difference(avoid).intersection(preferredFor(request, fresh));
-  for (const { cells } of candidates({ ...request, free }, "thread")) {
-    const shares = evenShares(cells, count, new Map(), sharesOf(topology, own));
-    if (shares === undefined) continue;
-    const parts = topology.nodes.map(({ id, cpus }) => {
-      const local = {
-        free: free.intersection(cpus),
-        own: own.intersection(cpus),
-        count: shares.get(id) ?? 0,
-      };
-      return retake({ ...request, ...local, placement: "packed" });
-    });
-    return CpuSet.unionOf(parts.filter((part) => part !== undefined));
-  }
-  return fresh;
+  return spread({ ...request, free }, CpuSet.empty, own, (node, count) => {
+    const local = { free: free.intersection(node), own: own.intersection(node), count };
+    return retake({ ...request, ...local, placement: "packed" });
+  }) ?? fresh;
 }
