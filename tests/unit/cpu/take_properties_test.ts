@@ -6,7 +6,6 @@ import fc from "fast-check";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { PLACEMENTS } from "../../../src/cpu/placement.ts";
 import { take, type TakeRequest } from "../../../src/cpu/take.ts";
-import { Topology } from "../../../src/cpu/topology.ts";
 import { amd16, bigNode, power8, topologyOf } from "../../kit/sysfs.ts";
 import { hybridRequests, isLess, quality, requests, rung, servings, small, some, worth } from "./oracle.ts";
 
@@ -101,14 +100,6 @@ Deno.test("what is taken is free and as much as asked for; none only if less is 
     const cpus = take(request);
     assert.equal(cpus === undefined, request.free.size < request.count);
     assert(cpus === undefined || cpus.isSubsetOf(request.free) && cpus.size === request.count);
-  }));
-});
-
-Deno.test("the same request takes the same CPUs, in whatever order the machine was described", () => {
-  fc.assert(fc.property(placed, (request) => {
-    const { cpus, nodes } = request.topology;
-    const topology = new Topology(cpus.toReversed(), nodes.toReversed());
-    assert.deepEqual(take({ ...request, topology }), take(request));
   }));
 });
 
