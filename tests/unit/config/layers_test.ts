@@ -3,9 +3,9 @@ import {
   brokenLayer,
   checkedLayer,
   flatLayer,
-  type Given,
   type Layer,
   type Mapping,
+  type RawValue,
   resolve,
 } from "../../../src/config/layers.ts";
 import { valueAt } from "../../../src/config/keys.ts";
@@ -16,7 +16,7 @@ function file(tree: Mapping): Layer {
   return checkedLayer({ source: "file", file: "/etc/c.yaml", nameOf: (path) => path }, tree);
 }
 
-function flat(source: Source, values: Record<string, Given>): Layer {
+function flat(source: Source, values: Record<string, RawValue>): Layer {
   return flatLayer({ source, nameOf: (path) => `--${path}` }, Object.entries(values));
 }
 
@@ -55,7 +55,7 @@ Deno.test("each key has the value of the weightiest layer that gives one, whatev
   }
 });
 
-const GOOD: readonly [path: string, given: Given, value: unknown][] = [
+const GOOD: readonly [path: string, given: RawValue, value: unknown][] = [
   ["systemReserved", "0,2-3", "0,2-3"],
   ["systemReserved", ["0", "2-3", " 5 "], "0,2-3,5"],
   ["systemReserved", "", ""],
@@ -193,7 +193,10 @@ Deno.test("the runtime's text can't change what the running agent no longer look
   const late = flat("runtime", { socket: "/other.sock", minShared: "3" });
   const { config, origins, problems } = resolve([late]);
   assert.deepEqual(problems.map(({ path }) => path), ["socket"]);
-  assert.match(problems[0]?.sentence ?? "", /^socket can't be changed here, .* set it in the file/);
+  assert.match(
+    problems[0]?.sentence ?? "",
+    /^socket can't be changed while the agent runs; set it in the file/,
+  );
   assert.equal(config.minShared, 1);
   assert.equal(origins.get("socket"), "default");
 });

@@ -9,7 +9,7 @@ import { DEFAULTS } from "../../../src/config/schema.ts";
 /** What each source makes of `text` for the key `path`. */
 function layersOf(path: string, text: string): readonly Layer[] {
   const parsed = parseYaml(`${path}: ${JSON.stringify(text)}\n`);
-  assert("tree" in parsed, JSON.stringify(parsed));
+  assert(parsed.kind === "parsed", JSON.stringify(parsed));
   const variable = KEYS.find((key) => key.path === path)?.variable ?? "";
   return [
     checkedLayer({ source: "file", file: "/etc/c.yaml", nameOf: (path) => path }, parsed.tree),
@@ -20,7 +20,7 @@ function layersOf(path: string, text: string): readonly Layer[] {
 
 function yaml(text: string): Layer {
   const parsed = parseYaml(text);
-  assert("tree" in parsed, JSON.stringify(parsed));
+  assert(parsed.kind === "parsed", JSON.stringify(parsed));
   return checkedLayer({ source: "file", nameOf: (path) => path }, parsed.tree);
 }
 
@@ -174,7 +174,7 @@ Deno.test("how it reaches containers can't be changed while the agent runs, but 
   const runtime = (text: Mapping) => resolve([checkedLayer({ source: "runtime", nameOf: String }, text)]);
   for (const [path, text] of [["apply", "runtime"], ["reconcileSeconds", "0"]] as const) {
     const { config, problems } = runtime({ [path]: text });
-    assert.match(problems[0]?.sentence ?? "", new RegExp(`${path} can't be changed here`));
+    assert.match(problems[0]?.sentence ?? "", new RegExp(`${path} can't be changed while the agent runs`));
     assert.deepEqual(config, DEFAULTS);
   }
   assert.deepEqual(runtime({ apply: "auto", reconcileSeconds: "10" }).problems, []);
