@@ -7,7 +7,7 @@ import { printConfig } from "./config_command.ts";
 import { DEFAULT_FILE, type Effective, type Flags, loadConfig } from "../daemon/load_config.ts";
 
 /** The inputs of the configuration besides the command line. */
-export interface OtherInputs {
+interface OtherInputs {
   readonly environment: Readonly<Record<string, string>>;
   /** The configuration file that is read if it exists and no other is named. */
   readonly defaultFile: string;

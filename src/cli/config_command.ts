@@ -8,7 +8,7 @@ import { ConfigError } from "../daemon/config_error.ts";
  */
 export function printConfig({ config, origins, problems }: Effective): void {
   for (const { sentence } of problems) console.error(sentence);
-  // Not console.log: the last newline is a part of the text.
+  // console.log adds the last newline.
   console.log(formatConfig(config, origins).trimEnd());
   if (problems.length === 0) return;
   throw new ConfigError(

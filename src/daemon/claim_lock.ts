@@ -3,7 +3,7 @@ import type { Context } from "./context.ts";
 import type { Mode } from "./modes.ts";
 
 /** The leader lock, asked for. */
-export interface LockClaim {
+interface LockClaim {
   /** Another agent of the node holds it at first. */
   readonly contested: boolean;
   /**

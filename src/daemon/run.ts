@@ -6,7 +6,7 @@ import { live } from "./life.ts";
 import { EXTERNAL, launchedMode } from "./modes.ts";
 
 /** What the process is started with. */
-export interface Start extends Omit<Context, "log"> {
+interface Start extends Omit<Context, "log"> {
   /** The connection's descriptor, when the runtime has started the process (NRI_PLUGIN_SOCKET). */
   readonly inherited?: number;
   /** Replaces the log that the configuration names. */

@@ -11,7 +11,7 @@ import type { Driver } from "./driver.ts";
 const INTERVAL_MS = 60_000;
 
 /** What tests replace: the clock and the runtime's folder. */
-export interface PeerWatchOptions {
+interface PeerWatchOptions {
   readonly wait: (ms: number, stop: AbortSignal) => Promise<void>;
   readonly pluginFolder: string;
 }
