@@ -2,12 +2,12 @@
  * Carries out the outputs of `step`: bytes to the runtime, records to the log, questions to {@link Queries}. It is given
  * its connections; what happens on one is the same in both modes.
  */
-import { type Agent, type Input, type Output, owed, step } from "../agent/step.ts";
+import { type Agent, type Input, type Output, pendingFor, step } from "../agent/step.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Log } from "../platform/log.ts";
 import type { Connection } from "../platform/socket.ts";
-import type { Change } from "../ledger/changes.ts";
+import type { CpuUpdate } from "../ledger/updates.ts";
 import type { Listing } from "../agent/early.ts";
 import type { Settings } from "../agent/state.ts";
 import { Latency } from "./latency.ts";
@@ -29,8 +29,8 @@ export interface Queries {
   count(): Promise<ReadonlySet<string> | undefined>;
   /** CPUs that seem to be claimed by running containers. */
   scan(): CpuSet;
-  /** Applies the changes that `next` gives, one after the other, until it gives no more. */
-  apply(next: () => Change | undefined): Promise<void>;
+  /** Applies the updates that `next` gives, one after the other, until it gives no more. */
+  apply(next: () => CpuUpdate | undefined): Promise<void>;
   /** The settings with the runtime's configuration text applied. */
   configure(text: string): Promise<Settings>;
 }
@@ -45,7 +45,7 @@ export class Driver {
   #closing: number | undefined;
   readonly #wakes = new Set<number>();
   readonly #latency: Latency;
-  /** Ids of the containers with pending changes: no more than there are containers. */
+  /** Ids of the containers with a pending update: no more than there are containers. */
   readonly #pending = new Set<string>();
   #applying = false;
   #counting = false;
@@ -77,7 +77,7 @@ export class Driver {
       await this.#take({ kind: "connected", now: performance.now(), topology });
       for (let bytes = await this.#read(); bytes !== undefined; bytes = await this.#read()) {
         await this.#take({ kind: "received", now: performance.now(), bytes });
-        served ||= this.#agent.node.phase === "serving";
+        served ||= this.#agent.state.phase === "serving";
       }
     } catch (error) {
       // Closing is how a read is ended: by the driver when stopped, by the agent when the wire is broken.
@@ -107,7 +107,7 @@ export class Driver {
 
   /** Closing the connection would cut something short. */
   get #busy(): boolean {
-    return this.#applying || this.#agent.link?.deferred !== undefined;
+    return this.#applying || this.#agent.connection?.deferred !== undefined;
   }
 
   /** What is in hand may be finished, within bounds. */
@@ -121,7 +121,7 @@ export class Driver {
   };
 
   #tick(): void {
-    this.#latency.ticked(performance.now(), this.#agent.link?.requestTimeout);
+    this.#latency.ticked(performance.now(), this.#agent.connection?.requestTimeout);
     this.feed({ kind: "tick", now: performance.now() });
   }
 
@@ -169,7 +169,12 @@ export class Driver {
     if (connection === undefined) return;
     await connection.write(bytes);
     if (answers === undefined) return;
-    this.#latency.answered(answers.call, answers.since, performance.now(), this.#agent.link?.requestTimeout);
+    this.#latency.answered(
+      answers.call,
+      answers.since,
+      performance.now(),
+      this.#agent.connection?.requestTimeout,
+    );
   }
 
   #wake(after: number): void {
@@ -205,10 +210,10 @@ export class Driver {
   }
 
   /** One container after the other, whichever output named it: the runtime has one lock for all of them. */
-  #apply(changes: readonly Change[]): void {
-    const { assignments } = this.#agent.node.ledger;
+  #apply(updates: readonly CpuUpdate[]): void {
+    const { assignments } = this.#agent.state.ledger;
     for (const id of this.#pending) if (!assignments.has(id)) this.#pending.delete(id);
-    for (const { id } of changes) this.#pending.add(id);
+    for (const { id } of updates) this.#pending.add(id);
     if (!this.#applying) this.#applyPending();
   }
 
@@ -226,11 +231,11 @@ export class Driver {
     this.#closeIfStopped();
   }
 
-  #nextPending(): Change | undefined {
+  #nextPending(): CpuUpdate | undefined {
     for (const id of this.#pending) {
       this.#pending.delete(id);
-      const change = owed(this.#agent, id);
-      if (change !== undefined) return change;
+      const update = pendingFor(this.#agent, id);
+      if (update !== undefined) return update;
     }
     return undefined;
   }

@@ -2,7 +2,7 @@
 import { scanClaims } from "../cgroup/scan.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { Cri } from "../cri/cri.ts";
-import type { Change } from "../ledger/changes.ts";
+import type { CpuUpdate } from "../ledger/updates.ts";
 import type { Listing } from "../agent/early.ts";
 import { backoff } from "../platform/backoff.ts";
 import { pause } from "../platform/pause.ts";
@@ -85,15 +85,15 @@ async function list({ effective: { config }, log, stop }: Context): Promise<List
 
 /**
  * Updates one container after the other. The runtime calls UpdateContainer of its plugins for each, so the CPUs that
- * it writes are the agent's own reply, which is never older than these changes.
+ * it writes are the agent's own reply, which is never older than these updates.
  */
 async function apply(
-  next: () => Change | undefined,
+  next: () => CpuUpdate | undefined,
   { effective: { config }, log, stop }: Context,
 ): Promise<void> {
   await withCri(config.criSockets, async (cri) => {
-    for (let change = next(); change !== undefined && !stop.aborted; change = next()) {
-      const { id: containerID, cpus } = change;
+    for (let update = next(); update !== undefined && !stop.aborted; update = next()) {
+      const { id: containerID, cpus } = update;
       try {
         await cri.updateCpus(containerID, cpus.toString());
       } catch (error) {
