@@ -46,7 +46,7 @@ export function parseYaml(text: string): Parsed {
   }
 }
 
-/** Why a text isn't the YAML of a configuration; never leaves this file. */
+/** Why a text isn't the YAML of a configuration; always caught in this file. */
 class InvalidText extends Error {}
 
 function read(text: string): Mapping {

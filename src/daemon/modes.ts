@@ -8,7 +8,7 @@ import { rejectProblems } from "./config_error.ts";
 import type { Context } from "./context.ts";
 import { discoverMachine, discoverOrAssume } from "./machine.ts";
 
-/** How a life differs by who has started the process. */
+/** The differences between the two modes. */
 export interface Mode {
   readonly name: "external" | "launched";
   /** Throws {@link ConfigError} where an invalid configuration prevents the start. */

@@ -61,7 +61,7 @@ const FLAGS: readonly [args: string[], picked: (config: Config) => unknown, valu
 ];
 
 for (const [args, picked, value] of FLAGS) {
-  Deno.test(`${args.join(" ")} is heard`, async () => {
+  Deno.test(`${args.join(" ")} is applied`, async () => {
     assert.deepEqual(picked(await parse(...args)), value);
   });
 }

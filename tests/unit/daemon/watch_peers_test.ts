@@ -19,7 +19,7 @@ class Stage {
   readonly fed: Input[] = [];
   readonly dir = Deno.makeTempDirSync();
   readonly waits: number[] = [];
-  #looked = Promise.withResolvers<void>();
+  #checked = Promise.withResolvers<void>();
   #minute = Promise.withResolvers<void>();
 
   constructor() {
@@ -50,25 +50,25 @@ class Stage {
       pluginFolder: `${this.dir}/plugins`,
       wait: (ms, stop) => {
         this.waits.push(ms);
-        this.#looked.resolve();
+        this.#checked.resolve();
         stop.addEventListener("abort", () => this.#minute.resolve());
         return this.#minute.promise;
       },
     });
   }
 
-  /** Resolves when the look that is under way is over. */
-  looked(): Promise<void> {
-    return this.#looked.promise;
+  /** Resolves when the check under way is over. */
+  checked(): Promise<void> {
+    return this.#checked.promise;
   }
 
-  /** A minute passes, and another look. */
-  async lookAgain(): Promise<void> {
+  /** Lets a minute pass; resolves after the next check. */
+  async nextCheck(): Promise<void> {
     const minute = this.#minute;
-    this.#looked = Promise.withResolvers();
+    this.#checked = Promise.withResolvers();
     this.#minute = Promise.withResolvers();
     minute.resolve();
-    await this.looked();
+    await this.checked();
   }
 
   /** Takes the log's records, without those of level debug: each peer with what is logged of it. */
@@ -98,7 +98,7 @@ Deno.test("a static policy in the state file suspends claims before the runtime'
     const watch = stage.watch({ onKubeletStatic: "refuse" });
     assert.deepEqual(stage.fed, [{ kind: "barred", why: WHY }], "with nothing awaited");
     watch.close();
-    await stage.looked();
+    await stage.checked();
   }));
 
 Deno.test("with warn it is only logged, as an error", () =>
@@ -108,7 +108,7 @@ Deno.test("with warn it is only logged, as an error", () =>
     assert.deepEqual(stage.logged(), [`error: ${KUBELET} decides about CPUs on this node too`]);
     assert.deepEqual(stage.fed, []);
     watch.close();
-    await stage.looked();
+    await stage.checked();
   }));
 
 Deno.test("a node without conflicting CPU managers is checked once a minute until closed, and nothing is logged", () =>
@@ -117,7 +117,7 @@ Deno.test("a node without conflicting CPU managers is checked once a minute unti
     stage.plugin("20-logger");
     stage.plugin("99-weka-cpuset");
     const watch = stage.watch({ onKubeletStatic: "refuse" });
-    await stage.lookAgain();
+    await stage.nextCheck();
     assert.deepEqual([stage.logged(), stage.fed], [[], []]);
     assert.deepEqual(stage.waits, [60_000, 60_000]);
     stage.state(STATIC);
@@ -131,16 +131,16 @@ Deno.test("a peer is logged once when it appears and once when it is gone, whate
   onStage(async (stage) => {
     stage.state(NONE);
     const watch = stage.watch({ onKubeletStatic: "refuse" });
-    await stage.looked();
+    await stage.checked();
     stage.state(STATIC);
-    await stage.lookAgain();
+    await stage.nextCheck();
     assert.deepEqual(stage.logged(), [`error: ${KUBELET} decides about CPUs on this node too`]);
     stage.state(GIVEN);
-    await stage.lookAgain();
-    await stage.lookAgain();
+    await stage.nextCheck();
+    await stage.nextCheck();
     assert.deepEqual(stage.logged(), []);
     stage.state(NONE);
-    await stage.lookAgain();
+    await stage.nextCheck();
     assert.deepEqual(stage.logged(), [`info: conflicting CPU manager gone: ${KUBELET}`]);
     assert.deepEqual(stage.fed, [{ kind: "barred", why: WHY }, { kind: "barred", why: undefined }]);
     watch.close();
@@ -150,10 +150,10 @@ Deno.test("the last known policy of kubelet holds while it is restarted", () =>
   onStage(async (stage) => {
     stage.state(STATIC);
     const watch = stage.watch({ onKubeletStatic: "refuse" });
-    await stage.looked();
+    await stage.checked();
     Deno.removeSync(`${stage.dir}/cpu_manager_state`);
-    await stage.lookAgain();
-    await stage.lookAgain();
+    await stage.nextCheck();
+    await stage.nextCheck();
     assert.equal(stage.fed.length, 1);
     const debug = stage.log.records.filter(({ level }) => level === "debug");
     assert.equal(debug.length, 1, "the reason once, not at every check");
@@ -169,7 +169,7 @@ Deno.test("without a state file the PodResources API is asked, again each minute
     const list = listOf(["db", "main", [2, 3]]);
     const kubelet = new FakeKubelet(stage.socket, { getAllocatableResources: allocatable(1, 2, 3), list });
     const watch = stage.watch({ onKubeletStatic: "refuse" });
-    await stage.looked();
+    await stage.checked();
     assert.deepEqual(stage.fed, [{ kind: "barred", why: WHY }]);
     const found = stage.log.records.find(({ level }) => level === "error")?.fields?.["found"];
     assert.equal(
@@ -177,7 +177,7 @@ Deno.test("without a state file the PodResources API is asked, again each minute
       `${stage.socket}: policy static, CPUs 2-3 given to 1 container (ns/db container main)`,
     );
     kubelet.answers({ getAllocatableResources: allocatable() });
-    await stage.lookAgain();
+    await stage.nextCheck();
     assert.deepEqual(stage.fed.slice(1), [{ kind: "barred", why: undefined }]);
     watch.close();
     await kubelet.stop();
@@ -188,7 +188,7 @@ Deno.test("the result of a check that ends after close is discarded", () =>
     const kubelet = new FakeKubelet(stage.socket, { getAllocatableResources: allocatable(1) });
     const watch = stage.watch({ onKubeletStatic: "refuse" });
     watch.close();
-    await stage.looked();
+    await stage.checked();
     assert.deepEqual([stage.fed, stage.logged()], [[], []]);
     await kubelet.stop();
   }));
@@ -197,15 +197,15 @@ Deno.test("other plugins are logged as they appear and are gone, and suspend not
   onStage(async (stage) => {
     stage.plugin("10-balloons");
     const watch = stage.watch({ onKubeletStatic: "refuse" });
-    await stage.looked();
+    await stage.checked();
     assert.deepEqual(stage.logged(), [
       "error: the NRI plugin 10-balloons decides about CPUs on this node too",
     ]);
     stage.plugin("90-cpuset");
-    await stage.lookAgain();
+    await stage.nextCheck();
     assert.deepEqual(stage.logged(), ["error: the NRI plugin 90-cpuset decides about CPUs on this node too"]);
     Deno.removeSync(`${stage.dir}/plugins/10-balloons`);
-    await stage.lookAgain();
+    await stage.nextCheck();
     assert.deepEqual(stage.logged(), [
       "info: conflicting CPU manager gone: the NRI plugin 10-balloons",
     ]);
