@@ -44,7 +44,7 @@ Deno.test("a conflict is logged as an error, with what was found, why that is a 
   const { level, message, fields } = peerLog(peer);
   assert.equal(level, "error");
   assert.equal(message, "conflicting CPU manager detected");
-  assert.equal(fields?.["manager"], "kubelet's CPU manager (cpuManagerPolicy: static)");
+  assert.equal(fields?.["peer"], "kubelet's CPU manager (cpuManagerPolicy: static)");
   assert.equal(fields?.["found"], `${SOURCE}: policy static, no exclusive CPUs given yet`);
   assert.match(`${fields?.["problem"]}`, /a CPU may have two owners/);
   assert.match(

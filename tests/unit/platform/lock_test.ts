@@ -230,7 +230,7 @@ const REFUSED: readonly [name: string, make: (dir: string) => void, sentence: Re
     /owner\.lock is no file;/,
   ],
   [
-    "a lock file that everybody can write",
+    "a world-writable lock file",
     (dir) => {
       Deno.writeTextFileSync(`${dir}/owner.lock`, "");
       Deno.chmodSync(`${dir}/owner.lock`, 0o666);
@@ -247,7 +247,7 @@ const REFUSED: readonly [name: string, make: (dir: string) => void, sentence: Re
     true,
   ],
   [
-    "a run directory that everybody can write",
+    "a world-writable run directory",
     (dir) => Deno.chmodSync(dir, 0o777),
     /run is world-writable; the leader lock needs a directory of this user, no link$/,
   ],

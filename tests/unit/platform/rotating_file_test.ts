@@ -132,7 +132,7 @@ const REFUSED: readonly [name: string, make: (stage: Stage) => void, reason: Reg
     /^Error: it is no regular file$/,
   ],
   [
-    "a folder that everybody can write",
+    "a world-writable directory",
     ({ dir }) => Deno.chmodSync(dir, 0o1777),
     /^Error: .* is world-writable$/,
   ],
