@@ -38,7 +38,7 @@ interface Failure {
   readonly reason: string;
 }
 
-/** Cgroups below a container's that are looked at. The kernel judges what is beyond: EBUSY, where it matters. */
+/** Cgroups below a container's that are read. Deeper and further ones can only fail the write: EBUSY. */
 const MAX_CGROUPS = 512;
 const MAX_DEPTH = 8;
 

@@ -46,7 +46,7 @@ export class Cri {
 
   /**
    * Sets the CPUs of a container, in the runtime's record and in the kernel, and nothing else. The runtime
-   * asks its NRI plugins about it before it answers. After an error it may have happened or still happen.
+   * calls its NRI plugins with it before it answers. After an error it may have happened or still happen.
    */
   async updateCpus(containerId: string, cpus: string): Promise<void> {
     await this.client.call("updateContainerResources", { containerId, linux: { cpusetCpus: cpus } });

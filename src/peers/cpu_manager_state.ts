@@ -74,7 +74,7 @@ function read(path: string, { isFile, size }: Deno.FileInfo): CpuManager {
   return parseCpuManagerState(new TextDecoder().decode(readUpTo(path, size)), path);
 }
 
-/** No more than it had when it was looked at: kubelet puts a new file in its place and never makes one longer. */
+/** At most its size at the check: kubelet replaces the file and never extends one. */
 function readUpTo(path: string, size: number): Uint8Array {
   using file = Deno.openSync(path);
   const bytes = new Uint8Array(size);

@@ -3,7 +3,7 @@ import { printable } from "../platform/printable.ts";
 /** Where containerd and CRI-O by default look for plugins that they start. */
 export const PLUGIN_FOLDER = "/opt/nri/plugins";
 
-/** Plugin folders hold a handful. Entries beyond these aren't looked at. */
+/** Plugin folders hold a handful. Entries beyond these aren't read. */
 const MAX_ENTRIES = 1000;
 
 /** Two digits and a name, as the runtime requires it (containerd/nri, pkg/api/plugin.go). */

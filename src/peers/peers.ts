@@ -45,7 +45,7 @@ export function whyRefuse({ cpuManager }: PeerFacts): string | undefined {
 /** The log record about a peer that wasn't there before. */
 export function peerLog({ name, found, problem, remedy }: Peer): LogRecord {
   const message = "conflicting CPU manager detected";
-  return { level: "error", message, fields: { manager: name, found, problem, remedy } };
+  return { level: "error", message, fields: { peer: name, found, problem, remedy } };
 }
 
 type KnownCpuManager = Extract<CpuManager, { kind: "known" }>;

@@ -2,7 +2,7 @@
 export type WriteAll = (bytes: Uint8Array) => Promise<void>;
 
 /** The bound of the queue: so many lines, of so many characters together. */
-export interface QueueBound {
+interface QueueBound {
   readonly lines: number;
   readonly characters: number;
 }

@@ -1,6 +1,6 @@
 import { Descriptor } from "./descriptor.ts";
 import { EAGAIN, EINTR, lastError, libc } from "./libc.ts";
-import type { Connection } from "./socket.ts";
+import type { ByteStream } from "./socket.ts";
 
 /** An int of C. */
 const MAX_DESCRIPTOR = 0x7fff_ffff;
@@ -26,7 +26,7 @@ const SHUT_RDWR = 2;
  * other socket does; it doesn't delay Deno.exit.
  * @throws {Error} one sentence, when the descriptor is no stream socket
  */
-export function openInherited(descriptor: number): Connection {
+export function openInherited(descriptor: number): ByteStream {
   const problem = whyNotSocket(descriptor);
   if (problem !== undefined) {
     throw new Error(
@@ -56,7 +56,7 @@ function pollfdOf(descriptor: number, events: number): Int32Array<ArrayBuffer> {
   return pollfd;
 }
 
-class InheritedSocket implements Connection {
+class InheritedSocket implements ByteStream {
   readonly #socket: Descriptor;
   readonly #buffer = new Uint8Array(READ_BYTES);
   readonly #readable: Int32Array<ArrayBuffer>;

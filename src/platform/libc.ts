@@ -62,7 +62,7 @@ type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 let loaded: Libc | undefined;
 
 /**
- * The functions of libc, loaded at the first call. They are called as in C: the caller looks at the result,
+ * The functions of libc, loaded at the first call. They are called as in C: the caller checks the result,
  * and at `lastError` when it is negative.
  * @throws {Error} naming the places that were searched
  */

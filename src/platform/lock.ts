@@ -35,9 +35,9 @@ export class LeaderLock {
   private constructor(private readonly file: Descriptor) {}
 
   /**
-   * Resolves when this process holds the lock, until it ends or calls `release`. `who` is written into the lock file
-   * after the process id (say `launched, 1.2.3`), for people, and for the `onWaiting` of others: that is called
-   * with it when the lock is another's, the first time before `acquire` has returned its promise.
+   * Resolves when this process holds the lock, until it ends or calls `release`. `holder` (like `launched, 1.2.3`)
+   * is written into the lock file after the process id, to be read by people and by other processes: `onWaiting` is
+   * called with that text while another process holds the lock, the first time before `acquire` has returned.
    *
    * When `stop` is aborted, this rejects with its reason at once. The blocked thread can't be cancelled: it stays
    * until the lock becomes free (and then releases it) or the process exits by Deno.exit, which it doesn't delay. So
@@ -47,7 +47,7 @@ export class LeaderLock {
    */
   static async acquire(
     runDir: string,
-    who: string,
+    holder: string,
     stop: AbortSignal,
     onWaiting: (holder: string) => void,
   ): Promise<LeaderLock> {
@@ -60,7 +60,7 @@ export class LeaderLock {
           await LeaderLock.#wait(file, stop);
         }
         if (isStillAt(pathIn(runDir), file)) {
-          writeHolder(file, who);
+          writeHolder(file, holder);
           return new LeaderLock(file);
         }
       } catch (error) {
@@ -83,11 +83,11 @@ export class LeaderLock {
   static async #wait(file: Descriptor, stop: AbortSignal): Promise<void> {
     assert(LeaderLock.#waits < MAX_WAITS, `more than ${MAX_WAITS} waits for the leader lock at once`);
     LeaderLock.#waits++;
-    const gained = gain(file).finally(() => LeaderLock.#waits--);
+    const acquired = lockBlocking(file).finally(() => LeaderLock.#waits--);
     await new Promise<void>((resolve, reject) => {
       const abort = () => reject(stop.reason);
       stop.addEventListener("abort", abort);
-      gained.then(resolve, reject).finally(() => stop.removeEventListener("abort", abort));
+      acquired.then(resolve, reject).finally(() => stop.removeEventListener("abort", abort));
     });
     stop.throwIfAborted();
   }
@@ -150,7 +150,7 @@ function tryLock(file: Descriptor): boolean {
 }
 
 /** Resolves when the lock is acquired, or the file has been closed meanwhile. */
-async function gain(file: Descriptor): Promise<void> {
+async function lockBlocking(file: Descriptor): Promise<void> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     await file.await((number) => libc().flockBlocking(number, LOCK_EX));
     // Its result isn't known (errno stays on its thread), so the lock is tried again.
@@ -167,8 +167,8 @@ function holderOf(file: Descriptor): string {
 }
 
 /** Only shown, so a full disk doesn't matter. */
-function writeHolder(file: Descriptor, who: string): void {
-  const text = new TextEncoder().encode(`pid ${Deno.pid}, ${who}\n`);
+function writeHolder(file: Descriptor, holder: string): void {
+  const text = new TextEncoder().encode(`pid ${Deno.pid}, ${holder}\n`);
   libc().ftruncate(file.number, 0n);
   libc().pwrite(file.number, text, BigInt(text.length), 0n);
 }

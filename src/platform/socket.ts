@@ -1,5 +1,5 @@
 /** A stream of bytes to the runtime and back, however it was opened. */
-export interface Connection {
+export interface ByteStream {
   /** The next bytes, valid until the next read; undefined when the peer has closed. */
   read(): Promise<Uint8Array | undefined>;
   /** Resolves when all of `bytes` is handed to the kernel; rejects when the connection is closed before. */
@@ -12,9 +12,9 @@ const READ_BYTES = 64 * 1024;
 
 /**
  * Connects to a unix socket.
- * @throws {Error} one sentence that says what to look at; `cause` has the system's error.
+ * @throws {Error} one sentence that says what to check; `cause` has the system's error.
  */
-export async function connectUnix(path: string): Promise<Connection> {
+export async function connectUnix(path: string): Promise<ByteStream> {
   try {
     return new UnixConnection(await Deno.connect({ transport: "unix", path }));
   } catch (cause) {
@@ -22,7 +22,7 @@ export async function connectUnix(path: string): Promise<Connection> {
   }
 }
 
-class UnixConnection implements Connection {
+class UnixConnection implements ByteStream {
   readonly #buffer = new Uint8Array(READ_BYTES);
   #open = true;
   /** Settled when the last write so far is. */

@@ -85,7 +85,7 @@ Deno.test("without cpusets, or without a directory, the reason says what is miss
   });
 });
 
-Deno.test("process 1 and the mounts are asked where paths begin", () => {
+Deno.test("process 1 and the mounts show where paths begin", () => {
   using tree = new Tree({ "cg/cpuset/cpuset.cpus": "0", "proc/1/cgroup": "3:cpuset:/node/init.scope\n" });
   const mount = `34 31 0:31 /node ${tree.root}/cg/cpuset rw - cgroup cgroup rw,cpuset\n`;
   Deno.mkdirSync(`${tree.root}/proc/self`);

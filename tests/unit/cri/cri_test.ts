@@ -26,7 +26,7 @@ async function withStranger(path: string, body: () => Promise<void>): Promise<vo
   }
 }
 
-Deno.test("without a runtime there is one sentence, with what is wrong at each socket", async () => {
+Deno.test("without a runtime the error names each socket and what was wrong with it", async () => {
   await withFolder(async (folder) => {
     const [none, dead, stranger] = [`${folder}/none`, `${folder}/dead`, `${folder}/stranger`];
     Deno.writeTextFileSync(dead, "");
@@ -39,7 +39,7 @@ Deno.test("without a runtime there is one sentence, with what is wrong at each s
 });
 
 for (const [when, serve] of Object.entries({ "at once": closing, "when it is spoken to": reading })) {
-  Deno.test(`a socket behind which something closes ${when} is none of a runtime, and harms nobody`, async () => {
+  Deno.test(`a socket behind which something closes ${when} is reported as no runtime`, async () => {
     await withFolder(async (folder) => {
       const path = `${folder}/other`;
       const listener = Deno.listen({ transport: "unix", path });

@@ -76,7 +76,7 @@ for (const text of NO_STATES) {
   });
 }
 
-Deno.test("entries that are none are left out, the others kept", () => {
+Deno.test("invalid entries are left out, the others kept", () => {
   const entries =
     `{"a":null,"b":7,"c":[],"d":{"x":"1-","y":7,"z":"","w":"5"},"e":"9-8","__proto__":{"v":"6"}}`;
   const found = parseCpuManagerState(`{"policyName":"static","entries":${entries}}`, "F");
@@ -152,7 +152,7 @@ Deno.test("a state file that is huge, no file or in no directory is unknown, wit
     );
   }));
 
-Deno.test("where the file tells, the API isn't asked, and there is nothing to wait for", () =>
+Deno.test("when the file is readable, the API isn't called, and the answer is synchronous", () =>
   withRoot(async (root) => {
     Deno.mkdirSync(`${root}/pod-resources`);
     Deno.writeTextFileSync(`${root}/cpu_manager_state`, NONE);
@@ -185,7 +185,7 @@ Deno.test("without a readable file the API is called at each look, until it answ
     await kubelet.stop();
   }));
 
-Deno.test("a kubelet that says none isn't asked again before it has been restarted", () =>
+Deno.test("a kubelet with policy none isn't asked again before it has been restarted", () =>
   withRoot(async (root) => {
     Deno.mkdirSync(`${root}/pod-resources`);
     const socket = `${root}/pod-resources/kubelet.sock`;
@@ -202,7 +202,7 @@ Deno.test("a kubelet that says none isn't asked again before it has been restart
     await second.stop();
   }));
 
-Deno.test("without file and API there is one sentence that names both", () =>
+Deno.test("without file and API the reason names both", () =>
   withRoot(async (root) => {
     const socket = `${root}/pod-resources/kubelet.sock`;
     const noFile = `there is no ${root}/cpu_manager_state`;

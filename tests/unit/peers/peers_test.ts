@@ -29,7 +29,7 @@ const GIVEN: readonly [count: number, found: string][] = [
 ];
 
 for (const [count, found] of GIVEN) {
-  Deno.test(`the static CPU manager is a peer, with ${count} containers of its own`, () => {
+  Deno.test(`the static CPU manager is a conflict, with ${count} containers of its own`, () => {
     const cpuManager = known("static", SOURCE, holders(count));
     const [peer, ...others] = describePeers(facts({ cpuManager }));
     assert.deepEqual(others, []);
@@ -44,7 +44,7 @@ Deno.test("a conflict is logged as an error, with what was found, why that is a 
   const { level, message, fields } = peerLog(peer);
   assert.equal(level, "error");
   assert.equal(message, "conflicting CPU manager detected");
-  assert.equal(fields?.["manager"], "kubelet's CPU manager (cpuManagerPolicy: static)");
+  assert.equal(fields?.["peer"], "kubelet's CPU manager (cpuManagerPolicy: static)");
   assert.equal(fields?.["found"], `${SOURCE}: policy static, no exclusive CPUs given yet`);
   assert.match(`${fields?.["problem"]}`, /a CPU may have two owners/);
   assert.match(
@@ -53,7 +53,7 @@ Deno.test("a conflict is logged as an error, with what was found, why that is a 
   );
 });
 
-Deno.test("a refusal names the policy, and both ways out", () => {
+Deno.test("a refusal names the policy and both remedies", () => {
   assert.equal(
     whyRefuse(facts({ cpuManager: known("static", SOURCE, []) })),
     "kubelet's static CPU manager also assigns CPUs on this node, so a CPU could get two owners; " +
@@ -74,7 +74,7 @@ Deno.test("plugins and unknown writers are conflicts too, and refuse nothing", (
   assert.deepEqual(describePeers(facts({ rewritten: [] })), []);
 });
 
-Deno.test("holders are read no further than they are kept, and those without CPUs are none", () => {
+Deno.test("holders are read no further than they are kept, and those without CPUs are left out", () => {
   let read = 0;
   function* endless() {
     for (;;) yield { name: "n", cpus: CpuSet.of(++read % 8) };
@@ -87,7 +87,7 @@ Deno.test("holders are read no further than they are kept, and those without CPU
   assert.deepEqual(without.holders, []);
 });
 
-Deno.test("a text of others is shortened, and all but printable ASCII escaped", () => {
+Deno.test("a text of another program is shortened, and all but printable ASCII escaped", () => {
   assert.equal(printable("a b~"), "a b~");
   assert.equal(
     printable("\u0007\u007f\u0085\u2029\u202eé😀"),

@@ -27,13 +27,13 @@ function textOf({ found, path }: { found: CpuManager; path: string }): string {
 
 const FREE = allocatable(1, 2, 3, 4);
 
-Deno.test("where CPUs can be given exclusively the policy is static, with those who have some", async () => {
+Deno.test("when CPUs can be given exclusively the policy is static, with their holders", async () => {
   const list = listOf(["db", "main", [2, 3, 10]], ["web", "nginx", []], ["dpdk", "pmd", [4]]);
   const answer = await ask({ getAllocatableResources: FREE, list });
   assert.equal(textOf(answer), "static: ns/db container main=2-3,10 ns/dpdk container pmd=4");
 });
 
-Deno.test("where none can be given the policy is none, and nothing more is asked", async () => {
+Deno.test("when none can be given the policy is none, and no further call is made", async () => {
   const answer = await ask({ getAllocatableResources: allocatable(), list: listOf() });
   assert.equal(textOf(answer), "none: ");
   assert.deepEqual(answer.asked, ["getAllocatableResources"]);
@@ -50,12 +50,12 @@ for (const code of [status.UNIMPLEMENTED, status.UNKNOWN]) {
   });
 }
 
-Deno.test("that CPUs can be given is enough, even if kubelet fails to say to whom", async () => {
+Deno.test("allocatable CPUs are enough to know the policy, even if kubelet fails to list the holders", async () => {
   const list = { code: status.INTERNAL, details: "no" };
   assert.equal(textOf(await ask({ getAllocatableResources: FREE, list })), "static: ");
 });
 
-Deno.test("an error is a sentence, with what it quotes escaped", async () => {
+Deno.test("an error is one sentence, with control characters escaped", async () => {
   const details = "busy\u001b[2J\u2028" + "x".repeat(500);
   const why = textOf(
     await ask({ getAllocatableResources: { code: status.RESOURCE_EXHAUSTED, details } }),
@@ -67,7 +67,7 @@ Deno.test("an error is a sentence, with what it quotes escaped", async () => {
   assert(why.length < 300);
 });
 
-Deno.test("bytes that are no message, and ids that are no CPUs, harm nobody", async () => {
+Deno.test("invalid messages and CPU ids are left out", async () => {
   const garbage = { garbage: new Uint8Array([0x12, 0xff]) };
   assert.match(textOf(await ask({ getAllocatableResources: garbage })), /^kubelet's SOCKET: /);
   const list = { podResources: [{ containers: [{ cpuIds: [-1n, 3n, 16384n, 1n << 62n] }] }] };
@@ -81,7 +81,7 @@ Deno.test("of very many holders the first thousand are kept", async () => {
   assert.equal(found.holders.length, 1000);
 });
 
-Deno.test("a kubelet that never answers is given up after two seconds, in one sentence", async () => {
+Deno.test("a kubelet that never answers is unknown after two seconds", async () => {
   const answer = await ask({ getAllocatableResources: "hangs" });
   assert.equal(
     textOf(answer),
@@ -89,7 +89,7 @@ Deno.test("a kubelet that never answers is given up after two seconds, in one se
   );
 });
 
-Deno.test("a socket behind which something else closes at once is a sentence", async () => {
+Deno.test("a socket of another program that closes at once is unknown, with the reason", async () => {
   const folder = Deno.makeTempDirSync();
   const listener = Deno.listen({ transport: "unix", path: `${folder}/other` });
   const closing = (async () => {

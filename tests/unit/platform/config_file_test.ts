@@ -31,7 +31,7 @@ function refused(path: string, why: RegExp): void {
   assert.match(found.reason, why);
 }
 
-Deno.test("a file is read, and one that isn't there is absent", () => {
+Deno.test("a file is read, and a missing one is absent", () => {
   inDirectory((dir) => {
     write(`${dir}/c.yaml`, "minShared: 2 # µ\n");
     assert.deepEqual(readConfigFile(`${dir}/c.yaml`), text("minShared: 2 # µ\n"));
@@ -59,7 +59,7 @@ Deno.test("a file in a world-writable directory is refused, even a sticky one", 
   }
 });
 
-Deno.test("a symlink is followed, and its target looked at", () => {
+Deno.test("a symlink is followed, and its target checked", () => {
   inDirectory((dir) => {
     write(`${dir}/good.yaml`, "good");
     write(`${dir}/bad.yaml`, "bad", 0o666);
@@ -77,7 +77,7 @@ Deno.test("a symlink is followed, and its target looked at", () => {
   });
 });
 
-Deno.test("a ConfigMap is read: links in a directory that is writable by all, to files of root's", () => {
+Deno.test("a ConfigMap is read: links in a world-writable directory to files of root's", () => {
   inDirectory((dir) => {
     mkdir(`${dir}/etc`, 0o777);
     mkdir(`${dir}/etc/..2026_11_23`);
@@ -95,7 +95,7 @@ Deno.test("a ConfigMap is read: links in a directory that is writable by all, to
   });
 });
 
-Deno.test("what is no regular file isn't opened: nobody might ever write to a pipe", () => {
+Deno.test("only a regular file is opened: opening a pipe may block for ever", () => {
   inDirectory((dir) => {
     refused(dir, /^it is not a regular file$/);
     new Deno.Command("mkfifo", { args: [`${dir}/pipe`] }).outputSync();

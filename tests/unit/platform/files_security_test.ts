@@ -21,7 +21,7 @@ async function inFolder(play: (dir: string, victim: string) => Promise<void>): P
   }
 }
 
-Deno.test("a dangling link where the log should be makes no file at its other end", async () => {
+Deno.test("a dangling link in place of the log creates no file at its target", async () => {
   await inFolder(async (dir) => {
     Deno.symlinkSync(`${dir}/../made`, `${dir}/a.log`);
     const log = new RotatingFile({ path: `${dir}/a.log`, maxBytes: 100, keep: 1 });
@@ -42,7 +42,7 @@ Deno.test("links among the older logs are replaced or removed, never followed", 
   });
 });
 
-Deno.test("a log that becomes a link after it was looked at isn't written", async () => {
+Deno.test("a log that becomes a link after the check isn't written", async () => {
   await inFolder(async (dir, victim) => {
     const path = `${dir}/a.log`;
     const log = new RotatingFile({ path, maxBytes: 100, keep: 1 });
@@ -63,7 +63,7 @@ Deno.test("a log that becomes a link after it was looked at isn't written", asyn
   });
 });
 
-Deno.test("a link as the lock file is refused, and what it leads to is neither written nor made", async () => {
+Deno.test("a link as the lock file is refused, and its target is neither written nor created", async () => {
   await inFolder(async (dir, victim) => {
     const stop = new AbortController().signal;
     for (const target of [victim, `${dir}/../made`]) {
@@ -75,7 +75,7 @@ Deno.test("a link as the lock file is refused, and what it leads to is neither w
   });
 });
 
-Deno.test("lock and log are for their owner alone, whatever the process' umask", async () => {
+Deno.test("only the owner can read lock and log, whatever the process' umask", async () => {
   await inFolder(async (dir) => {
     const before = Deno.umask(0);
     try {

@@ -44,7 +44,7 @@ const CONTENDER = (dir: string, who: string) => `
   setInterval(() => {}, 1e6);
 `;
 
-Deno.test("a free lock is gained at once, its file says by whom, and nobody else can open either", async () => {
+Deno.test("a free lock is acquired at once, its file names the holder, and only the owner can open either", async () => {
   await inFolder(async (dir) => {
     const lock = await free(`${dir}/run/agent`, "external, 1.2.3");
     assert.equal(
@@ -57,7 +57,7 @@ Deno.test("a free lock is gained at once, its file says by whom, and nobody else
   });
 });
 
-Deno.test("when its holder is killed the next process owns it, and says so in the file", async () => {
+Deno.test("when its holder is killed the next process holds it, and its file names that one", async () => {
   await inFolder(async (dir) => {
     await Child.with([CONTENDER(dir, "first")], async (first) => {
       await first.says("owns");
@@ -72,7 +72,7 @@ Deno.test("when its holder is killed the next process owns it, and says so in th
   });
 });
 
-Deno.test("whether it has to wait is known as soon as it has asked", async () => {
+Deno.test("whether the lock is free is known as soon as acquire has been called", async () => {
   await inFolder(async (dir) => {
     const lock = await free(dir);
     let waits = false;
@@ -83,7 +83,7 @@ Deno.test("whether it has to wait is known as soon as it has asked", async () =>
   });
 });
 
-Deno.test("of many that wait each gets it, one at a time", async () => {
+Deno.test("each of many waiting processes acquires it, one at a time", async () => {
   await inFolder(async (dir) => {
     let owners = 0;
     const first = await free(dir);
@@ -100,7 +100,7 @@ Deno.test("of many that wait each gets it, one at a time", async () => {
   });
 });
 
-Deno.test("a lock file that others could open, and so lock, becomes ours alone", async () => {
+Deno.test("a lock file that other users could open, and so lock, becomes readable by its owner alone", async () => {
   await inFolder(async (dir) => {
     await Deno.writeTextFile(`${dir}/owner.lock`, "", { mode: 0o644 });
     (await free(dir)).release();
@@ -108,7 +108,7 @@ Deno.test("a lock file that others could open, and so lock, becomes ours alone",
   });
 });
 
-Deno.test("releasing twice doesn't close somebody else's file", async () => {
+Deno.test("releasing twice doesn't close another file", async () => {
   await inFolder(async (dir) => {
     const first = await free(dir);
     first.release();
@@ -121,7 +121,7 @@ Deno.test("releasing twice doesn't close somebody else's file", async () => {
   });
 });
 
-Deno.test("a shorter name leaves nothing of a longer one, and control characters are not shown", async () => {
+Deno.test("a shorter name replaces a longer one wholly, and control characters are not shown", async () => {
   await inFolder(async (dir) => {
     (await free(dir, "a very long name indeed")).release();
     const lock = await free(dir, "x\n\x1b[2J\x9bevil");
@@ -144,7 +144,7 @@ Deno.test("a holder that has written nothing yet is unknown", async () => {
   });
 });
 
-Deno.test("a lock whose file is replaced meanwhile is worth nothing: the new file's holder is waited for", async () => {
+Deno.test("a lock whose file is replaced meanwhile has no effect: the new file's lock is acquired", async () => {
   await inFolder(async (dir) => {
     const first = await free(dir, "first");
     const { gained, waitedFor } = contend(dir, "patient");
@@ -158,7 +158,7 @@ Deno.test("a lock whose file is replaced meanwhile is worth nothing: the new fil
   });
 });
 
-Deno.test("stopped before it begins, it touches nothing", async () => {
+Deno.test("aborted before it begins, it touches nothing", async () => {
   await inFolder(async (dir) => {
     const stopped = AbortSignal.abort(new Error("enough"));
     await assert.rejects(LeaderLock.acquire(`${dir}/run`, "x", stopped, () => {}), /^Error: enough$/);
@@ -166,7 +166,7 @@ Deno.test("stopped before it begins, it touches nothing", async () => {
   });
 });
 
-Deno.test("a wait that is stopped ends at once, and its thread doesn't hold up Deno.exit", async () => {
+Deno.test("an aborted wait ends at once, and its thread doesn't delay Deno.exit", async () => {
   await inFolder(async (dir) => {
     const lock = await free(dir);
     const program = `
@@ -186,7 +186,7 @@ Deno.test("a wait that is stopped ends at once, and its thread doesn't hold up D
   });
 });
 
-Deno.test("a wait that was given up gives the lock back when it comes, and too many at once are a bug", async () => {
+Deno.test("an aborted wait releases the lock once it has it, and too many at once are a bug", async () => {
   await inFolder(async (dir) => {
     const program = `
       import { LeaderLock } from "src/platform/lock.ts";
@@ -230,7 +230,7 @@ const REFUSED: readonly [name: string, make: (dir: string) => void, sentence: Re
     /owner\.lock is no file;/,
   ],
   [
-    "a lock file that everybody can write",
+    "a world-writable lock file",
     (dir) => {
       Deno.writeTextFileSync(`${dir}/owner.lock`, "");
       Deno.chmodSync(`${dir}/owner.lock`, 0o666);
@@ -247,7 +247,7 @@ const REFUSED: readonly [name: string, make: (dir: string) => void, sentence: Re
     true,
   ],
   [
-    "a run directory that everybody can write",
+    "a world-writable run directory",
     (dir) => Deno.chmodSync(dir, 0o777),
     /run is world-writable; the leader lock needs a directory of this user, no link$/,
   ],

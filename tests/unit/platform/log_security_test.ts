@@ -76,7 +76,7 @@ for (const [what, text] of NASTY) {
     await assertHarmless(link.logs);
   });
 
-  Deno.test(`a CRI whose answers hold what ${what} is taken over and logged harmlessly`, async () => {
+  Deno.test(`a CRI whose answers hold what ${what} is read and logged harmlessly`, async () => {
     const info = JSON.stringify({
       runtimeSpec: { linux: { cgroupsPath: text, resources: { cpu: { cpus: text } } } },
     });
@@ -89,7 +89,7 @@ for (const [what, text] of NASTY) {
     await assertHarmless(adoptListing(Link.serving().agent.state, listing).logs);
   });
 
-  Deno.test(`a configuration that holds what ${what} is told of harmlessly, also on a terminal`, () => {
+  Deno.test(`a configuration that holds what ${what} is reported harmlessly, also on a terminal`, () => {
     const place = { source: "file", file: "/etc/c.yaml", nameOf: (path: string) => path } as const;
     const trees = [{ socket: text }, { [text]: "x" }, { log: { level: text } }, { systemReserved: text }];
     const layers = [
@@ -99,7 +99,7 @@ for (const [what, text] of NASTY) {
     const sentences = layers.flatMap((layer) => resolve([layer]).problems.map(({ sentence }) => sentence));
     assert.equal(sentences.length, layers.length);
     const parsed = parseYaml(`a: >${text}\n`);
-    if ("why" in parsed) sentences.push(parsed.why);
+    if (parsed.kind === "invalid") sentences.push(parsed.reason);
     for (const sentence of sentences) assert.match(sentence, PRINTABLE);
   });
 }
