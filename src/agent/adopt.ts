@@ -144,7 +144,9 @@ export function forgetEnded(state: AgentState, living: ReadonlySet<string>): Ado
 /** Containers that run and are in no event so far are taken in, as far as they are managed. */
 export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
   const { ledger: before, reconcile } = state;
-  const unknown = listing.containers.filter(({ id }) => reconcile.unknown.has(id) && !before.assignments.has(id));
+  const unknown = listing.containers.filter(({ id }) =>
+    reconcile.unknown.has(id) && !before.assignments.has(id)
+  );
   const part = { ...listing, containers: unknown };
   const { found, logs } = findContainers(state, listedWithEarly(state, part));
   const readings = readAll(writablePort(state), found.map(({ container }) => container));
@@ -170,7 +172,9 @@ export function adoptTopology(state: AgentState, change: TopologyChange): Adopte
   const applied = applyTopology(before, change);
   // An inherited set has changed with the machine.
   const ledger = change.topology === before.topology ? applied : rereadConfirmed(state, applied);
-  const degraded = ledger.degraded.filter((a) => before.assignments.get(a.container.id)?.degraded !== a.degraded);
+  const degraded = ledger.degraded.filter((a) =>
+    before.assignments.get(a.container.id)?.degraded !== a.degraded
+  );
   return {
     state: withLedger(state, ledger),
     updates: state.dryRun || state.phase !== "serving" ? [] : pendingUpdates(ledger),
@@ -200,7 +204,9 @@ export function synchronizedState({ pending: _, ...state }: AgentState): AgentSt
 }
 
 function degradedLogs(ledger: Ledger): LogRecord[] {
-  return ledger.assignments.values().filter(({ degraded }) => degraded !== undefined).sort(byOrder).map(degradedLog);
+  return ledger.assignments.values().filter(({ degraded }) => degraded !== undefined).sort(byOrder).map(
+    degradedLog,
+  );
 }
 
 /** One line for each container: with CPUs of its own at info, in the shared pool at debug. */

@@ -39,5 +39,7 @@ export function deliveryOfFound(
   if (reading.kind === "values") {
     return confirm(created("cgroup", record), reading.cpus, isRunning ? "running" : "starting");
   }
-  return reading.kind === "absent" && !isRunning ? created("cgroup", record) : foundByRecord(record, isRunning);
+  return reading.kind === "absent" && !isRunning
+    ? created("cgroup", record)
+    : foundByRecord(record, isRunning);
 }

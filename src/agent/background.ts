@@ -45,7 +45,9 @@ interface Applied {
 function applyPending(state: AgentState): Applied {
   const cpusets = writablePort(state);
   const { ledger } = state;
-  if (cpusets === undefined || (ledger.failed.length === 0 && !hasWrites(state))) return { state, logs: [], updates: [] };
+  if (cpusets === undefined || (ledger.failed.length === 0 && !hasWrites(state))) {
+    return { state, logs: [], updates: [] };
+  }
   const slice = applySlice(cpusets, clearResolved(ledger), state.now);
   // Who had to do without CPUs that couldn't be taken from another may have them now.
   const isFree = slice.ledger.failed.length < ledger.failed.length;

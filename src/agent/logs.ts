@@ -72,7 +72,9 @@ type Delivered = Pick<CpuUpdate, "cpus"> & { readonly assignment: Assignment };
 
 /** Containers with a grant one by one; those of the shared pool in one record. */
 export function deliveryLogs(delivered: readonly Delivered[]): LogRecord[] {
-  const granted = delivered.filter(({ assignment: { grant, mayRunOn } }) => !grant.isEmpty && !mayRunOn.equals(grant));
+  const granted = delivered.filter(({ assignment: { grant, mayRunOn } }) =>
+    !grant.isEmpty && !mayRunOn.equals(grant)
+  );
   const shared = delivered.filter(({ assignment }) => assignment.grant.isEmpty);
   const [first] = shared;
   return [
@@ -81,7 +83,10 @@ export function deliveryLogs(delivered: readonly Delivered[]): LogRecord[] {
     ),
     ...shared.flatMap(forbiddenLogs),
     ...(first === undefined ? [] : [
-      logOf("debug", "shared containers updated", undefined, { containers: shared.length, cpus: `${first.cpus}` }),
+      logOf("debug", "shared containers updated", undefined, {
+        containers: shared.length,
+        cpus: `${first.cpus}`,
+      }),
     ]),
   ];
 }

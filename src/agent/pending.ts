@@ -58,7 +58,9 @@ export function immediateUpdates({ dryRun }: AgentState, ledger: Ledger): CpuUpd
 }
 
 /** The pending updates that are due by now, in the order in which they are to be applied. */
-export function takeDue(state: AgentState): { readonly state: AgentState; readonly updates: readonly CpuUpdate[] } {
+export function takeDue(
+  state: AgentState,
+): { readonly state: AgentState; readonly updates: readonly CpuUpdate[] } {
   const { pending, growDelayMs, now, phase, ledger } = state;
   const isDue = pending !== undefined && phase === "serving" && now - pending.since >= growDelayMs &&
     now - (pending.requestedAt ?? -Infinity) >= RETRY_MS;

@@ -123,11 +123,17 @@ function cgroupVerdict(ledger: Ledger, assignment: Assignment, cpus: CpuSet): Ve
  * after ever longer times. What differs for the first time may be an update that is under way. Fewer than it should have
  * can come from a cgroup above it.
  */
-function runtimeVerdict({ ledger, now, reconcile }: AgentState, assignment: Assignment, cpus: CpuSet): Verdict {
+function runtimeVerdict(
+  { ledger, now, reconcile }: AgentState,
+  assignment: Assignment,
+  cpus: CpuSet,
+): Verdict {
   const over = cpus.intersection(ledger.topology.online).difference(ledger.desired(assignment));
   if (over.isEmpty) return { after: resolved(assignment) };
   const isNew = !reconcile.suspects.has(assignment.container.id);
-  if (isNew || (failureOf(assignment)?.retryAt ?? -Infinity) > now) return { after: assignment, isSuspect: true };
+  if (isNew || (failureOf(assignment)?.retryAt ?? -Infinity) > now) {
+    return { after: assignment, isSuspect: true };
+  }
   const reason = driftOf(ledger, assignment, cpus);
   return {
     after: failed(assignment, cpus, { cpus: over, reason, now }),

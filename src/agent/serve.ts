@@ -5,7 +5,14 @@ import { type ConfigureRequest, ConfigureResponseSchema } from "../nri/gen/nri_p
 import { type Call, eventMask, SUBSCRIBED } from "../nri/methods.ts";
 import { readablePort } from "./apply_mode.ts";
 import { retryFailed } from "./background.ts";
-import { type Decision, NEUTRAL, neutralSynchronize, type Reply, type Response, unchanged } from "./decision.ts";
+import {
+  type Decision,
+  NEUTRAL,
+  neutralSynchronize,
+  type Reply,
+  type Response,
+  unchanged,
+} from "./decision.ts";
 import { NO_EARLY_EVENTS, withEarlyEvent } from "./early.ts";
 import { createContainer } from "./handlers/create_container.ts";
 import { removeContainer, stopContainer, stopPodSandbox } from "./handlers/ends.ts";
@@ -33,7 +40,9 @@ export function serve(before: AgentState, call: Call, requestTimeoutMs?: number)
   const response = carryOut(decision, { cpusets: readablePort(state), now: state.now, requestTimeoutMs });
   const { phase: after, awaitsListing, standby, early } = response.state;
   const isEarly = !standby && (after !== "serving" || awaitsListing) && response.reply.kind === "answer";
-  return isEarly ? { ...response, state: { ...response.state, early: withEarlyEvent(early, call) } } : response;
+  return isEarly
+    ? { ...response, state: { ...response.state, early: withEarlyEvent(early, call) } }
+    : response;
 }
 
 /** Whose CPUs couldn't be taken is tried once more before somebody is refused because of that. */
@@ -45,13 +54,19 @@ function withRetries(state: AgentState): AgentState {
 function outOfOrder(state: AgentState, call: Call): Response {
   const message = `${call.kind} out of order: the plugin is ${state.phase}`;
   const reply = state.dryRun ? neutral(call) : { kind: "refuse", reason: "not-ready", message } as const;
-  const logs: LogRecord[] = [{ level: "warn", message: "call out of order", fields: { call: call.kind, phase: state.phase } }];
+  const logs: LogRecord[] = [{
+    level: "warn",
+    message: "call out of order",
+    fields: { call: call.kind, phase: state.phase },
+  }];
   return { kind: "response", state, reply, logs };
 }
 
 /** What an agent in standby answers: it is there, and changes nothing. */
 function standbyReply(state: AgentState, call: Call): Decision {
-  return call.kind === "Configure" ? configure(state, call.request) : { ...unchanged(state), reply: neutral(call) };
+  return call.kind === "Configure"
+    ? configure(state, call.request)
+    : { ...unchanged(state), reply: neutral(call) };
 }
 
 /** The state of an agent that was in standby and is active from now on: it first has to know what runs. */

@@ -69,8 +69,15 @@ export function readAll(cpusets: CpusetPort | undefined, containers: readonly Co
 }
 
 /** The port's own words for planned writes. */
-export function writeAll(cpusets: CpusetPort, writes: readonly PlannedWrite[], deadlineMs: number): CpusetWriteResult {
-  return cpusets.write(writes.map(({ assignment: { container }, cpus }) => ({ container, cpus })), deadlineMs);
+export function writeAll(
+  cpusets: CpusetPort,
+  writes: readonly PlannedWrite[],
+  deadlineMs: number,
+): CpusetWriteResult {
+  return cpusets.write(
+    writes.map(({ assignment: { container }, cpus }) => ({ container, cpus })),
+    deadlineMs,
+  );
 }
 
 type Undone = Exclude<CpusetWriteResult, { kind: "done" }>;
@@ -119,16 +126,24 @@ function boundOf({ mayRunOn }: Assignment, { cpus }: PlannedWrite, reading: Cpus
 }
 
 /** Logged once per container and cause. */
-function failureLogs(touched: readonly PlannedWrite[], { container, reason, code }: CpusetWriteFailure): LogRecord[] {
+function failureLogs(
+  touched: readonly PlannedWrite[],
+  { container, reason, code }: CpusetWriteFailure,
+): LogRecord[] {
   return touched.filter(({ assignment }) => assignment.container.id === container)
-    .filter(({ assignment: { delivery } }) => delivery.state !== "failed" || delivery.failure.reason !== reason)
+    .filter(({ assignment: { delivery } }) =>
+      delivery.state !== "failed" || delivery.failure.reason !== reason
+    )
     .map(({ assignment, cpus }) =>
       logOf("warn", "cpuset write failed; retrying", assignment.container, { cpus: `${cpus}`, code, reason })
     );
 }
 
 /** These get their CPUs by the runtime until their cgroups can be read. */
-function fallBackToRecord(containers: ReadonlySet<string>, reason: string): Pick<WriteFailed, "learn" | "logs"> {
+function fallBackToRecord(
+  containers: ReadonlySet<string>,
+  reason: string,
+): Pick<WriteFailed, "learn" | "logs"> {
   const learn = (before: Ledger) => [...containers].reduce((next, id) => next.update(id, unreadable), before);
   const message = "cpuset not readable; falling back to runtime updates";
   return { learn, logs: [logOf("warn", message, undefined, { containers: containers.size, reason })] };

@@ -81,13 +81,28 @@ class KernelCpusets implements CpusetPort {
       if (found.kind === "unverified") reasons.set(container.id, found.reason);
     }
     const [reason] = reasons.values();
-    if (reason !== undefined) return { ...unverified(reason), containers: new Set(reasons.keys()) };
+    if (reason !== undefined) {
+      return { ...unverified(reason), containers: new Set(reasons.keys()), tookMs: 0 };
+    }
+    const startMs = performance.now();
     const result = writeCpusets(this.hierarchy, located, deadlineMs);
-    if (result.kind === "done" || result.notRolledBack.size > 0) return result;
+    const tookMs = performance.now() - startMs;
+    if (result.kind === "done" || result.notRolledBack.size > 0) return { ...result, tookMs };
     const { container, code } = result;
-    if (code !== "EPERM" && code !== "unverified") return result;
-    if (code === "EPERM") this.#own = located.find(({ id }) => id === container)?.path;
-    return { ...unverified(code === "EPERM" ? OWN : result.reason), containers: new Set([container]) };
+    const path = located.find(({ id }) => id === container)?.path ?? "";
+    const isOwn = code === "EPERM" && this.#isOwn(path);
+    if (isOwn) this.#own = path;
+    if (!isOwn && code !== "unverified") return { ...result, tookMs };
+    return { ...unverified(isOwn ? OWN : result.reason), containers: new Set([container]), tookMs };
+  }
+
+  /** Whether this process is in that cgroup: a pid namespace shows its own processes there by their ids in it. */
+  #isOwn(path: string): boolean {
+    const opened = CgroupDirectory.open(this.hierarchy.root, path);
+    if (opened.kind !== "directory") return false;
+    using directory = opened;
+    const processes = directory.read("cgroup.procs");
+    return processes.kind === "text" && processes.text.split("\n").includes(`${Deno.pid}`);
   }
 
   #find(container: ContainerRef): FoundCgroup | Absent | Unverified {

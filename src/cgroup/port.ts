@@ -51,11 +51,17 @@ export interface Unverified {
 }
 
 export type CpusetWriteResult =
-  /** Every container has its CPUs, or no cgroup. */
-  | { readonly kind: "done" }
-  | CpusetWriteFailure
-  /** Nothing was written: the cgroups of these containers, by id, can't be found or read. */
-  | (Unverified & { readonly containers: ReadonlySet<string> });
+  & (
+    /** Every container has its CPUs, or no cgroup. */
+    | { readonly kind: "done" }
+    | CpusetWriteFailure
+    /** Nothing was written: the cgroups of these containers, by id, can't be found or read. */
+    | (Unverified & { readonly containers: ReadonlySet<string> })
+  )
+  & {
+    /** Milliseconds from the call to its return. */
+    readonly tookMs: number;
+  };
 
 /** One container hasn't its CPUs, and the others have what they had before, except those in `notRolledBack`. */
 export interface CpusetWriteFailure {

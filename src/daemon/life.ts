@@ -70,7 +70,7 @@ async function serve(mode: Mode, driver: Driver, recent: boolean, context: Conte
   for (let isRecent = recent; !stop.aborted; isRecent = false) {
     const connection = await mode.connect(context);
     if (connection !== undefined) {
-      const known = driver.agent.state.topology;
+      const known = driver.agent.state.ledger.topology;
       const topology = isRecent ? known : rediscover(config, known, context);
       const served = await driver.serve(connection, topology);
       if (!mode.reconnects) return;

@@ -15,7 +15,7 @@ export function watchCpus(driver: Driver, context: Context): { close(): void } {
     if (cpus === undefined || textOf(cpus) === known) return;
     known = textOf(cpus);
     logUnusable(cpus, context);
-    const topology = rediscover(context.effective.config, driver.agent.state.topology, context);
+    const topology = rediscover(context.effective.config, driver.agent.state.ledger.topology, context);
     driver.feed({ kind: "ground", now: performance.now(), topology, struck: cpus.removesOffline });
   }, INTERVAL_MS);
   return { close: () => clearInterval(timer) };

@@ -42,7 +42,9 @@ export function isExclusive(assignment: Assignment): assignment is ExclusiveAssi
 
 /** Whether two containers may run on one CPU: both pinned, or both in the shared pool. */
 export function mayShare(a: Assignment, b: Assignment): boolean {
-  return a.grant.isEmpty ? b.grant.isEmpty : !b.grant.isEmpty && a.claim.kind === "pinned" && b.claim.kind === "pinned";
+  return a.grant.isEmpty
+    ? b.grant.isEmpty
+    : !b.grant.isEmpty && a.claim.kind === "pinned" && b.claim.kind === "pinned";
 }
 
 /** Oldest first. */

@@ -16,7 +16,9 @@ export function contestedIn(ledger: Ledger, wanted: CpuSet): Contested | undefin
   for (const holder of ledger.failed) {
     const failure = failureOf(holder);
     const held = failure?.cpus.intersection(ledger.mayRunOn(holder)).intersection(wanted);
-    if (failure !== undefined && !held?.isEmpty) return { cpus: held ?? wanted, holder, reason: failure.reason };
+    if (failure !== undefined && !held?.isEmpty) {
+      return { cpus: held ?? wanted, holder, reason: failure.reason };
+    }
   }
   return undefined;
 }

@@ -31,23 +31,27 @@ interface Recorded {
 
 export type Delivery = RecordDelivery | CgroupDelivery;
 
-export type RecordDelivery = Recorded & (
-  /** No process yet, as far as is known. */
-  | { readonly by: "record"; readonly state: "created" }
-  | { readonly by: "record"; readonly state: "running" }
-  /** It was found on other CPUs than its record says; it is sent its set again after a while. */
-  | { readonly by: "record"; readonly state: "failed"; readonly failure: DeliveryFailure }
-);
+export type RecordDelivery =
+  & Recorded
+  & (
+    /** No process yet, as far as is known. */
+    | { readonly by: "record"; readonly state: "created" }
+    | { readonly by: "record"; readonly state: "running" }
+    /** It was found on other CPUs than its record says; it is sent its set again after a while. */
+    | { readonly by: "record"; readonly state: "failed"; readonly failure: DeliveryFailure }
+  );
 
-export type CgroupDelivery = Recorded & (
-  /** No process yet: the set is written at StartContainer, where the cgroup is there. */
-  | { readonly by: "cgroup"; readonly state: "not-started" }
-  /** The set was written and read back at StartContainer; the program may begin at any moment. */
-  | { readonly by: "cgroup"; readonly state: "starting" }
-  | { readonly by: "cgroup"; readonly state: "running" }
-  /** The last write failed; it is tried again after a back-off. */
-  | { readonly by: "cgroup"; readonly state: "failed"; readonly failure: DeliveryFailure }
-);
+export type CgroupDelivery =
+  & Recorded
+  & (
+    /** No process yet: the set is written at StartContainer, where the cgroup is there. */
+    | { readonly by: "cgroup"; readonly state: "not-started" }
+    /** The set was written and read back at StartContainer; the program may begin at any moment. */
+    | { readonly by: "cgroup"; readonly state: "starting" }
+    | { readonly by: "cgroup"; readonly state: "running" }
+    /** The last write failed; it is tried again after a back-off. */
+    | { readonly by: "cgroup"; readonly state: "failed"; readonly failure: DeliveryFailure }
+  );
 
 /** CPUs that a container couldn't be made to give up. */
 export interface DeliveryFailure {
@@ -78,7 +82,10 @@ export function created(by: Delivery["by"], record?: CpuSet): Delivered {
 /** The delivery of a container found with `record` whose cgroup isn't, or can't be, read. */
 export function foundByRecord(record: CpuSet | undefined, isRunning: boolean): Delivered {
   const { mayRunOn, delivery } = created("record", record);
-  return { mayRunOn, delivery: { ...recordOf(delivery), by: "record", state: isRunning ? "running" : "created" } };
+  return {
+    mayRunOn,
+    delivery: { ...recordOf(delivery), by: "record", state: isRunning ? "running" : "created" },
+  };
 }
 
 /** Its cgroup has `cpus`, and its program may run: a read, or a write that was read back. */
@@ -136,7 +143,11 @@ export function unreadable<A extends Delivered>(assignment: A): A {
   const { record } = delivery;
   if (delivery.state === "not-started") {
     const bound = record ?? ANYWHERE;
-    return { ...assignment, mayRunOn: bound, delivery: { ...recordOf(delivery), by: "record", state: "created" } };
+    return {
+      ...assignment,
+      mayRunOn: bound,
+      delivery: { ...recordOf(delivery), by: "record", state: "created" },
+    };
   }
   const state = delivery.state === "starting" ? "created" : "running";
   const bound = record === undefined ? mayRunOn : mayRunOn.union(record);
@@ -160,7 +171,11 @@ export function failed<A extends Delivered>(
   const tries = (before?.tries ?? 0) + 1;
   const delay = Math.min(FIRST_RETRY_MS * 2 ** Math.min(tries - 1, 10), LAST_RETRY_MS);
   const failure = { cpus: before?.cpus.union(cpus) ?? cpus, reason, tries, retryAt: now + delay };
-  return { ...assignment, mayRunOn, delivery: { ...recordOf(delivery), by: delivery.by, state: "failed", failure } };
+  return {
+    ...assignment,
+    mayRunOn,
+    delivery: { ...recordOf(delivery), by: delivery.by, state: "failed", failure },
+  };
 }
 
 /** The failure is over without a write: it has what it should have by now. */

@@ -132,9 +132,11 @@ export class Ledger {
   /** CPUs on which somebody may still run that couldn't be made to give them up. */
   get contested(): CpuSet {
     if (this.#state.failed.size === 0) return CpuSet.empty;
-    return CpuSet.unionOf(this.failed.map((holder) =>
-      failureOf(holder)?.cpus.intersection(this.mayRunOn(holder)) ?? CpuSet.empty
-    ));
+    return CpuSet.unionOf(
+      this.failed.map((holder) =>
+        failureOf(holder)?.cpus.intersection(this.mayRunOn(holder)) ?? CpuSet.empty
+      ),
+    );
   }
 
   /** Those that may have to be delivered other CPUs. */

@@ -110,7 +110,9 @@ interface Step extends PlannedUpdate {
 
 /** What brings the runtime's record of a container nearer to what it should be; undefined where it is that. */
 function stepFor(ledger: Ledger, assignment: Assignment, over: Overhangs): Step | undefined {
-  return assignment.delivery.by === "cgroup" ? recordStep(ledger, assignment) : cpuStep(ledger, assignment, over);
+  return assignment.delivery.by === "cgroup"
+    ? recordStep(ledger, assignment)
+    : cpuStep(ledger, assignment, over);
 }
 
 /**
@@ -137,7 +139,13 @@ function cpuStep(ledger: Ledger, assignment: Assignment, over: Overhangs): Step 
   const order = orderOf(ledger.mayRunOn(assignment), cpus, grant.isEmpty);
   // Who has no process yet takes its place when it starts, and is verified then.
   const isBlocked = !grant.isEmpty && !hasNoProcess(delivery) && isHeldInKernel(ledger, assignment, over);
-  return { id, assignment, cpus, isPartial: isPartial || isBlocked, order: isNothing || isBlocked ? undefined : order };
+  return {
+    id,
+    assignment,
+    cpus,
+    isPartial: isPartial || isBlocked,
+    order: isNothing || isBlocked ? undefined : order,
+  };
 }
 
 /** Whether nothing is to be sent for a container to have `cpus`. */
@@ -191,7 +199,9 @@ function vacatingFirst(ledger: Ledger, steps: readonly Step[]): Step[] {
   if (!left.some((each) => each.left.intersects(gained))) return [...steps];
   const ordered: Step[] = [];
   while (left.length > 0) {
-    const next = left.findIndex((one) => !left.some((other) => other !== one && one.gained.intersects(other.left)));
+    const next = left.findIndex((one) =>
+      !left.some((other) => other !== one && one.gained.intersects(other.left))
+    );
     ordered.push(...left.splice(Math.max(next, 0), 1).map(({ step }) => step));
   }
   return ordered;
@@ -199,7 +209,8 @@ function vacatingFirst(ledger: Ledger, steps: readonly Step[]): Step[] {
 
 /** As a comparator would sort them, for hundreds of them in a fraction of its time. */
 function oldestFirst(steps: readonly Step[]): Step[] {
-  const places = Float64Array.from(steps, ({ assignment: { order = 0 } }, at) => order * MAX_STEPS + at).sort();
+  const places = Float64Array.from(steps, ({ assignment: { order = 0 } }, at) => order * MAX_STEPS + at)
+    .sort();
   return Array.from(places, (place) => steps[place % MAX_STEPS]).filter((step) => step !== undefined);
 }
 

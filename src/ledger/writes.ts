@@ -61,10 +61,12 @@ export function planWrites(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
 
 /** The ledger once these were written and read back. */
 export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Ledger {
-  return ledger.updateAll(new Map(writes.map(({ assignment: { container: { id } }, cpus }) => [
-    id,
-    (assignment: Assignment) => written(assignment, cpus),
-  ])));
+  return ledger.updateAll(
+    new Map(writes.map(({ assignment: { container: { id } }, cpus }) => [
+      id,
+      (assignment: Assignment) => written(assignment, cpus),
+    ])),
+  );
 }
 
 function isDue(assignment: Assignment, scope: WriteScope): boolean {

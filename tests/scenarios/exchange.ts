@@ -88,7 +88,7 @@ export abstract class Exchange {
       const cpus = update.linux?.resources?.cpu?.cpus ?? "";
       const before = box === undefined ? "" : cpuOf(box).cpus;
       checkHandOver(update.containerId, cpus, this.runtime.boxes.values(), this.link.agent);
-      this.say(change(update.containerId, before, cpus, this.link.agent.state.topology.online));
+      this.say(change(update.containerId, before, cpus, this.link.agent.state.ledger.topology.online));
       this.runtime.apply(update);
     }
   }

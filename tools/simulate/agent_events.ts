@@ -179,7 +179,7 @@ function ground(world: World): void {
   for (const id of world.runtime.containers.keys()) world.windows.open(id, "kept");
   const { now, topology } = world;
   for (const each of world.instances) {
-    if (each.dead || each.agent.state.topology.online.equals(topology.online)) continue;
+    if (each.dead || each.agent.state.ledger.topology.online.equals(topology.online)) continue;
     each.feed({ kind: "ground", now, topology, struck: world.scenario.cgroups === 1 });
   }
   adopted(world, "hotplug");

@@ -81,7 +81,7 @@ export class World {
   /** Some agent thinks of other CPUs than there are. */
   get groundIsOld(): boolean {
     return this.instances.some(({ dead, agent }) =>
-      !dead && !agent.state.topology.online.equals(this.kernel.usable)
+      !dead && !agent.state.ledger.topology.online.equals(this.kernel.usable)
     );
   }
 

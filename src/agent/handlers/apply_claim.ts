@@ -35,7 +35,10 @@ export function applyClaim({ state, next, id, tries, again, giveUp, written }: C
     const { holder: { container }, cpus } = holder;
     const reason = `${describe(container)} has no other CPUs to run on yet`;
     if (tries >= MAX_TRIES) return giveUp(state, reason);
-    const ledger = state.ledger.update(container.id, (a) => failed(a, a.mayRunOn, { cpus, reason, now: state.now }));
+    const ledger = state.ledger.update(
+      container.id,
+      (a) => failed(a, a.mayRunOn, { cpus, reason, now: state.now }),
+    );
     return again(withLedger(state, ledger), tries + 1);
   }
   return {

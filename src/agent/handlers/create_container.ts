@@ -3,7 +3,7 @@
  * written, all or none; where one can't be, the claim is decided once more with what that has shown.
  */
 import type { Ledger } from "../../ledger/ledger.ts";
-import { admit, type AdmissionRequest, type Plan } from "../../ledger/plan.ts";
+import { type AdmissionRequest, admit, type Plan } from "../../ledger/plan.ts";
 import { refuse } from "../../ledger/refusal.ts";
 import type { LogRecord } from "../../log_record.ts";
 import type { Subject } from "../../nri/methods.ts";
@@ -33,7 +33,9 @@ export function createContainer(state: AgentState, { pod, container }: Subject):
     return refused(state, ref, refuse(ref, "unavailable", against));
   }
   if (!isKnown) return { ...unchanged(state), logs: warnings };
-  if (state.ledger.assignments.size >= MAX_CONTAINERS) return refused(state, ref, refuse(ref, "unavailable", FULL));
+  if (state.ledger.assignments.size >= MAX_CONTAINERS) {
+    return refused(state, ref, refuse(ref, "unavailable", FULL));
+  }
   const deliverBy = deliverByFor(state, container);
   const request = { container: ref, claim, record: recordOf(container), degraded, deliverBy };
   return withLogs(admitted(state, request), warnings);
@@ -66,7 +68,12 @@ function givenUp(state: AgentState, { container }: AdmissionRequest, reason: str
   return refused(state, container, refuse(container, "unavailable", why));
 }
 
-function admittedLogs({ ledger: before, dryRun }: AgentState, ledger: Ledger, id: string, plan: Plan): LogRecord[] {
+function admittedLogs(
+  { ledger: before, dryRun }: AgentState,
+  ledger: Ledger,
+  id: string,
+  plan: Plan,
+): LogRecord[] {
   const placed = ledger.assignments.get(id);
   if (placed === undefined) return [];
   const verb = dryRun ? "would be admitted" : "admitted";

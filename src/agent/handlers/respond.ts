@@ -18,7 +18,11 @@ export interface Answer {
 }
 
 /** What the reply sends counts as delivered; the kernel already has what was written for it. */
-export function respond(state: AgentState, ledger: Ledger, { filter = {}, encode, logs, writes = [] }: Answer): Response {
+export function respond(
+  state: AgentState,
+  ledger: Ledger,
+  { filter = {}, encode, logs, writes = [] }: Answer,
+): Response {
   const planned = planUpdates(ledger, { ...filter, growth: mayDelayGrowth(state) });
   const moved = new Set(writes.map(({ assignment }) => assignment.container.id));
   const sent = planned.updates.filter(({ id }) => !moved.has(id));

@@ -10,7 +10,14 @@ import { CpuSet } from "../../cpu/cpu_set.ts";
 import { type Assignment, mayShare } from "../../ledger/assignment.ts";
 import { type ContainerRef, describe } from "../../ledger/claim.ts";
 import { Overhangs } from "../../ledger/conflict.ts";
-import { confirm, created, hasNoProcess, isConfirmed, isStartingAfterAll, unreadable } from "../../ledger/delivery.ts";
+import {
+  confirm,
+  created,
+  hasNoProcess,
+  isConfirmed,
+  isStartingAfterAll,
+  unreadable,
+} from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { refuse } from "../../ledger/refusal.ts";
 import { planWrites } from "../../ledger/writes.ts";
@@ -28,7 +35,9 @@ export function startContainer(state: AgentState, subject: Subject): Decision {
   if (state.phase !== "serving") return unchanged(state);
   const ref = refOf(subject.pod, subject.container);
   const known = state.ledger.assignments.get(ref.id);
-  return known === undefined ? unknownStarts(state, ref, subject) : verified(state, state.ledger.with(startOf(known, ref)), ref);
+  return known === undefined
+    ? unknownStarts(state, ref, subject)
+    : verified(state, state.ledger.with(startOf(known, ref)), ref);
 }
 
 function startOf(known: Assignment, container: ContainerRef): Assignment {
@@ -112,13 +121,20 @@ function byCgroup(state: AgentState, ledger: Ledger, id: string): Decision {
 }
 
 /** With a grant it starts on exactly that and alone; a shared container starts on nobody else's CPUs. */
-function checked(state: AgentState, ledger: Ledger, id: string, reason = "its cgroup has other CPUs"): Decision {
+function checked(
+  state: AgentState,
+  ledger: Ledger,
+  id: string,
+  reason = "its cgroup has other CPUs",
+): Decision {
   const own = ledger.assignments.get(id);
   if (own === undefined) return unchanged(withLedger(state, ledger));
   const cpus = ledger.mayRunOn(own);
   const isRight = own.grant.isEmpty ? !cpus.intersects(ledger.claimed) : cpus.equals(own.grant);
   const after = withLedger(state, ledger);
-  if (!isRight) return unconfirmed(after, own, `it can't be started on the CPUs ${ledger.desired(own)}: ${reason}`);
+  if (!isRight) {
+    return unconfirmed(after, own, `it can't be started on the CPUs ${ledger.desired(own)}: ${reason}`);
+  }
   const [holder] = new Overhangs(ledger).holdersOf(own, own.grant);
   return holder === undefined ? unchanged(after) : unconfirmed(after, own, stillHeld(own, holder.holder));
 }
@@ -129,7 +145,10 @@ function stillHeld({ grant }: Assignment, holder: Assignment): string {
 
 /** It is refused, unless it comes true in a moment. */
 function unconfirmed(state: AgentState, { container }: Assignment, why: string): Decision {
-  return { ...refused(state, container, refuse(container, "unavailable", `${why}; retrying`)), retryable: true };
+  return {
+    ...refused(state, container, refuse(container, "unavailable", `${why}; retrying`)),
+    retryable: true,
+  };
 }
 
 function unreadableStart(

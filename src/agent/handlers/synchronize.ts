@@ -4,7 +4,7 @@ import { synchronizeReply } from "../../nri/write_reply.ts";
 import { type Decision, neutralSynchronize } from "../decision.ts";
 import { findContainers } from "../found_containers.ts";
 import { withLedger } from "../pending.ts";
-import { listedWithEarly, rebuiltFrom, synchronizedState, synchronizedLog } from "../adopt.ts";
+import { listedWithEarly, rebuiltFrom, synchronizedLog, synchronizedState } from "../adopt.ts";
 import type { AgentState, Part } from "../state.ts";
 import { together, whole } from "../synchronize_parts.ts";
 

@@ -110,7 +110,13 @@ function sizeOf(claim: Claim): number {
   return claim.kind === "exclusive" ? claim.count : 0;
 }
 
-function resizedLogs(before: Ledger, after: Ledger, id: string, read: ReadClaim, dryRun: boolean): LogRecord[] {
+function resizedLogs(
+  before: Ledger,
+  after: Ledger,
+  id: string,
+  read: ReadClaim,
+  dryRun: boolean,
+): LogRecord[] {
   const own = after.assignments.get(id);
   if (own === undefined) return [];
   return [
@@ -144,10 +150,18 @@ function ownUpdate(ledger: Ledger, id: string, isAsked: boolean): OwnUpdate | un
   }
   if (record === undefined && cpus.equals(ledger.topology.online) && !isAsked) return undefined;
   const before = ledger.mayRunOn(own);
-  return { leaving: before.difference(cpus), beside: (now, updates) => withoutLeft(now, before, cpus, updates) };
+  return {
+    leaving: before.difference(cpus),
+    beside: (now, updates) => withoutLeft(now, before, cpus, updates),
+  };
 }
 
-function withoutLeft(ledger: Ledger, before: CpuSet, cpus: CpuSet, updates: readonly PlannedUpdate[]): CpuSet {
+function withoutLeft(
+  ledger: Ledger,
+  before: CpuSet,
+  cpus: CpuSet,
+  updates: readonly PlannedUpdate[],
+): CpuSet {
   const left = CpuSet.unionOf(updates.map((each) => ledger.mayRunOn(each.assignment).difference(each.cpus)));
   if (!cpus.difference(before).intersects(left)) return cpus;
   const kept = cpus.intersection(before);
