@@ -7,7 +7,6 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, mayShare } from "./assignment.ts";
-import { isConfirmed } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** A container, and CPUs on which it may be running though it shouldn't. */
@@ -50,12 +49,11 @@ export class Overhangs {
     return own.length === 0 ? this.#ofShared : this.#ofShared.union(union(own));
   }
 
-  /** Whoever may be running on these CPUs, which a container must have to itself, by its cgroup as it was last read. */
+  /** Whoever else may be running on these CPUs, and mustn't share them with a container. */
   holdersOf(assignment: Assignment, cpus: CpuSet): Overhang[] {
     return [...this.#shared.values(), ...this.#granted.values()].flatMap((each) => {
       const both = each.cpus.intersection(cpus);
-      const counts = isOther(assignment, each.holder) && isConfirmed(each.holder) && !both.isEmpty;
-      return counts ? [{ ...each, cpus: both }] : [];
+      return isOther(assignment, each.holder) && !both.isEmpty ? [{ ...each, cpus: both }] : [];
     });
   }
 

@@ -114,11 +114,20 @@ export function written<A extends Delivered>(assignment: A, cpus: CpuSet): A {
  */
 export function updateSent<A extends Delivered>(assignment: A, cpus: CpuSet): A {
   const { mayRunOn, delivery } = assignment;
-  const { record: _, recordUnsure: __, ...rest } = delivery;
-  const unsure = hasNoProcess(delivery) || delivery.state === "starting";
+  const { record, recordUnsure, ...rest } = delivery;
+  const isSame = recordUnsure === undefined && record?.equals(cpus) === true;
+  const unsure = !isSame && (hasNoProcess(delivery) || delivery.state === "starting");
   const next = { ...rest, record: cpus, ...(unsure ? { recordUnsure: true as const } : {}) } as Delivery;
   if (delivery.by === "cgroup") return { ...assignment, delivery: next };
   return { ...assignment, mayRunOn: unsure ? mayRunOn.union(cpus) : cpus, delivery: next };
+}
+
+/** PostUpdateContainer: the runtime has noted in the record what it was answered, whatever became of the cgroup. */
+export function updateNoted<A extends Delivered>(assignment: A): A {
+  const { delivery } = assignment;
+  if (delivery.recordUnsure === undefined) return assignment;
+  const { recordUnsure: _, ...rest } = delivery;
+  return { ...assignment, delivery: rest as Delivery };
 }
 
 /** PostStartContainer, or its cgroup was seen for a while: it runs, and what it is sent from now on arrives. */
@@ -136,6 +145,14 @@ export function isStartingAfterAll<A extends Delivered>(assignment: A): A {
   return { ...assignment, delivery: { ...recordOf(delivery), ...unsure, by: "record", state: "created" } };
 }
 
+/** At StartContainer the cgroup of one that gets its CPUs by the record has `cpus`: if the record says so, it was delivered. */
+export function seenAtStart<A extends Delivered>(assignment: A, cpus: CpuSet): A {
+  const { delivery } = assignment;
+  if (delivery.by === "cgroup" || delivery.record?.equals(cpus) !== true) return assignment;
+  const { recordUnsure: _, ...rest } = delivery;
+  return { ...assignment, mayRunOn: cpus, delivery: rest as Delivery };
+}
+
 /** Its cgroup can't be read any more: the record takes over, and it may be on what either has. */
 export function unreadable<A extends Delivered>(assignment: A): A {
   const { mayRunOn, delivery } = assignment;
@@ -151,8 +168,8 @@ export function unreadable<A extends Delivered>(assignment: A): A {
   }
   const state = delivery.state === "starting" ? "created" : "running";
   const bound = record === undefined ? mayRunOn : mayRunOn.union(record);
-  // What its cgroup has is known, not what an update to its record has made of it.
-  const unsure = record === undefined || record.equals(mayRunOn) ? {} : { recordUnsure: true as const };
+  // The runtime has to be sent its set: what the record says by now may be older than what the cgroup had.
+  const unsure = record?.equals(mayRunOn) ? {} : { recordUnsure: true as const };
   return {
     ...assignment,
     mayRunOn: bound,

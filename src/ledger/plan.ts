@@ -110,7 +110,8 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Plan | Refusal {
   if (over !== undefined) return plan(admission, { grant: CpuSet.empty, degraded: over });
   const free = freeFor(ledger, claim.forbidden);
   const before = predecessor?.grant ?? recentOf(ledger, container) ?? CpuSet.empty;
-  const same = before.size === claim.count && canKeep(ledger, { container, claim }, before);
+  const same = before.size === claim.count && !before.intersects(ledger.contested) &&
+    canKeep(ledger, { container, claim }, before);
   const grant = same ? before : takeExclusive(ledger, container, claim, free, before);
   if (grant === undefined) return refuse(container, "unavailable", shortage(ledger, claim));
   const local = ledger.policy.exclusiveMems === "local";

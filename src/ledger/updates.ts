@@ -136,7 +136,13 @@ function cpuStep(ledger: Ledger, assignment: Assignment, over: Overhangs): Step 
   const cpus = allowedNow(ledger, assignment, over);
   const isPartial = cpus !== desired;
   const isNothing = cpus.isEmpty || isSent(ledger, assignment, cpus);
-  const order = orderOf(ledger.mayRunOn(assignment), cpus, grant.isEmpty);
+  const before = ledger.mayRunOn(assignment);
+  // A record that may say anything isn't left so for the growth delay.
+  const order = orderOf(
+    delivery.recordUnsure ? before.union(ledger.topology.online) : before,
+    cpus,
+    grant.isEmpty,
+  );
   // Who has no process yet takes its place when it starts, and is verified then.
   const isBlocked = !grant.isEmpty && !hasNoProcess(delivery) && isHeldInKernel(ledger, assignment, over);
   return {
@@ -158,7 +164,7 @@ function isSent(ledger: Ledger, assignment: Assignment, cpus: CpuSet): boolean {
 /** CPUs that it would gain are held by a container whose cgroup hasn't been written yet, or can't be. */
 function isHeldInKernel(ledger: Ledger, assignment: Assignment, over: Overhangs): boolean {
   const gained = assignment.grant.difference(ledger.mayRunOn(assignment));
-  return !gained.isEmpty && over.holdersOf(assignment, gained).length > 0;
+  return !gained.isEmpty && over.holdersOf(assignment, gained).some(({ holder }) => isConfirmed(holder));
 }
 
 /**

@@ -7,7 +7,7 @@
  *     can get at once; one with a grant is written when all of it is free.
  *  3. Those that only gain CPUs.
  *
- * Two that are on each other's CPUs, with nothing else to go to, change places: the oldest is written first all the same.
+ * Two that are on each other's CPUs, with nothing else to go to, change places: one is written first all the same.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, byOrder } from "./assignment.ts";
@@ -57,6 +57,16 @@ export function planWrites(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
     if (isWhole && !isIn(ledger, assignment, cpus) && bound.isSubsetOf(cpus)) write(assignment, cpus);
   }
   return writes;
+}
+
+/** Containers that are to be written, and whose CPUs are still held by others that couldn't be made to give them up. */
+export function blockedWrites(ledger: Ledger): Assignment[] {
+  const planned = new Set(
+    planWrites(ledger, { kind: "due", now: -Infinity }).map(({ assignment }) => assignment),
+  );
+  return ledger.dirty.filter((assignment) =>
+    needsWrite(ledger, assignment) && failureOf(assignment) === undefined && !planned.has(assignment)
+  );
 }
 
 /** The ledger once these were written and read back. */
@@ -135,12 +145,30 @@ function targetOf(ledger: Ledger, over: Overhangs, assignment: Assignment): CpuS
   return any.isEmpty || isIn(ledger, assignment, any) ? undefined : any;
 }
 
-/** The oldest of those that are in nobody's way but each other's. */
+/** One of those that are in nobody's way but each other's: a shared one before those with a grant, else the oldest. */
 function inCircle(ledger: Ledger, over: Overhangs, left: readonly Assignment[]): Assignment | undefined {
-  const ids = new Set(left.map(({ container }) => container.id));
-  return left.find((assignment) => {
+  const blockers = new Map<string, string[]>();
+  const queue = [...left];
+  const mayGo = new Set(left.map(({ container }) => container.id));
+  for (const assignment of queue) {
+    const { id } = assignment.container;
+    if (blockers.has(id)) continue;
     const gained = ledger.desired(assignment).difference(ledger.mayRunOn(assignment));
-    const holders = over.holdersOf(assignment, gained);
-    return holders.length > 0 && holders.every(({ holder }) => ids.has(holder.container.id));
-  });
+    const holders = over.holdersOf(assignment, gained).map(({ holder }) => holder);
+    blockers.set(id, holders.map(({ container }) => container.id));
+    // What the runtime delivers comes after the writes: such a one is a part of the circle too.
+    const byRecord = holders.filter((holder) => holder.delivery.by === "record");
+    byRecord.forEach(({ container }) => mayGo.add(container.id));
+    queue.push(...byRecord);
+  }
+  // Who is blocked by somebody else, or by one that isn't blocked itself, has to wait for that one.
+  for (let before = -1; before !== mayGo.size;) {
+    before = mayGo.size;
+    for (const id of mayGo) {
+      const others = blockers.get(id) ?? [];
+      if (others.length === 0 || !others.every((other) => mayGo.has(other))) mayGo.delete(id);
+    }
+  }
+  const [shared, granted] = partition(left, ({ grant }) => grant.isEmpty);
+  return [...shared, ...granted].find(({ container: { id } }) => mayGo.has(id));
 }

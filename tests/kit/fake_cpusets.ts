@@ -32,7 +32,9 @@ export class FakeCpusets implements CpusetPort {
 
   write(writes: readonly CpusetWrite[]): CpusetWriteResult {
     const ids = writes.map(({ container }) => container.id).filter((id) => this.unreadable.has(id));
-    if (ids.length > 0) return { kind: "unverified", containers: new Set(ids), reason: "no cgroup" };
+    if (ids.length > 0) {
+      return { kind: "unverified", containers: new Set(ids), reason: "no cgroup", tookMs: 0 };
+    }
     const before = new Map(this.sets);
     for (const { container: { id }, cpus } of writes) {
       const now = this.sets.get(id);
@@ -42,13 +44,13 @@ export class FakeCpusets implements CpusetPort {
         const code = this.pastDeadline ? "deadline" : "EBUSY";
         this.pastDeadline = false;
         const reason = `a child holds ${busy} (${code})`;
-        return { kind: "failed", container: id, code, reason, notRolledBack: new Set() };
+        return { kind: "failed", container: id, code, reason, notRolledBack: new Set(), tookMs: 0 };
       }
       if (now === undefined || now.equals(cpus)) continue;
       this.sets.set(id, cpus);
       this.written.push(`${id}=${cpus}`);
     }
-    return { kind: "done" };
+    return { kind: "done", tookMs: 0 };
   }
 
   /** What the kernel has, as `id=cpus`, by id. */

@@ -70,7 +70,11 @@ function placesOf(boxes: Iterable<Box>, { state }: Agent): Place[] {
   if (state.phase !== "serving" || state.standby || state.dryRun) return [];
   return [...boxes].filter(({ told, container }) =>
     told && container.state === ContainerState.CONTAINER_RUNNING && state.ledger.assignments.has(container.id)
-  ).map((box) => ({ box, cpus: placeOf(box, state.topology.online), kind: kindOf(box, state.ledger) }));
+  ).map((box) => ({
+    box,
+    cpus: placeOf(box, state.ledger.topology.online),
+    kind: kindOf(box, state.ledger),
+  }));
 }
 
 function placeOf(box: Box, online: CpuSet): CpuSet {

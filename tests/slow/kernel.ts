@@ -23,6 +23,6 @@ export class Kernel implements CpusetPort {
 
   write(writes: readonly CpusetWrite[]): CpusetWriteResult {
     for (const { container: { id }, cpus } of writes) if (this.#sets.has(id)) this.#sets.set(id, cpus);
-    return { kind: "done" };
+    return { kind: "done", tookMs: 0 };
   }
 }

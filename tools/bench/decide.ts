@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type PlannedUpdates, planUpdates } from "../../src/ledger/updates.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { admit, type Plan } from "../../src/ledger/plan.ts";
-import { markRunning } from "../../src/ledger/progress.ts";
+import { runs } from "../../src/ledger/delivery.ts";
 import { readClaim, recordOf, refOf } from "../../src/nri/read_claim.ts";
 import { DEFAULT_POLICY, DEFAULT_SETTINGS } from "../../tests/kit/policy.ts";
 import { bigNode, huge, type MachineSpec, topologyOf } from "../../tests/kit/sysfs.ts";
@@ -62,7 +62,7 @@ function busy(spec: MachineSpec, cpus: number, live: number): Ledger {
   const all = population(live, cpus).map(subjectOf);
   const full = all.reduce((ledger, subject) => {
     const told = decide(ledger, subject);
-    return markRunning(told.ledger, subject.container.id);
+    return told.ledger.update(subject.container.id, runs);
   }, empty);
   return planUpdates(full).ledger;
 }

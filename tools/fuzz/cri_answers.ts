@@ -4,7 +4,7 @@ import { nriContainer, nriPod } from "../../src/cri/to_nri.ts";
 import { ContainerStatusResponseSchema, PodSandboxStatusResponseSchema } from "../../src/cri/gen/cri_pb.ts";
 import { ContainerSchema, PodSandboxSchema } from "../../src/nri/gen/nri_pb.ts";
 import { initialState } from "../../src/agent/state.ts";
-import { adoptListing } from "../../src/agent/handlers/synchronize.ts";
+import { adoptListing } from "../../src/agent/adopt.ts";
 import { DEFAULT_SETTINGS } from "../../tests/kit/policy.ts";
 import { topologyOf, twoCpuVm } from "../../tests/kit/sysfs.ts";
 import { Recorded, RUNTIMES } from "../../tests/kit/cri_recordings.ts";

@@ -122,11 +122,11 @@ function listed(world: World): void {
   owner.blind = false;
   heard();
   adopted(world);
-  for (const { container: { id }, kernel } of owner.agent.state.ledger.assignments.values()) {
+  for (const { container: { id }, delivery } of owner.agent.state.ledger.assignments.values()) {
     if (before.assignments.has(id)) continue;
     world.windows.open(id, "unwatched");
     // The list is old: it may run by now, which nobody will tell any more.
-    if (kernel === "at-start") world.windows.open(id, "missed");
+    if (delivery.state === "not-started") world.windows.open(id, "missed");
   }
 }
 

@@ -99,14 +99,14 @@ export class SimCpusets implements CpusetPort {
         return this.#unverified([id], problem.reason);
       }
       if (problem.code === "deadline") this.watch.unverified(plan.map((each) => each.id));
-      return { kind: "failed", container: id, ...problem, notRolledBack };
+      return { kind: "failed", container: id, ...problem, notRolledBack, tookMs: 0 };
     }
-    return { kind: "done" };
+    return { kind: "done", tookMs: 0 };
   }
 
   #unverified(ids: readonly string[], reason: string): CpusetWriteResult {
     this.watch.unverified(ids);
-    return { kind: "unverified", containers: new Set(ids), reason };
+    return { kind: "unverified", containers: new Set(ids), reason, tookMs: 0 };
   }
 
   #find({ id, cgroup }: ContainerRef): { readonly kind: "found"; readonly id: string } | Absent | Unverified {

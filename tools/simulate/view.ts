@@ -2,6 +2,8 @@
 import type { Agent } from "../../src/agent/step.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Claim } from "../../src/ledger/claim.ts";
+import { blockedWrites } from "../../src/ledger/writes.ts";
+import { isStarting } from "../../src/ledger/delivery.ts";
 import type { Phase } from "../../src/agent/lifecycle.ts";
 
 /** One container in the agent's books. */
@@ -59,18 +61,20 @@ export function viewOf({ state }: Agent): View {
 
 function booksOf(ledger: Ledger): typeof EMPTY {
   const placed = new Map<string, Placed>();
+  const blocked = new Set(blockedWrites(ledger).map(({ container }) => container.id));
   for (const assignment of ledger.assignments.values()) {
-    const { container, claim, grant, record, unacknowledged, kernel, starting, degraded } = assignment;
+    const { container, claim, grant, mayRunOn, delivery, degraded } = assignment;
+    const { record, recordUnsure, state } = delivery;
     placed.set(container.id, {
       id: container.id,
       claim,
       grant,
       wanted: ledger.desired(assignment),
-      record,
-      sent: unacknowledged,
-      kernel,
-      stuck: ledger.writeFailures.has(container.id),
-      starting: starting === true,
+      record: recordUnsure === undefined ? record : undefined,
+      sent: recordUnsure === undefined ? undefined : record,
+      kernel: delivery.by === "record" ? undefined : state === "not-started" ? "at-start" : mayRunOn,
+      stuck: state === "failed" || blocked.has(container.id),
+      starting: isStarting(assignment),
       degraded,
     });
   }
@@ -79,6 +83,6 @@ function booksOf(ledger: Ledger): typeof EMPTY {
     online: ledger.topology.online,
     pool: ledger.sharedPool,
     claimed: ledger.claimed,
-    stuck: ledger.writeFailures.size > 0,
+    stuck: ledger.failed.length > 0 || blocked.size > 0,
   };
 }

@@ -152,7 +152,7 @@ export class Witness implements Watch, Ears, TreeWatch {
 
   logged({ level, message }: LogRecord): void {
     if (message.includes("bug")) this.world.report(`the agent logs a bug: ${message}`);
-    else if (level === "error" && !message.startsWith("degraded: the running containers are unknown")) {
+    else if (level === "error" && !message.startsWith("degraded: running containers unknown")) {
       this.world.report(`the agent logs an error: ${message}`);
     }
   }

@@ -4,7 +4,8 @@
  */
 import { describe } from "../../ledger/claim.ts";
 import { type Overhang, Overhangs } from "../../ledger/conflict.ts";
-import { failed } from "../../ledger/delivery.ts";
+import type { Assignment } from "../../ledger/assignment.ts";
+import { failed, isConfirmed, unreadable } from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { afterWrites, type PlannedWrite, planWrites } from "../../ledger/writes.ts";
 import { type Decision, withLogs } from "../decision.ts";
@@ -30,8 +31,13 @@ interface Claimed {
 
 export function applyClaim({ state, next, id, tries, again, giveUp, written }: Claimed): Decision {
   const writes = planWrites(next, { kind: "losses", retryFailed: false, grows: id });
-  const holder = holderAfter(next, writes, id);
+  const after = afterWrites(next, writes);
+  const holder = holderOn(after, id);
   if (holder !== undefined) {
+    if (tries < MAX_TRIES && waitsForRuntime(after, holder.holder)) {
+      const ledger = state.ledger.update(holder.holder.container.id, unreadable);
+      return again(withLedger(state, ledger), tries + 1);
+    }
     const { holder: { container }, cpus } = holder;
     const reason = `${describe(container)} has no other CPUs to run on yet`;
     if (tries >= MAX_TRIES) return giveUp(state, reason);
@@ -53,9 +59,18 @@ export function applyClaim({ state, next, id, tries, again, giveUp, written }: C
   };
 }
 
-/** Who would still run on the container's own CPUs once all is written. */
-function holderAfter(next: Ledger, writes: readonly PlannedWrite[], id: string): Overhang | undefined {
-  const own = next.assignments.get(id);
+/** Who runs on a container's own CPUs by its cgroup as it was last read or written. */
+function holderOn(ledger: Ledger, id: string): Overhang | undefined {
+  const own = ledger.assignments.get(id);
   if (own === undefined || own.grant.isEmpty) return undefined;
-  return new Overhangs(afterWrites(next, writes)).holdersOf(own, own.grant)[0];
+  return new Overhangs(ledger).holdersOf(own, own.grant).find(({ holder }) => isConfirmed(holder));
+}
+
+/** It can't be written, since those on its new CPUs leave them only with the reply: so it has to go with the reply too. */
+function waitsForRuntime(ledger: Ledger, { container: { id } }: Assignment): boolean {
+  const holder = ledger.assignments.get(id);
+  if (holder === undefined) return false;
+  const gained = ledger.desired(holder).difference(ledger.mayRunOn(holder));
+  const blockers = new Overhangs(ledger).holdersOf(holder, gained);
+  return blockers.length > 0 && blockers.every(({ holder: { delivery } }) => delivery.by === "record");
 }

@@ -16,6 +16,7 @@ import {
   hasNoProcess,
   isConfirmed,
   isStartingAfterAll,
+  seenAtStart,
   unreadable,
 } from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
@@ -81,7 +82,11 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
       const intruder = others.find(({ container: { id } }) => isOn(readings.get(id), own.grant));
       if (intruder !== undefined) return unconfirmed(state, own, stillHeld(own, intruder));
       return writablePort(state) === undefined
-        ? byRecord(withLedger(state, ledger), own, reading.cpus)
+        ? byRecord(
+          withLedger(state, ledger.update(ref.id, (a) => seenAtStart(a, reading.cpus))),
+          own,
+          reading.cpus,
+        )
         : byCgroup(state, ledger.update(ref.id, (a) => confirm(a, reading.cpus, "starting")), ref.id);
     },
   };
@@ -135,7 +140,7 @@ function checked(
   if (!isRight) {
     return unconfirmed(after, own, `it can't be started on the CPUs ${ledger.desired(own)}: ${reason}`);
   }
-  const [holder] = new Overhangs(ledger).holdersOf(own, own.grant);
+  const holder = new Overhangs(ledger).holdersOf(own, own.grant).find(({ holder }) => isConfirmed(holder));
   return holder === undefined ? unchanged(after) : unconfirmed(after, own, stillHeld(own, holder.holder));
 }
 

@@ -1,7 +1,7 @@
 /** PostStartContainer and PostUpdateContainer: an update that was under way has come to its end, so the kernel is read. */
 import type { CpusetReading } from "../../cgroup/port.ts";
 import type { Assignment } from "../../ledger/assignment.ts";
-import { isConfirmed, observe, runs, unreadable } from "../../ledger/delivery.ts";
+import { isConfirmed, observe, runs, unreadable, updateNoted } from "../../ledger/delivery.ts";
 import { pendingUpdateOf } from "../../ledger/updates.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { refOf } from "../../nri/read_claim.ts";
@@ -27,11 +27,15 @@ export function postStartContainer(state: AgentState, { pod, container }: Subjec
 /** It may have brought back a set from before it began. */
 export function postUpdateContainer(state: AgentState, { container: { id } }: Subject): Decision {
   const assignment = state.phase === "serving" ? state.ledger.assignments.get(id) : undefined;
-  if (assignment === undefined || !isConfirmed(assignment)) return unchanged(state);
+  if (assignment === undefined) return unchanged(state);
+  if (!isConfirmed(assignment)) return unchanged(withLedger(state, state.ledger.update(id, updateNoted)));
   return {
     kind: "read",
     containers: [assignment.container],
-    then: (readings) => unchanged(withLedger(state, state.ledger.update(id, readAs(readings.get(id))))),
+    then: (readings) => {
+      const read = readAs(readings.get(id));
+      return unchanged(withLedger(state, state.ledger.update(id, (a) => read(updateNoted(a)))));
+    },
   };
 }
 

@@ -12,7 +12,7 @@ import {
 } from "../../../src/cri/gen/cri_pb.ts";
 import { openLog } from "../../../src/platform/log.ts";
 import type { LogRecord } from "../../../src/log_record.ts";
-import { adoptListing } from "../../../src/agent/handlers/synchronize.ts";
+import { adoptListing } from "../../../src/agent/adopt.ts";
 import { Link } from "../../kit/link.ts";
 
 const NASTY: readonly [what: string, text: string][] = [
