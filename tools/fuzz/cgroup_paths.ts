@@ -7,7 +7,7 @@ import {
   nestingOf,
   slicePath,
 } from "../../src/cgroup/paths.ts";
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 import { nastyText, textLike } from "./nasty.ts";
 import { require, type Target } from "./target.ts";
 

@@ -8,7 +8,7 @@ import { adoptListing } from "../../src/agent/handlers/synchronize.ts";
 import { DEFAULT_SETTINGS } from "../../tests/kit/policy.ts";
 import { topologyOf, twoCpuVm } from "../../tests/kit/sysfs.ts";
 import { Recorded, RUNTIMES } from "../../tests/kit/cri_recordings.ts";
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 import { cpuListText } from "./cpu_lists.ts";
 import { mutatedBytes, mutatedText, nastyText, NUMBERS } from "./nasty.ts";
 import { requireLine } from "./nri_rig.ts";

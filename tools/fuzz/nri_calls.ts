@@ -10,7 +10,7 @@ import {
   SynchronizeRequestSchema,
   UpdateContainerRequestSchema,
 } from "../../src/nri/gen/nri_pb.ts";
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 import { mutatedBytes, nastyText, randomBytes, textLike } from "./nasty.ts";
 import { containerOf, cpuOf, type Drawn, drawPod, podOf } from "./pods.ts";
 

@@ -1,5 +1,5 @@
 /** Runs a target over inputs drawn from a seed, and makes the first one that fails as small as it gets. */
-import { Random } from "../simulate/random.ts";
+import { Random } from "../random.ts";
 import { literal, smaller } from "./literal.ts";
 import type { AnyTarget, Value } from "./target.ts";
 

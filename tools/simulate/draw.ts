@@ -3,7 +3,7 @@ import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { drawPod } from "./draw_pod.ts";
 import type { ContainerKind, Kind, SimEvent } from "./events.ts";
 import { figures, type Resources } from "./pods.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 import { type Container, hasCgroup, isListed } from "./records.ts";
 import type { World } from "./world.ts";
 

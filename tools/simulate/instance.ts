@@ -12,7 +12,7 @@ import { PLUGIN_SERVICE } from "../../src/nri/methods.ts";
 import type { Settings } from "../../src/agent/state.ts";
 import type { Listing } from "../../src/agent/early.ts";
 import { Session, type SessionEvent } from "../../src/wire/session.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 
 export type Step = typeof step;
 

@@ -4,7 +4,7 @@ import type { Settings } from "../../src/agent/state.ts";
 import { setOf } from "./cpus.ts";
 import { MACHINE_WEIGHTS, MACHINES, machineWithout } from "./machines.ts";
 import type { Nri } from "./messages.ts";
-import { Random } from "./random.ts";
+import { Random } from "../random.ts";
 
 export interface Scenario {
   /** Of the drawing, and of how bytes are cut. */

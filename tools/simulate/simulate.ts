@@ -3,7 +3,7 @@ import { Coverage } from "./coverage.ts";
 import { draw } from "./draw.ts";
 import type { SimEvent } from "./events.ts";
 import type { Cause } from "./excuses.ts";
-import { Random } from "./random.ts";
+import { Random } from "../random.ts";
 import { type Chosen, drawScenario, type Scenario } from "./scenario.ts";
 import { type Doubles, World } from "./world.ts";
 

@@ -23,7 +23,7 @@ import { KERNEL_LASTING } from "./invariants_kernel.ts";
 import { Kernel } from "./kernel.ts";
 import { machineWithout } from "./machines.ts";
 import { playEvent } from "./play_event.ts";
-import { Random } from "./random.ts";
+import { Random } from "../random.ts";
 import { endExcuses } from "./right.ts";
 import { Runtime } from "./runtime.ts";
 import { type Scenario, settingsOf } from "./scenario.ts";

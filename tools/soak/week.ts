@@ -11,7 +11,7 @@ import type { Apply } from "../../src/cgroup/port.ts";
 import { bigNode, topologyOf } from "../../tests/kit/sysfs.ts";
 import { Link, subject } from "../../tests/kit/link.ts";
 import type { Wanted } from "../../tests/kit/messages.ts";
-import { Random } from "../simulate/random.ts";
+import { Random } from "../random.ts";
 import { Kernel } from "../../tests/slow/kernel.ts";
 
 const PODS_AN_HOUR = 10_000;
