@@ -9,7 +9,7 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { type Agent, type Input, newAgent, type Output, step } from "../../src/agent/step.ts";
-import type { Setup } from "../../src/agent/agent.ts";
+import type { AgentOptions } from "../../src/agent/agent.ts";
 import type { LogRecord } from "../../src/log_record.ts";
 import {
   ConfigureRequestSchema,
@@ -53,21 +53,25 @@ export class Link {
 
   constructor(
     readonly machine: MachineSpec = twoCpuVm,
-    readonly setup: Partial<Setup> = {},
+    readonly setup: Partial<AgentOptions> = {},
     readonly cut: Cut = whole,
   ) {
     this.agent = newAgent({
       identity: { name: "weka-cpuset", index: "99" },
       topology: topologyOf(machine),
       ...DEFAULT_SETTINGS,
-      growDelay: 0,
+      growDelayMs: 0,
       standby: false,
       ...setup,
     });
   }
 
   /** Everything up to serving, with these containers already running. */
-  static serving(running: readonly Wanted[] = [], machine?: MachineSpec, setup?: Partial<Setup>): Link {
+  static serving(
+    running: readonly Wanted[] = [],
+    machine?: MachineSpec,
+    setup?: Partial<AgentOptions>,
+  ): Link {
     const link = new Link(machine, setup);
     link.register();
     link.configure();

@@ -38,14 +38,19 @@ export const ACCEPTED: readonly Accepted[] = [
     edits: ["first branch twice"],
     because: "grow asserts that the count isn't less",
   },
-  { file: "src/ledger/changes.ts", part: "leftBy", edits: ["one less"], because: EARLY_EXIT },
+  { file: "src/ledger/updates.ts", part: "vacatedBy", edits: ["one less"], because: EARLY_EXIT },
   {
-    file: "src/ledger/changes.ts",
-    part: "leftBy",
+    file: "src/ledger/updates.ts",
+    part: "vacatedBy",
     edits: ["drop difference"],
     because: "no shared container is ever to have CPUs of a grant",
   },
-  { file: "src/ledger/changes.ts", part: "tell", edits: ["if true #3"], because: COMPARED_FOR_NOTHING },
+  {
+    file: "src/ledger/updates.ts",
+    part: "planUpdates",
+    edits: ["if true #3"],
+    because: COMPARED_FOR_NOTHING,
+  },
   { file: "src/ledger/holdings.ts", part: "heldIn", edits: ["drop right of &&"], because: EARLY_EXIT },
   { file: "src/ledger/holdings.ts", part: "poolsAfter", edits: ["=== to !=="], because: EARLY_EXIT },
   { file: "src/ledger/holdings.ts", part: "remove", edits: ["if false"], because: EARLY_EXIT },
@@ -68,7 +73,7 @@ export const ACCEPTED: readonly Accepted[] = [
   },
   {
     file: "src/ledger/ledger.ts",
-    part: "wanting",
+    part: "degraded",
     edits: ["drop sort"],
     because: "wherever several become degraded, they do so in that order",
   },
@@ -81,7 +86,7 @@ export const ACCEPTED: readonly Accepted[] = [
   { file: "src/ledger/ledger.ts", part: "#without", edits: ["swap arguments"], because: CACHED },
   {
     file: "src/ledger/move.ts",
-    part: "displace",
+    part: "moveAway",
     edits: ["swap arguments #7"],
     because: "the two ledgers differ in nothing that is asked of them here",
   },
@@ -94,10 +99,7 @@ export const ACCEPTED: readonly Accepted[] = [
   {
     file: "src/ledger/plan.ts",
     part: "admitPinned",
-    edits: [
-      ...["=== to !==", "one more", "one less"],
-      ...["swap branches", "first branch twice", "second branch twice"],
-    ],
+    edits: ["one less", "second branch twice"],
     because: "nobody displaced, as an empty list",
   },
   {
@@ -119,7 +121,7 @@ export const ACCEPTED: readonly Accepted[] = [
     because: "one place that nobody uses",
   },
   {
-    file: "src/ledger/rebase.ts",
+    file: "src/ledger/topology_change.ts",
     part: "keepPinned",
     edits: ["drop intersection"],
     because: "what is offline is taken away a line later",

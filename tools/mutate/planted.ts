@@ -62,46 +62,46 @@ const CPU: readonly Planted[] = [
 
 const LEDGER: readonly Planted[] = [
   {
-    file: "src/ledger/changes.ts",
-    part: "phaseOf",
+    file: "src/ledger/updates.ts",
+    part: "orderOf",
     edit: [/0;/, "3;"],
     breaks: "Containers that only lose CPUs are updated last, when others already have these.",
   },
   {
-    file: "src/ledger/changes.ts",
-    part: "phaseOf",
+    file: "src/ledger/updates.ts",
+    part: "orderOf",
     edit: [/3;/, "0;"],
     breaks: "Containers that only gain CPUs are updated before those that lose them.",
   },
   {
-    file: "src/ledger/changes.ts",
+    file: "src/ledger/updates.ts",
     part: "within",
     edit: [/const (\w+) = \w+\.difference\(\w+\);/, "const $1 = CpuSet.empty;"],
     breaks: "A shared container is put on CPUs that a moved one is only now vacating.",
   },
   {
-    file: "src/ledger/changes.ts",
-    part: "tell",
+    file: "src/ledger/updates.ts",
+    part: "planUpdates",
     edit: "drop right of ||",
     breaks:
       "What was sent to a starting container is taken for done, and others get the CPUs that it may still be on.",
   },
   {
     file: "src/ledger/assignment.ts",
-    part: "recorded",
+    part: "withRecord",
     edit: "if false",
     breaks:
       "The record of a starting container is taken for what it was sent, though the runtime may have lost that.",
   },
   {
-    file: "src/ledger/changes.ts",
-    part: "tell",
+    file: "src/ledger/updates.ts",
+    part: "planUpdates",
     edit: "drop left of ||",
     breaks: "CPUs that couldn't be sent yet, because they had to be vacated first, are never sent.",
   },
   {
     file: "src/ledger/ledger.ts",
-    part: "effective",
+    part: "desired",
     edit: "drop right of &&",
     breaks: "A strict reservation is open to everybody, not to the system alone.",
   },
@@ -125,25 +125,25 @@ const LEDGER: readonly Planted[] = [
   },
   {
     file: "src/ledger/move.ts",
-    part: "openTo",
+    part: "candidatesFor",
     edit: "drop difference #6",
     breaks: "A move forgets what the pod forbids.",
   },
   {
     file: "src/ledger/move.ts",
-    part: "openTo",
+    part: "candidatesFor",
     edit: "drop difference #5",
     breaks: "A move takes reserved CPUs.",
   },
   {
     file: "src/ledger/move.ts",
-    part: "openTo",
+    part: "candidatesFor",
     edit: [/cpusNear\((\w+\.topology), \w+\)/, "$1.online"],
     breaks: "A move ignores the memory nodes to which the container is bound.",
   },
   {
     file: "src/ledger/move.ts",
-    part: "displace",
+    part: "moveAway",
     edit: [/=> !\w+\.movable/, "=> false"],
     breaks: "A container that may not be moved is moved.",
   },
@@ -191,7 +191,7 @@ const LEDGER: readonly Planted[] = [
   },
   {
     file: "src/ledger/release.ts",
-    part: "leave",
+    part: "removeContainer",
     edit: [/moveBack\((.*), \w+\)/, "$1"],
     breaks: "Containers that were moved for a creation that failed aren't put back.",
   },
@@ -227,19 +227,19 @@ const LEDGER: readonly Planted[] = [
   },
   {
     file: "src/ledger/progress.ts",
-    part: "running",
+    part: "markRunning",
     edit: [/\{ \w+: _, \.\.\.(\w+) \}/, "$1"],
     breaks: "A container counts as starting for ever, and is sent the same again and again.",
   },
   {
-    file: "src/ledger/rebase.ts",
-    part: "rebase",
+    file: "src/ledger/topology_change.ts",
+    part: "applyTopology",
     edit: "swap branches",
     breaks:
       "On cgroup v1 a CPU that comes back is written to no container, though the kernel has removed it.",
   },
   {
-    file: "src/ledger/wanting.ts",
+    file: "src/ledger/degraded.ts",
     part: "placeExclusive",
     edit: "drop intersection #2",
     breaks: "An exclusive container keeps CPUs that went offline.",
@@ -251,8 +251,8 @@ const LEDGER: readonly Planted[] = [
     breaks: "A container that grows is put on other CPUs altogether.",
   },
   {
-    file: "src/ledger/wanting.ts",
-    part: "serveWanting",
+    file: "src/ledger/degraded.ts",
+    part: "retryDegraded",
     edit: [/(\w+)\((\w+)\((\w+)\)\)/, "$2($1($3))"],
     breaks: "Exclusive containers take the CPUs of a degraded pinned one.",
   },
@@ -274,12 +274,12 @@ const WIRE_AND_CALLS: readonly Planted[] = [
   {
     file: "src/agent/handlers/start_container.ts",
     part: "startContainer",
-    edit: [/settle\((\w+\.ledger), [\w.]+\)/, "$1"],
+    edit: [/= \w+\((\w+\.ledger), container\.id\)/, "= $1"],
     breaks: "The end of a pinned container moves others that were moved for it long ago.",
   },
   {
     file: "src/agent/handlers/update_container.ts",
-    part: "ownCpus",
+    part: "ownUpdate",
     edit: "first branch twice",
     breaks: "A resize grows in one step onto CPUs that others vacate in the same reply.",
   },
@@ -298,12 +298,12 @@ const WIRE_AND_CALLS: readonly Planted[] = [
   {
     file: "src/agent/pending.ts",
     part: "withLedger",
-    edit: [/(\w+) === \((node\.\w+) !== undefined\)/, "!$1 && $2 === undefined"],
+    edit: [/(\w+) === \((\w+\.\w+) !== undefined\)/, "!$1 && $2 === undefined"],
     breaks: "Each new end delays growth from the beginning, so that it may never come.",
   },
   {
     file: "src/agent/pending.ts",
-    part: "urgent",
+    part: "immediateUpdates",
     edit: [/\.map\(/, ".slice(0, 0).map("],
     breaks: "A container that runs on CPUs that are another's by now keeps them until the next reply.",
   },
@@ -333,7 +333,7 @@ const WIRE_AND_CALLS: readonly Planted[] = [
   },
   {
     file: "src/agent/early.ts",
-    part: "withEarly",
+    part: "mergeEarlyEvents",
     edit: "drop filter #3",
     breaks: "A container that ended while the list was fetched holds its CPUs for ever.",
   },
@@ -369,7 +369,7 @@ const WIRE_AND_CALLS: readonly Planted[] = [
   },
   {
     file: "src/agent/rebuild.ts",
-    part: "waited",
+    part: "runRebuild",
     edit: "drop left of || #2",
     breaks: "The cgroup tree is scanned anew with every tick.",
   },

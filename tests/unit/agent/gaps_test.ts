@@ -69,7 +69,7 @@ Deno.test("a container whose start failed is never reported as stopped: its CPUs
 Deno.test("the end of a sandbox leaves other pods' containers alone", () => {
   const link = Link.serving([{ ...db, record: "1" }]);
   link.mention(Event.STOP_POD_SANDBOX, web);
-  assert.equal(link.agent.node.ledger.claimed.toString(), "1");
+  assert.equal(link.agent.state.ledger.claimed.toString(), "1");
 });
 
 Deno.test("a sandbox that ends while the list is on its way takes with it what was created in it", () => {
@@ -79,7 +79,7 @@ Deno.test("a sandbox that ends while the list is on its way takes with it what w
   link.create(web);
   link.mention(Event.STOP_POD_SANDBOX, web);
   link.feed({ kind: "listed", listing: { pods: [], containers: [] } });
-  assert.equal(link.agent.node.ledger.assignments.size, 0);
+  assert.equal(link.agent.state.ledger.assignments.size, 0);
 });
 
 Deno.test("a pinned or exclusive container that nobody has heard of may not start", () => {
@@ -116,7 +116,7 @@ Deno.test("a container that is listed twice is one container", () => {
   link.configure();
   const twice = { name: "e", cpus: 2, record: "4,36" };
   assert.deepEqual(link.synchronize([twice, twice]), []);
-  assert.equal(link.agent.node.ledger.claimed.toString(), "4,36");
+  assert.equal(link.agent.state.ledger.claimed.toString(), "4,36");
 });
 
 Deno.test("before it knows what runs, nothing is decided from what it knew on the last connection", () => {
@@ -126,7 +126,7 @@ Deno.test("before it knows what runs, nothing is decided from what it knew on th
   link.configure();
   assert.deepEqual(link.stop(db), []);
   assert.deepEqual(link.update(web), []);
-  assert.equal(link.agent.node.ledger.claimed.toString(), "1");
+  assert.equal(link.agent.state.ledger.claimed.toString(), "1");
 });
 
 Deno.test("what ends between two parts of a Synchronize isn't brought back by the last", () => {
@@ -136,7 +136,7 @@ Deno.test("what ends between two parts of a Synchronize isn't brought back by th
   link.synchronize([{ ...db, record: "1" }], true);
   link.stop(db);
   link.synchronize([]);
-  assert(link.agent.node.ledger.claimed.isEmpty);
+  assert(link.agent.state.ledger.claimed.isEmpty);
 });
 
 Deno.test("an update of a container that may run everywhere, and should, writes no set into its record", () => {

@@ -56,7 +56,7 @@ Deno.test("CPUs reserved by the runtime's configuration are left by those who ha
   const link = Link.serving([], bigNode);
   link.create(db);
   const policy = { ...DEFAULT_SETTINGS.policy, systemReserved: cpus("0-1,32-33") };
-  link.feed({ kind: "settings", settings: { ...DEFAULT_SETTINGS, growDelay: 0, policy } });
+  link.feed({ kind: "settings", settings: { ...DEFAULT_SETTINGS, growDelayMs: 0, policy } });
   assert.deepEqual(applied(link), ["id-db=2,34"]);
 });
 

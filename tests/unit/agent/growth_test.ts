@@ -9,7 +9,7 @@ const db = { name: "db", cpus: 4 };
 const other = { name: "other", cpus: 2 };
 
 function waiting(): Link {
-  const link = Link.serving([], bigNode, { growDelay: 500 });
+  const link = Link.serving([], bigNode, { growDelayMs: 500 });
   for (const wanted of [web, db, other]) link.create(wanted);
   return link;
 }
@@ -91,16 +91,16 @@ Deno.test("a degraded container isn't kept waiting for CPUs of its own", () => {
     [{ ...other, record: "1", createdAt: 1n }, { name: "late", cpus: 1, record: "1" }],
     undefined,
     {
-      growDelay: 500,
-      policy: { ...Link.serving().agent.node.policy },
+      growDelayMs: 500,
+      policy: { ...Link.serving().agent.state.policy },
     },
   );
-  assert.equal(link.agent.node.ledger.wanting.length, 1);
+  assert.equal(link.agent.state.ledger.degraded.length, 1);
   assert.deepEqual(link.stop({ name: "late", cpus: 1 }), []);
 });
 
 Deno.test("without a delay growth rides in the reply that frees the CPUs", () => {
-  const link = Link.serving([], bigNode, { growDelay: 0 });
+  const link = Link.serving([], bigNode, { growDelayMs: 0 });
   for (const wanted of [web, db]) link.create(wanted);
   assert.deepEqual(link.stop(db), ["id-web=0-63"]);
 });

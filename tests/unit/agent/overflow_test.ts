@@ -32,7 +32,7 @@ Deno.test("parts of 64 MiB together, however few they name, close the connection
   let answered = 0;
   while (answered < 20 && link.call("Synchronize", payload)?.kind === "answered") answered++;
   assert.equal(answered, 16);
-  assert.equal(link.agent.node.parts.length, 0);
+  assert.equal(link.agent.state.parts.length, 0);
   assert.match(link.logged("error").join(), /\(overflow\): Synchronize has more than 64 MiB/);
 });
 

@@ -82,7 +82,7 @@ Deno.test("a container that ended while the list was on its way doesn't come bac
   const link = unsynchronized();
   link.stop(db);
   tell(link, [{ ...db, record: "1" }]);
-  assert(link.agent.node.ledger.claimed.isEmpty);
+  assert(link.agent.state.ledger.claimed.isEmpty);
 });
 
 Deno.test("after ten seconds without a list the CPUs that seem taken are left alone, loudly", () => {
@@ -104,11 +104,11 @@ Deno.test("a list that comes after all replaces the guess", () => {
   link.feed({ kind: "tick", now: 11_000 });
   link.feed({ kind: "scanned", claims: CpuSet.range(1, 7) });
   tell(link, [{ name: "db", cpus: 2, record: "1,33" }]);
-  assert.equal(link.agent.node.ledger.claimed.toString(), "1,33");
+  assert.equal(link.agent.state.ledger.claimed.toString(), "1,33");
 });
 
 Deno.test("ends that the runtime never tells are found by counting, as long as there is one to wait for", () => {
-  const link = unsynchronized(undefined, { reconcileEvery: 0 });
+  const link = unsynchronized(undefined, { reconcileMs: 0 });
   link.feed({ kind: "tick", now: 1000 });
   tell(link, [web, { ...db, record: "1" }]);
   assert.deepEqual(owed(link), ["id-web=0"]);
@@ -116,12 +116,16 @@ Deno.test("ends that the runtime never tells are found by counting, as long as t
   for (const now of [5999, 6000, 6500]) link.feed({ kind: "tick", now });
   assert.deepEqual(kinds(link.asked), ["list", "apply", "wake", "count"]);
   link.feed({ kind: "counted", living: new Set(["id-web", "id-db", "other"]) });
-  assert.equal(link.agent.node.ledger.claimed.toString(), "1");
+  assert.equal(link.agent.state.ledger.claimed.toString(), "1");
   link.feed({ kind: "tick", now: 11_000 });
   link.feed({ kind: "counted", living: new Set(["id-web"]) });
-  assert.equal(link.agent.node.ledger.claimed.toString(), "1", "the count may be from before it was created");
+  assert.equal(
+    link.agent.state.ledger.claimed.toString(),
+    "1",
+    "the count may be from before it was created",
+  );
   link.feed({ kind: "counted", living: new Set(["id-web"]) });
-  assert(link.agent.node.ledger.claimed.isEmpty);
+  assert(link.agent.state.ledger.claimed.isEmpty);
   assert.deepEqual(owed(link), ["id-web=0", "id-web=0-1"]);
   link.feed({ kind: "counted", living: new Set() });
   link.feed({ kind: "counted", living: new Set() });
@@ -135,7 +139,7 @@ Deno.test("a container that the runtime has told of isn't forgotten because it w
   tell(link, [web]);
   link.create(db);
   link.feed({ kind: "counted", living: new Set() });
-  assert.equal(link.agent.node.ledger.claimed.toString(), "1");
+  assert.equal(link.agent.state.ledger.claimed.toString(), "1");
 });
 
 Deno.test("a scan that finds nothing claims nothing", () => {
@@ -153,7 +157,7 @@ Deno.test("a Synchronize that comes first makes the list and the scan void", () 
   tell(link, []);
   link.feed({ kind: "scanned", claims: CpuSet.of(0) });
   assert.deepEqual(link.asked, []);
-  assert.equal(link.agent.node.ledger.claimed.toString(), "1");
+  assert.equal(link.agent.state.ledger.claimed.toString(), "1");
 });
 
 Deno.test("a dry run asks for the list and changes nothing by it", () => {

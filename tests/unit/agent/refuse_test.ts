@@ -18,12 +18,12 @@ function barred(running: readonly Wanted[] = [], setup?: ConstructorParameters<t
 
 Deno.test("pinned and exclusive creations are refused with the reason, shared ones pass", () => {
   const link = barred();
-  const before = link.agent.node.ledger;
+  const before = link.agent.state.ledger;
   assert.equal(link.refusal(db), `cpuset: pod ns/db container c: ${WHY}`);
   assert.equal(link.refusal(pin), `cpuset: pod ns/pin container c: ${WHY}`);
-  assert.equal(link.agent.node.ledger, before);
+  assert.equal(link.agent.state.ledger, before);
   assert.deepEqual(link.create(web), { cpus: "", mems: "", updates: [] });
-  assert.equal(link.agent.node.ledger.assignments.size, 1);
+  assert.equal(link.agent.state.ledger.assignments.size, 1);
 });
 
 Deno.test("a claim that can't be read is refused for what is wrong with it", () => {
@@ -33,7 +33,7 @@ Deno.test("a claim that can't be read is refused for what is wrong with it", () 
 
 Deno.test("those that have CPUs of their own keep them, and are served to their end", () => {
   const link = barred([web, { ...db, record: "1" }]);
-  assert.equal(link.agent.node.ledger.claimed.toString(), "1");
+  assert.equal(link.agent.state.ledger.claimed.toString(), "1");
   assert.deepEqual(link.update(db), ["id-db=1"]);
   assert.deepEqual(link.stop(db), ["id-web=0-1"]);
 });
@@ -47,7 +47,7 @@ Deno.test("once nothing is against it any more, they are created", () => {
 
 Deno.test("new settings and a new connection don't lift the bar", () => {
   const link = barred();
-  link.feed({ kind: "settings", settings: { ...DEFAULT_SETTINGS, growDelay: 0 } });
+  link.feed({ kind: "settings", settings: { ...DEFAULT_SETTINGS, growDelayMs: 0 } });
   assert.match(link.refusal(db), /two deciders fight/);
   link.feed({ kind: "disconnected" });
   link.register();

@@ -72,7 +72,7 @@ Deno.test("a quota that isn't whole any more leads to the pool, in one step", ()
   const link = Link.serving([], bigNode);
   link.create(db);
   assert.deepEqual(resize(link, db, { shares: 1536, quota: 150_000 }), ["id-db=0-63"]);
-  assert.equal(link.agent.node.ledger.claimed.size, 0);
+  assert.equal(link.agent.state.ledger.claimed.size, 0);
 });
 
 Deno.test("growth that finds no room is an error that says so, and the old claim stands", () => {

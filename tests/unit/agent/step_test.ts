@@ -91,7 +91,7 @@ function cpusOf(text: string): CpuSet {
 Deno.test("a refusal carries the sentence, keeps the session and changes nothing", () => {
   const link = Link.serving([web]);
   link.create(db);
-  const before = link.agent.node.ledger;
+  const before = link.agent.state.ledger;
   assert.match(
     link.refusal({ name: "more", cpus: 1 }),
     /^cpuset: pod ns\/more container c: needs 1 exclusive CPU, 0 are free/,
@@ -100,7 +100,7 @@ Deno.test("a refusal carries the sentence, keeps the session and changes nothing
     link.refusal({ ...pin, name: "bad", annotations: { [CORES_IDS]: "0-" } }),
     /is not a CPU list/,
   );
-  assert.equal(link.agent.node.ledger, before);
+  assert.equal(link.agent.state.ledger, before);
   assert.deepEqual(link.stop(db), ["id-web=0-1"]);
 });
 
@@ -109,7 +109,7 @@ Deno.test("a failed creation (stop and remove without a start) gives everything 
   assert.deepEqual(link.create(db).updates, ["id-web=0"]);
   assert.deepEqual(link.stop(db), ["id-web=0-1"]);
   link.remove(db);
-  assert(link.agent.node.ledger.claimed.isEmpty);
+  assert(link.agent.state.ledger.claimed.isEmpty);
 });
 
 Deno.test("stop and remove are idempotent, and unknown containers harmless", () => {
@@ -148,7 +148,7 @@ Deno.test("a Synchronize in parts is taken as one, and pods may come in another 
 
 Deno.test("a running container with a bad annotation is shared and degraded, loudly", () => {
   const link = Link.serving([{ name: "bad", annotations: { [CORES_IDS]: "5-2" } }]);
-  assert.equal(link.agent.node.ledger.assignments.get("id-bad")?.claim.kind, "shared");
+  assert.equal(link.agent.state.ledger.assignments.get("id-bad")?.claim.kind, "shared");
   assert(
     link.logged("warn").some((m) =>
       m.startsWith("degraded to the shared pool: cpuset: pod ns/bad container c:")
@@ -185,7 +185,7 @@ Deno.test("after a lost connection it registers anew and rebuilds from what the 
   link.configure();
   assert.match(link.refusal({ name: "x", cpus: 1 }), /not synchronized/);
   assert.deepEqual(link.synchronize([{ ...web, record: "0-1" }]), []);
-  assert(link.agent.node.ledger.claimed.isEmpty);
+  assert(link.agent.state.ledger.claimed.isEmpty);
 });
 
 Deno.test("a connection that ends in the middle of a message is said so, one that ends after it isn't", () => {
@@ -219,7 +219,7 @@ Deno.test("both forms of an event do the same", () => {
     const bytes = toBinary(StateChangeEventSchema, request);
     if (method === "StateChange") link.call(method, bytes);
     else link.call(method, dedicated(db));
-    assert(link.agent.node.ledger.claimed.isEmpty, method);
+    assert(link.agent.state.ledger.claimed.isEmpty, method);
   }
 });
 
@@ -251,7 +251,7 @@ Deno.test("every other call of the protocol gets an empty answer, in both forms"
     link.ask("StateChange", StateChangeEventSchema, { event, ...subject(web) }, EmptySchema);
   }
   link.ask("Shutdown", EmptySchema, {}, EmptySchema);
-  assert.equal(link.agent.node.ledger.assignments.size, 1);
+  assert.equal(link.agent.state.ledger.assignments.size, 1);
 });
 
 for (
@@ -273,14 +273,14 @@ for (
 for (const [what, payload] of [["garbage", [0xff, 0xff, 0xff]], ["no container", []]] as const) {
   Deno.test(`a CreateContainer with ${what} ends the session, with a sentence and the ledger kept`, () => {
     const link = Link.serving([{ ...db, record: "1" }]);
-    const before = link.agent.node.ledger;
+    const before = link.agent.state.ledger;
     assert.equal(link.call("CreateContainer", Uint8Array.from(payload)), undefined);
     assert(link.closed);
     assert.match(
       link.logged("error")[0] ?? "",
       /^the connection is closed: the runtime broke the protocol \(malformed\)/,
     );
-    assert.equal(link.agent.node.ledger, before);
+    assert.equal(link.agent.state.ledger, before);
   });
 }
 
@@ -313,7 +313,7 @@ Deno.test("random bytes end the session or wait for more, and never throw", () =
     fc.property(fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 8 }), (chunks) => {
       const link = Link.serving([{ ...db, record: "1" }]);
       for (const bytes of chunks) link.feed({ kind: "received", now: 0, bytes });
-      assert.equal(link.agent.node.ledger.claimed.toString(), "1");
+      assert.equal(link.agent.state.ledger.claimed.toString(), "1");
     }),
     { numRuns: 2000 },
   );
@@ -321,21 +321,21 @@ Deno.test("random bytes end the session or wait for more, and never throw", () =
 
 Deno.test("a bug while deciding is answered and logged; the ledger and the session are kept", () => {
   const link = Link.serving([web]);
-  const { ledger, rules } = link.agent.node;
+  const { ledger, rules } = link.agent.state;
   const broken = {
     ...rules,
     get reservedNamespaces(): never {
       throw new AssertionError("nobody may own a CPU twice");
     },
   };
-  link.agent = { ...link.agent, node: { ...link.agent.node, rules: broken } };
+  link.agent = { ...link.agent, state: { ...link.agent.state, rules: broken } };
   assert.equal(link.refusal({ name: "s" }), "cpuset: internal error, see the agent's log");
   assert.match(
     link.logged("error")[0] ?? "",
     /^bug while answering CreateContainer, please report it: .*nobody may own a CPU twice/,
   );
-  assert.equal(link.agent.node.ledger, ledger);
-  link.agent = { ...link.agent, node: { ...link.agent.node, rules } };
+  assert.equal(link.agent.state.ledger, ledger);
+  link.agent = { ...link.agent, state: { ...link.agent.state, rules } };
   assert.deepEqual(link.synchronize([web]), [], "a Synchronize rebuilds from what is really there");
 });
 

@@ -144,7 +144,7 @@ async function serving(
     identity,
     topology: TOPOLOGY,
     ...DEFAULT_SETTINGS,
-    growDelay,
+    growDelayMs: growDelay,
     cpusets,
     standby: false,
   });
