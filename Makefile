@@ -37,9 +37,10 @@ rewrite-scripts: ## writes what the agent does now into tests/scenarios and docs
 	REWRITE=1 $(deno) test --quiet --allow-all tests/scenarios
 	$(deno) run --quiet --allow-all hack/placement_docs.ts
 
-simulate: ## plays random events on a made-up node (SEED= EVENTS= MACHINE= REPLAY=); see docs/simulation.md
-	$(deno) run --quiet --allow-all tools/simulate/main.ts $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) \
-	  $(if $(MACHINE),--machine $(MACHINE)) $(if $(REPLAY),--replay $(REPLAY))
+simulate: ## random events on simulated nodes, drawn anew (EVENTS= JOBS= SEED= MODE= CGROUPS= DRIVER= MACHINE= REPLAY=); see docs/simulation.md
+	$(deno) run --quiet --allow-all tools/simulate/main.ts $(if $(EVENTS),--events $(EVENTS)) $(if $(JOBS),--jobs $(JOBS)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(MODE),--mode $(MODE)) $(if $(CGROUPS),--cgroups $(CGROUPS)) \
+	  $(if $(DRIVER),--driver $(DRIVER)) $(if $(MACHINE),--machine $(MACHINE)) $(if $(REPLAY),--replay $(REPLAY))
 
 mutate: ## breaks the sources in many small ways and sees whether the tests notice; see docs/mutation.md
 	$(deno) run --quiet --allow-all tools/mutate/main.ts $(MUTATE)

@@ -3,16 +3,16 @@ import type { Mangle } from "../../../../tools/simulate/conversation.ts";
 import { playOf, textOf } from "../../../../tools/simulate/play_file.ts";
 import { scriptOf } from "../../../../tools/simulate/script_text.ts";
 import { essence, shrink } from "../../../../tools/simulate/shrink.ts";
-import { type Failure, replay, simulate } from "../../../../tools/simulate/simulate.ts";
+import { type Failure, failureOf, replay, simulate } from "../../../../tools/simulate/simulate.ts";
 import { FOUR, SHARED } from "../../../../tools/simulate/stage.ts";
 
 /** An agent that sends updates twice. */
 const twice: Mangle = (_, others) => [...others, ...others];
 
 function failing(): Failure {
-  const { failure } = simulate({ seed: 1, events: 5000, doubles: { mangle: twice } });
-  assert(failure, "the broken agent wasn't noticed");
-  return failure;
+  const [violation] = simulate({ seed: 1, events: 1000, doubles: { mangle: twice } }).violations;
+  assert(violation, "the broken agent wasn't noticed");
+  return failureOf(violation, { mangle: twice });
 }
 
 Deno.test("a failure becomes a short list that fails in the same way, again and again", () => {
