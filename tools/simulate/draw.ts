@@ -124,7 +124,7 @@ function drawKind(random: Random, world: World, kind: Kind, serial: number): Sim
     case "quiet":
       return { kind };
     case "ground":
-      return world.groundIsOld ? { kind } : undefined;
+      return world.isTopologyStale ? { kind } : undefined;
     case "promote":
       return world.instances.length > 1 ? { kind } : undefined;
     case "list":
@@ -185,7 +185,7 @@ const CANDIDATES: Readonly<Record<ContainerKind, (container: Container) => boole
   stop: isListed,
   remove: ({ life, failed }) => life === "exited" && !failed,
   applied: ({ agreed }) => agreed.length > 0,
-  updated: ({ untold }) => untold > 0,
+  updated: ({ unreported }) => unreported > 0,
   release: hasCgroup,
   hide: hasCgroup,
   show: hasCgroup,

@@ -1,9 +1,9 @@
 /**
- * What must hold. Three kinds: what an answer may look like, what must hold after every event, and (in quiet.ts) what
+ * What must hold. Three kinds: what an answer may look like, what must hold after every event, and (in rest.ts) what
  * must hold when nothing is under way. All return the first problem, or undefined.
  *
  * They speak of an agent that is in charge: connected, told of events, and knowing what runs. And they leave out
- * the containers that have an excuse (excuses.ts), and the moments in which it doesn't know yet which CPUs are online.
+ * the containers that have an excuse (exemptions.ts), and the moments in which it doesn't know yet which CPUs are online.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { CpuUpdate } from "../../src/ledger/updates.ts";
@@ -13,24 +13,24 @@ import type { Instance } from "./instance.ts";
 import type { Resources } from "./pods.ts";
 import { surelyFits } from "./placeable.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
-import type { Wanted } from "./reply.ts";
-import { isInKernelAlone, isRecordKnown } from "./right.ts";
-import type { Placed, View } from "./view.ts";
+import type { Update } from "./reply.ts";
+import { isInKernelAlone, isRecordKnown } from "./consistency.ts";
+import { isStandby, keptBy, type Placed, type View } from "./view.ts";
 import type { World } from "./world.ts";
 
 type Check = (world: World) => string | undefined;
 
 /** Sentence and check of what holds after every event. */
-export const LASTING: readonly (readonly [string, Check])[] = [
+export const INVARIANTS: readonly (readonly [string, Check])[] = [
   ["no CPU has two exclusive owners in the ledger", exclusivesAreDisjoint],
   ["a reserved CPU is never exclusive", reservedIsNotExclusive],
   ["a pinned container has exactly what it names", pinnedIsExact],
   ["an exclusive container has as many CPUs as it claims, or is degraded", exclusiveIsWhole],
-  ["every container has at least one CPU", nobodyIsEmpty],
-  ["what the agent takes for the runtime's record is the runtime's record", beliefIsRight],
-  ["a container that runs without a claim has no claimed CPU in its record", recordsKeepOff],
+  ["every container has at least one CPU", setsAreNotEmpty],
+  ["what the agent takes for the runtime's record is the runtime's record", recordIsKnown],
+  ["a container that runs without a claim has no claimed CPU in its record", recordsAvoidClaimed],
   ["a CPU of a running exclusive container is nobody else's in the kernel", kernelIsDisjoint],
-  ["the agent knows every container that it was told of", nobodyIsForgotten],
+  ["the agent knows every container that it was told of", containersAreKnown],
   ["what is kept in between has a bound", queuesAreBounded],
 ];
 
@@ -49,7 +49,7 @@ export function exclusivesAreDisjoint({ inCharge }: World): string | undefined {
 export function reservedIsNotExclusive({ inCharge, settings }: World): string | undefined {
   const { systemReserved } = settings.policy;
   if (systemReserved.isEmpty) return undefined;
-  return someone(
+  return firstOf(
     inCharge,
     ({ claim, grant }) => claim.kind === "exclusive" && grant.intersects(systemReserved),
   );
@@ -57,7 +57,7 @@ export function reservedIsNotExclusive({ inCharge, settings }: World): string | 
 
 export function pinnedIsExact({ inCharge, runtime }: World): string | undefined {
   if (inCharge === undefined) return undefined;
-  return someone(inCharge, ({ id, claim, grant, degraded }) => {
+  return firstOf(inCharge, ({ id, claim, grant, degraded }) => {
     if (claim.kind !== "pinned" || !runtime.containers.has(id)) return false;
     if (grant.isEmpty) return degraded === undefined;
     return !grant.equals(claim.cpus) && !(grant.isSubsetOf(claim.cpus) && degraded);
@@ -65,7 +65,7 @@ export function pinnedIsExact({ inCharge, runtime }: World): string | undefined 
 }
 
 export function exclusiveIsWhole({ inCharge }: World): string | undefined {
-  return someone(
+  return firstOf(
     inCharge,
     ({ claim, grant, degraded }) =>
       claim.kind === "exclusive" && grant.size !== claim.count &&
@@ -74,20 +74,23 @@ export function exclusiveIsWhole({ inCharge }: World): string | undefined {
 }
 
 /** Where the pool is empty (the last CPUs went offline, say) there is none to have. */
-export function nobodyIsEmpty({ inCharge }: World): string | undefined {
+export function setsAreNotEmpty({ inCharge }: World): string | undefined {
   if (inCharge?.pool.isEmpty) return undefined;
-  return someone(inCharge, ({ wanted }) => wanted.isEmpty);
+  return firstOf(inCharge, ({ desired }) => desired.isEmpty);
 }
 
-export function beliefIsRight(world: World): string | undefined {
-  const { inCharge, runtime, excuses } = world;
-  if (world.groundIsOld) return undefined;
+export function recordIsKnown(world: World): string | undefined {
+  const { inCharge, runtime, exemptions } = world;
+  if (world.isTopologyStale) return undefined;
   for (const placed of inCharge?.placed.values() ?? []) {
     const { id, record, starting } = placed;
     // It is of no account where the set is in the kernel alone.
     if (isInKernelAlone(placed)) continue;
     const container = runtime.containers.get(id);
-    if (container === undefined || starting || container.shaky || excuses.has(id) || world.isPending(id)) {
+    if (
+      container === undefined || starting || container.isUncertain || exemptions.has(id) ||
+      world.isRequested(id)
+    ) {
       continue;
     }
     if (!isAlive(container) || container.life === "asked") continue;
@@ -99,23 +102,24 @@ export function beliefIsRight(world: World): string | undefined {
   return undefined;
 }
 
-export function recordsKeepOff(world: World): string | undefined {
-  const { inCharge, runtime, excuses, kernel } = world;
-  if (inCharge === undefined || inCharge.claimed.isEmpty || world.groundIsOld) return undefined;
-  return someone(inCharge, (placed) => {
-    const { id, grant, wanted } = placed;
+export function recordsAvoidClaimed(world: World): string | undefined {
+  const { inCharge, runtime, exemptions, kernel } = world;
+  if (inCharge === undefined || inCharge.claimed.isEmpty || world.isTopologyStale) return undefined;
+  return firstOf(inCharge, (placed) => {
+    const { id, grant, desired } = placed;
     const container = runtime.containers.get(id);
     if (
-      isInKernelAlone(placed) || world.offRecord.has(id) || wanted.isEmpty || container?.life !== "running" ||
+      isInKernelAlone(placed) || world.offRecord.has(id) || desired.isEmpty ||
+      container?.life !== "running" ||
       !grant.isEmpty ||
-      excuses.has(id) ||
+      exemptions.has(id) ||
       container.agreed.length > 0
     ) {
       return false;
     }
-    if (world.isKnownlyOwed(id)) return false;
+    if (world.isUpdatePlanned(id)) return false;
     // The kernel had its set when it started; the runtime is told when it runs, since it might lose it before.
-    const isSet = world.scenario.mode === "kernel" && kernel.effective(id)?.isSubsetOf(wanted);
+    const isSet = world.scenario.mode === "kernel" && kernel.effective(id)?.isSubsetOf(desired);
     if (placed.starting && isSet) return false;
     const { cpus } = container.record;
     return world.means(cpus === undefined ? undefined : setOf(cpus)).intersects(inCharge.claimed);
@@ -124,15 +128,15 @@ export function recordsKeepOff(world: World): string | undefined {
 
 /** Of the kernel's own sets, of all that run: what the agent thinks doesn't count, but for who got a grant. */
 export function kernelIsDisjoint(world: World): string | undefined {
-  const { inCharge, runtime, excuses, kernel } = world;
-  if (world.groundIsOld || world.scenario.mode === "kernel") return undefined;
+  const { inCharge, runtime, exemptions, kernel } = world;
+  if (world.isTopologyStale || world.scenario.mode === "kernel") return undefined;
   for (const { id, claim, grant } of inCharge?.placed.values() ?? []) {
-    if (claim.kind !== "exclusive" || grant.isEmpty || excuses.has(id)) continue;
+    if (claim.kind !== "exclusive" || grant.isEmpty || exemptions.has(id)) continue;
     if (runtime.containers.get(id)?.life !== "running") continue;
     const own = kernel.effective(id)?.intersection(grant) ?? grant;
     for (const other of runtime.containers.values()) {
-      if (other.id === id || !hasCgroup(other) || excuses.has(other.id)) continue;
-      if (other.agreed.length > 0 || world.isKnownlyOwed(other.id)) continue;
+      if (other.id === id || !hasCgroup(other) || exemptions.has(other.id)) continue;
+      if (other.agreed.length > 0 || world.isUpdatePlanned(other.id)) continue;
       const theirs = kernel.effective(other.id);
       if (theirs?.intersects(own)) return `${other.id} runs on ${theirs}, ${id} on ${own}`;
     }
@@ -140,33 +144,32 @@ export function kernelIsDisjoint(world: World): string | undefined {
   return undefined;
 }
 
-export function nobodyIsForgotten({ inCharge, runtime, excuses, settings }: World): string | undefined {
+export function containersAreKnown({ inCharge, runtime, exemptions, settings }: World): string | undefined {
   if (inCharge === undefined) return undefined;
   for (const container of runtime.containers.values()) {
-    if (!isAlive(container) || excuses.has(container.id) || inCharge.placed.has(container.id)) continue;
+    if (!isAlive(container) || exemptions.has(container.id) || inCharge.placed.has(container.id)) continue;
     if (expectation(container, settings).kind !== "unmanaged") return container.id;
   }
   return undefined;
 }
 
 export function queuesAreBounded({ owner, runtime, inCharge }: World): string | undefined {
-  const early = owner?.agent.state.early.size ?? 0;
-  const parts = owner?.agent.state.parts.length ?? 0;
+  if (owner === undefined) return undefined;
+  const { early, parts, untracked } = keptBy(owner.agent);
   if (inCharge !== undefined && early + parts > 0) {
     return `${early} early and ${parts} parts are kept while serving`;
   }
-  const untold = owner?.agent.state.untracked.size ?? 0;
   const bound = runtime.everMade;
-  return early > bound || untold > bound
-    ? `${early} early, ${untold} untold, ${bound} containers ever`
+  return early > bound || untracked > bound
+    ? `${early} early, ${untracked} untracked, ${bound} containers ever`
     : undefined;
 }
 
-function someone(view: View | undefined, is: (placed: Placed) => boolean): string | undefined {
+function firstOf(view: View | undefined, is: (placed: Placed) => boolean): string | undefined {
   for (const placed of view?.placed.values() ?? []) {
     if (!is(placed)) continue;
-    const { id, claim, grant, wanted, degraded } = placed;
-    return `${id} (${claim.kind}) has grant ${grant}, should run on ${wanted}${
+    const { id, claim, grant, desired, degraded } = placed;
+    return `${id} (${claim.kind}) has grant ${grant}, should run on ${desired}${
       degraded ? `, ${degraded}` : ""
     }`;
   }
@@ -184,9 +187,9 @@ export function answerProblem(
   method: string,
   subject: Container | undefined,
   own: Resources,
-  others: readonly Wanted[],
+  others: readonly Update[],
 ): string | undefined {
-  const silent = by.agent.state.standby || world.scenario.dryRun;
+  const silent = isStandby(by.agent) || world.scenario.dryRun;
   if (silent && (others.length > 0 || Object.keys(own).length > 0)) {
     return `${method}: who stands by or runs dry changes nothing`;
   }
@@ -214,11 +217,11 @@ export function answerProblem(
  */
 function isSoAlready(world: World, id: string, cpus: string, subject: Container | undefined): boolean {
   const container = world.runtime.containers.get(id);
-  if (container === undefined || container === subject || world.excuses.has(id)) return false;
+  if (container === undefined || container === subject || world.exemptions.has(id)) return false;
   // What became of its record, or of its set in the kernel, nobody has told yet.
   if (world.offRecord.has(id) || world.windows.has(id)) return false;
   if (world.scenario.mode === "kernel" && !world.kernel.written(id)?.equals(setOf(cpus))) return false;
-  return container.posted && !container.shaky && container.life === "running" &&
+  return container.posted && !container.isUncertain && container.life === "running" &&
     container.record.cpus === cpus && container.agreed.length === 0;
 }
 
@@ -273,7 +276,7 @@ function contested({ inCharge, kernel, runtime }: World): CpuSet {
     const placed = inCharge?.placed.get(id);
     const [held, runs] = [kernel.held(id), kernel.effective(id) ?? CpuSet.empty];
     if (placed === undefined) return held;
-    return placed.stuck || !held.isSubsetOf(placed.wanted) ? runs : held;
+    return placed.hasWriteFailure || !held.isSubsetOf(placed.desired) ? runs : held;
   }));
 }
 
@@ -292,7 +295,7 @@ export function refusalProblem(world: World, container: Container, message: stri
   const freed = CpuSet.unionOf(
     before.filter(({ claim }) => claim.kind === "exclusive").map(({ grant }) => grant),
   );
-  if (world.witness.isDisturbed) return undefined;
+  if (world.observer.isDisturbed) return undefined;
   const expected = expectation(container, settings);
   return surelyFits(expected, inCharge, scenario, freed, contested(world))
     ? `${container.id} is refused, although it fits: ${message}`

@@ -1,5 +1,5 @@
 /**
- * Plays simulated nodes, millions of events if wanted, and prints what was played and what broke:
+ * Plays simulated nodes, millions of events if desired, and prints what was played and what broke:
  *
  *     deno run -A tools/simulate/main.ts [--events N] [--seed N] [--jobs N] [--mode MODE] ... [--replay FILE]
  *

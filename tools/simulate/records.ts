@@ -30,7 +30,7 @@ export interface Container {
   /** PostStartContainer was told. */
   posted: boolean;
   /** It was sent an update before it had told that it runs, and none since: nobody can know what came of that. */
-  shaky: boolean;
+  isUncertain: boolean;
   /** NRI's StopContainer went out: it does so once. */
   stopTold: boolean;
   /** This run of the runtime has created or started it; containerd 1.7.24 tells no end of others. */
@@ -40,7 +40,7 @@ export interface Container {
   /** Updates that the plugins have agreed to and that aren't applied yet, oldest first. */
   readonly agreed: Agreed[];
   /** Updates that were applied and of which the plugins weren't told yet (PostUpdateContainer). */
-  untold: number;
+  unreported: number;
 }
 
 /** An update between the plugins' answer and its being applied. */

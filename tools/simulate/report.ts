@@ -10,15 +10,15 @@ const COLUMNS = 4;
 
 /** What was played, and how often invariants broke in each mode. */
 export function playedLines(tally: Tally, seconds: number): string[] {
-  const { events, nodes, coverage: { missing }, machines, setups, excuses, seen } = tally;
+  const { events, nodes, coverage: { missing }, machines, setups, exemptions, seen } = tally;
   const rate = Math.round(seen.played / Math.max(seconds, 0.001));
   return [
     `${events} events, and ${seen.played - events} of coming to rest, on ${nodes} nodes: ${rate} events/s`,
     `${seen.calls} answers with ${seen.updates} updates, ${seen.refused} refusals, ` +
-    `${seen.quiets} times at rest with ${seen.settled} containers running`,
+    `${seen.rests} times at rest with ${seen.running} containers running`,
     `machines: ${counts(machines)}`,
     `setups: ${counts(setups)}`,
-    `excused: ${counts(excuses)}`,
+    `exempted: ${counts(exemptions)}`,
     ...(missing.length > 0 ? [`events that were never played: ${missing.join(", ")}`] : []),
     "",
     aligned(violationsByMode(tally)),

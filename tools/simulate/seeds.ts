@@ -38,14 +38,14 @@ const SETUPS: readonly Setup[] = MODES.flatMap((mode) =>
  * draws doesn't depend on this choice, so a seed alone replays its node.
  */
 export function* evenSeeds(first: number, chosen: Chosen = {}): Generator<number> {
-  const wanted = SETUPS.filter((setup) =>
+  const desired = SETUPS.filter((setup) =>
     (["mode", "cgroups", "driver"] as const).every((key) =>
       chosen[key] === undefined || chosen[key] === setup[key]
     )
   );
   const seeds = consecutiveSeeds(first);
   for (;;) {
-    for (const { mode, cgroups, driver } of wanted) {
+    for (const { mode, cgroups, driver } of desired) {
       for (let isFound = false; !isFound;) {
         const seed = seeds.next().value;
         const drawn = drawScenario(seed, chosen);

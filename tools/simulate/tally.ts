@@ -1,6 +1,6 @@
 /** What was played and what broke, over many nodes and threads. */
 import { addAll, type Counted, Coverage } from "./coverage.ts";
-import type { Cause } from "./excuses.ts";
+import type { Cause } from "./exemptions.ts";
 import type { Scenario } from "./scenario.ts";
 import type { World } from "./world.ts";
 
@@ -17,7 +17,7 @@ export interface Violation {
 /** As it goes from one thread to another. */
 export interface Played
   extends
-    Pick<Tally, "events" | "nodes" | "machines" | "modes" | "setups" | "excuses" | "seen" | "violations"> {
+    Pick<Tally, "events" | "nodes" | "machines" | "modes" | "setups" | "exemptions" | "seen" | "violations"> {
   readonly coverage: Counted;
 }
 
@@ -29,18 +29,18 @@ export class Tally {
   readonly machines = new Map<string, number>();
   readonly modes = new Map<string, number>();
   readonly setups = new Map<string, number>();
-  readonly excuses = new Map<Cause, number>();
-  readonly seen: World["seen"] = { played: 0, quiets: 0, settled: 0, refused: 0, updates: 0, calls: 0 };
+  readonly exemptions = new Map<Cause, number>();
+  readonly seen: World["seen"] = { played: 0, rests: 0, running: 0, refused: 0, updates: 0, calls: 0 };
   readonly violations: Violation[] = [];
 
   /** One node more, of which that many events were drawn. */
-  add({ scenario, excuses, seen }: Pick<World, "scenario" | "excuses" | "seen">, events: number): void {
+  add({ scenario, exemptions, seen }: Pick<World, "scenario" | "exemptions" | "seen">, events: number): void {
     this.nodes++;
     this.events += events;
     addAll(this.machines, new Map([[scenario.machine, events]]));
     addAll(this.modes, new Map([[scenario.mode, events]]));
     addAll(this.setups, new Map([[setupOf(scenario), events]]));
-    addAll(this.excuses, excuses.counts);
+    addAll(this.exemptions, exemptions.counts);
     this.#addSeen(seen);
   }
 
@@ -49,7 +49,7 @@ export class Tally {
     this.events += other.events;
     this.coverage.merge(other.coverage);
     for (const key of ["machines", "modes", "setups"] as const) addAll(this[key], other[key]);
-    addAll(this.excuses, other.excuses);
+    addAll(this.exemptions, other.exemptions);
     this.#addSeen(other.seen);
     this.violations.push(...other.violations);
   }

@@ -31,7 +31,7 @@ export function wakeNext(world: World, end = Infinity): boolean {
 }
 
 function setTime(world: World, now: number): void {
-  world.now = world.runtime.talk.now = now;
+  world.now = world.runtime.conversation.now = now;
 }
 
 function ticked(world: World): void {

@@ -4,7 +4,7 @@
  */
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { hasStarted, isAlive } from "./records.ts";
-import type { Placed, View } from "./view.ts";
+import { isServing, type Placed, type View } from "./view.ts";
 import type { World } from "./world.ts";
 
 /** Who or what has changed it, or kept the agent from doing so. */
@@ -78,7 +78,7 @@ export class Windows {
       const was = before?.placed.get(id)?.grant;
       const isNew = was === undefined || !grant.isSubsetOf(was) || this.isPromised(id, was);
       const isHeld = all.some((other) =>
-        other.stuck && other.id !== id && world.kernel.effective(other.id)?.intersects(grant)
+        other.hasWriteFailure && other.id !== id && world.kernel.effective(other.id)?.intersects(grant)
       );
       if (before === undefined ? !isHeld : isNew) this.#promised.set(id, grant);
     }
@@ -142,29 +142,33 @@ export function openReadAgain({ windows, inCharge }: World, { placed }: View): v
 export function endWindows(world: World): void {
   const { windows, runtime, inCharge, owner } = world;
   if (world.scenario.mode !== "kernel") return;
-  if (inCharge === undefined || world.groundIsOld) {
+  if (inCharge === undefined || world.isTopologyStale) {
     // Between its hearing what runs and its being told of events (NRI 0.6) an agent hears what it hears.
-    const isServing = owner?.agent.state.phase === "serving" && !owner.blind;
-    const knows = inCharge !== undefined || (isServing && owner?.synced === true);
+    const knows = inCharge !== undefined ||
+      (owner !== undefined && isServing(owner.agent) && !owner.blind && owner.synced);
     for (const [id, container] of runtime.containers) {
-      if (isAlive(container) && (!knows || world.groundIsOld)) windows.open(id, knows ? "kept" : "unwatched");
+      if (isAlive(container) && (!knows || world.isTopologyStale)) {
+        windows.open(id, knows ? "kept" : "unwatched");
+      }
     }
     return;
   }
   windows.forget(inCharge);
   if (!world.isTickDue) windows.promise(world);
   // There is no CPU for it at all, and no set to say that with.
-  for (const { id, wanted } of inCharge.placed.values()) if (wanted.isEmpty) windows.open(id, "kept");
+  for (const { id, desired } of inCharge.placed.values()) if (desired.isEmpty) windows.open(id, "kept");
   for (const id of windows.ids) {
     const placed = inCharge.placed.get(id);
     const container = runtime.containers.get(id);
     const knows = placed?.kernel === "at-start"
       ? container !== undefined && !hasStarted(container)
       : placed?.kernel?.equals(world.inForce(id)) === true;
-    const right = placed !== undefined && knows && world.kernel.effective(id)?.equals(placed.wanted) === true;
+    const right = placed !== undefined && knows &&
+      world.kernel.effective(id)?.equals(placed.desired) === true;
     // Its start was let through before the agent was there; that it runs will be told.
     const unheard = placed?.kernel === "at-start" && container?.posted === false;
-    const known = unheard || placed?.wanted.isEmpty || placed?.stuck === true || world.isHidden(id) ||
+    const known = unheard || placed?.desired.isEmpty || placed?.hasWriteFailure === true ||
+      world.isHidden(id) ||
       world.isTickDue;
     if (container === undefined || !isAlive(container) || right) windows.close(id);
     else if (windows.isOver(id) && !known) windows.close(id);

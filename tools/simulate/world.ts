@@ -7,7 +7,7 @@
  *       │         ▼                                 │
  *       └────▶ Instance ──▶ step(agent, input) ─────┘
  *
- * The Witness hears and sees all of them.
+ * The Observer hears and sees all of them.
  */
 import { newAgent, step } from "../../src/agent/step.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
@@ -16,20 +16,20 @@ import type { Settings } from "../../src/agent/state.ts";
 import type { Mangle } from "./conversation.ts";
 import { SimCpusets, TreeFaults, UNWATCHED } from "./cpusets.ts";
 import type { SimEvent } from "./events.ts";
-import { Excuses } from "./excuses.ts";
+import { Exemptions } from "./exemptions.ts";
 import { Instance, type Step } from "./instance.ts";
-import { LASTING } from "./invariants.ts";
-import { KERNEL_LASTING } from "./invariants_kernel.ts";
+import { INVARIANTS } from "./invariants.ts";
+import { KERNEL_INVARIANTS } from "./invariants_kernel.ts";
 import { Kernel } from "./kernel.ts";
 import { machineWithout } from "./machines.ts";
 import { playEvent } from "./play_event.ts";
 import { Random } from "../random.ts";
-import { endExcuses } from "./right.ts";
+import { endExemptions } from "./consistency.ts";
 import { Runtime } from "./runtime.ts";
 import { type Scenario, settingsOf } from "./scenario.ts";
-import { type View, viewOf } from "./view.ts";
+import { isServing, isStandby, onlineOf, type View, viewOf } from "./view.ts";
 import { endWindows, Windows } from "./windows.ts";
-import { Witness } from "./witness.ts";
+import { Observer } from "./observer.ts";
 
 /** What a test may put in the place of the real thing, to see the simulation notice. */
 export interface Doubles {
@@ -42,31 +42,31 @@ export class World {
   readonly kernel: Kernel;
   readonly tree = new TreeFaults();
   readonly runtime: Runtime;
-  readonly excuses = new Excuses();
+  readonly exemptions = new Exemptions();
   readonly windows = new Windows();
   /** Containers that the agent was told it can't have in the kernel. */
-  readonly givenUp = new Set<string>();
+  readonly unverified = new Set<string>();
   /** Containers whose records the agent doesn't know, and needn't as long as their sets are in the kernel alone. */
   readonly offRecord = new Set<string>();
-  readonly witness = new Witness(this);
+  readonly observer = new Observer(this);
   readonly #cpusets: SimCpusets;
   now = 1000;
   instances: Instance[] = [];
-  /** Figures: `played` counts the events of going quiet too, `settled` the containers that ran when it was. */
-  readonly seen = { played: 0, quiets: 0, settled: 0, refused: 0, updates: 0, calls: 0 };
+  /** Figures: `played` counts the events of going quiet too, `running` the containers that ran when it was. */
+  readonly seen = { played: 0, rests: 0, running: 0, refused: 0, updates: 0, calls: 0 };
   #problem: string | undefined;
   readonly #chance: Random;
 
   constructor(readonly scenario: Scenario, private readonly doubles: Doubles = {}) {
     this.settings = settingsOf(scenario);
     this.kernel = new Kernel(scenario.cgroups, machineWithout(scenario.machine, CpuSet.empty).online);
-    this.#cpusets = new SimCpusets(this.kernel, this.tree, this.witness);
+    this.#cpusets = new SimCpusets(this.kernel, this.tree, this.observer);
     this.runtime = new Runtime(
       scenario.nri,
       scenario.way === "launched" && scenario.nri === "0.6",
       scenario.driver,
       this.kernel,
-      this.witness,
+      this.observer,
       doubles.mangle,
     );
     this.#chance = new Random(scenario.seed ^ 0x5eed);
@@ -79,40 +79,38 @@ export class World {
   }
 
   /** Some agent thinks of other CPUs than there are. */
-  get groundIsOld(): boolean {
-    return this.instances.some(({ dead, agent }) =>
-      !dead && !agent.state.topology.online.equals(this.kernel.usable)
-    );
+  get isTopologyStale(): boolean {
+    return this.instances.some(({ dead, agent }) => !dead && !onlineOf(agent).equals(this.kernel.usable));
   }
 
   /** Who decides on the node, if it is alive. */
   get owner(): Instance | undefined {
-    return this.instances.find(({ dead, agent }) => !dead && !agent.state.standby);
+    return this.instances.find(({ dead, agent }) => !dead && !isStandby(agent));
   }
 
   /** The owner's view, if it is told of events and knows what runs. */
   get inCharge(): View | undefined {
     const { owner } = this;
     if (owner === undefined || !owner.joined || owner.blind || this.scenario.dryRun) return undefined;
-    return owner.agent.state.phase === "serving" ? viewOf(owner.agent) : undefined;
+    return isServing(owner.agent) ? viewOf(owner.agent) : undefined;
   }
 
   /** Lets `event` happen; the sentence of the first invariant that doesn't hold any more. */
   play(event: SimEvent): string | undefined {
     this.seen.played++;
     this.#problem = undefined;
-    this.witness.begin(event);
-    this.runtime.talk.now = this.now;
+    this.observer.begin(event);
+    this.runtime.conversation.now = this.now;
     playEvent(this, event);
-    this.runtime.talk.look();
+    this.runtime.conversation.look();
     if (this.scenario.way === "launched") this.#bury();
     endWindows(this);
-    endExcuses(this);
+    endExemptions(this);
     return this.#problem ?? this.#lastingProblem();
   }
 
   #lastingProblem(): string | undefined {
-    const checks = this.scenario.mode === "kernel" ? [...LASTING, ...KERNEL_LASTING] : LASTING;
+    const checks = this.scenario.mode === "kernel" ? [...INVARIANTS, ...KERNEL_INVARIANTS] : INVARIANTS;
     for (const [sentence, check] of checks) {
       const problem = check(this);
       if (problem !== undefined) return `${sentence}: ${problem}`;
@@ -131,14 +129,14 @@ export class World {
     this.instances = way === "launched" && second
       ? [this.#instance("98", false), this.#instance("99", true)]
       : [this.#instance("99", false)];
-    this.runtime.talk.instances = this.instances;
+    this.runtime.conversation.instances = this.instances;
   }
 
   #instance(index: string, standby: boolean): Instance {
     const identity = { name: "weka-cpuset", index };
     const cpusets = this.scenario.mode === "blind" ? undefined : this.#cpusets;
     const agent = newAgent({ identity, topology: this.topology, standby, ...this.settings, cpusets });
-    return new Instance(agent, this.settings, this.doubles.step ?? step, this.witness, this.#chance);
+    return new Instance(agent, this.settings, this.doubles.step ?? step, this.observer, this.#chance);
   }
 
   /** A launched agent's process ends with its connection. */
@@ -183,15 +181,15 @@ export class World {
    * has to, or the CRI has been asked already. (A container that was degraded may get its due by the end of a pod, which
    * has no answer; and in the answer to an UpdateContainer nobody goes where the updated one leaves last.)
    */
-  isKnownlyOwed(id: string): boolean {
+  isUpdatePlanned(id: string): boolean {
     const placed = this.inCharge?.placed.get(id);
-    if (placed === undefined || (this.witness.hasAnswered && !this.isPending(id))) return false;
-    const { record, sent, wanted } = placed;
-    return !this.means(record).isSubsetOf(wanted) || sent?.isSubsetOf(wanted) === false;
+    if (placed === undefined || (this.observer.hasAnswered && !this.isRequested(id))) return false;
+    const { record, unacknowledged, desired } = placed;
+    return !this.means(record).isSubsetOf(desired) || unacknowledged?.isSubsetOf(desired) === false;
   }
 
   /** It is to be put right by the CRI: then the agent's own answer to that says what the record will hold. */
-  isPending(id: string): boolean {
+  isRequested(id: string): boolean {
     return this.owner?.sequences.some(({ left }) => left.some((change) => change.id === id)) === true ||
       (this.runtime.containers.get(id)?.agreed.length ?? 0) > 0;
   }

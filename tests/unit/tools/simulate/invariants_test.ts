@@ -6,14 +6,14 @@ import type { Mangle } from "../../../../tools/simulate/conversation.ts";
 import { setOf } from "../../../../tools/simulate/cpus.ts";
 import type { Step } from "../../../../tools/simulate/instance.ts";
 import {
-  beliefIsRight,
   exclusiveIsWhole,
   exclusivesAreDisjoint,
-  nobodyIsEmpty,
   pinnedIsExact,
   queuesAreBounded,
+  recordIsKnown,
   refusalProblem,
   reservedIsNotExclusive,
+  setsAreNotEmpty,
 } from "../../../../tools/simulate/invariants.ts";
 import { exclusive, pinned, SHARED, Stage } from "../../../../tools/simulate/stage.ts";
 import type { Placed, View } from "../../../../tools/simulate/view.ts";
@@ -92,12 +92,12 @@ Deno.test("an agent that throws, logs a bug or closes the connection is noticed"
 });
 
 Deno.test("an agent that forgets a container is noticed", () => {
-  const forgetful: Step = (agent, input) => {
+  const isLegacyLaunched: Step = (agent, input) => {
     const next = step(agent, input);
     const { state } = next.agent;
     return { ...next, agent: { ...next.agent, state: { ...state, ledger: state.ledger.without("s") } } };
   };
-  assert.match(broken(forgetful), /the agent knows every container that it was told of: s/);
+  assert.match(broken(isLegacyLaunched), /the agent knows every container that it was told of: s/);
 });
 
 Deno.test("an agent that doesn't hear of ends is noticed when it is quiet", () => {
@@ -133,49 +133,47 @@ const PLACED: Placed = {
   id: "e",
   claim: { kind: "exclusive", count: 1, forbidden: CpuSet.empty, movable: true, placement: "packed" },
   grant: setOf("1"),
-  wanted: setOf("1"),
+  desired: setOf("1"),
   record: setOf("1"),
-  sent: undefined,
+  unacknowledged: undefined,
   kernel: undefined,
-  stuck: false,
+  hasWriteFailure: false,
   starting: false,
   degraded: undefined,
 };
 
-/** A world in which the agent's books hold just these. */
-function books(...placed: readonly Partial<Placed>[]): World {
+/** A world in which the agent's ledger holds just these. */
+function holding(...placed: readonly Partial<Placed>[]): World {
   const stage = Stage.serving();
   stage.run("e", exclusive(1));
   const all = placed.map((each, at): Placed => ({ ...PLACED, id: at === 0 ? "e" : `e${at}`, ...each }));
   const view: View = {
-    phase: "serving",
     placed: new Map(all.map((each) => [each.id, each])),
     online: setOf("0-3"),
     pool: setOf("0"),
     claimed: setOf("1-3"),
-    stuck: false,
-    kept: { early: 0, parts: 0, untold: 0 },
+    hasWriteFailure: false,
   };
   return Object.create(stage.world, { inCharge: { value: view } });
 }
 
-Deno.test("books that are right pass every check", () => {
-  const world = books({});
+Deno.test("a ledger that is right passes every check", () => {
+  const world = holding({});
   for (
-    const check of [exclusivesAreDisjoint, pinnedIsExact, exclusiveIsWhole, nobodyIsEmpty, beliefIsRight]
+    const check of [exclusivesAreDisjoint, pinnedIsExact, exclusiveIsWhole, setsAreNotEmpty, recordIsKnown]
   ) {
     assert.equal(check(world), undefined, check.name);
   }
 });
 
 Deno.test("two exclusive owners, and one that is pinned too, are noticed", () => {
-  assert.match(exclusivesAreDisjoint(books({}, {})) ?? "", /e1 on 1/);
+  assert.match(exclusivesAreDisjoint(holding({}, {})) ?? "", /e1 on 1/);
   const claim = { kind: "pinned", cpus: setOf("1") } as const;
-  assert.match(exclusivesAreDisjoint(books({}, { claim })) ?? "", /1 pinned too/);
+  assert.match(exclusivesAreDisjoint(holding({}, { claim })) ?? "", /1 pinned too/);
 });
 
 Deno.test("a reserved CPU that is exclusive is noticed", () => {
-  const world = books({});
+  const world = holding({});
   const settings = { ...world.settings, policy: { ...world.settings.policy, systemReserved: setOf("1") } };
   assert.match(
     reservedIsNotExclusive(Object.create(world, { settings: { value: settings } })) ?? "",
@@ -185,19 +183,19 @@ Deno.test("a reserved CPU that is exclusive is noticed", () => {
 
 Deno.test("a pinned container on other CPUs than it names is noticed, and one without any that isn't degraded", () => {
   const claim = { kind: "pinned", cpus: setOf("1-2") } as const;
-  assert.match(pinnedIsExact(books({ claim })) ?? "", /has grant 1/);
-  assert.match(pinnedIsExact(books({ claim, grant: CpuSet.empty })) ?? "", /has grant/);
-  assert.equal(pinnedIsExact(books({ claim, grant: CpuSet.empty, degraded: "no room" })), undefined);
+  assert.match(pinnedIsExact(holding({ claim })) ?? "", /has grant 1/);
+  assert.match(pinnedIsExact(holding({ claim, grant: CpuSet.empty })) ?? "", /has grant/);
+  assert.equal(pinnedIsExact(holding({ claim, grant: CpuSet.empty, degraded: "no room" })), undefined);
 });
 
 Deno.test("an exclusive container with too few or too many CPUs is noticed", () => {
-  assert.match(exclusiveIsWhole(books({ grant: setOf("1-2") })) ?? "", /has grant 1-2/);
-  assert.match(exclusiveIsWhole(books({ grant: CpuSet.empty })) ?? "", /has grant/);
+  assert.match(exclusiveIsWhole(holding({ grant: setOf("1-2") })) ?? "", /has grant 1-2/);
+  assert.match(exclusiveIsWhole(holding({ grant: CpuSet.empty })) ?? "", /has grant/);
 });
 
 Deno.test("a container that should run nowhere is noticed, and so is a wrong belief", () => {
-  assert.match(nobodyIsEmpty(books({ wanted: CpuSet.empty })) ?? "", /should run on/);
-  assert.match(beliefIsRight(books({ record: setOf("2") })) ?? "", /e: 2, really 1/);
+  assert.match(setsAreNotEmpty(holding({ desired: CpuSet.empty })) ?? "", /should run on/);
+  assert.match(recordIsKnown(holding({ record: setOf("2") })) ?? "", /e: 2, really 1/);
 });
 
 Deno.test("what is kept while serving is noticed", () => {

@@ -16,7 +16,7 @@ Deno.test("20000 events on many nodes break no invariant, and every kind of even
   assert.equal(nodes, 40);
   assert.deepEqual(coverage.missing, []);
   assert(coverage.pairs.size > 500, `${coverage.pairs.size} pairs of kinds`);
-  assert(seen.quiets >= nodes && seen.updates > 1000 && seen.refused > 100, JSON.stringify(seen));
+  assert(seen.rests >= nodes && seen.updates > 1000 && seen.refused > 100, JSON.stringify(seen));
 });
 
 /** Fails with the shortest list of events that leads to the first of them. */

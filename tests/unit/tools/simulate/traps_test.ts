@@ -35,7 +35,7 @@ Deno.test("an update that fails changes nothing, and the agent isn't told", () =
   stage.play({ kind: "fault", after: 0, effect: "fail" });
   stage.create("e", exclusive(1));
   assert.deepEqual([stage.record("s"), stage.kernel("s")], [undefined, ""]);
-  assert.equal(stage.world.excuses.cause("s"), "failed");
+  assert.equal(stage.world.exemptions.cause("s"), "failed");
   assert.equal(`${stage.world.inCharge?.placed.get("s")?.record}`, "0,2-3", "the agent takes it for done");
 });
 
@@ -56,7 +56,7 @@ Deno.test("an update that was agreed to is applied later than a newer one, with 
   assert.equal(stage.record("s"), "0,2");
   stage.play({ kind: "applied", id: "s" });
   assert.equal(stage.record("s"), "0-2");
-  assert.equal(stage.world.excuses.cause("s"), "overtaken");
+  assert.equal(stage.world.exemptions.cause("s"), "overtaken");
 });
 
 Deno.test("a creation that failed is told as Stop and Remove without a start, as late as one likes", () => {

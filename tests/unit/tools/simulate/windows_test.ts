@@ -16,7 +16,7 @@ function serving(reconcileEvery: number, change: Step = step): Stage {
 /** An agent that looks at nothing by itself. */
 const sleeping: Step = (agent, input) => input.kind === "tick" ? { agent, outputs: [] } : step(agent, input);
 
-Deno.test("a set that somebody wrote is excused until a comparison was due", () => {
+Deno.test("a set that somebody wrote is exempted until a comparison was due", () => {
   const stage = serving(1000, sleeping);
   assert.equal(stage.play(TAMPER, { kind: "tick", ms: 1000 }), undefined);
   assert.match(
@@ -33,7 +33,7 @@ Deno.test("an agent that compares has put it right by then", () => {
   assert.equal(stage.world.windows.has("s"), false, "the window closes when all is right");
 });
 
-Deno.test("where nothing is compared it is excused for good", () => {
+Deno.test("where nothing is compared it is exempted for good", () => {
   const stage = serving(0, sleeping);
   assert.equal(stage.play(TAMPER, { kind: "tick", ms: 11_000 }, { kind: "tick", ms: 11_000 }), undefined);
 });
@@ -45,7 +45,7 @@ Deno.test("while its cgroup can't be read no comparison is due", () => {
   assert.match(stage.play({ kind: "show", id: "s" }, wait, wait, wait) ?? "", /s runs on 0-3/);
 });
 
-Deno.test("an older update is excused until PostUpdateContainer and the tick after it", () => {
+Deno.test("an older update is exempted until PostUpdateContainer and the tick after it", () => {
   const stage = Stage.serving({ mode: "kernel", reconcileEvery: 0 }, { step: sleeping });
   stage.run("s", SHARED);
   stage.play({ kind: "update", id: "s", resources: { cpus: "0-3" } });

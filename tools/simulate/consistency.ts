@@ -11,13 +11,13 @@ export function isInKernelAlone(placed: Pick<Placed, "grant" | "kernel"> | undef
 }
 
 /** Record and kernel are as they should be. */
-export function isRight(world: World, container: Container, wanted: CpuSet): boolean {
+export function isConsistent(world: World, container: Container, desired: CpuSet): boolean {
   const { kernel, scenario, inCharge } = world;
   const { id, record: { cpus } } = container;
   const alone = isInKernelAlone(inCharge?.placed.get(id));
-  const record = alone || world.means(cpus === undefined ? undefined : setOf(cpus)).equals(wanted);
+  const record = alone || world.means(cpus === undefined ? undefined : setOf(cpus)).equals(desired);
   if (!record || !hasCgroup(container)) return record;
-  const runsThere = kernel.effective(id)?.equals(wanted) === true;
+  const runsThere = kernel.effective(id)?.equals(desired) === true;
   if (scenario.mode === "kernel") return runsThere;
   // What it inherits is what it should have: who reads that sees no difference.
   if (scenario.mode === "runtime" && kernel.written(id)?.isEmpty) return runsThere;
@@ -25,34 +25,35 @@ export function isRight(world: World, container: Container, wanted: CpuSet): boo
 }
 
 /** The agent thinks that all is as it should be. */
-export function isBelieved(world: World, placed: Placed): boolean {
-  const { wanted, record, kernel } = placed;
+export function isKnownConsistent(world: World, placed: Placed): boolean {
+  const { desired, record, kernel } = placed;
   // Of a record that names only offline CPUs it can't know what the kernel has put in its place.
   const knows = record?.intersects(world.topology.online) ?? true;
-  const recorded = isInKernelAlone(placed) || (knows && world.means(record).equals(wanted));
-  return recorded && kernel !== "at-start" && (kernel === undefined || world.means(kernel).equals(wanted));
+  const recorded = isInKernelAlone(placed) || (knows && world.means(record).equals(desired));
+  return recorded && kernel !== "at-start" && (kernel === undefined || world.means(kernel).equals(desired));
 }
 
-/** Ends the excuses of those that are as they should be. To be called after every event. */
-export function endExcuses(world: World): void {
-  const { excuses, inCharge, runtime } = world;
-  if (excuses.none) return;
-  for (const id of excuses.ids) {
+/** Ends the exemptions of those that are as they should be. To be called after every event. */
+export function endExemptions(world: World): void {
+  const { exemptions, inCharge, runtime } = world;
+  if (exemptions.none) return;
+  for (const id of exemptions.ids) {
     const container = runtime.containers.get(id);
     if (container === undefined || !isAlive(container)) {
-      excuses.end(id);
+      exemptions.end(id);
       continue;
     }
     const placed = inCharge?.placed.get(id);
     // It never hears of what it missed, so it may go on telling such a container what it has told it before.
-    if (excuses.cause(id) === "gap" && !world.isCompared) continue;
-    if (placed === undefined || container.agreed.length > 0 || world.groundIsOld) continue;
+    if (exemptions.cause(id) === "gap" && !world.isCompared) continue;
+    if (placed === undefined || container.agreed.length > 0 || world.isTopologyStale) continue;
     // There is no CPU for it at all, and no set to say that with.
-    if (placed.wanted.isEmpty && !excuses.mayStay(id)) excuses.end(id);
+    if (placed.desired.isEmpty && !exemptions.mayStay(id)) exemptions.end(id);
     if (
-      isBelieved(world, placed) && isRight(world, container, placed.wanted) && container.life === "running"
+      isKnownConsistent(world, placed) && isConsistent(world, container, placed.desired) &&
+      container.life === "running"
     ) {
-      excuses.end(id);
+      exemptions.end(id);
       if (!isRecordKnown(world, placed, container)) world.offRecord.add(id);
     }
   }

@@ -4,10 +4,10 @@
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { SimEvent } from "./events.ts";
-import { CAUSES } from "./excuses.ts";
+import { CAUSES } from "./exemptions.ts";
 import { surelyFits } from "./placeable.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
-import { isBelieved, isRight } from "./right.ts";
+import { isConsistent, isKnownConsistent } from "./consistency.ts";
 import type { World } from "./world.ts";
 
 /** Rounds in which everybody takes a step; a container needs six from its creation to its running. */
@@ -20,13 +20,13 @@ const COMPARED = [12_000, 12_000, 12_000, 61_000, 12_000];
 const PROBE = 1_000_000;
 
 /** Plays a node to rest; the first thing that is wrong then, or on the way. */
-export function quieten(world: World): string | undefined {
+export function bringToRest(world: World): string | undefined {
   world.runtime.updates.faults.length = 0;
   world.tree.end();
   for (const id of world.runtime.containers.keys()) world.kernel.hold(id, CpuSet.empty);
   for (const each of world.instances) each.cut = undefined;
   const problem = settle(world) ?? restProblem(world) ?? refill(world) ?? settle(world) ?? restProblem(world);
-  world.seen.quiets++;
+  world.seen.rests++;
   return problem && `when it is quiet, ${problem}`;
 }
 
@@ -40,7 +40,7 @@ function settle(world: World): string | undefined {
 }
 
 function probe(world: World): string | undefined {
-  const pod = PROBE + world.seen.quiets;
+  const pod = PROBE + world.seen.rests;
   const resources = { shares: 2, period: 100_000 };
   const spec = {
     namespace: "probe",
@@ -56,7 +56,7 @@ function probe(world: World): string | undefined {
 
 /** kubelet creates what its pods lack, again and again as long as that gets it anywhere. */
 function refill(world: World): string | undefined {
-  const before = world.seen.settled;
+  const before = world.seen.running;
   for (;;) {
     const lacking = lacks(world);
     for (const { pod, slot } of lacking) {
@@ -65,7 +65,7 @@ function refill(world: World): string | undefined {
     }
     if (lacks(world).length === lacking.length) break;
   }
-  world.seen.settled = before + [...world.runtime.containers.values()].filter(isAlive).length;
+  world.seen.running = before + [...world.runtime.containers.values()].filter(isAlive).length;
   return undefined;
 }
 
@@ -105,8 +105,8 @@ function playAll(world: World, events: readonly SimEvent[]): string | undefined 
 
 /** What is due; the connection before all else. */
 function steps(world: World): SimEvent[] {
-  if (world.groundIsOld) return [{ kind: "ground" }];
-  if (world.runtime.talk.isWaiting) return [{ kind: "wake" }];
+  if (world.isTopologyStale) return [{ kind: "ground" }];
+  if (world.runtime.conversation.isStartPending) return [{ kind: "wake" }];
   const connection = connecting(world);
   if (connection !== undefined) return [connection];
   const containers = [...world.runtime.containers.values()].flatMap((each) => nextOf(each) ?? []);
@@ -131,14 +131,14 @@ function connecting({ owner, instances, runtime }: World): SimEvent | undefined 
   }
   const living = instances.filter(({ dead }) => !dead);
   if (living.some(({ connected }) => !connected)) return { kind: "connect" };
-  if (runtime.forgetful) return undefined;
+  if (runtime.isLegacyLaunched) return undefined;
   if (living.some(({ joined, synced }) => !joined && !synced)) return { kind: "sync", parts: 1 };
   return living.some(({ joined }) => !joined) ? { kind: "join" } : undefined;
 }
 
-function nextOf({ id, life, failed, posted, agreed, untold }: Container): SimEvent | undefined {
+function nextOf({ id, life, failed, posted, agreed, unreported }: Container): SimEvent | undefined {
   if (agreed.length > 0) return { kind: "applied", id };
-  if (untold > 0 && life !== "exited") return { kind: "updated", id };
+  if (unreported > 0 && life !== "exited") return { kind: "updated", id };
   switch (life) {
     case "asked":
       return { kind: "note", id };
@@ -159,41 +159,41 @@ function nextOf({ id, life, failed, posted, agreed, untold }: Container): SimEve
 export function restProblem(world: World): string | undefined {
   if (world.scenario.dryRun) return undefined;
   if (world.inCharge === undefined) return "no agent is in charge";
-  return excused(world) ?? ghosts(world) ?? unsettled(world) ?? waiting(world) ?? unplaced(world);
+  return exempted(world) ?? unreportedEnds(world) ?? unsettled(world) ?? waiting(world) ?? unplaced(world);
 }
 
-function excused({ excuses }: World): string | undefined {
-  const left = excuses.ids.find((id) => CAUSES[excuses.cause(id) ?? "failed"] === "ends");
-  return left && `${left} still isn't as it should be, because of "${excuses.cause(left)}"`;
+function exempted({ exemptions }: World): string | undefined {
+  const left = exemptions.ids.find((id) => CAUSES[exemptions.cause(id) ?? "failed"] === "ends");
+  return left && `${left} still isn't as it should be, because of "${exemptions.cause(left)}"`;
 }
 
 /** Who is in the ledger lives. */
-function ghosts({ inCharge, runtime }: World): string | undefined {
+function unreportedEnds({ inCharge, runtime }: World): string | undefined {
   const dead = [...inCharge?.placed.keys() ?? []].find((id) => {
     const container = runtime.containers.get(id);
-    return !runtime.ghosts.has(id) && (container === undefined || !isAlive(container));
+    return !runtime.unreportedEnds.has(id) && (container === undefined || !isAlive(container));
   });
   return dead && `${dead} is in the ledger and doesn't live`;
 }
 
 /** Kernel = record = ledger. */
 function unsettled(world: World): string | undefined {
-  const { inCharge, runtime, excuses } = world;
+  const { inCharge, runtime, exemptions } = world;
   // What nobody was told of may seem to be leaving CPUs for ever: then others don't get them.
-  if ([...runtime.ghosts.keys()].some((id) => inCharge?.placed.has(id))) return undefined;
+  if ([...runtime.unreportedEnds.keys()].some((id) => inCharge?.placed.has(id))) return undefined;
   for (const placed of inCharge?.placed.values() ?? []) {
-    const { id, wanted, record, kernel } = placed;
+    const { id, desired, record, kernel } = placed;
     const container = runtime.containers.get(id);
-    if (container === undefined || excuses.has(id) || wanted.isEmpty) continue;
+    if (container === undefined || exemptions.has(id) || desired.isEmpty) continue;
     if (!hasCgroup(container)) return `${id} is ${container.life}`;
-    if (!isRight(world, container, wanted)) {
+    if (!isConsistent(world, container, desired)) {
       const { cpus = "none" } = container.record;
-      return `${id} should be on ${wanted}, its record says ${cpus} and the kernel ${
+      return `${id} should be on ${desired}, its record says ${cpus} and the kernel ${
         world.kernel.written(id)
       }`;
     }
-    if (!isBelieved(world, placed)) {
-      return `${id} is owed ${wanted}, the agent thinks ${record ?? "none"}, in the kernel ${
+    if (!isKnownConsistent(world, placed)) {
+      return `${id} is owed ${desired}, the agent thinks ${record ?? "none"}, in the kernel ${
         kernel ?? "none"
       }`;
     }

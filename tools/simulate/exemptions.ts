@@ -13,7 +13,7 @@ export const CAUSES = {
   /** Somebody wrote the cgroup. */
   tampered: "may stay",
   /** The start had taken its set, then the record changed, then the agent heard only of the record. */
-  "starting, then heard anew": "may stay",
+  "starting, then listed": "may stay",
   /** It began, ran or ended between the agent's hearing what runs and its being told of events (NRI 0.6). */
   gap: "may stay",
   /** What was sent to a container that only started. */
@@ -34,7 +34,7 @@ export const CAUSES = {
 
 export type Cause = keyof typeof CAUSES;
 
-export class Excuses {
+export class Exemptions {
   readonly #causes = new Map<string, Cause>();
   /** How often each cause came up. */
   readonly counts = new Map<Cause, number>();
