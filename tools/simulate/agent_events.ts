@@ -58,7 +58,7 @@ export function playAgentEvent(world: World, event: AgentEvent): void {
     case "scanned":
       return scannedClaims(world);
     case "ground":
-      return ground(world);
+      return updateTopology(world);
   }
 }
 
@@ -73,15 +73,15 @@ function connect(world: World): void {
 
 function synchronize(world: World, each: Instance, parts: number): void {
   if (!each.connected || each.joined || each.synced || world.runtime.isLegacyLaunched) return;
-  const exempt = missedBy(world);
+  const exemptMissed = missedBy(world);
   if (!world.runtime.synchronize(each, parts)) return;
   each.synced = true;
   each.blind = false;
-  if (!isStandby(each.agent)) exempt();
+  if (!isStandby(each.agent)) exemptMissed();
   if (world.scenario.nri !== "0.6") each.joined = true;
 }
 
-/** Remembers what a list that is taken now can't tell; to be called once the agent has it. */
+/** Collects what a list that is taken now doesn't contain; to be called once the agent has it. */
 function missedBy(world: World): () => void {
   const missed: string[] = [];
   const wrong: string[] = [];
@@ -116,18 +116,18 @@ function listed(world: World): void {
   const { owner } = world;
   const listing = owner?.listsTaken.shift();
   if (owner === undefined || listing === undefined) return;
-  const exempt = missedBy(world);
+  const exemptMissed = missedBy(world);
   const before = viewOf(owner.agent);
   const revision = revisionOf(owner.agent);
   owner.feed({ kind: "listed", listing });
   if (!isServing(owner.agent) || revisionOf(owner.agent) === revision) return;
   owner.blind = false;
-  exempt();
+  exemptMissed();
   adopted(world);
   for (const { id, kernel } of viewOf(owner.agent).placed.values()) {
     if (before.placed.has(id)) continue;
     world.windows.open(id, "unwatched");
-    // The list is old: it may run by now, which nobody will tell any more.
+    // The list is old: it may run by now, and no event will report that.
     if (kernel === "at-start") world.windows.open(id, "missed");
   }
 }
@@ -179,7 +179,7 @@ function forget(world: World, changes: readonly CpuUpdate[]): void {
   }
 }
 
-function ground(world: World): void {
+function updateTopology(world: World): void {
   for (const id of world.runtime.containers.keys()) world.windows.open(id, "kept");
   const { now, topology } = world;
   for (const each of world.instances) {

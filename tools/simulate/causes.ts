@@ -2,7 +2,7 @@
 import type { Violation } from "./tally.ts";
 
 export interface CauseGroup {
-  /** The violations' common sentence. */
+  /** The violations' common text. */
   readonly cause: string;
   /** By seed. */
   readonly violations: readonly Violation[];

@@ -1,16 +1,16 @@
-/** Whether record and kernel are as they should be, and whether the agent thinks so: then an excuse is over. */
+/** Whether record and kernel are as desired, and whether the agent's state agrees: then an exemption ends. */
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { setOf } from "./cpus.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
 import type { Placed } from "./view.ts";
 import type { World } from "./world.ts";
 
-/** Its set is in the kernel alone: the record may say anything, or nothing. */
+/** Its set is in the kernel alone: the record may hold anything, or nothing. */
 export function isInKernelAlone(placed: Pick<Placed, "grant" | "kernel"> | undefined): boolean {
   return placed?.kernel !== undefined && placed.grant.isEmpty;
 }
 
-/** Record and kernel are as they should be. */
+/** Record and kernel are as desired. */
 export function isConsistent(world: World, container: Container, desired: CpuSet): boolean {
   const { kernel, scenario, inCharge } = world;
   const { id, record: { cpus } } = container;
@@ -19,21 +19,21 @@ export function isConsistent(world: World, container: Container, desired: CpuSet
   if (!record || !hasCgroup(container)) return record;
   const runsThere = kernel.effective(id)?.equals(desired) === true;
   if (scenario.mode === "kernel") return runsThere;
-  // What it inherits is what it should have: who reads that sees no difference.
+  // What it inherits is what is desired: a read shows no difference.
   if (scenario.mode === "runtime" && kernel.written(id)?.isEmpty) return runsThere;
   return kernel.holds(id, cpus);
 }
 
-/** The agent thinks that all is as it should be. */
+/** By the agent's state record and kernel are as desired. */
 export function isKnownConsistent(world: World, placed: Placed): boolean {
   const { desired, record, kernel } = placed;
-  // Of a record that names only offline CPUs it can't know what the kernel has put in its place.
+  // For a record that names only offline CPUs the kernel has put in another set, which the agent can't know.
   const knows = record?.intersects(world.topology.online) ?? true;
   const recorded = isInKernelAlone(placed) || (knows && world.means(record).equals(desired));
   return recorded && kernel !== "at-start" && (kernel === undefined || world.means(kernel).equals(desired));
 }
 
-/** Ends the exemptions of those that are as they should be. To be called after every event. */
+/** Ends the exemptions of containers that are as desired. To be called after every event. */
 export function endExemptions(world: World): void {
   const { exemptions, inCharge, runtime } = world;
   if (exemptions.none) return;
@@ -44,10 +44,10 @@ export function endExemptions(world: World): void {
       continue;
     }
     const placed = inCharge?.placed.get(id);
-    // It never hears of what it missed, so it may go on telling such a container what it has told it before.
+    // What was missed is never reported, so the agent may repeat updates to such a container.
     if (exemptions.cause(id) === "gap" && !world.isCompared) continue;
     if (placed === undefined || container.agreed.length > 0 || world.isTopologyStale) continue;
-    // There is no CPU for it at all, and no set to say that with.
+    // There is no CPU for it at all, and no set that expresses that.
     if (placed.desired.isEmpty && !exemptions.mayStay(id)) exemptions.end(id);
     if (
       isKnownConsistent(world, placed) && isConsistent(world, container, placed.desired) &&
@@ -59,7 +59,7 @@ export function endExemptions(world: World): void {
   }
 }
 
-/** What the agent takes for its record is its record; CPUs that are gone may be left out. */
+/** The agent has its record right; CPUs that are gone may be missing. */
 export function isRecordKnown(world: World, { record }: Placed, container: Container): boolean {
   const { cpus } = container.record;
   return world.means(record).equals(world.means(cpus === undefined ? undefined : setOf(cpus)));

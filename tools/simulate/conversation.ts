@@ -1,4 +1,4 @@
-/** What the runtime says to its plugins, one call at a time, and who doesn't hear it. */
+/** The runtime's calls to its plugins, one at a time, and the events that it doesn't report. */
 import { fromBinary } from "@bufbuild/protobuf";
 import {
   CreateContainerResponseSchema,
@@ -14,13 +14,13 @@ import type { Container, Pod } from "./records.ts";
 import { adjustedOf, merge, type Merged, nothingMerged, type Update, updatesOf } from "./reply.ts";
 import type { Outcome } from "./updates.ts";
 
-/** Who watches the runtime. */
+/** Observer of the runtime. */
 export interface Watch {
-  /** A call is made; what comes back says what came of it: a refusal is its sentence. */
+  /** A call is made; what is returned is to be called with its outcome: the message of a refusal, or none. */
   asking(by: Instance, method: string, subject: Container): (refusal: string | undefined) => void;
-  /** The runtime waits so many milliseconds for an answer. */
+  /** So many milliseconds pass until the next poll for an answer. */
   elapses(ms: number): void;
-  /** It has waited in vain. */
+  /** No answer has come in time. */
   ignored(method: string): void;
   /** An instance's answer, before it is applied. */
   answered(
@@ -31,14 +31,14 @@ export interface Watch {
     others: readonly Update[],
   ): void;
   applied(container: Container, outcome: Outcome, update: Resources): void;
-  /** A container that no agent has had a say in. */
+  /** A container that no agent has placed. */
   unplaced(container: Container): void;
   refused(container: Container, message: string): void;
   /** It may start. */
   started(container: Container): void;
-  /** The plugins were told of something in a way that has no answer to speak of. */
+  /** The plugins were sent an event whose answer carries nothing. */
   notified(): void;
-  /** An instance that knows what runs wasn't told of this. */
+  /** This wasn't reported to an instance that is synchronized. */
   missed(container: Container, end: boolean): void;
 }
 
@@ -54,7 +54,7 @@ interface PendingStart {
   readonly done: (refusal: string | undefined) => void;
 }
 
-/** Milliseconds between looks for an answer, and how many: the agent puts none off for longer than 300 ms. */
+/** Polls for an answer: the agent defers none for longer than 300 ms. */
 const POLL_MS = 20;
 const MAX_POLLS = 20;
 
@@ -66,13 +66,13 @@ export class Conversation {
 
   constructor(
     readonly nri: Nri,
-    /** Ends of containers that this run of the runtime hasn't created or started aren't told (1.7.24, launched). */
+    /** No Synchronize, and no ends of containers that another run of the runtime has created (1.7.24, launched). */
     readonly isLegacyLaunched: boolean,
     private readonly watch: Watch,
     private readonly mangle: Mangle = (_, others) => others,
   ) {}
 
-  /** Asks the plugins; their merged answer, or the sentence with which the call fails. */
+  /** Calls the plugins; their merged answer, or the message with which the call fails. */
   ask(
     method: keyof typeof ASKED,
     container: Container,
@@ -99,7 +99,7 @@ export class Conversation {
     return reply.conflict ?? reply;
   }
 
-  /** Tells the plugins. */
+  /** Sends an event to the plugins. */
   notify(event: Event, subject: Container | Pod): void {
     this.await();
     if ("pod" in subject && this.#isUnreported(subject, event)) return;
@@ -116,18 +116,18 @@ export class Conversation {
     return this.#pending !== undefined;
   }
 
-  /** Asks whether a container may start; `done` gets the sentence of a refusal, maybe later. */
+  /** StartContainer; `done` gets the message of a refusal, maybe later. */
   askStart(container: Container, done: PendingStart["done"]): void {
     if (this.#pending?.container === container) return;
     this.await();
     this.#noteGap(container, Event.START_CONTAINER);
     const left = this.#taking(Event.START_CONTAINER);
     this.#pending = { container, left, at: undefined, refusal: undefined, done };
-    this.look();
+    this.poll();
   }
 
-  /** Whether the start that is under way is answered by now. */
-  look(): void {
+  /** Takes the answer to the start that is under way, if it has come. */
+  poll(): void {
     const pending = this.#pending;
     if (pending === undefined) return;
     for (;;) {
@@ -160,11 +160,11 @@ export class Conversation {
     this.#pending = undefined;
   }
 
-  /** One call after the other: the next has to wait. */
+  /** One call after the other: ends the start that is under way before the next call. */
   await(): void {
     for (let polls = 0; this.#pending !== undefined && polls < MAX_POLLS; polls++) {
       this.watch.elapses(POLL_MS);
-      this.look();
+      this.poll();
     }
     if (this.#pending === undefined) return;
     const { done } = this.#pending;
@@ -173,7 +173,7 @@ export class Conversation {
     done(undefined);
   }
 
-  /** Between its synchronization and its taking part a plugin hears nothing (NRI 0.6). */
+  /** Between its synchronization and its joining a plugin gets no events (NRI 0.6). */
   get inGap(): boolean {
     return this.instances.some(({ synced, joined }) => synced && !joined);
   }
@@ -191,7 +191,7 @@ export class Conversation {
     return this.instances.filter(({ joined, events }) => joined && (events & (1 << (event - 1))) !== 0);
   }
 
-  /** Synchronize, in parts; what the plugin wants of it, or undefined when the connection didn't last. */
+  /** Synchronize, in parts; the plugin's updates, or undefined when the connection didn't last. */
   synchronize(
     instance: Instance,
     pods: readonly Pod[],

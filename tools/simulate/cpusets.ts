@@ -1,5 +1,5 @@
 /**
- * The cgroup tree as the agent's host shows it: containers are found where the agent was told that they are, and plans
+ * The cgroup tree as the agent's host shows it: containers are found where their records place them, and plans
  * are carried out wholly or not at all (src/cgroup/write.ts), with whatever goes wrong as it was drawn.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
@@ -7,7 +7,7 @@ import type { ContainerRef } from "../../src/ledger/claim.ts";
 import type { Cpusets, Reading, Write, WriteResult } from "../../src/cgroup/port.ts";
 import type { Kernel } from "./kernel.ts";
 
-/** What is to go wrong in the tree; what is said once is over once it has happened. */
+/** What is to go wrong in the tree; what is set for once is reset when it has happened. */
 export class TreeFaults {
   /** Containers whose cgroups can't be read for a while, though they are there. */
   readonly unreadable = new Set<string>();
@@ -17,7 +17,7 @@ export class TreeFaults {
   lateAfter: number | undefined;
   /** The next container that is put back stays as it is. */
   keepsNext = false;
-  /** Right after the next write somebody else writes the same cgroup. */
+  /** Right after the next write another program writes the same cgroup. */
   overwrittenWith: CpuSet | undefined;
 
   get any(): boolean {
@@ -31,13 +31,13 @@ export class TreeFaults {
   }
 }
 
-/** Who watches the agent write. */
+/** Observer of the agent's writes. */
 export interface TreeWatch {
   /** One write of a plan, as it happens. */
   wrote(id: string, from: CpuSet, cpus: CpuSet): void;
   /** A plan has come to nothing, but for those that keep what was written. */
   undone(kept: readonly string[], code: string): void;
-  /** These can't be had in the kernel, as far as the agent was told. */
+  /** The agent got the result that these can't be read or written. */
   unverified(ids: readonly string[]): void;
 }
 
@@ -52,7 +52,7 @@ interface Problem {
   readonly reason: string;
 }
 
-/** Nobody watches. */
+/** No observer. */
 export const UNWATCHED: TreeWatch = { wrote() {}, undone() {}, unverified() {} };
 
 export class SimCpusets implements Cpusets {
@@ -112,7 +112,7 @@ export class SimCpusets implements Cpusets {
 
   #find({ id, cgroup }: ContainerRef): string | Exclude<Reading, { kind: "values" }> {
     const { path = "" } = cgroup ?? {};
-    if (path === "") return { kind: "unverified", reason: `nobody has told where ${id} is` };
+    if (path === "") return { kind: "unverified", reason: `no cgroup path is known of ${id}` };
     if (this.faults.isGone) return { kind: "unverified", reason: "there is no cgroup tree any more" };
     const name = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf(":")) + 1);
     if (this.kernel.written(name) === undefined) return { kind: "vanished" };
@@ -141,12 +141,12 @@ export class SimCpusets implements Cpusets {
     if (now.equals(cpus)) return this.#confirmed(id, cpus);
     const ran = this.kernel.effective(id) ?? CpuSet.empty;
     const error = this.kernel.write(id, cpus);
-    if (error !== undefined) return { code: error, reason: `the kernel says ${error}` };
+    if (error !== undefined) return { code: error, reason: `the kernel returned ${error}` };
     done.push({ id, at, before: now });
     const other = this.faults.overwrittenWith;
     this.faults.overwrittenWith = undefined;
     if (other !== undefined && !other.equals(cpus) && this.kernel.write(id, other) === undefined) {
-      return { code: "overwritten", reason: "somebody else has written it" };
+      return { code: "overwritten", reason: "another program has written it" };
     }
     this.watch.wrote(id, ran, cpus);
     return this.#confirmed(id, cpus);
@@ -158,7 +158,7 @@ export class SimCpusets implements Cpusets {
     return runs.isSubsetOf(cpus) ? undefined : { code: "unverified", reason: `it runs on ${runs}` };
   }
 
-  /** The last first; who can't be is told by its place in the plan. */
+  /** The last first; what can't be put back is returned by its place in the plan. */
   #putBack(done: readonly Step[]): number[] {
     return done.toReversed().flatMap(({ id, at, before }) => {
       if (this.faults.keepsNext) {

@@ -17,13 +17,13 @@ import { clockOf, isAnswerDeferred } from "./view.ts";
 
 export type Step = typeof step;
 
-/** What the runtime hears of a call; undefined: nothing, the connection has ended. */
+/** The runtime's result of a call; undefined: none, the connection has ended. */
 export type Answer =
   | { readonly kind: "answer"; readonly payload: Uint8Array }
   | { readonly kind: "refusal"; readonly message: string }
   | undefined;
 
-/** The call is taken in, and its answer waits for something. */
+/** The call is taken in, and answered by a later step. */
 export type Later = "later";
 
 /** Where a connection is to break: inside a call or inside its answer. */
@@ -32,7 +32,7 @@ export interface Cut {
   readonly at: number;
 }
 
-/** An `apply` of the agent under way: what is left of it, and whether its first was tried. */
+/** An `apply` of the agent under way: the rest of it, and whether its first was tried. */
 export interface Sequence {
   readonly number: number;
   readonly left: CpuUpdate[];
@@ -41,12 +41,12 @@ export interface Sequence {
   busy: boolean;
 }
 
-/** What an instance tells of itself. */
+/** Observer of an instance. */
 export interface InstanceObserver {
   logged(record: LogRecord): void;
   /** `step` has thrown. */
   thrown(error: unknown): void;
-  /** The agent wants these applied. */
+  /** The agent has put out an `apply` of these. */
   requested(changes: readonly CpuUpdate[]): void;
   /** The agent has closed the connection by itself. */
   closed(): void;
@@ -70,7 +70,7 @@ export class Instance {
   synced = false;
   /** It had a connection, and has lost it. */
   ended = false;
-  /** It knows only which CPUs seem to be taken. */
+  /** It has no list, only a scan of the CPUs that seem to be taken. */
   blind = false;
   /** Its event mask, once it is configured. */
   events = 0;
@@ -136,7 +136,7 @@ export class Instance {
     this.feed({ kind: "tick", now });
   }
 
-  /** One call of the runtime, to its end; or what the agent puts off. */
+  /** One call of the runtime, to its end, or until the agent defers it. */
   call(method: string, payload: Uint8Array, now: number): Answer | Later {
     const end = this.#end;
     if (end === undefined) return undefined;

@@ -2,8 +2,8 @@
  * What must hold. Three kinds: what an answer may look like, what must hold after every event, and (in rest.ts) what
  * must hold when nothing is under way. All return the first problem, or undefined.
  *
- * They speak of an agent that is in charge: connected, told of events, and knowing what runs. And they leave out
- * the containers that have an excuse (exemptions.ts), and the moments in which it doesn't know yet which CPUs are online.
+ * They concern an agent that is in charge: connected, joined and synchronized. And they leave out
+ * the containers that have an exemption (exemptions.ts), and the moments in which its topology is stale.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { CpuUpdate } from "../../src/ledger/updates.ts";
@@ -27,11 +27,11 @@ export const INVARIANTS: readonly (readonly [string, Check])[] = [
   ["a pinned container has exactly what it names", pinnedIsExact],
   ["an exclusive container has as many CPUs as it claims, or is degraded", exclusiveIsWhole],
   ["every container has at least one CPU", setsAreNotEmpty],
-  ["what the agent takes for the runtime's record is the runtime's record", recordIsKnown],
+  ["the agent has the runtime's record of each container right", recordIsKnown],
   ["a container that runs without a claim has no claimed CPU in its record", recordsAvoidClaimed],
-  ["a CPU of a running exclusive container is nobody else's in the kernel", kernelIsDisjoint],
-  ["the agent knows every container that it was told of", containersAreKnown],
-  ["what is kept in between has a bound", queuesAreBounded],
+  ["no other container is on a CPU of a running exclusive container in the kernel", kernelIsDisjoint],
+  ["the agent knows every container that was reported to it", containersAreKnown],
+  ["what is kept for a time has a bound", queuesAreBounded],
 ];
 
 export function exclusivesAreDisjoint({ inCharge }: World): string | undefined {
@@ -118,7 +118,7 @@ export function recordsAvoidClaimed(world: World): string | undefined {
       return false;
     }
     if (world.isUpdatePlanned(id)) return false;
-    // The kernel had its set when it started; the runtime is told when it runs, since it might lose it before.
+    // The kernel had its set when it started; the runtime is updated when it runs, since it might lose that before.
     const isSet = world.scenario.mode === "kernel" && kernel.effective(id)?.isSubsetOf(desired);
     if (placed.starting && isSet) return false;
     const { cpus } = container.record;
@@ -126,7 +126,7 @@ export function recordsAvoidClaimed(world: World): string | undefined {
   });
 }
 
-/** Of the kernel's own sets, of all that run: what the agent thinks doesn't count, but for who got a grant. */
+/** By the kernel's own sets of all that run; of the agent's state only the grants count. */
 export function kernelIsDisjoint(world: World): string | undefined {
   const { inCharge, runtime, exemptions, kernel } = world;
   if (world.isTopologyStale || world.scenario.mode === "kernel") return undefined;
@@ -191,7 +191,7 @@ export function answerProblem(
 ): string | undefined {
   const silent = isStandby(by.agent) || world.scenario.dryRun;
   if (silent && (others.length > 0 || Object.keys(own).length > 0)) {
-    return `${method}: who stands by or runs dry changes nothing`;
+    return `${method}: a standby or a dry run changes something`;
   }
   const seen = new Set<string>();
   for (const { id, resources } of others) {
@@ -213,12 +213,12 @@ export function answerProblem(
 
 /**
  * Sent for nothing: it runs, and its record has held exactly this for a while; and the kernel, where that is written
- * beside the record: then the runtime is told what its record says, to have it written.
+ * beside the record: then the runtime is sent what its record holds, to have it written.
  */
 function isSoAlready(world: World, id: string, cpus: string, subject: Container | undefined): boolean {
   const container = world.runtime.containers.get(id);
   if (container === undefined || container === subject || world.exemptions.has(id)) return false;
-  // What became of its record, or of its set in the kernel, nobody has told yet.
+  // A change of its record, or of its set in the kernel, hasn't been reported yet.
   if (world.offRecord.has(id) || world.windows.has(id)) return false;
   if (world.scenario.mode === "kernel" && !world.kernel.written(id)?.equals(setOf(cpus))) return false;
   return container.posted && !container.isUncertain && container.life === "running" &&
@@ -235,7 +235,7 @@ function grantProblem(world: World, subject: Container, own: Resources): string 
     case "invalid":
       return `${named}, although its annotation is wrong`;
     case "unmanaged":
-      return given === undefined ? undefined : `${named}, and its pod wants to be left alone`;
+      return given === undefined ? undefined : `${named}, and its pod is unmanaged`;
     case "pinned":
       return given?.equals(expected.cpus) ? undefined : `${named} instead of ${expected.cpus}`;
     case "exclusive":
@@ -254,9 +254,9 @@ function getsItsSetAtStart({ scenario: { mode, driver, cgroups } }: World): bool
   return mode === "kernel" && !(driver === "systemd" && cgroups === 2);
 }
 
-/** What is wrong with what the agent wants of the CRI. */
+/** What is wrong with an `apply`. */
 export function askedProblem(world: World, changes: readonly CpuUpdate[]): string | undefined {
-  if (world.scenario.dryRun) return "a dry run wants something applied";
+  if (world.scenario.dryRun) return "a dry run has put out an apply";
   const seen = new Set<string>();
   for (const { id, cpus } of changes) {
     if (seen.has(id)) return `apply: ${id} twice`;

@@ -1,4 +1,4 @@
-/** What happens in the cgroup tree without anybody's asking the agent. */
+/** What happens in the cgroup tree that the agent hasn't caused. */
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { setOf } from "./cpus.ts";
 import type { ContainerKind, TreeEvent } from "./events.ts";
@@ -40,7 +40,7 @@ export function playCgroupEvent({ tree, kernel, scenario }: World, kind: Contain
   else if (kind === "hide" && scenario.mode !== "blind") tree.unreadable.add(id);
 }
 
-/** Somebody writes a container's set. */
+/** Another program writes a container's set. */
 function tamper({ runtime, kernel, exemptions, windows }: World, id: string, cpus: CpuSet): void {
   const container = runtime.containers.get(id);
   if (container === undefined || !hasCgroup(container) || cpus.isEmpty) return;

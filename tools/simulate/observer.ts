@@ -1,6 +1,6 @@
 /**
- * Watches all that is said and done on a simulated node: what is wrong at once is reported, and what explains that
- * something differs for a while is remembered (exemptions.ts, windows.ts).
+ * Observes calls, answers, writes and steps of a simulated node: violations are reported at once, and what makes
+ * something differ for a while is remembered (exemptions.ts, windows.ts).
  */
 import type { Agent } from "../../src/agent/step.ts";
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
@@ -32,13 +32,13 @@ import type { World } from "./world.ts";
 const PROMISING: readonly string[] = ["CreateContainer", "UpdateContainer"];
 
 export class Observer implements Watch, InstanceObserver, TreeWatch {
-  /** The last that the owner was asked in the event under way could carry updates in its answer. */
+  /** The answer to the last call to the owner in the event under way could carry updates. */
   hasAnswered = false;
-  /** In the call under way something went wrong once, which wouldn't if it were tried again. */
+  /** In the call under way something went wrong that wouldn't in a retry. */
   isDisturbed = false;
-  /** The owner's books before the call under way. */
+  /** The owner's ledger before the call under way. */
   #before: View | undefined;
-  /** Who was on whose CPUs in the course of the agent's plans, since its last step. */
+  /** Containers on each other's CPUs in the course of the agent's plans, since its last step. */
   #overlaps: Overlap[] = [];
   #event: SimEvent["kind"] | undefined;
 

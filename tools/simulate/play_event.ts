@@ -60,7 +60,7 @@ function playOfContainer(world: World, { kind, id }: ContainerEvent): void {
       return playCgroupEvent(world, kind, id);
     case "updated":
       runtime.updated(container);
-      return world.inCharge && world.windows.told(id);
+      return world.inCharge && world.windows.reported(id);
     default:
       return runtime[kind](container);
   }

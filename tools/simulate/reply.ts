@@ -32,7 +32,7 @@ export function adjustedOf(adjust: ContainerAdjustment | undefined): Resources {
   return resourcesOf(adjust?.linux?.resources);
 }
 
-/** What the merged answer says, or why there is none. */
+/** The merged answer, or why there is none. */
 export interface Merged {
   own: Resources;
   /** By how many. */

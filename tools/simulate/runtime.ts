@@ -16,7 +16,7 @@ import { Updates } from "./updates.ts";
 export class Runtime {
   readonly pods = new Map<number, Pod>();
   readonly containers = new Map<string, Container>();
-  /** Containers of which nobody was told that they are gone, and their pods. */
+  /** Containers whose ends weren't reported, and their pods. */
   readonly unreportedEnds = new Map<string, Pod>();
   readonly conversation: Conversation;
   readonly updates: Updates;
@@ -26,7 +26,7 @@ export class Runtime {
 
   constructor(
     nri: Nri,
-    /** Ends of containers that this run of the runtime hasn't created or started aren't told (1.7.24, launched). */
+    /** No Synchronize, and no ends of containers that another run of the runtime has created (1.7.24, launched). */
     readonly isLegacyLaunched: boolean,
     private readonly driver: "cgroupfs" | "systemd",
     readonly kernel: Kernel,
@@ -103,7 +103,7 @@ export class Runtime {
     this.containers.delete(container.id);
   }
 
-  /** runc creates the cgroup; where it can't, containerd tells nobody, not even at the removal. */
+  /** runc creates the cgroup; where it can't, containerd reports nothing, not even at the removal. */
   runc(container: Container, fails: boolean): void {
     if (container.life !== "created") return;
     const error = fails || this.kernel.create(container.id, setOf(container.record.cpus ?? "")) !== undefined;
@@ -118,7 +118,7 @@ export class Runtime {
   }
 
   #mayStart(container: Container, refusal: string | undefined): void {
-    // It may have been stopped while the answer was waited for.
+    // It may have been stopped before the answer came.
     if (container.life !== "starting") return;
     if (refusal === undefined) {
       container.life = "cleared";
@@ -186,7 +186,7 @@ export class Runtime {
     this.pods.delete(pod.number);
   }
 
-  /** The plugins are asked about an update; it is applied later. */
+  /** UpdateContainer; what the plugins have agreed to is applied later. */
   update(container: Container, resources: Resources, sequence?: Agreed["sequence"]): "agreed" | "refused" {
     if (!isListed(container)) return "refused";
     const reply = this.conversation.ask(

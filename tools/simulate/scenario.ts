@@ -11,16 +11,16 @@ export interface Scenario {
   readonly seed: number;
   readonly machine: string;
   readonly cgroups: 1 | 2;
-  /** Who names cgroups, and so how a container's record tells of its own. */
+  /** Which names cgroups, and so the notation of a container's cgroup in its record. */
   readonly driver: "cgroupfs" | "systemd";
-  /** `kernel`: first; `runtime`: the agent reads the kernel's sets and writes none; `blind`: it can't even read them. */
+  /** `kernel`: kernel-first; `runtime`: the agent reads cpusets and writes none; `blind`: it can't even read them. */
   readonly mode: "kernel" | "runtime" | "blind";
   /** Milliseconds from one comparison with the kernel to the next; 0: none is made. */
   readonly reconcileEvery: number;
   readonly nri: Nri;
   /** Who starts the agent. */
   readonly way: "external" | "launched";
-  /** A second agent stands by. */
+  /** There is a standby. */
   readonly second: boolean;
   /** CPU list. */
   readonly systemReserved: string;

@@ -16,7 +16,7 @@ export class Threads {
     this.#workers = Array.from({ length: count }, () => new Worker(url, { type: "module" }));
   }
 
-  /** Plays all nodes. `onPlayed` is called with what was played so far; when it says false, no more nodes are begun. */
+  /** Plays all nodes. `onPlayed` is called with what was played so far; when it returns false, no more nodes are begun. */
   async play(
     nodes: Iterable<Node>,
     chosen: Chosen,

@@ -1,4 +1,4 @@
-/** What becomes of an update: of the record, of the kernel's set, and of what nobody is told. */
+/** What becomes of an update: of the record and of the kernel's set. */
 import { setOf } from "./cpus.ts";
 import type { Effect } from "./events.ts";
 import type { Kernel } from "./kernel.ts";

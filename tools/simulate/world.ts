@@ -1,13 +1,13 @@
 /**
  * The whole simulated node: the agent (or two), the runtime with its record, the kernel with its sets, the CRI and the
- * clock. `play` lets one event happen and says which invariant it has broken.
+ * clock. `play` lets one event happen and returns which invariant it has broken.
  *
  *     World ──▶ Runtime ──▶ Kernel ◀── SimCpusets ◀─┐
  *       │         │                                 │
  *       │         ▼                                 │
  *       └────▶ Instance ──▶ step(agent, input) ─────┘
  *
- * The Observer hears and sees all of them.
+ * The Observer observes all of them.
  */
 import { newAgent, step } from "../../src/agent/step.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
@@ -44,7 +44,7 @@ export class World {
   readonly runtime: Runtime;
   readonly exemptions = new Exemptions();
   readonly windows = new Windows();
-  /** Containers that the agent was told it can't have in the kernel. */
+  /** Containers of which the agent got the result that they can't be read or written. */
   readonly unverified = new Set<string>();
   /** Containers whose records the agent doesn't know, and needn't as long as their sets are in the kernel alone. */
   readonly offRecord = new Set<string>();
@@ -52,7 +52,7 @@ export class World {
   readonly #cpusets: SimCpusets;
   now = 1000;
   instances: Instance[] = [];
-  /** Figures: `played` counts the events of going quiet too, `running` the containers that ran when it was. */
+  /** Figures: `played` counts the events of coming to rest too, `running` the containers that ran then. */
   readonly seen = { played: 0, rests: 0, running: 0, refused: 0, updates: 0, calls: 0 };
   #problem: string | undefined;
   readonly #chance: Random;
@@ -78,31 +78,31 @@ export class World {
     return machineWithout(this.scenario.machine, this.kernel.possible.difference(this.kernel.usable));
   }
 
-  /** Some agent thinks of other CPUs than there are. */
+  /** Some agent's topology isn't the machine's. */
   get isTopologyStale(): boolean {
     return this.instances.some(({ dead, agent }) => !dead && !onlineOf(agent).equals(this.kernel.usable));
   }
 
-  /** Who decides on the node, if it is alive. */
+  /** The active agent, if it is alive. */
   get owner(): Instance | undefined {
     return this.instances.find(({ dead, agent }) => !dead && !isStandby(agent));
   }
 
-  /** The owner's view, if it is told of events and knows what runs. */
+  /** The owner's view, if it gets events and is synchronized. */
   get inCharge(): View | undefined {
     const { owner } = this;
     if (owner === undefined || !owner.joined || owner.blind || this.scenario.dryRun) return undefined;
     return isServing(owner.agent) ? viewOf(owner.agent) : undefined;
   }
 
-  /** Lets `event` happen; the sentence of the first invariant that doesn't hold any more. */
+  /** Lets `event` happen; the first invariant that doesn't hold any more. */
   play(event: SimEvent): string | undefined {
     this.seen.played++;
     this.#problem = undefined;
     this.observer.begin(event);
     this.runtime.conversation.now = this.now;
     playEvent(this, event);
-    this.runtime.conversation.look();
+    this.runtime.conversation.poll();
     if (this.scenario.way === "launched") this.#bury();
     endWindows(this);
     endExemptions(this);
@@ -118,7 +118,7 @@ export class World {
     return undefined;
   }
 
-  /** For what watches: something was wrong in the middle of an event. */
+  /** For observers: something was wrong in the middle of an event. */
   report(problem: string | undefined): void {
     this.#problem ??= problem;
   }
@@ -159,13 +159,13 @@ export class World {
     return (this.owner?.nextWake ?? Infinity) <= this.now;
   }
 
-  /** The agent can't read its cgroup now, or reads that it has no CPUs (cgroup v1): that says nothing. */
+  /** The agent can't read its cgroup now, or reads that it has no CPUs (cgroup v1): that proves nothing. */
   isHidden(id: string): boolean {
     const isEmpty = this.kernel.version === 1 && this.kernel.written(id)?.isEmpty === true;
     return this.tree.isGone || this.tree.unreadable.has(id) || isEmpty;
   }
 
-  /** The agent compares what it knows with what there is, now and then. */
+  /** The agent reconciles. */
   get isCompared(): boolean {
     return this.scenario.mode === "kernel" && this.scenario.reconcileEvery > 0;
   }
@@ -188,7 +188,7 @@ export class World {
     return !this.means(record).isSubsetOf(desired) || unacknowledged?.isSubsetOf(desired) === false;
   }
 
-  /** It is to be put right by the CRI: then the agent's own answer to that says what the record will hold. */
+  /** An update of it is requested of the CRI: the agent's own answer to that has what the record will hold. */
   isRequested(id: string): boolean {
     return this.owner?.sequences.some(({ left }) => left.some((change) => change.id === id)) === true ||
       (this.runtime.containers.get(id)?.agreed.length ?? 0) > 0;

@@ -22,7 +22,7 @@ function tree(version: 1 | 2 = 2) {
   return { kernel, faults, kept, read, write, written };
 }
 
-Deno.test("a plan that fails is put back", () => {
+Deno.test("a plan that fails is rolled back", () => {
   const { kernel, write, written } = tree();
   kernel.hold("c", setOf("3"));
   const result = write(["a", "0"], ["b", "1"], ["c", "2"]);
@@ -30,7 +30,7 @@ Deno.test("a plan that fails is put back", () => {
   assert.deepEqual([result.stuck, written()], [[], ["0-3", "0-3", "0-3"]]);
 });
 
-Deno.test("who keeps what was written when the rest is put back is told", () => {
+Deno.test("a container that keeps what was written in a roll-back is reported", () => {
   const { kernel, faults, kept, write, written } = tree();
   kernel.hold("c", setOf("3"));
   faults.keepsNext = true;
@@ -39,7 +39,7 @@ Deno.test("who keeps what was written when the rest is put back is told", () => 
   assert.deepEqual([result.stuck, kept, written()], [[1], ["b"], ["0-3", "1", "0-3"]]);
 });
 
-Deno.test("a plan that takes too long is put back", () => {
+Deno.test("a plan that takes too long is rolled back", () => {
   const { faults, write, written } = tree();
   faults.lateAfter = 1;
   const late = write(["a", "0"], ["b", "1"]);
@@ -48,7 +48,7 @@ Deno.test("a plan that takes too long is put back", () => {
   assert.equal(write(["a", "0"], ["b", "1"]).kind, "done", "the next one has time");
 });
 
-Deno.test("a write that somebody else overwrites has failed, and both are put back", () => {
+Deno.test("a write that another program overwrites has failed, and both are rolled back", () => {
   const { faults, write, written } = tree();
   faults.overwrittenWith = setOf("2-3");
   const result = write(["a", "0"]);
@@ -69,7 +69,7 @@ Deno.test("what can't be read isn't written, nor anything beside it", () => {
   assert.deepEqual([read("a").kind, read("b").kind, read("d").kind], ["values", "values", "vanished"]);
 });
 
-Deno.test("cgroup v1 leaves an empty set where all CPUs have gone: that says nothing of where it runs", () => {
+Deno.test("cgroup v1 leaves an empty set where all CPUs have gone: that proves nothing of where it runs", () => {
   const { kernel, read, write } = tree(1);
   write(["a", "3"]);
   kernel.hotplug(3, false);

@@ -42,7 +42,7 @@ Deno.test("no event of a shrunk list can be left out", () => {
 
 Deno.test("what a failure is about doesn't depend on ids, sets and numbers", () => {
   assert.equal(essence("apply: c12 has 0-3 already"), essence("apply: q7.0.1 has 5 already"));
-  assert.equal(essence("when it is quiet, c1 is owed 0,2"), essence("when it is quiet, q3.1.0 is owed 4-7"));
+  assert.equal(essence("at rest, c1 should be on 0,2"), essence("at rest, q3.1.0 should be on 4-7"));
   assert.notEqual(essence("apply: c1 twice"), essence("answer: c1 twice"));
 });
 
