@@ -1,4 +1,5 @@
-# Everything runs through hack/deno.sh, which fetches the pinned Deno if it is missing.
+# Everything runs through hack/deno.sh, which fetches the pinned Deno if it is missing. deno.json has a task of the same
+# name for each target.
 deno := hack/deno.sh
 sources := main.ts src tests tools hack deploy
 build_permissions := --allow-read --allow-write --allow-env --allow-run

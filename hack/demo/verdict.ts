@@ -61,5 +61,5 @@ function promiseOf({ pod, spec }: Readonly<ContainerRecord>): Placed["promise"] 
 function listed(text: string): CpuSet {
   const set = CpuSet.parse(text);
   if (set instanceof CpuSet) return set;
-  throw new Error(`a sample's annotation is not a CPU list: ${set}`);
+  throw new Error(`a sample's annotation is not a CPU list: ${set.problem}`);
 }

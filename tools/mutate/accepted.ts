@@ -25,13 +25,13 @@ export const ACCEPTED: readonly Accepted[] = [
   { file: "src/cpu/free_cores.ts", part: "freeCores", edits: ["> to >="], because: EARLY_EXIT },
   {
     file: "src/cpu/free_cores.ts",
-    part: "lastOnesLast",
+    part: "penalizedLast",
     edits: ["one less #5"],
     because: "other numbers, and the same order",
   },
-  { file: "src/cpu/stock.ts", part: "stockOf", edits: ["while false"], because: "a gap counts as 0" },
-  { file: "src/cpu/stock.ts", part: "sumOf", edits: ["one less"], because: EARLY_EXIT },
-  { file: "src/cpu/stock.ts", part: "sumOf", edits: ["< to <="], because: "one place more that holds 0" },
+  { file: "src/cpu/free_counts.ts", part: "countsOf", edits: ["while false"], because: "a gap counts as 0" },
+  { file: "src/cpu/free_counts.ts", part: "sumOf", edits: ["one less"], because: EARLY_EXIT },
+  { file: "src/cpu/free_counts.ts", part: "sumOf", edits: ["< to <="], because: "one place more that holds 0" },
   {
     file: "src/cpu/take.ts",
     part: "extend",

@@ -42,7 +42,7 @@ const CPU: readonly Planted[] = [
   },
   {
     file: "src/cpu/free_cores.ts",
-    part: "kindOf",
+    part: "coreState",
     edit: "swap branches",
     breaks: "An odd CPU is taken beside a reserved one before a core is used up that others have broken.",
   },
@@ -53,9 +53,9 @@ const CPU: readonly Planted[] = [
     breaks: "A container that shrinks is put on CPUs that it never had.",
   },
   {
-    file: "src/cpu/stock.ts",
+    file: "src/cpu/free_counts.ts",
     part: "withoutAndWithZero",
-    edit: "if false #3",
+    edit: "if false #2",
     breaks: "The core of CPU 0 is given away like any other.",
   },
 ];
