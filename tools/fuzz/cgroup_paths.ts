@@ -1,4 +1,4 @@
-/** Where a container's cgroup is, from what runtimes and the kernel tell: texts only, no files. */
+/** Where a container's cgroup is, from the data of runtimes and the kernel: texts only, no files. */
 import {
   baseOf,
   cgroupCandidates,
@@ -58,8 +58,8 @@ export const cgroupPaths: Target<Input> = {
     mounts: textLike(random, MOUNTS),
     root: textLike(random, ROOTS),
   }),
-  check({ id, proc, mounts, root, nesting, ...told }) {
-    for (const path of cgroupCandidates({ id, ...told }, [nesting])) requirePlace(path, id);
+  check({ id, proc, mounts, root, nesting, ...record }) {
+    for (const path of cgroupCandidates({ id, ...record }, [nesting])) requirePlace(path, id);
     for (const version of [1, 2] as const) {
       const base = baseOf(mounts, root);
       if (base !== undefined) requireClean(base);
@@ -68,7 +68,7 @@ export const cgroupPaths: Target<Input> = {
       const nest = nestingOf(proc, version);
       if (nest !== undefined) requireClean(nest);
     }
-    const slice = slicePath(told.cgroupParent);
+    const slice = slicePath(record.cgroupParent);
     if (slice !== undefined) require(slice === "" || slice.startsWith("/"), () => `slice ${slice}`);
   },
 };

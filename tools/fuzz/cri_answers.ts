@@ -60,11 +60,11 @@ export const criAnswers: Target<Input> = {
     };
   },
   check({ container, containerInfo, pod, podInfo }) {
-    const told = orUndefined(() => fromBinary(ContainerStatusResponseSchema, container))?.status;
-    const toldPod = orUndefined(() => fromBinary(PodSandboxStatusResponseSchema, pod))?.status;
-    if (told === undefined || toldPod === undefined) return;
-    const one = nriContainer(toldPod.id, told, { info: containerInfo });
-    const its = nriPod(toldPod, { info: podInfo });
+    const status = orUndefined(() => fromBinary(ContainerStatusResponseSchema, container))?.status;
+    const sandbox = orUndefined(() => fromBinary(PodSandboxStatusResponseSchema, pod))?.status;
+    if (status === undefined || sandbox === undefined) return;
+    const one = nriContainer(sandbox.id, status, { info: containerInfo });
+    const its = nriPod(sandbox, { info: podInfo });
     toBinary(ContainerSchema, one);
     toBinary(PodSandboxSchema, its);
     const { state: node, logs } = adoptListing(NODE, { pods: [its], containers: [one] });

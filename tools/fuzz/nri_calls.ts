@@ -1,4 +1,4 @@
-/** What a runtime may say to the agent, and what it mustn't: calls in any order, right or broken, and loose bytes. */
+/** Calls of a runtime, allowed and not: in any order, valid or broken, and loose bytes. */
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
   ConfigureRequestSchema,

@@ -31,7 +31,12 @@ export const ACCEPTED: readonly Accepted[] = [
   },
   { file: "src/cpu/free_counts.ts", part: "countsOf", edits: ["while false"], because: "a gap counts as 0" },
   { file: "src/cpu/free_counts.ts", part: "sumOf", edits: ["one less"], because: EARLY_EXIT },
-  { file: "src/cpu/free_counts.ts", part: "sumOf", edits: ["< to <="], because: "one place more that holds 0" },
+  {
+    file: "src/cpu/free_counts.ts",
+    part: "sumOf",
+    edits: ["< to <="],
+    because: "one place more that holds 0",
+  },
   {
     file: "src/cpu/take.ts",
     part: "extend",

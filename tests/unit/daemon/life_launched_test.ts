@@ -103,7 +103,10 @@ Deno.test("an unreadable machine doesn't prevent registration: the CPUs that the
     launch({ sysfsRoot: "/nonexistent" });
     await runtime.pluginReady();
     const warning = log.records.find(({ message }) => message === "CPU topology incomplete");
-    assert.match(`${warning?.fields?.["reason"]}`, /^failed to read which CPUs are online.*; assuming CPUs 0/);
+    assert.match(
+      `${warning?.fields?.["reason"]}`,
+      /^failed to read which CPUs are online.*; assuming CPUs 0/,
+    );
   });
 });
 
