@@ -4,6 +4,7 @@
  *
  * Run by `make bench`, which builds first; an argument names the one part to measure.
  */
+import { Argument } from "commander";
 import { engine, EXIT, run } from "../command_line.ts";
 import { Progress, write } from "../progress.ts";
 import { measureCreate } from "./create.ts";
@@ -32,9 +33,6 @@ const ON_REQUEST = "pool";
 
 async function measure(only: string | undefined): Promise<Report> {
   const names = Object.keys(PARTS).filter((name) => only === undefined ? name !== ON_REQUEST : name === only);
-  if (names.length === 0) {
-    throw new Error(`there is no part "${only}"; the parts are ${Object.keys(PARTS).join(", ")}`);
-  }
   const before = loadAverage();
   const sections: Section[] = [];
   const progress = new Progress();
@@ -48,11 +46,12 @@ async function measure(only: string | undefined): Promise<Report> {
 }
 
 const only = engine("bench", "measures the executable and the agent's code")
-  .argument("[part]", `one of ${Object.keys(PARTS).join(", ")}; all but ${ON_REQUEST} unless it is given`)
+  .addArgument(new Argument("[part]", `all but ${ON_REQUEST} unless it is given`).choices(Object.keys(PARTS)))
   .parse(Deno.args, { from: "user" }).args[0];
 
 await run(async () => {
   const report = await measure(only);
+  await Deno.mkdir(`${ROOT}/dist`, { recursive: true });
   await Deno.writeTextFile(`${ROOT}/dist/bench.md`, reportMarkdown(report));
   await Deno.writeTextFile(`${ROOT}/dist/bench.json`, reportJson(report));
   write(Deno.stdout, `\n${reportText(report)}\nThe same is in dist/bench.md and dist/bench.json.\n`);
