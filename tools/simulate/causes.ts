@@ -20,8 +20,9 @@ export function byCause(violations: readonly Violation[]): CauseGroup[] {
   })).sort((a, b) => b.violations.length - a.violations.length || (a.cause < b.cause ? -1 : 1));
 }
 
-/** The first line of a violation without ids, CPU lists and numbers. */
+/** The first line of a violation without ids, names, CPU lists and numbers. */
 export function causeOf(problem: string): string {
   const [line = ""] = problem.split("\n");
-  return line.replaceAll(/\b[cq]\d[\d.]*/g, "c#").replaceAll(/\bp\d+/g, "p#").replaceAll(/\d[\d,-]*/g, "#");
+  return line.replaceAll(/\bpod \S+ container [^\s:]+/g, "pod # container #")
+    .replaceAll(/\b[cq]\d[\d.]*/g, "c#").replaceAll(/\d[\d,-]*/g, "#");
 }

@@ -75,7 +75,7 @@ Deno.test("violations are listed by cause, the commonest first, each with its co
 
 Deno.test("a cause has no ids, CPU lists and numbers", () => {
   assert.equal(causeOf("apply: c12 has 0-3 already"), causeOf("apply: q7.0.1 has 5 already"));
-  assert.equal(causeOf("x of pod ns/p12 a: 3 CPUs"), "x of pod ns/p# a: # CPUs");
+  assert.equal(causeOf("cpuset: pod ns/p12 container a: 3 CPUs"), "cpuset: pod # container #: # CPUs");
   assert.notEqual(causeOf("apply: c1 twice"), causeOf("answer: c1 twice"));
 });
 
