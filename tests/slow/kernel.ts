@@ -1,9 +1,9 @@
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef } from "../../src/ledger/claim.ts";
-import type { Cpusets, Reading, Write, WriteResult } from "../../src/cgroup/port.ts";
+import type { CpusetPort, CpusetReading, CpusetWrite, CpusetWriteResult } from "../../src/cgroup/port.ts";
 
-/** The kernel's cpusets, as far as nobody gets in the way. */
-export class Kernel implements Cpusets {
+/** The kernel's cpusets, without failures. */
+export class Kernel implements CpusetPort {
   readonly version = 2;
   readonly writable = true;
   readonly #sets = new Map<string, CpuSet>();
@@ -12,16 +12,16 @@ export class Kernel implements Cpusets {
     this.#sets.set(id, cpus);
   }
 
-  vanish(id: string): void {
+  remove(id: string): void {
     this.#sets.delete(id);
   }
 
-  read({ id }: ContainerRef): Reading {
+  read({ id }: ContainerRef): CpusetReading {
     const cpus = this.#sets.get(id);
-    return cpus === undefined ? { kind: "vanished" } : { kind: "values", cpus };
+    return cpus === undefined ? { kind: "absent" } : { kind: "values", cpus };
   }
 
-  write(writes: readonly Write[]): WriteResult {
+  write(writes: readonly CpusetWrite[]): CpusetWriteResult {
     for (const { container: { id }, cpus } of writes) if (this.#sets.has(id)) this.#sets.set(id, cpus);
     return { kind: "done" };
   }

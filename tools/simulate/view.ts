@@ -1,6 +1,6 @@
 /** What the agent knows: the one place where the simulation reads the agent's state. */
 import type { Agent } from "../../src/agent/step.ts";
-import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Claim } from "../../src/ledger/claim.ts";
 
 /** One container in the agent's ledger. */

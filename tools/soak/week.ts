@@ -224,7 +224,7 @@ export class Week {
 
   #gone({ name }: Live): void {
     const id = `id-${name}`;
-    this.#kernel.vanish(id);
+    this.#kernel.remove(id);
     this.#records.delete(id);
     this.#ids.delete(id);
   }

@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { newAgent } from "../../../src/agent/step.ts";
 import { Driver, type Queries } from "../../../src/daemon/driver.ts";
-import type { Connection } from "../../../src/platform/socket.ts";
+import type { ByteStream } from "../../../src/platform/socket.ts";
 import {
   ConfigureRequestSchema,
   ContainerRequestSchema,
   StopContainerRequestSchema,
   SynchronizeRequestSchema,
 } from "../../../src/nri/gen/nri_pb.ts";
-import type { Cpusets } from "../../../src/cgroup/port.ts";
+import type { CpusetPort } from "../../../src/cgroup/port.ts";
 import { PLUGIN_SERVICE } from "../../../src/nri/methods.ts";
 import { Session, type SessionEvent } from "../../../src/wire/session.ts";
 import { FakeCpusets } from "../../kit/fake_cpusets.ts";
@@ -23,7 +23,7 @@ import { Records } from "../../kit/daemon_stage.ts";
 const TOPOLOGY = topologyOf(twoCpuVm);
 
 /** The runtime's end of a connection, at which each write is held until it is released. */
-class Peer implements Connection {
+class Peer implements ByteStream {
   readonly session = new Session("runtime");
   /** While false, writes are held. */
   reads = true;
@@ -136,7 +136,7 @@ async function serving(
   play: (stage: Stage) => Promise<void>,
   queries: Partial<Queries> = {},
   growDelay = 0,
-  cpusets?: Cpusets,
+  cpusets?: CpusetPort,
 ): Promise<void> {
   const [log, stop, peer] = [new Records(), new AbortController(), new Peer()];
   const identity = { name: "weka-cpuset", index: "99" };
