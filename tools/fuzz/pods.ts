@@ -1,4 +1,4 @@
-/** Pods and containers as nobody's kubelet makes them. */
+/** Pods and containers as no kubelet makes them. */
 import { create } from "@bufbuild/protobuf";
 import {
   type Container,

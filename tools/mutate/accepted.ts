@@ -105,7 +105,7 @@ export const ACCEPTED: readonly Accepted[] = [
     file: "src/ledger/plan.ts",
     part: "admitPinned",
     edits: ["one less", "second branch twice"],
-    because: "nobody displaced, as an empty list",
+    because: "no displaced containers, as an empty list",
   },
   {
     file: "src/ledger/plan.ts",
@@ -123,7 +123,7 @@ export const ACCEPTED: readonly Accepted[] = [
     file: "src/ledger/pools.ts",
     part: "withPinned",
     edits: ["one more #2"],
-    because: "one place that nobody uses",
+    because: "one place that isn't used",
   },
   {
     file: "src/ledger/topology_change.ts",

@@ -45,7 +45,7 @@ export interface Figures {
   readonly killed: number;
   readonly invalid: number;
   readonly accepted: number;
-  /** Survivors that nobody has explained. */
+  /** Survivors that aren't explained. */
   readonly survivors: readonly Result[];
   readonly secondsEach: number;
 }

@@ -10,7 +10,7 @@ import type { Watch } from "./conversation.ts";
 import type { TreeWatch } from "./cpusets.ts";
 import type { SimEvent } from "./events.ts";
 import type { Instance, InstanceObserver } from "./instance.ts";
-import { answerProblem, askedProblem, refusalProblem } from "./invariants.ts";
+import { answerProblem, askedProblem, refusalProblem } from "./invariants_answers.ts";
 import {
   noteUnverified,
   orderProblem,

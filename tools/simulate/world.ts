@@ -179,7 +179,7 @@ export class World {
   /**
    * It has CPUs that it should leave, nothing could carry that to it yet, and the agent knows: what it answers next
    * has to, or the CRI has been asked already. (A container that was degraded may get its due by the end of a pod, which
-   * has no answer; and in the answer to an UpdateContainer nobody goes where the updated one leaves last.)
+   * has no answer; and in the answer to an UpdateContainer no container goes onto CPUs that the updated one vacates last.)
    */
   isUpdatePlanned(id: string): boolean {
     const placed = this.inCharge?.placed.get(id);

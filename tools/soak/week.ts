@@ -43,7 +43,7 @@ export const ALL: Kinds = {
   resized: 100,
 };
 
-/** Nobody claims CPUs, so that the shared pool is the same all week, and every container forbids one. */
+/** No pod claims CPUs, so that the shared pool is the same all week, and every container forbids one. */
 export const FORBIDDING: Kinds = {
   ...ALL,
   shared: 0,

@@ -11,10 +11,10 @@ import {
   pinnedIsExact,
   queuesAreBounded,
   recordIsKnown,
-  refusalProblem,
   reservedIsNotExclusive,
   setsAreNotEmpty,
 } from "../../../../tools/simulate/invariants.ts";
+import { refusalProblem } from "../../../../tools/simulate/invariants_answers.ts";
 import { exclusive, pinned, SHARED, Stage } from "../../../../tools/simulate/stage.ts";
 import type { Placed, View } from "../../../../tools/simulate/view.ts";
 import type { World } from "../../../../tools/simulate/world.ts";
