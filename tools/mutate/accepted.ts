@@ -59,6 +59,7 @@ export const ACCEPTED: readonly Accepted[] = [
   { file: "src/ledger/holdings.ts", part: "heldIn", edits: ["drop right of &&"], because: EARLY_EXIT },
   { file: "src/ledger/holdings.ts", part: "poolsAfter", edits: ["=== to !=="], because: EARLY_EXIT },
   { file: "src/ledger/holdings.ts", part: "remove", edits: ["if false"], because: EARLY_EXIT },
+  { file: "src/ledger/id_map.ts", part: "HASHED", edits: "all", because: SPREAD },
   {
     file: "src/ledger/id_map.ts",
     part: "bucketOf",
