@@ -7,6 +7,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, mayShare } from "./assignment.ts";
+import { hasNoProcess } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** A container, and CPUs on which it may be running though it shouldn't. */
@@ -43,7 +44,11 @@ export class Overhangs {
 
   /** CPUs that a container must not be written onto now: others that it mustn't share them with may be running there. */
   blockedFor(assignment: Assignment): CpuSet {
-    if (assignment.grant.isEmpty) return this.#ofGranted ??= union(this.#granted.values());
+    if (assignment.grant.isEmpty) {
+      // One without a process is verified when it starts: what it was never on it can't lose to the pool.
+      const running = [...this.#granted.values()].filter(({ holder }) => !hasNoProcess(holder.delivery));
+      return this.#ofGranted ??= union(running);
+    }
     this.#ofShared ??= union(this.#shared.values());
     const own = [...this.#granted.values()].filter(({ holder }) => isOther(assignment, holder));
     return own.length === 0 ? this.#ofShared : this.#ofShared.union(union(own));

@@ -125,7 +125,7 @@ export function updateSent<A extends Delivered>(assignment: A, cpus: CpuSet): A 
 /** PostUpdateContainer: the runtime has noted in the record what it was answered, whatever became of the cgroup. */
 export function updateNoted<A extends Delivered>(assignment: A): A {
   const { delivery } = assignment;
-  if (delivery.recordUnsure === undefined) return assignment;
+  if (delivery.by === "record" || delivery.recordUnsure === undefined) return assignment;
   const { recordUnsure: _, ...rest } = delivery;
   return { ...assignment, delivery: rest as Delivery };
 }
@@ -167,13 +167,11 @@ export function unreadable<A extends Delivered>(assignment: A): A {
     };
   }
   const state = delivery.state === "starting" ? "created" : "running";
-  const bound = record === undefined ? mayRunOn : mayRunOn.union(record);
-  // The runtime has to be sent its set: what the record says by now may be older than what the cgroup had.
-  const unsure = record?.equals(mayRunOn) ? {} : { recordUnsure: true as const };
+  const bound = record === undefined ? ANYWHERE : mayRunOn.union(record);
   return {
     ...assignment,
     mayRunOn: bound,
-    delivery: { ...recordOf(delivery), ...unsure, by: "record", state },
+    delivery: { ...recordOf(delivery), by: "record", state },
   };
 }
 

@@ -39,7 +39,7 @@ export function planWrites(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
     over.deliver(assignment, cpus);
   };
   const candidates = ledger.dirty.filter((assignment) => needsWrite(ledger, assignment));
-  const [due, waiting] = partition(candidates, (assignment) => isDue(assignment, scope));
+  const [due, waiting] = partition(candidates, (assignment) => isDue(ledger, assignment, scope));
   const { losing, exchanging, gaining } = bySteps(ledger, due);
   for (const assignment of losing) write(assignment, ledger.desired(assignment));
   if (scope.kind === "losses") {
@@ -79,10 +79,12 @@ export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Le
   );
 }
 
-function isDue(assignment: Assignment, scope: WriteScope): boolean {
+function isDue(ledger: Ledger, assignment: Assignment, scope: WriteScope): boolean {
   const failure = failureOf(assignment);
   if (failure === undefined) return true;
-  return scope.kind === "losses" ? scope.retryFailed : failure.retryAt <= scope.now;
+  if (scope.kind === "due") return failure.retryAt <= scope.now;
+  // What failed is none of what it has to give up now.
+  return scope.retryFailed || !failure.cpus.intersects(ledger.overhang(assignment));
 }
 
 function bySteps(ledger: Ledger, candidates: readonly Assignment[]) {

@@ -22,21 +22,30 @@ interface Claimed {
   readonly next: Ledger;
   /** The container whose claim it is. */
   readonly id: string;
-  /** Tries so far, this one included. */
-  readonly tries: number;
-  again(state: AgentState, tries: number): Decision;
+  readonly attempt: Attempt;
+  again(state: AgentState, attempt: Attempt): Decision;
   giveUp(state: AgentState, reason: string): Decision;
   written(ledger: Ledger, writes: readonly PlannedWrite[]): Decision;
 }
 
-export function applyClaim({ state, next, id, tries, again, giveUp, written }: Claimed): Decision {
+/** How often the claim has been decided, and what that has shown besides what the ledger remembers. */
+export interface Attempt {
+  readonly tries: number;
+  /** Containers that leave their CPUs by the reply, since those on their new CPUs do. */
+  readonly byReply: readonly string[];
+}
+
+export const FIRST_ATTEMPT: Attempt = { tries: 1, byReply: [] };
+
+export function applyClaim({ state, next: decided, id, attempt, again, giveUp, written }: Claimed): Decision {
+  const { tries, byReply } = attempt;
+  const next = byReply.reduce((ledger, other) => ledger.update(other, unreadable), decided);
   const writes = planWrites(next, { kind: "losses", retryFailed: false, grows: id });
   const after = afterWrites(next, writes);
   const holder = holderOn(after, id);
   if (holder !== undefined) {
     if (tries < MAX_TRIES && waitsForRuntime(after, holder.holder)) {
-      const ledger = state.ledger.update(holder.holder.container.id, unreadable);
-      return again(withLedger(state, ledger), tries + 1);
+      return again(state, { tries: tries + 1, byReply: [...byReply, holder.holder.container.id] });
     }
     const { holder: { container }, cpus } = holder;
     const reason = `${describe(container)} has no other CPUs to run on yet`;
@@ -45,7 +54,7 @@ export function applyClaim({ state, next, id, tries, again, giveUp, written }: C
       container.id,
       (a) => failed(a, a.mayRunOn, { cpus, reason, now: state.now }),
     );
-    return again(withLedger(state, ledger), tries + 1);
+    return again(withLedger(state, ledger), { tries: tries + 1, byReply });
   }
   return {
     kind: "write",
@@ -54,7 +63,7 @@ export function applyClaim({ state, next, id, tries, again, giveUp, written }: C
     written: (ledger) => written(ledger, writes),
     failed: ({ learn, reason, isFinal, logs }) => {
       const known = withLedger(state, learn(state.ledger));
-      return withLogs(isFinal ? giveUp(known, reason) : again(known, tries), logs);
+      return withLogs(isFinal ? giveUp(known, reason) : again(known, attempt), logs);
     },
   };
 }

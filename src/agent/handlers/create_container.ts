@@ -14,7 +14,7 @@ import { type Decision, refused, unchanged, withLogs } from "../decision.ts";
 import { placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import type { AgentState } from "../state.ts";
 import { MAX_CONTAINERS } from "../synchronize_parts.ts";
-import { applyClaim } from "./apply_claim.ts";
+import { applyClaim, FIRST_ATTEMPT } from "./apply_claim.ts";
 import { respond } from "./respond.ts";
 
 const FULL = `${MAX_CONTAINERS} containers are known that haven't ended, more than any node has; ` +
@@ -43,7 +43,7 @@ export function createContainer(state: AgentState, { pod, container }: Subject):
 
 const NOT_SYNCHRONIZED = "not synchronized with the runtime yet; retrying";
 
-function admitted(state: AgentState, request: AdmissionRequest, tries = 1): Decision {
+function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_ATTEMPT): Decision {
   const { container } = request;
   const plan = admit(state.ledger, request);
   if (plan.kind === "refusal") return refused(state, container, plan);
@@ -51,8 +51,8 @@ function admitted(state: AgentState, request: AdmissionRequest, tries = 1): Deci
     state,
     next: plan.next,
     id: container.id,
-    tries,
-    again: (known, tries) => admitted(known, request, tries),
+    attempt,
+    again: (known, attempt) => admitted(known, request, attempt),
     giveUp: (known, reason) => givenUp(known, request, reason),
     written: (ledger, writes) =>
       respond(state, ledger, {

@@ -26,12 +26,12 @@ import { type Decision, NEUTRAL, refused, type Response, unchanged } from "../de
 import { deliveryLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import { immediateUpdates, withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
-import { applyClaim } from "./apply_claim.ts";
+import { applyClaim, FIRST_ATTEMPT } from "./apply_claim.ts";
 
 export type Update = Subject & { readonly resources: LinuxResources | undefined };
 
 /** Decides the claim anew where the request changes it, and answers the container's CPUs. */
-export function updateContainer(state: AgentState, update: Update, tries = 1): Decision {
+export function updateContainer(state: AgentState, update: Update, attempt = FIRST_ATTEMPT): Decision {
   const { container: { id } } = update;
   const before = state.phase === "serving" ? state.ledger.assignments.get(id) : undefined;
   if (before === undefined) return unchanged(state);
@@ -43,8 +43,8 @@ export function updateContainer(state: AgentState, update: Update, tries = 1): D
     state,
     next: decided.ledger,
     id,
-    tries,
-    again: (known, tries) => updateContainer(known, update, tries),
+    attempt,
+    again: (known, attempt) => updateContainer(known, update, attempt),
     giveUp: (known, reason) => {
       const why = `the CPUs of other containers can't be changed: ${reason}; retrying`;
       return refused(known, container, refuse(container, "unavailable", why));
