@@ -77,7 +77,7 @@ function played(script: Script): State[] {
   const player = new Player(script);
   return script.blocks.map(({ events }) => {
     for (const { event } of events) player.event(event);
-    const { assignments, sharedPool } = player.link.agent.node.ledger;
+    const { assignments, sharedPool } = player.link.agent.state.ledger;
     const names = [...player.runtime.boxes.keys()];
     const grants = names.map((name) => [name, assignments.get(name)?.grant ?? CpuSet.empty] as const);
     return { owners: new Map(grants.filter(([, cpus]) => !cpus.isEmpty)), pool: sharedPool };

@@ -1,12 +1,12 @@
 /** What goes into `step` and what comes out of it, and the agent itself: values all. */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import { type Change, changeOf } from "../ledger/changes.ts";
+import { type CpuUpdate, pendingUpdateOf } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { Cpusets } from "../cgroup/port.ts";
 import type { Listing } from "./early.ts";
 import type { Call } from "../nri/methods.ts";
-import { freshNode, type Node, type Settings } from "./state.ts";
+import { type AgentState, initialState, type Settings } from "./state.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import type { Session } from "../wire/session.ts";
 
@@ -19,29 +19,29 @@ export interface Identity {
 
 export interface Agent {
   readonly identity: Identity;
-  readonly node: Node;
-  readonly link?: Link;
+  readonly state: AgentState;
+  readonly connection?: Connection;
 }
 
 /** What belongs to one connection and ends with it. */
-export interface Link {
+export interface Connection {
   readonly session: Session;
   readonly connectedAt: number;
   readonly configuredAt?: number;
   /** Milliseconds after which the runtime cuts off a plugin that hasn't answered, as it says; 0: it doesn't. */
   readonly requestTimeout?: number;
   /** When the host was asked for the running containers. */
-  readonly askedAt?: number;
+  readonly listedAt?: number;
   /** When it was last asked which of them still live. */
   readonly countedAt?: number;
   /** It took too long: the host was asked which CPUs seem taken. */
   readonly scanned?: true;
   /** Calls that wait for an answer. */
-  readonly deferred?: readonly Deferred[];
+  readonly deferred?: readonly DeferredCall[];
 }
 
 /** A call that can't be answered yet. */
-export interface Deferred {
+export interface DeferredCall {
   readonly stream: number;
   readonly call: Call;
   /** When it is refused if nothing has changed, in the milliseconds of {@link Input}. */
@@ -92,7 +92,7 @@ export type Output =
    * Bring these about by the runtime's other interface, one after the other, as far as possible, and each only as it
    * is {@link owed} by then.
    */
-  | { readonly kind: "apply"; readonly changes: readonly Change[] }
+  | { readonly kind: "apply"; readonly changes: readonly CpuUpdate[] }
   /** Give a `tick` after so many milliseconds or before, when all outputs up to here were acted on. */
   | { readonly kind: "wake"; readonly after: number }
   /** The connection is of no more use; the host closes it and reports `disconnected`. */
@@ -104,7 +104,7 @@ export interface Step {
 }
 
 /** What an agent is made of. */
-export interface Setup extends Settings {
+export interface AgentOptions extends Settings {
   readonly identity: Identity;
   readonly topology: Topology;
   /** Another agent decides, until `promoted`. */
@@ -114,26 +114,29 @@ export interface Setup extends Settings {
 }
 
 /** An agent without a connection. */
-export function newAgent(setup: Setup): Agent {
+export function newAgent(setup: AgentOptions): Agent {
   const { identity, topology, standby, cpusets } = setup;
-  return { identity, node: freshNode(topology, setup, standby, cpusets) };
+  return { identity, state: initialState(topology, setup, standby, cpusets) };
 }
 
 /** The agent at a later time. */
-export function at(now: number, agent: Agent): Agent {
-  return { ...agent, node: { ...agent.node, now } };
+export function atTime(now: number, agent: Agent): Agent {
+  return { ...agent, state: { ...agent.state, now } };
 }
 
 /** What a container is still owed, if anything: replies may have said it meanwhile. */
-export function owed({ node }: Agent, id: string): Change | undefined {
-  return changeOf(node.ledger, id);
+export function pendingFor({ state }: Agent, id: string): CpuUpdate | undefined {
+  return pendingUpdateOf(state.ledger, id);
 }
 
 /** A tick for when what has come to be owed is due: what is to be written in the kernel as soon as nobody waits. */
-export function wakeFor(before: Node, { owing, growDelay, settling }: Node): Output[] {
-  if (settling) return [{ kind: "wake", after: 0 }];
-  const owes = owing !== undefined && before.owing === undefined;
-  return owes ? [{ kind: "wake", after: growDelay }] : [];
+export function wakeFor(
+  before: AgentState,
+  { pending, growDelayMs, hasWrites }: AgentState,
+): Output[] {
+  if (hasWrites) return [{ kind: "wake", after: 0 }];
+  const owes = pending !== undefined && before.pending === undefined;
+  return owes ? [{ kind: "wake", after: growDelayMs }] : [];
 }
 
 /** Nothing to do. */
@@ -144,14 +147,14 @@ export function idle(agent: Agent): Step {
 /** Ends the connection, for a reason that is worth an error in the log. */
 export function close(agent: Agent, why: string): Step {
   return {
-    agent: unlinked(agent),
+    agent: withoutLink(agent),
     outputs: [log("error", `the connection is closed: ${why}`), { kind: "close" }],
   };
 }
 
 /** Without a connection, and so without a phase; what is known is kept until a runtime tells anew. */
-export function unlinked({ link: _, ...agent }: Agent): Agent {
-  return { ...agent, node: { ...agent.node, phase: "disconnected", parts: [] } };
+export function withoutLink({ connection: _, ...agent }: Agent): Agent {
+  return { ...agent, state: { ...agent.state, phase: "disconnected", parts: [] } };
 }
 
 export function logOutput(record: LogRecord): Output {

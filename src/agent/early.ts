@@ -6,12 +6,12 @@ import { type Container, ContainerState, type PodSandbox } from "../nri/gen/nri_
 import type { Call, Subject } from "../nri/methods.ts";
 
 /** A container that was heard of, and whether it was only starting then. */
-export interface Heard extends Subject {
+export interface EarlyContainer extends Subject {
   readonly starting: boolean;
 }
 
 /** By container id: what was heard of, or undefined for what has ended. */
-export type Early = ReadonlyMap<string, Heard | undefined>;
+export type EarlyEvents = ReadonlyMap<string, EarlyContainer | undefined>;
 
 /** Pods and containers as the runtime lists them. */
 export interface Listing {
@@ -19,22 +19,22 @@ export interface Listing {
   readonly containers: readonly Container[];
 }
 
-export const NOTHING_EARLY: Early = new Map();
+export const NO_EARLY_EVENTS: EarlyEvents = new Map();
 
 /** More containers than begin or end while a list is fetched; what is beyond is put right by the next list. */
 const MAX_EARLY = 10_000;
 
 /** What is known once `call` was answered with success. */
-export function noteEarly(early: Early, call: Call): Early {
+export function withEarlyEvent(early: EarlyEvents, call: Call): EarlyEvents {
   if (early.size >= MAX_EARLY) return early;
   switch (call.kind) {
     case "CreateContainer":
     case "StartContainer":
-      return heard(early, call, true);
+      return withContainer(early, call, true);
     case "PostStartContainer":
-      return heard(early, call, false);
+      return withContainer(early, call, false);
     case "UpdateContainer":
-      return heard(
+      return withContainer(
         early,
         call,
         early.get(call.container.id)?.starting ??
@@ -55,13 +55,13 @@ export function noteEarly(early: Early, call: Call): Early {
 }
 
 /** What has ended stays so: the runtime may tell of its last moments late. */
-function heard(early: Early, { pod, container }: Subject, starting: boolean): Early {
+function withContainer(early: EarlyEvents, { pod, container }: Subject, starting: boolean): EarlyEvents {
   const ended = early.has(container.id) && early.get(container.id) === undefined;
   return ended ? early : new Map(early).set(container.id, { pod, container, starting });
 }
 
 /** The listing with what it has missed, and without what has ended since. */
-export function withEarly({ pods, containers }: Listing, early: Early): Listing {
+export function mergeEarlyEvents({ pods, containers }: Listing, early: EarlyEvents): Listing {
   if (early.size === 0) return { pods, containers };
   const listed = new Set(containers.map(({ id }) => id));
   const missed = [...early.values()].filter((s) => s !== undefined).filter((s) =>

@@ -9,23 +9,23 @@ import type { LogRecord } from "../log_record.ts";
 import type { Listing } from "./early.ts";
 import { type Container, ContainerState, type PodSandbox, PodSandboxSchema } from "../nri/gen/nri_pb.ts";
 import { warningsOf } from "./logs.ts";
-import type { Node } from "./state.ts";
+import type { AgentState } from "./state.ts";
 import { readClaim, recordOf, refOf } from "../nri/read_claim.ts";
 
 /** Containers that run, and what is odd about them. */
-export interface Finding {
+export interface FoundContainers {
   readonly found: Found[];
   readonly logs: LogRecord[];
 }
 
 /** What the ledger can be rebuilt from: every listed container that runs or is about to. */
-export function findContainers(node: Node, listing: Listing): Finding {
+export function findContainers(state: AgentState, listing: Listing): FoundContainers {
   const pods = new Map(listing.pods.map((pod) => [pod.id, pod]));
-  const all: Finding = { found: [], logs: [] };
+  const all: FoundContainers = { found: [], logs: [] };
   const unique = new Map(listing.containers.map((container) => [container.id, container]));
   for (const container of unique.values()) {
     if (container.state === ContainerState.CONTAINER_STOPPED) continue;
-    const { found, logs } = findContainer(node, pods.get(container.podSandboxId), container);
+    const { found, logs } = findContainer(state, pods.get(container.podSandboxId), container);
     all.found.push(...found);
     all.logs.push(...logs);
   }
@@ -33,10 +33,10 @@ export function findContainers(node: Node, listing: Listing): Finding {
 }
 
 function findContainer(
-  { topology, rules }: Node,
+  { topology, rules }: AgentState,
   pod: PodSandbox | undefined,
   container: Container,
-): Finding {
+): FoundContainers {
   const ref = refOf(pod ?? create(PodSandboxSchema, { name: "unknown", namespace: "unknown" }), container);
   const record = recordOf(container);
   const mems = memsOf(container);

@@ -2,30 +2,30 @@
  * Kernel first: what must be true before a call is answered is written in the cgroup tree and read back, and only then
  * promised. The rest (growth, corrections) is written in the background, each container for itself.
  *
- * A container takes part once its set has been read ({@link confirmed}); the others are told by the runtime.
+ * A container takes part once its set has been read ({@link confirmedSet}); the others are told by the runtime.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { type Assignment, confirmed } from "../ledger/assignment.ts";
-import { type Sent, tell } from "../ledger/changes.ts";
+import { type Assignment, confirmedSet } from "../ledger/assignment.ts";
+import { type PlannedUpdate, planUpdates } from "../ledger/updates.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { Tells } from "../ledger/plan.ts";
-import { seen, unseen } from "../ledger/progress.ts";
-import { stuckAgain } from "../ledger/stuck.ts";
+import type { Delivery } from "../ledger/plan.ts";
+import { markUnverified, observedRunning } from "../ledger/progress.ts";
+import { failedAgain } from "../ledger/write_failure.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { Cpusets, WriteResult } from "../cgroup/port.ts";
 import type { Container } from "../nri/gen/nri_pb.ts";
 import { changeLogs, logOf } from "./logs.ts";
-import type { Node } from "./state.ts";
+import type { AgentState } from "./state.ts";
 
 /**
  * Milliseconds that the writes for one call may take, and putting them back again: together well below the 2 s after
  * which containerd drops a plugin.
  */
-export const WRITE_DEADLINE = 600;
+export const WRITE_DEADLINE_MS = 600;
 
 /** What the node writes its cpusets by; undefined where the runtime does it. */
-export function kernelOf({ cpusets, apply, dryRun, standby }: Node): Cpusets | undefined {
+export function kernelOf({ cpusets, apply, dryRun, standby }: AgentState): Cpusets | undefined {
   return apply === "runtime" || dryRun || standby || !cpusets?.writable ? undefined : cpusets;
 }
 
@@ -33,16 +33,20 @@ export function kernelOf({ cpusets, apply, dryRun, standby }: Node): Cpusets | u
  * How a new container gets its CPUs. systemd may take the cpuset controller away from a unit without AllowedCPUs
  * (cgroup v2) when it realizes that unit anew, so there the record has the CPUs of every container.
  */
-export function tellsOf(node: Node, container: Container): Tells {
-  const kernel = kernelOf(node);
+export function deliveryFor(state: AgentState, container: Container): Delivery {
+  const kernel = kernelOf(state);
   if (kernel === undefined) return "runtime";
   const isUnit = (container.linux?.cgroupsPath ?? "").split(":").length === 3;
   return isUnit && kernel.version === 2 ? "both" : "kernel";
 }
 
 /** What the kernel has for a container that is there already; undefined where that isn't known, or nobody's business. */
-export function kernelSet(node: Node, container: ContainerRef, starting: boolean): Assignment["kernel"] {
-  const kernel = kernelOf(node);
+export function kernelSet(
+  state: AgentState,
+  container: ContainerRef,
+  starting: boolean,
+): Assignment["kernel"] {
+  const kernel = kernelOf(state);
   if (kernel === undefined) return undefined;
   if (starting) return "at-start";
   const reading = kernel.read(container);
@@ -50,48 +54,54 @@ export function kernelSet(node: Node, container: ContainerRef, starting: boolean
 }
 
 /** A ledger, and what is to be said of it. */
-export interface Learnt {
+export interface LedgerAndLogs {
   readonly ledger: Ledger;
   readonly logs: readonly LogRecord[];
 }
 
 /** What is known after `writes` have failed: who can't be made to leave CPUs, and who can't be written at all. */
-export function learnt(
+export function afterFailure(
   kernel: Cpusets,
   ledger: Ledger,
-  writes: readonly Sent[],
+  writes: readonly PlannedUpdate[],
   result: Exclude<WriteResult, { kind: "done" }>,
   now: number,
-): Learnt {
+): LedgerAndLogs {
   const those = (which: readonly number[]) => which.map((at) => writes[at]).filter((w) => w !== undefined);
-  if (result.kind === "unverified") return inRuntime(ledger, those(result.which), result.reason);
-  if (result.code === "late") return inRuntime(ledger, writes, result.reason);
+  if (result.kind === "unverified") return fallBackToRuntime(ledger, those(result.which), result.reason);
+  if (result.code === "late") return fallBackToRuntime(ledger, writes, result.reason);
   const read = those(result.stuck).reduce((next, { assignment }) => reread(kernel, next, assignment), ledger);
-  return those([result.failed]).reduce<Learnt>((known, failed) => {
+  return those([result.failed]).reduce<LedgerAndLogs>((known, failed) => {
     const next = reread(kernel, known.ledger, failed.assignment);
-    const held = ledger.runsOn(failed.assignment).difference(failed.cpus);
-    return refusing(next, failed, held, result.reason, now);
+    const held = ledger.observed(failed.assignment).difference(failed.cpus);
+    return noteFailure(next, failed, held, result.reason, now);
   }, { ledger: read, logs: [] });
 }
 
 function reread(kernel: Cpusets, ledger: Ledger, { container }: Assignment): Ledger {
   const reading = kernel.read(container);
-  return reading.kind === "values" ? seen(ledger, container.id, reading.cpus) : ledger;
+  return reading.kind === "values" ? observedRunning(ledger, container.id, reading.cpus) : ledger;
 }
 
 /** It is said once a container and cause. */
-function refusing(ledger: Ledger, { assignment }: Sent, held: CpuSet, reason: string, now: number): Learnt {
+function noteFailure(
+  ledger: Ledger,
+  { assignment }: PlannedUpdate,
+  held: CpuSet,
+  reason: string,
+  now: number,
+): LedgerAndLogs {
   const { container } = assignment;
-  const before = ledger.stuck.get(container.id);
-  const next = ledger.sticking(container.id, stuckAgain(before, held, reason, now));
+  const before = ledger.writeFailures.get(container.id);
+  const next = ledger.withWriteFailure(container.id, failedAgain(before, held, reason, now));
   const message = "the kernel doesn't take a container's CPUs; it is tried again";
   const logs = before?.reason === reason ? [] : [logOf("warn", message, container, { reason })];
   return { ledger: next, logs };
 }
 
 /** These are told by the runtime until their sets can be read. */
-function inRuntime(ledger: Ledger, sent: readonly Sent[], reason: string): Learnt {
-  const next = sent.reduce((next, { id }) => unseen(next, id), ledger);
+function fallBackToRuntime(ledger: Ledger, sent: readonly PlannedUpdate[], reason: string): LedgerAndLogs {
+  const next = sent.reduce((next, { id }) => markUnverified(next, id), ledger);
   const message = "containers are told their CPUs by the runtime, since the kernel can't be asked";
   return { ledger: next, logs: [logOf("warn", message, undefined, { containers: sent.length, reason })] };
 }
@@ -100,9 +110,9 @@ function inRuntime(ledger: Ledger, sent: readonly Sent[], reason: string): Learn
 const BATCH = 64;
 
 /** What was written in the background. */
-export interface Settled extends Learnt {
+export interface AppliedWrites extends LedgerAndLogs {
   /** Who has what it should by now. */
-  readonly written: readonly Sent[];
+  readonly written: readonly PlannedUpdate[];
 }
 
 /**
@@ -111,80 +121,89 @@ export interface Settled extends Learnt {
  *
  * @param what a batch of what need not wait for its next try; or at once all that have to leave CPUs, or all
  */
-export function settle(
+export function applyWrites(
   kernel: Cpusets,
   ledger: Ledger,
   now: number,
   what: "due" | "losses" | "all" = "due",
-): Settled {
-  let next = relieved(ledger);
+): AppliedWrites {
+  let next = clearResolved(ledger);
   const logs: LogRecord[] = [];
-  const written: Sent[] = [];
-  const { sent } = tell(ledger);
-  const told = sent.filter(({ inKernel, assignment }) => !inKernel && assignment.kernel !== "at-start");
-  let byRuntime = heldBy(ledger, told.map(({ assignment }) => assignment));
-  const inKernel = sent.filter((each) => each.inKernel);
+  const written: PlannedUpdate[] = [];
+  const { updates } = planUpdates(ledger);
+  const told = updates.filter(({ inKernel, assignment }) => !inKernel && assignment.kernel !== "at-start");
+  let byRuntime = overheldBy(ledger, told.map(({ assignment }) => assignment));
+  const inKernel = updates.filter((each) => each.inKernel);
   const chosen = what === "due"
     ? inKernel.filter((each) => isDue(ledger, each, now)).slice(0, BATCH)
-    : inKernel.filter(({ gains }) => what === "all" || !gains);
+    : inKernel.filter(({ onlyGains }) => what === "all" || !onlyGains);
   for (const move of chosen) {
-    const one = settleOne(kernel, next, move, byRuntime, now);
+    const one = applyWrite(kernel, next, move, byRuntime, now);
     next = one.ledger;
     logs.push(...one.logs);
     const left = next.assignments.get(move.id);
     // Nobody goes where one is that turns out to be left to the runtime, either.
-    if (left?.kernel === undefined) byRuntime = byRuntime.union(heldBy(ledger, [move.assignment]));
-    else if (!next.stuck.has(move.id)) written.push(move);
+    if (left?.kernel === undefined) byRuntime = byRuntime.union(overheldBy(ledger, [move.assignment]));
+    else if (!next.writeFailures.has(move.id)) written.push(move);
   }
   return { ledger: next, logs: [...logs, ...changeLogs(written)], written };
 }
 
 /** The ledger in which nobody is stuck any more who should have, by now, what it has. */
-function relieved(ledger: Ledger): Ledger {
-  return [...ledger.stuck.keys()].reduce((next, id) => {
+function clearResolved(ledger: Ledger): Ledger {
+  return [...ledger.writeFailures.keys()].reduce((next, id) => {
     const holder = next.assignments.get(id);
-    const isRight = holder !== undefined && next.runsOn(holder).equals(next.effective(holder));
-    return isRight ? next.sticking(id, undefined) : next;
+    const isRight = holder !== undefined && next.observed(holder).equals(next.desired(holder));
+    return isRight ? next.withWriteFailure(id, undefined) : next;
   }, ledger);
 }
 
 /** Whether it is to be written in the kernel, and need not wait for its next try. */
-export function isDue(ledger: Ledger, { id, inKernel }: Sent, now: number): boolean {
-  return inKernel && (ledger.stuck.get(id)?.retryAt ?? -Infinity) <= now;
+export function isDue(ledger: Ledger, { id, inKernel }: PlannedUpdate, now: number): boolean {
+  return inKernel && (ledger.writeFailures.get(id)?.retryAt ?? -Infinity) <= now;
 }
 
-function settleOne(kernel: Cpusets, ledger: Ledger, move: Sent, byRuntime: CpuSet, now: number): Learnt {
+function applyWrite(
+  kernel: Cpusets,
+  ledger: Ledger,
+  move: PlannedUpdate,
+  byRuntime: CpuSet,
+  now: number,
+): LedgerAndLogs {
   const { id, assignment } = move;
-  const taboo = byRuntime.union(heldOver(ledger)).difference(ledger.runsOn(assignment));
+  const taboo = byRuntime.union(contestedCpus(ledger)).difference(ledger.observed(assignment));
   const cpus = move.cpus.difference(taboo);
-  if (cpus.isEmpty) return refusing(ledger, move, CpuSet.empty, waitsFor(taboo), now);
-  const result = kernel.write([{ container: assignment.container, cpus }], WRITE_DEADLINE);
-  if (result.kind !== "done") return learnt(kernel, ledger, [{ ...move, cpus }], result, now);
-  const next = seen(ledger, id, cpus);
-  if (cpus.size < move.cpus.size) return refusing(next, move, CpuSet.empty, waitsFor(taboo), now);
-  const before = ledger.stuck.get(id);
+  if (cpus.isEmpty) return noteFailure(ledger, move, CpuSet.empty, blockedReason(taboo), now);
+  const result = kernel.write([{ container: assignment.container, cpus }], WRITE_DEADLINE_MS);
+  if (result.kind !== "done") return afterFailure(kernel, ledger, [{ ...move, cpus }], result, now);
+  const next = observedRunning(ledger, id, cpus);
+  if (cpus.size < move.cpus.size) return noteFailure(next, move, CpuSet.empty, blockedReason(taboo), now);
+  const before = ledger.writeFailures.get(id);
   const message = "the kernel has a container's CPUs as it should, at last";
   const logs = before === undefined
     ? []
     : [logOf("info", message, assignment.container, { cpus: cpus.toString(), tries: before.tries })];
-  return { ledger: next.sticking(id, undefined), logs };
+  return { ledger: next.withWriteFailure(id, undefined), logs };
 }
 
-function waitsFor(taboo: CpuSet): string {
+function blockedReason(taboo: CpuSet): string {
   return `it waits for CPUs that another container can't be made to leave yet (${taboo})`;
 }
 
 /** CPUs on which containers are that should have left them. */
-function heldOver(ledger: Ledger): CpuSet {
-  if (ledger.stuck.size === 0) return CpuSet.empty;
-  const holders = [...ledger.stuck.keys()].map((id) => ledger.assignments.get(id));
-  return heldBy(ledger, holders.filter((holder) => holder !== undefined && confirmed(holder) !== undefined));
+function contestedCpus(ledger: Ledger): CpuSet {
+  if (ledger.writeFailures.size === 0) return CpuSet.empty;
+  const holders = [...ledger.writeFailures.keys()].map((id) => ledger.assignments.get(id));
+  return overheldBy(
+    ledger,
+    holders.filter((holder) => holder !== undefined && confirmedSet(holder) !== undefined),
+  );
 }
 
-function heldBy(ledger: Ledger, holders: readonly (Assignment | undefined)[]): CpuSet {
+function overheldBy(ledger: Ledger, holders: readonly (Assignment | undefined)[]): CpuSet {
   return CpuSet.unionOf(
     holders.map((holder) =>
-      holder === undefined ? CpuSet.empty : ledger.runsOn(holder).difference(ledger.effective(holder))
+      holder === undefined ? CpuSet.empty : ledger.observed(holder).difference(ledger.desired(holder))
     ),
   );
 }

@@ -1,6 +1,6 @@
 /** What the log says of decisions. */
 import type { Assignment } from "../ledger/assignment.ts";
-import type { Sent } from "../ledger/changes.ts";
+import type { PlannedUpdate } from "../ledger/updates.ts";
 import { type ContainerRef, describe } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Grant } from "../ledger/plan.ts";
@@ -30,7 +30,7 @@ export function placedLogs(
   { mems }: Pick<Grant, "mems"> = {},
 ): LogRecord[] {
   const fields = {
-    cpus: ledger.effective(placed).toString(),
+    cpus: ledger.desired(placed).toString(),
     ...(mems === undefined ? {} : { mems: mems.toString() }),
     pool: ledger.sharedPool.toString(),
   };
@@ -49,14 +49,14 @@ export function releasedLogs(own: Assignment | undefined): LogRecord[] {
 }
 
 /** Who was moved or lost what it may not do without, one by one; how many follow the pool, in one record. */
-export function changeLogs(sent: readonly Sent[]): LogRecord[] {
+export function changeLogs(sent: readonly PlannedUpdate[]): LogRecord[] {
   if (sent.length === 0) return [];
   const updates = sent.filter(({ assignment }) => assignment.grant.isEmpty).length;
   const followed = logOf("debug", "the pool's containers follow", undefined, { updates });
   return [...sent.flatMap(singleLogs), ...(updates === 0 ? [] : [followed])];
 }
 
-function singleLogs({ assignment: { container, claim, grant }, cpus }: Sent): LogRecord[] {
+function singleLogs({ assignment: { container, claim, grant }, cpus }: PlannedUpdate): LogRecord[] {
   const fields = { cpus: cpus.toString() };
   if (!grant.isEmpty) return [logOf("info", `moved ${claim.kind}`, container, fields)];
   const forbidden = claim.kind !== "pinned" && !claim.forbidden.isEmpty && claim.forbidden.intersects(cpus);

@@ -9,9 +9,9 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import {
   type Agent,
+  type Connection,
   describe,
   idle,
-  type Link,
   log,
   logOutput,
   type Output,
@@ -20,101 +20,117 @@ import {
 } from "./agent.ts";
 import type { Listing } from "./early.ts";
 import type { Topology } from "../cpu/topology.ts";
-import { due } from "./pending.ts";
-import type { Node, Settings } from "./state.ts";
+import { takeDue } from "./pending.ts";
+import type { AgentState, Settings } from "./state.ts";
 import { promote } from "./serve.ts";
 import {
   adoptClaims,
   type Adopted,
-  adoptGround,
   adoptListing,
-  adoptUnheard,
+  adoptTopology,
+  adoptUnknown,
   forgetEnded,
 } from "./handlers/synchronize.ts";
 
 /** Milliseconds from Configure to asking for the running containers, when no Synchronize and no event has come. */
-const LIST_AFTER = 1000;
+const LIST_AFTER_MS = 1000;
 /** Milliseconds from asking for them to doing without. */
-const LIST_TIMEOUT = 10_000;
+const LIST_TIMEOUT_MS = 10_000;
 /** Milliseconds between looks for ends that may not be told. */
-const COUNT_EVERY = 5000;
+const COUNT_INTERVAL_MS = 5000;
 
 /** Asks, once a connection, for the running containers where the runtime should have told them by now. */
-export function ask(agent: Agent): Step {
-  const { link, node } = agent;
-  if (link === undefined || link.askedAt !== undefined || node.standby || node.phase !== "configured") {
+export function requestListing(agent: Agent): Step {
+  const { connection, state } = agent;
+  if (
+    connection === undefined || connection.listedAt !== undefined || state.standby ||
+    state.phase !== "configured"
+  ) {
     return idle(agent);
   }
   const message = "the runtime didn't synchronize the plugin, its containers are asked of the CRI";
   return {
-    agent: { ...agent, node: { ...node, awaiting: true }, link: { ...link, askedAt: node.now } },
+    agent: {
+      ...agent,
+      state: { ...state, awaitsListing: true },
+      connection: { ...connection, listedAt: state.now },
+    },
     outputs: [log("info", message), { kind: "list" }],
   };
 }
 
 /** Nobody else decides on the node any more: what runs has to be heard of first. */
 export function promoted(agent: Agent): Step {
-  if (!agent.node.standby) return idle(agent);
-  const { link: before, ...rest } = agent;
-  const node = promote(agent.node);
-  const asked = ask(before === undefined ? { ...rest, node } : { ...rest, node, link: notAsked(before) });
+  if (!agent.state.standby) return idle(agent);
+  const { connection: before, ...rest } = agent;
+  const state = promote(agent.state);
+  const asked = requestListing(
+    before === undefined ? { ...rest, state } : { ...rest, state, connection: withoutRequests(before) },
+  );
   const first = log("info", "this agent decides on the node from now on");
   return { agent: asked.agent, outputs: [first, ...asked.outputs] };
 }
 
-function notAsked({ askedAt: _, scanned: __, ...link }: Link): Link {
+function withoutRequests({ listedAt: _, scanned: __, ...link }: Connection): Connection {
   return link;
 }
 
 /** A list has come: of all that run, or to find those that nobody has told of. */
 export function listed(agent: Agent, listing: Listing): Step {
-  if (agent.node.awaiting) return adopt(agent, (node) => adoptListing(node, listing));
-  return agent.node.phase === "serving" ? adopt(agent, (node) => adoptUnheard(node, listing)) : idle(agent);
+  if (agent.state.awaitsListing) return adopt(agent, (state) => adoptListing(state, listing));
+  return agent.state.phase === "serving"
+    ? adopt(agent, (state) => adoptUnknown(state, listing))
+    : idle(agent);
 }
 
 /** There still is no list; these CPUs seem taken. */
 export function scanned(agent: Agent, claims: CpuSet): Step {
-  return agent.node.phase === "configured" ? adopt(agent, (node) => adoptClaims(node, claims)) : idle(agent);
+  return agent.state.phase === "configured"
+    ? adopt(agent, (state) => adoptClaims(state, claims))
+    : idle(agent);
 }
 
 /** What is due by now, while the running containers aren't known. */
-export function waited(agent: Agent): Step {
-  const { link, node } = agent;
-  const { now } = node;
-  if (link === undefined || node.standby) return idle(agent);
-  if (node.phase === "serving") return payingOff(recount(agent, link));
-  if (node.phase !== "configured") return idle(agent);
-  if (link.askedAt === undefined) {
-    return now - (link.configuredAt ?? now) >= LIST_AFTER ? ask(agent) : idle(agent);
+export function runRebuild(agent: Agent): Step {
+  const { connection, state } = agent;
+  const { now } = state;
+  if (connection === undefined || state.standby) return idle(agent);
+  if (state.phase === "serving") return flushPending(recount(agent, connection));
+  if (state.phase !== "configured") return idle(agent);
+  if (connection.listedAt === undefined) {
+    return now - (connection.configuredAt ?? now) >= LIST_AFTER_MS ? requestListing(agent) : idle(agent);
   }
-  if (link.scanned || now - link.askedAt < LIST_TIMEOUT) return idle(agent);
-  return { agent: { ...agent, link: { ...link, scanned: true } }, outputs: [{ kind: "scan" }] };
+  if (connection.scanned || now - connection.listedAt < LIST_TIMEOUT_MS) return idle(agent);
+  return { agent: { ...agent, connection: { ...connection, scanned: true } }, outputs: [{ kind: "scan" }] };
 }
 
 /**
  * containerd 1.7.24 tells the ends of only those containers that it has told a plugin of; after its restart those
  * are none of the older ones. So as long as one of these is left, it is asked after.
  */
-function recount(agent: Agent, link: Link): Step {
-  const due = agent.node.untold.size > 0 &&
-    agent.node.now - (link.countedAt ?? link.askedAt ?? agent.node.now) >= COUNT_EVERY;
+function recount(agent: Agent, link: Connection): Step {
+  const due = agent.state.untracked.size > 0 &&
+    agent.state.now - (link.countedAt ?? link.listedAt ?? agent.state.now) >= COUNT_INTERVAL_MS;
   if (!due) return idle(agent);
-  return { agent: { ...agent, link: { ...link, countedAt: agent.node.now } }, outputs: [{ kind: "count" }] };
+  return {
+    agent: { ...agent, connection: { ...link, countedAt: agent.state.now } },
+    outputs: [{ kind: "count" }],
+  };
 }
 
 /** Has what was owed for long enough brought about. */
-function payingOff({ agent, outputs }: Step): Step {
-  const { node, owed } = due(agent.node);
+function flushPending({ agent, outputs }: Step): Step {
+  const { node: state, owed } = takeDue(agent.state);
   return owed.length === 0
     ? { agent, outputs }
-    : { agent: { ...agent, node }, outputs: [...outputs, { kind: "apply", changes: owed }] };
+    : { agent: { ...agent, state }, outputs: [...outputs, { kind: "apply", changes: owed }] };
 }
 
 /** Other CPUs are online. */
-export function grounded(agent: Agent, topology: Topology, struck: boolean): Step {
-  const { policy, topology: { online } } = agent.node;
+export function topologyChanged(agent: Agent, topology: Topology, struck: boolean): Step {
+  const { policy, topology: { online } } = agent.state;
   const fields = { before: online.toString(), online: topology.online.toString() };
-  const next = adopt(agent, (node) => adoptGround(node, { topology, policy, struck }));
+  const next = adopt(agent, (state) => adoptTopology(state, { topology, policy, offlineRemoved: struck }));
   return {
     ...next,
     outputs: [log("warn", "the CPUs that are online have changed", fields), ...next.outputs],
@@ -122,35 +138,35 @@ export function grounded(agent: Agent, topology: Topology, struck: boolean): Ste
 }
 
 /** The administrator has decided otherwise. */
-export function resettled(agent: Agent, settings: Settings): Step {
-  const { topology } = agent.node;
-  const settled = { ...agent, node: { ...agent.node, ...settings } };
-  return adopt(settled, (node) => adoptGround(node, { topology, policy: settings.policy }));
+export function settingsChanged(agent: Agent, settings: Settings): Step {
+  const { topology } = agent.state;
+  const settled = { ...agent, state: { ...agent.state, ...settings } };
+  return adopt(settled, (state) => adoptTopology(state, { topology, policy: settings.policy }));
 }
 
 /** Which containers live has come. */
 export function counted(agent: Agent, living: ReadonlySet<string>): Step {
-  if (agent.node.phase !== "serving" || agent.node.awaiting) return idle(agent);
-  const next = adopt(agent, (node) => forgetEnded(node, living));
-  const { ledger, audit } = next.agent.node;
-  const unheard = [...living].filter((id) => !ledger.assignments.has(id) && !audit.unmanaged.has(id));
+  if (agent.state.phase !== "serving" || agent.state.awaitsListing) return idle(agent);
+  const next = adopt(agent, (state) => forgetEnded(state, living));
+  const { ledger, reconcile } = next.agent.state;
+  const unheard = [...living].filter((id) => !ledger.assignments.has(id) && !reconcile.unmanaged.has(id));
   // What is being created in this moment will be told.
-  const again = unheard.some((id) => audit.unheard.has(id));
-  const unmanaged = new Set([...audit.unmanaged].filter((id) => living.has(id)));
-  const node = { ...next.agent.node, audit: { ...audit, unheard: new Set(unheard), unmanaged } };
+  const again = unheard.some((id) => reconcile.unknown.has(id));
+  const unmanaged = new Set([...reconcile.unmanaged].filter((id) => living.has(id)));
+  const state = { ...next.agent.state, reconcile: { ...reconcile, unknown: new Set(unheard), unmanaged } };
   return {
-    agent: { ...next.agent, node },
+    agent: { ...next.agent, state },
     outputs: [...next.outputs, ...(again ? [{ kind: "list" } as const] : [])],
   };
 }
 
 /** Takes over what was found out about the running containers, and has the differences put right. */
-function adopt(agent: Agent, by: (node: Node) => Adopted): Step {
+function adopt(agent: Agent, by: (state: AgentState) => Adopted): Step {
   try {
-    const { node, owed, logs } = by(agent.node);
+    const { state, owed, logs } = by(agent.state);
     const apply: Output[] = owed.length === 0 ? [] : [{ kind: "apply", changes: owed }];
-    const wake = wakeFor(agent.node, node);
-    return { agent: { ...agent, node }, outputs: [...logs.map(logOutput), ...apply, ...wake] };
+    const wake = wakeFor(agent.state, state);
+    return { agent: { ...agent, state }, outputs: [...logs.map(logOutput), ...apply, ...wake] };
   } catch (error) {
     return {
       agent,

@@ -5,47 +5,49 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { LogRecord } from "../log_record.ts";
 import { createContainer, removeContainer, stopContainer, stopPodSandbox } from "./handlers/containers.ts";
-import { noteEarly, NOTHING_EARLY } from "./early.ts";
+import { NO_EARLY_EVENTS, withEarlyEvent } from "./early.ts";
 import { gather, neutralSynchronize } from "./synchronize_parts.ts";
 import { type ConfigureRequest, ConfigureResponseSchema } from "../nri/gen/nri_pb.ts";
 import { advance, type Happening } from "./lifecycle.ts";
 import { type Call, eventMask, SUBSCRIBED } from "../nri/methods.ts";
-import { NEUTRAL, type Node, type Reply, type Served } from "./state.ts";
+import { type AgentState, NEUTRAL, type Reply, type Response } from "./state.ts";
 import { postStartContainer, postUpdateContainer, startContainer } from "./handlers/start_container.ts";
 import { updateContainer } from "./handlers/update_container.ts";
 import { synchronize } from "./handlers/synchronize.ts";
 
 /** Deals with `call`, unless it may not come in the node's present phase. */
-export function serve(node: Node, call: Call): Served {
-  const phase = advance(node.phase, happeningOf(call));
+export function serve(state: AgentState, call: Call): Response {
+  const phase = advance(state.phase, happeningOf(call));
   if (phase === undefined) {
-    const message = `${call.kind} out of order: the plugin is ${node.phase}`;
-    const reply = node.dryRun ? neutral(call) : { kind: "refuse", reason: "not-ready", message } as const;
-    return { node, reply, logs: [{ level: "warn", message }] };
+    const message = `${call.kind} out of order: the plugin is ${state.phase}`;
+    const reply = state.dryRun ? neutral(call) : { kind: "refuse", reason: "not-ready", message } as const;
+    return { state, reply, logs: [{ level: "warn", message }] };
   }
-  const advanced = { ...node, phase };
-  const served = node.standby ? standBy(advanced, call) : dispatch(advanced, call);
-  const known = served.node.phase === "serving" && !served.node.awaiting;
-  const unknown = !node.standby && !known && served.reply.kind === "answer";
+  const advanced = { ...state, phase };
+  const served = state.standby ? standbyReply(advanced, call) : dispatch(advanced, call);
+  const known = served.state.phase === "serving" && !served.state.awaitsListing;
+  const unknown = !state.standby && !known && served.reply.kind === "answer";
   return unknown
-    ? { ...served, node: { ...served.node, early: noteEarly(served.node.early, call) } }
+    ? { ...served, state: { ...served.state, early: withEarlyEvent(served.state.early, call) } }
     : served;
 }
 
 /** What an agent answers while another one decides on the node: it is there, and changes nothing. */
-function standBy(node: Node, call: Call): Served {
-  return call.kind === "Configure" ? configure(node, call.request) : { node, reply: neutral(call), logs: [] };
+function standbyReply(state: AgentState, call: Call): Response {
+  return call.kind === "Configure"
+    ? configure(state, call.request)
+    : { state, reply: neutral(call), logs: [] };
 }
 
 /** The node of an agent that stood by and decides from now on: it first has to hear what runs. */
-export function promote(node: Node): Node {
+export function promote(state: AgentState): AgentState {
   return {
-    ...node,
-    phase: advance(node.phase, "promoted") ?? node.phase,
+    ...state,
+    phase: advance(state.phase, "promoted") ?? state.phase,
     standby: false,
     parts: [],
-    early: NOTHING_EARLY,
-    awaiting: false,
+    early: NO_EARLY_EVENTS,
+    awaitsListing: false,
   };
 }
 
@@ -71,36 +73,36 @@ function happeningOf(call: Call): Happening {
   return "event";
 }
 
-function dispatch(node: Node, call: Call): Served {
+function dispatch(state: AgentState, call: Call): Response {
   switch (call.kind) {
     case "Configure":
-      return configure(node, call.request);
+      return configure(state, call.request);
     case "Synchronize":
-      return call.request.more ? gather(node, call) : synchronize(node, call);
+      return call.request.more ? gather(state, call) : synchronize(state, call);
     case "CreateContainer":
-      return createContainer(node, call);
+      return createContainer(state, call);
     case "StartContainer":
-      return startContainer(node, call);
+      return startContainer(state, call);
     case "PostStartContainer":
-      return postStartContainer(node, call);
+      return postStartContainer(state, call);
     case "PostUpdateContainer":
-      return postUpdateContainer(node, call);
+      return postUpdateContainer(state, call);
     case "StopPodSandbox":
-      return stopPodSandbox(node, call.pod);
+      return stopPodSandbox(state, call.pod);
     case "UpdateContainer":
-      return updateContainer(node, call);
+      return updateContainer(state, call);
     case "StopContainer":
-      return stopContainer(node, call);
+      return stopContainer(state, call);
     case "RemoveContainer":
-      return removeContainer(node, call);
+      return removeContainer(state, call);
     case "Shutdown":
-      return { node, reply: NEUTRAL, logs: [{ level: "info", message: "the runtime is shutting down" }] };
+      return { state, reply: NEUTRAL, logs: [{ level: "info", message: "the runtime is shutting down" }] };
     case "Notification":
-      return { node, reply: NEUTRAL, logs: [] };
+      return { state, reply: NEUTRAL, logs: [] };
   }
 }
 
-function configure(node: Node, request: ConfigureRequest): Served {
+function configure(state: AgentState, request: ConfigureRequest): Response {
   const fields = {
     runtime: `${request.runtimeName} ${request.runtimeVersion}`,
     nri: request.nriVersion || "not told",
@@ -108,7 +110,7 @@ function configure(node: Node, request: ConfigureRequest): Served {
     requestTimeoutMs: Number(request.requestTimeout),
   };
   const logs: LogRecord[] = [{ level: "info", message: "configured by the runtime", fields }];
-  return { node, reply: { kind: "answer", payload: configureResponse() }, logs };
+  return { state, reply: { kind: "answer", payload: configureResponse() }, logs };
 }
 
 function configureResponse(): Uint8Array {

@@ -5,13 +5,22 @@
  * an agent is used once: step it, keep the one that comes back.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
-import { atLeisure } from "./background.ts";
-import { ask, counted, grounded, listed, promoted, resettled, scanned, waited } from "./rebuild.ts";
+import { runBackgroundWork } from "./background.ts";
+import {
+  counted,
+  listed,
+  promoted,
+  requestListing,
+  runRebuild,
+  scanned,
+  settingsChanged,
+  topologyChanged,
+} from "./rebuild.ts";
 import {
   type Agent,
-  at,
+  atTime,
   close,
-  type Deferred,
+  type DeferredCall,
   describe,
   idle,
   type Input,
@@ -19,22 +28,22 @@ import {
   logOutput,
   type Output,
   type Step,
-  unlinked,
   wakeFor,
+  withoutLink,
 } from "./agent.ts";
 import type { Topology } from "../cpu/topology.ts";
-import { NOTHING_EARLY } from "./early.ts";
+import { NO_EARLY_EVENTS } from "./early.ts";
 import { type ConfigureRequest, RegisterPluginRequestSchema } from "../nri/gen/nri_pb.ts";
 import { advance } from "./lifecycle.ts";
 import { type Call, decodeCall, RUNTIME_SERVICE } from "../nri/methods.ts";
-import type { Node, RefusalReason, Reply, Served } from "./state.ts";
+import type { AgentState, RefusalReason, Reply, Response } from "./state.ts";
 import { serveAndApply } from "./transaction.ts";
 import { answerAfterBug } from "./serve.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { Session, type SessionEvent } from "../wire/session.ts";
 import { Code } from "../wire/ttrpc.ts";
 
-export { type Agent, type Input, newAgent, type Output, owed, type Step } from "./agent.ts";
+export { type Agent, type Input, newAgent, type Output, pendingFor, type Step } from "./agent.ts";
 
 /** The NRI version whose messages this plugin understands; told at registration. */
 const NRI_VERSION = "0.12.0";
@@ -43,11 +52,11 @@ const NRI_VERSION = "0.12.0";
  * Milliseconds from the connection to the runtime's Configure: its own limit for a registration is 5 s,
  * twice that is a runtime that has forgotten us.
  */
-const CONFIGURE_TIMEOUT = 10_000;
+const CONFIGURE_TIMEOUT_MS = 10_000;
 
 /** Milliseconds for which a start may wait for what it needs, and from one look to the next. */
-const PATIENCE = 300;
-const LOOK_AGAIN = 20;
+const START_WAIT_MS = 300;
+const START_RETRY_MS = 20;
 
 /** The runtime starts one container at a time; more that wait are refused. */
 const MAX_DEFERRED = 16;
@@ -56,13 +65,13 @@ const MAX_DEFERRED = 16;
 export function step(agent: Agent, input: Input): Step {
   switch (input.kind) {
     case "connected":
-      return connected(at(input.now, agent), input.topology);
+      return connected(atTime(input.now, agent), input.topology);
     case "received":
-      return received(at(input.now, agent), input.bytes);
+      return received(atTime(input.now, agent), input.bytes);
     case "disconnected":
       return disconnected(agent);
     case "tick":
-      return tick(at(input.now, agent));
+      return tick(atTime(input.now, agent));
     case "listed":
       return listed(agent, input.listing);
     case "counted":
@@ -70,13 +79,13 @@ export function step(agent: Agent, input: Input): Step {
     case "scanned":
       return scanned(agent, input.claims);
     case "settings":
-      return resettled(agent, input.settings);
+      return settingsChanged(agent, input.settings);
     case "barred":
-      return idle({ ...agent, node: { ...agent.node, barred: input.why } });
+      return idle({ ...agent, state: { ...agent.state, claimsSuspendedReason: input.why } });
     case "promoted":
-      return promoted(at(input.now, agent));
+      return promoted(atTime(input.now, agent));
     case "ground":
-      return grounded(at(input.now, agent), input.topology, input.struck);
+      return topologyChanged(atTime(input.now, agent), input.topology, input.struck);
   }
 }
 
@@ -89,23 +98,23 @@ function connected(agent: Agent, topology: Topology): Step {
   });
   const payload = toBinary(RegisterPluginRequestSchema, request);
   const { bytes } = session.call(RUNTIME_SERVICE, "RegisterPlugin", payload);
-  const phase = advance("disconnected", "connected") ?? agent.node.phase;
-  const node = { ...agent.node, phase, topology, parts: [], early: NOTHING_EARLY, awaiting: false };
+  const phase = advance("disconnected", "connected") ?? agent.state.phase;
+  const state = { ...agent.state, phase, topology, parts: [], early: NO_EARLY_EVENTS, awaitsListing: false };
   return {
-    agent: { ...agent, node, link: { session, connectedAt: agent.node.now } },
+    agent: { ...agent, state, connection: { session, connectedAt: agent.state.now } },
     outputs: [{ kind: "send", bytes }],
   };
 }
 
 function received(agent: Agent, bytes: Uint8Array): Step {
-  const session = agent.link?.session;
+  const session = agent.connection?.session;
   if (session === undefined) return { agent, outputs: [] };
   const outputs: Output[] = [];
   let current = agent;
   try {
     session.receive(bytes);
     // A step that closes takes the link away; what follows in these bytes is void.
-    while (current.link !== undefined) {
+    while (current.connection !== undefined) {
       const event = session.next();
       if (event === undefined) break;
       const next = event.kind === "called" ? called(current, session, event) : registered(current, event);
@@ -129,49 +138,58 @@ function called(agent: Agent, session: Session, { stream, service, method, paylo
     const reply = { kind: "refuse", reason: "unimplemented", message } as const;
     return { agent, outputs: [send(session, stream, reply), log("debug", message)] };
   }
-  const { now } = agent.node;
-  return answer(agent, session, { stream, call, until: now + PATIENCE });
+  const { now } = agent.state;
+  return answer(agent, session, { stream, call, until: now + START_WAIT_MS });
 }
 
 /** Serves a call; one that is refused for something that may come true in a moment waits for that moment. */
-function answer(agent: Agent, session: Session, deferred: Deferred): Step {
+function answer(agent: Agent, session: Session, deferred: DeferredCall): Step {
   const { stream, call, until } = deferred;
   const configured = call.kind === "Configure" ? configure(agent, call.request) : idle(agent);
-  const { node, reply, logs, owed = [], mayRecover } = serveOrExplain(configured.agent.node, call);
-  if (mayRecover && agent.node.now < until && agent.link !== undefined) {
-    const waiting = [...agent.link.deferred ?? [], deferred];
-    const later = { ...agent, node, link: { ...agent.link, deferred: waiting } };
+  const { state, reply, logs, background = [], retryable } = serveOrExplain(
+    configured.agent.state,
+    call,
+  );
+  if (retryable && agent.state.now < until && agent.connection !== undefined) {
+    const waiting = [...agent.connection.deferred ?? [], deferred];
+    const later = { ...agent, state, connection: { ...agent.connection, deferred: waiting } };
     if (waiting.length <= MAX_DEFERRED) {
-      return { agent: later, outputs: [{ kind: "wake", after: LOOK_AGAIN }] };
+      return { agent: later, outputs: [{ kind: "wake", after: START_RETRY_MS }] };
     }
   }
   const asked = call.kind === "Configure"
-    ? idle({ ...configured.agent, node })
-    : ask({ ...configured.agent, node });
-  const apply: Output[] = owed.length === 0 ? [] : [{ kind: "apply", changes: owed }];
+    ? idle({ ...configured.agent, state })
+    : requestListing({ ...configured.agent, state });
+  const apply: Output[] = background.length === 0 ? [] : [{ kind: "apply", changes: background }];
   const logged = logs.map(logOutput);
-  const wake = wakeFor(agent.node, node);
+  const wake = wakeFor(agent.state, state);
   const consequences = [...configured.outputs, ...logged, ...asked.outputs, ...apply, ...wake];
   return {
     agent: asked.agent,
-    outputs: [send(session, stream, reply, { call: call.kind, since: until - PATIENCE }), ...consequences],
+    outputs: [
+      send(session, stream, reply, { call: call.kind, since: until - START_WAIT_MS }),
+      ...consequences,
+    ],
   };
 }
 
 function configure(agent: Agent, { config, requestTimeout }: ConfigureRequest): Step {
-  if (agent.link === undefined) return idle(agent);
-  const link = { ...agent.link, configuredAt: agent.node.now, requestTimeout: Number(requestTimeout) };
-  return { agent: { ...agent, link }, outputs: config === "" ? [] : [{ kind: "configure", text: config }] };
+  if (agent.connection === undefined) return idle(agent);
+  const link = { ...agent.connection, configuredAt: agent.state.now, requestTimeout: Number(requestTimeout) };
+  return {
+    agent: { ...agent, connection: link },
+    outputs: config === "" ? [] : [{ kind: "configure", text: config }],
+  };
 }
 
 /** The one place where a bug in deciding is caught: nothing was adopted, so the old node still stands. */
-function serveOrExplain(node: Node, call: Call): Served {
+function serveOrExplain(state: AgentState, call: Call): Response {
   try {
-    return serveAndApply(node, call);
+    return serveAndApply(state, call);
   } catch (error) {
     if (error instanceof ProtocolError) throw error;
     const message = `bug while answering ${call.kind}, please report it: ${describe(error)}`;
-    return { node, reply: answerAfterBug(call, node.dryRun), logs: [{ level: "error", message }] };
+    return { state, reply: answerAfterBug(call, state.dryRun), logs: [{ level: "error", message }] };
   }
 }
 
@@ -185,43 +203,43 @@ function registered(agent: Agent, { status }: Answered): Step {
 
 function disconnected(agent: Agent): Step {
   try {
-    agent.link?.session.finish();
-    return { agent: unlinked(agent), outputs: [] };
+    agent.connection?.session.finish();
+    return { agent: withoutLink(agent), outputs: [] };
   } catch (error) {
-    return { agent: unlinked(agent), outputs: [log("warn", `the connection ended: ${describe(error)}`)] };
+    return { agent: withoutLink(agent), outputs: [log("warn", `the connection ended: ${describe(error)}`)] };
   }
 }
 
 function tick(before: Agent): Step {
   const { agent, outputs } = answerDeferred(before);
-  const next = waitedFor(agent);
+  const next = runTimers(agent);
   return { agent: next.agent, outputs: [...outputs, ...next.outputs] };
 }
 
 function answerDeferred(agent: Agent): Step {
-  const { link } = agent;
-  if (link?.deferred === undefined) return idle(agent);
-  const { deferred, ...rest } = link;
+  const { connection } = agent;
+  if (connection?.deferred === undefined) return idle(agent);
+  const { deferred, ...rest } = connection;
   const outputs: Output[] = [];
-  let current: Agent = { ...agent, link: rest };
+  let current: Agent = { ...agent, connection: rest };
   for (const each of deferred) {
-    const next = answer(current, link.session, each);
+    const next = answer(current, connection.session, each);
     current = next.agent;
     outputs.push(...next.outputs);
   }
   return { agent: current, outputs };
 }
 
-function waitedFor(agent: Agent): Step {
-  const { link, node } = agent;
-  const forgotten = node.phase === "registering" && link !== undefined &&
-    node.now - link.connectedAt >= CONFIGURE_TIMEOUT;
+function runTimers(agent: Agent): Step {
+  const { connection, state } = agent;
+  const forgotten = state.phase === "registering" && connection !== undefined &&
+    state.now - connection.connectedAt >= CONFIGURE_TIMEOUT_MS;
   if (!forgotten) {
-    const next = waited(agent);
-    const later = atLeisure(next.agent);
+    const next = runRebuild(agent);
+    const later = runBackgroundWork(next.agent);
     return { agent: later.agent, outputs: [...next.outputs, ...later.outputs] };
   }
-  return close(agent, `the runtime didn't configure the plugin within ${CONFIGURE_TIMEOUT / 1000} s`);
+  return close(agent, `the runtime didn't configure the plugin within ${CONFIGURE_TIMEOUT_MS / 1000} s`);
 }
 
 /** The codes by which each refusal travels; none of them makes a runtime drop the plugin. */

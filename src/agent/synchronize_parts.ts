@@ -4,7 +4,7 @@
  */
 import { ProtocolError } from "../wire/errors.ts";
 import type { Listing } from "./early.ts";
-import type { Node, Part, Reply, Served } from "./state.ts";
+import type { AgentState, Part, Reply, Response } from "./state.ts";
 import { synchronizeReply } from "../nri/write_reply.ts";
 
 /** More containers than any node has: kubelet's default is 110 pods, its largest tested is some hundreds. */
@@ -22,16 +22,16 @@ export function neutralSynchronize(more: boolean): Reply {
  * A part that others will follow: kept, and answered with `more`.
  * @throws {ProtocolError} `overflow`, see {@link together}
  */
-export function gather(node: Node, part: Part): Served {
-  return { node: { ...node, parts: together(node, part) }, reply: neutralSynchronize(true), logs: [] };
+export function gather(state: AgentState, part: Part): Response {
+  return { state: { ...state, parts: together(state, part) }, reply: neutralSynchronize(true), logs: [] };
 }
 
 /**
  * What all the parts tell, the last of them included.
  * @throws {ProtocolError} `overflow`, see {@link together}
  */
-export function whole(node: Node, last: Part): Listing {
-  const parts = together(node, last);
+export function whole(state: AgentState, last: Part): Listing {
+  const parts = together(state, last);
   return {
     pods: parts.flatMap(({ request }) => request.pods),
     containers: parts.flatMap(({ request }) => request.containers),
@@ -39,7 +39,7 @@ export function whole(node: Node, last: Part): Listing {
 }
 
 /** The parts so far and this one; a ProtocolError when they are more than a node can mean. */
-function together({ parts }: Node, part: Part): readonly Part[] {
+function together({ parts }: AgentState, part: Part): readonly Part[] {
   const all = [...parts, part];
   const sum = (of: (part: Part) => number) => all.reduce((total, each) => total + of(each), 0);
   const named = sum(({ request }) => request.containers.length + request.pods.length);

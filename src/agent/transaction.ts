@@ -3,15 +3,15 @@
  * and a refusal.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import type { Sent } from "../ledger/changes.ts";
+import type { PlannedUpdate } from "../ledger/updates.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
 import { refused } from "./handlers/containers.ts";
 import type { Write, WriteResult } from "../cgroup/port.ts";
-import { kernelOf, learnt, settle, WRITE_DEADLINE } from "./kernel_first.ts";
+import { afterFailure, applyWrites, kernelOf, WRITE_DEADLINE_MS } from "./kernel_first.ts";
 import type { Call, Subject } from "../nri/methods.ts";
-import type { Node, Served } from "./state.ts";
+import type { AgentState, Response } from "./state.ts";
 import { withLedger } from "./pending.ts";
 import { refOf } from "../nri/read_claim.ts";
 import { serve } from "./serve.ts";
@@ -20,29 +20,30 @@ import { serve } from "./serve.ts";
 const MAX_TRIES = 8;
 
 /** Serves `call`, and writes what it takes. Throws what {@link serve} throws; then nothing has been adopted. */
-export function serveAndApply(node: Node, call: Call): Served {
-  const kernel = kernelOf(node);
-  const first = call.kind === "CreateContainer" ? withTriedAgain(node) : node;
+export function serveAndApply(state: AgentState, call: Call): Response {
+  const kernel = kernelOf(state);
+  const first = call.kind === "CreateContainer" ? withRetriedWrites(state) : state;
   let served = serve(first, call);
   if (kernel === undefined) return served;
   let known = first.ledger;
   const logs: LogRecord[] = [];
   for (let tries = 1; served.writes !== undefined && served.writes.length > 0; tries++) {
-    const result = tooEarly(known, served) ?? kernel.write(served.writes.map(writeOf), WRITE_DEADLINE);
+    const result = vacatedTooLate(known, served) ??
+      kernel.write(served.writes.map(writeOf), WRITE_DEADLINE_MS);
     if (result.kind === "done") break;
-    const next = learnt(kernel, known, served.writes, result, node.now);
+    const next = afterFailure(kernel, known, served.writes, result, state.now);
     known = next.ledger;
     logs.push(...next.logs);
     if (tries === MAX_TRIES) {
-      const refusal = unmoved(withLedger(node, known), call, result.reason);
+      const refusal = refuseAfterFailure(withLedger(state, known), call, result.reason);
       return { ...refusal, logs: [...logs, ...refusal.logs] };
     }
-    served = serve(withLedger(node, known), call);
+    served = serve(withLedger(state, known), call);
   }
   return { ...served, logs: [...logs, ...served.logs] };
 }
 
-function writeOf({ assignment: { container }, cpus }: Sent): Write {
+function writeOf({ assignment: { container }, cpus }: PlannedUpdate): Write {
   return { container, cpus };
 }
 
@@ -50,50 +51,53 @@ function writeOf({ assignment: { container }, cpus }: Sent): Write {
  * Those who would go, before the reply is given, onto CPUs that others leave only when it is: they have to go with the
  * reply too.
  */
-function tooEarly(ledger: Ledger, { writes = [], updates = [] }: Served): WriteResult | undefined {
-  const running = updates.filter(({ assignment }) => assignment.kernel !== "at-start");
+function vacatedTooLate(
+  ledger: Ledger,
+  { writes = [], replyUpdates = [] }: Response,
+): WriteResult | undefined {
+  const running = replyUpdates.filter(({ assignment }) => assignment.kernel !== "at-start");
   const left = CpuSet.unionOf(
-    running.map(({ assignment, cpus }) => ledger.runsOn(assignment).difference(cpus)),
+    running.map(({ assignment, cpus }) => ledger.observed(assignment).difference(cpus)),
   );
   const which = [...writes.entries()]
-    .filter(([, { assignment, cpus }]) => cpus.difference(ledger.runsOn(assignment)).intersects(left))
+    .filter(([, { assignment, cpus }]) => cpus.difference(ledger.observed(assignment)).intersects(left))
     .map(([at]) => at);
   const reason = "others leave these CPUs only by the runtime";
   return which.length === 0 ? undefined : { kind: "unverified", which, reason };
 }
 
-function unmoved(node: Node, call: Call, reason: string): Served {
+function refuseAfterFailure(state: AgentState, call: Call, reason: string): Response {
   const { pod, container } = call as Call & Subject;
   const why = `the CPUs of other containers can't be changed: ${reason}; it is tried again`;
-  return refused(node, refuse(refOf(pod, container), "unavailable", why));
+  return refused(state, refuse(refOf(pod, container), "unavailable", why));
 }
 
 /** Who couldn't be made to leave CPUs is tried once more before somebody is refused because of that. */
-function withTriedAgain(node: Node): Node {
-  const ledger = triedAgain(node);
-  return ledger === node.ledger ? node : withLedger(node, ledger);
+function withRetriedWrites(state: AgentState): AgentState {
+  const ledger = retryWrites(state);
+  return ledger === state.ledger ? state : withLedger(state, ledger);
 }
 
-function triedAgain(node: Node): Ledger {
-  const kernel = kernelOf(node);
-  const { ledger } = node;
-  if (ledger.stuck.size === 0) return ledger;
-  if (kernel === undefined) return lookedAgain(node);
-  const retried = settle(kernel, ledger, node.now, "all").ledger;
-  return [...retried.stuck.keys()].reduce((next, id) => {
+function retryWrites(state: AgentState): Ledger {
+  const kernel = kernelOf(state);
+  const { ledger } = state;
+  if (ledger.writeFailures.size === 0) return ledger;
+  if (kernel === undefined) return rereadFailed(state);
+  const retried = applyWrites(kernel, ledger, state.now, "all").ledger;
+  return [...retried.writeFailures.keys()].reduce((next, id) => {
     const holder = next.assignments.get(id);
-    const asItShould = holder === undefined || next.runsOn(holder).isSubsetOf(next.effective(holder));
-    return asItShould ? next.sticking(id, undefined) : next;
+    const asItShould = holder === undefined || next.observed(holder).isSubsetOf(next.desired(holder));
+    return asItShould ? next.withWriteFailure(id, undefined) : next;
   }, retried);
 }
 
 /** By the runtime alone nobody can be made to leave; but it may have happened since. */
-function lookedAgain({ ledger, cpusets }: Node): Ledger {
-  return [...ledger.stuck.keys()].reduce((next, id) => {
+function rereadFailed({ ledger, cpusets }: AgentState): Ledger {
+  return [...ledger.writeFailures.keys()].reduce((next, id) => {
     const holder = next.assignments.get(id);
     const reading = holder && cpusets?.read(holder.container);
-    if (holder === undefined || reading?.kind !== "values") return next.sticking(id, undefined);
-    const over = reading.cpus.intersection(next.topology.online).difference(next.effective(holder));
-    return over.isEmpty ? next.sticking(id, undefined) : next;
+    if (holder === undefined || reading?.kind !== "values") return next.withWriteFailure(id, undefined);
+    const over = reading.cpus.intersection(next.topology.online).difference(next.desired(holder));
+    return over.isEmpty ? next.withWriteFailure(id, undefined) : next;
   }, ledger);
 }

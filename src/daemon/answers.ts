@@ -3,7 +3,7 @@ import { backoff } from "../platform/backoff.ts";
 import { scanClaims } from "../cgroup/scan.ts";
 import { Cri } from "../cri/cri.ts";
 import { pause } from "../platform/pause.ts";
-import type { Change } from "../ledger/changes.ts";
+import type { CpuUpdate } from "../ledger/updates.ts";
 import type { Listing } from "../agent/early.ts";
 import { type Boot, reconfigure } from "./boot.ts";
 import type { Answers } from "./driver.ts";
@@ -71,7 +71,7 @@ async function list({ effective: { config }, log, stop }: Boot): Promise<Listing
  * end is the agent's own answer, which is never older than these changes.
  */
 async function apply(
-  next: () => Change | undefined,
+  next: () => CpuUpdate | undefined,
   { effective: { config }, log, stop }: Boot,
 ): Promise<void> {
   await withCri(config.criSockets, async (cri) => {

@@ -25,10 +25,10 @@ export function settingsOf(config: Config): Settings {
   return {
     policy: { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus },
     rules: { placement, pinnedNamespaces, unmanagedNamespaces, reservedNamespaces },
-    growDelay: config.growDelayMs,
+    growDelayMs: config.growDelayMs,
     dryRun: config.dryRun,
     apply: config.apply,
-    reconcileEvery: config.reconcileSeconds * 1000,
+    reconcileMs: config.reconcileSeconds * 1000,
   };
 }
 

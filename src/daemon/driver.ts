@@ -2,12 +2,12 @@
  * Carries out what `step` says: bytes to the runtime, records to the log, questions to whoever can answer them.
  * External and launched mode differ in how a connection comes about; what happens on it is the same.
  */
-import { type Agent, type Input, type Output, owed, step } from "../agent/step.ts";
+import { type Agent, type Input, type Output, pendingFor, step } from "../agent/step.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Log } from "../platform/log.ts";
 import type { Connection } from "../platform/socket.ts";
-import type { Change } from "../ledger/changes.ts";
+import type { CpuUpdate } from "../ledger/updates.ts";
 import type { Listing } from "../agent/early.ts";
 import type { Settings } from "../agent/state.ts";
 import { Latency, type LatencyFigures } from "./latency.ts";
@@ -30,7 +30,7 @@ export interface Answers {
   /** CPUs that seem to be taken by somebody. */
   scan(): CpuSet;
   /** Brings about what `next` gives, one after the other, until it gives nothing more. */
-  apply(next: () => Change | undefined): Promise<void>;
+  apply(next: () => CpuUpdate | undefined): Promise<void>;
   /** What the runtime's configuration text means. */
   configure(text: string): Promise<Settings>;
 }
@@ -82,7 +82,7 @@ export class Driver {
       await this.#take({ kind: "connected", now: performance.now(), topology });
       for (let bytes = await this.#read(); bytes !== undefined; bytes = await this.#read()) {
         await this.#take({ kind: "received", now: performance.now(), bytes });
-        served ||= this.#agent.node.phase === "serving";
+        served ||= this.#agent.state.phase === "serving";
       }
     } catch (error) {
       // Closing is how a read is ended: by us when stopping, by the agent when the wire is broken.
@@ -114,7 +114,7 @@ export class Driver {
 
   /** Something is under way that closing the connection would cut short. */
   get #busy(): boolean {
-    return this.#applying || this.#agent.link?.deferred !== undefined;
+    return this.#applying || this.#agent.connection?.deferred !== undefined;
   }
 
   /** When stopped: what is in hand may be finished, within bounds. */
@@ -128,7 +128,7 @@ export class Driver {
   };
 
   #tick(): void {
-    this.#latency.ticked(performance.now(), this.#agent.link?.requestTimeout);
+    this.#latency.ticked(performance.now(), this.#agent.connection?.requestTimeout);
     this.feed({ kind: "tick", now: performance.now() });
   }
 
@@ -176,7 +176,12 @@ export class Driver {
     if (connection === undefined) return;
     await connection.write(bytes);
     if (answers === undefined) return;
-    this.#latency.answered(answers.call, answers.since, performance.now(), this.#agent.link?.requestTimeout);
+    this.#latency.answered(
+      answers.call,
+      answers.since,
+      performance.now(),
+      this.#agent.connection?.requestTimeout,
+    );
   }
 
   #wake(after: number): void {
@@ -218,8 +223,8 @@ export class Driver {
   }
 
   /** One container after the other, whoever asked for it: the runtime has one lock for all of them. */
-  #apply(changes: readonly Change[]): void {
-    const { assignments } = this.#agent.node.ledger;
+  #apply(changes: readonly CpuUpdate[]): void {
+    const { assignments } = this.#agent.state.ledger;
     for (const id of this.#toApply) if (!assignments.has(id)) this.#toApply.delete(id);
     for (const { id } of changes) this.#toApply.add(id);
     if (!this.#applying) this.#payOff();
@@ -237,10 +242,10 @@ export class Driver {
     this.#closeIfLeft();
   }
 
-  #nextOwed(): Change | undefined {
+  #nextOwed(): CpuUpdate | undefined {
     for (const id of this.#toApply) {
       this.#toApply.delete(id);
-      const change = owed(this.#agent, id);
+      const change = pendingFor(this.#agent, id);
       if (change !== undefined) return change;
     }
     return undefined;

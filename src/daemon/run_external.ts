@@ -77,7 +77,7 @@ async function serve(driver: Driver, waited: boolean, boot: Boot): Promise<void>
   while (!stop.aborted) {
     const connection = await dial(config.socket, boot);
     if (connection !== undefined) {
-      const known = driver.agent.node.topology;
+      const known = driver.agent.state.topology;
       const topology = fresh ? known : rediscover(config, known, boot);
       const served = await driver.converse(connection, topology);
       if (served) retries.reset();

@@ -14,7 +14,7 @@ export function watchCpus(driver: Driver, boot: Boot): () => void {
     if (cpus === undefined || textOf(cpus) === known) return;
     known = textOf(cpus);
     logUnusable(cpus, boot);
-    const topology = rediscover(boot.effective.config, driver.agent.node.topology, boot);
+    const topology = rediscover(boot.effective.config, driver.agent.state.topology, boot);
     driver.feed({ kind: "ground", now: performance.now(), topology, struck: cpus.strikes });
   }, EVERY);
   return () => clearInterval(timer);

@@ -28,7 +28,7 @@ export interface Assignment {
    * What it was sent last while it was starting, or had last in the kernel: nobody knows whether its record says that by
    * now.
    */
-  readonly sent?: CpuSet;
+  readonly unacknowledged?: CpuSet;
   /**
    * Of a pinned container that hasn't started yet: who was moved for it, and from where. Should its creation
    * fail, they go back.
@@ -53,7 +53,7 @@ export function isExclusive(assignment: Assignment): assignment is ExclusiveAssi
 }
 
 /** The set that was confirmed in the kernel, if one was. */
-export function confirmed({ kernel }: Assignment): CpuSet | undefined {
+export function confirmedSet({ kernel }: Assignment): CpuSet | undefined {
   return kernel === "at-start" ? undefined : kernel;
 }
 
@@ -69,22 +69,22 @@ export function isSetAtStart({ kernel, grant }: Assignment): boolean {
 export function recordLags(assignment: Assignment, online: CpuSet): boolean {
   const { grant, record } = assignment;
   const isGrant = (set: CpuSet | undefined) => set?.intersection(online).equals(grant) === true;
-  return !grant.isEmpty && isGrant(confirmed(assignment)) && !isGrant(record);
+  return !grant.isEmpty && isGrant(confirmedSet(assignment)) && !isGrant(record);
 }
 
 /**
  * The assignment once the container was told `cpus`: what the kernel was told is confirmed; what was sent to the runtime
  * arrives, except while the container starts.
  */
-export function told(assignment: Assignment, cpus: CpuSet): Assignment {
-  if (confirmed(assignment) !== undefined) return { ...assignment, kernel: cpus };
-  return recorded(assignment, cpus);
+export function withUpdate(assignment: Assignment, cpus: CpuSet): Assignment {
+  if (confirmedSet(assignment) !== undefined) return { ...assignment, kernel: cpus };
+  return withRecord(assignment, cpus);
 }
 
 /** The assignment once the runtime's record was sent `cpus`. */
-export function recorded(assignment: Assignment, cpus: CpuSet): Assignment {
-  if (assignment.starting) return { ...assignment, sent: cpus };
-  const { sent: _, ...known } = assignment;
+export function withRecord(assignment: Assignment, cpus: CpuSet): Assignment {
+  if (assignment.starting) return { ...assignment, unacknowledged: cpus };
+  const { unacknowledged: _, ...known } = assignment;
   return { ...known, record: cpus };
 }
 

@@ -12,10 +12,10 @@ export interface Contested {
 
 /** The first that holds some of `wanted`; undefined where nobody does. */
 export function contestedIn(ledger: Ledger, wanted: CpuSet): Contested | undefined {
-  for (const [id, { cpus, reason }] of ledger.stuck) {
+  for (const [id, { cpus, reason }] of ledger.writeFailures) {
     const holder = ledger.assignments.get(id);
     if (holder === undefined) continue;
-    const held = cpus.intersection(ledger.runsOn(holder)).intersection(wanted);
+    const held = cpus.intersection(ledger.observed(holder)).intersection(wanted);
     if (!held.isEmpty) return { cpus: held, holder, reason };
   }
   return undefined;

@@ -77,3 +77,11 @@ function bucketOf(id: string): number {
   }
   return (hash ^ (hash >>> 15)) & (BUCKETS - 1);
 }
+
+/** The set without `id`; the same set where it has none such. */
+export function withoutId(ids: ReadonlySet<string>, id: string): ReadonlySet<string> {
+  if (!ids.has(id)) return ids;
+  const left = new Set(ids);
+  left.delete(id);
+  return left;
+}

@@ -19,13 +19,19 @@
 import { assert } from "../assert.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import { type Assignment, byOrder, confirmed, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
+import {
+  type Assignment,
+  byOrder,
+  confirmedSet,
+  type ExclusiveAssignment,
+  isExclusive,
+} from "./assignment.ts";
 import { add, heldIn, poolsAfter } from "./holdings.ts";
-import { IdMap } from "./id_map.ts";
+import { IdMap, withoutId } from "./id_map.ts";
 import type { Policy } from "./policy.ts";
 import { Pools } from "./pools.ts";
 import { forget, type Recent, remember } from "./recent.ts";
-import { type AllStuck, NOTHING_STUCK, type Stuck, withStuck } from "./stuck.ts";
+import { NO_WRITE_FAILURES, withFailure, type WriteFailure, type WriteFailures } from "./write_failure.ts";
 
 /** Up to one in so many assignments are changed one by one rather than with all the others. */
 const FEW = 16;
@@ -38,13 +44,13 @@ interface State {
   readonly pods: IdMap<readonly string[]>;
   readonly pools: Pools;
   /** Whose record may differ from what it should be; absent: anybody's. */
-  readonly unsettled?: ReadonlySet<string> | undefined;
+  readonly dirty?: ReadonlySet<string> | undefined;
   /** Who has less than it claims and may be served later. */
-  readonly wanting: ReadonlySet<string>;
+  readonly degraded: ReadonlySet<string>;
   readonly recent: readonly Recent[];
-  readonly stuck: AllStuck;
+  readonly writeFailures: WriteFailures;
   /** The next place in the order of admissions. */
-  readonly next: number;
+  readonly nextOrder: number;
 }
 
 /** Immutable; see the head of this file for the words. */
@@ -81,11 +87,11 @@ export class Ledger {
       assignments: IdMap.empty(),
       pods: IdMap.empty(),
       pools: Pools.none,
-      unsettled: new Set(),
-      wanting: new Set(),
+      dirty: new Set(),
+      degraded: new Set(),
       recent: [],
-      stuck: NOTHING_STUCK,
-      next: 1,
+      writeFailures: NO_WRITE_FAILURES,
+      nextOrder: 1,
     });
   }
 
@@ -119,28 +125,28 @@ export class Ledger {
   }
 
   /** Those that have less than they claim and may be served later, oldest first. */
-  get wanting(): Assignment[] {
-    return this.#those(this.#state.wanting).sort(byOrder);
+  get degraded(): Assignment[] {
+    return this.#those(this.#state.degraded).sort(byOrder);
   }
 
   /** Containers that the kernel doesn't have as it should, or lately hadn't. */
-  get stuck(): AllStuck {
-    return this.#state.stuck;
+  get writeFailures(): WriteFailures {
+    return this.#state.writeFailures;
   }
 
   /** CPUs on which somebody may still run although it was to leave them. */
   get contested(): CpuSet {
-    if (this.stuck.size === 0) return CpuSet.empty;
-    return CpuSet.unionOf([...this.stuck].map(([id, { cpus }]) => {
+    if (this.writeFailures.size === 0) return CpuSet.empty;
+    return CpuSet.unionOf([...this.writeFailures].map(([id, { cpus }]) => {
       const holder = this.assignments.get(id);
-      return holder === undefined ? CpuSet.empty : cpus.intersection(this.runsOn(holder));
+      return holder === undefined ? CpuSet.empty : cpus.intersection(this.observed(holder));
     }));
   }
 
   /** Those whose record, or the kernel's set, may differ from what it should be. */
-  get unsettled(): Assignment[] {
-    const { unsettled, assignments } = this.#state;
-    return unsettled === undefined ? assignments.values() : this.#those(unsettled);
+  get dirty(): Assignment[] {
+    const { dirty, assignments } = this.#state;
+    return dirty === undefined ? assignments.values() : this.#those(dirty);
   }
 
   /** The containers of a pod. */
@@ -157,22 +163,22 @@ export class Ledger {
     const state = this.#state;
     const { container: { id, podUid }, claim: { kind }, degraded } = assignment;
     const before = state.assignments.get(id);
-    const order = assignment.order ?? before?.order ?? state.next;
+    const order = assignment.order ?? before?.order ?? state.nextOrder;
     const known = state.pods.get(podUid) ?? [];
     return this.#holding(before, assignment, {
       assignments: state.assignments.set(id, { ...assignment, order }),
       pods: known.includes(id) ? state.pods : state.pods.set(podUid, [...known, id]),
-      wanting: degraded !== undefined && kind !== "shared"
-        ? new Set(state.wanting).add(id)
-        : less(state.wanting, id),
-      unsettled: state.unsettled && new Set(state.unsettled).add(id),
-      next: Math.max(state.next, order + 1),
+      degraded: degraded !== undefined && kind !== "shared"
+        ? new Set(state.degraded).add(id)
+        : withoutId(state.degraded, id),
+      dirty: state.dirty && new Set(state.dirty).add(id),
+      nextOrder: Math.max(state.nextOrder, order + 1),
     });
   }
 
   /** The ledger without that container; the same ledger when it isn't known. */
   without(id: string): Ledger {
-    const { assignments, pods, wanting, unsettled } = this.#state;
+    const { assignments, pods, degraded, dirty } = this.#state;
     const gone = assignments.get(id);
     if (gone === undefined) return this;
     const { podUid } = gone.container;
@@ -180,21 +186,21 @@ export class Ledger {
     return this.#holding(gone, undefined, {
       assignments: assignments.delete(id),
       pods: left.length === 0 ? pods.delete(podUid) : pods.set(podUid, left),
-      wanting: less(wanting, id),
-      unsettled: unsettled && less(unsettled, id),
-      stuck: withStuck(this.stuck, id, undefined),
+      degraded: withoutId(degraded, id),
+      dirty: dirty && withoutId(dirty, id),
+      writeFailures: withFailure(this.writeFailures, id, undefined),
     });
   }
 
   /** The same ledger; anybody may be told otherwise than it should be. */
-  doubted(): Ledger {
-    return new Ledger({ ...this.#state, unsettled: undefined }, this);
+  allDirty(): Ledger {
+    return new Ledger({ ...this.#state, dirty: undefined }, this);
   }
 
   /** The ledger in which the kernel can't be made to take CPUs from a container; absent: it can, or could be. */
-  sticking(id: string, stuck: Stuck | undefined): Ledger {
-    const all = withStuck(this.stuck, id, stuck);
-    return all === this.stuck ? this : new Ledger({ ...this.#state, stuck: all }, this);
+  withWriteFailure(id: string, stuck: WriteFailure | undefined): Ledger {
+    const all = withFailure(this.writeFailures, id, stuck);
+    return all === this.writeFailures ? this : new Ledger({ ...this.#state, writeFailures: all }, this);
   }
 
   /** The next ledger, in which one container holds what `after` does instead of what `before` did. */
@@ -202,21 +208,21 @@ export class Ledger {
     const pools = poolsAfter(this.#state, before, after);
     const followed = !pools.claimed.equals(this.claimed);
     return new Ledger(
-      { ...this.#state, ...changed, pools, ...(followed ? { unsettled: undefined } : {}) },
+      { ...this.#state, ...changed, pools, ...(followed ? { dirty: undefined } : {}) },
       this,
     );
   }
 
   /** The ledger in which these have been told, as what they are then; `left` is who still has to be. */
-  settled(sent: ReadonlyMap<Assignment, Assignment>, left: ReadonlySet<string>): Ledger {
-    const { unsettled } = this.#state;
-    if (sent.size === 0 && left.size === 0 && unsettled?.size === 0) return this;
+  withUpdates(sent: ReadonlyMap<Assignment, Assignment>, left: ReadonlySet<string>): Ledger {
+    const { dirty } = this.#state;
+    if (sent.size === 0 && left.size === 0 && dirty?.size === 0) return this;
     const { assignments } = this.#state;
     const few = sent.size * FEW < assignments.size;
     const changed = few
       ? [...sent.values()].reduce((map, a) => map.set(a.container.id, a), assignments)
       : assignments.map((assignment) => sent.get(assignment) ?? assignment);
-    return new Ledger({ ...this.#state, assignments: changed, unsettled: left }, this);
+    return new Ledger({ ...this.#state, assignments: changed, dirty: left }, this);
   }
 
   /** The ledger that remembers where a container was whose pod lives on; and no more of its earlier ends. */
@@ -247,7 +253,7 @@ export class Ledger {
    * The CPUs a container should be running on: its grant, else the shared pool without its forbidden
    * CPUs, else (when those leave nothing) the whole pool: isolation of the claims comes first.
    */
-  effective({ grant, claim }: Assignment): CpuSet {
+  desired({ grant, claim }: Assignment): CpuSet {
     if (!grant.isEmpty) return grant;
     if (claim.kind === "shared" && claim.system) return this.#without(this.systemPool, claim.forbidden);
     return claim.kind === "pinned" ? this.sharedPool : this.#without(this.sharedPool, claim.forbidden);
@@ -258,9 +264,9 @@ export class Ledger {
    * The kernel lets nobody run on a CPU that is offline, whatever a set says, and anywhere where it names none that is
    * online.
    */
-  runsOn(assignment: Assignment): CpuSet {
+  observed(assignment: Assignment): CpuSet {
     const { online } = this.topology;
-    const set = confirmed(assignment) ?? assignment.record;
+    const set = confirmedSet(assignment) ?? assignment.record;
     if (set === undefined) return online;
     let known = this.#online.get(set);
     if (known === undefined) {
@@ -289,11 +295,4 @@ export class Ledger {
     assert(pools.exclusive.equals(this.exclusive), `exclusive is ${this.exclusive}, not ${pools.exclusive}`);
     assert(pools.pinned.equals(this.pinned), `pinned is ${this.pinned}, not ${pools.pinned}`);
   }
-}
-
-function less(ids: ReadonlySet<string>, id: string): ReadonlySet<string> {
-  if (!ids.has(id)) return ids;
-  const left = new Set(ids);
-  left.delete(id);
-  return left;
 }

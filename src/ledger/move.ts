@@ -20,16 +20,16 @@ export interface Moved {
 type Holder = ExclusiveAssignment;
 
 /** Moves every exclusive holder off `wanted`; a clause that says who can't be moved and why, where one can't. */
-export function displace(ledger: Ledger, wanted: CpuSet): Moved | string {
+export function moveAway(ledger: Ledger, wanted: CpuSet): Moved | string {
   const holders = ledger.holders(wanted);
   const fixed = holders.find(({ claim }) => !claim.movable);
   if (fixed !== undefined) {
-    return `${held(ledger, wanted, fixed)}, which may not be moved`;
+    return `${heldBy(ledger, wanted, fixed)}, which may not be moved`;
   }
   let next = ledger;
   for (let rest = holders; rest.length > 0;) {
-    const holder = tightest(ledger, next, wanted, rest);
-    const grant = placeAnew(ledger, next, wanted, holder);
+    const holder = mostConstrained(ledger, next, wanted, rest);
+    const grant = placeFor(ledger, next, wanted, holder);
     if (grant === undefined) return shortage(ledger, next, wanted, holder);
     next = next.with({ ...holder, grant });
     rest = rest.filter((other) => other !== holder);
@@ -50,7 +50,7 @@ export function moveBack(ledger: Ledger, displaced: readonly Displaced[]): Ledge
 }
 
 /** CPUs that `holder` may be moved to; `before` is the ledger in which nobody has moved yet. */
-function openTo(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): CpuSet {
+function candidatesFor(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): CpuSet {
   const { claim, mems } = holder;
   const own = before.held(holder);
   const others = before.claimed.difference(own).union(next.claimed.difference(own)).union(wanted);
@@ -59,13 +59,13 @@ function openTo(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): C
 }
 
 /** The one with the least to choose from goes first: it has the most to lose by another's choice. */
-function tightest(before: Ledger, next: Ledger, wanted: CpuSet, holders: readonly Holder[]): Holder {
-  const slack = (holder: Holder) => openTo(before, next, wanted, holder).size - holder.claim.count;
+function mostConstrained(before: Ledger, next: Ledger, wanted: CpuSet, holders: readonly Holder[]): Holder {
+  const slack = (holder: Holder) => candidatesFor(before, next, wanted, holder).size - holder.claim.count;
   return holders.reduce((best, holder) => slack(holder) < slack(best) ? holder : best);
 }
 
-function placeAnew(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): CpuSet | undefined {
-  const free = openTo(before, next, wanted, holder);
+function placeFor(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): CpuSet | undefined {
+  const free = candidatesFor(before, next, wanted, holder);
   const claimed = next.claimed.difference(before.held(holder)).union(wanted);
   const own = holder.grant.intersection(free);
   const request = requestOf(before, holder.container, holder.claim, free);
@@ -75,12 +75,12 @@ function placeAnew(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder)
 function shortage(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): string {
   const { count, placement } = holder.claim;
   const needs = `moving it needs ${count} ${count === 1 ? "CPU" : "CPUs"}`;
-  const free = openTo(before, next, wanted, holder);
+  const free = candidatesFor(before, next, wanted, holder);
   const why = misfit(before.topology, placement, count, free) ?? countFree(free.size);
-  return `${held(before, wanted, holder)}; ${needs}, ${why}`;
+  return `${heldBy(before, wanted, holder)}; ${needs}, ${why}`;
 }
 
-function held(before: Ledger, wanted: CpuSet, holder: Holder): string {
+function heldBy(before: Ledger, wanted: CpuSet, holder: Holder): string {
   const { container } = holder;
   const theirs = wanted.intersection(before.held(holder));
   return `${theirs} ${theirs.size === 1 ? "is" : "are"} held exclusively by ${describe(container)}`;

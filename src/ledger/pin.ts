@@ -3,7 +3,7 @@ import type { CpuSet } from "../cpu/cpu_set.ts";
 import { describe, type PinnedClaim } from "./claim.ts";
 import { contestedIn } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
-import { displace, type Moved } from "./move.ts";
+import { moveAway, type Moved } from "./move.ts";
 import { numbers, type Obstacle, obstacle } from "./refusal.ts";
 
 /** The ledger in which the claim's CPUs are free of exclusive owners, or why that can't be. */
@@ -12,7 +12,7 @@ export function makeRoom(ledger: Ledger, { cpus }: PinnedClaim): Moved | Obstacl
   if (missing !== undefined) return obstacle(missing, "invalid");
   const holder = contesting(ledger, cpus);
   if (holder !== undefined) return obstacle(holder);
-  const moved = displace(ledger, cpus);
+  const moved = moveAway(ledger, cpus);
   if (typeof moved === "string") {
     return obstacle(`needs CPUs ${cpus}, but of these ${moved} (${numbers(ledger)})`);
   }

@@ -17,7 +17,7 @@ import type { Ledger } from "./ledger.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { freeFor, overPodLimit, shortage, takeExclusive } from "./room.ts";
-import { isGood, serveWanting } from "./wanting.ts";
+import { canKeep, retryDegraded } from "./degraded.ts";
 
 /** What the new container starts with. An absent part is left as the runtime has it. */
 export interface Grant {
@@ -33,7 +33,7 @@ export interface Plan {
 }
 
 /** A container that is being created. */
-export interface Newcomer {
+export interface AdmissionRequest {
   readonly container: ContainerRef;
   readonly claim: Claim;
   /** The CPU set that the creation request already names, if any. */
@@ -41,17 +41,17 @@ export interface Newcomer {
   /** Why the claim is less than the pod asked for, if it is. */
   readonly degraded?: string | undefined;
   /** Who is told which CPUs it has; absent: the runtime alone. */
-  readonly tells?: Tells | undefined;
+  readonly delivery?: Delivery | undefined;
 }
 
 /**
  * How a container gets its CPUs: by the runtime's record; in the kernel when it starts, and only those of its own in
  * the record as well; or all in both.
  */
-export type Tells = "runtime" | "kernel" | "both";
+export type Delivery = "runtime" | "kernel" | "both";
 
 /** A newcomer, and the ledger without it and without whom it supersedes. */
-interface Admission<C extends Claim> extends Newcomer {
+interface Admission<C extends Claim> extends AdmissionRequest {
   readonly claim: C;
   readonly ledger: Ledger;
   /** What the same container of the same pod was assigned before, under another id. */
@@ -64,7 +64,7 @@ interface Admission<C extends Claim> extends Newcomer {
  * The same pod and container name as one in the ledger supersedes that one at once: kubelet has restarted it,
  * and the end of the old one may be told later or never.
  */
-export function admit(ledger: Ledger, newcomer: Newcomer): Plan | Refusal {
+export function admit(ledger: Ledger, newcomer: AdmissionRequest): Plan | Refusal {
   const { container } = newcomer;
   const predecessor = predecessorOf(ledger, container);
   const rest = ledger.without(container.id);
@@ -72,7 +72,7 @@ export function admit(ledger: Ledger, newcomer: Newcomer): Plan | Refusal {
   const decision = decide({ ...newcomer, ledger: others, predecessor });
   // Its end was the predecessor's: what that had and it doesn't want goes to those who have waited.
   return decision.kind === "plan" && predecessor !== undefined
-    ? granted(serveWanting(decision.next), newcomer, decision.grant.mems)
+    ? granted(retryDegraded(decision.next), newcomer, decision.grant.mems)
     : decision;
 }
 
@@ -110,7 +110,7 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Plan | Refusal {
   if (over !== undefined) return plan(admission, { grant: CpuSet.empty, degraded: over });
   const free = freeFor(ledger, claim.forbidden);
   const before = predecessor?.grant ?? recentOf(ledger, container) ?? CpuSet.empty;
-  const same = before.size === claim.count && isGood(ledger, { container, claim }, before);
+  const same = before.size === claim.count && canKeep(ledger, { container, claim }, before);
   const grant = same ? before : takeExclusive(ledger, container, claim, free, before);
   if (grant === undefined) return refuse(container, "unavailable", shortage(ledger, claim));
   const local = ledger.policy.exclusiveMems === "local";
@@ -135,13 +135,13 @@ function admitShared(admission: Admission<SharedClaim>): Plan | Refusal {
 
 type Placed = Pick<Assignment, "grant" | "mems" | "displaced" | "degraded">;
 
-function plan(newcomer: Newcomer & { ledger: Ledger }, placed: Placed, mems = CpuSet.empty): Plan {
-  const { ledger, container, claim, degraded, tells = "runtime" } = newcomer;
+function plan(newcomer: AdmissionRequest & { ledger: Ledger }, placed: Placed, mems = CpuSet.empty): Plan {
+  const { ledger, container, claim, degraded, delivery = "runtime" } = newcomer;
   const assignment: Assignment = {
     container,
     claim,
     starting: true,
-    ...(tells === "runtime" ? {} : { kernel: "at-start" }),
+    ...(delivery === "runtime" ? {} : { kernel: "at-start" }),
     ...(degraded === undefined ? {} : { degraded }),
     ...placed,
   };
@@ -149,15 +149,15 @@ function plan(newcomer: Newcomer & { ledger: Ledger }, placed: Placed, mems = Cp
 }
 
 /** What the newcomer starts with, by what it is assigned in `next`. */
-function granted(next: Ledger, newcomer: Newcomer, mems = CpuSet.empty): Plan {
-  const { container, record: given, tells = "runtime" } = newcomer;
+function granted(next: Ledger, newcomer: AdmissionRequest, mems = CpuSet.empty): Plan {
+  const { container, record: given, delivery = "runtime" } = newcomer;
   const placed = next.assignments.get(container.id);
   assert(placed !== undefined, `${describe(container)}: planned without being placed`);
   const { record: _, ...assignment } = placed;
-  const cpus = next.effective(assignment);
+  const cpus = next.desired(assignment);
   // A shared container without a set may run everywhere; that only needs saying when it shouldn't.
   const everywhere = placed.grant.isEmpty ? next.topology.online : CpuSet.empty;
-  const written = tells === "kernel" && placed.grant.isEmpty;
+  const written = delivery === "kernel" && placed.grant.isEmpty;
   const unchanged = written || cpus.equals(given ?? everywhere) || cpus.isEmpty;
   const record = unchanged ? given : cpus;
   return {

@@ -11,11 +11,11 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import { type Assignment, confirmed } from "./assignment.ts";
+import { type Assignment, confirmedSet } from "./assignment.ts";
 import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
 import { Ledger } from "./ledger.ts";
 import type { Policy } from "./policy.ts";
-import { isGood, pin, placeExclusive } from "./wanting.ts";
+import { canKeep, pin, placeExclusive } from "./degraded.ts";
 
 /** One container as the runtime reports it. */
 export interface Found {
@@ -49,16 +49,16 @@ export function recover(
 ): Ledger {
   const inOrder = [...found].sort(byAge);
   // Noting each of them by itself would take time with the square of their number.
-  let ledger = known.doubted();
-  for (const f of inOrder) ledger = ledger.with(bare(f));
-  for (const f of ofKind(inOrder, "pinned")) ledger = pin(ledger, { ...bare(f), claim: f.claim });
+  let ledger = known.allDirty();
+  for (const f of inOrder) ledger = ledger.with(unplaced(f));
+  for (const f of ofKind(inOrder, "pinned")) ledger = pin(ledger, { ...unplaced(f), claim: f.claim });
   const misplaced: Of<ExclusiveClaim>[] = [];
   for (const f of ofKind(inOrder, "exclusive")) {
-    const at = whereIs(f);
-    if (at !== undefined && isRight(ledger, f, at)) ledger = ledger.with({ ...bare(f), grant: at });
+    const at = lastKnown(f);
+    if (at !== undefined && canStay(ledger, f, at)) ledger = ledger.with({ ...unplaced(f), grant: at });
     else misplaced.push(f);
   }
-  for (const f of misplaced) ledger = placeAnew(ledger, f);
+  for (const f of misplaced) ledger = replace(ledger, f);
   return ledger;
 }
 
@@ -75,23 +75,23 @@ function byAge(a: Found, b: Found): number {
 }
 
 /** What the kernel has is where it runs, whatever the record says. */
-function whereIs(f: Found): CpuSet | undefined {
-  return confirmed(bare(f)) ?? f.record;
+function lastKnown(f: Found): CpuSet | undefined {
+  return confirmedSet(unplaced(f)) ?? f.record;
 }
 
-function isRight(ledger: Ledger, f: Of<ExclusiveClaim>, at: CpuSet): boolean {
-  return at.size === f.claim.count && isGood(ledger, { ...bare(f), claim: f.claim }, at);
+function canStay(ledger: Ledger, f: Of<ExclusiveClaim>, at: CpuSet): boolean {
+  return at.size === f.claim.count && canKeep(ledger, { ...unplaced(f), claim: f.claim }, at);
 }
 
 /** Found on more CPUs than it claims, it gets some of them; else its own and others. What is left over isn't kept. */
-function placeAnew(ledger: Ledger, f: Of<ExclusiveClaim>): Ledger {
-  const at = whereIs(f) ?? CpuSet.empty;
+function replace(ledger: Ledger, f: Of<ExclusiveClaim>): Ledger {
+  const at = lastKnown(f) ?? CpuSet.empty;
   const [own, within] = at.size <= f.claim.count ? [at, undefined] : [CpuSet.empty, at];
-  const assignment = { ...bare(f), claim: f.claim, grant: own };
-  return placeExclusive(ledger, assignment, { within, keepRest: false });
+  const assignment = { ...unplaced(f), claim: f.claim, grant: own };
+  return placeExclusive(ledger, assignment, { within, keepRemaining: false });
 }
 
-function bare(f: Found): Assignment {
+function unplaced(f: Found): Assignment {
   return {
     container: f.container,
     claim: f.claim,

@@ -2,14 +2,14 @@
 import { isExclusive } from "./assignment.ts";
 import type { Ledger } from "./ledger.ts";
 import { moveBack } from "./move.ts";
-import { serveWanting } from "./wanting.ts";
+import { retryDegraded } from "./degraded.ts";
 
 /**
  * The ledger after a container has stopped, was removed, or was never started: then those who were moved for it
  * go back. Unknown ids are harmless.
  */
 export function release(ledger: Ledger, id: string): Ledger {
-  return serveWanting(leave(ledger, id));
+  return retryDegraded(removeContainer(ledger, id));
 }
 
 /** The ledger without all containers of a sandbox: it has ended, and so have they, said or unsaid. */
@@ -17,11 +17,13 @@ export function releaseSandbox(ledger: Ledger, sandboxId: string, podUid: string
   const known = podUid === "" ? [] : ledger.ofPod(podUid);
   // Whose pod nobody has told of is known by its sandbox only.
   const ended = [...known, ...ledger.ofPod("")].filter(({ container }) => container.sandboxId === sandboxId);
-  const next = ended.reduce((next, { container }) => leave(next, container.id), ledger).forgetting(podUid);
-  return next === ledger ? ledger : serveWanting(next);
+  const next = ended.reduce((next, { container }) => removeContainer(next, container.id), ledger).forgetting(
+    podUid,
+  );
+  return next === ledger ? ledger : retryDegraded(next);
 }
 
-function leave(ledger: Ledger, id: string): Ledger {
+function removeContainer(ledger: Ledger, id: string): Ledger {
   const gone = ledger.assignments.get(id);
   if (gone === undefined) return ledger;
   const { container: { podUid, name }, grant, displaced = [] } = gone;

@@ -6,7 +6,7 @@ import type { Claim, ExclusiveClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { cpusNear, freeFor, leavesEnough, requestOf, shortage, takeExclusive } from "./room.ts";
-import { serveWanting } from "./wanting.ts";
+import { retryDegraded } from "./degraded.ts";
 
 /**
  * The ledger in which the container claims `claim`: it keeps the CPUs that it has when it grows, and the best of
@@ -23,7 +23,7 @@ export function resize(
   if (claim.kind === "pinned") return ledger.with({ ...assignment, claim });
   if (claim.kind === "shared") {
     const less = degraded === undefined ? {} : { degraded };
-    return serveWanting(ledger.with({ ...rest, claim, grant: CpuSet.empty, ...less }));
+    return retryDegraded(ledger.with({ ...rest, claim, grant: CpuSet.empty, ...less }));
   }
   const { container, grant } = assignment;
   const others = ledger.without(container.id);
@@ -31,7 +31,7 @@ export function resize(
   const cpus = resized(others, assignment, claim);
   if (cpus === undefined) return refuse(container, "unavailable", shortage(others, claim));
   const next = ledger.with({ ...rest, claim, grant: cpus });
-  return cpus.size < grant.size ? serveWanting(next) : next;
+  return cpus.size < grant.size ? retryDegraded(next) : next;
 }
 
 function resized(

@@ -81,14 +81,14 @@ export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
   const free = Math.min(candidates.difference(ledger.contested).size, spare(ledger));
   const forbidden = named.intersection(ledger.topology.online);
   const suffix = (forbidden.isEmpty ? "" : `; ${forbidden.size} forbidden by the pod`) +
-    (stillHeld(ledger, candidates) ?? "");
+    (contestedClause(ledger, candidates) ?? "");
   const why = unfit === undefined || free < count ? countFree(free) : `but ${unfit}`;
   const held = idle(ledger, claim, candidates);
   return `needs ${wanted}${held}, ${why} (${numbers(ledger)}${suffix})`;
 }
 
 /** Who can't be made to leave some of these CPUs, and why; undefined where nobody is known to be so. */
-function stillHeld(ledger: Ledger, cpus: CpuSet): string | undefined {
+function contestedClause(ledger: Ledger, cpus: CpuSet): string | undefined {
   const held = contestedIn(ledger, cpus);
   return held && `; ${held.cpus} still held by ${describe(held.holder.container)}: ${held.reason}`;
 }

@@ -2,7 +2,7 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { CpuSet } from "../cpu/cpu_set.ts";
-import type { Change } from "../ledger/changes.ts";
+import type { CpuUpdate } from "../ledger/updates.ts";
 import type { Grant } from "../ledger/plan.ts";
 import {
   ContainerUpdateSchema,
@@ -14,7 +14,7 @@ import {
   UpdateContainerResponseSchema,
 } from "./gen/nri_pb.ts";
 
-type Updates = readonly Change[];
+type Updates = readonly CpuUpdate[];
 
 /** The adjustment of a container that is being created, where something needs adjusting, and updates of others. */
 export function createReply({ cpus, mems }: Grant, updates: Updates): Uint8Array {

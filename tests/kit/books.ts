@@ -1,12 +1,12 @@
 /** A ledger that is played with in tests: short names in, short texts out. */
 import assert from "node:assert/strict";
 import { CpuListError, CpuSet } from "../../src/cpu/cpu_set.ts";
-import { tell } from "../../src/ledger/changes.ts";
+import { planUpdates } from "../../src/ledger/updates.ts";
 import type { Claim, ContainerRef } from "../../src/ledger/claim.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { admit, type Plan } from "../../src/ledger/plan.ts";
 import type { Policy } from "../../src/ledger/policy.ts";
-import { running, settle } from "../../src/ledger/progress.ts";
+import { forgetDisplaced, markRunning } from "../../src/ledger/progress.ts";
 import { recover } from "../../src/ledger/recover.ts";
 import type { Refusal } from "../../src/ledger/refusal.ts";
 import { release } from "../../src/ledger/release.ts";
@@ -55,7 +55,7 @@ export class Books {
     const decision = this.decide(name, claim, record);
     if (decision.kind === "refusal") return decision.message;
     this.#adopt(decision.next, name);
-    this.ledger = running(this.ledger, name);
+    this.ledger = markRunning(this.ledger, name);
     const { grant } = decision;
     return (grant.cpus?.toString() ?? "default") + (grant.mems === undefined ? "" : ` mems ${grant.mems}`);
   }
@@ -94,7 +94,7 @@ export class Books {
 
   /** The container starts: its creation can't be undone any more. */
   start(name: string): void {
-    this.ledger = settle(this.ledger, name);
+    this.ledger = forgetDisplaced(this.ledger, name);
   }
 
   /** Any later reply: it carries what earlier ones couldn't. */
@@ -106,12 +106,12 @@ export class Books {
   on(name: string): string {
     const assignment = this.ledger.assignments.get(name);
     assert(assignment !== undefined, `${name} is not in the ledger`);
-    return this.ledger.effective(assignment).toString();
+    return this.ledger.desired(assignment).toString();
   }
 
   #adopt(next: Ledger, except?: string): void {
-    const told = tell(next, except === undefined ? {} : { id: except });
-    this.sent = told.sent.map(({ id, cpus }) => `${id}=${cpus}`);
+    const told = planUpdates(next, except === undefined ? {} : { id: except });
+    this.sent = told.updates.map(({ id, cpus }) => `${id}=${cpus}`);
     this.ledger = told.ledger;
     this.ledger.check();
   }

@@ -1,7 +1,7 @@
 /** An agent and a runtime's end of the wire, joined without a socket: what one sends the other receives. */
 import assert from "node:assert/strict";
 import { type Agent, type Input, newAgent, type Output, step } from "../../src/agent/step.ts";
-import type { Setup } from "../../src/agent/agent.ts";
+import type { AgentOptions } from "../../src/agent/agent.ts";
 import type { LogRecord } from "../../src/log_record.ts";
 import { type Container, Event, type PodSandbox } from "../../src/nri/gen/nri_pb.ts";
 import { PLUGIN_SERVICE } from "../../src/nri/methods.ts";
@@ -35,21 +35,21 @@ export class Link {
 
   constructor(
     public machine: MachineSpec = twoCpuVm,
-    readonly setup: Partial<Setup> = {},
+    readonly setup: Partial<AgentOptions> = {},
     readonly cut: Cut = whole,
   ) {
     this.agent = newAgent({
       identity: { name: "weka-cpuset", index: "99" },
       topology: topologyOf(machine),
       ...DEFAULT_SETTINGS,
-      growDelay: 0,
+      growDelayMs: 0,
       standby: false,
       ...setup,
     });
   }
 
   /** Everything up to Configure. */
-  static configured(machine?: MachineSpec, setup?: Partial<Setup>): Link {
+  static configured(machine?: MachineSpec, setup?: Partial<AgentOptions>): Link {
     const link = new Link(machine, setup);
     link.register();
     link.configure();
@@ -57,7 +57,11 @@ export class Link {
   }
 
   /** Everything up to serving, with these containers already running. */
-  static serving(running: readonly Wanted[] = [], machine?: MachineSpec, setup?: Partial<Setup>): Link {
+  static serving(
+    running: readonly Wanted[] = [],
+    machine?: MachineSpec,
+    setup?: Partial<AgentOptions>,
+  ): Link {
     const link = Link.configured(machine, setup);
     link.synchronize(running);
     return link;
@@ -177,7 +181,7 @@ export class Link {
 
   /** The CPUs that are claimed. */
   get claimed(): string {
-    return `${this.agent.node.ledger.claimed}`;
+    return `${this.agent.state.ledger.claimed}`;
   }
 
   /** What was logged at these levels, as messages. */

@@ -75,8 +75,7 @@ export class RuntimeEnd extends Session {
   }
 
   /** Takes the plugin's registration, which has to be the next message: who it is, and the bytes that accept it. */
-  accept(): { name: string; index: string; bytes: Uint8Array } {
-    const event = this.next();
+  accept(event = this.next()): { name: string; index: string; bytes: Uint8Array } {
     assert(event?.kind === "called" && event.method === "RegisterPlugin", "the plugin doesn't register");
     const { pluginName: name, pluginIdx: index } = fromBinary(RegisterPluginRequestSchema, event.payload);
     return { name, index, bytes: this.answer(event.stream, new Uint8Array()) };

@@ -1,8 +1,8 @@
 /** A script's agent and its runtime: what one says and the other answers, checked and told in lines. */
 import assert from "node:assert/strict";
 import { type ContainerUpdate, Event, type LinuxResources } from "../../src/nri/gen/nri_pb.ts";
-import { owed } from "../../src/agent/step.ts";
-import type { Change } from "../../src/ledger/changes.ts";
+import { pendingFor } from "../../src/agent/step.ts";
+import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import { eventMask } from "../../src/nri/methods.ts";
 import type { Link } from "../kit/link.ts";
 import { decode, encode, type Method, type Request, type Response } from "../kit/runtime_end.ts";
@@ -77,7 +77,7 @@ export abstract class Exchange {
       const cpus = update.linux?.resources?.cpu?.cpus ?? "";
       const before = box === undefined ? "" : cpuOf(box).cpus;
       checkHandOver(update.containerId, cpus, this.runtime.boxes.values(), this.link.agent);
-      this.say(change(update.containerId, before, cpus, this.link.agent.node.topology.online));
+      this.say(change(update.containerId, before, cpus, this.link.agent.state.topology.online));
       this.runtime.apply(update);
     }
   }
@@ -109,9 +109,9 @@ export abstract class Exchange {
   }
 
   /** One after the other, as long as each is still owed. */
-  #owed(changes: readonly Change[]): void {
+  #owed(changes: readonly CpuUpdate[]): void {
     for (const { id } of changes) {
-      const now = owed(this.link.agent, id);
+      const now = pendingFor(this.link.agent, id);
       if (now !== undefined) this.#throughCri(id, `${now.cpus}`);
     }
   }

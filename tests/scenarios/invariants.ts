@@ -38,7 +38,7 @@ export function checkHandOver(id: string, cpus: string, boxes: Iterable<Box>, ag
  * has it once the reply was applied. A container that only starts may still be owed its set.
  */
 export function checkRecords(boxes: Iterable<Box>, agent: Agent): void {
-  agent.node.ledger.check();
+  agent.state.ledger.check();
   const places = placesOf(boxes, agent);
   const claimed = CpuSet.unionOf(places.filter(({ kind }) => kind !== "shared").map(({ cpus }) => cpus));
   for (const { box, cpus, kind } of places) {
@@ -66,11 +66,11 @@ interface Place {
 }
 
 /** The running containers that the agent knows; none where it doesn't decide. */
-function placesOf(boxes: Iterable<Box>, { node }: Agent): Place[] {
-  if (node.phase !== "serving" || node.standby || node.dryRun) return [];
+function placesOf(boxes: Iterable<Box>, { state }: Agent): Place[] {
+  if (state.phase !== "serving" || state.standby || state.dryRun) return [];
   return [...boxes].filter(({ told, container }) =>
-    told && container.state === ContainerState.CONTAINER_RUNNING && node.ledger.assignments.has(container.id)
-  ).map((box) => ({ box, cpus: placeOf(box, node.topology.online), kind: kindOf(box, node.ledger) }));
+    told && container.state === ContainerState.CONTAINER_RUNNING && state.ledger.assignments.has(container.id)
+  ).map((box) => ({ box, cpus: placeOf(box, state.topology.online), kind: kindOf(box, state.ledger) }));
 }
 
 function placeOf(box: Box, online: CpuSet): CpuSet {
@@ -78,7 +78,7 @@ function placeOf(box: Box, online: CpuSet): CpuSet {
   return cpus === "" ? online : cpuSet(cpus).intersection(online);
 }
 
-function kindOf({ container }: Box, ledger: Agent["node"]["ledger"]): Place["kind"] {
+function kindOf({ container }: Box, ledger: Agent["state"]["ledger"]): Place["kind"] {
   const assignment = ledger.assignments.get(container.id);
   return assignment === undefined || assignment.grant.isEmpty ? "shared" : assignment.claim.kind;
 }

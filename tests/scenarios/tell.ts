@@ -28,11 +28,11 @@ export function logLines({ level, message, fields }: LogRecord): string[] {
 }
 
 /** The ledger of an agent that knows what runs. */
-export function toldOf({ node }: Agent): Told {
-  if (node.phase !== "serving") {
-    return { claimed: "", degraded: "", pool: `unknown, the agent is ${node.phase}` };
+export function toldOf({ state }: Agent): Told {
+  if (state.phase !== "serving") {
+    return { claimed: "", degraded: "", pool: `unknown, the agent is ${state.phase}` };
   }
-  const all = [...node.ledger.assignments.values()].sort((a, b) => a.container.id < b.container.id ? -1 : 1);
+  const all = [...state.ledger.assignments.values()].sort((a, b) => a.container.id < b.container.id ? -1 : 1);
   return {
     claimed: all.filter(({ grant }) => !grant.isEmpty).map(({ container, grant }) =>
       `${container.id} ${grant}`
@@ -41,7 +41,7 @@ export function toldOf({ node }: Agent): Told {
     degraded: all.filter(({ degraded }) => degraded !== undefined).map(({ container }) => container.id).join(
       ", ",
     ),
-    pool: `${node.ledger.sharedPool}`,
+    pool: `${state.ledger.sharedPool}`,
   };
 }
 

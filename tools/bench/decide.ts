@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { tell, type Told } from "../../src/ledger/changes.ts";
+import { type PlannedUpdates, planUpdates } from "../../src/ledger/updates.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { admit, type Plan } from "../../src/ledger/plan.ts";
-import { running } from "../../src/ledger/progress.ts";
+import { markRunning } from "../../src/ledger/progress.ts";
 import { readClaim, recordOf, refOf } from "../../src/nri/read_claim.ts";
 import { DEFAULT_POLICY, DEFAULT_SETTINGS } from "../../tests/kit/policy.ts";
 import { bigNode, huge, type MachineSpec, topologyOf } from "../../tests/kit/sysfs.ts";
@@ -62,18 +62,18 @@ function busy(spec: MachineSpec, cpus: number, live: number): Ledger {
   const all = population(live, cpus).map(subjectOf);
   const full = all.reduce((ledger, subject) => {
     const told = decide(ledger, subject);
-    return running(told.ledger, subject.container.id);
+    return markRunning(told.ledger, subject.container.id);
   }, empty);
-  return tell(full).ledger;
+  return planUpdates(full).ledger;
 }
 
-function decide(ledger: Ledger, { pod, container }: Subject): Told {
+function decide(ledger: Ledger, { pod, container }: Subject): PlannedUpdates {
   const read = readClaim(pod, container, DEFAULT_SETTINGS.rules);
   assert(read.kind === "claim");
   const newcomer = { container: refOf(pod, container), claim: read.claim, record: recordOf(container) };
   const decision = admit(ledger, newcomer);
   assert(decision.kind === "plan", "there is room");
-  return tell((decision satisfies Plan).next);
+  return planUpdates((decision satisfies Plan).next);
 }
 
 /** The same creation again and again: a ledger is a value, so each finds it as the first did. */
@@ -81,9 +81,9 @@ function measure(ledger: Ledger, subject: Subject, followed: boolean): number[] 
   const micros: number[] = [];
   const began = performance.now();
   for (let now = began; now - began < WARM_UP_MS + MEASURE_MS;) {
-    const { sent } = decide(ledger, subject);
+    const { updates } = decide(ledger, subject);
     const ended = performance.now();
-    assert(followed === sent.length > 0, `${sent.length} updates`);
+    assert(followed === updates.length > 0, `${updates.length} updates`);
     if (ended - began > WARM_UP_MS) micros.push((ended - now) * 1000);
     now = performance.now();
   }

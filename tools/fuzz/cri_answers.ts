@@ -3,7 +3,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { nriContainer, nriPod } from "../../src/cri/to_nri.ts";
 import { ContainerStatusResponseSchema, PodSandboxStatusResponseSchema } from "../../src/cri/gen/cri_pb.ts";
 import { ContainerSchema, PodSandboxSchema } from "../../src/nri/gen/nri_pb.ts";
-import { freshNode } from "../../src/agent/state.ts";
+import { initialState } from "../../src/agent/state.ts";
 import { adoptListing } from "../../src/agent/handlers/synchronize.ts";
 import { DEFAULT_SETTINGS } from "../../tests/kit/policy.ts";
 import { topologyOf, twoCpuVm } from "../../tests/kit/sysfs.ts";
@@ -45,7 +45,7 @@ type Input = {
   readonly podInfo: string;
 };
 
-const NODE = freshNode(topologyOf(twoCpuVm), DEFAULT_SETTINGS, false);
+const NODE = initialState(topologyOf(twoCpuVm), DEFAULT_SETTINGS, false);
 
 export const criAnswers: Target<Input> = {
   name: "cri",
@@ -67,7 +67,7 @@ export const criAnswers: Target<Input> = {
     const its = nriPod(toldPod, { info: podInfo });
     toBinary(ContainerSchema, one);
     toBinary(PodSandboxSchema, its);
-    const { node, logs } = adoptListing(NODE, { pods: [its], containers: [one] });
+    const { state: node, logs } = adoptListing(NODE, { pods: [its], containers: [one] });
     node.ledger.check();
     require(node.ledger.assignments.size <= 1, () => "one container, and more in the ledger");
     logs.forEach(requireLine);

@@ -80,17 +80,17 @@ export class Rig {
     this.#feed({ kind: "settings", settings: DEFAULT_SETTINGS });
     // The first may end a list that came in parts, and what was heard of meanwhile counts with it.
     for (let times = 0; times < 2; times++) this.happen(encoded("Synchronize", SynchronizeRequestSchema, {}));
-    const { ledger, parts, untold, early, awaiting, phase } = this.#agent.node;
+    const { ledger, parts, untracked, early, awaitsListing, phase } = this.#agent.state;
     const left = [
       ledger.assignments.size,
       ledger.recent.length,
-      ledger.wanting.length,
+      ledger.degraded.length,
       parts.length,
-      untold.size,
+      untracked.size,
     ];
     require([...left, early.size].every((size) => size === 0), () => `held on to: ${left} ${early.size}`);
-    require(phase === "serving" && !awaiting, () => `phase ${phase}`);
-    require((this.#agent.link?.session.capacity ?? 0) <= IDLE, () => "the session holds memory");
+    require(phase === "serving" && !awaitsListing, () => `phase ${phase}`);
+    require((this.#agent.connection?.session.capacity ?? 0) <= IDLE, () => "the session holds memory");
   }
 
   happen(happening: Happening): void {
@@ -126,10 +126,10 @@ export class Rig {
   #feed(input: Input): void {
     const { agent, outputs } = step(this.#agent, input);
     this.#agent = agent;
-    agent.node.ledger.check();
+    agent.state.ledger.check();
     require(outputs.filter(({ kind }) => kind === "log").length <= MAX_LOGS, () => "endless logs");
     for (const output of outputs) this.#act(output);
-    require(this.#closed === (agent.link === undefined), () => "closed, and yet not");
+    require(this.#closed === (agent.connection === undefined), () => "closed, and yet not");
   }
 
   #act(output: Output): void {

@@ -51,13 +51,13 @@ export const ACCEPTED: readonly Accepted[] = [
     because: "there is one, except after a recovery in the middle of a restart: then either will do",
   },
   {
-    file: "src/ledger/changes.ts",
+    file: "src/ledger/updates.ts",
     before: "left.push(possibly(ledger, assignment).difference(grant));",
     after: "left.push(possibly(ledger, assignment));",
     because: "no shared container is ever to have CPUs of a grant",
   },
   {
-    file: "src/ledger/changes.ts",
+    file: "src/ledger/updates.ts",
     before:
       "if (move.later || assignment.starting || held || (move.inKernel && !assignment.grant.isEmpty)) {",
     after: "if (true) {",
@@ -179,7 +179,7 @@ export const ACCEPTED: readonly Accepted[] = [
     because: EARLY_EXIT,
   },
   {
-    file: "src/ledger/changes.ts",
+    file: "src/ledger/updates.ts",
     before: "return left.length === 0 ? CpuSet.empty : CpuSet.unionOf(left);",
     after: "return left.length === (-1) ? CpuSet.empty : CpuSet.unionOf(left);",
     because: EARLY_EXIT,
@@ -190,7 +190,7 @@ export const ACCEPTED: readonly Accepted[] = [
     because: "only which of two ways to the same map is taken",
   },
   {
-    file: "src/ledger/rebase.ts",
+    file: "src/ledger/topology_change.ts",
     before: "grant: grant.intersection(ledger.topology.online),",
     after: "grant: grant,",
     because: "servePinned takes away what is offline, a line later",

@@ -65,25 +65,25 @@ const CPU: readonly Planted[] = [
 
 const LEDGER: readonly Planted[] = [
   {
-    file: "src/ledger/changes.ts",
+    file: "src/ledger/updates.ts",
     find: "if (after.isSubsetOf(before)) return 0;",
     replace: "if (after.isSubsetOf(before)) return 3;",
     breaks: "Those who only lose CPUs are told last, when others already have these.",
   },
   {
-    file: "src/ledger/changes.ts",
+    file: "src/ledger/updates.ts",
     find: "if (before.isSubsetOf(after)) return 3;",
     replace: "if (before.isSubsetOf(after)) return 0;",
     breaks: "Those who only gain CPUs are told before those who leave them.",
   },
   {
-    file: "src/ledger/changes.ts",
+    file: "src/ledger/updates.ts",
     find: "const taboo = vacating.difference(before);",
     replace: "const taboo = CpuSet.empty;",
     breaks: "A shared container is put on CPUs that a moved one is only now leaving.",
   },
   {
-    file: "src/ledger/changes.ts",
+    file: "src/ledger/updates.ts",
     find: "if (move.later || assignment.starting || held || (move.inKernel && !assignment.grant.isEmpty)) {",
     replace: "if (move.later || held || (move.inKernel && !assignment.grant.isEmpty)) {",
     breaks:
@@ -97,7 +97,7 @@ const LEDGER: readonly Planted[] = [
       "The record of a starting container is taken for what it was sent, though the runtime may have lost that.",
   },
   {
-    file: "src/ledger/changes.ts",
+    file: "src/ledger/updates.ts",
     find: "if (move.later || assignment.starting || held || (move.inKernel && !assignment.grant.isEmpty)) {",
     replace: "if (assignment.starting || held || (move.inKernel && !assignment.grant.isEmpty)) {",
     breaks: "CPUs that couldn't be said yet, because somebody had to leave them first, are never said.",
@@ -235,13 +235,13 @@ const LEDGER: readonly Planted[] = [
     breaks: "A container counts as starting for ever, and is told the same again and again.",
   },
   {
-    file: "src/ledger/rebase.ts",
+    file: "src/ledger/topology_change.ts",
     find: "const all = struck ?",
     replace: "const all = !struck ?",
     breaks: "On cgroup v1 a CPU that comes back is written to nobody, though the kernel has struck it.",
   },
   {
-    file: "src/ledger/wanting.ts",
+    file: "src/ledger/degraded.ts",
     find: "ownable(ledger.topology, claim, grant.intersection(free), free)",
     replace: "ownable(ledger.topology, claim, grant, free)",
     breaks: "An exclusive container keeps CPUs that went offline.",
@@ -253,7 +253,7 @@ const LEDGER: readonly Planted[] = [
     breaks: "A container that grows is put on other CPUs altogether.",
   },
   {
-    file: "src/ledger/wanting.ts",
+    file: "src/ledger/degraded.ts",
     find: "return serveExclusive(servePinned(ledger));",
     replace: "return servePinned(serveExclusive(ledger));",
     breaks: "Exclusive containers take the CPUs that a degraded pinned one has waited for.",

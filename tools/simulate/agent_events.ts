@@ -1,5 +1,5 @@
 /** What happens to agents and their connections, and what their host does for them. */
-import type { Change } from "../../src/ledger/changes.ts";
+import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import { adoptable, counted, scanned } from "./cri.ts";
 import type { AgentEvent } from "./events.ts";
 import type { Cause } from "./excuses.ts";
@@ -76,7 +76,7 @@ function synchronize(world: World, each: Instance, parts: number): void {
   if (!world.runtime.synchronize(each, parts)) return;
   each.synced = true;
   each.blind = false;
-  if (!each.agent.node.standby) heard();
+  if (!each.agent.state.standby) heard();
   if (world.scenario.nri !== "0.6") each.joined = true;
 }
 
@@ -105,7 +105,7 @@ function restartRuntime(world: World): void {
 }
 
 function promote(world: World): void {
-  const heir = world.instances.find(({ dead, agent }) => !dead && agent.node.standby);
+  const heir = world.instances.find(({ dead, agent }) => !dead && agent.state.standby);
   if (heir === undefined) return;
   world.owner?.end();
   heir.feed({ kind: "promoted", now: world.now });
@@ -116,13 +116,13 @@ function listed(world: World): void {
   const listing = owner?.listsTaken.shift();
   if (owner === undefined || listing === undefined) return;
   const heard = unheard(world);
-  const before = owner.agent.node.ledger;
+  const before = owner.agent.state.ledger;
   owner.feed({ kind: "listed", listing });
-  if (owner.agent.node.phase !== "serving" || owner.agent.node.ledger === before) return;
+  if (owner.agent.state.phase !== "serving" || owner.agent.state.ledger === before) return;
   owner.blind = false;
   heard();
   adopted(world);
-  for (const { container: { id }, kernel } of owner.agent.node.ledger.assignments.values()) {
+  for (const { container: { id }, kernel } of owner.agent.state.ledger.assignments.values()) {
     if (before.assignments.has(id)) continue;
     world.windows.open(id, "unwatched");
     // The list is old: it may run by now, which nobody will tell any more.
@@ -145,7 +145,7 @@ function lookedAround(world: World): void {
   const { owner } = world;
   if (owner === undefined || owner.scansAsked === 0) return;
   owner.scansAsked--;
-  if (owner.agent.node.phase === "serving") return;
+  if (owner.agent.state.phase === "serving") return;
   owner.feed({ kind: "scanned", claims: scanned(world.runtime) });
   owner.blind = true;
 }
@@ -163,7 +163,7 @@ export function applyNext(world: World, number: number, reachable: boolean): voi
   owner.sequences.splice(owner.sequences.indexOf(sequence), 1);
 }
 
-function ask(world: World, sequence: Sequence, { id, cpus }: Change): boolean {
+function ask(world: World, sequence: Sequence, { id, cpus }: CpuUpdate): boolean {
   const container = world.runtime.containers.get(id);
   if (container === undefined) return false;
   const agreed = world.runtime.update(container, { cpus: cpus.toString() }, sequence) === "agreed";
@@ -171,7 +171,7 @@ function ask(world: World, sequence: Sequence, { id, cpus }: Change): boolean {
   return agreed;
 }
 
-function forget(world: World, changes: readonly Change[]): void {
+function forget(world: World, changes: readonly CpuUpdate[]): void {
   for (const { id } of changes) if (world.runtime.containers.has(id)) world.excuses.give(id, "apply failed");
 }
 
@@ -179,7 +179,7 @@ function ground(world: World): void {
   for (const id of world.runtime.containers.keys()) world.windows.open(id, "kept");
   const { now, topology } = world;
   for (const each of world.instances) {
-    if (each.dead || each.agent.node.topology.online.equals(topology.online)) continue;
+    if (each.dead || each.agent.state.topology.online.equals(topology.online)) continue;
     each.feed({ kind: "ground", now, topology, struck: world.scenario.cgroups === 1 });
   }
   adopted(world, "hotplug");

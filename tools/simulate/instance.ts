@@ -5,7 +5,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import type { Agent, Input, Output, step } from "../../src/agent/step.ts";
 import type { Topology } from "../../src/cpu/topology.ts";
-import type { Change } from "../../src/ledger/changes.ts";
+import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import type { LogRecord } from "../../src/log_record.ts";
 import { ConfigureResponseSchema } from "../../src/nri/gen/nri_pb.ts";
 import { PLUGIN_SERVICE } from "../../src/nri/methods.ts";
@@ -34,7 +34,7 @@ export interface Cut {
 /** An `apply` of the agent under way: what is left of it, and whether its first was tried. */
 export interface Sequence {
   readonly number: number;
-  readonly left: Change[];
+  readonly left: CpuUpdate[];
   begun: boolean;
   /** Agreed to by the plugins, not applied yet: nothing more is asked for before. */
   busy: boolean;
@@ -46,7 +46,7 @@ export interface Ears {
   /** `step` has thrown. */
   thrown(error: unknown): void;
   /** The agent wants these applied. */
-  wanted(changes: readonly Change[]): void;
+  wanted(changes: readonly CpuUpdate[]): void;
   /** The agent has closed the connection by itself. */
   closed(): void;
   /** A call has come in whole, and neither is there an answer nor will there be one. */
@@ -160,7 +160,7 @@ export class Instance {
   /** The answer to the call that is under way, if there is one by now. */
   heard(): Answer | Later {
     const bytes = this.#outbox.splice(0);
-    if (bytes.length === 0 && this.agent.link?.deferred !== undefined && this.connected) return "later";
+    if (bytes.length === 0 && this.agent.connection?.deferred !== undefined && this.connected) return "later";
     const event = this.connected ? this.#hear(bytes) : undefined;
     if (event?.kind !== "answered") return undefined;
     return event.status.code === 0
@@ -200,7 +200,7 @@ export class Instance {
       const { agent, outputs } = this.step(before, input);
       this.agent = agent;
       this.ears.stepped(this, before);
-      for (const output of outputs) this.#act(output, this.agent.node.now);
+      for (const output of outputs) this.#act(output, this.agent.state.now);
     } catch (error) {
       this.ears.thrown(error);
     }

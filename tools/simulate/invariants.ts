@@ -6,7 +6,7 @@
  * the containers that have an excuse (excuses.ts), and the moments in which it doesn't know yet which CPUs are online.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
-import type { Change } from "../../src/ledger/changes.ts";
+import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import { type Expected, expectedOf } from "./claim_oracle.ts";
 import { setOf } from "./cpus.ts";
 import type { Instance } from "./instance.ts";
@@ -150,12 +150,12 @@ export function nobodyIsForgotten({ inCharge, runtime, excuses, settings }: Worl
 }
 
 export function queuesAreBounded({ owner, runtime, inCharge }: World): string | undefined {
-  const early = owner?.agent.node.early.size ?? 0;
-  const parts = owner?.agent.node.parts.length ?? 0;
+  const early = owner?.agent.state.early.size ?? 0;
+  const parts = owner?.agent.state.parts.length ?? 0;
   if (inCharge !== undefined && early + parts > 0) {
     return `${early} early and ${parts} parts are kept while serving`;
   }
-  const untold = owner?.agent.node.untold.size ?? 0;
+  const untold = owner?.agent.state.untracked.size ?? 0;
   const bound = runtime.everMade;
   return early > bound || untold > bound
     ? `${early} early, ${untold} untold, ${bound} containers ever`
@@ -186,7 +186,7 @@ export function answerProblem(
   own: Resources,
   others: readonly Wanted[],
 ): string | undefined {
-  const silent = by.agent.node.standby || world.scenario.dryRun;
+  const silent = by.agent.state.standby || world.scenario.dryRun;
   if (silent && (others.length > 0 || Object.keys(own).length > 0)) {
     return `${method}: who stands by or runs dry changes nothing`;
   }
@@ -252,7 +252,7 @@ function getsItsSetAtStart({ scenario: { mode, driver, cgroups } }: World): bool
 }
 
 /** What is wrong with what the agent wants of the CRI. */
-export function askedProblem(world: World, changes: readonly Change[]): string | undefined {
+export function askedProblem(world: World, changes: readonly CpuUpdate[]): string | undefined {
   if (world.scenario.dryRun) return "a dry run wants something applied";
   const seen = new Set<string>();
   for (const { id, cpus } of changes) {

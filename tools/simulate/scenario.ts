@@ -94,9 +94,9 @@ export function settingsOf(scenario: Scenario): Settings {
       unmanagedNamespaces: ["unmanaged"],
       reservedNamespaces: ["kube-system"],
     },
-    growDelay,
+    growDelayMs: growDelay,
     dryRun,
     apply: mode === "kernel" ? "auto" : "runtime",
-    reconcileEvery,
+    reconcileMs: reconcileEvery,
   };
 }

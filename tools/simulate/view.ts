@@ -36,7 +36,7 @@ export interface View {
   readonly kept: { readonly early: number; readonly parts: number; readonly untold: number };
 }
 
-type Ledger = Agent["node"]["ledger"];
+type Ledger = Agent["state"]["ledger"];
 
 const EMPTY: Pick<View, "placed" | "online" | "pool" | "claimed" | "stuck"> = {
   placed: new Map(),
@@ -47,29 +47,29 @@ const EMPTY: Pick<View, "placed" | "online" | "pool" | "claimed" | "stuck"> = {
 };
 let last: { ledger: Ledger; books: typeof EMPTY } | undefined;
 
-export function viewOf({ node }: Agent): View {
-  const books = last?.ledger === node.ledger ? last.books : booksOf(node.ledger);
-  last = { ledger: node.ledger, books };
+export function viewOf({ state }: Agent): View {
+  const books = last?.ledger === state.ledger ? last.books : booksOf(state.ledger);
+  last = { ledger: state.ledger, books };
   return {
     ...books,
-    phase: node.phase,
-    kept: { early: node.early.size, parts: node.parts.length, untold: node.untold.size },
+    phase: state.phase,
+    kept: { early: state.early.size, parts: state.parts.length, untold: state.untracked.size },
   };
 }
 
 function booksOf(ledger: Ledger): typeof EMPTY {
   const placed = new Map<string, Placed>();
   for (const assignment of ledger.assignments.values()) {
-    const { container, claim, grant, record, sent, kernel, starting, degraded } = assignment;
+    const { container, claim, grant, record, unacknowledged, kernel, starting, degraded } = assignment;
     placed.set(container.id, {
       id: container.id,
       claim,
       grant,
-      wanted: ledger.effective(assignment),
+      wanted: ledger.desired(assignment),
       record,
-      sent,
+      sent: unacknowledged,
       kernel,
-      stuck: ledger.stuck.has(container.id),
+      stuck: ledger.writeFailures.has(container.id),
       starting: starting === true,
       degraded,
     });
@@ -79,6 +79,6 @@ function booksOf(ledger: Ledger): typeof EMPTY {
     online: ledger.topology.online,
     pool: ledger.sharedPool,
     claimed: ledger.claimed,
-    stuck: ledger.stuck.size > 0,
+    stuck: ledger.writeFailures.size > 0,
   };
 }

@@ -144,7 +144,7 @@ export function endWindows(world: World): void {
   if (world.scenario.mode !== "kernel") return;
   if (inCharge === undefined || world.groundIsOld) {
     // Between its hearing what runs and its being told of events (NRI 0.6) an agent hears what it hears.
-    const isServing = owner?.agent.node.phase === "serving" && !owner.blind;
+    const isServing = owner?.agent.state.phase === "serving" && !owner.blind;
     const knows = inCharge !== undefined || (isServing && owner?.synced === true);
     for (const [id, container] of runtime.containers) {
       if (isAlive(container) && (!knows || world.groundIsOld)) windows.open(id, knows ? "kept" : "unwatched");

@@ -4,7 +4,7 @@
  */
 import type { Agent } from "../../src/agent/step.ts";
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
-import type { Change } from "../../src/ledger/changes.ts";
+import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import type { LogRecord } from "../../src/log_record.ts";
 import type { Watch } from "./conversation.ts";
 import type { TreeWatch } from "./cpusets.ts";
@@ -106,7 +106,7 @@ export class Witness implements Watch, Ears, TreeWatch {
 
   stepped(by: Instance, before: Agent): void {
     const overlaps = this.#overlaps.splice(0);
-    if (by !== this.world.owner || by.agent.node.ledger === before.node.ledger) return;
+    if (by !== this.world.owner || by.agent.state.ledger === before.state.ledger) return;
     noteGivenUp(this.world);
     openReadAgain(this.world, viewOf(before));
     this.world.report(orderProblem(this.world, overlaps, viewOf(before)));
@@ -161,7 +161,7 @@ export class Witness implements Watch, Ears, TreeWatch {
     this.world.report(`the agent throws: ${error instanceof Error ? error.stack : error}`);
   }
 
-  wanted(changes: readonly Change[]): void {
+  wanted(changes: readonly CpuUpdate[]): void {
     this.world.report(askedProblem(this.world, changes));
   }
 

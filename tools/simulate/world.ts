@@ -81,20 +81,20 @@ export class World {
   /** Some agent thinks of other CPUs than there are. */
   get groundIsOld(): boolean {
     return this.instances.some(({ dead, agent }) =>
-      !dead && !agent.node.topology.online.equals(this.kernel.usable)
+      !dead && !agent.state.topology.online.equals(this.kernel.usable)
     );
   }
 
   /** Who decides on the node, if it is alive. */
   get owner(): Instance | undefined {
-    return this.instances.find(({ dead, agent }) => !dead && !agent.node.standby);
+    return this.instances.find(({ dead, agent }) => !dead && !agent.state.standby);
   }
 
   /** The owner's view, if it is told of events and knows what runs. */
   get inCharge(): View | undefined {
     const { owner } = this;
     if (owner === undefined || !owner.joined || owner.blind || this.scenario.dryRun) return undefined;
-    return owner.agent.node.phase === "serving" ? viewOf(owner.agent) : undefined;
+    return owner.agent.state.phase === "serving" ? viewOf(owner.agent) : undefined;
   }
 
   /** Lets `event` happen; the sentence of the first invariant that doesn't hold any more. */

@@ -3,7 +3,7 @@
  * on the agent in this process, over the wire, with a clock of its own.
  */
 import assert from "node:assert/strict";
-import { type Agent, owed } from "../../src/agent/step.ts";
+import { type Agent, pendingFor } from "../../src/agent/step.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { CORES_IDS, FORBID_CORE_IDS } from "../../src/nri/annotations.ts";
 import { Event } from "../../src/nri/gen/nri_pb.ts";
@@ -85,8 +85,8 @@ export class Week {
     const kernelFirst = apply === "kernel-first";
     this.#link = new Link(bigNode, {
       apply,
-      growDelay: 1000,
-      reconcileEvery: RECONCILE_EVERY,
+      growDelayMs: 1000,
+      reconcileMs: RECONCILE_EVERY,
       ...(kernelFirst ? { cpusets: this.#kernel } : {}),
     });
     this.#connect();
@@ -247,7 +247,7 @@ export class Week {
 
   /** By the CRI, which asks the agent once more. */
   #bringAbout(id: string): void {
-    const change = owed(this.#link.agent, id);
+    const change = pendingFor(this.#link.agent, id);
     const wanted = change && this.#live.find(({ name }) => id === `id-${name}`);
     if (change !== undefined && wanted !== undefined) {
       this.#apply(this.#link.update(wanted, change.cpus.toString()));

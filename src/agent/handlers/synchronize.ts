@@ -3,33 +3,33 @@
  * ledger is rebuilt from that alone.
  */
 import { CpuSet } from "../../cpu/cpu_set.ts";
-import { type Assignment, byOrder, confirmed } from "../../ledger/assignment.ts";
-import { type Change, changes, tell, tellRecords } from "../../ledger/changes.ts";
+import { type Assignment, byOrder, confirmedSet } from "../../ledger/assignment.ts";
+import { type CpuUpdate, pendingUpdates, planRecordUpdates, planUpdates } from "../../ledger/updates.ts";
 import { Ledger } from "../../ledger/ledger.ts";
-import { seen } from "../../ledger/progress.ts";
-import { type Ground, rebase } from "../../ledger/rebase.ts";
+import { observedRunning } from "../../ledger/progress.ts";
+import { applyTopology, type TopologyChange } from "../../ledger/topology_change.ts";
 import { type Found, recover } from "../../ledger/recover.ts";
 import { release } from "../../ledger/release.ts";
 import type { LogRecord } from "../../log_record.ts";
 import { recoveredLogs, released } from "./containers.ts";
-import { type Listing, NOTHING_EARLY, withEarly } from "../early.ts";
-import { findContainers, type Finding } from "../found_containers.ts";
+import { type Listing, mergeEarlyEvents, NO_EARLY_EVENTS } from "../early.ts";
+import { findContainers, type FoundContainers } from "../found_containers.ts";
 import { whole } from "../synchronize_parts.ts";
 import { advance } from "../lifecycle.ts";
 import { kernelSet } from "../kernel_first.ts";
 import { degradedLog } from "../logs.ts";
-import type { Node, Part, Served } from "../state.ts";
+import type { AgentState, Part, Response } from "../state.ts";
 import { withLedger } from "../pending.ts";
 import { synchronizeReply } from "../../nri/write_reply.ts";
 
 /** The last part: the ledger is rebuilt, and what differs from it is corrected in the answer. */
-export function synchronize(node: Node, last: Part): Served {
-  const rebuilt = rebuild(node, whole(node, last));
-  const told = tell(rebuilt.ledger, { kernel: "none" });
-  const records = tellRecords(told.ledger);
-  const sent = node.dryRun ? [] : [...told.sent, ...records.sent];
+export function synchronize(state: AgentState, last: Part): Response {
+  const rebuilt = rebuild(state, whole(state, last));
+  const told = planUpdates(rebuilt.ledger, { kernel: "none" });
+  const records = planRecordUpdates(told.ledger);
+  const sent = state.dryRun ? [] : [...told.updates, ...records.updates];
   return {
-    node: withLedger(known({ ...node, untold: new Set() }), records.ledger),
+    state: withLedger(known({ ...state, untracked: new Set() }), records.ledger),
     reply: { kind: "answer", payload: synchronizeReply(sent) },
     logs: [...rebuilt.logs, summary("synchronized", rebuilt.ledger, sent.length)],
   };
@@ -37,41 +37,41 @@ export function synchronize(node: Node, last: Part): Served {
 
 /** What came of a list that no call brought: there is no reply that could carry the corrections. */
 export interface Adopted {
-  readonly node: Node;
+  readonly state: AgentState;
   /** What differs, in the order in which it is to be put right; it stays owed until it is. */
-  readonly owed: readonly Change[];
+  readonly owed: readonly CpuUpdate[];
   readonly logs: readonly LogRecord[];
 }
 
 /** The ledger is rebuilt from a list that the agent has fetched by itself. */
-export function adoptListing(node: Node, listing: Listing): Adopted {
-  const { ledger, logs } = rebuild(node, listing);
+export function adoptListing(state: AgentState, listing: Listing): Adopted {
+  const { ledger, logs } = rebuild(state, listing);
   const untold = new Set(ledger.assignments.keys());
-  const said = summary("synchronized from the CRI", ledger, changes(ledger).length);
-  return adopted({ ...node, untold }, ledger, [...logs, said]);
+  const said = summary("synchronized from the CRI", ledger, pendingUpdates(ledger).length);
+  return adopted({ ...state, untracked: untold }, ledger, [...logs, said]);
 }
 
 /**
  * The last resort, where nobody tells which containers run: `claims`, the CPUs that somebody seems to have for
  * itself, are treated as pinned, so that no new container is given them.
  */
-export function adoptClaims(node: Node, claims: CpuSet): Adopted {
-  const { found, logs } = foundIn(node, { pods: [], containers: [] });
+export function adoptClaims(state: AgentState, claims: CpuSet): Adopted {
+  const { found, logs } = foundIn(state, { pods: [], containers: [] });
   const own = found.flatMap(({ claim, record }) => claim.kind === "shared" || !record ? [] : [record]);
-  const empty = Ledger.empty(node.topology, node.policy);
-  const taken = claims.intersection(node.topology.online).difference(CpuSet.unionOf(own));
+  const empty = Ledger.empty(state.topology, state.policy);
+  const taken = claims.intersection(state.topology.online).difference(CpuSet.unionOf(own));
   const ledger = recover(
-    node.topology,
-    node.policy,
+    state.topology,
+    state.policy,
     found,
     taken.isEmpty ? empty : empty.with(holderOf(taken)),
   );
   const message = "degraded: the running containers are unknown, the CPUs that seem taken are left alone";
   const record: LogRecord = { level: "error", message, fields: { claims: claims.toString() } };
-  const { early, awaiting } = node;
-  const next = adopted(node, ledger, [...logs, ...degradedLogs(ledger), record]);
+  const { early, awaitsListing } = state;
+  const next = adopted(state, ledger, [...logs, ...degradedLogs(ledger), record]);
   // The list may still come, and then it is what counts.
-  return { ...next, node: { ...next.node, early, awaiting } };
+  return { ...next, state: { ...next.state, early, awaitsListing } };
 }
 
 /** Whoever has these CPUs. */
@@ -85,103 +85,109 @@ function holderOf(cpus: CpuSet): Assignment {
  * Those that aren't among the living are released when they have been missing twice, since what is being created in
  * this moment isn't counted yet.
  */
-export function forgetEnded(node: Node, living: ReadonlySet<string>): Adopted {
-  const { untold: before, audit } = node;
-  const gone = node.ledger.assignments.values().filter(({ starting, container: { id, sandboxId } }) =>
+export function forgetEnded(state: AgentState, living: ReadonlySet<string>): Adopted {
+  const { untracked: before, reconcile } = state;
+  const gone = state.ledger.assignments.values().filter(({ starting, container: { id, sandboxId } }) =>
     !living.has(id) && (before.has(id) || (starting === undefined && sandboxId !== ""))
   ).map(({ container }) => container.id);
-  const ended = gone.filter((id) => audit.missing.has(id));
-  const { ledger, logs } = released(node, (before) => ended.reduce(release, before), ended);
+  const ended = gone.filter((id) => reconcile.missing.has(id));
+  const { ledger, logs } = released(state, (before) => ended.reduce(release, before), ended);
   const untold = new Set([...before].filter((id) => ledger.assignments.has(id)));
   const missing = new Set(gone.filter((id) => ledger.assignments.has(id)));
   return {
-    node: withLedger({ ...node, untold, audit: { ...audit, missing } }, ledger),
-    owed: node.dryRun || ended.length === 0 ? [] : changes(ledger),
+    state: withLedger({ ...state, untracked: untold, reconcile: { ...reconcile, missing } }, ledger),
+    owed: state.dryRun || ended.length === 0 ? [] : pendingUpdates(ledger),
     logs,
   };
 }
 
 /** Containers that run and nobody has told of are taken in, as far as they are to be placed. */
-export function adoptUnheard(node: Node, listing: Listing): Adopted {
+export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
   const unheard = listing.containers.filter(({ id }) =>
-    node.audit.unheard.has(id) && !node.ledger.assignments.has(id)
+    state.reconcile.unknown.has(id) && !state.ledger.assignments.has(id)
   );
-  const { found, logs } = foundIn(node, { ...listing, containers: unheard });
-  const ledger = recover(node.topology, node.policy, found, node.ledger);
+  const { found, logs } = foundIn(state, { ...listing, containers: unheard });
+  const ledger = recover(state.topology, state.policy, found, state.ledger);
   const known = new Set(found.map(({ container }) => container.id));
   const others = unheard.map(({ id }) => id).filter((id) => !known.has(id));
-  const unmanaged = new Set([...node.audit.unmanaged, ...others]);
+  const unmanaged = new Set([...state.reconcile.unmanaged, ...others]);
   // The list is from a moment ago: some may have ended since.
-  const untold = new Set([...node.untold, ...known]);
+  const untold = new Set([...state.untracked, ...known]);
   const message = "running containers that nobody has told of were found";
-  const said: LogRecord[] = known.size === 0
-    ? []
-    : [{ level: "warn", message, fields: { containers: known.size, ids: [...known].slice(0, 8).join(" ") } }];
+  const said: LogRecord[] = known.size === 0 ? [] : [{
+    level: "warn",
+    message,
+    fields: { containers: known.size, ids: [...known].slice(0, 8).join(" ") },
+  }];
   return {
-    node: withLedger({ ...node, untold, audit: { ...node.audit, unmanaged, unheard: new Set() } }, ledger),
-    owed: node.dryRun ? [] : changes(ledger),
+    state: withLedger({
+      ...state,
+      untracked: untold,
+      reconcile: { ...state.reconcile, unmanaged, unknown: new Set() },
+    }, ledger),
+    owed: state.dryRun ? [] : pendingUpdates(ledger),
     logs: [...said, ...logs],
   };
 }
 
 /** CPUs have gone offline or come back, or the administrator has decided otherwise. */
-export function adoptGround(node: Node, ground: Ground): Adopted {
-  const rebased = rebase(node.ledger, ground);
+export function adoptTopology(state: AgentState, ground: TopologyChange): Adopted {
+  const rebased = applyTopology(state.ledger, ground);
   // An inherited set has changed with the machine.
-  const ledger = ground.topology === node.topology ? rebased : lookedAt(node, rebased);
-  const degraded = ledger.wanting.filter((a) => {
-    const before = node.ledger.assignments.get(a.container.id);
+  const ledger = ground.topology === state.topology ? rebased : rereadKnown(state, rebased);
+  const degraded = ledger.degraded.filter((a) => {
+    const before = state.ledger.assignments.get(a.container.id);
     return before?.degraded !== a.degraded;
   });
   const logs = [
     ...degraded.map((assignment) => degradedLog(assignment, assignment.degraded ?? "")),
-    ...recoveredLogs(node.ledger, ledger),
+    ...recoveredLogs(state.ledger, ledger),
   ];
   const { topology, policy } = ground;
   return {
-    node: withLedger({ ...node, topology, policy }, ledger),
-    owed: node.dryRun || node.phase !== "serving" ? [] : changes(ledger),
+    state: withLedger({ ...state, topology, policy }, ledger),
+    owed: state.dryRun || state.phase !== "serving" ? [] : pendingUpdates(ledger),
     logs,
   };
 }
 
 /** The ledger with what the kernel has by now, for those of whom that was known. */
-function lookedAt(node: Node, ledger: Ledger): Ledger {
-  const known = ledger.assignments.values().filter((assignment) => confirmed(assignment) !== undefined);
+function rereadKnown(state: AgentState, ledger: Ledger): Ledger {
+  const known = ledger.assignments.values().filter((assignment) => confirmedSet(assignment) !== undefined);
   return known.reduce((next, { container }) => {
-    const set = kernelSet(node, container, false);
-    return set === undefined || set === "at-start" ? next : seen(next, container.id, set);
+    const set = kernelSet(state, container, false);
+    return set === undefined || set === "at-start" ? next : observedRunning(next, container.id, set);
   }, ledger);
 }
 
-function adopted(node: Node, ledger: Ledger, logs: readonly LogRecord[]): Adopted {
-  const phase = advance(node.phase, "listed") ?? node.phase;
+function adopted(state: AgentState, ledger: Ledger, logs: readonly LogRecord[]): Adopted {
+  const phase = advance(state.phase, "listed") ?? state.phase;
   return {
-    node: withLedger(known({ ...node, phase }), ledger),
-    owed: node.dryRun ? [] : changes(ledger),
+    state: withLedger(known({ ...state, phase }), ledger),
+    owed: state.dryRun ? [] : pendingUpdates(ledger),
     logs,
   };
 }
 
 /** A node that has heard what runs. */
-function known({ owing: _, ...node }: Node): Node {
-  return { ...node, parts: [], early: NOTHING_EARLY, awaiting: false };
+function known({ pending: _, ...state }: AgentState): AgentState {
+  return { ...state, parts: [], early: NO_EARLY_EVENTS, awaitsListing: false };
 }
 
-function rebuild(node: Node, listing: Listing): { ledger: Ledger; logs: LogRecord[] } {
-  const { found, logs } = foundIn(node, listing);
-  const ledger = recover(node.topology, node.policy, found);
+function rebuild(state: AgentState, listing: Listing): { ledger: Ledger; logs: LogRecord[] } {
+  const { found, logs } = foundIn(state, listing);
+  const ledger = recover(state.topology, state.policy, found);
   return { ledger, logs: [...logs, ...degradedLogs(ledger)] };
 }
 
-function foundIn(node: Node, listing: Listing): Finding {
+function foundIn(state: AgentState, listing: Listing): FoundContainers {
   const listed = new Set(listing.containers.map(({ id }) => id));
-  const { found, logs } = findContainers(node, withEarly(listing, node.early));
-  return { found: found.map((f) => asTheKernelHas(node, broughtUpToDate(node, f, listed))), logs };
+  const { found, logs } = findContainers(state, mergeEarlyEvents(listing, state.early));
+  return { found: found.map((f) => withKernelSet(state, withEarlyState(state, f, listed))), logs };
 }
 
 /** With what has been heard of a container besides the list, which was taken at some moment before. */
-function broughtUpToDate({ early, ledger }: Node, found: Found, listed: ReadonlySet<string>): Found {
+function withEarlyState({ early, ledger }: AgentState, found: Found, listed: ReadonlySet<string>): Found {
   const { id } = found.container;
   const heard = early.get(id);
   if (heard === undefined) return found;
@@ -192,8 +198,8 @@ function broughtUpToDate({ early, ledger }: Node, found: Found, listed: Readonly
 }
 
 /** With what the kernel has, which is where it runs, whatever the list says. */
-function asTheKernelHas(node: Node, found: Found): Found {
-  const kernel = kernelSet(node, found.container, found.starting === true);
+function withKernelSet(state: AgentState, found: Found): Found {
+  const kernel = kernelSet(state, found.container, found.starting === true);
   return kernel === undefined ? found : { ...found, kernel };
 }
 

@@ -10,18 +10,24 @@
  */
 import { CpuSet } from "../../cpu/cpu_set.ts";
 import type { Assignment } from "../../ledger/assignment.ts";
-import { presently, saying, type Sent, tell, tellRecords } from "../../ledger/changes.ts";
+import {
+  allowedNow,
+  type PlannedUpdate,
+  planRecordUpdates,
+  planUpdates,
+  recordUpdate,
+} from "../../ledger/updates.ts";
 import type { Claim } from "../../ledger/claim.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import type { Refusal } from "../../ledger/refusal.ts";
 import { resize } from "../../ledger/resize.ts";
 import type { LogRecord } from "../../log_record.ts";
-import { quiet, recoveredLogs, refused } from "./containers.ts";
+import { recoveredLogs, refused, unchanged } from "./containers.ts";
 import type { LinuxResources } from "../../nri/gen/nri_pb.ts";
-import { urgent, withLedger } from "../pending.ts";
+import { immediateUpdates, withLedger } from "../pending.ts";
 import { changeLogs, placedLogs, warningsOf } from "../logs.ts";
 import type { Subject } from "../../nri/methods.ts";
-import { NEUTRAL, type Node, type Served } from "../state.ts";
+import { type AgentState, NEUTRAL, type Response } from "../state.ts";
 import { type ReadClaim, readClaim } from "../../nri/read_claim.ts";
 import { resized } from "../../nri/merge_resources.ts";
 import { updateReply } from "../../nri/write_reply.ts";
@@ -29,29 +35,29 @@ import { updateReply } from "../../nri/write_reply.ts";
 export type Update = Subject & { readonly resources: LinuxResources | undefined };
 
 /** Re-decides the claim where the request changes it, and says the container's CPUs. */
-export function updateContainer(node: Node, update: Update): Served {
+export function updateContainer(state: AgentState, update: Update): Response {
   const { container: { id }, resources } = update;
-  const before = node.phase === "serving" ? node.ledger.assignments.get(id) : undefined;
-  if (before === undefined) return quiet(node);
-  const decided = redecide(node, before, update);
-  if ("kind" in decided) return refused(node, decided);
+  const before = state.phase === "serving" ? state.ledger.assignments.get(id) : undefined;
+  if (before === undefined) return unchanged(state);
+  const decided = decideClaim(state, before, update);
+  if ("kind" in decided) return refused(state, decided);
   const { ledger } = decided;
   const asked = resources?.cpu?.cpus !== undefined && resources.cpu.cpus !== "";
-  const own = ownCpus(ledger, id, asked);
+  const own = ownUpdate(ledger, id, asked);
   const except = { id, growth: true, kernel: "losses" } as const;
-  const told = tell(ledger, { ...except, ...(own === undefined ? {} : { leaving: own.leaving }) });
-  const writes = told.sent.filter(({ inKernel }) => inKernel);
-  const records = tellRecords(told.ledger);
-  const others = [...told.sent, ...records.sent].filter((each) => !each.inKernel && each.id !== id);
+  const told = planUpdates(ledger, { ...except, ...(own === undefined ? {} : { leaving: own.leaving }) });
+  const writes = told.updates.filter(({ inKernel }) => inKernel);
+  const records = planRecordUpdates(told.ledger);
+  const others = [...told.updates, ...records.updates].filter((each) => !each.inKernel && each.id !== id);
   const said = own === undefined ? [] : [{ id, cpus: own.beside(others) }];
-  const next = said.reduce(saying, records.ledger);
+  const next = said.reduce(recordUpdate, records.ledger);
   return {
-    node: withLedger(node, next),
-    reply: node.dryRun ? NEUTRAL : { kind: "answer", payload: updateReply([...others, ...said]) },
+    state: withLedger(state, next),
+    reply: state.dryRun ? NEUTRAL : { kind: "answer", payload: updateReply([...others, ...said]) },
     writes,
-    updates: others,
-    logs: [...decided.logs, ...changeLogs(told.sent)],
-    owed: urgent(node, next),
+    replyUpdates: others,
+    logs: [...decided.logs, ...changeLogs(told.updates)],
+    background: immediateUpdates(state, next),
   };
 }
 
@@ -61,7 +67,11 @@ interface Decided {
 }
 
 /** The ledger in which the container claims what it will have; a refusal where there is no room for that. */
-function redecide({ ledger, rules, dryRun }: Node, before: Assignment, update: Update): Decided | Refusal {
+function decideClaim(
+  { ledger, rules, dryRun }: AgentState,
+  before: Assignment,
+  update: Update,
+): Decided | Refusal {
   const same = { ledger, logs: [] };
   const after = resized(update.container, update.resources);
   if (after === undefined || before.claim.kind === "pinned") return same;
@@ -103,29 +113,29 @@ function resizedLogs(
   ];
 }
 
-interface Own {
+interface OwnUpdate {
   /** CPUs that it is told to leave, after all others have been told. */
   readonly leaving: CpuSet;
   /** What is said of it in a reply that carries `sent`: nothing that these only leave. */
-  beside(sent: readonly Sent[]): CpuSet;
+  beside(sent: readonly PlannedUpdate[]): CpuSet;
 }
 
 /**
  * What to say of the container itself; undefined where it may run everywhere anyway, and where its set is in the kernel
  * alone, which no update touches then.
  */
-function ownCpus(ledger: Ledger, id: string, asked: boolean): Own | undefined {
+function ownUpdate(ledger: Ledger, id: string, asked: boolean): OwnUpdate | undefined {
   const own = ledger.assignments.get(id);
   if (own === undefined) return undefined;
   const { online } = ledger.topology;
   if (own.kernel !== undefined) return inKernel(ledger, own, asked);
-  const cpus = presently(ledger, own);
+  const cpus = allowedNow(ledger, own);
   if (cpus.isEmpty || (own.record === undefined && cpus.equals(online) && !asked)) return undefined;
-  const before = ledger.runsOn(own);
+  const before = ledger.observed(own);
   return {
     leaving: before.difference(cpus),
     beside(sent) {
-      const left = CpuSet.unionOf(sent.map((each) => ledger.runsOn(each.assignment).difference(each.cpus)));
+      const left = CpuSet.unionOf(sent.map((each) => ledger.observed(each.assignment).difference(each.cpus)));
       if (!cpus.difference(before).intersects(left)) return cpus;
       const kept = cpus.intersection(before);
       return kept.isEmpty ? cpus : kept; // They change places: there is no step in between.
@@ -134,8 +144,8 @@ function ownCpus(ledger: Ledger, id: string, asked: boolean): Own | undefined {
 }
 
 /** Its own set is in the kernel by the time of the answer, and everybody has left what it gains. */
-function inKernel(ledger: Ledger, own: Assignment, asked: boolean): Own | undefined {
+function inKernel(ledger: Ledger, own: Assignment, asked: boolean): OwnUpdate | undefined {
   if (own.grant.isEmpty && own.record === undefined && !asked) return undefined;
-  const cpus = presently(ledger, own);
+  const cpus = allowedNow(ledger, own);
   return cpus.isEmpty ? undefined : { leaving: CpuSet.empty, beside: () => cpus };
 }

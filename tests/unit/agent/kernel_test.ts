@@ -25,7 +25,7 @@ function rig(
   version?: 1 | 2,
 ): Rig {
   const kernel = new FakeKernel(version);
-  const link = Link.serving([], machine, { cpusets: kernel, reconcileEvery: 1000, ...setup });
+  const link = Link.serving([], machine, { cpusets: kernel, reconcileMs: 1000, ...setup });
   return { link, kernel };
 }
 
@@ -88,7 +88,7 @@ Deno.test("a pinned container is refused while another's CPUs can't be changed, 
   const before = it.kernel.all;
   assert.match(it.link.refusal(pin), /1 is still held by ns\/api container c: a child holds 1/);
   assert.deepEqual(it.kernel.all, before);
-  assert.equal(it.link.agent.node.ledger.assignments.size, 2);
+  assert.equal(it.link.agent.state.ledger.assignments.size, 2);
   it.kernel.busy.clear();
   assert.equal(it.link.create(pin).cpus, "1");
 });
@@ -117,7 +117,7 @@ Deno.test("what takes the kernel too long is an update of the runtime, and read 
   it.kernel.appear("id-web", "0,2-63");
   tick(it, 1);
   tick(it, 1200);
-  assert.equal(`${it.link.agent.node.ledger.assignments.get("id-web")?.kernel}`, "0,2-63");
+  assert.equal(`${it.link.agent.state.ledger.assignments.get("id-web")?.kernel}`, "0,2-63");
 });
 
 Deno.test("a container whose cgroup can't be read gets an update of the runtime, and others are placed", () => {
@@ -134,7 +134,7 @@ Deno.test("a container whose cgroup isn't found at its start gets an update of t
   const it = rig();
   run(it, db);
   it.link.create(web);
-  assert.equal(it.link.agent.node.ledger.assignments.get("id-web")?.kernel, undefined);
+  assert.equal(it.link.agent.state.ledger.assignments.get("id-web")?.kernel, undefined);
   assert.deepEqual(it.link.applied(), ["id-web=0,2-32,34-63"]);
 });
 
@@ -207,7 +207,7 @@ Deno.test("a synchronization reads the kernel, and writes what is otherwise than
   kernel.appear("id-web", "0-63");
   kernel.appear("id-db", "5,37");
   const link = Link.serving([web, { ...db, record: "1,33" }], bigNode, { cpusets: kernel });
-  assert.equal(`${link.agent.node.ledger.claimed}`, "5,37", "the kernel's word counts, not the record's");
+  assert.equal(`${link.agent.state.ledger.claimed}`, "5,37", "the kernel's word counts, not the record's");
   tick({ link, kernel });
   assert.deepEqual(kernel.all, ["id-db=5,37", "id-web=0-4,6-36,38-63"]);
 });
@@ -222,8 +222,8 @@ Deno.test("drift is found, logged once, counted and repaired", () => {
     tick(it, 1200);
     tick(it);
     assert.equal(`${it.kernel.sets.get("id-web")}`, "0,2-32,34-63");
-    assert.equal(it.link.agent.node.audit.drifts, times);
-    assert.equal(it.link.agent.node.audit.repairs, times);
+    assert.equal(it.link.agent.state.reconcile.drifts, times);
+    assert.equal(it.link.agent.state.reconcile.repairs, times);
   }
   const said = it.link.logged("warn").filter((line) => line.includes("ran on other CPUs than it should"));
   assert.equal(said.length, 1);
@@ -243,7 +243,7 @@ Deno.test("no container is put on CPUs that can't be taken from another", () => 
   it.kernel.busy.clear();
   tick(it, 1200);
   assert.deepEqual(it.kernel.all, ["id-db=1,33", "id-web=0,2-32,34-63"]);
-  assert.equal(it.link.agent.node.ledger.stuck.size, 0);
+  assert.equal(it.link.agent.state.ledger.writeFailures.size, 0);
 });
 
 Deno.test("what can't be repaired is tried again with back-off", () => {
@@ -254,7 +254,7 @@ Deno.test("what can't be repaired is tried again with back-off", () => {
   it.kernel.appear("id-web", "0-63");
   it.kernel.busy.set("id-web", CpuSet.of(1));
   for (let second = 0; second < 100; second++) tick(it, 1000);
-  const stuck = it.link.agent.node.ledger.stuck.get("id-web");
+  const stuck = it.link.agent.state.ledger.writeFailures.get("id-web");
   assert.equal(stuck?.tries, 7, "after 1, 2, 4, 8, 16, 32 and 60 s");
 });
 
@@ -264,10 +264,10 @@ Deno.test("containers that no event named are listed, and those that are gone ar
   tick(it, 1);
   const counted = () => it.link.feed({ kind: "counted", living: new Set(["id-web", "id-raw"]) });
   counted();
-  assert.equal(it.link.agent.node.ledger.assignments.size, 1);
+  assert.equal(it.link.agent.state.ledger.assignments.size, 1);
   counted();
   assert(it.link.asked.some(({ kind }) => kind === "list"));
-  assert.equal(it.link.agent.node.ledger.assignments.size, 0, "missing twice");
+  assert.equal(it.link.agent.state.ledger.assignments.size, 0, "missing twice");
 });
 
 Deno.test("with the systemd driver and cgroup v2 shared containers have CPUs in the record", () => {
@@ -308,10 +308,10 @@ Deno.test("by the runtime alone a difference is drift when it is seen twice, and
   it.kernel.appear("id-web", "0-63");
   tick(it, 1);
   tick(it, 1200);
-  assert.equal(it.link.agent.node.audit.drifts, 0, "the runtime may not have written it yet");
+  assert.equal(it.link.agent.state.reconcile.drifts, 0, "the runtime may not have written it yet");
   it.link.asked.length = 0;
   tick(it, 1200);
-  assert.equal(it.link.agent.node.audit.drifts, 1);
+  assert.equal(it.link.agent.state.reconcile.drifts, 1);
   assert.match(
     it.link.refusal({ name: "own", annotations: { [CORES_IDS]: "1" } }),
     /somebody else has written/,
@@ -332,12 +332,12 @@ for (const apply of ["auto", "runtime"] as const) {
     tick(it, 1);
     tick(it, 1200);
     assert.equal(
-      it.link.agent.node.ledger.assignments.get("id-web")?.starting,
+      it.link.agent.state.ledger.assignments.get("id-web")?.starting,
       true,
       "it may be starting just now",
     );
     tick(it, 1200);
-    assert.equal(it.link.agent.node.ledger.assignments.get("id-web")?.starting, undefined);
+    assert.equal(it.link.agent.state.ledger.assignments.get("id-web")?.starting, undefined);
     tick(it);
     if (apply === "auto") assert.equal(`${it.kernel.sets.get("id-web")}`, "0,2-32,34-63");
   });

@@ -31,7 +31,7 @@ Deno.test("a sandbox that ends while the list is on its way takes with it what w
   link.create(web);
   link.mention(Event.STOP_POD_SANDBOX, web);
   list(link);
-  assert.equal(link.agent.node.ledger.assignments.size, 0);
+  assert.equal(link.agent.state.ledger.assignments.size, 0);
 });
 
 Deno.test("a container that was created while the list was on its way is kept", () => {
@@ -134,7 +134,7 @@ function suspended(...running: Wanted[]): Link {
 
 Deno.test("while claims are suspended they are refused with the reason, and shared containers are created", () => {
   const link = suspended();
-  const before = link.agent.node.ledger;
+  const before = link.agent.state.ledger;
   for (const wanted of [db, pin]) {
     assert.equal(link.refusal(wanted), `cpuset: pod ns/${wanted.name} container c: ${WHY}`);
   }
@@ -143,7 +143,7 @@ Deno.test("while claims are suspended they are refused with the reason, and shar
     /is not a CPU list/,
     "a claim that can't be read: for what is wrong with it",
   );
-  assert.equal(link.agent.node.ledger, before);
+  assert.equal(link.agent.state.ledger, before);
   assert.deepEqual(link.create(web), NOTHING);
   link.feed({ kind: "barred", why: undefined });
   assert.equal(link.create(db).cpus, "1");
@@ -157,7 +157,7 @@ Deno.test("while claims are suspended containers keep the CPUs they have, to the
 
 Deno.test("new settings and a new connection leave claims suspended", () => {
   const link = suspended();
-  link.feed({ kind: "settings", settings: { ...DEFAULT_SETTINGS, growDelay: 0 } });
+  link.feed({ kind: "settings", settings: { ...DEFAULT_SETTINGS, growDelayMs: 0 } });
   assert.match(link.refusal(db), /two deciders fight/);
   link.feed({ kind: "disconnected" });
   link.register();

@@ -108,7 +108,7 @@ Deno.test("every other call of the protocol gets an empty answer, in both forms"
   for (let event = 0; event <= 14; event++) {
     if (!HANDLED.includes(event)) link.ask("StateChange", { event, ...subject(web) });
   }
-  assert.equal(link.agent.node.ledger.assignments.size, 1);
+  assert.equal(link.agent.state.ledger.assignments.size, 1);
 });
 
 for (
@@ -130,14 +130,14 @@ for (
 for (const [what, payload] of [["garbage", [0xff, 0xff, 0xff]], ["no container", []]] as const) {
   Deno.test(`a CreateContainer with ${what} ends the session, with a sentence and the ledger kept`, () => {
     const link = Link.serving([{ ...db, record: "1" }]);
-    const before = link.agent.node.ledger;
+    const before = link.agent.state.ledger;
     assert.equal(link.call("CreateContainer", Uint8Array.from(payload)), undefined);
     assert(link.closed);
     assert.match(
       link.logged("error")[0] ?? "",
       /^the connection is closed: the runtime broke the protocol \(malformed\)/,
     );
-    assert.equal(link.agent.node.ledger, before);
+    assert.equal(link.agent.state.ledger, before);
   });
 }
 
@@ -176,21 +176,21 @@ Deno.test("random bytes end the session or wait for more, and never throw", () =
 
 Deno.test("a bug while deciding is answered and logged; the ledger and the session are kept", () => {
   const link = Link.serving([web]);
-  const { ledger, rules } = link.agent.node;
+  const { ledger, rules } = link.agent.state;
   const broken = {
     ...rules,
     get reservedNamespaces(): never {
       throw new AssertionError("nobody may own a CPU twice");
     },
   };
-  link.agent = { ...link.agent, node: { ...link.agent.node, rules: broken } };
+  link.agent = { ...link.agent, state: { ...link.agent.state, rules: broken } };
   assert.equal(link.refusal({ name: "s" }), "cpuset: internal error, see the agent's log");
   assert.match(
     link.logged("error")[0] ?? "",
     /^bug while answering CreateContainer, please report it: .*nobody may own a CPU twice/,
   );
-  assert.equal(link.agent.node.ledger, ledger);
-  link.agent = { ...link.agent, node: { ...link.agent.node, rules } };
+  assert.equal(link.agent.state.ledger, ledger);
+  link.agent = { ...link.agent, state: { ...link.agent.state, rules } };
   assert.deepEqual(link.synchronize([web]), [], "a Synchronize rebuilds from what is really there");
 });
 
@@ -228,7 +228,7 @@ Deno.test("parts of 64 MiB together, however few they name, close the connection
   let answered = 0;
   while (answered < 20 && link.call("Synchronize", payload)?.kind === "answered") answered++;
   assert.equal(answered, 16);
-  assert.equal(link.agent.node.parts.length, 0);
+  assert.equal(link.agent.state.parts.length, 0);
   assert.match(link.logged("error").join(), /\(overflow\): Synchronize has more than 64 MiB/);
 });
 

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { gather, MAX_BYTES, MAX_CONTAINERS, whole } from "../../../src/agent/synchronize_parts.ts";
 import { SynchronizeRequestSchema, SynchronizeResponseSchema } from "../../../src/nri/gen/nri_pb.ts";
-import { freshNode, type Node, type Part } from "../../../src/agent/state.ts";
+import { type AgentState, initialState, type Part } from "../../../src/agent/state.ts";
 import { ProtocolError } from "../../../src/wire/errors.ts";
 import { DEFAULT_SETTINGS } from "../../kit/policy.ts";
 import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 
-const FRESH = freshNode(topologyOf(twoCpuVm), DEFAULT_SETTINGS, false);
+const FRESH = initialState(topologyOf(twoCpuVm), DEFAULT_SETTINGS, false);
 
 function part(names: readonly string[], bytes = 1): Part {
   const request = create(SynchronizeRequestSchema, {
@@ -18,8 +18,8 @@ function part(names: readonly string[], bytes = 1): Part {
   return { request, bytes };
 }
 
-function after(...parts: readonly Part[]): Node {
-  return parts.reduce((node, each) => gather(node, each).node, FRESH);
+function after(...parts: readonly Part[]): AgentState {
+  return parts.reduce((node, each) => gather(node, each).state, FRESH);
 }
 
 function refuses(act: () => unknown, message: RegExp): void {

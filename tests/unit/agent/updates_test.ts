@@ -18,7 +18,7 @@ const FIGURES = { shares: { value: 4096n }, quota: { value: 400_000n }, period: 
 
 /** `web`, and CPUs that two exclusive containers give back to it when they end. */
 function sharing(): Link {
-  const link = Link.serving([], bigNode, { growDelay: 500 });
+  const link = Link.serving([], bigNode, { growDelayMs: 500 });
   for (const wanted of [web, db, other]) link.create(wanted);
   return link;
 }
@@ -58,7 +58,7 @@ Deno.test("a container that a reply has to name anyway gets all its CPUs in it",
   assert.deepEqual(updates, ["id-web=0-2,4,6-34,36-63"]);
 });
 
-Deno.test("growth that was put off for growDelay rides in the next reply, and is not pending after it", () => {
+Deno.test("growth that was put off for growDelayMs rides in the next reply, and is not pending after it", () => {
   const link = sharing();
   link.stop(db);
   for (link.now = 100; link.now < 500; link.now += 100) {
@@ -93,10 +93,10 @@ Deno.test("an update that the host applies names one container, and ends the ask
   assert.deepEqual(link.applied(), []);
 });
 
-Deno.test("a degraded container gets CPUs of its own without growDelay", () => {
+Deno.test("a degraded container gets CPUs of its own without growDelayMs", () => {
   const older = { ...other, record: "1", createdAt: 1n };
-  const link = Link.serving([older, { ...small, record: "1" }], undefined, { growDelay: 500 });
-  assert.equal(link.agent.node.ledger.wanting.length, 1);
+  const link = Link.serving([older, { ...small, record: "1" }], undefined, { growDelayMs: 500 });
+  assert.equal(link.agent.state.ledger.degraded.length, 1);
   assert.deepEqual(link.stop(small), []);
 });
 

@@ -1,30 +1,23 @@
 /** What the driver does beside carrying out `step`: leaving in good order, waking, watching the time. */
 import assert from "node:assert/strict";
-import { create, toBinary } from "@bufbuild/protobuf";
 import { newAgent } from "../../../src/agent/step.ts";
 import { type Answers, Driver } from "../../../src/daemon/driver.ts";
 import type { Connection } from "../../../src/platform/socket.ts";
-import {
-  ConfigureRequestSchema,
-  ContainerRequestSchema,
-  StopContainerRequestSchema,
-  SynchronizeRequestSchema,
-} from "../../../src/nri/gen/nri_pb.ts";
 import type { Cpusets } from "../../../src/cgroup/port.ts";
-import { PLUGIN_SERVICE } from "../../../src/nri/methods.ts";
-import { Session, type SessionEvent } from "../../../src/wire/session.ts";
-import { FakeCpusets } from "../../kit/fake_cpusets.ts";
+import type { SessionEvent } from "../../../src/wire/session.ts";
+import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { DEFAULT_SETTINGS } from "../../kit/policy.ts";
 import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { subject } from "../../kit/link.ts";
 import { containerOf, podOf } from "../../kit/messages.ts";
+import { type Method, type Request, RuntimeEnd } from "../../kit/runtime_end.ts";
 import { Records } from "../../kit/daemon_stage.ts";
 
 const TOPOLOGY = topologyOf(twoCpuVm);
 
 /** A runtime's end, at which every write waits until it is let go. */
 class Peer implements Connection {
-  readonly session = new Session("runtime");
+  readonly session = new RuntimeEnd();
   /** While false, writes wait. */
   reads = true;
   isClosed = false;
@@ -80,16 +73,17 @@ class Peer implements Connection {
     while (!this.isClosed) await this.#changed.promise;
   }
 
-  says(method: string, payload: Uint8Array): void {
-    this.#hand(this.session.call(PLUGIN_SERVICE, method, payload).bytes);
+  calls<M extends Method>(method: M, request: Request<M>): void {
+    this.#hand(this.session.request(method, request));
   }
 
-  accepts({ stream }: SessionEvent): void {
-    this.#hand(this.session.answer(stream, new Uint8Array()));
+  /** Takes the registration and accepts it. */
+  async accepts(): Promise<void> {
+    this.#hand(this.session.accept(await this.next()).bytes);
   }
 
-  /** What the agent says next. */
-  async hears(): Promise<SessionEvent> {
+  /** The agent's next call or answer. */
+  async next(): Promise<SessionEvent> {
     for (;;) {
       const event = this.session.next();
       if (event !== undefined) return event;
@@ -126,10 +120,7 @@ const NO_ANSWERS: Answers = {
   configure: () => assert.fail("nobody asks for that"),
 };
 
-const STOP_EXCLUSIVE = toBinary(
-  StopContainerRequestSchema,
-  create(StopContainerRequestSchema, subject({ name: "x", cpus: 1 })),
-);
+const EXCLUSIVE = subject({ name: "x", cpus: 1 });
 
 /** An agent that serves a shared and an exclusive container, and a peer that takes what it writes. */
 async function serving(
@@ -144,20 +135,18 @@ async function serving(
     identity,
     topology: TOPOLOGY,
     ...DEFAULT_SETTINGS,
-    growDelay,
+    growDelayMs: growDelay,
     cpusets,
     standby: false,
   });
   const driver = new Driver(agent, { ...NO_ANSWERS, ...answers }, log, stop.signal);
   const over = driver.converse(peer, TOPOLOGY);
-  peer.accepts(await peer.hears());
-  const configure = { requestTimeout: 400n };
-  peer.says("Configure", toBinary(ConfigureRequestSchema, create(ConfigureRequestSchema, configure)));
-  await peer.hears();
+  await peer.accepts();
+  peer.calls("Configure", { requestTimeout: 400n });
+  await peer.next();
   const running = [{ name: "s", record: "0" }, { name: "x", cpus: 1, record: "1" }];
-  const request = { pods: running.map(podOf), containers: running.map(containerOf) };
-  peer.says("Synchronize", toBinary(SynchronizeRequestSchema, create(SynchronizeRequestSchema, request)));
-  await peer.hears();
+  peer.calls("Synchronize", { pods: running.map(podOf), containers: running.map(containerOf) });
+  await peer.next();
   try {
     await play({ driver, peer, log, stop, over });
   } finally {
@@ -179,12 +168,12 @@ Deno.test("stopping closes the connection at once when nothing is in hand", asyn
 Deno.test("stopping lets an answer that waits for the runtime to read it be read", async () => {
   await serving(async ({ peer, stop, over }) => {
     peer.reads = false;
-    peer.says("StopContainer", STOP_EXCLUSIVE);
+    peer.calls("StopContainer", EXCLUSIVE);
     await peer.writing();
     stop.abort();
     assert(!peer.isClosed);
     peer.takes();
-    assert.equal((await peer.hears()).kind, "answered");
+    assert.equal((await peer.next()).kind, "answered");
     await over;
     assert(peer.isClosed);
   });
@@ -193,7 +182,7 @@ Deno.test("stopping lets an answer that waits for the runtime to read it be read
 Deno.test("stopping doesn't wait for ever for a runtime that reads no answer", async () => {
   await serving(async ({ peer, stop, over }) => {
     peer.reads = false;
-    peer.says("StopContainer", STOP_EXCLUSIVE);
+    peer.calls("StopContainer", EXCLUSIVE);
     await peer.writing();
     stop.abort();
     await peer.closed();
@@ -212,15 +201,15 @@ Deno.test("stopping lets the update under way be finished, with what the runtime
   };
   await serving(
     async ({ driver, peer, stop, over }) => {
-      peer.says("StopContainer", STOP_EXCLUSIVE);
-      await peer.hears();
+      peer.calls("StopContainer", EXCLUSIVE);
+      await peer.next();
       driver.feed({ kind: "tick", now: performance.now() + 10_000 });
       await asked.promise;
       stop.abort();
       assert(!peer.isClosed);
       // The runtime asks its plugins about the very update; whatever it asks is answered.
-      peer.says("StopContainer", STOP_EXCLUSIVE);
-      assert.equal((await peer.hears()).kind, "answered");
+      peer.calls("StopContainer", EXCLUSIVE);
+      assert.equal((await peer.next()).kind, "answered");
       done.resolve(); // and something is left, since whoever applies has seen the stop
       await over;
       assert.equal(times, 1);
@@ -231,18 +220,17 @@ Deno.test("stopping lets the update under way be finished, with what the runtime
 });
 
 Deno.test("stopping lets a start be answered that waits for the kernel to have its CPUs", async () => {
-  const kernel = new FakeCpusets();
+  const kernel = new FakeKernel();
   kernel.writable = false;
   kernel.appear("id-x", "0-1");
   await serving(
     async ({ peer, stop, over }) => {
-      const x = subject({ name: "x", cpus: 1 });
-      peer.says("StartContainer", toBinary(ContainerRequestSchema, create(ContainerRequestSchema, x)));
+      peer.calls("StartContainer", EXCLUSIVE);
       await peer.waitedFor();
       stop.abort();
       assert(!peer.isClosed);
       kernel.appear("id-x", "1");
-      const answer = await peer.hears();
+      const answer = await peer.next();
       assert(answer.kind === "answered" && answer.status.code === 0);
       await over;
     },
@@ -257,8 +245,8 @@ Deno.test("who stops while an update hangs is not kept by it", async () => {
   const apply = () => (asked.resolve(), new Promise<void>(() => {}));
   await serving(
     async ({ driver, peer, stop, over }) => {
-      peer.says("StopContainer", STOP_EXCLUSIVE);
-      await peer.hears();
+      peer.calls("StopContainer", EXCLUSIVE);
+      await peer.next();
       driver.feed({ kind: "tick", now: performance.now() + 10_000 });
       await asked.promise;
       stop.abort();
@@ -279,7 +267,7 @@ Deno.test("an answer that the runtime reads late is counted, and warned of beyon
     performance.now = () => real.call(performance) + late;
     try {
       peer.reads = false;
-      peer.says("StopContainer", STOP_EXCLUSIVE);
+      peer.calls("StopContainer", EXCLUSIVE);
       await peer.writing();
       late = 250;
       peer.takes();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { AssertionError } from "../../../src/assert.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
 import { admit } from "../../../src/ledger/plan.ts";
-import { rebase } from "../../../src/ledger/rebase.ts";
+import { applyTopology } from "../../../src/ledger/topology_change.ts";
 import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
 import { Books, cpus, exclusive, pinned, ref, shared } from "../../kit/books.ts";
@@ -57,7 +57,7 @@ Deno.test("pinned CPUs that are taken already cost the pool nothing, however sma
   const books = new Books({ ...twoCpuVm, coresPerNode: 4 }, { minShared: 3 });
   assert.equal(books.create("a", pinned("3")), "3 mems 0");
   const { topology } = books.ledger;
-  books.adopt(rebase(books.ledger, { topology, policy: { ...DEFAULT_POLICY, minShared: 4 } }));
+  books.adopt(applyTopology(books.ledger, { topology, policy: { ...DEFAULT_POLICY, minShared: 4 } }));
   assert.equal(books.create("b", pinned("3")), "3 mems 0");
   assert.match(books.create("c", pinned("2")), /would leave 2 for the shared pool/);
 });

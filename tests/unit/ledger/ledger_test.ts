@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { AssertionError } from "../../../src/assert.ts";
-import { changes } from "../../../src/ledger/changes.ts";
+import { pendingUpdates } from "../../../src/ledger/updates.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
 import { bigNode, topologyOf } from "../../kit/sysfs.ts";
 import { Books, cpus, exclusive, pinned, ref, shared } from "../../kit/books.ts";
@@ -72,9 +72,9 @@ Deno.test("after every event of any history: claims disjoint, pool = what is lef
         if (!a.grant.isEmpty) assert(running.equals(a.grant));
       }
       books.laterReply();
-      assert.deepEqual(changes(books.ledger), [], "one more reply, and nothing is owed");
+      assert.deepEqual(pendingUpdates(books.ledger), [], "one more reply, and nothing is owed");
       for (const a of books.ledger.assignments.values()) {
-        assert((a.record ?? books.ledger.topology.online).equals(books.ledger.effective(a)));
+        assert((a.record ?? books.ledger.topology.online).equals(books.ledger.desired(a)));
       }
     }
   }));

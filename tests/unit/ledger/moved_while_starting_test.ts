@@ -1,9 +1,9 @@
 /** A container that is moved while it starts: the runtime may lose what it is told, so it may be on either set. */
 import assert from "node:assert/strict";
-import { changeOf, tell } from "../../../src/ledger/changes.ts";
+import { pendingUpdateOf, planUpdates } from "../../../src/ledger/updates.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
 import { admit } from "../../../src/ledger/plan.ts";
-import { running } from "../../../src/ledger/progress.ts";
+import { markRunning } from "../../../src/ledger/progress.ts";
 import type { Claim } from "../../../src/ledger/claim.ts";
 import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
@@ -17,8 +17,8 @@ function created(ledger: Ledger, name: string, claim: Claim): [Ledger, string[]]
 }
 
 function replied(ledger: Ledger): [Ledger, string[]] {
-  const told = tell(ledger);
-  return [told.ledger, told.sent.map(({ id, cpus }) => `${id}=${cpus}`)];
+  const told = planUpdates(ledger);
+  return [told.ledger, told.updates.map(({ id, cpus }) => `${id}=${cpus}`)];
 }
 
 Deno.test("what it should have left is given to no shared container before it runs and was told again", () => {
@@ -27,15 +27,15 @@ Deno.test("what it should have left is given to no shared container before it ru
   let ledger = Ledger.empty(topology, DEFAULT_POLICY);
   let sent: string[];
   [ledger] = created(ledger, "s", shared());
-  ledger = running(ledger, "s");
+  ledger = markRunning(ledger, "s");
   [ledger, sent] = created(ledger, "x", exclusive(2));
   assert.deepEqual(sent, ["s=0,2-4,6-7"]);
   [ledger, sent] = created(ledger, "p", pinned("1"));
   assert.deepEqual(sent, ["s=0,3-4,7", "x=2,6"], "CPU 5 is free, but x may still be on it");
   [ledger, sent] = replied(ledger);
   assert.deepEqual(sent, [], "everything that may be said has been said");
-  ledger = running(ledger, "x");
-  assert.deepEqual(changeOf(ledger, "x")?.cpus.toString(), "2,6");
+  ledger = markRunning(ledger, "x");
+  assert.deepEqual(pendingUpdateOf(ledger, "x")?.cpus.toString(), "2,6");
   [ledger, sent] = replied(ledger);
   assert.deepEqual(sent, ["x=2,6"]);
   [ledger, sent] = replied(ledger);
@@ -47,7 +47,7 @@ Deno.test("moved twice before it runs, it may be on any of three sets", () => {
   let ledger = Ledger.empty(topology, DEFAULT_POLICY);
   let sent: string[];
   [ledger] = created(ledger, "s", shared());
-  ledger = running(ledger, "s");
+  ledger = markRunning(ledger, "s");
   [ledger] = created(ledger, "x", exclusive(2));
   [ledger] = created(ledger, "p", pinned("1"));
   [ledger, sent] = created(ledger, "q", pinned("2"));

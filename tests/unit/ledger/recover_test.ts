@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { changes } from "../../../src/ledger/changes.ts";
+import { pendingUpdates } from "../../../src/ledger/updates.ts";
 import type { Claim } from "../../../src/ledger/claim.ts";
 import type { Ledger } from "../../../src/ledger/ledger.ts";
 import { type Found, recover } from "../../../src/ledger/recover.ts";
@@ -19,11 +19,11 @@ function found(name: string, claim: Claim, record?: string, createdAt = 0): Foun
 function on(ledger: Ledger, name: string): string {
   const assignment = ledger.assignments.get(name);
   assert(assignment !== undefined);
-  return ledger.effective(assignment).toString();
+  return ledger.desired(assignment).toString();
 }
 
 function sent(ledger: Ledger): Record<string, string> {
-  return Object.fromEntries(changes(ledger).map(({ id, cpus }) => [id, cpus.toString()]));
+  return Object.fromEntries(pendingUpdates(ledger).map(({ id, cpus }) => [id, cpus.toString()]));
 }
 
 Deno.test("what is right stays as it is, and nothing is sent", () => {

@@ -85,9 +85,8 @@ for (const [what, text] of NASTY) {
     const annotations = { "weka.io/cores-ids": text, [text]: text };
     const metadata = { name: text, namespace: text, uid: text };
     const pod = create(PodSandboxStatusSchema, { id: "p", metadata, annotations });
-    const { node } = Link.serving().agent;
     const listing = { pods: [nriPod(pod, { info })], containers: [nriContainer("p", status, { info })] };
-    await assertHarmless(adoptListing(node, listing).logs);
+    await assertHarmless(adoptListing(Link.serving().agent.state, listing).logs);
   });
 
   Deno.test(`a configuration that holds what ${what} is told of harmlessly, also on a terminal`, () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type Agent, step } from "../../../../src/agent/step.ts";
 import { CpuSet } from "../../../../src/cpu/cpu_set.ts";
-import { unseen } from "../../../../src/ledger/progress.ts";
+import { markUnverified } from "../../../../src/ledger/progress.ts";
 import type { Cpusets, Write } from "../../../../src/cgroup/port.ts";
 import { setOf } from "../../../../tools/simulate/cpus.ts";
 import type { Step } from "../../../../tools/simulate/instance.ts";
@@ -16,7 +16,7 @@ function stageWith(change: Step = step, reconcileEvery = 0): Stage {
 /** An agent that is given another kernel than there is. */
 function lied(lie: (real: Cpusets) => Partial<Cpusets>): Step {
   return (agent, input) => {
-    const { cpusets } = agent.node;
+    const { cpusets } = agent.state;
     if (cpusets === undefined) return step(agent, input);
     const { version, writable } = cpusets;
     const read: Cpusets["read"] = (container) => cpusets.read(container);
@@ -27,7 +27,7 @@ function lied(lie: (real: Cpusets) => Partial<Cpusets>): Step {
 }
 
 function withKernel(agent: Agent, cpusets: Cpusets): Agent {
-  return { ...agent, node: { ...agent.node, cpusets } };
+  return { ...agent, state: { ...agent.state, cpusets } };
 }
 
 Deno.test("an agent that does what it should is left alone", () => {
@@ -88,9 +88,12 @@ Deno.test("an agent that doesn't see who is still on a starting container's CPUs
 Deno.test("an agent that gives the kernel up for somebody whom it could have there is noticed", () => {
   const stage = stageWith((agent, input) => {
     const next = step(agent, input);
-    const { node } = next.agent;
-    if (node.ledger.assignments.get("s")?.starting !== undefined) return next;
-    return { ...next, agent: { ...next.agent, node: { ...node, ledger: unseen(node.ledger, "s") } } };
+    const { state } = next.agent;
+    if (state.ledger.assignments.get("s")?.starting !== undefined) return next;
+    return {
+      ...next,
+      agent: { ...next.agent, state: { ...state, ledger: markUnverified(state.ledger, "s") } },
+    };
   });
   assert.match(stage.run("s", SHARED) ?? "", /gives up the kernel for nobody whom it could have there: s/);
 });
@@ -136,16 +139,16 @@ Deno.test("a plan that fails and leaves something behind is noticed", () => {
 Deno.test("a refusal that changes the books is noticed", () => {
   const stage = stageWith((agent, input) => {
     const next = step(agent, input);
-    const { node } = next.agent;
-    const known = node.ledger.assignments.get("s");
-    if (known === undefined || node.ledger.assignments.has("p")) return next;
+    const { state } = next.agent;
+    const known = state.ledger.assignments.get("s");
+    if (known === undefined || state.ledger.assignments.has("p")) return next;
     if (
       !next.outputs.some((output) => output.kind === "log" && output.record.message.startsWith("refused"))
     ) {
       return next;
     }
-    const ledger = node.ledger.with({ ...known, record: CpuSet.of(0) });
-    return { ...next, agent: { ...next.agent, node: { ...node, ledger } } };
+    const ledger = state.ledger.with({ ...known, record: CpuSet.of(0) });
+    return { ...next, agent: { ...next.agent, state: { ...state, ledger } } };
   });
   stage.run("s", SHARED);
   const problem = stage.create("p", pinned("9")) ?? "";

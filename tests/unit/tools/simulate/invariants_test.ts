@@ -72,7 +72,7 @@ function broken(change: Step): string {
 }
 
 Deno.test("an agent that throws, logs a bug or closes the connection is noticed", () => {
-  const when = (agent: Parameters<Step>[0]) => agent.node.phase === "serving";
+  const when = (agent: Parameters<Step>[0]) => agent.state.phase === "serving";
   const throwing: Step = (agent, input) => {
     if (when(agent)) throw new Error("oh");
     return step(agent, input);
@@ -94,8 +94,8 @@ Deno.test("an agent that throws, logs a bug or closes the connection is noticed"
 Deno.test("an agent that forgets a container is noticed", () => {
   const forgetful: Step = (agent, input) => {
     const next = step(agent, input);
-    const { node } = next.agent;
-    return { ...next, agent: { ...next.agent, node: { ...node, ledger: node.ledger.without("s") } } };
+    const { state } = next.agent;
+    return { ...next, agent: { ...next.agent, state: { ...state, ledger: state.ledger.without("s") } } };
   };
   assert.match(broken(forgetful), /the agent knows every container that it was told of: s/);
 });
@@ -104,10 +104,10 @@ Deno.test("an agent that doesn't hear of ends is noticed when it is quiet", () =
   const stage = Stage.serving({}, {
     step: (agent, input) => {
       const next = step(agent, input);
-      const lost = agent.node.ledger.assignments.get("e");
-      const gone = lost !== undefined && !next.agent.node.ledger.assignments.has("e");
+      const lost = agent.state.ledger.assignments.get("e");
+      const gone = lost !== undefined && !next.agent.state.ledger.assignments.has("e");
       return gone
-        ? { ...next, agent: { ...next.agent, node: { ...next.agent.node, ledger: agent.node.ledger } } }
+        ? { ...next, agent: { ...next.agent, state: { ...next.agent.state, ledger: agent.state.ledger } } }
         : next;
     },
   });
@@ -205,6 +205,6 @@ Deno.test("what is kept while serving is noticed", () => {
   const owner = stage.world.owner;
   assert(owner);
   const early = new Map([["x", undefined]]);
-  owner.agent = { ...owner.agent, node: { ...owner.agent.node, early } };
+  owner.agent = { ...owner.agent, state: { ...owner.agent.state, early } };
   assert.match(queuesAreBounded(stage.world) ?? "", /1 early and 0 parts are kept while serving/);
 });

@@ -8,22 +8,22 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import {
   type Assignment,
   byOrder,
-  confirmed,
+  confirmedSet,
   isSetAtStart,
-  recorded,
   recordLags,
-  told,
+  withRecord,
+  withUpdate,
 } from "./assignment.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** One container's new CPU set. Never empty: on the NRI wire that would mean "no change". */
-export interface Change {
+export interface CpuUpdate {
   readonly id: string;
   readonly cpus: CpuSet;
 }
 
 /** What is left out of the changes. */
-export interface Except {
+export interface UpdateFilter {
   /** This container: the reply says what becomes of it in another place. */
   readonly id?: string;
   /** Shared containers that would only gain CPUs: that can wait, and several times of it become one. */
@@ -35,44 +35,44 @@ export interface Except {
 }
 
 /** A change that is on its way, and whom it is about, as that was before. */
-export interface Sent extends Change {
+export interface PlannedUpdate extends CpuUpdate {
   readonly assignment: Assignment;
   /** It is written in the kernel. */
   readonly inKernel: boolean;
   /** It gives up no CPU. */
-  readonly gains: boolean;
+  readonly onlyGains: boolean;
 }
 
 /** The changes, and the ledger once they are on their way. */
-export interface Told {
-  readonly sent: readonly Sent[];
+export interface PlannedUpdates {
+  readonly updates: readonly PlannedUpdate[];
   readonly ledger: Ledger;
 }
 
-/** What the runtime is to be told: see {@link tell}, and {@link tellRecords}. */
-export function changes(ledger: Ledger): Change[] {
-  const told = tell(ledger, { kernel: "none" });
-  return [...told.sent, ...tellRecords(told.ledger).sent].map(({ id, cpus }) => ({ id, cpus }));
+/** What the runtime is to be told: see {@link planUpdates}, and {@link planRecordUpdates}. */
+export function pendingUpdates(ledger: Ledger): CpuUpdate[] {
+  const told = planUpdates(ledger, { kernel: "none" });
+  return [...told.updates, ...planRecordUpdates(told.ledger).updates].map(({ id, cpus }) => ({ id, cpus }));
 }
 
 /** The ledger once a container was told these CPUs, whatever it should have. */
-export function saying(ledger: Ledger, { id, cpus }: Change): Ledger {
+export function recordUpdate(ledger: Ledger, { id, cpus }: CpuUpdate): Ledger {
   const assignment = ledger.assignments.get(id);
-  return assignment === undefined ? ledger : ledger.with(recorded(assignment, cpus));
+  return assignment === undefined ? ledger : ledger.with(withRecord(assignment, cpus));
 }
 
 /** Who has its CPUs in the kernel and others in the runtime's record, and the ledger once that was sent. */
-export function tellRecords(ledger: Ledger): Told {
+export function planRecordUpdates(ledger: Ledger): PlannedUpdates {
   const { online } = ledger.topology;
-  const lagging = ledger.unsettled.filter((assignment) => recordLags(assignment, online)).sort(byOrder);
+  const lagging = ledger.dirty.filter((assignment) => recordLags(assignment, online)).sort(byOrder);
   const sent = lagging.map((assignment) => ({
     id: assignment.container.id,
     cpus: assignment.grant,
     assignment,
     inKernel: false,
-    gains: false,
+    onlyGains: false,
   }));
-  return { sent, ledger: sent.reduce(saying, ledger) };
+  return { updates: sent, ledger: sent.reduce(recordUpdate, ledger) };
 }
 
 /**
@@ -85,99 +85,103 @@ export function tellRecords(ledger: Ledger): Told {
  * that is only starting, where it may be lost: that stays owed. What is written in the kernel is taken for done here
  * too: whoever writes it adopts the ledger only when it is.
  */
-export function tell(ledger: Ledger, except: Except = {}): Told {
-  const { unsettled: candidates, topology: { online } } = ledger;
-  const vacating = leftBy(ledger, candidates);
-  const groups: [Move[], Move[], Move[], Move[]] = [[], [], [], []];
+export function planUpdates(ledger: Ledger, except: UpdateFilter = {}): PlannedUpdates {
+  const { dirty: candidates, topology: { online } } = ledger;
+  const vacating = vacatedBy(ledger, candidates);
+  const groups: [UpdateStep[], UpdateStep[], UpdateStep[], UpdateStep[]] = [[], [], [], []];
   const left = new Set<string>();
   for (const assignment of candidates) {
     const { id } = assignment.container;
-    const whole = moveOf(ledger, assignment, vacating);
-    const move = whole && except.kernel === "losses" ? withoutStuck(ledger, whole) : whole;
+    const whole = stepFor(ledger, assignment, vacating);
+    const move = whole && except.kernel === "losses" ? withoutFailed(ledger, whole) : whole;
     if (move === undefined) {
       if (recordLags(assignment, online)) left.add(id);
       continue;
     }
-    const held = isHeld(ledger, move, except);
-    if (move.later || assignment.starting || held || (move.inKernel && !assignment.grant.isEmpty)) {
+    const held = isExcluded(ledger, move, except);
+    if (move.isPartial || assignment.starting || held || (move.inKernel && !assignment.grant.isEmpty)) {
       left.add(id);
     }
-    if (move.phase !== undefined && !held) groups[move.phase].push(move);
+    if (move.order !== undefined && !held) groups[move.order].push(move);
   }
   const [losing, sharing, moving, gaining] = groups.map(oldestFirst);
-  const sent = [...losing ?? [], ...sharing ?? [], ...leaversFirst(ledger, moving ?? []), ...gaining ?? []];
+  const sent = [...losing ?? [], ...sharing ?? [], ...vacatingFirst(ledger, moving ?? []), ...gaining ?? []];
   const after = new Map<Assignment, Assignment>();
-  for (const { assignment, cpus } of sent) after.set(assignment, told(assignment, cpus));
-  return { sent, ledger: ledger.settled(after, left) };
+  for (const { assignment, cpus } of sent) after.set(assignment, withUpdate(assignment, cpus));
+  return { updates: sent, ledger: ledger.withUpdates(after, left) };
 }
 
 /**
  * Without taking what can't be taken, which is nobody's fault who wants other CPUs; that is tried again at another time.
  */
-function withoutStuck(ledger: Ledger, move: Move): Move {
-  const stuck = move.inKernel ? ledger.stuck.get(move.id) : undefined;
+function withoutFailed(ledger: Ledger, move: UpdateStep): UpdateStep {
+  const stuck = move.inKernel ? ledger.writeFailures.get(move.id) : undefined;
   if (stuck === undefined) return move;
-  const now = ledger.runsOn(move.assignment);
+  const now = ledger.observed(move.assignment);
   const cpus = move.cpus.union(stuck.cpus.intersection(now));
-  const phase = cpus.equals(now) ? undefined : phaseOf(now, cpus, move.assignment.grant.isEmpty);
-  return { ...move, cpus, later: true, phase, gains: phase === 3 };
+  const phase = cpus.equals(now) ? undefined : orderOf(now, cpus, move.assignment.grant.isEmpty);
+  return { ...move, cpus, isPartial: true, order: phase, onlyGains: phase === 3 };
 }
 
-function isHeld(ledger: Ledger, move: Move, { id, growth, leaving, kernel }: Except): boolean {
-  const { assignment, inKernel, gains } = move;
-  if (inKernel) return move.id !== id && (kernel === "none" || (kernel === "losses" && gains));
-  return move.id === id || (growth === true && gains && assignment.grant.isEmpty) ||
+function isExcluded(
+  ledger: Ledger,
+  move: UpdateStep,
+  { id, growth, leaving, kernel }: UpdateFilter,
+): boolean {
+  const { assignment, inKernel, onlyGains } = move;
+  if (inKernel) return move.id !== id && (kernel === "none" || (kernel === "losses" && onlyGains));
+  return move.id === id || (growth === true && onlyGains && assignment.grant.isEmpty) ||
     (leaving !== undefined && goesOnto(ledger, move, leaving));
 }
 
 /** What the runtime is to be told of the container with that id, whatever else is. */
-export function changeOf(ledger: Ledger, id: string): Change | undefined {
+export function pendingUpdateOf(ledger: Ledger, id: string): CpuUpdate | undefined {
   const assignment = ledger.assignments.get(id);
   if (assignment === undefined) return undefined;
-  if (confirmed(assignment) !== undefined) {
+  if (confirmedSet(assignment) !== undefined) {
     return recordLags(assignment, ledger.topology.online) ? { id, cpus: assignment.grant } : undefined;
   }
-  const move = moveOf(ledger, assignment, leftBy(ledger, ledger.unsettled));
-  return move?.phase === undefined ? undefined : { id, cpus: move.cpus };
+  const move = stepFor(ledger, assignment, vacatedBy(ledger, ledger.dirty));
+  return move?.order === undefined ? undefined : { id, cpus: move.cpus };
 }
 
 /**
  * When a container is told: 0, it only loses CPUs; 1, it is shared and both loses and gains; 2, it has a grant and does
  * both, so it may go where those before it have left; 3, it only gains.
  */
-type Phase = 0 | 1 | 2 | 3;
+type StepOrder = 0 | 1 | 2 | 3;
 
 /** What a container may have for the moment of what it should have. */
-export function presently(ledger: Ledger, assignment: Assignment): CpuSet {
-  return within(ledger, assignment, possibly(ledger, assignment), leftBy(ledger, ledger.unsettled));
+export function allowedNow(ledger: Ledger, assignment: Assignment): CpuSet {
+  return within(ledger, assignment, mayRunOn(ledger, assignment), vacatedBy(ledger, ledger.dirty));
 }
 
-interface Move extends Sent {
+interface UpdateStep extends PlannedUpdate {
   /** Absent: nothing can be said yet. */
-  readonly phase: Phase | undefined;
+  readonly order: StepOrder | undefined;
   /** Some of what it should have is still to be left by somebody. */
-  readonly later: boolean;
+  readonly isPartial: boolean;
 }
 
 /** What brings a container's record nearer to what it should be; undefined where it is that. */
-function moveOf(ledger: Ledger, assignment: Assignment, vacating: CpuSet): Move | undefined {
+function stepFor(ledger: Ledger, assignment: Assignment, vacating: CpuSet): UpdateStep | undefined {
   const { grant } = assignment;
   if (isSetAtStart(assignment)) return undefined;
-  const wanted = ledger.effective(assignment);
-  if (wanted.isEmpty || hasBeenTold(ledger, assignment, wanted)) return undefined;
-  const before = possibly(ledger, assignment);
+  const wanted = ledger.desired(assignment);
+  if (wanted.isEmpty || isUpToDate(ledger, assignment, wanted)) return undefined;
+  const before = mayRunOn(ledger, assignment);
   const cpus = within(ledger, assignment, before, vacating);
   const later = cpus !== wanted;
-  const none = cpus.isEmpty || hasBeenTold(ledger, assignment, cpus);
-  const phase = phaseOf(before, cpus, grant.isEmpty);
+  const none = cpus.isEmpty || isUpToDate(ledger, assignment, cpus);
+  const phase = orderOf(before, cpus, grant.isEmpty);
   return {
     id: assignment.container.id,
     assignment,
     cpus,
-    later,
-    inKernel: confirmed(assignment) !== undefined,
-    gains: phase === 3,
-    phase: none ? undefined : phase,
+    isPartial: later,
+    inKernel: confirmedSet(assignment) !== undefined,
+    onlyGains: phase === 3,
+    order: none ? undefined : phase,
   };
 }
 
@@ -185,22 +189,24 @@ function moveOf(ledger: Ledger, assignment: Assignment, vacating: CpuSet): Move 
  * Whether nothing has to be said for a container to have `cpus`. To one that starts something is said once; what may
  * have been lost then is said again when it runs.
  */
-function hasBeenTold(ledger: Ledger, assignment: Assignment, cpus: CpuSet): boolean {
-  const { starting, sent } = assignment;
-  if (sent !== undefined && confirmed(assignment) === undefined) {
-    return starting === true && sent.equals(cpus);
+function isUpToDate(ledger: Ledger, assignment: Assignment, cpus: CpuSet): boolean {
+  const { starting, unacknowledged } = assignment;
+  if (unacknowledged !== undefined && confirmedSet(assignment) === undefined) {
+    return starting === true && unacknowledged.equals(cpus);
   }
-  const now = ledger.runsOn(assignment);
+  const now = ledger.observed(assignment);
   if (now !== cpus && !now.equals(cpus)) return false;
   // Where a set names none that is online the kernel has put another one in its place.
-  return (confirmed(assignment) ?? assignment.record)?.intersects(ledger.topology.online) ?? true;
+  return (confirmedSet(assignment) ?? assignment.record)?.intersects(ledger.topology.online) ?? true;
 }
 
 /** All CPUs on which a container may be running by what is known. */
-function possibly(ledger: Ledger, assignment: Assignment): CpuSet {
-  const now = ledger.runsOn(assignment);
-  const { sent } = assignment;
-  return sent === undefined || confirmed(assignment) !== undefined ? now : now.union(sent);
+function mayRunOn(ledger: Ledger, assignment: Assignment): CpuSet {
+  const now = ledger.observed(assignment);
+  const { unacknowledged } = assignment;
+  return unacknowledged === undefined || confirmedSet(assignment) !== undefined
+    ? now
+    : now.union(unacknowledged);
 }
 
 /**
@@ -210,7 +216,7 @@ function possibly(ledger: Ledger, assignment: Assignment): CpuSet {
  */
 function within(ledger: Ledger, assignment: Assignment, before: CpuSet, vacating: CpuSet): CpuSet {
   const { sharedPool } = ledger;
-  const wanted = ledger.effective(assignment);
+  const wanted = ledger.desired(assignment);
   const taboo = vacating.difference(before);
   if (!assignment.grant.isEmpty || taboo.isEmpty) return wanted;
   const [some, any] = [wanted.difference(taboo), sharedPool.difference(taboo)];
@@ -218,38 +224,38 @@ function within(ledger: Ledger, assignment: Assignment, before: CpuSet, vacating
 }
 
 /** CPUs on which a pinned or exclusive container runs that it should leave. */
-function leftBy(ledger: Ledger, candidates: readonly Assignment[]): CpuSet {
+function vacatedBy(ledger: Ledger, candidates: readonly Assignment[]): CpuSet {
   const left: CpuSet[] = [];
   for (const assignment of candidates) {
     const { grant, kernel } = assignment;
-    const known = confirmed(assignment) ?? assignment.record;
+    const known = confirmedSet(assignment) ?? assignment.record;
     // One that gets its set when it starts doesn't run before.
     if (grant.isEmpty || kernel === "at-start" || known === undefined || known === grant) continue;
-    left.push(possibly(ledger, assignment).difference(grant));
+    left.push(mayRunOn(ledger, assignment).difference(grant));
   }
   return left.length === 0 ? CpuSet.empty : CpuSet.unionOf(left);
 }
 
-function phaseOf(before: CpuSet, after: CpuSet, shared: boolean): Phase {
+function orderOf(before: CpuSet, after: CpuSet, shared: boolean): StepOrder {
   if (after.isSubsetOf(before)) return 0;
   if (before.isSubsetOf(after)) return 3;
   return shared ? 1 : 2;
 }
 
 /** A shared container that goes there has nowhere else to go, see {@link within}. */
-function goesOnto(ledger: Ledger, { assignment, cpus }: Move, leaving: CpuSet): boolean {
-  return !assignment.grant.isEmpty && cpus.difference(possibly(ledger, assignment)).intersects(leaving);
+function goesOnto(ledger: Ledger, { assignment, cpus }: UpdateStep, leaving: CpuSet): boolean {
+  return !assignment.grant.isEmpty && cpus.difference(mayRunOn(ledger, assignment)).intersects(leaving);
 }
 
 /** Who goes where another of them is comes after that one; in a circle, where that can't be, they change places. */
-function leaversFirst(ledger: Ledger, moves: readonly Move[]): Move[] {
+function vacatingFirst(ledger: Ledger, moves: readonly UpdateStep[]): UpdateStep[] {
   const left = moves.map((move) => {
-    const before = possibly(ledger, move.assignment);
+    const before = mayRunOn(ledger, move.assignment);
     return { move, gained: move.cpus.difference(before), left: before.difference(move.cpus) };
   });
   const gained = CpuSet.unionOf(left.map((each) => each.gained));
   if (!left.some((each) => each.left.intersects(gained))) return [...moves];
-  const ordered: Move[] = [];
+  const ordered: UpdateStep[] = [];
   while (left.length > 0) {
     const next = left.findIndex((one) =>
       !left.some((other) => other !== one && one.gained.intersects(other.left))
@@ -260,7 +266,7 @@ function leaversFirst(ledger: Ledger, moves: readonly Move[]): Move[] {
 }
 
 /** As a comparator would sort them, for hundreds of them in a fraction of its time. */
-function oldestFirst(moves: readonly Move[]): Move[] {
+function oldestFirst(moves: readonly UpdateStep[]): UpdateStep[] {
   const places = Float64Array.from(moves, ({ assignment: { order = 0 } }, at) => order * MAX_MOVES + at)
     .sort();
   return Array.from(places, (place) => moves[place % MAX_MOVES]).filter((move) => move !== undefined);

@@ -1,9 +1,9 @@
 /** Whoever can stay stays when the ground changes, and who can't is chosen fairly. */
 import assert from "node:assert/strict";
-import { tell } from "../../../src/ledger/changes.ts";
+import { planUpdates } from "../../../src/ledger/updates.ts";
 import type { Claim } from "../../../src/ledger/claim.ts";
 import type { Policy } from "../../../src/ledger/policy.ts";
-import { rebase } from "../../../src/ledger/rebase.ts";
+import { applyTopology } from "../../../src/ledger/topology_change.ts";
 import { type MachineSpec, topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { Books, cpus, exclusive, pinned } from "../../kit/books.ts";
 
@@ -19,7 +19,10 @@ const alone = (count: number): Claim => ({
 
 function onGround(books: Books, spec: MachineSpec, policy: Partial<Policy> = {}): void {
   books.adopt(
-    rebase(books.ledger, { topology: topologyOf(spec), policy: { ...books.ledger.policy, ...policy } }),
+    applyTopology(books.ledger, {
+      topology: topologyOf(spec),
+      policy: { ...books.ledger.policy, ...policy },
+    }),
   );
 }
 
@@ -59,9 +62,9 @@ Deno.test("where all CPUs of a container were struck from its record it is told 
   books.create("p", pinned("3"));
   books.create("x", exclusive(1));
   const topology = topologyOf({ ...FOUR, offline: "3" });
-  const next = rebase(books.ledger, { topology, policy: books.ledger.policy, struck: true });
-  const { sent } = tell(next, { growth: true });
-  assert.deepEqual(sent.map(({ id, cpus }) => `${id}=${cpus}`), ["p=0,2"], "not as growth that may wait");
+  const next = applyTopology(books.ledger, { topology, policy: books.ledger.policy, offlineRemoved: true });
+  const { updates } = planUpdates(next, { growth: true });
+  assert.deepEqual(updates.map(({ id, cpus }) => `${id}=${cpus}`), ["p=0,2"], "not as growth that may wait");
 });
 
 Deno.test("a core of one's own is no more one's own when its other thread is reserved", () => {
@@ -81,5 +84,5 @@ Deno.test("a minimum that is raised takes no CPUs from anybody", () => {
   for (const name of "abc") books.create(name, exclusive(1));
   onGround(books, FOUR, { minShared: 4 });
   assert.deepEqual([..."abc"].map((name) => books.on(name)), ["1", "2", "3"]);
-  assert.deepEqual(books.ledger.wanting, []);
+  assert.deepEqual(books.ledger.degraded, []);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { changes, tell } from "../../../src/ledger/changes.ts";
+import { pendingUpdates, planUpdates } from "../../../src/ledger/updates.ts";
 import { release } from "../../../src/ledger/release.ts";
 import { bigNode, twoCpuVm } from "../../kit/sysfs.ts";
 import { Books, cpus, exclusive, pinned, ref, shared } from "../../kit/books.ts";
@@ -66,7 +66,7 @@ Deno.test("those who only lose CPUs come first, those who only gain last", () =>
     assert(assignment !== undefined);
     return next.with({ ...assignment, record: cpus(record) });
   }, ledger).with({ container: ref("p"), claim: pinned("0"), grant: cpus("0"), record: cpus("0") });
-  assert.deepEqual(changes(tampered).map((c) => c.id), ["shrinks", "moves", "grows"]);
+  assert.deepEqual(pendingUpdates(tampered).map((c) => c.id), ["shrinks", "moves", "grows"]);
 });
 
 Deno.test("the container being created is never among the updates", () => {
@@ -74,7 +74,7 @@ Deno.test("the container being created is never among the updates", () => {
   books.create("s", shared());
   const decision = books.decide("db", exclusive(1));
   assert(decision.kind === "plan");
-  assert.deepEqual(tell(decision.next, { id: "db" }).sent.map((c) => c.id), ["s"]);
+  assert.deepEqual(planUpdates(decision.next, { id: "db" }).updates.map((c) => c.id), ["s"]);
 });
 
 Deno.test("what no reply could carry stays owed until one can", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
-import { rebase } from "../../../src/ledger/rebase.ts";
+import { applyTopology } from "../../../src/ledger/topology_change.ts";
 import { bigNode, type MachineSpec, topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { Books, cpus, exclusive, pinned, shared } from "../../kit/books.ts";
 
@@ -10,7 +10,7 @@ const FOUR: MachineSpec = { sockets: 1, nodesPerSocket: 1, coresPerNode: 4, thre
 /** These CPUs are offline from now on, and everybody who can be told is told. */
 function offline(books: Books, spec: MachineSpec, list: string, struck = false): void {
   const topology = topologyOf({ ...spec, offline: list });
-  books.adopt(rebase(books.ledger, { topology, policy: books.ledger.policy, struck }));
+  books.adopt(applyTopology(books.ledger, { topology, policy: books.ledger.policy, offlineRemoved: struck }));
 }
 
 function degraded(books: Books, name: string): string | undefined {
@@ -100,7 +100,9 @@ Deno.test("CPUs that are reserved from now on are left by their exclusive owners
   const books = new Books(bigNode);
   books.create("db", exclusive(2));
   const { topology, policy } = books.ledger;
-  books.adopt(rebase(books.ledger, { topology, policy: { ...policy, systemReserved: cpus("0-1,32-33") } }));
+  books.adopt(
+    applyTopology(books.ledger, { topology, policy: { ...policy, systemReserved: cpus("0-1,32-33") } }),
+  );
   assert.equal(books.on("db"), "2,34");
 });
 
@@ -135,7 +137,7 @@ Deno.test("whatever goes offline in whatever order: all is as at first once ever
       }
       offline(books, spec, "");
       assert.equal(size(), before, "everybody has as many CPUs as before");
-      assert.deepEqual(books.ledger.wanting, []);
+      assert.deepEqual(books.ledger.degraded, []);
     }),
   );
 });

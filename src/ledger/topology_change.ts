@@ -15,26 +15,31 @@ import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from 
 import { Ledger } from "./ledger.ts";
 import { offlineOf } from "./pin.ts";
 import type { Policy } from "./policy.ts";
-import { isGood, placeExclusive, servePinned, serveWanting } from "./wanting.ts";
+import { canKeep, placeExclusive, retryDegraded, retryPinned } from "./degraded.ts";
 
-export interface Ground {
+export interface TopologyChange {
   readonly topology: Topology;
   readonly policy: Policy;
   /** The kernel has struck the CPUs that went offline from every set, for good (cgroup v1). */
-  readonly struck?: boolean;
+  readonly offlineRemoved?: boolean;
 }
 
 /** The ledger of the same containers on `ground`. */
-export function rebase(ledger: Ledger, { topology, policy, struck = false }: Ground): Ledger {
+export function applyTopology(
+  ledger: Ledger,
+  { topology, policy, offlineRemoved = false }: TopologyChange,
+): Ledger {
   const before = ledger.assignments.values().sort(byOrder);
-  const all = struck ? before.map((assignment) => withoutOffline(assignment, topology.online)) : before;
+  const all = offlineRemoved
+    ? before.map((assignment) => withoutOffline(assignment, topology.online))
+    : before;
   const empty = ledger.recent.reduce((next, r) => next.remembering(r), Ledger.empty(topology, policy));
   const bare = all.reduce((next, assignment) => next.with({ ...assignment, grant: CpuSet.empty }), empty);
   const pinned = all.reduce((next, assignment) => keepPinned(next, assignment), bare);
   const holders = all.filter((a): a is ExclusiveAssignment => isExclusive(a) && !a.grant.isEmpty);
-  const kept = holders.reduce((next, a) => isGood(next, a, a.grant, 1) ? next.with(a) : next, pinned);
+  const kept = holders.reduce((next, a) => canKeep(next, a, a.grant, 1) ? next.with(a) : next, pinned);
   const spoilt = holders.filter(({ container }) => kept.assignments.get(container.id)?.grant.isEmpty);
-  return serveWanting(spoilt.reduce((next, a) => placeExclusive(next, a), servePinned(kept)));
+  return retryDegraded(spoilt.reduce((next, a) => placeExclusive(next, a), retryPinned(kept)));
 }
 
 function keepPinned(ledger: Ledger, assignment: Assignment): Ledger {

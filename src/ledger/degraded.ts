@@ -12,20 +12,20 @@ import { makeRoom, offlineOf } from "./pin.ts";
 import { cpusNear, freeFor, overPodLimit, shortage, takeExclusive } from "./room.ts";
 
 /** The ledger in which everybody who has less than it claims has been tried again. */
-export function serveWanting(ledger: Ledger): Ledger {
-  return serveExclusive(servePinned(ledger));
+export function retryDegraded(ledger: Ledger): Ledger {
+  return retryExclusive(retryPinned(ledger));
 }
 
 /** The ledger in which pinned containers have all their CPUs that are online and can be had. */
-export function servePinned(ledger: Ledger): Ledger {
-  return ledger.wanting.reduce((next, { container: { id } }) => {
+export function retryPinned(ledger: Ledger): Ledger {
+  return ledger.degraded.reduce((next, { container: { id } }) => {
     const assignment = next.assignments.get(id);
     return assignment?.claim.kind === "pinned" ? pin(next, { ...assignment, claim: assignment.claim }) : next;
   }, ledger);
 }
 
-function serveExclusive(ledger: Ledger): Ledger {
-  return ledger.wanting.filter(isExclusive).reduce((next, assignment) => {
+function retryExclusive(ledger: Ledger): Ledger {
+  return ledger.degraded.filter(isExclusive).reduce((next, assignment) => {
     const served = placeExclusive(next, assignment);
     return served.assignments.get(assignment.container.id)?.degraded === undefined ? served : next;
   }, ledger);
@@ -35,7 +35,7 @@ function serveExclusive(ledger: Ledger): Ledger {
  * Whether an exclusive container could stay on `cpus`: nobody else's, not reserved, and leaving at least `floor` CPUs
  * for the pool.
  */
-export function isGood(
+export function canKeep(
   ledger: Ledger,
   { container, claim }: Pick<ExclusiveAssignment, "container" | "claim">,
   cpus: CpuSet,
@@ -49,11 +49,11 @@ export function isGood(
 }
 
 /** How an exclusive container is placed anew. */
-export interface Anew {
+export interface Replacement {
   /** Only on these CPUs, if that can be. */
   readonly within?: CpuSet | undefined;
   /** Where there is no room it keeps those of its CPUs that are still good; else it lives in the shared pool. */
-  readonly keepRest: boolean;
+  readonly keepRemaining: boolean;
 }
 
 /**
@@ -63,7 +63,7 @@ export interface Anew {
 export function placeExclusive(
   ledger: Ledger,
   assignment: ExclusiveAssignment,
-  { within, keepRest }: Anew = { keepRest: true },
+  { within, keepRemaining }: Replacement = { keepRemaining: true },
 ): Ledger {
   const { container, claim, mems, grant } = assignment;
   const { degraded: _, ...whole } = assignment;
@@ -76,7 +76,7 @@ export function placeExclusive(
     ? undefined
     : (within && choose(within.intersection(free))) ?? choose(free);
   if (chosen !== undefined) return ledger.with({ ...whole, grant: chosen });
-  const kept = keepRest && own.size < others.sharedPool.size ? own : CpuSet.empty;
+  const kept = keepRemaining && own.size < others.sharedPool.size ? own : CpuSet.empty;
   const has = kept.isEmpty ? "" : `; it has ${kept}`;
   return ledger.with({ ...whole, grant: kept, degraded: (over ?? shortage(others, claim)) + has });
 }
