@@ -78,6 +78,25 @@ Deno.test("the list is asked for once", () => {
   assert.deepEqual(link.askedFor, ["list"]);
 });
 
+Deno.test("the containers of a list are counted, twice before one is removed, as long as there is one", () => {
+  const link = Link.configured(undefined, { reconcileMs: 0 });
+  link.tick(1000);
+  list(link, web, { ...db, record: "1" });
+  const counted = (...ids: string[]) => link.feed({ kind: "counted", living: new Set(ids) });
+  for (const now of [5999, 6000, 6500]) link.tick(now);
+  assert.deepEqual(link.askedFor.filter((kind) => kind === "count"), ["count"]);
+  counted("id-web", "id-db", "id-unknown");
+  counted("id-web");
+  assert.equal(link.claimed, "1", "the count may be from before its creation");
+  counted("id-web");
+  assert.equal(link.claimed, "");
+  counted();
+  counted();
+  link.asked.length = 0;
+  link.tick(99_000);
+  assert(!link.askedFor.includes("count"));
+});
+
 Deno.test("a scan that finds nothing claims nothing", () => {
   const link = Link.configured();
   for (const now of [1000, 11_000]) link.tick(now);
