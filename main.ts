@@ -1,21 +1,21 @@
-/** Entry point: reads the command line, hears signals, and sets the exit code. */
+/** Entry point: command line, signals, exit code. */
 import { CommanderError } from "commander";
-import { OptionError } from "./src/daemon/option_error.ts";
-import { commandLine } from "./src/cli/options.ts";
+import { commandLine } from "./src/cli/command_line.ts";
+import { ConfigError } from "./src/daemon/config_error.ts";
 import { run } from "./src/daemon/run.ts";
 import { buildInfo } from "./src/platform/build_info.ts";
 import { lastWords } from "./src/platform/log.ts";
 
-/** Milliseconds from the first signal to the end, whatever is still under way: who sent it may wait no longer than a second. */
-const LAST_MOMENT = 900;
+/** From the first signal to the exit, whatever is still under way: supervisors may kill after a second. */
+const EXIT_DEADLINE_MS = 900;
 
 const { version, commit, deno } = buildInfo();
 const stop = new AbortController();
-for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, leave);
-// Its default would be the end; heard, a file at its limit (LimitFSIZE=) is an error of the write, like a full disk.
+for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, stopOrExit);
+// Its default action ends the process; handled, a file at its limit (LimitFSIZE=) fails the write, like a full disk.
 Deno.addSignalListener("SIGXFSZ", () => {});
 
-// Set by the runtime when it has started us; the descriptor is one end of a socket pair.
+// Set by a runtime that has started this process: the descriptor is one end of a socket pair.
 const inherited = Deno.env.get("NRI_PLUGIN_SOCKET");
 
 const program = commandLine(
@@ -36,16 +36,16 @@ try {
   Deno.exit(await exitCode(error));
 }
 
-/** The request in hand is finished and the log is written, or it takes too long. */
-function leave(): void {
-  if (!stop.signal.aborted) setTimeout(() => Deno.exit(0), LAST_MOMENT);
+/** Stops: the request in hand is answered and the log flushed before the exit, unless that takes too long. */
+function stopOrExit(): void {
+  if (!stop.signal.aborted) setTimeout(() => Deno.exit(0), EXIT_DEADLINE_MS);
   stop.abort();
 }
 
-/** 2 for a command line that can't be used, 1 for a failure of the work itself. */
+/** 2 for an invalid command line or configuration, 1 for any other failure. */
 async function exitCode(error: unknown): Promise<number> {
-  // Commander has already printed its own sentence, the help or the version.
+  // Commander has already printed its message, the help or the version.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   await lastWords(`weka-cpuset: ${error instanceof Error ? error.message : error}`);
-  return error instanceof OptionError ? 2 : 1;
+  return error instanceof ConfigError ? 2 : 1;
 }

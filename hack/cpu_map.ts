@@ -130,7 +130,7 @@ function legend(topology: Topology, owners: readonly Owner[], paint: Paint, widt
   if (!idle.isEmpty) entries.push({ mark: POOL, kind: "idle", cpus: `${idle}`, name: "" });
   const drawn = new Set(topology.online.toArray().map((cpu) => markOf(cpu, owners)));
   if (drawn.has(SEVERAL)) {
-    entries.push({ mark: SEVERAL, kind: "pinned", cpus: "", name: "several that share it" });
+    entries.push({ mark: SEVERAL, kind: "pinned", cpus: "", name: "several pinned containers" });
   }
   if (drawn.has(CLASH)) {
     entries.push({ mark: CLASH, kind: "WRONG", cpus: "", name: "owners that must not meet" });

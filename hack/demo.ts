@@ -1,7 +1,7 @@
 /**
- * Shows what the agent does, without a cluster: the compiled agent runs against the embedded NRI runtime, first on
- * this machine's CPUs, then on a made-up machine of 64. After each step the CPU map is drawn from the runtime's cgroup
- * tree, and checked. Ends with status 0 when all was as promised, else with 1 and a sentence.
+ * Demonstrates the agent without a cluster: the compiled agent runs against the embedded NRI runtime, first on this
+ * machine's CPUs, then on a simulated 64-CPU machine. After each step the CPU map is drawn from the runtime's cgroup
+ * tree, and checked. Exit code 0 if every step was as expected, else 1 and a sentence.
  */
 import { discover } from "../src/cpu/discover.ts";
 import type { Topology } from "../src/cpu/topology.ts";
@@ -10,7 +10,7 @@ import { EmbeddedRuntime } from "../tests/kit/runtime/runtime.ts";
 import { AgentProcess } from "./demo/agent_process.ts";
 import { Play, type Step } from "./demo/play.ts";
 
-/** A machine to play on, and what is played. */
+/** A machine and the steps to run on it. */
 interface Machine {
   name: string;
   sysfs: string;
@@ -24,35 +24,39 @@ const MAX_WIDTH = 100;
 const MIN_WIDTH = 40;
 
 const SHARED = {
-  title: "shared pods run wherever nobody has claimed",
+  title: "shared pods: every CPU that isn't claimed",
   apply: "deploy/samples/shared-deployment.yaml",
 };
-const GREEDY = { title: "one asks for too much", apply: "hack/demo/greedy.yaml", expect: "refused" } as const;
+const GREEDY = {
+  title: "an exclusive pod that requests too many CPUs",
+  apply: "hack/demo/greedy.yaml",
+  expect: "refused",
+} as const;
 const SAMPLES = [
-  { title: "a pinned pod: exactly the CPUs it lists", apply: "deploy/samples/pinned-pod.yaml" },
-  { title: "another; pinned pods may share a CPU", apply: "deploy/samples/annotated-daemonset.yaml" },
+  { title: "a pinned pod: exactly the CPUs that it names", apply: "deploy/samples/pinned-pod.yaml" },
+  { title: "another one; pinned pods may share a CPU", apply: "deploy/samples/annotated-daemonset.yaml" },
   { title: "storage, drive processes: pinned to chosen cores", apply: "deploy/samples/weka-drive.yaml" },
   {
     title: "storage, compute processes: whole cores of their own",
     apply: "deploy/samples/weka-compute.yaml",
   },
   { title: "storage, clients: shared", apply: "deploy/samples/weka-client.yaml" },
-  { title: "pods that must keep off some CPUs", apply: "deploy/samples/forbid-core-ids.yaml" },
+  { title: "pods with forbidden CPUs", apply: "deploy/samples/forbid-core-ids.yaml" },
 ];
 const ENDINGS = [
-  { title: "the compute processes end: the pool grows back", remove: "deploy/samples/weka-compute.yaml" },
+  { title: "the compute processes end: the shared pool grows", remove: "deploy/samples/weka-compute.yaml" },
 ];
 
-/** What every machine with two CPUs has room for; the samples follow, and small machines refuse some. */
+/** Steps that fit on any machine with two CPUs, then the samples, some of which small machines refuse. */
 function stepsHere(cpus: number): Step[] {
   const expect = cpus >= 2 ? { expect: "run" as const } : {};
   return [
     { ...SHARED, expect: "run" },
     { title: "an exclusive pod: a CPU of its own", apply: "hack/demo/exclusive.yaml", ...expect },
     GREEDY,
-    { title: "the exclusive pod ends: the pool grows back", remove: "hack/demo/exclusive.yaml" },
+    { title: "the exclusive pod ends: the shared pool grows", remove: "hack/demo/exclusive.yaml" },
     { title: "a pinned pod: exactly CPU 1", apply: "hack/demo/pinned.yaml", ...expect },
-    { title: "it ends", remove: "hack/demo/pinned.yaml" },
+    { title: "the pinned pod ends", remove: "hack/demo/pinned.yaml" },
     ...SAMPLES,
     ...ENDINGS,
   ];
@@ -101,10 +105,10 @@ async function playOn({ name, sysfs, topology, steps }: Machine, dir: string): P
       await agent.during(play.step(step, `${at + 1}/${steps.length}`));
     }
     print(
-      `\n   ✓ every step was as promised; ${counted(play.refused, "container")} refused, with the reason\n`,
+      `\n   ✓ every step as expected; ${counted(play.refused, "container")} refused, with a reason\n`,
     );
   } catch (error) {
-    print(`\nthe agent's log ends with:\n${agent.tail()}\n\n`);
+    print(`\nlast lines of the agent's log:\n${agent.tail()}\n\n`);
     throw error;
   } finally {
     await agent.stop();
@@ -113,7 +117,7 @@ async function playOn({ name, sysfs, topology, steps }: Machine, dir: string): P
 }
 
 async function main(): Promise<void> {
-  if (!await exists(EXECUTABLE)) throw new Error("dist/weka-cpuset isn't there; run make build first");
+  if (!await exists(EXECUTABLE)) throw new Error("dist/weka-cpuset doesn't exist; run make build first");
   const dir = await Deno.makeTempDir({ prefix: "weka-cpuset-demo-" });
   try {
     const here = topologyOf("/sys");
@@ -122,7 +126,7 @@ async function main(): Promise<void> {
     const sysfs = `${dir}/sys`;
     writeTree(sysfs, sysfsTree(bigNode));
     const big = topologyOf(sysfs);
-    await playOn({ name: "a made-up machine", sysfs, topology: big, steps: stepsOfBigNode() }, `${dir}/big`);
+    await playOn({ name: "simulated machine", sysfs, topology: big, steps: stepsOfBigNode() }, `${dir}/big`);
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

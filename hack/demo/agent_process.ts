@@ -20,7 +20,7 @@ export class AgentProcess {
     this.#logFile = logFile;
     this.#child = new Deno.Command(executable, {
       args: [...args],
-      // The embedded runtime has no CRI by which growth could come later: it has to ride in replies.
+      // The embedded runtime has no CRI for delayed updates: growth has to be part of replies.
       env: { WEKA_CPUSET_GROW_DELAY_MS: "0" },
       stdin: "null",
       stdout: "null",
@@ -30,18 +30,18 @@ export class AgentProcess {
     const log = Deno.openSync(logFile, { create: true, append: true });
     this.#logging = this.#child.stderr.pipeTo(log.writable);
     this.#ended = this.#child.status.then(({ code, signal }) =>
-      `the agent ended by itself, with ${signal ?? `exit code ${code}`}`
+      `the agent ended unexpectedly, with ${signal ?? `exit code ${code}`}`
     );
   }
 
-  /** The outcome of `work`; if the agent ends meanwhile, or a moment after `work` has failed, an error that says so. */
+  /** The result of `work`; rejects if the agent ends meanwhile, or a moment after `work` has failed. */
   async during<T>(work: Promise<T>): Promise<T> {
     const death = this.#ended.then((sentence) => Promise.reject(new Error(sentence)));
     death.catch(() => {});
     try {
       return await Promise.race([work, death]);
     } catch (error) {
-      // What fails first when the agent dies is the work; the process's end is known a little later.
+      // If the agent dies, the work fails first; the process's end is reported a little later.
       const moment = Promise.withResolvers<void>();
       const timer = setTimeout(moment.resolve, MOMENT_MS);
       await Promise.race([death, moment.promise]).finally(() => clearTimeout(timer));
@@ -55,7 +55,7 @@ export class AgentProcess {
     return lines.slice(-TAIL_LINES).join("\n");
   }
 
-  /** Asks it to end, and makes it end if it doesn't. */
+  /** Sends SIGTERM, and SIGKILL after a deadline. */
   async stop(): Promise<void> {
     this.#signal("SIGTERM");
     const timer = setTimeout(() => this.#signal("SIGKILL"), STOP_MS);

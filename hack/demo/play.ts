@@ -1,19 +1,19 @@
-/** One machine's part of the demo: the steps, each with its map and a check of what the cgroup tree says. */
+/** Runs the demo's steps on one machine: each with its CPU map and a check of the cgroup tree. */
 import type { Topology } from "../../src/cpu/topology.ts";
 import { type PodSpec, readManifests } from "../../tests/kit/runtime/manifest.ts";
 import type { EmbeddedRuntime } from "../../tests/kit/runtime/runtime.ts";
 import { cpuMap, type MapStyle, type Owner } from "../cpu_map.ts";
 import { faults, type Placed, placed } from "./verdict.ts";
 
-/** One thing that happens on the node. */
+/** One event on the node. */
 export interface Step {
-  /** What it shows. */
+  /** Printed above the map. */
   title: string;
-  /** A manifest to run, below the repository. */
+  /** A manifest to apply, relative to the repository. */
   apply?: string;
-  /** A manifest whose pods end. */
+  /** A manifest to delete. */
   remove?: string;
-  /** Whether its pods must run, or must be refused; left open where it depends on the machine. */
+  /** Whether its pods must run or must be refused; absent if it depends on the machine. */
   expect?: "run" | "refused";
 }
 
@@ -28,7 +28,7 @@ export interface Stage {
 
 const MARKS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/** Plays steps on a node and remembers which pods came from which manifest. */
+/** Runs steps on a node, and keeps the pods of each manifest. */
 export class Play {
   readonly #stage: Stage;
   readonly #pods = new Map<string, string[]>();
@@ -39,12 +39,12 @@ export class Play {
     this.#stage = stage;
   }
 
-  /** How many containers were refused so far. */
+  /** Number of containers refused so far. */
   get refused(): number {
     return this.#refused;
   }
 
-  /** Throws an error with a sentence when what is seen is wrong. */
+  /** @throws {Error} one sentence, if the outcome is wrong */
   async step(step: Step, number: string): Promise<void> {
     const { print } = this.#stage;
     print(`\n▶ ${number}  ${step.title}\n`);
@@ -109,13 +109,13 @@ export class Play {
   #check(step: Step, containers: readonly Placed[], refusals: number): void {
     const { runtime, topology } = this.#stage;
     const unplaced = runtime.log.of("unplaced")[0];
-    if (unplaced) throw new Error(`${unplaced.container} was started without asking the agent`);
+    if (unplaced) throw new Error(`${unplaced.container} was started without a call to the agent`);
     const failed = runtime.log.of("update-failed")[0];
     if (failed) throw new Error(`an update of ${failed.container} failed: ${failed.message}`);
     const [fault] = faults(containers, topology.online);
     if (fault !== undefined) throw new Error(fault);
     if (step.expect === "run" && refusals > 0) {
-      throw new Error(`${step.apply} was refused on a machine that has room`);
+      throw new Error(`${step.apply} was refused although the machine has enough CPUs`);
     }
     if (step.expect === "refused" && refusals === 0) {
       throw new Error(`${step.apply} should have been refused`);

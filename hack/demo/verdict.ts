@@ -1,13 +1,10 @@
-/**
- * Who may run where, judged from the manifests and the cgroup tree alone: the demo's own opinion, which asks the
- * agent nothing.
- */
+/** Checks the cgroup tree against the manifests, independently of the agent. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { demandsOf } from "../../tests/kit/runtime/manifest.ts";
 import { type ContainerRecord, nameOf } from "../../tests/kit/runtime/node_state.ts";
 import { qosClass } from "../../tests/kit/runtime/resources.ts";
 
-/** A running container: what it was promised and what it has. */
+/** A running container: the expected and the actual CPUs. */
 export interface Placed {
   name: string;
   promise:
@@ -17,12 +14,12 @@ export interface Placed {
   cpus: CpuSet;
 }
 
-/** The container with its CPUs, as the cgroup tree has them. */
+/** The container with its CPUs in the cgroup tree. */
 export function placed(container: Readonly<ContainerRecord>, cpus: CpuSet): Placed {
   return { name: nameOf(container), promise: promiseOf(container), cpus };
 }
 
-/** What is wrong with this node, one sentence for each fault. */
+/** The node's faults, one sentence each. */
 export function faults(containers: readonly Placed[], online: CpuSet): string[] {
   const claims = containers.filter(({ promise }) => promise.kind !== "shared");
   const claimed = CpuSet.unionOf(claims.map(({ cpus }) => cpus));
@@ -30,16 +27,20 @@ export function faults(containers: readonly Placed[], online: CpuSet): string[] 
     const { name, promise, cpus } = container;
     switch (promise.kind) {
       case "pinned":
-        return cpus.equals(promise.cpus) ? [] : [`${name} asked for CPUs ${promise.cpus} and has ${cpus}`];
+        return cpus.equals(promise.cpus) ? [] : [`${name} claims CPUs ${promise.cpus} but runs on ${cpus}`];
       case "exclusive":
         return [
-          ...(cpus.size === promise.count ? [] : [`${name} asked for ${promise.count} CPUs and has ${cpus}`]),
+          ...(cpus.size === promise.count
+            ? []
+            : [`${name} claims ${promise.count} CPUs but runs on ${cpus}`]),
           ...claims.filter((other) => other !== container && other.cpus.intersects(cpus))
-            .map((other) => `${name} and ${other.name} meet on CPUs ${cpus.intersection(other.cpus)}`),
+            .map((other) => `${name} and ${other.name} overlap on CPUs ${cpus.intersection(other.cpus)}`),
         ];
       case "shared": {
         const due = online.difference(claimed).difference(promise.forbidden);
-        return cpus.equals(due) ? [] : [`${name} shares what is left, CPUs ${due}, and has ${cpus}`];
+        return cpus.equals(due)
+          ? []
+          : [`${name} should run on the shared pool, CPUs ${due}, but runs on ${cpus}`];
       }
     }
   });
@@ -60,5 +61,5 @@ function promiseOf({ pod, spec }: Readonly<ContainerRecord>): Placed["promise"] 
 function listed(text: string): CpuSet {
   const set = CpuSet.parse(text);
   if (set instanceof CpuSet) return set;
-  throw new Error(`a sample's annotation is no CPU list: ${set}`);
+  throw new Error(`a sample's annotation is not a CPU list: ${set.problem}`);
 }

@@ -1,6 +1,6 @@
 /** From the runtime's list of containers to what the ledger is rebuilt from. */
 import { create } from "@bufbuild/protobuf";
-import { CpuListError, CpuSet } from "../cpu/cpu_set.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Claim } from "../ledger/claim.ts";
 import type { Found } from "../ledger/recover.ts";
@@ -79,5 +79,5 @@ function memoryWarnings(topology: Topology, claim: Claim, container: Container):
 
 function memsOf(container: Container): CpuSet | undefined {
   const mems = CpuSet.parse(container.linux?.resources?.cpu?.mems ?? "");
-  return mems instanceof CpuListError || mems.isEmpty ? undefined : mems;
+  return mems instanceof CpuSet && !mems.isEmpty ? mems : undefined;
 }

@@ -1,4 +1,4 @@
-import { CpuListError, CpuSet } from "../cpu/cpu_set.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
 import type { ReadFile } from "../cpu/discover.ts";
 import { readerOf } from "../platform/sysfs.ts";
 
@@ -38,5 +38,5 @@ export function usableReader(sysfsRoot: string, cgroupRoot: string): ReadFile {
 
 function cpusIn(read: ReadFile, path: string): CpuSet | undefined {
   const cpus = CpuSet.parse(read(path) ?? "");
-  return cpus instanceof CpuListError || cpus.isEmpty ? undefined : cpus;
+  return cpus instanceof CpuSet && !cpus.isEmpty ? cpus : undefined;
 }

@@ -7,8 +7,8 @@ import { type Place, problem, shownKey } from "./problems.ts";
 export const CONFIG_VARIABLE = `${VARIABLE_PREFIX}CONFIG`;
 
 /**
- * What Kubernetes sets in every pod for each service of its namespace (kubelet's service links): a service
- * called `weka-cpuset` is no configuration of ours.
+ * Variables that kubelet sets in every pod for each service of its namespace (service links): those of a service
+ * called `weka-cpuset` are no configuration.
  */
 const SERVICE_LINK = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$/;
 
@@ -17,7 +17,7 @@ const PLACE: Place = {
   nameOf: (path) => KEYS.find((key) => key.path === path)?.variable ?? path,
 };
 
-/** What the environment says; variables that aren't the agent's are no concern of it. */
+/** The layer of the environment; unknown variables with the agent's prefix are problems. */
 export function environmentLayer(environment: Readonly<Record<string, string>>): Layer {
   const given = KEYS.flatMap(({ path, variable }): [string, string][] => {
     const value = environment[variable];

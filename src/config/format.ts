@@ -3,7 +3,7 @@ import { KEYS, valueAt } from "./keys.ts";
 import type { Source } from "./problems.ts";
 import type { Config } from "./schema.ts";
 
-/** The configuration as YAML that gives the same configuration again, with the source of each value as a comment. */
+/** Formats the configuration as YAML that parses to the same one, with the source of each value as a comment. */
 export function formatConfig(config: Config, origins: ReadonlyMap<string, Source>): string {
   const lines: string[] = [];
   let open = "";
@@ -23,10 +23,10 @@ export function formatConfig(config: Config, origins: ReadonlyMap<string, Source
   return `${lines.join("\n")}\n`;
 }
 
-/** A list is one only when it is empty. */
+/** Of lists only the empty one. */
 type Scalar = string | number | boolean | CpuSet | readonly never[];
 
-/** Plain where every YAML reader takes it for the text that it is, else in double quotes, which YAML has from JSON. */
+/** Plain where every YAML parser reads it as that text, else in double quotes as in JSON. */
 function scalar(value: Scalar): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (Array.isArray(value)) return "[]";

@@ -1,84 +1,91 @@
-/** The keys of the configuration, and the other names that they go by: flags and environment variables. */
+/** The keys of the configuration, with their flags and environment variables. */
 import { DEFAULTS, LAUNCHED_LOG_FILE } from "./schema.ts";
 
 export interface Key {
   /** As in the YAML file, sections joined by dots: `log.level`. */
   readonly path: string;
-  /** What it means, in one clause, for the help and the documentation. */
-  readonly about: string;
+  /** One clause for the help and the documentation. */
+  readonly description: string;
   /** The environment variable. */
   readonly variable: string;
   /** The flag as commander knows it: `--log-level <level>`; not every key has one. */
   readonly flag?: string;
-  /** Can be changed while the agent runs, as the runtime's own configuration does. */
+  /** Can be changed while the agent runs, by the configuration text from the runtime. */
   readonly live: boolean;
 }
 
-/** What variables begin with, except the three that every NRI plugin knows. */
+/** Of all variables but the three that every NRI plugin has. */
 export const VARIABLE_PREFIX = "WEKA_CPUSET_";
 
 export const KEYS: readonly Key[] = [
-  key("socket", "the runtime's NRI socket", { flag: "--socket <path>", variable: "NRI_SOCKET" }),
-  key("pluginName", "name to register with", { flag: "--plugin-name <name>", variable: "NRI_PLUGIN_NAME" }),
-  key("pluginIndex", "place among NRI's plugins, which are called in this order", {
+  key("socket", "NRI socket of the container runtime", { flag: "--socket <path>", variable: "NRI_SOCKET" }),
+  key("pluginName", "name under which the plugin registers", {
+    flag: "--plugin-name <name>",
+    variable: "NRI_PLUGIN_NAME",
+  }),
+  key("pluginIndex", "index that orders NRI plugins; the lowest is called first", {
     flag: "--plugin-index <NN>",
     variable: "NRI_PLUGIN_IDX",
   }),
-  key("dryRun", "decide and log, but change and refuse nothing", { flag: "--dry-run", live: true }),
-  key("systemReserved", "CPUs that are never given exclusively", {
+  key("dryRun", "log decisions only; change and refuse nothing", { flag: "--dry-run", live: true }),
+  key("systemReserved", "CPUs excluded from exclusive allocation", {
     flag: "--system-reserved <cpus>",
     live: true,
   }),
-  key("strictReserved", "reserved CPUs are left out of the shared pool too", { live: true }),
-  key("reservedNamespaces", "namespaces whose shared containers may use reserved CPUs all the same", {
+  key("strictReserved", "exclude reserved CPUs from the shared pool too", { live: true }),
+  key("reservedNamespaces", "namespaces whose shared containers may use strictly reserved CPUs", {
     live: true,
   }),
-  key("minShared", "how many CPUs always stay in the shared pool", { flag: "--min-shared <n>", live: true }),
-  key("placement", "how exclusive CPUs lie: packed, spread, full-cores or single-thread", {
+  key("minShared", "minimum number of CPUs in the shared pool", { flag: "--min-shared <n>", live: true }),
+  key("placement", "placement policy for exclusive CPUs: packed, spread, full-cores or single-thread", {
     flag: "--placement <name>",
     live: true,
   }),
   key("exclusiveMems", "memory nodes of exclusive containers: unset, or local to their CPUs", { live: true }),
   key(
     "isolatedCpus",
-    "what exclusive containers do with the kernel's isolated CPUs: avoid, prefer or ignore",
+    "policy for isolated CPUs (isolcpus) in exclusive allocation: avoid, prefer or ignore",
     {
       live: true,
     },
   ),
-  key("pinnedNamespaces", "namespaces whose pods may use weka.io/cores-ids; * is all", { live: true }),
+  key("pinnedNamespaces", "namespaces whose pods may use weka.io/cores-ids; * for all", { live: true }),
   key("unmanagedNamespaces", "namespaces whose pods may use weka.io/cpuset: unmanaged", { live: true }),
-  key("growDelayMs", "milliseconds for which growth of the shared pool may wait", { live: true }),
-  key("apply", "how sets reach running containers: auto, runtime or kernel-first", { flag: "--apply <way>" }),
-  key("reconcileSeconds", "seconds between two comparisons with what the kernel has; 0 is never"),
+  key("growDelayMs", "delay before the shared pool grows, in milliseconds", { live: true }),
+  key("apply", "how CPU changes are applied to running containers: auto, runtime or kernel-first", {
+    flag: "--apply <way>",
+  }),
+  key("reconcileSeconds", "reconcile interval in seconds; 0 disables it"),
   key(
     "onKubeletStatic",
-    "when kubelet's CPU manager decides too: warn, or refuse pinned and exclusive containers",
+    "on conflict with kubelet's static CPU manager: warn, or refuse pinned and exclusive containers",
   ),
-  key("log.level", "least severity that is logged: debug, info, warn or error", {
+  key("log.level", "log level: debug, info, warn or error", {
     flag: "--log-level <level>",
     live: true,
   }),
-  key("log.format", "form of the log's lines: text or json", { flag: "--log-format <format>" }),
+  key("log.format", "log format: text or json", { flag: "--log-format <format>" }),
   key(
     "log.file",
-    `file to log to; empty: standard error, or ${LAUNCHED_LOG_FILE} when the runtime starts the agent`,
+    `log file; empty for standard error (${LAUNCHED_LOG_FILE} when launched by the runtime)`,
     {
       flag: "--log-file <path>",
     },
   ),
-  key("log.maxSizeMiB", "MiB after which a new log file is begun"),
-  key("log.keep", "how many full log files are kept beside the new one"),
-  key("criSockets", "the runtime's CRI sockets, tried in this order", { flag: "--cri-socket <path>" }),
-  key("runDir", "directory of the lock that says who decides on this node", { flag: "--run-dir <path>" }),
-  key("sysfsRoot", "where sysfs is mounted", { flag: "--sysfs-root <path>" }),
-  key("cgroupRoot", "where the cgroup tree is mounted", { flag: "--cgroup-root <path>" }),
-  key("procRoot", "where procfs is mounted", { flag: "--proc-root <path>" }),
+  key("log.maxSizeMiB", "log file size in MiB at which it is rotated"),
+  key("log.keep", "number of rotated log files to keep"),
+  key("criSockets", "CRI sockets of the container runtime, tried in order", { flag: "--cri-socket <path>" }),
+  key("runDir", "directory of the leader lock, shared by all agents of the node", {
+    flag: "--run-dir <path>",
+  }),
+  key("sysfsRoot", "mount point of sysfs", { flag: "--sysfs-root <path>" }),
+  key("cgroupRoot", "mount point of the cgroup tree", { flag: "--cgroup-root <path>" }),
+  key("procRoot", "mount point of procfs", { flag: "--proc-root <path>" }),
   key("kubeletRoot", "kubelet's root directory", { flag: "--kubelet-root <path>" }),
 ];
 
-function key(path: string, about: string, more: Partial<Key> = {}): Key {
-  return { path, about, variable: variableOf(path), live: false, ...more };
+function key(path: string, description: string, more: Partial<Key> = {}): Key {
+  return { path, description, variable: variableOf(path), live: false, ...more };
 }
 
 /** `log.maxSizeMiB` → `WEKA_CPUSET_LOG_MAX_SIZE_MIB`: upper case, an underscore before each word. */
@@ -87,7 +94,7 @@ function variableOf(path: string): string {
   return VARIABLE_PREFIX + words.toUpperCase();
 }
 
-/** The value at `path` in a configuration or in what a source gave; undefined where there is none. */
+/** The value at `path` in a configuration or in the tree of one source; undefined where there is none. */
 export function valueAt(tree: unknown, path: string): unknown {
   return path.split(".").reduce(
     (node, name) =>

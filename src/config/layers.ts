@@ -1,67 +1,73 @@
 /**
- * The configuration as layers of growing weight: defaults, file, what the runtime hands over, environment, flags.
- * Each layer is checked by itself, and one with a problem is left out as a whole: half of what somebody has
- * written down may be worse than nothing of it. Who must not go on with a problem sees it in `problems`.
+ * The configuration as layers of increasing precedence: defaults, file, the runtime's text, environment, flags. Each
+ * layer is checked by itself and, if it has a problem, ignored as a whole: half of a source may be worse than none of
+ * it. Callers that must not go on with a problem find it in `problems`.
  */
 import { KEYS, valueAt } from "./keys.ts";
 import { type Place, type Problem, problem, problemsOf, type Source } from "./problems.ts";
 import { type Config, schema } from "./schema.ts";
 
-/** A value as a source gives it: a text, a list, a mapping. */
-export type Given = string | readonly Given[] | Mapping;
-export type Mapping = { readonly [key: string]: Given };
+/** An unchecked value of a source: a text, a list, a mapping. */
+export type RawValue = string | readonly RawValue[] | Mapping;
+export type Mapping = { readonly [key: string]: RawValue };
 
-/** What one source has to say. */
+/** The values of one source. */
 export interface Layer {
   readonly place: Place;
   /** By the path of the key. */
-  readonly values: ReadonlyMap<string, Given>;
-  /** Why it can't be used; none where it can. */
+  readonly values: ReadonlyMap<string, RawValue>;
+  /** Because of which the layer is ignored. */
   readonly problems: readonly Problem[];
 }
 
+/** The effective configuration. */
 export interface Resolved {
   readonly config: Config;
-  /** Where each key's value comes from, by the key's path. */
+  /** The source of each key's value, by the key's path. */
   readonly origins: ReadonlyMap<string, Source>;
-  /** Of the layers that were left out, the lightest first; none where all were taken. */
+  /** Of the ignored layers, in order of precedence. */
   readonly problems: readonly Problem[];
 }
 
-const WEIGHT: Readonly<Record<Source, number>> = { default: 0, file: 1, runtime: 2, environment: 3, flag: 4 };
+const PRECEDENCE: Readonly<Record<Source, number>> = {
+  default: 0,
+  file: 1,
+  runtime: 2,
+  environment: 3,
+  flag: 4,
+};
 
-const TOO_LATE =
-  "can't be changed here, where the agent already runs; set it in the file, /etc/weka-cpuset/config.yaml";
+const NOT_LIVE = "can't be changed while the agent runs; set it in the file /etc/weka-cpuset/config.yaml";
 
-/** A layer of what `place` says. */
+/** The layer of a tree from `place`, checked. */
 export function checkedLayer(place: Place, tree: Mapping): Layer {
   const result = schema.safeParse(tree);
-  const values = new Map<string, Given>();
+  const values = new Map<string, RawValue>();
   for (const { path } of KEYS) {
     const value = valueAt(tree, path);
-    if (value !== undefined) values.set(path, value as Given);
+    if (value !== undefined) values.set(path, value as RawValue);
   }
   return { place, values, problems: result.success ? [] : problemsOf(result.error.issues, tree, place) };
 }
 
-/** A layer of values by key path, as flags and variables give them. */
-export function flatLayer(place: Place, values: Iterable<readonly [path: string, value: Given]>): Layer {
+/** The layer of values by key path, the form of flags and variables. */
+export function flatLayer(place: Place, values: Iterable<readonly [path: string, value: RawValue]>): Layer {
   return checkedLayer(place, nested(values));
 }
 
-/** A layer that can't even be read. */
+/** The layer of an unreadable source. */
 export function brokenLayer(place: Place, what: string): Layer {
   return { place, values: new Map(), problems: [problem(place, "", what)] };
 }
 
-/** The effective configuration of `layers`, given in any order, at most one of each source. */
+/** Resolves `layers`, in any order and at most one of each source, to the effective configuration. */
 export function resolve(layers: readonly Layer[]): Resolved {
-  const ordered = layers.toSorted((a, b) => WEIGHT[a.place.source] - WEIGHT[b.place.source]);
-  return merge(ordered.map((layer) => layer.place.source === "runtime" ? inTime(layer, ordered) : layer));
+  const ordered = layers.toSorted((a, b) => PRECEDENCE[a.place.source] - PRECEDENCE[b.place.source]);
+  return merge(ordered.map((layer) => layer.place.source === "runtime" ? checkLive(layer, ordered) : layer));
 }
 
 function merge(ordered: readonly Layer[]): Resolved {
-  const values = new Map<string, Given>();
+  const values = new Map<string, RawValue>();
   const origins = new Map<string, Source>(KEYS.map(({ path }) => [path, "default"]));
   for (const layer of ordered.filter(({ problems }) => problems.length === 0)) {
     for (const [path, value] of layer.values) {
@@ -74,26 +80,26 @@ function merge(ordered: readonly Layer[]): Resolved {
 }
 
 /**
- * The runtime hands its text over to an agent that runs. A value that can have no effect any more must not look
- * as if it had one: it is a problem of this layer, unless it is what holds already.
+ * Adds a problem to the runtime's layer for each key that it changes although the running agent can't apply it: a value
+ * without effect must not look effective.
  */
-function inTime(layer: Layer, ordered: readonly Layer[]): Layer {
+function checkLive(layer: Layer, ordered: readonly Layer[]): Layer {
   const before = merge(ordered.filter((other) => other !== layer)).config;
   const after = merge(ordered).config;
-  const late = KEYS.filter(({ path, live }) =>
+  const fixed = KEYS.filter(({ path, live }) =>
     !live && String(valueAt(before, path)) !== String(valueAt(after, path))
   );
-  const problems = late.map(({ path }) => problem(layer.place, path, `${path} ${TOO_LATE}`));
+  const problems = fixed.map(({ path }) => problem(layer.place, path, `${path} ${NOT_LIVE}`));
   return { ...layer, problems: [...layer.problems, ...problems] };
 }
 
 /** `log.level` → `{ log: { level } }`. */
-function nested(values: Iterable<readonly [path: string, value: Given]>): Mapping {
-  const tree: Record<string, Given> = {};
+function nested(values: Iterable<readonly [path: string, value: RawValue]>): Mapping {
+  const tree: Record<string, RawValue> = {};
   for (const [path, value] of values) {
     const [section, name] = path.split(".");
     if (section === undefined || name === undefined) tree[path] = value;
-    else tree[section] = { ...tree[section] as Record<string, Given>, [name]: value };
+    else tree[section] = { ...tree[section] as Record<string, RawValue>, [name]: value };
   }
   return tree;
 }

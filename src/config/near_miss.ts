@@ -1,18 +1,18 @@
-/** A word longer than this is no slip of the finger. */
-const MAX_WORD = 60;
-const MAX_SLIPS = 2;
+/** A longer word is no typing error. */
+const MAX_WORD_LETTERS = 60;
+const MAX_DISTANCE = 2;
 
-/** The one of `words` that was probably meant by `given`: at most two letters too many, missing or wrong, whatever the case. */
+/** The one of `words` that is closest to `given`: at most two letters inserted, deleted or replaced, ignoring case. */
 export function nearMiss(given: string, words: readonly string[]): string | undefined {
-  if (given.length > MAX_WORD) return undefined;
+  if (given.length > MAX_WORD_LETTERS) return undefined;
   const found = words
-    .map((word) => ({ word, slips: distance(given.toLowerCase(), word.toLowerCase()) }))
-    .filter(({ word, slips }) => slips <= MAX_SLIPS && slips < word.length / 2)
-    .sort((a, b) => a.slips - b.slips);
+    .map((word) => ({ word, typos: distance(given.toLowerCase(), word.toLowerCase()) }))
+    .filter(({ word, typos }) => typos <= MAX_DISTANCE && typos < word.length / 2)
+    .sort((a, b) => a.typos - b.typos);
   return found[0]?.word;
 }
 
-/** Levenshtein's edit distance, a row of the table at a time. */
+/** The Levenshtein distance, one row of the table at a time. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (const [i, letter] of [...a].entries()) {

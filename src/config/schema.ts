@@ -1,18 +1,18 @@
 /**
- * Everything that can be configured, with its check and its default: the one place where that is decided. Every
- * source gives texts (YAML scalars as they were written, environment variables, flags), lists of texts and
- * mappings of these; so `05` stays `05`, and a value means the same wherever it comes from.
+ * The schema: every key with its check and its default, and the only place that defines them. All sources give texts
+ * (YAML scalars as written, environment variables, flags), lists of texts and mappings of these; so `05` stays `05`, and
+ * a value means the same in every source.
  */
-// The small form of zod: the same checks, a third of the start-up time.
+// The small variant of zod: the same checks, a third of the start-up time.
 import * as z from "zod/mini";
-import { CpuListError, CpuSet } from "../cpu/cpu_set.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
 import { PLACEMENTS } from "../cpu/placement.ts";
 
 const LIST = "must be a list of absolute paths, as in /run/containerd/containerd.sock";
 const NAMESPACES = 'must be a list of namespaces, as in kube-system, or "*" for all';
 const CPUS = "must be a CPU list, as in 0,2-3";
 
-/** No longer than the kernel takes (PATH_MAX), and nothing that would garble a log or a terminal. */
+/** At most PATH_MAX characters, and no control characters, which would garble a log or a terminal. */
 const PATH = /^\/\P{Cc}{0,4094}$/u;
 
 const path = text(PATH, "must be an absolute path, as in /sys");
@@ -30,7 +30,7 @@ function wholeNumber(least: number, most: number) {
   );
 }
 
-/** A list, or one text with commas: the form that fits into a variable. */
+/** A list, or one text with commas, which fits into a variable. */
 const paths = z.pipe(
   z.union([z.array(z.string()), z.pipe(z.string(), z.transform((list) => list.split(",")))], LIST),
   z.array(text(PATH, LIST)).check(
@@ -39,7 +39,7 @@ const paths = z.pipe(
   ),
 );
 
-/** A list of namespaces, or one text with commas; `*` stands for all, no text for none. */
+/** A list of namespaces, or one text with commas; `*` for all, an empty text for none. */
 const namespaces = z.pipe(
   z.union([
     z.array(z.string()),
@@ -53,12 +53,12 @@ const namespaces = z.pipe(
   ),
 );
 
-/** A list format text, or a YAML list of such texts. */
+/** A text in cpuset(7) list format, or a list of such texts. */
 const cpuSet = z.pipe(
   z.union([z.string(), z.array(z.string())], CPUS),
   z.transform((given, context) => {
     const set = CpuSet.parse([given].flat().join(","));
-    if (!(set instanceof CpuListError)) return set;
+    if (set instanceof CpuSet) return set;
     context.issues.push({ code: "custom", message: CPUS, input: given, params: { because: set.problem } });
     return z.NEVER;
   }),
@@ -75,11 +75,11 @@ const log = z.strictObject({
     "info",
   ),
   format: z._default(z.enum(["text", "json"], "must be text or json"), "text"),
-  /** Empty: standard error, or {@link LAUNCHED_LOG_FILE} when the runtime has started the agent. */
+  /** Empty for standard error, or {@link LAUNCHED_LOG_FILE} in launched mode. */
   file: z._default(pathOrNone, ""),
-  /** MiB (2^20 bytes) that a log file may grow to before a new one is begun. */
+  /** MiB (2^20 bytes) at which the log file is rotated. */
   maxSizeMiB: z._default(wholeNumber(1, 1024), 10),
-  /** How many full log files are kept beside the one that is written. */
+  /** Number of rotated log files. */
   keep: z._default(wholeNumber(0, 20), 3),
 }, "must be a mapping");
 
@@ -108,12 +108,12 @@ export const schema = z.strictObject({
   unmanagedNamespaces: z._default(namespaces, []),
   /** Milliseconds. */
   growDelayMs: z._default(wholeNumber(0, 60_000), 500),
-  /** `auto`: `kernel-first` where the cgroup tree can be written. */
+  /** `auto` is `kernel-first` where the cgroup tree is writable, else `runtime`. */
   apply: z._default(
     z.enum(["auto", "runtime", "kernel-first"], "must be auto, runtime or kernel-first"),
     "auto",
   ),
-  /** Seconds; 0: never. */
+  /** Seconds; 0 disables it. */
   reconcileSeconds: z._default(wholeNumber(0, 3600), 10),
   onKubeletStatic: z._default(z.enum(["warn", "refuse"], "must be warn or refuse"), "warn"),
   log: z.prefault(log, {}),
@@ -135,5 +135,5 @@ export type Config = z.output<typeof schema>;
 
 export const DEFAULTS: Config = schema.parse({});
 
-/** Where a runtime-launched agent, which has no standard error, logs unless `log.file` says otherwise. */
+/** The log file of launched mode, which has no standard error, unless `log.file` names another. */
 export const LAUNCHED_LOG_FILE = "/var/log/weka-cpuset.log";

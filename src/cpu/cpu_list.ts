@@ -1,6 +1,6 @@
 /**
  * The text form of a set of CPUs: the "list format" of cpuset(7), `0,2-3,8`. The kernel writes it in sysfs and in
- * `cpuset.cpus`; people write it in annotations, so a bad list is described in words that its author can act on.
+ * `cpuset.cpus`; annotations have it too, so a problem with a list is a clause that its author can act on.
  */
 import { quoted as quotedText } from "../quoted.ts";
 import { addRange, nextIn, nextOutside, trimmed, type Words, wordsFor } from "./words.ts";
@@ -11,46 +11,39 @@ import { addRange, nextIn, nextOutside, trimmed, type Words, wordsFor } from "./
  */
 export const MAX_CPU_ID = 16383;
 
-/** No list of {@link MAX_CPU_ID} ids is longer, sorted and compressed; what is longer is not read. */
+/** No list of {@link MAX_CPU_ID} ids is longer, in characters, sorted and compressed; what is longer is not read. */
 const MAX_TEXT = 65536;
 
-/** How much of an offending item is quoted back. */
+/** How many characters of an invalid item are quoted. */
 const MAX_QUOTED = 40;
 
-/** Why a text is no CPU list. A value, never thrown. */
-export class CpuListError {
-  constructor(
-    /** The whole text as it was given. */
-    readonly text: string,
-    /** The item that is wrong, without the spaces around it; empty for an empty item or an overlong text. */
-    readonly item: string,
-    /** What is wrong with it and what would be right, e.g. `"5-2" is a reversed range; write "2-5"`. */
-    readonly problem: string,
-  ) {}
-
-  toString(): string {
-    return this.problem;
-  }
+/** Why a text is no CPU list. */
+export interface InvalidCpuList {
+  readonly kind: "invalid CPU list";
+  /** The item that is wrong, without the spaces around it; empty for an empty item or an overlong text. */
+  readonly item: string;
+  /** What is wrong with it and what would be right, e.g. `"5-2" is a reversed range; write "2-5"`. */
+  readonly problem: string;
 }
 
 /** The words of a CPU list. Spaces around items and a newline at the end are tolerated; no text is the empty set. */
-export function parseCpuList(text: string): Words | CpuListError {
+export function parseCpuList(text: string): Words | InvalidCpuList {
   if (text.length > MAX_TEXT) {
-    return new CpuListError(
-      text,
-      "",
-      `a CPU list of ${text.length} characters is too long; ${MAX_TEXT} are read`,
-    );
+    return invalid("", `a CPU list of ${text.length} characters is too long; ${MAX_TEXT} are read`);
   }
   const words = wordsFor(MAX_CPU_ID);
   if (text.trim() === "") return trimmed(words);
   for (const padded of text.split(",")) {
     const item = padded.trim();
     const range = parseItem(item);
-    if (typeof range === "string") return new CpuListError(text, item, range);
+    if (typeof range === "string") return invalid(item, range);
     addRange(words, range.first, range.last);
   }
   return trimmed(words);
+}
+
+function invalid(item: string, problem: string): InvalidCpuList {
+  return { kind: "invalid CPU list", item, problem };
 }
 
 /** One item of a list, a CPU or a range of CPUs; or the problem with it. */

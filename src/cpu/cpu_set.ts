@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import { CpuListError, formatCpuList, MAX_CPU_ID, parseCpuList } from "./cpu_list.ts";
+import { formatCpuList, type InvalidCpuList, MAX_CPU_ID, parseCpuList } from "./cpu_list.ts";
 import {
   addAll,
   addRange,
@@ -14,7 +14,7 @@ import {
   wordsFor,
 } from "./words.ts";
 
-export { CpuListError, MAX_CPU_ID };
+export { MAX_CPU_ID };
 
 /**
  * An immutable set of small non-negative integers: CPU ids, also NUMA node ids.
@@ -65,12 +65,12 @@ export class CpuSet implements Iterable<number> {
 
   /**
    * The set that a cpuset(7) list such as `0,2-3,8` names. Spaces around items and a newline at the end are
-   * tolerated, and so are repeated ids; no text at all is the empty set, as in sysfs. Anything else is an error,
-   * returned, that says which item is wrong and what would be right.
+   * tolerated, and so are repeated ids; no text at all is the empty set, as in sysfs. Anything else is a value that
+   * names the item that is wrong and what would be right.
    */
-  static parse(text: string): CpuSet | CpuListError {
+  static parse(text: string): CpuSet | InvalidCpuList {
     const words = parseCpuList(text);
-    return words instanceof CpuListError ? words : new CpuSet(words);
+    return "kind" in words ? words : new CpuSet(words);
   }
 
   /** Every id that is in one of `sets`. */

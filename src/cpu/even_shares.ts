@@ -1,69 +1,68 @@
-import { cheapest } from "./fewest.ts";
-import { type CellStock, type Stock, sumOf } from "./stock.ts";
+import { type CellCounts, sumOf } from "./free_counts.ts";
+import { best, type FreeCounts } from "./score.ts";
 
 /** NUMA node to a number of CPUs. */
-export type Shares = ReadonlyMap<number, number>;
+type Shares = ReadonlyMap<number, number>;
 
-/** A node, what it has, and what it has been dealt. */
-interface Hand {
+/** A node, what it has, and its share so far. */
+interface NodeDeal {
   readonly node: number;
-  readonly stock: Stock;
+  readonly counts: FreeCounts;
   /** Whole cores that are left. */
   whole: number;
   share: number;
 }
 
 /**
- * How many of `count` CPUs each NUMA node gives to a claim that is spread; undefined where there are too few. What
- * "evenly" means is said in `take.ts`.
+ * How many of `count` CPUs each NUMA node gives to a claim that is spread; undefined where there are too few. `take.ts`
+ * has the order in which they are dealt.
  *
  * @param has What the claim has on each node already, beside these.
- * @param likes Of nodes that would be dealt to alike, the one with more of these comes first.
+ * @param had Of nodes that are equal in that, the one with more of these comes first: what the claim ran on before.
  */
 export function evenShares(
-  cells: readonly CellStock[],
+  cells: readonly CellCounts[],
   count: number,
   has: Shares,
-  likes: Shares,
+  had: Shares,
 ): Shares | undefined {
   if (sumOf(cells).free < count) return undefined;
-  const hands = [...Map.groupBy(cells, ({ cell }) => cell.node)].map(([node, members]): Hand => {
-    const stock = sumOf(members);
-    return { node, stock, whole: stock.whole.reduce((sum, cores) => sum + cores, 0), share: 0 };
+  const deals = [...Map.groupBy(cells, ({ cell }) => cell.node)].map(([node, members]): NodeDeal => {
+    const counts = sumOf(members);
+    return { node, counts, whole: counts.whole.reduce((sum, cores) => sum + cores, 0), share: 0 };
+  }).sort((a, b) => a.node - b.node);
+  const scoreOf = ({ node, share, counts }: NodeDeal) => ({
+    share: (has.get(node) ?? 0) + share,
+    moved: -(had.get(node) ?? 0),
+    scarcity: -counts.free,
   });
-  const order = ({ node, share, stock }: Hand) => [
-    (has.get(node) ?? 0) + share,
-    -(likes.get(node) ?? 0),
-    -stock.free,
-    node,
-  ];
-  /** Deals pieces of `unit` CPUs as long as they're wanted and there; gives back what is wanted then. */
+  /** Deals pieces of `unit` CPUs as long as they are needed and there; returns how many CPUs are needed then. */
   const deal = (
-    wanted: number,
+    needed: number,
     unit: number,
-    pieces: (stock: Stock) => number,
-    dealt?: (hand: Hand) => void,
+    pieces: (counts: FreeCounts) => number,
+    dealt?: (node: NodeDeal) => void,
   ) => {
-    const left = new Map(hands.map((hand) => [hand, pieces(hand.stock)]));
-    let rest = wanted;
+    const left = new Map(deals.map((node) => [node, pieces(node.counts)]));
+    let rest = needed;
     while (rest >= unit) {
-      const hand = cheapest(hands, (each) => (left.get(each) ?? 0) > 0 ? order(each) : undefined);
-      if (hand === undefined) break;
-      left.set(hand, (left.get(hand) ?? 0) - 1);
-      hand.share += unit;
-      dealt?.(hand);
+      const node = best(deals, (each) => (left.get(each) ?? 0) > 0 ? scoreOf(each) : undefined);
+      if (node === undefined) break;
+      left.set(node, (left.get(node) ?? 0) - 1);
+      node.share += unit;
+      dealt?.(node);
       rest -= unit;
     }
     return rest;
   };
-  const widest = hands.reduce((most, { stock }) => Math.max(most, stock.whole.length - 1), 0);
+  const widest = deals.reduce((most, { counts }) => Math.max(most, counts.whole.length - 1), 0);
   let rest = count;
   for (let width = widest; width > 0; width--) {
-    rest = deal(rest, width, (stock) => stock.whole[width] ?? 0, (hand) => hand.whole--);
+    rest = deal(rest, width, ({ whole }) => whole[width] ?? 0, (node) => node.whole--);
   }
-  rest = deal(rest, 1, (stock) => stock.orphans);
-  rest = deal(rest, 1, (stock) => stock.strays);
-  const broken = rest > 0 ? cheapest(hands, (each) => each.whole > 0 ? order(each) : undefined) : undefined;
+  rest = deal(rest, 1, ({ orphans }) => orphans);
+  rest = deal(rest, 1, ({ strays }) => strays);
+  const broken = rest > 0 ? best(deals, (each) => each.whole > 0 ? scoreOf(each) : undefined) : undefined;
   if (broken !== undefined) broken.share += rest;
-  return new Map(hands.map((hand) => [hand.node, hand.share]));
+  return new Map(deals.map(({ node, share }) => [node, share]));
 }

@@ -1,60 +1,20 @@
-/** Negative where `a` comes first, as numbers, from left to right. */
-export function compare(a: readonly number[], b: readonly number[]): number {
-  for (let i = 0; i < a.length && i < b.length; i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
-
-/** The first of the `items` with the least cost; one without a cost won't do. Undefined where none will. */
-export function cheapest<T>(
-  items: readonly T[],
-  cost: (item: T) => readonly number[] | undefined,
-): T | undefined {
-  let best: T | undefined;
-  let least: readonly number[] | undefined;
-  for (const item of items) {
-    const next = cost(item);
-    if (next === undefined || (least !== undefined && compare(next, least) >= 0)) continue;
-    [best, least] = [item, next];
-  }
-  return best;
-}
+import { best, type Score } from "./score.ts";
 
 /** Anything that has free CPUs. */
-interface Sized {
+interface HasFree {
   readonly free: number;
 }
 
-/**
- * The fewest `items` that have `count` free CPUs together: the largest, and then, of all that have the rest, the
- * cheapest one by what `costAfter` says of it beside those before it; the first of equals. Undefined where too few
- * are free or none of the last ones will do.
- */
-export function fewest<T extends Sized>(
-  items: readonly T[],
-  count: number,
-  costAfter: (before: readonly T[]) => (last: T) => readonly number[] | undefined,
-): T[] | undefined {
-  const bySize = items.toSorted((a, b) => b.free - a.free);
-  let rest = count;
-  let used = 0;
-  for (const { free } of bySize) {
-    if (free >= rest) break;
-    rest -= free;
-    used++;
-  }
-  const before = bySize.slice(0, used);
-  const able = bySize.slice(used).filter(({ free }) => free >= rest);
-  const last = cheapest(able, costAfter(before));
-  return last && [...before, last];
+/** Items that share a key, and the free CPUs that they have together. */
+interface FreeGroup<T> extends HasFree {
+  readonly members: T[];
+  free: number;
 }
 
 /** The `items` by their keys, in the order of their first ones. Those of one key come in runs, mostly. */
-export function groupsBy<T extends Sized>(items: readonly T[], key: (item: T) => number): Group<T>[] {
-  const groups = new Map<number, Group<T>>();
-  let group: Group<T> | undefined;
+export function groupsBy<T extends HasFree>(items: readonly T[], key: (item: T) => number): FreeGroup<T>[] {
+  const groups = new Map<number, FreeGroup<T>>();
+  let group: FreeGroup<T> | undefined;
   let last: number | undefined;
   for (const item of items) {
     const own = key(item);
@@ -67,7 +27,36 @@ export function groupsBy<T extends Sized>(items: readonly T[], key: (item: T) =>
   return [...groups.values()];
 }
 
-export interface Group<T> extends Sized {
-  readonly members: T[];
-  free: number;
+/**
+ * Those of the `items` that are in the fewest groups by `key` that have `count` free CPUs together: in the largest,
+ * and in the one that, of all that have the rest, is best beside those; the first of equals. All items where too few
+ * are free or none has a score.
+ */
+export function inFewest<T extends HasFree>(
+  items: readonly T[],
+  key: (item: T) => number,
+  count: number,
+  scoreOf: (last: FreeGroup<T>, before: readonly T[]) => Score | undefined,
+): readonly T[] {
+  const groups = groupsBy(items, key);
+  if (groups.length === 1) return items;
+  groups.sort((a, b) => b.free - a.free);
+  let rest = count;
+  let used = 0;
+  for (const { free } of groups) {
+    if (free >= rest) break;
+    rest -= free;
+    used++;
+  }
+  const before = groups.slice(0, used).flatMap(({ members }) => members);
+  const able = groups.slice(used).filter(({ free }) => free >= rest);
+  const last = best(able, (group) => scoreOf(group, before));
+  return last === undefined ? items : [...before, ...last.members];
+}
+
+/** The free CPUs of all `parts` together. */
+export function countIn(parts: readonly HasFree[]): number {
+  let count = 0;
+  for (const { free } of parts) count += free;
+  return count;
 }

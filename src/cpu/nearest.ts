@@ -1,20 +1,21 @@
-/** More CPUs for a claim that has some, or has none yet: by the ladder of `take.ts`, near to what it has. */
+/** More CPUs for a claim that has some, or has none yet: by the ladder of `score.ts`, near to what it has. */
 import { CpuSet } from "./cpu_set.ts";
 import { evenShares } from "./even_shares.ts";
 import { footprint } from "./footprint.ts";
-import type { Supply, Unit } from "./free_cores.ts";
+import type { Availability, TakeUnit } from "./free_cores.ts";
+import { candidates } from "./free_counts.ts";
 import { pack } from "./pack.ts";
 import type { Placement } from "./placement.ts";
-import { offers } from "./stock.ts";
-import type { Topology } from "./topology.ts";
+import { groupsByLevel } from "./score.ts";
 
-export interface Wish extends Supply {
+/** As many CPUs as a claim is to have in all, and what there is for it. */
+interface NearestRequest extends Availability {
   readonly count: number;
   readonly placement: Placement;
 }
 
 /** What a claim of each placement takes. */
-export const UNITS: Record<Placement, Unit> = {
+export const UNITS: Record<Placement, TakeUnit> = {
   "packed": "thread",
   "spread": "thread",
   "full-cores": "core",
@@ -25,52 +26,57 @@ export const UNITS: Record<Placement, Unit> = {
  * `count` CPUs: all of `own`, then what its cores have left, then the rest from its cache groups, else its NUMA
  * nodes, else its sockets, else from anywhere. Undefined where that can't be.
  */
-export function nearest(wish: Wish, own: CpuSet): CpuSet | undefined {
-  const { topology, count, placement } = wish;
-  const free = wish.free.difference(own);
-  if (placement === "spread") return spread({ ...wish, free }, own);
-  if (own.isEmpty) return choose(wish);
+export function nearest(request: NearestRequest, own: CpuSet): CpuSet | undefined {
+  const { topology, count, placement } = request;
+  const free = request.free.difference(own);
+  if (placement === "spread") {
+    return spread({ ...request, free }, own, CpuSet.empty, (node, share) => {
+      const kept = own.intersection(node);
+      const local = { free: free.intersection(node), count: kept.size + share, placement: "packed" as const };
+      return nearest({ ...request, ...local }, kept);
+    });
+  }
+  if (own.isEmpty) return choose(request);
   const siblings = placement === "single-thread"
     ? CpuSet.empty
     : footprint(topology, own, "full-cores").intersection(free);
   const cores = own.union(siblings);
   const more = (from: CpuSet, base: CpuSet) =>
-    choose({ ...wish, free: from, count: count - base.size })?.union(base);
+    choose({ ...request, free: from, count: count - base.size })?.union(base);
   if (cores.size === count) return cores;
   if (cores.size > count) return placement === "packed" ? more(siblings, own) : undefined;
   const rest = free.difference(siblings);
-  const { cacheGroups, numaNodes, sockets } = topology.groups;
-  for (const level of [cacheGroups, numaNodes, sockets]) {
-    const near = CpuSet.unionOf(level.filter((group) => group.intersects(own)));
+  for (const groups of groupsByLevel(topology)) {
+    const near = CpuSet.unionOf(groups.filter((group) => group.intersects(own)));
     const cpus = more(rest.intersection(near), cores);
     if (cpus !== undefined) return cpus;
   }
   return more(rest, cores);
 }
 
-function choose(wish: Wish): CpuSet | undefined {
-  const cpus = pack(offers(wish, UNITS[wish.placement]), wish.count);
+function choose(request: NearestRequest): CpuSet | undefined {
+  const cpus = pack(candidates(request, UNITS[request.placement]), request.count);
   return cpus && CpuSet.from(cpus);
 }
 
-/** Evenly over the NUMA nodes, and packed in each of them. */
-function spread(wish: Wish, own: CpuSet): CpuSet | undefined {
-  const { topology, free, count } = wish;
-  const has = sharesOf(topology, own);
-  for (const { cells } of offers(wish, UNITS.spread)) {
-    const shares = evenShares(cells, count - own.size, has, new Map());
+/**
+ * As many CPUs as `request` says, evenly over the NUMA nodes: `kept`, and what `takeOn` finds for the share of each node.
+ * Of equal nodes those come first where the claim `had` more. Undefined where that can't be.
+ */
+export function spread(
+  request: Availability & { readonly count: number },
+  kept: CpuSet,
+  had: CpuSet,
+  takeOn: (node: CpuSet, share: number) => CpuSet | undefined,
+): CpuSet | undefined {
+  const { nodes } = request.topology;
+  const sharesOf = (cpus: CpuSet) =>
+    new Map(nodes.map((node) => [node.id, node.cpus.intersection(cpus).size]));
+  for (const { cells } of candidates(request, UNITS.spread)) {
+    const shares = evenShares(cells, request.count - kept.size, sharesOf(kept), sharesOf(had));
     if (shares === undefined) continue;
-    const parts = topology.nodes.map(({ id, cpus }) => {
-      const kept = own.intersection(cpus);
-      const share = kept.size + (shares.get(id) ?? 0);
-      return nearest({ ...wish, placement: "packed", free: free.intersection(cpus), count: share }, kept);
-    });
-    return CpuSet.unionOf([own, ...parts.filter((part) => part !== undefined)]);
+    const parts = nodes.map(({ id, cpus }) => takeOn(cpus, shares.get(id) ?? 0));
+    return CpuSet.unionOf([kept, ...parts.filter((part) => part !== undefined)]);
   }
   return undefined;
-}
-
-/** How many of `cpus` each NUMA node has. */
-export function sharesOf(topology: Topology, cpus: CpuSet): Map<number, number> {
-  return new Map(topology.nodes.map((node) => [node.id, node.cpus.intersection(cpus).size]));
 }

@@ -1,20 +1,22 @@
 import { CpuSet } from "./cpu_set.ts";
-import { Fault, oddContent, type ReadFile, readList, readNumbers } from "./sysfs_files.ts";
+import { type Fault, isFault, oddContent, type ReadFile, readList, readNumbers } from "./sysfs_files.ts";
 import type { NumaNode } from "./topology.ts";
 
 const ROOT = "devices/system/node";
 
-export interface Numa {
+/** The NUMA nodes that were found, and what is unknown about them. */
+interface FoundNuma {
   /** Ascending by id. Each CPU is in exactly one. */
   readonly nodes: readonly NumaNode[];
   readonly warnings: readonly string[];
 }
 
 /** The NUMA nodes of the online CPUs (kernel: Documentation/ABI/stable/sysfs-devices-node). */
-export function discoverNuma(read: ReadFile, online: CpuSet): Numa {
+export function discoverNuma(read: ReadFile, online: CpuSet): FoundNuma {
   const ids = readList(read, [`${ROOT}/online`], (list) => !list.isEmpty);
-  const cpus = ids instanceof Fault ? ids : cpusOfNodes(read, ids, online);
-  if (ids instanceof Fault || cpus instanceof Fault) return withoutNuma(online, `${cpus}`);
+  if (isFault(ids)) return withoutNuma(online, ids.reason);
+  const cpus = cpusOfNodes(read, ids, online);
+  if (isFault(cpus)) return withoutNuma(online, cpus.reason);
   const memory = nodesWithMemory(read, ids);
   const distances = new Map(ids.toArray().map((id) => [id, distancesOf(read, id, ids)]));
   const nodes = ids.toArray().map((id) => {
@@ -22,22 +24,22 @@ export function discoverNuma(read: ReadFile, online: CpuSet): Numa {
     return {
       id,
       cpus: cpus.byNode.get(id) ?? CpuSet.empty,
-      hasMemory: !(memory instanceof Fault) && memory.has(id),
+      hasMemory: !isFault(memory) && memory.has(id),
       distances: known instanceof Map ? known : new Map<number, number>(),
     };
   });
-  const unmeasured = [...distances.values()].find((known) => known instanceof Fault);
+  const unmeasured = [...distances.values()].find(isFault);
   const warnings = [
     cpus.warning,
-    memory instanceof Fault &&
-    `it is unknown which NUMA nodes have memory (${memory}): memory nodes are left alone`,
+    isFault(memory) &&
+    `it is unknown which NUMA nodes have memory (${memory.reason}): memory nodes are left alone`,
     unmeasured && ids.size > 1 &&
-    `NUMA distances are unknown (${unmeasured}): the lowest node counts as nearest`,
+    `NUMA distances are unknown (${unmeasured.reason}): the lowest node counts as nearest`,
   ];
   return { nodes, warnings: warnings.filter((warning) => typeof warning === "string") };
 }
 
-function withoutNuma(online: CpuSet, reason: string): Numa {
+function withoutNuma(online: CpuSet, reason: string): FoundNuma {
   return {
     nodes: [{ id: 0, cpus: online, hasMemory: false, distances: new Map() }],
     warnings: [
@@ -58,23 +60,24 @@ interface NodeCpus {
 function cpusOfNodes(read: ReadFile, ids: CpuSet, online: CpuSet): NodeCpus | Fault {
   const byNode = new Map<number, CpuSet>();
   let left = online;
-  let fault: Fault | undefined;
+  let reason: Fault | undefined;
   for (const id of ids) {
     const list = readList(read, [`${ROOT}/node${id}/cpulist`], () => true);
-    if (list instanceof Fault) fault ??= list;
+    if (isFault(list)) reason ??= list;
     else byNode.set(id, list.intersection(left));
     left = left.difference(byNode.get(id) ?? CpuSet.empty);
   }
   const lowest = ids.first();
   if (lowest === undefined || left === online) {
-    return fault ?? new Fault("no node lists an online CPU");
+    return reason ?? { kind: "fault", reason: "no node lists an online CPU" };
   }
   if (left.isEmpty) return { byNode, warning: undefined };
   byNode.set(lowest, left.union(byNode.get(lowest) ?? CpuSet.empty));
-  const reason = fault ?? "no node lists them";
   return {
     byNode,
-    warning: `the NUMA node of CPUs ${left} can't be told (${reason}): node ${lowest} is assumed`,
+    warning: `NUMA node of CPUs ${left} unknown (${
+      reason?.reason ?? "no node lists them"
+    }): node ${lowest} is assumed`,
   };
 }
 
@@ -87,7 +90,7 @@ function nodesWithMemory(read: ReadFile, ids: CpuSet): CpuSet | Fault {
 function distancesOf(read: ReadFile, id: number, ids: CpuSet): ReadonlyMap<number, number> | Fault {
   const path = `${ROOT}/node${id}/distance`;
   const numbers = readNumbers(read, path);
-  if (numbers instanceof Fault) return numbers;
+  if (isFault(numbers)) return numbers;
   if (numbers.length !== ids.size) return oddContent(path, numbers.join(" "));
   return new Map(ids.toArray().map((other, i) => [other, numbers[i] ?? Infinity]));
 }

@@ -1,16 +1,16 @@
-/** More or fewer CPUs for a claim that has some and runs on them. */
+/** More or fewer CPUs for a claim that has some and runs on them, by the ladder of `score.ts`. */
 import { assert } from "../assert.ts";
 import type { CpuSet } from "./cpu_set.ts";
 import type { Placement } from "./placement.ts";
 import { extend, take, type TakeRequest } from "./take.ts";
 import type { Topology } from "./topology.ts";
 
-export interface GrowRequest extends TakeRequest {
+interface GrowRequest extends TakeRequest {
   /** What the claim has, and keeps. */
   readonly own: CpuSet;
 }
 
-export interface ShrinkRequest {
+interface ShrinkRequest {
   readonly topology: Topology;
   /** Held by other claims. */
   readonly claimed: CpuSet;

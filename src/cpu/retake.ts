@@ -1,19 +1,17 @@
 /**
- * Choosing anew for a claim that already has CPUs and has to leave some of them. The ladder of `take.ts`
- * says how good a set is; of the sets that are equally good, the one that keeps the most wins: what stays in
+ * Choosing anew for a claim that already has CPUs and has to leave some of them. The ladder of
+ * `score.ts` compares the sets; of those that are equally good, the one that keeps the most wins: what stays in
  * place stays warm. The placement holds as it does for a new claim.
  */
 import { CpuSet } from "./cpu_set.ts";
-import { evenShares } from "./even_shares.ts";
-import { cheapest } from "./fewest.ts";
 import { footprint, ownsCores } from "./footprint.ts";
-import { sharesOf } from "./nearest.ts";
+import { spread } from "./nearest.ts";
 import { shrink } from "./regrow.ts";
-import { offers } from "./stock.ts";
+import { best, groupsByLevel, scoreOfSet } from "./score.ts";
 import { take, type TakeRequest } from "./take.ts";
-import type { Cpu, Level, Topology } from "./topology.ts";
+import type { Topology } from "./topology.ts";
 
-export interface RetakeRequest extends TakeRequest {
+interface RetakeRequest extends TakeRequest {
   /**
    * Those of `free` that the claim has now. What else it keeps from others (its footprint) is free to it too, as far
    * as nobody has claimed it meanwhile.
@@ -28,32 +26,33 @@ export interface RetakeRequest extends TakeRequest {
  * allows, and then as many as can be of the NUMA nodes of its home; undefined only where `take` has none.
  */
 export function retake(asked: RetakeRequest): CpuSet | undefined {
-  const request = { ...asked, reluctant: asked.reluctant?.difference(asked.own) ?? CpuSet.empty };
+  const penalized = asked.penalized?.difference(asked.own) ?? CpuSet.empty;
+  const { placement = "packed", avoid = CpuSet.empty } = asked;
+  const request = { ...asked, penalized, placement, avoid };
   const fresh = take(request);
   if (fresh === undefined) return undefined;
-  if (request.placement === "spread") return respread(request, fresh);
-  const suiting = keeping(request).filter((set) => set !== undefined && suits(request, set));
-  const cost = costOf(request, fresh);
-  const near = nodesOf(request);
-  return cheapest(
-    [fresh, ...suiting],
-    (set) => set && [...cost(set), -set.intersection(request.own).size, set.difference(near).size],
-  );
+  if (placement === "spread") return respread(request, fresh);
+  const claim = { ...request, preferred: preferredFor(request, fresh), nearby: nodesOf(request) };
+  const keeping = setsThatKeep(request).filter((set) => suits(request, set));
+  return best([fresh, ...keeping], (set) => scoreOfSet(claim, set));
+}
+
+/** The preferred CPUs, where these suffice; else all. */
+function preferredFor({ topology, preferred }: RetakeRequest, fresh: CpuSet): CpuSet {
+  return preferred !== undefined && fresh.isSubsetOf(preferred) ? preferred : topology.online;
 }
 
 /** Sets that keep CPUs: all of them, only the whole cores, and those within one group of each level. */
-function keeping(request: RetakeRequest): (CpuSet | undefined)[] {
+function setsThatKeep(request: RetakeRequest): CpuSet[] {
   const { topology, free, own, home = own } = request;
-  const anchors = [own, wholeCores(topology, own)];
-  const { cacheGroups, numaNodes, sockets } = topology.groups;
-  const near = [...cacheGroups, ...numaNodes, ...sockets].filter((group) => group.intersects(home));
+  const near = groupsByLevel(topology).flat().filter((group) => group.intersects(home));
   return [
-    ...anchors.map((kept) => complete(request, kept, free)),
+    ...[own, wholeCores(topology, own)].map((kept) => complete(request, kept, free)),
     ...near.flatMap((group) => [
       complete(request, own.intersection(group), free.intersection(group)),
       take({ ...request, free: free.intersection(group) }),
     ]),
-  ];
+  ].filter((set) => set !== undefined);
 }
 
 /** The CPUs of the NUMA nodes of a claim's home. */
@@ -81,57 +80,13 @@ function suits({ topology, free, placement = "packed" }: RetakeRequest, set: Cpu
   return cores.isSubsetOf(free) && (placement === "single-thread" || cores.equals(set));
 }
 
-/**
- * The measure of a set, worst matter first: CPUs of the last resort, CPUs that aren't the preferred ones (where they
- * suffice), how far it spreads, reluctant CPUs, CPUs of CPU 0's core that it doesn't have yet, then its loose CPUs
- * (whose core isn't wholly in the set), then those of them that break a core which nobody else has broken.
- */
-function costOf(request: RetakeRequest, fresh: CpuSet): (set: CpuSet) => number[] {
-  const { topology, claimed, own, placement = "packed", preferred } = request;
-  const zero = topology.threadsOf(0);
-  const { reluctant = CpuSet.empty, lastResort = CpuSet.empty } = request;
-  const wanted = preferred !== undefined && fresh.isSubsetOf(preferred) ? preferred : topology.online;
-  return (set) => {
-    const cpus = [...set].map((id) => topology.cpu(id)).filter((cpu) => cpu !== undefined);
-    const loose = placement === "single-thread"
-      ? []
-      : [...set].filter((id) => !topology.threadsOf(id).isSubsetOf(set));
-    const breaking = loose.filter((id) => !topology.threadsOf(id).intersects(claimed));
-    const [groups, nodes, sockets] = [count(cpus, "cacheGroup"), count(cpus, "node"), count(cpus, "socket")];
-    const rung = groups === 1 ? 0 : nodes === 1 ? 1 : sockets === 1 ? 2 : 3;
-    return [
-      footprint(topology, set, placement).intersection(lastResort).size,
-      set.difference(wanted).size,
-      ...[rung, sockets, nodes],
-      set.intersection(reluctant).size,
-      set.difference(own).intersects(zero) ? 1 : 0,
-      ...[loose.length, breaking.length],
-    ];
-  };
-}
-
-function count(cpus: readonly Cpu[], level: Level): number {
-  return new Set(cpus.map((cpu) => cpu[level])).size;
-}
-
-/** A claim that is spread: of nodes alike those are dealt to where it has the most, and on each it is chosen anew. */
+/** As {@link retake}, spread; on each node it is chosen anew. */
 function respread(request: RetakeRequest, fresh: CpuSet): CpuSet {
-  const { topology, own, count, preferred, lastResort = CpuSet.empty } = request;
-  if (fresh.intersects(lastResort)) return fresh; // All others are used up: there is nothing to choose.
-  const open = request.free.difference(lastResort);
-  const free = preferred !== undefined && fresh.isSubsetOf(preferred) ? open.intersection(preferred) : open;
-  for (const { cells } of offers({ ...request, free }, "thread")) {
-    const shares = evenShares(cells, count, new Map(), sharesOf(topology, own));
-    if (shares === undefined) continue;
-    const parts = topology.nodes.map(({ id, cpus }) => {
-      const local = {
-        free: free.intersection(cpus),
-        own: own.intersection(cpus),
-        count: shares.get(id) ?? 0,
-      };
-      return retake({ ...request, ...local, placement: "packed" });
-    });
-    return CpuSet.unionOf(parts.filter((part) => part !== undefined));
-  }
-  return fresh;
+  const { own, avoid = CpuSet.empty } = request;
+  if (fresh.intersects(avoid)) return fresh; // All others are used up: there is nothing to choose.
+  const free = request.free.difference(avoid).intersection(preferredFor(request, fresh));
+  return spread({ ...request, free }, CpuSet.empty, own, (node, count) => {
+    const local = { free: free.intersection(node), own: own.intersection(node), count };
+    return retake({ ...request, ...local, placement: "packed" });
+  }) ?? fresh;
 }

@@ -7,18 +7,19 @@ import { CpuSet } from "./cpu_set.ts";
  */
 export type ReadFile = (path: string) => string | undefined;
 
-/** Why a file told nothing: it is missing, or holds something odd. A value; discovery degrades on it. */
-export class Fault {
-  constructor(readonly reason: string) {}
+/** Why sysfs has no value for something: a file is missing, or holds something odd. Discovery degrades on it. */
+export interface Fault {
+  readonly kind: "fault";
+  readonly reason: string;
+}
 
-  toString(): string {
-    return this.reason;
-  }
+export function isFault(value: object): value is Fault {
+  return "kind" in value;
 }
 
 /**
  * The list in the first of `paths` that holds one which is `plausible` (the kernel renamed some files and keeps
- * both names for a while). The fault tells of the first file that was there, else of the first name.
+ * both names for a while). The reason names the first file that was there, else the first name.
  */
 export function readList(
   read: ReadFile,
@@ -33,18 +34,18 @@ export function readList(
     if (list instanceof CpuSet && plausible(list)) return list;
     odd ??= oddContent(path, content);
   }
-  return odd ?? new Fault(`${paths[0]} is missing or can't be read`);
+  return odd ?? { kind: "fault", reason: `${paths[0]} is missing or can't be read` };
 }
 
 /** The whole numbers in a file, separated by spaces; a file without one is odd. */
 export function readNumbers(read: ReadFile, path: string): number[] | Fault {
   const content = read(path);
-  if (content === undefined) return new Fault(`${path} is missing or can't be read`);
+  if (content === undefined) return { kind: "fault", reason: `${path} is missing or can't be read` };
   const words = content.trim().split(/\s+/);
   return words.every((word) => /^\d{1,9}$/.test(word)) ? words.map(Number) : oddContent(path, content);
 }
 
-/** The fault of a file that was there, with the beginning of what it holds. */
+/** The reason for a file that is there: the beginning of what it holds. */
 export function oddContent(path: string, content: string): Fault {
-  return new Fault(`${path} holds ${quoted(content.trimEnd(), 40)}`);
+  return { kind: "fault", reason: `${path} holds ${quoted(content.trimEnd(), 40)}` };
 }

@@ -1,95 +1,74 @@
 /**
- * The take ladder: which CPUs an exclusive claim gets.
+ * Taking CPUs for an exclusive claim, by the ladder of `score.ts`.
  *
- * The words. A CPU is *free* where the claim may have it. A *cache group* shares a last-level cache. A core is
- * *whole* where all its online threads are free, *orphaned* where others have claimed some of them, and has
- * *strays* where the rest is reserved or forbidden (see `FreeCore`). *Loose* CPUs are those taken other than by the
- * whole core.
+ * CPU 0's core and penalized CPUs are left out at first, and let in, in this order, only where that reaches an
+ * earlier rung of step 1 (or makes the claim possible at all); CPU 0 is then the last to go.
  *
- * The steps; each decides only where all before it leave a choice.
- * 1. Everything in one cache group; else in one NUMA node; else in one socket and, there, the fewest nodes; else in
- *    the fewest sockets and, there, the fewest nodes.
- * 2. Whole cores: as few loose CPUs as can be, whatever number of threads a core has; cores of more threads first.
- * 3. Loose CPUs come from orphans, then from strays, and only then is a whole core broken.
- * 4. Best fit: the group with the least free CPUs that is enough.
- * 5. The fewest cache groups, and there the fewest clusters.
- * 6. The lowest ids.
- * CPU 0 is where the kernel and its interrupts like to be. Its core is left out at first, and let in only where
- * that reaches an earlier rung of step 1 (or makes the claim possible at all); CPU 0 is then the last to go. The
- * same holds for `reluctant` CPUs, which are let in after it.
- *
- * The placements. `packed` is the above. `full-cores` is the above with whole cores alone: none is broken, nothing
- * loose is taken. `single-thread` is the above with one thread, the lowest, of each whole core.
+ * The placements. `packed` is the ladder as it stands. `full-cores` is the ladder with whole cores alone: none is
+ * broken, nothing loose is taken. `single-thread` is the ladder with one thread, the lowest, of each whole core.
  * `spread` deals whole cores over the NUMA nodes one by one: each to the node that has the fewest CPUs of the claim
  * so far, of those with such a core left; of equals to the one with the most free CPUs, then to the lowest. What is
- * then wanted and is less than a core, or more than there are whole ones, is dealt CPU by CPU in the same way, from
+ * then needed and is less than a core, or more than there are whole ones, is dealt CPU by CPU in the same way, from
  * orphans as long as a node has some, then from strays; what is still left breaks one core, on one node. So two nodes
  * differ by more than one core only where the smaller share is all that its node has. Within each node its share is
- * packed. Here CPU 0's core and reluctant CPUs are let in only where the claim isn't possible without them.
+ * packed. Here CPU 0's core and penalized CPUs are let in only where the claim isn't possible without them.
  *
- * Whole groups are compared by what they have to give (`stock.ts`), so that nothing is searched: the work
+ * Whole groups are compared by what they have to give (`free_counts.ts`), so that nothing is searched: the work
  * grows with the number of cores. Two limits follow. Where one group isn't enough it uses up the ones with the most
  * free CPUs, where others, as few, might span a node less or break a core less: of random states of a machine of three
  * sockets with two nodes that is so in 3 of 100, of one socket with four nodes in 1 of 2000, and never where there are
  * two of each. And cores of one machine that differ in their number of threads are taken widest first, which is exact
  * as long as each width divides the next.
  *
- * Built to be extended: another reason to prefer CPUs is another tier in `pack.ts`, and another placement is another
- * order of the same parts.
+ * Built to be extended: another reason to prefer CPUs is another rung in `score.ts` or tier in `pack.ts`, and another
+ * placement is another order of the same parts.
  */
 import { assert } from "../assert.ts";
 import { CpuSet } from "./cpu_set.ts";
 import { ownsCores } from "./footprint.ts";
-import { freeCores } from "./free_cores.ts";
+import { type Availability, freeCores } from "./free_cores.ts";
 import { nearest, UNITS } from "./nearest.ts";
 import type { Placement } from "./placement.ts";
 import type { Topology } from "./topology.ts";
 
-export interface TakeRequest {
-  readonly topology: Topology;
-  /** What may be taken: online, and already without what is claimed, reserved or forbidden. */
-  readonly free: CpuSet;
-  /** Held by other claims; tells orphans from strays. */
-  readonly claimed: CpuSet;
+export interface TakeRequest extends Availability {
   /** How many CPUs; a whole number, not negative. */
   readonly count: number;
   /** How they should lie to each other; absent: packed. */
   readonly placement?: Placement;
-  /** Freed a moment ago, and likely to be wanted back: left alone as the core of CPU 0 is. */
-  readonly reluctant?: CpuSet;
   /**
-   * Used only where the claim can't be served without them, and then as few as can be. (For `full-cores` on cores
+   * Used only where the claim isn't possible without them, and then as few as can be. (For `full-cores` on cores
    * that differ in their number of threads: as few as the widest first leads to.)
    */
-  readonly lastResort?: CpuSet;
-  /** Where the claim fits wholly in these, it is served from them alone; else they make no difference. */
+  readonly avoid?: CpuSet;
+  /** Where the claim fits wholly in these, they alone are taken; else they make no difference. */
   readonly preferred?: CpuSet;
 }
 
-/** The CPUs to take; the same ones for the same request. `undefined` only where its placement can't be served. */
+/** The CPUs to take; the same ones for the same request. `undefined` only where its placement isn't possible. */
 export function take(request: TakeRequest): CpuSet | undefined {
   return extend(request, CpuSet.empty);
 }
 
 /** As {@link take}, with all of `own` among the CPUs and the others as near to them as can be. */
 export function extend(request: TakeRequest, own: CpuSet): CpuSet | undefined {
-  const { free, count, preferred, lastResort, placement = "packed" } = request;
+  const { free, count, preferred, avoid, placement = "packed" } = request;
   assert(Number.isInteger(count) && count >= 0, `${count} is not a number of CPUs`);
   if (count <= own.size) return count === own.size ? own : undefined;
-  const open = lastResort === undefined ? free : free.difference(lastResort);
+  const open = avoid === undefined ? free : free.difference(avoid);
   if (preferred !== undefined && own.isSubsetOf(preferred)) {
     const cpus = nearest({ ...request, placement, free: open.intersection(preferred) }, own);
     if (cpus !== undefined) return cpus;
   }
   return nearest({ ...request, placement, free: open }, own) ??
-    (open === free ? undefined : withLastResort({ ...request, placement }, own, open));
+    (open === free ? undefined : withAvoided({ ...request, placement }, own, open));
 }
 
 /**
- * All that is `open` isn't enough: it is used up, and the rest comes from the last resort. Where whole cores are
- * wanted it is let in by degrees: first cores with one such CPU, then those with two, and so on.
+ * As {@link extend} where all that is `open` isn't enough: it is used up, and the rest comes from the CPUs to avoid.
+ * Where only whole cores are taken these are let in by degrees: first cores with one of them, then with two, and so on.
  */
-function withLastResort(
+function withAvoided(
   request: TakeRequest & { readonly placement: Placement },
   own: CpuSet,
   open: CpuSet,

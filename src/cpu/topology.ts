@@ -28,10 +28,10 @@ export interface Cpu {
   readonly socket: number;
 }
 
-/** A {@link Cpu} as {@link Topology} is given it: where cluster and die are unknown it knows what stands for them. */
+/** A {@link Cpu} as discovery found it: cluster and die may be unknown; {@link Topology} replaces them by wider groups. */
 export type CpuPlace = Omit<Cpu, "cluster" | "die"> & Partial<Pick<Cpu, "cluster" | "die">>;
 
-/** What the kernel says of the machine's CPUs as a whole, offline ones included. Empty where it says nothing. */
+/** What sysfs has about the machine's CPUs as a whole, offline ones included; a set is empty where it has nothing. */
 export interface CpuFacts {
   /** CPUs that could ever be there. */
   readonly possible: CpuSet;
@@ -49,12 +49,13 @@ export interface Core extends Cpu {
 }
 
 /** The cores that share cache group, node and socket: what lies in one cell differs in nothing above its clusters. */
-export interface Cell extends Pick<Cpu, "cacheGroup" | "node" | "socket"> {
+export interface CacheCell extends Pick<Cpu, "cacheGroup" | "node" | "socket"> {
   /** Ascending by id. */
   readonly cores: readonly Core[];
   readonly cpus: CpuSet;
 }
 
+/** A NUMA node with its online CPUs. */
 export interface NumaNode {
   readonly id: number;
   /** Its online CPUs; none for a node that is memory only. */
@@ -70,8 +71,9 @@ export type Level = "core" | "cluster" | "cacheGroup" | "node" | "die" | "socket
 
 /**
  * Which online CPUs share what. Every core lies within one cluster and one die, every cluster within one cache
- * group, every cache group within one NUMA node, every die within one socket. NUMA nodes usually lie within sockets, but not always: with NUMA switched off one node
- * spans the sockets, and some hypervisors make every CPU its own socket.
+ * group, every cache group within one NUMA node, every die within one socket. NUMA nodes usually lie within sockets,
+ * but not always: with NUMA switched off one node spans the sockets, and some hypervisors make every CPU its own
+ * socket.
  */
 export class Topology implements CpuFacts {
   readonly online: CpuSet;
@@ -86,7 +88,7 @@ export class Topology implements CpuFacts {
   /** Ascending by id (their lowest thread). */
   readonly cores: readonly Core[];
   /** The cores in their cells, ascending by lowest id. */
-  readonly cells: readonly Cell[];
+  readonly cells: readonly CacheCell[];
   /** The online CPUs, parted by each level; the parts ascending by key. */
   readonly groups: {
     readonly cores: readonly CpuSet[];
@@ -191,7 +193,7 @@ function coresOf(byId: ReadonlyMap<number, Cpu>, threads: ReadonlyMap<number, Cp
 }
 
 /** A cache group is a cell, unless it stands for a node that spans sockets. */
-function cellsOf(cores: readonly Core[]): Cell[] {
+function cellsOf(cores: readonly Core[]): CacheCell[] {
   const bySocket = Map.groupBy(cores, ({ cacheGroup, socket }) => `${cacheGroup} ${socket}`);
   return [...bySocket.values()].flatMap((members) => {
     const [first] = members;

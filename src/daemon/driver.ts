@@ -1,6 +1,6 @@
 /**
- * Carries out what `step` says: bytes to the runtime, records to the log, questions to whoever can answer them.
- * External and launched mode differ in how a connection comes about; what happens on it is the same.
+ * Carries out the outputs of `step`: bytes to the runtime, records to the log, questions to {@link Queries}. It is given
+ * its connections; what happens on one is the same in both modes.
  */
 import { type Agent, type Input, type Output, pendingFor, step } from "../agent/step.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
@@ -10,28 +10,28 @@ import type { Connection } from "../platform/socket.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import type { Listing } from "../agent/early.ts";
 import type { Settings } from "../agent/state.ts";
-import { Latency, type LatencyFigures } from "./latency.ts";
+import { Latency } from "./latency.ts";
 
-/** Milliseconds between ticks: what is due is looked at this often. */
-const TICK = 500;
+/** Between two ticks: the granularity of everything that is due at a time. */
+const TICK_MS = 500;
 
-/** Milliseconds that what is in hand has to be finished when stopping: the runtime may have stopped reading. */
-const GRACE = 400;
+/** For the request in hand when stopping: the runtime may have stopped reading. */
+const STOP_GRACE_MS = 400;
 
-/** Ticks that may be waited for besides the regular ones, which are late for those beyond. */
+/** Extra ticks pending at once; beyond them the regular ones have to do. */
 const MAX_WAKES = 64;
 
-/** Who answers the agent's questions. */
-export interface Answers {
-  /** The containers that run, however long it takes to find out; undefined when stopped before. */
+/** The agent's questions, answered by the host. */
+export interface Queries {
+  /** The running containers, however long it takes to list them; undefined when stopped before. */
   list(): Promise<Listing | undefined>;
-  /** The ids of the containers that live; undefined where that can't be known now. */
+  /** The ids of the living containers; undefined when they can't be counted now. */
   count(): Promise<ReadonlySet<string> | undefined>;
-  /** CPUs that seem to be taken by somebody. */
+  /** CPUs that seem to be claimed by running containers. */
   scan(): CpuSet;
-  /** Brings about what `next` gives, one after the other, until it gives nothing more. */
+  /** Applies the updates that `next` gives, one after the other, until it gives no more. */
   apply(next: () => CpuUpdate | undefined): Promise<void>;
-  /** What the runtime's configuration text means. */
+  /** The settings with the runtime's configuration text applied. */
   configure(text: string): Promise<Settings>;
 }
 
@@ -39,43 +39,38 @@ export interface Answers {
 export class Driver {
   #agent: Agent;
   #connection: Connection | undefined;
-  /** Waiting for bytes, not dealing with some. */
+  /** A read is under way: no bytes are being processed. */
   #idle = false;
   readonly #ticking: number;
   #closing: number | undefined;
   readonly #wakes = new Set<number>();
   readonly #latency: Latency;
-  /** Ids of the containers that are to be put right: no more than there are containers. */
-  readonly #toApply = new Set<string>();
+  /** Ids of the containers with a pending update: no more than there are containers. */
+  readonly #pending = new Set<string>();
   #applying = false;
   #counting = false;
 
   constructor(
     agent: Agent,
-    private readonly answers: Answers,
+    private readonly queries: Queries,
     private readonly log: Log,
     private readonly stop: AbortSignal,
   ) {
     this.#agent = agent;
-    this.#latency = new Latency(log, TICK, performance.now());
-    this.#ticking = setInterval(() => this.#tick(), TICK);
-    stop.addEventListener("abort", this.#leave);
+    this.#latency = new Latency(log, TICK_MS, performance.now());
+    this.#ticking = setInterval(() => this.#tick(), TICK_MS);
+    stop.addEventListener("abort", this.#onStop);
   }
 
   get agent(): Agent {
     return this.#agent;
   }
 
-  /** How long answers took, and whether the agent was kept from giving them, since the start. */
-  get latency(): LatencyFigures {
-    return this.#latency.figures;
-  }
-
   /**
-   * Serves a connection to its end, which is the peer's, a broken wire's or ours; it is closed then. Tells whether
-   * it ever came to serving.
+   * Serves a connection until the peer or the agent closes it or the driver is stopped; it is closed then. Resolves
+   * to whether the agent has reached phase `serving` on it.
    */
-  async converse(connection: Connection, topology: Topology): Promise<boolean> {
+  async serve(connection: Connection, topology: Topology): Promise<boolean> {
     this.#connection = connection;
     let served = false;
     try {
@@ -85,10 +80,8 @@ export class Driver {
         served ||= this.#agent.state.phase === "serving";
       }
     } catch (error) {
-      // Closing is how a read is ended: by us when stopping, by the agent when the wire is broken.
-      if (!this.stop.aborted) {
-        this.log.write({ level: "debug", message: `the connection ended: ${messageOf(error)}` });
-      }
+      // Closing is how a read is ended: by the driver when stopped, by the agent when the wire is broken.
+      if (!this.stop.aborted) this.#logError("debug", "connection closed", error);
     } finally {
       connection.close();
       this.#connection = undefined;
@@ -97,33 +90,33 @@ export class Driver {
     return served;
   }
 
-  /** Takes in what happens beside the connection. */
+  /** Steps the agent with an input from beside the connection. */
   feed(input: Input): void {
-    this.#take(input).then(this.#closeIfLeft).catch((error) =>
-      this.log.write({ level: "error", message: `${input.kind}: ${messageOf(error)}` })
+    this.#take(input).then(this.#closeIfStopped).catch((error) =>
+      this.#logError("error", "failed to process input", error, { input: input.kind })
     );
   }
 
-  /** Ends the ticks, and hears of nothing any more. */
+  /** Ends the ticks and no longer reacts to the stop signal. */
   close(): void {
-    this.stop.removeEventListener("abort", this.#leave);
+    this.stop.removeEventListener("abort", this.#onStop);
     clearInterval(this.#ticking);
     clearTimeout(this.#closing);
     this.#wakes.forEach(clearTimeout);
   }
 
-  /** Something is under way that closing the connection would cut short. */
+  /** Closing the connection would cut something short. */
   get #busy(): boolean {
     return this.#applying || this.#agent.connection?.deferred !== undefined;
   }
 
-  /** When stopped: what is in hand may be finished, within bounds. */
-  readonly #leave = (): void => {
-    this.#closing = setTimeout(() => this.#connection?.close(), GRACE);
-    this.#closeIfLeft();
+  /** What is in hand may be finished, within bounds. */
+  readonly #onStop = (): void => {
+    this.#closing = setTimeout(() => this.#connection?.close(), STOP_GRACE_MS);
+    this.#closeIfStopped();
   };
 
-  readonly #closeIfLeft = (): void => {
+  readonly #closeIfStopped = (): void => {
     if (this.stop.aborted && this.#idle && !this.#busy) this.#connection?.close();
   };
 
@@ -145,23 +138,23 @@ export class Driver {
   async #take(input: Input): Promise<void> {
     const { agent, outputs } = step(this.#agent, input);
     this.#agent = agent;
-    for (const output of outputs) await this.#act(output);
+    for (const output of outputs) await this.#carryOut(output);
   }
 
-  async #act(output: Output): Promise<void> {
+  async #carryOut(output: Output): Promise<void> {
     switch (output.kind) {
       case "send":
         return await this.#send(output);
       case "log":
         return this.log.write(output.record);
       case "configure":
-        return await this.#take({ kind: "settings", settings: await this.answers.configure(output.text) });
+        return await this.#take({ kind: "settings", settings: await this.queries.configure(output.text) });
       case "list":
         return this.#list();
       case "count":
         return this.#count();
       case "scan":
-        return this.feed({ kind: "scanned", claims: this.answers.scan() });
+        return this.feed({ kind: "scanned", claims: this.queries.scan() });
       case "apply":
         return this.#apply(output.changes);
       case "wake":
@@ -193,65 +186,62 @@ export class Driver {
     this.#wakes.add(timer);
   }
 
-  /**
-   * In the background: requests go on being answered meanwhile. What was asked for a connection that has ended is of no
-   * use to the next one.
-   */
+  /** In the background, so that requests are answered meanwhile. A list is of no use to a later connection. */
   #list(): void {
-    const asking = this.#connection;
-    this.answers.list()
+    const connection = this.#connection;
+    this.queries.list()
       .then((listing) => {
-        if (listing !== undefined && this.#connection === asking) this.feed({ kind: "listed", listing });
+        if (listing !== undefined && this.#connection === connection) this.feed({ kind: "listed", listing });
       })
-      .catch((error) =>
-        this.log.write({ level: "error", message: `the containers can't be listed: ${messageOf(error)}` })
-      );
+      .catch((error) => this.#logError("error", "failed to list running containers", error));
   }
 
-  /** One at a time: of two answers the second one is newer than all that was told before the first. */
+  /** One at a time, so that a count is always newer than all that preceded the one before. */
   #count(): void {
     if (this.#counting) return;
     this.#counting = true;
-    const asking = this.#connection;
-    this.answers.count()
+    const connection = this.#connection;
+    this.queries.count()
       .then((living) => {
-        if (living !== undefined && this.#connection === asking) this.feed({ kind: "counted", living });
+        if (living !== undefined && this.#connection === connection) this.feed({ kind: "counted", living });
       })
-      .catch((error) =>
-        this.log.write({ level: "warn", message: `the containers can't be counted: ${messageOf(error)}` })
-      ).finally(() => this.#counting = false);
+      .catch((error) => this.#logError("warn", "failed to count containers", error))
+      .finally(() => this.#counting = false);
   }
 
-  /** One container after the other, whoever asked for it: the runtime has one lock for all of them. */
-  #apply(changes: readonly CpuUpdate[]): void {
+  /** One container after the other, whichever output named it: the runtime has one lock for all of them. */
+  #apply(updates: readonly CpuUpdate[]): void {
     const { assignments } = this.#agent.state.ledger;
-    for (const id of this.#toApply) if (!assignments.has(id)) this.#toApply.delete(id);
-    for (const { id } of changes) this.#toApply.add(id);
-    if (!this.#applying) this.#payOff();
+    for (const id of this.#pending) if (!assignments.has(id)) this.#pending.delete(id);
+    for (const { id } of updates) this.#pending.add(id);
+    if (!this.#applying) this.#applyPending();
   }
 
-  async #payOff(): Promise<void> {
+  async #applyPending(): Promise<void> {
     this.#applying = true;
     try {
-      while (this.#toApply.size > 0 && !this.stop.aborted) await this.answers.apply(() => this.#nextOwed());
+      while (this.#pending.size > 0 && !this.stop.aborted) {
+        await this.queries.apply(() => this.#nextPending());
+      }
     } catch (error) {
-      this.log.write({ level: "error", message: `containers can't be put right: ${messageOf(error)}` });
-      this.#toApply.clear(); // They are asked for again in time.
+      this.#logError("error", "failed to update container CPUs", error);
+      this.#pending.clear(); // The agent asks for them again.
     }
     this.#applying = false;
-    this.#closeIfLeft();
+    this.#closeIfStopped();
   }
 
-  #nextOwed(): CpuUpdate | undefined {
-    for (const id of this.#toApply) {
-      this.#toApply.delete(id);
-      const change = pendingFor(this.#agent, id);
-      if (change !== undefined) return change;
+  #nextPending(): CpuUpdate | undefined {
+    for (const id of this.#pending) {
+      this.#pending.delete(id);
+      const update = pendingFor(this.#agent, id);
+      if (update !== undefined) return update;
     }
     return undefined;
   }
-}
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  #logError(level: "debug" | "warn" | "error", message: string, error: unknown, fields = {}): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.log.write({ level, message, fields: { ...fields, reason } });
+  }
 }

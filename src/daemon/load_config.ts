@@ -3,8 +3,8 @@ import {
   brokenLayer,
   checkedLayer,
   flatLayer,
-  type Given,
   type Layer,
+  type RawValue,
   resolve,
   type Resolved,
 } from "../config/layers.ts";
@@ -12,19 +12,21 @@ import { KEYS } from "../config/keys.ts";
 import type { Place } from "../config/problems.ts";
 import { readConfigFile } from "../platform/config_file.ts";
 
-/** Read if it is there. */
+/** Read if it exists and no other file is named. */
 export const DEFAULT_FILE = "/etc/weka-cpuset/config.yaml";
 
-/** What can be known of the configuration when the program starts. */
+/** The effective configuration, and what it was resolved from. */
 export interface Effective extends Resolved {
-  /** What it was made from; {@link withRuntimeText} adds to it. */
+  /** {@link withRuntimeText} adds to them. */
   readonly layers: readonly Layer[];
 }
 
-/** What the flags say: the file that `--config` names, and texts by key path. */
+/** The values of the command line. */
 export interface Flags {
+  /** Named by `--config`. */
   readonly file?: string;
-  readonly values: ReadonlyMap<string, Given>;
+  /** By key path. */
+  readonly values: ReadonlyMap<string, RawValue>;
 }
 
 const FLAG: Place = { source: "flag", nameOf: flagName };
@@ -34,13 +36,13 @@ function flagName(path: string): string {
   return KEYS.find((key) => key.path === path)?.flag?.split(" ")[0] ?? path;
 }
 
-/** Reads file and environment. Problems are returned, never thrown: what they mean depends on who has started us. */
+/** Loads file and environment. Problems are returned, never thrown: what follows from them depends on the mode. */
 export async function loadConfig(
   flags: Flags,
   environment: Readonly<Record<string, string>>,
   defaultFile = DEFAULT_FILE,
 ): Promise<Effective> {
-  // A variable that is set to nothing names nothing.
+  // An empty variable names no file.
   const named = flags.file ?? (environment[CONFIG_VARIABLE] || undefined);
   const layers = [
     ...await fileLayers(named ?? defaultFile, named !== undefined),
@@ -58,18 +60,18 @@ async function fileLayers(path: string, mustExist: boolean): Promise<Layer[]> {
   return [brokenLayer({ source: "file", file: path || '""', nameOf: (key) => key }, why)];
 }
 
-/** The configuration with what the runtime has handed over at Configure; no text is no change. */
+/** The configuration with the text of the runtime's Configure in place of any earlier one; it may be empty. */
 export async function withRuntimeText({ layers }: Effective, text: string): Promise<Effective> {
   const others = layers.filter(({ place }) => place.source !== "runtime");
-  const said = text === "" ? [] : [await yamlLayerOf("runtime", "the runtime's configuration", text)];
-  const all = [...others, ...said];
+  const runtime = text === "" ? [] : [await yamlLayerOf("runtime", "the runtime's configuration", text)];
+  const all = [...others, ...runtime];
   return { ...resolve(all), layers: all };
 }
 
-/** The parser is loaded here, where there is something to parse. */
+/** Loads the parser, which is slow, only where there is a text. */
 async function yamlLayerOf(source: "file" | "runtime", file: string, text: string): Promise<Layer> {
   const { parseYaml } = await import("../config/parse.ts");
   const place: Place = { source, file, nameOf: (path) => path };
   const parsed = parseYaml(text);
-  return "tree" in parsed ? checkedLayer(place, parsed.tree) : brokenLayer(place, parsed.why);
+  return parsed.kind === "parsed" ? checkedLayer(place, parsed.tree) : brokenLayer(place, parsed.reason);
 }

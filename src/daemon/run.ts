@@ -1,34 +1,31 @@
-import { type LevelledLog, openLog } from "../platform/log.ts";
 import type { Config } from "../config/schema.ts";
 import { LAUNCHED_LOG_FILE } from "../config/schema.ts";
-import type { Effective } from "./load_config.ts";
-import { refuseProblems } from "./option_error.ts";
-import { runExternal } from "./run_external.ts";
-import { runLaunched } from "./run_launched.ts";
+import { type LevelledLog, openLog } from "../platform/log.ts";
+import type { Context } from "./context.ts";
+import { live } from "./life.ts";
+import { EXTERNAL, launchedMode } from "./modes.ts";
 
-/** What the program is told from outside. */
-export interface Start {
-  readonly effective: Effective;
-  readonly version: string;
-  /** The descriptor that the runtime has left us, when it has started us (NRI_PLUGIN_SOCKET). */
+/** What the process is started with. */
+interface Start extends Omit<Context, "log"> {
+  /** The connection's descriptor, when the runtime has started the process (NRI_PLUGIN_SOCKET). */
   readonly inherited?: number;
-  readonly stop: AbortSignal;
-  /** In place of the one that the configuration asks for. */
+  /** Replaces the log that the configuration names. */
   readonly log?: LevelledLog;
 }
 
 /**
- * Runs until `stop` is aborted, or until the runtime that has started us closes; resolves when the request in hand is
- * answered and the log is written.
- * @throws {OptionError} in external mode, where somebody is there to read it, for any problem of the configuration
+ * Runs until `stop` is aborted or, in launched mode, the runtime closes the connection. Resolves when the request in
+ * hand is answered and the log is flushed.
+ * @throws {ConfigError} in external mode for any problem of the configuration
  */
 export async function run({ effective, version, inherited, stop, log: given }: Start): Promise<void> {
-  if (inherited === undefined) refuseProblems(effective.problems);
-  const log = given ?? openLog(logOptions(effective.config, inherited !== undefined));
-  const boot = { effective, version, stop, log };
+  const launched = inherited !== undefined;
+  const mode = launched ? launchedMode(inherited) : EXTERNAL;
+  mode.checkConfig(effective.problems);
+  const log = given ?? openLog(logOptions(effective.config, launched));
   try {
-    await (inherited === undefined ? runExternal(boot) : runLaunched(inherited, boot));
-    log.write({ level: "info", message: "stopped, every container keeps its CPUs" });
+    await live(mode, { effective, version, stop, log });
+    log.write({ level: "info", message: "stopped; containers keep their CPUs" });
   } finally {
     await log.flush();
   }

@@ -1,32 +1,34 @@
 import { type UsableCpus, usableCpus } from "../cgroup/usable_cpus.ts";
-import { type Boot, rediscover } from "./boot.ts";
+import type { Context } from "./context.ts";
 import type { Driver } from "./driver.ts";
+import { rediscover } from "./machine.ts";
 
-/** Milliseconds between looks: two short files that the kernel makes up. Its event would need a netlink socket. */
-const EVERY = 1000;
+/** Between two readings of two short files that the kernel makes up. Its event would need a netlink socket. */
+const INTERVAL_MS = 1000;
 
-/** Tells the agent when CPUs go offline or come back, until the returned function is called. */
-export function watchCpus(driver: Driver, boot: Boot): () => void {
-  const { sysfsRoot, cgroupRoot } = boot.effective.config;
+/** Reports CPUs that go offline or come online to the agent, until closed. */
+export function watchCpus(driver: Driver, context: Context): { close(): void } {
+  const { sysfsRoot, cgroupRoot } = context.effective.config;
   let known = textOf(usableCpus(sysfsRoot, cgroupRoot));
   const timer = setInterval(() => {
     const cpus = usableCpus(sysfsRoot, cgroupRoot);
     if (cpus === undefined || textOf(cpus) === known) return;
     known = textOf(cpus);
-    logUnusable(cpus, boot);
-    const topology = rediscover(boot.effective.config, driver.agent.state.topology, boot);
+    logUnusable(cpus, context);
+    const topology = rediscover(context.effective.config, driver.agent.state.topology, context);
     driver.feed({ kind: "ground", now: performance.now(), topology, struck: cpus.strikes });
-  }, EVERY);
-  return () => clearInterval(timer);
+  }, INTERVAL_MS);
+  return { close: () => clearInterval(timer) };
 }
 
-/** What can be done about them only somebody with the whole tree in view can do. */
-function logUnusable({ unusable }: UsableCpus, { log }: Boot): void {
+/** The agent doesn't repair this: others below the same parents may have been removed from those CPUs on purpose. */
+function logUnusable({ unusable }: UsableCpus, { log }: Context): void {
   if (unusable.isEmpty) return;
-  const message =
-    "CPUs are online that containers can't be given: cgroup v1 has struck them from kubepods; " +
-    "write them into the cpuset.cpus of kubepods and of its parents, or restart the node";
-  log.write({ level: "error", message, fields: { unusable: unusable.toString() } });
+  const reason =
+    "cgroup v1 has removed them from kubepods; write them to the cpuset.cpus of kubepods and of its " +
+    "parents, or restart the node";
+  const fields = { cpus: unusable.toString(), reason };
+  log.write({ level: "error", message: "online CPUs not available to containers", fields });
 }
 
 function textOf(cpus: UsableCpus | undefined): string {

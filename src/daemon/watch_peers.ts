@@ -2,53 +2,51 @@ import type { Config } from "../config/schema.ts";
 import { untold } from "../peers/cpu_manager.ts";
 import { kubeletIn } from "../peers/kubelet.ts";
 import { cpusetPluginsIn, PLUGIN_FOLDER } from "../peers/nri_plugins.ts";
-import { pause } from "../platform/pause.ts";
 import { describePeers, type Peer, type PeerFacts, peerLog, whyRefuse } from "../peers/peers.ts";
-import type { Boot } from "./boot.ts";
+import { pause } from "../platform/pause.ts";
+import type { Context } from "./context.ts";
 import type { Driver } from "./driver.ts";
 
-/** Milliseconds between looks: the times of one file and the names in one folder, mostly. */
-const EVERY = 60_000;
+/** Between two checks, which mostly read the times of one file and the names in one folder. */
+const INTERVAL_MS = 60_000;
 
-/** What tests put in place of the clock and of the runtime's folder. */
-export interface Surroundings {
+/** What tests replace: the clock and the runtime's folder. */
+interface PeerWatchOptions {
   readonly wait: (ms: number, stop: AbortSignal) => Promise<void>;
   readonly pluginFolder: string;
 }
 
+type Feed = Pick<Driver, "feed">;
+
 /**
- * Looks for others on the node that decide about CPUs, until closed. The first look at what needs no answer from
- * anybody is over when this returns: what it bars is barred before the runtime asks for anything.
+ * Watches for conflicting CPU managers on the node until closed. The part of the first check that needs no answer
+ * from another process is over when this returns, so claims are suspended before the runtime's first request.
  */
 export function watchPeers(
-  driver: Pick<Driver, "feed">,
-  { effective: { config }, log }: Pick<Boot, "effective" | "log">,
-  { wait = pause, pluginFolder = PLUGIN_FOLDER }: Partial<Surroundings> = {},
-): PeerWatch {
+  driver: Feed,
+  { effective: { config }, log }: Pick<Context, "effective" | "log">,
+  { wait = pause, pluginFolder = PLUGIN_FOLDER }: Partial<PeerWatchOptions> = {},
+): { close(): void } {
   return new PeerWatch(driver, config, log, { wait, pluginFolder });
 }
 
-export class PeerWatch {
-  #facts: PeerFacts = { cpuManager: untold("nobody has looked yet"), plugins: [] };
-  #why = "";
-  #bar: string | undefined;
+class PeerWatch {
+  #facts: PeerFacts = { cpuManager: untold("not checked yet"), plugins: [] };
+  /** Why kubelet's CPU manager is unknown at present. */
+  #unknownReason = "";
+  /** Why claims are suspended at present. */
+  #suspendedReason: string | undefined;
   readonly #closed = new AbortController();
 
   constructor(
-    private readonly driver: Pick<Driver, "feed">,
+    private readonly driver: Feed,
     private readonly config: Config,
-    private readonly log: Boot["log"],
-    private readonly around: Surroundings,
+    private readonly log: Context["log"],
+    private readonly options: PeerWatchOptions,
   ) {
     this.#run();
   }
 
-  /** What was seen last. A kubelet that doesn't tell (any more) counts as doing what it last told. */
-  get facts(): PeerFacts {
-    return this.#facts;
-  }
-
-  /** Ends the looks. Idempotent. */
   close(): void {
     this.#closed.abort();
   }
@@ -56,16 +54,17 @@ export class PeerWatch {
   async #run(): Promise<void> {
     const askKubelet = kubeletIn(this.config.kubeletRoot);
     const { signal } = this.#closed;
-    for (; !signal.aborted; await this.around.wait(EVERY, signal)) {
+    for (; !signal.aborted; await this.options.wait(INTERVAL_MS, signal)) {
       try {
         const asked = askKubelet();
         const cpuManager = asked instanceof Promise ? await asked : asked;
-        const plugins = cpusetPluginsIn(this.around.pluginFolder, this.config.pluginName);
+        const plugins = cpusetPluginsIn(this.options.pluginFolder, this.config.pluginName);
         if (!signal.aborted) this.#take({ cpuManager, plugins });
       } catch (error) {
         this.log.write({
           level: "error",
-          message: `bug while looking for others that decide about CPUs: ${error}`,
+          message: "bug: check for conflicting CPU managers failed",
+          fields: { reason: `${error}` },
         });
       }
     }
@@ -73,34 +72,30 @@ export class PeerWatch {
 
   #take(seen: PeerFacts): void {
     const before = describePeers(this.#facts);
-    this.#facts = { ...seen, cpuManager: this.#lastTold(seen.cpuManager) };
+    this.#facts = { ...seen, cpuManager: this.#lastKnown(seen.cpuManager) };
     this.#report(before, describePeers(this.#facts));
-    const bar = this.config.onKubeletStatic === "refuse" ? whyRefuse(this.#facts) : undefined;
-    if (bar === this.#bar) return;
-    this.#bar = bar;
-    this.driver.feed({ kind: "barred", why: bar });
+    const reason = this.config.onKubeletStatic === "refuse" ? whyRefuse(this.#facts) : undefined;
+    if (reason === this.#suspendedReason) return;
+    this.#suspendedReason = reason;
+    this.driver.feed({ kind: "barred", why: reason });
   }
 
-  /** Silence is no all-clear: kubelet is restarted, and its file removed, on the way from one policy to another. */
-  #lastTold(seen: PeerFacts["cpuManager"]): PeerFacts["cpuManager"] {
-    const why = seen.kind === "untold" ? seen.why : "";
-    if (why !== "" && why !== this.#why) {
-      this.log.write({
-        level: "debug",
-        message: "whether kubelet's CPU manager decides can't be told",
-        fields: { why },
-      });
+  /** An unknown state isn't `none`: kubelet is restarted, and its file removed, between one policy and the next. */
+  #lastKnown(seen: PeerFacts["cpuManager"]): PeerFacts["cpuManager"] {
+    const reason = seen.kind === "untold" ? seen.why : "";
+    if (reason !== "" && reason !== this.#unknownReason) {
+      this.log.write({ level: "debug", message: "kubelet CPU manager state unknown", fields: { reason } });
     }
-    this.#why = why;
+    this.#unknownReason = reason;
     const { cpuManager } = this.#facts;
     return seen.kind === "untold" && cpuManager.kind === "told" ? cpuManager : seen;
   }
 
-  /** Each peer once when it comes and once when it goes, not at every look. */
+  /** Logs each peer once when it appears and once when it is gone. */
   #report(before: readonly Peer[], now: readonly Peer[]): void {
     for (const peer of without(now, before)) this.log.write(peerLog(peer));
     for (const { name } of without(before, now)) {
-      this.log.write({ level: "info", message: `${name} doesn't decide about CPUs on this node any more` });
+      this.log.write({ level: "info", message: "conflicting CPU manager gone", fields: { peer: name } });
     }
   }
 }

@@ -66,8 +66,8 @@ export function requestOf(
     claimed,
     count,
     placement,
-    ...(others.length === 0 ? {} : { reluctant: CpuSet.unionOf(others) }),
-    ...(policy.isolatedCpus === "avoid" ? { lastResort: topology.isolated } : {}),
+    ...(others.length === 0 ? {} : { penalized: CpuSet.unionOf(others) }),
+    ...(policy.isolatedCpus === "avoid" ? { avoid: topology.isolated } : {}),
     ...(policy.isolatedCpus === "prefer" ? { preferred: topology.isolated } : {}),
   };
 }

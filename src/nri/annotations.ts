@@ -4,7 +4,7 @@
  * Kubernetes takes only one slash in a key. Without Kubernetes in between, `weka.io/cores-ids/container.app` says
  * the same.
  */
-import { CpuListError, CpuSet } from "../cpu/cpu_set.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Placement, PLACEMENTS } from "../cpu/placement.ts";
 import { quoted as quotedText } from "../quoted.ts";
 import type { PodSandbox } from "./gen/nri_pb.ts";
@@ -66,7 +66,7 @@ export function hear<T>(all: readonly Said[], understand: (text: string) => T | 
 
 export function cpuList(text: string): CpuSet | Misfit {
   const cpus = CpuSet.parse(text);
-  return cpus instanceof CpuListError ? new Misfit(`is not a CPU list: ${cpus}`) : cpus;
+  return cpus instanceof CpuSet ? cpus : new Misfit(`is not a CPU list: ${cpus.problem}`);
 }
 
 export function placement(text: string): Placement | Misfit {

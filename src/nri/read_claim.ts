@@ -3,7 +3,7 @@
  * manager's (Guaranteed pod, whole CPU limit equal to the request), decided per container, plus this project's
  * annotations, which are read from the pod.
  */
-import { CpuListError, CpuSet } from "../cpu/cpu_set.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Claim, ContainerRef } from "../ledger/claim.ts";
 import { type Refusal, refuse } from "../ledger/refusal.ts";
 import {
@@ -81,7 +81,7 @@ export function refOf(pod: PodSandbox, container: Container): ContainerRef {
 /** The CPU set that the runtime's record of a container names; undefined when it names none. */
 export function recordOf(container: Container): CpuSet | undefined {
   const cpus = CpuSet.parse(container.linux?.resources?.cpu?.cpus ?? "");
-  return cpus instanceof CpuListError || cpus.isEmpty ? undefined : cpus;
+  return cpus instanceof CpuSet && !cpus.isEmpty ? cpus : undefined;
 }
 
 /** Whether the container asks to be left alone and may; `from` is then where. */

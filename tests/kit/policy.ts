@@ -1,4 +1,4 @@
-import { settingsOf } from "../../src/daemon/boot.ts";
+import { settingsOf } from "../../src/daemon/settings.ts";
 import { DEFAULTS } from "../../src/config/schema.ts";
 
 /** What holds when nothing is configured: nothing reserved, one CPU always left for the shared containers. */

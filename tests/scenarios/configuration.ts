@@ -1,5 +1,5 @@
 /** A script's configuration: YAML lines, checked as those of a file are. */
-import { settingsOf } from "../../src/daemon/boot.ts";
+import { settingsOf } from "../../src/daemon/settings.ts";
 import { checkedLayer, type Mapping, resolve } from "../../src/config/layers.ts";
 import { parseYaml } from "../../src/config/parse.ts";
 import type { Settings } from "../../src/agent/state.ts";
@@ -8,7 +8,9 @@ import { WordError } from "./words.ts";
 /** The configuration with one more line, `key: value`, or with another value for its key. */
 export function configured(before: Mapping, line: string): Mapping {
   const parsed = parseYaml(line);
-  if (!("tree" in parsed)) throw new WordError(`"${line}" is no line of a configuration: ${parsed.why}`);
+  if (parsed.kind === "invalid") {
+    throw new WordError(`"${line}" is no line of a configuration: ${parsed.reason}`);
+  }
   return { ...before, ...parsed.tree };
 }
 

@@ -1,5 +1,5 @@
 /** What came of an event, in lines that a person reads without a manual. */
-import { CpuListError, CpuSet } from "../../src/cpu/cpu_set.ts";
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Agent } from "../../src/agent/step.ts";
 import type { LogRecord } from "../../src/log_record.ts";
 import { WordError } from "./words.ts";
@@ -54,6 +54,6 @@ export function stateLines(before: Told | undefined, after: Told): string[] {
 /** The set that `text` names. */
 export function cpuSet(text: string): CpuSet {
   const set = CpuSet.parse(text);
-  if (set instanceof CpuListError) throw new WordError(`"${text}" is not a CPU list: ${set}`);
+  if (!(set instanceof CpuSet)) throw new WordError(`"${text}" is not a CPU list: ${set.problem}`);
   return set;
 }

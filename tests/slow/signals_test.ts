@@ -53,7 +53,7 @@ async function serving({ runtime, start }: Stage, flags: Record<string, string> 
     agent,
     afterwards: () => {
       assert.deepEqual(sets(), before);
-      assert.match(agent.log(), /stopped, every container keeps its CPUs/);
+      assert.match(agent.log(), /stopped; containers keep their CPUs/);
     },
   };
 }
@@ -72,7 +72,7 @@ for (const mode of MODES) {
     const never = new AbortController().signal;
     const lock = await OwnerLock.acquire(`${dir}/run`, "another", never, () => {});
     const agent = start();
-    await agent.logged("another agent decides on this node");
+    await agent.logged("standby: another agent is active");
     return { agent, afterwards: () => lock.release() };
   });
 
@@ -83,7 +83,7 @@ for (const mode of MODES) {
     await peer.stalled;
     const afterwards = () => {
       peer.close();
-      assert.match(agent.log(), /stopped, every container keeps its CPUs/);
+      assert.match(agent.log(), /stopped; containers keep their CPUs/);
     };
     return { agent, afterwards };
   });
@@ -102,7 +102,7 @@ for (const mode of MODES) {
 
 endsOn("while it dials", "external", ["SIGTERM"], async ({ start, dir }) => {
   const agent = start({ socket: `${dir}/nobody.sock` });
-  await agent.logged("still trying");
+  await agent.logged("failed to connect to the NRI socket; retrying");
   return { agent };
 });
 

@@ -26,8 +26,8 @@ Deno.test("an agent that was stopped tells for how long, and goes on with its wo
     assert.equal(runtime.cpusOf(unplaced.containers.get("c") ?? "").size, 64);
     await new Promise((resolve) => setTimeout(resolve, REQUEST_TIMEOUT)); // whatever the tick's phase was
     agent.signal("SIGCONT");
-    await agent.logged("the agent stood still: it was stopped, or the machine was too busy for it");
-    const [, ms] = /stood still.* ms=(\d+) timeoutMs=600/.exec(agent.log()) ?? [];
+    await agent.logged("process stalled: stopped, or starved of CPU time");
+    const [, ms] = /process stalled.* durationMs=(\d+) timeoutMs=600/.exec(agent.log()) ?? [];
     assert(Number(ms) >= REQUEST_TIMEOUT, agent.log());
     await runtime.pluginReady();
     assert.equal(runtime.cpusOf(unplaced.containers.get("c") ?? "").toString(), "8-9,40");

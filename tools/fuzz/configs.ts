@@ -1,7 +1,7 @@
 /** The configuration: as a YAML text, as environment variables, as flags. */
 import { CommanderError } from "commander";
-import { commandLine } from "../../src/cli/options.ts";
-import { OptionError } from "../../src/daemon/option_error.ts";
+import { commandLine } from "../../src/cli/command_line.ts";
+import { ConfigError } from "../../src/daemon/config_error.ts";
 import { environmentLayer } from "../../src/config/environment.ts";
 import { formatConfig } from "../../src/config/format.ts";
 import { KEYS } from "../../src/config/keys.ts";
@@ -56,7 +56,7 @@ export const yamlTexts: Target<string> = {
   },
   check(text) {
     const parsed = parseYaml(text);
-    if ("why" in parsed) return requireSentence(parsed.why);
+    if (parsed.kind === "invalid") return requireSentence(parsed.reason);
     const place = { source: "file", file: "/etc/c.yaml", nameOf: (path: string) => path } as const;
     requireSound(checkedLayer(place, parsed.tree));
   },
@@ -71,7 +71,7 @@ function requireSound(layer: Layer): void {
     return require(printed === formatConfig(DEFAULTS, origins), () => "a layer with a problem counts");
   }
   const again = parseYaml(printed);
-  require("tree" in again, () => `printed as what can't be read: ${printed}`);
+  require(again.kind === "parsed", () => `printed as what can't be read: ${printed}`);
   const read = resolve([checkedLayer(layer.place, again.tree)]);
   require(read.problems.length === 0, () => `printed as what isn't taken: ${read.problems[0]?.sentence}`);
   require(formatConfig(read.config, origins) === printed, () => "printed as another configuration");
@@ -122,17 +122,17 @@ export const flags: Target<readonly string[]> = {
     }).flat();
   },
   async check(words) {
-    const surroundings = { environment: {}, defaultFile: "/nonexistent/config.yaml" };
+    const inputs = { environment: {}, defaultFile: "/nonexistent/config.yaml" };
     const program = commandLine(
       "fuzz",
       ({ problems }) => Promise.resolve(requireSentences(problems)),
-      surroundings,
+      inputs,
     )
       .exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
     try {
       await program.parseAsync([...words], { from: "user" });
     } catch (error) {
-      if (!(error instanceof CommanderError || error instanceof OptionError)) throw error;
+      if (!(error instanceof CommanderError || error instanceof ConfigError)) throw error;
     }
   },
 };

@@ -2,7 +2,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { type Agent, newAgent, type Output, step } from "../../src/agent/step.ts";
 import type { Input } from "../../src/agent/agent.ts";
-import { settingsOf } from "../../src/daemon/boot.ts";
+import { settingsOf } from "../../src/daemon/settings.ts";
 import { checkedLayer, resolve } from "../../src/config/layers.ts";
 import { parseYaml } from "../../src/config/parse.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
@@ -143,7 +143,9 @@ export class Rig {
 function settingsFrom(text: string): Settings {
   const place = { source: "runtime", file: "its text", nameOf: (path: string) => path } as const;
   const parsed = parseYaml(text);
-  return "tree" in parsed ? settingsOf(resolve([checkedLayer(place, parsed.tree)]).config) : DEFAULT_SETTINGS;
+  return parsed.kind === "parsed"
+    ? settingsOf(resolve([checkedLayer(place, parsed.tree)]).config)
+    : DEFAULT_SETTINGS;
 }
 
 /** One printable line in either format, that doesn't tell of a bug. */

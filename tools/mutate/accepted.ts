@@ -208,7 +208,7 @@ export const ACCEPTED: readonly Accepted[] = [
   },
   { file: "src/cpu/fewest.ts", before: "last = own;", after: ";", because: EARLY_EXIT },
   {
-    file: "src/cpu/stock.ts",
+    file: "src/cpu/free_counts.ts",
     before: "for (let width = 0; width < part.whole.length; width++) {",
     after: "for (let width = 0; width <= part.whole.length; width++) {",
     because: "one place more that holds 0",
@@ -228,12 +228,12 @@ export const ACCEPTED: readonly Accepted[] = [
   },
   {
     file: "src/cpu/free_cores.ts",
-    before: "const rank = (id: number) => (reluctant.has(id) ? 1 : 0) + (id === 0 ? 2 : 0);",
-    after: "const rank = (id: number) => (reluctant.has(id) ? 1 : 0) + (id === 0 ? 2 : (-1));",
+    before: "const rank = (id: number) => (penalized.has(id) ? 1 : 0) + (id === 0 ? 2 : 0);",
+    after: "const rank = (id: number) => (penalized.has(id) ? 1 : 0) + (id === 0 ? 2 : (-1));",
     because: "other numbers, and the same order",
   },
   {
-    file: "src/cpu/stock.ts",
+    file: "src/cpu/free_counts.ts",
     before: "while (whole.length <= width) whole.push(0);",
     after: "while (false) whole.push(0);",
     because: "a gap in the list counts as 0",
@@ -252,12 +252,12 @@ export const ACCEPTED: readonly Accepted[] = [
   },
   {
     file: "src/cpu/free_cores.ts",
-    before: "if (shyness > 0) threads = lastOnesLast(threads, reluctant);",
-    after: "if (shyness >= 0) threads = lastOnesLast(threads, reluctant);",
+    before: "if (penalty > 0) threads = penalizedLast(threads, penalized);",
+    after: "if (penalty >= 0) threads = penalizedLast(threads, penalized);",
     because: EARLY_EXIT,
   },
   {
-    file: "src/cpu/stock.ts",
+    file: "src/cpu/free_counts.ts",
     before: "if (parts.length === 1 && first !== undefined) return first;",
     after: "if (parts.length === 0 && first !== undefined) return first;",
     because: EARLY_EXIT,

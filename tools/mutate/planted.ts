@@ -56,7 +56,7 @@ const CPU: readonly Planted[] = [
     breaks: "A container that shrinks is put on CPUs that it never had.",
   },
   {
-    file: "src/cpu/stock.ts",
+    file: "src/cpu/free_counts.ts",
     find: "if (spared.free < first.free) yield",
     replace: "if (false) yield",
     breaks: "The core of CPU 0 is given away like any other.",

@@ -1,30 +1,30 @@
 import { existsSync } from "node:fs";
 import { repository } from "./node.ts";
 
-const ansible = existsSync(`${repository}/.tools/ansible/complete`) ? undefined : "Ansible can't be had here";
+const ansible = existsSync(`${repository}/.tools/ansible/complete`) ? undefined : "Ansible isn't available";
 
-/** Why the role can't be run here, or only be looked at (undefined: it can); each said once and loudly. */
+/** Why the role can't be linted or run here (undefined: it can); each is printed once. */
 export const missing = { toLook: ansible, toRun: ansible ?? missingToRun() };
 for (const [what, why] of Object.entries(missing)) {
-  if (why !== undefined) console.error(`\n*** NOT TESTED: the Ansible role (${what}), since ${why} ***\n`);
+  if (why !== undefined) console.error(`\n*** NOT TESTED: the Ansible role (${what}): ${why} ***\n`);
 }
 
 function missingToRun(): string | undefined {
-  if (!existsSync(`${repository}/.tools/node/complete`)) return "containerd can't be had here";
+  if (!existsSync(`${repository}/.tools/node/complete`)) return "containerd isn't available";
   if (!existsSync(`${repository}/dist/weka-cpuset`)) {
-    return "dist/weka-cpuset isn't there, which make build makes";
+    return "dist/weka-cpuset doesn't exist (make build)";
   }
   const { success } = new Deno.Command("unshare", { args: ["--mount", "true"] }).outputSync();
   return success ? undefined : "making a mount namespace needs root";
 }
 
-/** A test that is left out when there is a reason to, and fails by it where everything is expected to be there. */
+/** A test that is skipped if there is a reason `why`; with CI=true it fails instead. */
 export function testUnless(why: string | undefined, name: string, body: () => void | Promise<void>): void {
   if (why === undefined) Deno.test(name, body);
   else if (Deno.env.get("CI") !== "true") Deno.test.ignore(name, body);
   else {
     Deno.test(name, () => {
-      throw new Error(`CI=true, and this can't be tested, since ${why}`);
+      throw new Error(`CI=true, but this can't be tested: ${why}`);
     });
   }
 }

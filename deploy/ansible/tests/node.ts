@@ -1,15 +1,15 @@
-// A node for the role, made of this machine: a mount namespace in which /etc is a copy, /opt has no NRI plugins, and all
-// else is read-only. Ansible runs in it, on itself; whatever it did is gone with the namespace.
+// A node for the role: a mount namespace of this machine in which /etc is a copy, /opt has no NRI plugins, and the rest
+// is read-only. Ansible runs in it against localhost; its changes end with the namespace.
 import { existsSync } from "node:fs";
 
-/** Where hack/get-ansible.sh and hack/get-containerd.sh put what they fetched. */
+/** The checkout; hack/get-ansible.sh and hack/get-containerd.sh fetch into its `.tools`. */
 export const repository = new URL("../../..", import.meta.url).pathname.replace(/\/$/, "");
 export const packages = `${repository}/.tools/ansible/packages`;
 
 /** A containerd that `hack/get-containerd.sh` unpacked, by the name of its suite. */
 export type Suite = "trixie" | "sid";
 
-/** How a play went. */
+/** The result of a play. */
 export interface Play {
   readonly ok: boolean;
   /** Tasks that changed something, or would have. */
@@ -19,7 +19,7 @@ export interface Play {
 
 const MAIN = "/etc/containerd/config.toml";
 
-/** The machine's own settings of Ansible, and those of whoever runs this, don't count. */
+/** Replaces the environment, so that settings of the machine or the user have no effect. */
 const ENVIRONMENT = {
   HOME: "/opt/home",
   TMPDIR: "/opt/home",

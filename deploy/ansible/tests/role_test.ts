@@ -114,26 +114,26 @@ onNode(
   },
 );
 
-onNode("leaves everything as it was when NRI stays off, and says why", ["trixie"], async (node) => {
+onNode("restores everything if NRI can't be enabled, and reports why", ["trixie"], async (node) => {
   node.write("/etc/containerd/z.toml", '[plugins."io.containerd.nri.v1.nri"]\n  disable = true\n');
   node.write(MAIN, 'version = 2\nimports = ["conf.d/*.toml", "/etc/containerd/z.toml"]\n');
   const before = node.files(...DIRECTORIES);
   const play = await node.play("install", standIn(node));
   assert(!play.ok);
-  assert.match(play.output, /NRI could not be turned on, and containerd's configuration is as it was/);
+  assert.match(play.output, /Failed to enable NRI; containerd's configuration is unchanged/);
   assert.deepEqual(node.files(...DIRECTORIES), before);
 });
 
-onNode("does not bring drop-ins into force that nobody imports", ["trixie"], async (node) => {
+onNode("activates no drop-ins that weren't imported", ["trixie"], async (node) => {
   node.write("/etc/containerd/conf.d/old.toml", 'version = 2\nroot = "/old"\n');
   const before = node.files(...DIRECTORIES);
   const play = await node.play("install", standIn(node));
   assert(!play.ok);
-  assert.match(play.output, /other files are there: \/etc\/containerd\/conf\.d\/old\.toml/);
+  assert.match(play.output, /other files exist: \/etc\/containerd\/conf\.d\/old\.toml/);
   assert.deepEqual(node.files(...DIRECTORIES), before);
 });
 
-onNode("an executable that doesn't run never gets into the plugin directory", ["sid"], async (node) => {
+onNode("an executable that doesn't run is never installed in the plugin directory", ["sid"], async (node) => {
   node.write(PLUGIN, "the old one");
   const play = await node.play(
     "install",
@@ -144,7 +144,7 @@ onNode("an executable that doesn't run never gets into the plugin directory", ["
   assert.deepEqual(node.files("/opt/nri"), { [PLUGIN]: "the old one" });
 });
 
-onNode("a configuration that can't be used is refused, and the old one stays", ["sid"], async (node) => {
+onNode("an invalid configuration is refused, and the old one kept", ["sid"], async (node) => {
   node.write(CONFIG, "minShared: 1\n");
   const play = await node.play("install", { weka_cpuset_config: { minShard: 2 } });
   assert(!play.ok);
@@ -152,10 +152,10 @@ onNode("a configuration that can't be used is refused, and the old one stays", [
   assert.equal(node.read(CONFIG), "minShared: 1\n");
 });
 
-onNode("restarts containerd when it is told to, and only after a change", ["sid"], async (node) => {
+onNode("restarts containerd only if configured, and only after a change", ["sid"], async (node) => {
   const executable = standIn(node);
   const silent = await node.play("install", executable);
-  assert.match(silent.output, /has an effect once containerd is restarted/);
+  assert.match(silent.output, /Restart containerd to apply the change/);
 
   const restarting = {
     ...executable,

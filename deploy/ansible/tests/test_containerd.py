@@ -1,4 +1,4 @@
-"""The role's reading and changing of containerd's configuration, text by text."""
+"""Tests of the filters that read and change containerd's configuration."""
 
 import os
 import sys

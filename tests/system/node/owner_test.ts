@@ -22,7 +22,7 @@ onBareNode(
     await comesToRunOn(other, left);
 
     const external = node.launchAgent();
-    await external.says(/another agent decides on this node, waiting for its end.*launched/);
+    await external.says(/standby: another agent is active.*launched/);
     await assertKeepsOff(node, exclusive(1), own);
     assert(!external.lines.some((line) => /connect|registered/.test(line)), "it waits unregistered");
 
@@ -31,7 +31,7 @@ onBareNode(
       await node.killContainerd();
       await node.startContainerd();
       await external.says(/synchronized/i);
-      await launched.says(/another agent decides on this node, standing by.*external/, said);
+      await launched.says(/standby: another agent is active.*external/, said);
     });
     assert.deepEqual(toExternal, []);
     await assertKeepsOff(node, exclusive(1), own);

@@ -16,7 +16,7 @@ function badValue(path: string): Mapping {
   return name === undefined ? { [section]: {} } : { [section]: { [name]: {} } };
 }
 
-function rowOf({ path, about, flag, variable }: Key): string {
+function rowOf({ path, description, flag, variable }: Key): string {
   const [problem] = checkedLayer(PLACE, badValue(path)).problems;
   const must = / must be (.*), but it is a mapping$/.exec(problem?.sentence ?? "")?.[1];
   const fallback = defaultText(path).split(",").map((item) => `\`${item || '""'}\``).join(", ");
@@ -24,7 +24,7 @@ function rowOf({ path, about, flag, variable }: Key): string {
     `\`${path}\``,
     fallback,
     must,
-    about,
+    description,
     flag && `\`${flag.split(" ")[0]}\``,
     `\`${variable}\``,
   ];
@@ -50,7 +50,7 @@ Deno.test("docs/configuration.md names the keys that the runtime's text can chan
 
 Deno.test("the sample has every key, each at its default", () => {
   const parsed = parseYaml(SAMPLE);
-  assert("tree" in parsed, JSON.stringify(parsed));
+  assert(parsed.kind === "parsed", JSON.stringify(parsed));
   const layer = checkedLayer(PLACE, parsed.tree);
   assert.deepEqual([...layer.values.keys()], KEYS.map(({ path }) => path));
   const { config, problems } = resolve([layer]);

@@ -115,7 +115,7 @@ const config: fc.Arbitrary<Config> = fc.record({
 Deno.test("a printed configuration is read back as the same one", () => {
   fc.assert(fc.property(config, (config) => {
     const parsed = parseYaml(formatConfig(config, new Map()));
-    assert("tree" in parsed, JSON.stringify(parsed));
+    assert(parsed.kind === "parsed", JSON.stringify(parsed));
     const again = resolve([checkedLayer(PLACE, parsed.tree)]);
     assert.deepEqual(again.problems, []);
     assert.deepEqual(again.config, config);
@@ -126,7 +126,7 @@ Deno.test("a printed configuration is read back as the same one", () => {
 /** Reads a text as a file; whatever it is, there is a configuration, and every problem is one printable sentence. */
 function survives(text: string): void {
   const parsed = parseYaml(text);
-  if ("why" in parsed) return assert.match(parsed.why, /^[^\n]{10,400}$/);
+  if (parsed.kind === "invalid") return assert.match(parsed.reason, /^[^\n]{10,400}$/);
   survivesTree(parsed.tree);
 }
 

@@ -3,9 +3,9 @@ import {
   brokenLayer,
   checkedLayer,
   flatLayer,
-  type Given,
   type Layer,
   type Mapping,
+  type RawValue,
   resolve,
 } from "../../../src/config/layers.ts";
 import { valueAt } from "../../../src/config/keys.ts";
@@ -16,7 +16,7 @@ function file(tree: Mapping): Layer {
   return checkedLayer({ source: "file", file: "/etc/c.yaml", nameOf: (path) => path }, tree);
 }
 
-function flat(source: Source, values: Record<string, Given>): Layer {
+function flat(source: Source, values: Record<string, RawValue>): Layer {
   return flatLayer({ source, nameOf: (path) => `--${path}` }, Object.entries(values));
 }
 
@@ -24,7 +24,7 @@ function sentences(layer: Layer): string[] {
   return layer.problems.map(({ sentence }) => sentence);
 }
 
-Deno.test("without layers everything has its default and says so", () => {
+Deno.test("without layers every key has its default, and `default` as its source", () => {
   const { config, origins, problems } = resolve([]);
   assert.deepEqual(config, DEFAULTS);
   assert.deepEqual(new Set(origins.values()), new Set(["default"]));
@@ -41,10 +41,10 @@ Deno.test("each key has the value of the weightiest layer that gives one, whatev
   for (const given of [layers, layers.toReversed()]) {
     const { config, origins, problems } = resolve(given);
     assert.deepEqual(problems, []);
-    const told = ["log.level", "minShared", "systemReserved", "dryRun", "log.keep", "socket"].map((path) =>
+    const found = ["log.level", "minShared", "systemReserved", "dryRun", "log.keep", "socket"].map((path) =>
       `${path} ${valueAt(config, path)} ${origins.get(path)}`
     );
-    assert.deepEqual(told, [
+    assert.deepEqual(found, [
       "log.level error flag",
       "minShared 4 environment",
       "systemReserved 0-1 runtime",
@@ -55,7 +55,7 @@ Deno.test("each key has the value of the weightiest layer that gives one, whatev
   }
 });
 
-const GOOD: readonly [path: string, given: Given, value: unknown][] = [
+const GOOD: readonly [path: string, given: RawValue, value: unknown][] = [
   ["systemReserved", "0,2-3", "0,2-3"],
   ["systemReserved", ["0", "2-3", " 5 "], "0,2-3,5"],
   ["systemReserved", "", ""],
@@ -139,15 +139,15 @@ for (const [tree, ...expected] of BAD) {
 
 Deno.test("keys that can't be written plainly are quoted, and what there is is listed", () => {
   const tree = Object.fromEntries([["__proto__", "1"], ["a\nb", "2"], ["k".repeat(100), "3"]]);
-  const told = sentences(file(tree)).map((sentence) => sentence.split("; there are socket, ")[0]);
-  assert.deepEqual(told, [
+  const found = sentences(file(tree)).map((sentence) => sentence.split("; there are socket, ")[0]);
+  assert.deepEqual(found, [
     "/etc/c.yaml: __proto__ is not a key of the configuration",
     '/etc/c.yaml: "a\\nb" is not a key of the configuration',
     `/etc/c.yaml: "${"k".repeat(60)}…" is not a key of the configuration`,
   ]);
 });
 
-Deno.test("a problem says where it is and which key it is about", () => {
+Deno.test("a problem names its source and its key", () => {
   assert.deepEqual(file({ log: { level: "loud" } }).problems, [{
     source: "file",
     where: "/etc/c.yaml",
@@ -162,7 +162,7 @@ Deno.test("a problem says where it is and which key it is about", () => {
   }]);
 });
 
-Deno.test("of very many problems the first twenty are told", () => {
+Deno.test("of many problems the first twenty are reported", () => {
   const unknown = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`key${i}`, "1"]));
   assert.equal(file(unknown).problems.length, 20);
   assert.equal(file({ ...unknown, minShared: "x" }).problems[0]?.path, "minShared");
@@ -189,16 +189,19 @@ Deno.test("a source that can't be read is a layer with that problem", () => {
   assert.deepEqual(problems.map(({ sentence }) => sentence), ["/etc/c.yaml: there is no such file"]);
 });
 
-Deno.test("the runtime's text can't change what the running agent no longer looks at", () => {
+Deno.test("the runtime's text can't change a key that isn't live", () => {
   const late = flat("runtime", { socket: "/other.sock", minShared: "3" });
   const { config, origins, problems } = resolve([late]);
   assert.deepEqual(problems.map(({ path }) => path), ["socket"]);
-  assert.match(problems[0]?.sentence ?? "", /^socket can't be changed here, .* set it in the file/);
+  assert.match(
+    problems[0]?.sentence ?? "",
+    /^socket can't be changed while the agent runs; set it in the file/,
+  );
   assert.equal(config.minShared, 1);
   assert.equal(origins.get("socket"), "default");
 });
 
-Deno.test("the runtime's text may repeat what holds, or what a weightier source says otherwise", () => {
+Deno.test("the runtime's text may repeat an effective value, or give one that another source overrides", () => {
   const text = flat("runtime", {
     socket: "/a.sock",
     criSockets: ["/b.sock", "/c.sock"],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MAX_TEXT, parseYaml } from "../../../src/config/parse.ts";
+import { MAX_TEXT_CHARACTERS, parseYaml } from "../../../src/config/parse.ts";
 
 const TREES: readonly [text: string, tree: unknown][] = [
   ["", {}],
@@ -14,7 +14,7 @@ const TREES: readonly [text: string, tree: unknown][] = [
   ["systemReserved:\n- 0\n-\n", { systemReserved: ["0", ""] }],
   ["log:\n  level: debug\n  file: ''\n", { log: { level: "debug", file: "" } }],
   ["log: {level: debug}\n...\n", { log: { level: "debug" } }],
-  // Left empty is left out, at every level.
+  // A key without a value is as none, at every level.
   ["log:\n  # level: debug\nminShared: ~\ndryRun: null\n", {}],
   ["log:\n  level:\n  keep: 1\n", { log: { keep: "1" } }],
   ["minShared: 'null'\n", { minShared: "null" }],
@@ -23,8 +23,8 @@ const TREES: readonly [text: string, tree: unknown][] = [
 ];
 
 for (const [text, tree] of TREES) {
-  Deno.test(`${JSON.stringify(text)} is taken as texts`, () => {
-    assert.deepEqual(parseYaml(text), { tree });
+  Deno.test(`${JSON.stringify(text)} is parsed to texts`, () => {
+    assert.deepEqual(parseYaml(text), { kind: "parsed", tree });
   });
 }
 
@@ -34,7 +34,7 @@ const BARE = 'has a bare * or &; write it in quotes, as in "*"';
 const TAG = "has a tag (!); write the plain value";
 const DEEP = "is nested too deeply; no key has so many levels";
 
-const REFUSED: readonly [text: string, why: string][] = [
+const INVALID: readonly [text: string, reason: string][] = [
   ["- minShared: 1", MAPPING],
   ["minShared", MAPPING],
   ["\0", MAPPING],
@@ -58,16 +58,19 @@ const REFUSED: readonly [text: string, why: string][] = [
   ["a: {b: {c: {d: {e: {f: {g: {h: {i: {}}}}}}}}}", `line 1 ${DEEP}`],
   ["a: 1\nb: " + "[".repeat(8000) + "]".repeat(8000), `line 2 ${DEEP}`],
   ["- ".repeat(10000), `line 1 ${DEEP}`],
-  ["a: " + "x".repeat(MAX_TEXT), `a configuration has 32768 characters at most, but this one has 32771`],
+  [
+    "a: " + "x".repeat(MAX_TEXT_CHARACTERS),
+    `a configuration has 32768 characters at most, but this one has 32771`,
+  ],
 ];
 
-for (const [text, why] of REFUSED) {
-  Deno.test(`${JSON.stringify(text.slice(0, 60))} is refused in one sentence`, () => {
-    assert.deepEqual(parseYaml(text), { why });
+for (const [text, reason] of INVALID) {
+  Deno.test(`${JSON.stringify(text.slice(0, 60))} is invalid, with one clause as the reason`, () => {
+    assert.deepEqual(parseYaml(text), { kind: "invalid", reason });
   });
 }
 
-const BROKEN: readonly [text: string, why: RegExp][] = [
+const BROKEN: readonly [text: string, reason: RegExp][] = [
   ["a: [1\nb: 2", /^line 2 is not valid YAML: Flow sequence [^\n]+$/],
   ["a: 1\n\tb: 2", /^line 2 is not valid YAML: Tabs are not allowed as indentation$/],
   ["a: 1\n  b: 2", /^line 1 is not valid YAML: [^\n]+$/],
@@ -76,11 +79,11 @@ const BROKEN: readonly [text: string, why: RegExp][] = [
   ["\n\n}", /^line 3 is not valid YAML: [^\n]+$/],
 ];
 
-for (const [text, why] of BROKEN) {
+for (const [text, reason] of BROKEN) {
   Deno.test(`${JSON.stringify(text)} is a syntax error with its line`, () => {
     const parsed = parseYaml(text);
-    assert("why" in parsed);
-    assert.match(parsed.why, why);
+    assert(parsed.kind === "invalid");
+    assert.match(parsed.reason, reason);
   });
 }
 
@@ -89,5 +92,8 @@ Deno.test("a billion laughs are not expanded", () => {
     const below = "abcdefghi"[i];
     return `${name}: &${name} [${Array.from({ length: 9 }, () => `*${below}`).join(", ")}]`;
   });
-  assert.deepEqual(parseYaml(`a: &a lol\n${levels.join("\n")}\n`), { why: `line 1 ${ANCHOR}` });
+  assert.deepEqual(parseYaml(`a: &a lol\n${levels.join("\n")}\n`), {
+    kind: "invalid",
+    reason: `line 1 ${ANCHOR}`,
+  });
 });

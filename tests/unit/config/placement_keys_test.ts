@@ -9,7 +9,7 @@ import { DEFAULTS } from "../../../src/config/schema.ts";
 /** What each source makes of `text` for the key `path`. */
 function layersOf(path: string, text: string): readonly Layer[] {
   const parsed = parseYaml(`${path}: ${JSON.stringify(text)}\n`);
-  assert("tree" in parsed, JSON.stringify(parsed));
+  assert(parsed.kind === "parsed", JSON.stringify(parsed));
   const variable = KEYS.find((key) => key.path === path)?.variable ?? "";
   return [
     checkedLayer({ source: "file", file: "/etc/c.yaml", nameOf: (path) => path }, parsed.tree),
@@ -20,7 +20,7 @@ function layersOf(path: string, text: string): readonly Layer[] {
 
 function yaml(text: string): Layer {
   const parsed = parseYaml(text);
-  assert("tree" in parsed, JSON.stringify(parsed));
+  assert(parsed.kind === "parsed", JSON.stringify(parsed));
   return checkedLayer({ source: "file", nameOf: (path) => path }, parsed.tree);
 }
 
@@ -95,7 +95,7 @@ const BAD: readonly [path: string, text: string, must: string][] = [
 ];
 
 for (const [path, text, must] of BAD) {
-  Deno.test(`${path} doesn't take ${JSON.stringify(text)} from any source, and says what it must be`, () => {
+  Deno.test(`${path} rejects ${JSON.stringify(text)} from any source, with what it must be`, () => {
     const variable = KEYS.find((key) => key.path === path)?.variable;
     const shown = JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
     assert.deepEqual(
@@ -148,7 +148,7 @@ const SLIPS: readonly [given: string, meant: string][] = [
 ];
 
 for (const [given, meant] of SLIPS) {
-  Deno.test(`who writes ${given} is told of ${meant}`, () => {
+  Deno.test(`the problem of ${given} suggests ${meant}`, () => {
     const [problem] = yaml(`${given}: x\n`).problems;
     assert.equal(problem?.sentence, `${given} is not a key of the configuration; did you mean ${meant}?`);
   });
@@ -170,11 +170,11 @@ Deno.test("what is placed and for whom can be changed while the agent runs", () 
   for (const path of Object.keys(text)) assert.equal(origins.get(path), "runtime");
 });
 
-Deno.test("how it reaches containers can't be changed while the agent runs, but may be said again", () => {
+Deno.test("apply and reconcileSeconds can't be changed while the agent runs, but may be repeated", () => {
   const runtime = (text: Mapping) => resolve([checkedLayer({ source: "runtime", nameOf: String }, text)]);
   for (const [path, text] of [["apply", "runtime"], ["reconcileSeconds", "0"]] as const) {
     const { config, problems } = runtime({ [path]: text });
-    assert.match(problems[0]?.sentence ?? "", new RegExp(`${path} can't be changed here`));
+    assert.match(problems[0]?.sentence ?? "", new RegExp(`${path} can't be changed while the agent runs`));
     assert.deepEqual(config, DEFAULTS);
   }
   assert.deepEqual(runtime({ apply: "auto", reconcileSeconds: "10" }).problems, []);

@@ -113,7 +113,7 @@ Deno.test("without the list of online CPUs there is nothing to decide about", ()
     assert.throws(() => seen(bigNode, { "cpu/online": content }), (error) => {
       assert(error instanceof DiscoverError);
       assert.equal(error.path, "devices/system/cpu/online");
-      assert.match(error.message, /^can't tell which CPUs are online: devices\/system\/cpu\/online /);
+      assert.match(error.message, /^failed to read which CPUs are online: devices\/system\/cpu\/online /);
       assert.match(error.found, found);
       return true;
     });
@@ -161,19 +161,19 @@ Deno.test("each kind of missing file degrades by itself, with one warning", () =
     ],
     [
       /siblings_list|cpus_list/,
-      `the thread siblings of CPUs 0-63 can't be told (${cpu0}/topology/core_cpus_list ${missing}): each of them counts as a core of its own`,
+      `thread siblings of CPUs 0-63 unknown (${cpu0}/topology/core_cpus_list ${missing}): each of them counts as a core of its own`,
       ({ topology }) => [topology.groups.cores.length, topology.groups.sockets.length],
       [64, 2],
     ],
     [
       /physical_package_id/,
-      `the socket of CPUs 0-63 can't be told (${cpu0}/topology/physical_package_id ${missing}): socket 0 is assumed`,
+      `socket of CPUs 0-63 unknown (${cpu0}/topology/physical_package_id ${missing}): socket 0 is assumed`,
       ({ topology }) => [topology.groups.sockets.length, topology.groups.cores.length],
       [1, 32],
     ],
     [
       /index3/,
-      `the L3 cache of CPUs 0-63 can't be told (${cpu0}/cache has no cache of level 3): their NUMA node stands for it`,
+      `L3 cache of CPUs 0-63 unknown (${cpu0}/cache has no cache of level 3): their NUMA node stands for it`,
       ({ topology }) => lists(topology.groups.cacheGroups),
       ["0-7,32-39", "8-15,40-47", "16-23,48-55", "24-31,56-63"],
     ],
@@ -191,9 +191,9 @@ Deno.test("garbage in a file counts as if it were missing, and is quoted", () =>
     [
       "node/node1/cpulist",
       "8-",
-      /^the NUMA node of CPUs 8-15,40-47 can't be told \(.*holds "8-"\): node 0 is assumed$/,
+      /^NUMA node of CPUs 8-15,40-47 unknown \(.*holds "8-"\): node 0 is assumed$/,
     ],
-    ["node/node1/cpulist", "\n", /^the NUMA node of CPUs 8-15,40-47 can't be told \(no node lists them\)/],
+    ["node/node1/cpulist", "\n", /^NUMA node of CPUs 8-15,40-47 unknown \(no node lists them\)/],
     ["node/has_memory", "all", /^it is unknown which NUMA nodes have memory \(.*holds "all"\)/],
     ["node/has_memory", "77", /^it is unknown which NUMA nodes have memory \(.*holds "77"\)/],
     ["node/node2/distance", "21 21 10", /^NUMA distances are unknown \(.*node2\/distance holds "21 21 10"\)/],
@@ -202,26 +202,26 @@ Deno.test("garbage in a file counts as if it were missing, and is quoted", () =>
     [
       "cpu/cpu0/topology/physical_package_id",
       "-1",
-      /^the socket of CPUs 0-15,32-47 can't be told \(.*holds "-1"\)/,
+      /^socket of CPUs 0-15,32-47 unknown \(.*holds "-1"\)/,
     ],
-    ["cpu/cpu0/cache/index3/level", "three", /^the L3 cache of CPUs 0 can't be told/],
+    ["cpu/cpu0/cache/index3/level", "three", /^L3 cache of CPUs 0 unknown/],
     [
       "cpu/cpu0/cache/index3/shared_cpu_list",
       "1-7",
-      /^the L3 cache of CPUs 0 can't be told \(.*holds "1-7"\)/,
+      /^L3 cache of CPUs 0 unknown \(.*holds "1-7"\)/,
     ],
   ];
   for (const [path, content, warning] of cases) {
     const { topology, warnings } = seen(bigNode, { [path]: content });
     assert.equal(topology.online.size, 64);
-    // CPU 4's package was already told by CPU 0, so its own file isn't even read.
+    // CPU 4's package is known from CPU 0's files, so its own file isn't even read.
     if (path.includes("cpu4")) assert.deepEqual(warnings, []);
     else assert.match(warnings.join("\n"), warning);
     assert(warnings.length <= 1, warnings.join("\n"));
   }
 });
 
-Deno.test("a siblings list without the CPU itself is not believed; the older file is asked next", () => {
+Deno.test("a siblings list without the CPU itself is not used; the older file is read next", () => {
   const { topology, warnings } = seen(bigNode, { "cpu/cpu5/topology/core_cpus_list": "6,38\n" });
   assert.equal(`${topology.threadsOf(5)}`, "5,37");
   assert.deepEqual(warnings, []);
@@ -255,7 +255,7 @@ Deno.test("cores without an L3 beside others that have one are a group of their 
   assert.deepEqual(
     lists(topology.groups.cacheGroups.slice(0, 2)),
     ["0-7,32-39", "8-15,40-47"],
-    "CPU 0 tells of all",
+    "CPU 0's file lists all",
   );
   assert.deepEqual(warnings, []);
   const hybrid = seen(bigNode, {
@@ -263,10 +263,10 @@ Deno.test("cores without an L3 beside others that have one are a group of their 
     ...Object.fromEntries([6, 7, 38, 39].map((id) => [`cpu/cpu${id}/cache/index3/level`, undefined])),
   });
   assert.deepEqual(lists(hybrid.topology.groups.cacheGroups.slice(0, 2)), ["0-5,32-37", "6-7,38-39"]);
-  assert.match(hybrid.warnings.join(), /^the L3 cache of CPUs 6-7,38-39 can't be told/);
+  assert.match(hybrid.warnings.join(), /^L3 cache of CPUs 6-7,38-39 unknown/);
 });
 
-Deno.test("a core stays together where one of its threads can't tell its cache", () => {
+Deno.test("a core stays together where the cache of one of its threads is unknown", () => {
   const { topology } = seen(bigNode, { "cpu/cpu0/cache/index3/level": "three" });
   assert.deepEqual(lists(topology.groups.cacheGroups.slice(0, 2)), ["0,32", "1-7,33-39"]);
   assert.equal(`${topology.threadsOf(0)}`, "0,32");
@@ -282,7 +282,7 @@ Deno.test("an L3 that isn't index3 is found by looking at the others in turn", (
   assert.equal(topology.groups.cacheGroups.length, 4);
 });
 
-Deno.test("ARM firmware that tells of no L3 costs one warning", () => {
+Deno.test("ARM firmware without L3 facts costs one warning", () => {
   const { topology, warnings } = seen(arm);
   assert.equal(warnings.length, 1);
   assert.deepEqual(lists(topology.groups.cacheGroups), ["0-63"]);

@@ -67,7 +67,9 @@ Deno.test("packed: where ours is worse by a measure it is better by an earlier o
 });
 
 Deno.test("spread: no node has a core more of the claim than kubelet gives it, unless kubelet breaks cores for it", () => {
-  for (const row of rows("spread", machineNames().filter((name) => !name.startsWith("sparse")))) {
+  const spread = rows("spread", machineNames().filter((name) => !name.startsWith("sparse")));
+  assert(spread.length > 300, `${spread.length} choices`);
+  for (const row of spread) {
     const { our, their, topology } = row;
     const core = Math.max(...topology.groups.cores.map((threads) => threads.size));
     assert(

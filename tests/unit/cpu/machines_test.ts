@@ -117,7 +117,7 @@ Deno.test("ids with gaps and beyond 1024 are ids like others", () => {
   assert.equal(`${cpus}`, "1024-1143", "a socket without CPU 0");
 });
 
-Deno.test("what is offline, isolated or without a tick is told", () => {
+Deno.test("what is offline, isolated or without a tick is read", () => {
   const { topology } = seen("smt-off-64");
   const lists = [topology.online, topology.present, topology.isolated, topology.nohzFull].map(String);
   assert.deepEqual(lists, ["0-31", "0-63", "24-31", "24-31"]);

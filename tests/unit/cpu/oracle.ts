@@ -2,11 +2,19 @@
  * The measure of the ladder, written from its description alone: what a set of CPUs is worth, as numbers, and all the
  * sets there are. For machines of a dozen CPUs or so.
  */
+import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import type { TakeRequest } from "../../../src/cpu/take.ts";
 import type { Level, Topology } from "../../../src/cpu/topology.ts";
 import { type MachineSpec, topologyOf } from "../../kit/sysfs.ts";
+
+/** The set that a CPU list names. */
+export function listed(text = ""): CpuSet {
+  const set = CpuSet.parse(text);
+  assert(set instanceof CpuSet, text);
+  return set;
+}
 
 /** At most 16 CPUs and 2 sockets of 2 nodes; the cores are of one kind. */
 export const smallSpec: fc.Arbitrary<MachineSpec> = fc.record({
@@ -29,19 +37,21 @@ export const hybridSpec: fc.Arbitrary<MachineSpec> = fc.record({
   siblings: fc.constant("adjacent" as const),
 });
 
-const STATES = ["free", "free", "free", "reluctant", "claimed", "claimed", "barred"] as const;
+const STATES = ["free", "free", "free", "penalized", "claimed", "claimed", "blocked"] as const;
 
-/** Each CPU of the machine is free, claimed by others, or neither; of the free ones some are reluctant. */
+/** Each CPU of the machine is free, claimed by others, or neither; of the free ones some are penalized. */
 export function requests(machine: fc.Arbitrary<Topology>): fc.Arbitrary<TakeRequest> {
   return machine.chain((topology) => {
     const { size } = topology.online;
     const states = fc.array(fc.constantFrom(...STATES), { minLength: size, maxLength: size });
-    return fc.tuple(states, fc.boolean(), fc.integer({ min: 1, max: size })).map(([chosen, isShy, count]) => {
-      const those = (...wanted: (typeof STATES)[number][]) =>
-        CpuSet.from(topology.online.toArray().filter((_, i) => wanted.includes(chosen[i] ?? "barred")));
-      const request = { topology, free: those("free", "reluctant"), claimed: those("claimed"), count };
-      return isShy ? { ...request, reluctant: those("reluctant") } : request;
-    });
+    return fc.tuple(states, fc.boolean(), fc.integer({ min: 1, max: size })).map(
+      ([chosen, hasPenalized, count]) => {
+        const those = (...wanted: (typeof STATES)[number][]) =>
+          CpuSet.from(topology.online.toArray().filter((_, i) => wanted.includes(chosen[i] ?? "blocked")));
+        const request = { topology, free: those("free", "penalized"), claimed: those("claimed"), count };
+        return hasPenalized ? { ...request, penalized: those("penalized") } : request;
+      },
+    );
   });
 }
 
@@ -88,21 +98,21 @@ function supply({ topology, placement = "packed" }: TakeRequest, free: CpuSet, g
 
 /** Everything the ladder promises about one set, as numbers to compare from left to right. */
 export function worth(request: TakeRequest, cpus: CpuSet): number[] {
-  const { topology, placement = "packed", reluctant = CpuSet.empty } = request;
+  const { topology, placement = "packed", penalized = CpuSet.empty } = request;
   const zero = topology.threadsOf(0);
   const touched = placement === "single-thread"
     ? CpuSet.unionOf([...cpus].map((id) => topology.threadsOf(id)))
     : cpus;
-  const usesReluctant = touched.intersects(reluctant);
-  const open = request.free.difference(usesReluctant ? CpuSet.empty : reluctant)
+  const usesPenalized = touched.intersects(penalized);
+  const open = request.free.difference(usesPenalized ? CpuSet.empty : penalized)
     .difference(cpus.intersects(zero) ? CpuSet.empty : zero);
   const first = rung(request, cpus);
-  const shy = [usesReluctant ? 1 : 0, cpus.intersects(zero) ? 1 : 0];
+  const penalty = [usesPenalized ? 1 : 0, cpus.intersects(zero) ? 1 : 0];
   const level = (["cacheGroups", "numaNodes", "sockets"] as const)[first[0] ?? 3];
-  if (level === undefined) return [...first, ...shy];
+  if (level === undefined) return [...first, ...penalty];
   const group = topology.groups[level].find((part) => cpus.isSubsetOf(part)) ?? CpuSet.empty;
   const cost = placement === "single-thread" ? [] : quality(request, open, cpus);
-  return [...first, ...shy, ...cost, supply(request, open, group)];
+  return [...first, ...penalty, ...cost, supply(request, open, group)];
 }
 
 /** Every set of CPUs that would serve the request, whatever it is worth. */

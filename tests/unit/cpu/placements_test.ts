@@ -1,36 +1,29 @@
-/** The placements other than packed, and what makes CPUs more or less welcome, case by case. */
+/** The placements other than packed, and CPUs that are preferred, penalized or to be avoided, case by case. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import type { Placement } from "../../../src/cpu/placement.ts";
 import { take } from "../../../src/cpu/take.ts";
 import { amd16, armServer, bigNode, hybrid, type MachineSpec, power8, topologyOf } from "../../kit/sysfs.ts";
-import { small } from "./oracle.ts";
+import { listed, small } from "./oracle.ts";
 
 interface Situation {
   readonly claimed?: string;
   /** Neither claimed nor free. */
-  readonly barred?: string;
-  readonly reluctant?: string;
-  readonly lastResort?: string;
+  readonly blocked?: string;
+  readonly penalized?: string;
+  readonly avoid?: string;
   readonly preferred?: string;
-}
-
-function listed(text = ""): CpuSet {
-  const set = CpuSet.parse(text);
-  assert(set instanceof CpuSet, `${set}`);
-  return set;
 }
 
 function taken(spec: MachineSpec, placement: Placement, count: number, situation: Situation = {}): string {
   const topology = topologyOf(spec);
   const claimed = listed(situation.claimed);
-  const free = topology.online.difference(claimed).difference(listed(situation.barred));
-  const { reluctant, lastResort, preferred } = situation;
+  const free = topology.online.difference(claimed).difference(listed(situation.blocked));
+  const { penalized, avoid, preferred } = situation;
   const cpus = take({
     ...{ topology, free, claimed, count, placement },
-    ...(reluctant !== undefined && { reluctant: listed(reluctant) }),
-    ...(lastResort !== undefined && { lastResort: listed(lastResort) }),
+    ...(penalized !== undefined && { penalized: listed(penalized) }),
+    ...(avoid !== undefined && { avoid: listed(avoid) }),
     ...(preferred !== undefined && { preferred: listed(preferred) }),
   });
   return `${cpus ?? "none"}`;
@@ -48,8 +41,8 @@ Deno.test("spread deals whole cores over the nodes, first to those with the most
 Deno.test("what is less than a core goes to an orphan, a stray, a broken core, on one node each", () => {
   assert.equal(taken(bigNode, "spread", 3), "8,16,40", "a core is broken on the node with the fewest");
   assert.equal(taken(bigNode, "spread", 3, { claimed: "60" }), "8,28,40");
-  assert.equal(taken(bigNode, "spread", 3, { barred: "60" }), "8,28,40");
-  assert.equal(taken(bigNode, "spread", 3, { barred: "60", claimed: "50" }), "8,18,40");
+  assert.equal(taken(bigNode, "spread", 3, { blocked: "60" }), "8,28,40");
+  assert.equal(taken(bigNode, "spread", 3, { blocked: "60", claimed: "50" }), "8,18,40");
   assert.equal(taken(power8, "spread", 11), "8-10,80-87", "three threads of one core, not of three");
 });
 
@@ -132,7 +125,7 @@ Deno.test("full-cores that no group holds to the CPU takes what does, further ap
 
 Deno.test("single-thread takes the lowest thread of each of so many whole cores", () => {
   assert.equal(taken(bigNode, "single-thread", 4), "1-4");
-  assert.equal(taken(bigNode, "single-thread", 4, { claimed: "33", barred: "34" }), "3-6");
+  assert.equal(taken(bigNode, "single-thread", 4, { claimed: "33", blocked: "34" }), "3-6");
   assert.equal(taken(bigNode, "single-thread", 8), "8-15", "one node that has 8 cores");
   assert.equal(taken(bigNode, "single-thread", 32), "0-31");
   assert.equal(taken(bigNode, "single-thread", 33), "none");
@@ -152,51 +145,51 @@ Deno.test("the odd CPU comes from a cache group that is used anyway", () => {
   assert.equal(taken(amd16, "packed", 19, { claimed: "4,25-31,155-159" }), "8-15,24,136-143,152-153");
 });
 
-Deno.test("reluctant CPUs are left alone as long as another place is as good", () => {
-  assert.equal(taken(bigNode, "packed", 2, { reluctant: "1-2,33-34" }), "3,35");
-  assert.equal(taken(bigNode, "packed", 16, { reluctant: "9,41" }), "16-23,48-55");
-  assert.equal(taken(bigNode, "packed", 16, { reluctant: "9,41", claimed: "16,24" }), "0-7,32-39");
-  assert.equal(taken(bigNode, "packed", 16, { reluctant: "9", claimed: "0,16,24" }), "8-15,40-47", "rung 0");
+Deno.test("penalized CPUs are left alone as long as another place is as good", () => {
+  assert.equal(taken(bigNode, "packed", 2, { penalized: "1-2,33-34" }), "3,35");
+  assert.equal(taken(bigNode, "packed", 16, { penalized: "9,41" }), "16-23,48-55");
+  assert.equal(taken(bigNode, "packed", 16, { penalized: "9,41", claimed: "16,24" }), "0-7,32-39");
+  assert.equal(taken(bigNode, "packed", 16, { penalized: "9", claimed: "0,16,24" }), "8-15,40-47", "rung 0");
   assert.equal(
-    taken(bigNode, "packed", 61, { reluctant: "9,41" }),
+    taken(bigNode, "packed", 61, { penalized: "9,41" }),
     "1-8,10-40,42-63",
     "of CPU 0's core, its sibling",
   );
 });
 
-Deno.test("reluctant CPUs that are let in are the last to go", () => {
-  assert.equal(taken(bigNode, "packed", 1, { reluctant: "0-30,32-63" }), "31");
-  assert.equal(taken(bigNode, "packed", 14, { reluctant: "9,41", claimed: "0-7,16-63" }), "none");
-  const situation = { reluctant: "8-10", claimed: "0-7,16-40,48-63" };
+Deno.test("penalized CPUs that are let in are the last to go", () => {
+  assert.equal(taken(bigNode, "packed", 1, { penalized: "0-30,32-63" }), "31");
+  assert.equal(taken(bigNode, "packed", 14, { penalized: "9,41", claimed: "0-7,16-63" }), "none");
+  const situation = { penalized: "8-10", claimed: "0-7,16-40,48-63" };
   assert.equal(taken(bigNode, "packed", 12, situation), "11-15,41-47");
   assert.equal(taken(bigNode, "packed", 13, situation), "8-9,11-15,41,43-47", "whole cores first, even so");
-  assert.equal(taken(power8, "packed", 3, { reluctant: "8-11", claimed: "16-159", barred: "0-7" }), "12-14");
+  assert.equal(taken(power8, "packed", 3, { penalized: "8-11", claimed: "16-159", blocked: "0-7" }), "12-14");
   assert.equal(
-    taken(power8, "packed", 6, { reluctant: "8-11", claimed: "16-159", barred: "0-7" }),
+    taken(power8, "packed", 6, { penalized: "8-11", claimed: "16-159", blocked: "0-7" }),
     "8-9,12-15",
   );
 });
 
-Deno.test("the last resort is used only where it must, as little as can be, and near to the rest", () => {
+Deno.test("CPUs to avoid are used only where nothing else is left, as few as can be, and near to the rest", () => {
   assert.equal(
-    taken(bigNode, "packed", 2, { lastResort: "1-31,33-63" }),
+    taken(bigNode, "packed", 2, { avoid: "1-31,33-63" }),
     "0,32",
     "CPU 0's core comes before",
   );
   const claimed = "16-31,48-63";
   assert.equal(
-    taken(bigNode, "packed", 20, { claimed, lastResort: "0-7,32-39" }),
+    taken(bigNode, "packed", 20, { claimed, avoid: "0-7,32-39" }),
     "1-2,8-15,33-34,40-47",
   );
   assert.equal(
-    taken(bigNode, "packed", 15, { claimed: "0-7,16-39,48-63", lastResort: "13-14" }),
+    taken(bigNode, "packed", 15, { claimed: "0-7,16-39,48-63", avoid: "13-14" }),
     "8-13,15,40-47",
   );
-  assert.equal(taken(bigNode, "packed", 33, { claimed, lastResort: "0" }), "none");
+  assert.equal(taken(bigNode, "packed", 33, { claimed, avoid: "0" }), "none");
 });
 
-Deno.test("whole cores with one CPU of the last resort come before those with two", () => {
-  const situation = { claimed: "0-7,16-39,48-63", lastResort: "8-13,40-41" };
+Deno.test("whole cores with one CPU to avoid come before those with two", () => {
+  const situation = { claimed: "0-7,16-39,48-63", avoid: "8-13,40-41" };
   assert.equal(taken(bigNode, "full-cores", 4, situation), "14-15,46-47");
   assert.equal(taken(bigNode, "full-cores", 8, situation), "10-11,14-15,42-43,46-47");
   assert.equal(taken(bigNode, "full-cores", 16, situation), "8-15,40-47");
@@ -207,5 +200,5 @@ Deno.test("preferred CPUs serve a claim alone or not at all", () => {
   assert.equal(taken(bigNode, "packed", 4, { preferred: "26-29,58-61" }), "26-27,58-59");
   assert.equal(taken(bigNode, "packed", 10, { preferred: "26-29,58-61" }), taken(bigNode, "packed", 10));
   assert.equal(taken(bigNode, "full-cores", 4, { preferred: "26-29" }), "1-2,33-34", "they are halves");
-  assert.equal(taken(bigNode, "packed", 4, { preferred: "26-29,58-61", lastResort: "26,58" }), "27-28,59-60");
+  assert.equal(taken(bigNode, "packed", 4, { preferred: "26-29,58-61", avoid: "26,58" }), "27-28,59-60");
 });

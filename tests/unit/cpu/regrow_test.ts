@@ -6,29 +6,23 @@ import { type Placement, PLACEMENTS } from "../../../src/cpu/placement.ts";
 import { grow, shrink } from "../../../src/cpu/regrow.ts";
 import { take } from "../../../src/cpu/take.ts";
 import { amd16, bigNode, type MachineSpec, power8, topologyOf } from "../../kit/sysfs.ts";
-import { small, width } from "./oracle.ts";
-
-function listed(text: string): CpuSet {
-  const set = CpuSet.parse(text);
-  assert(set instanceof CpuSet, `${set}`);
-  return set;
-}
+import { listed, small, width } from "./oracle.ts";
 
 interface Situation {
   readonly claimed?: string;
   readonly placement?: Placement;
-  readonly lastResort?: string;
+  readonly avoid?: string;
   readonly preferred?: string;
 }
 
 /** What a claim on `own` grows to. */
 function grown(spec: MachineSpec, own: string, count: number, situation: Situation = {}): string {
   const topology = topologyOf(spec);
-  const { claimed = "", placement = "packed", lastResort = "", preferred } = situation;
+  const { claimed = "", placement = "packed", avoid = "", preferred } = situation;
   const free = topology.online.difference(listed(claimed));
   const request = { topology, free, claimed: listed(claimed), count, placement, own: listed(own) };
   const sets = {
-    lastResort: listed(lastResort),
+    avoid: listed(avoid),
     ...(preferred !== undefined && { preferred: listed(preferred) }),
   };
   return `${grow({ ...request, ...sets }) ?? "none"}`;
@@ -76,7 +70,7 @@ Deno.test("the placement holds for what is added", () => {
   assert.equal(grown(bigNode, "16-17,48-49", 6, { placement: "spread", claimed }), "4,16-17,36,48-49");
 });
 
-Deno.test("growth heeds the preferred CPUs and the last resort", () => {
+Deno.test("growth follows the preferred CPUs and those to avoid", () => {
   assert.equal(grown(bigNode, "24,56", 4, { preferred: "24,31,56,63" }), "24,31,56,63");
   assert.equal(grown(bigNode, "24,56", 6, { preferred: "24,31,56,63" }), "24-26,56-58");
   assert.equal(
@@ -84,10 +78,10 @@ Deno.test("growth heeds the preferred CPUs and the last resort", () => {
     "16,23,48,55",
     "it isn't in them anyway",
   );
-  assert.equal(grown(bigNode, "9", 2, { lastResort: "41" }), "8-9");
+  assert.equal(grown(bigNode, "9", 2, { avoid: "41" }), "8-9");
   const claimed = "0-7,16-39,48-63";
-  assert.equal(grown(bigNode, "9,41", 16, { claimed, lastResort: "8,40" }), "8-15,40-47");
-  assert.equal(grown(bigNode, "9,41", 15, { claimed, lastResort: "8,40" }), "8-15,41-47");
+  assert.equal(grown(bigNode, "9,41", 16, { claimed, avoid: "8,40" }), "8-15,40-47");
+  assert.equal(grown(bigNode, "9,41", 15, { claimed, avoid: "8,40" }), "8-15,41-47");
 });
 
 function shrunk(spec: MachineSpec, own: string, count: number, placement: Placement = "packed"): string {

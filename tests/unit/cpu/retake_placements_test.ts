@@ -7,15 +7,9 @@ import { type Placement, PLACEMENTS } from "../../../src/cpu/placement.ts";
 import { retake } from "../../../src/cpu/retake.ts";
 import { take, type TakeRequest } from "../../../src/cpu/take.ts";
 import { bigNode, topologyOf } from "../../kit/sysfs.ts";
-import { hybridRequests, isLess, servings, small, some, worth } from "./oracle.ts";
+import { hybridRequests, isLess, listed, servings, small, some, worth } from "./oracle.ts";
 
 const BIG = topologyOf(bigNode);
-
-function listed(text: string): CpuSet {
-  const set = CpuSet.parse(text);
-  assert(set instanceof CpuSet, `${set}`);
-  return set;
-}
 
 /** A claim on `own` that has to leave `lost`. */
 function leave(placement: Placement, own: string, lost: string, more: Partial<TakeRequest> = {}): string {
@@ -47,10 +41,10 @@ Deno.test("a spread claim stays as even as it was, and where it was", () => {
   assert.equal(leave("spread", "9-10,41-42", "50"), "9,24,41,56");
 });
 
-Deno.test("what it has is never reluctant to itself", () => {
-  assert.equal(leave("packed", "9-10,41-42", "50", { reluctant: listed("9-10,41-42") }), "9-10,41-42");
-  assert.equal(leave("packed", "9-10,41-42", "9", { reluctant: listed("8,10,40,42") }), "10-11,42-43");
-  const situation = { claimed: listed("8,11-14,40,43-46"), reluctant: listed("15,47") };
+Deno.test("what it has is not penalized for it", () => {
+  assert.equal(leave("packed", "9-10,41-42", "50", { penalized: listed("9-10,41-42") }), "9-10,41-42");
+  assert.equal(leave("packed", "9-10,41-42", "9", { penalized: listed("8,10,40,42") }), "10-11,42-43");
+  const situation = { claimed: listed("8,11-14,40,43-46"), penalized: listed("15,47") };
   assert.equal(
     leave("packed", "9-10,41-42", "9", situation),
     "1-2,33-34",
@@ -58,11 +52,11 @@ Deno.test("what it has is never reluctant to itself", () => {
   );
 });
 
-Deno.test("it leaves the last resort and moves to preferred CPUs where it fits in them", () => {
-  assert.equal(leave("packed", "9-10,41-42", "50", { lastResort: listed("10,42") }), "8-9,40-41");
+Deno.test("it leaves CPUs to avoid, and moves to preferred CPUs where it fits in them", () => {
+  assert.equal(leave("packed", "9-10,41-42", "50", { avoid: listed("10,42") }), "8-9,40-41");
   assert.equal(leave("packed", "9-10,41-42", "50", { preferred: listed("30-31,62-63") }), "30-31,62-63");
   assert.equal(leave("packed", "9-10,41-42", "50", { preferred: listed("31,63") }), "9-10,41-42");
-  assert.equal(leave("spread", "9,17,41,49", "9", { lastResort: listed("0-16,32-48") }), "17,24,49,56");
+  assert.equal(leave("spread", "9,17,41,49", "9", { avoid: listed("0-16,32-48") }), "17,24,49,56");
   assert.equal(leave("spread", "9,41", "50", { preferred: listed("30-31,62-63") }), "30,62");
 });
 
@@ -77,8 +71,8 @@ Deno.test("always: a set that serves the placement, on the rung that a new claim
       const { topology, placement, count } = before;
       const free = before.free.union(footprint(topology, had, placement)).difference(lost);
       const own = had.intersection(free);
-      const reluctant = before.reluctant?.difference(own) ?? CpuSet.empty;
-      const request = { ...before, free, claimed: before.claimed.union(lost), own, reluctant };
+      const penalized = before.penalized?.difference(own) ?? CpuSet.empty;
+      const request = { ...before, free, claimed: before.claimed.union(lost), own, penalized };
       const [now, fresh] = [retake(request), take(request)];
       assert.equal(now === undefined, fresh === undefined);
       if (now === undefined || fresh === undefined) return;
@@ -101,8 +95,8 @@ Deno.test("always: a set that serves the placement, on the rung that a new claim
       }
       assert.deepEqual(retake(request), now);
       const kept = (set: CpuSet) => set.intersection(request.own).size;
-      const shy = (set: CpuSet) => footprint(topology, set, placement).intersection(reluctant).size;
-      if (placement === "spread" || kept(now) >= kept(fresh) || shy(now) < shy(fresh)) return;
+      const penalty = (set: CpuSet) => footprint(topology, set, placement).intersection(penalized).size;
+      if (placement === "spread" || kept(now) >= kept(fresh) || penalty(now) < penalty(fresh)) return;
       assert(isLess(worth(request, now), worth(request, fresh)), `${now} keeps less than ${fresh} of ${own}`);
     }),
     { numRuns: 400 },

@@ -1,24 +1,25 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { CpuListError, CpuSet } from "../../../src/cpu/cpu_set.ts";
+import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { retake } from "../../../src/cpu/retake.ts";
 import { take } from "../../../src/cpu/take.ts";
 import { amd16, bigNode, topologyOf } from "../../kit/sysfs.ts";
+import { listed } from "./oracle.ts";
 
 const BIG = topologyOf(bigNode);
 const AMD = topologyOf(amd16);
 
-function cpus(list: string): CpuSet {
-  const set = CpuSet.parse(list);
-  assert(!(set instanceof CpuListError));
-  return set;
-}
-
 /** A claim on `own` that has to leave `lost`, with `others` claimed elsewhere. */
-function leave(topology: typeof BIG, own: string, lost: string, others = "", count = cpus(own).size): string {
-  const claimed = cpus(others).union(cpus(lost));
+function leave(
+  topology: typeof BIG,
+  own: string,
+  lost: string,
+  others = "",
+  count = listed(own).size,
+): string {
+  const claimed = listed(others).union(listed(lost));
   const free = topology.online.difference(claimed);
-  const kept = cpus(own).difference(cpus(lost));
+  const kept = listed(own).difference(listed(lost));
   return `${retake({ topology, free, claimed, count, own: kept })}`;
 }
 
@@ -39,8 +40,8 @@ Deno.test("it leaves its node for another where only that has room for all of it
 
 Deno.test("it stays on its node, broken as it is, where no other group could hold it", () => {
   const others = "0-5,16-21,24-29,32-37,48-53,56-61";
-  const now = cpus(leave(BIG, "8-10,40-42", "8", others));
-  assert(now.isSubsetOf(cpus("9-15,40-47")), `${now}`);
+  const now = listed(leave(BIG, "8-10,40-42", "8", others));
+  assert(now.isSubsetOf(listed("9-15,40-47")), `${now}`);
 });
 
 Deno.test("a single thread moves to an orphan before it breaks a whole core", () => {
@@ -52,14 +53,14 @@ Deno.test("with fewer CPUs than before it keeps the best part of them", () => {
 });
 
 Deno.test("it moves to CPU 0's core only where a new claim would, but stays on it", () => {
-  const others = AMD.online.difference(cpus("0,9,18,27,128,137"));
+  const others = AMD.online.difference(listed("0,9,18,27,128,137"));
   assert.equal(leave(AMD, "9,18,27,137", "", `${others}`), "9,18,27,137", "though core 0 is whole");
   assert.equal(leave(BIG, "0,32", ""), "0,32");
 });
 
 Deno.test("too few free CPUs are too few", () => {
-  const free = cpus("1-3");
-  assert.equal(retake({ topology: BIG, free, claimed: cpus("4"), count: 4, own: cpus("1") }), undefined);
+  const free = listed("1-3");
+  assert.equal(retake({ topology: BIG, free, claimed: listed("4"), count: 4, own: listed("1") }), undefined);
 });
 
 Deno.test("on a machine of many caches it stays within one", () => {
@@ -67,7 +68,7 @@ Deno.test("on a machine of many caches it stays within one", () => {
   assert(group !== undefined);
   const [first, second] = AMD.groups.cores.filter((core) => core.isSubsetOf(group));
   assert(first !== undefined && second !== undefined);
-  const now = cpus(leave(AMD, `${first.union(second)}`, `${first}`));
+  const now = listed(leave(AMD, `${first.union(second)}`, `${first}`));
   assert(now.isSubsetOf(group) && second.isSubsetOf(now));
 });
 

@@ -11,25 +11,20 @@ import {
   topologyOf,
   twoCpuVm,
 } from "../../kit/sysfs.ts";
+import { listed } from "./oracle.ts";
 
 interface Situation {
   /** CPU list held by other claims. */
   readonly claimed?: string;
   /** CPU list that is neither claimed nor free: reserved, or forbidden to this pod. */
-  readonly barred?: string;
-}
-
-function listed(text: string): CpuSet {
-  const set = CpuSet.parse(text);
-  assert(set instanceof CpuSet, `${set}`);
-  return set;
+  readonly blocked?: string;
 }
 
 /** The list of CPUs that are taken, or "none". */
-function taken(spec: MachineSpec, count: number, { claimed = "", barred = "" }: Situation = {}): string {
+function taken(spec: MachineSpec, count: number, { claimed = "", blocked = "" }: Situation = {}): string {
   const topology = topologyOf(spec);
   const held = listed(claimed);
-  const free = topology.online.difference(held).difference(listed(barred));
+  const free = topology.online.difference(held).difference(listed(blocked));
   return `${take({ topology, free, claimed: held, count }) ?? "none"}`;
 }
 
@@ -57,8 +52,8 @@ Deno.test("the odd CPU of 3 is an orphan where the whole core is, and else break
 });
 
 Deno.test("a thread whose sibling is forbidden, reserved or offline is no orphan", () => {
-  assert.equal(taken(bigNode, 1, { barred: "33", claimed: "60" }), "28", "1 is a stray, 28 an orphan");
-  assert.equal(taken(bigNode, 1, { barred: "9", claimed: "42" }), "10", "41 is a stray, 10 an orphan");
+  assert.equal(taken(bigNode, 1, { blocked: "33", claimed: "60" }), "28", "1 is a stray, 28 an orphan");
+  assert.equal(taken(bigNode, 1, { blocked: "9", claimed: "42" }), "10", "41 is a stray, 10 an orphan");
   assert.equal(
     taken({ ...bigNode, offline: "42" }, 1),
     "10",
@@ -69,9 +64,9 @@ Deno.test("a thread whose sibling is forbidden, reserved or offline is no orphan
 });
 
 Deno.test("strays are taken before a whole core is broken, and after orphans", () => {
-  assert.equal(taken(bigNode, 1, { barred: "35" }), "3", "half of a core that can't be had whole anyway");
-  assert.equal(taken(bigNode, 3, { barred: "35", claimed: "36" }), "1,4,33");
-  assert.equal(taken(bigNode, 1, { barred: "41" }), "9", "though node 0 would be the best fit");
+  assert.equal(taken(bigNode, 1, { blocked: "35" }), "3", "half of a core that can't be had whole anyway");
+  assert.equal(taken(bigNode, 3, { blocked: "35", claimed: "36" }), "1,4,33");
+  assert.equal(taken(bigNode, 1, { blocked: "41" }), "9", "though node 0 would be the best fit");
 });
 
 Deno.test("9 CPUs on a fragmented 2-socket machine stay on whole cores", () => {

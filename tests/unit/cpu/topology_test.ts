@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { type CpuPlace, type NumaNode, Topology } from "../../../src/cpu/topology.ts";
-import { bigNode, type MachineSpec, topologyOf } from "../../kit/sysfs.ts";
+import { bigNode, hybrid, type MachineSpec, power8, topologyOf } from "../../kit/sysfs.ts";
 
 const fourNodes: MachineSpec = { ...bigNode, coresPerNode: 2, threads: 1 }; // node k has the CPUs 2k and 2k + 1
 
@@ -43,6 +43,13 @@ Deno.test("every level parts the online CPUs", () => {
       parts.map((part) => part.first()),
       parts.map((part) => part.first()).toSorted((a = 0, b = 0) => a - b),
     );
+  }
+});
+
+Deno.test("a machine is the same in whatever order it is described, so that the same request takes the same CPUs", () => {
+  for (const topology of [bigNode, power8, hybrid].map(topologyOf)) {
+    const again = new Topology(topology.cpus.toReversed(), topology.nodes.toReversed(), topology);
+    assert.deepEqual(again, topology);
   }
 });
 

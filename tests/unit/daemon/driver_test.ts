@@ -1,7 +1,7 @@
-/** What the driver does beside carrying out `step`: leaving in good order, waking, watching the time. */
+/** What the driver does beside carrying out outputs: an orderly stop, and warnings of slow replies. */
 import assert from "node:assert/strict";
 import { newAgent } from "../../../src/agent/step.ts";
-import { type Answers, Driver } from "../../../src/daemon/driver.ts";
+import { Driver, type Queries } from "../../../src/daemon/driver.ts";
 import type { Connection } from "../../../src/platform/socket.ts";
 import type { Cpusets } from "../../../src/cgroup/port.ts";
 import type { SessionEvent } from "../../../src/wire/session.ts";
@@ -15,43 +15,43 @@ import { Records } from "../../kit/daemon_stage.ts";
 
 const TOPOLOGY = topologyOf(twoCpuVm);
 
-/** A runtime's end, at which every write waits until it is let go. */
+/** The runtime's end of a connection, at which each write is held until it is released. */
 class Peer implements Connection {
   readonly session = new RuntimeEnd();
-  /** While false, writes wait. */
+  /** While false, writes are held. */
   reads = true;
   isClosed = false;
-  #said: Uint8Array[] = [];
-  #hearing: PromiseWithResolvers<Uint8Array | undefined> | undefined;
+  #sent: Uint8Array[] = [];
+  #reading: PromiseWithResolvers<Uint8Array | undefined> | undefined;
   #writing: (PromiseWithResolvers<void> & { bytes: Uint8Array }) | undefined;
   #changed = Promise.withResolvers<void>();
 
   read(): Promise<Uint8Array | undefined> {
     if (this.isClosed) return Promise.resolve(undefined);
-    const next = this.#said.shift();
+    const next = this.#sent.shift();
     if (next !== undefined) return Promise.resolve(next);
-    this.#hearing = Promise.withResolvers();
+    this.#reading = Promise.withResolvers();
     this.#note();
-    return this.#hearing.promise;
+    return this.#reading.promise;
   }
 
   write(bytes: Uint8Array): Promise<void> {
     this.#writing = { ...Promise.withResolvers<void>(), bytes };
     const { promise } = this.#writing;
     this.#note();
-    if (this.reads) this.takes();
+    if (this.reads) this.release();
     return promise;
   }
 
   close(): void {
     this.isClosed = true;
-    this.#hearing?.resolve(undefined);
+    this.#reading?.resolve(undefined);
     this.#writing?.reject(new Error("closed"));
     this.#note();
   }
 
-  /** Takes what is being written. */
-  takes(): void {
+  /** Releases the write that is held. */
+  release(): void {
     if (this.#writing === undefined) return;
     const { bytes, resolve } = this.#writing;
     this.#writing = undefined;
@@ -59,14 +59,14 @@ class Peer implements Connection {
     resolve();
   }
 
-  /** Resolves when the agent has begun to write what waits to be taken. */
+  /** Resolves when a write is held. */
   async writing(): Promise<void> {
     while (this.#writing === undefined) await this.#changed.promise;
   }
 
-  /** Resolves when the agent waits for the runtime to say something. */
-  async waitedFor(): Promise<void> {
-    while (this.#hearing === undefined) await this.#changed.promise;
+  /** Resolves when the agent reads. */
+  async reading(): Promise<void> {
+    while (this.#reading === undefined) await this.#changed.promise;
   }
 
   async closed(): Promise<void> {
@@ -82,7 +82,7 @@ class Peer implements Connection {
     this.#hand(this.session.accept(await this.next()).bytes);
   }
 
-  /** The agent's next call or answer. */
+  /** The next event of the agent. */
   async next(): Promise<SessionEvent> {
     for (;;) {
       const event = this.session.next();
@@ -92,9 +92,9 @@ class Peer implements Connection {
   }
 
   #hand(bytes: Uint8Array): void {
-    if (this.#hearing === undefined) this.#said.push(bytes);
-    else this.#hearing.resolve(bytes);
-    this.#hearing = undefined;
+    if (this.#reading === undefined) this.#sent.push(bytes);
+    else this.#reading.resolve(bytes);
+    this.#reading = undefined;
   }
 
   #note(): void {
@@ -112,12 +112,12 @@ interface Stage {
   readonly over: Promise<boolean>;
 }
 
-const NO_ANSWERS: Answers = {
+const NO_QUERIES: Queries = {
   list: () => Promise.resolve(undefined),
   count: () => Promise.resolve(new Set()),
-  scan: () => assert.fail("nobody asks for that"),
+  scan: () => assert.fail("not expected"),
   apply: () => Promise.resolve(),
-  configure: () => assert.fail("nobody asks for that"),
+  configure: () => assert.fail("not expected"),
 };
 
 const EXCLUSIVE = subject({ name: "x", cpus: 1 });
@@ -125,7 +125,7 @@ const EXCLUSIVE = subject({ name: "x", cpus: 1 });
 /** An agent that serves a shared and an exclusive container, and a peer that takes what it writes. */
 async function serving(
   play: (stage: Stage) => Promise<void>,
-  answers: Partial<Answers> = {},
+  queries: Partial<Queries> = {},
   growDelay = 0,
   cpusets?: Cpusets,
 ): Promise<void> {
@@ -139,8 +139,8 @@ async function serving(
     cpusets,
     standby: false,
   });
-  const driver = new Driver(agent, { ...NO_ANSWERS, ...answers }, log, stop.signal);
-  const over = driver.converse(peer, TOPOLOGY);
+  const driver = new Driver(agent, { ...NO_QUERIES, ...queries }, log, stop.signal);
+  const over = driver.serve(peer, TOPOLOGY);
   await peer.accepts();
   peer.calls("Configure", { requestTimeout: 400n });
   await peer.next();
@@ -156,30 +156,30 @@ async function serving(
   }
 }
 
-Deno.test("stopping closes the connection at once when nothing is in hand", async () => {
+Deno.test("stopping closes the connection at once when no request is in hand", async () => {
   await serving(async ({ peer, stop, over }) => {
-    await peer.waitedFor();
+    await peer.reading();
     stop.abort();
     assert(peer.isClosed);
-    assert(await over, "it had come to serving");
+    assert(await over, "the agent was serving");
   });
 });
 
-Deno.test("stopping lets an answer that waits for the runtime to read it be read", async () => {
+Deno.test("stopping lets the runtime read a reply that is being written", async () => {
   await serving(async ({ peer, stop, over }) => {
     peer.reads = false;
     peer.calls("StopContainer", EXCLUSIVE);
     await peer.writing();
     stop.abort();
     assert(!peer.isClosed);
-    peer.takes();
+    peer.release();
     assert.equal((await peer.next()).kind, "answered");
     await over;
     assert(peer.isClosed);
   });
 });
 
-Deno.test("stopping doesn't wait for ever for a runtime that reads no answer", async () => {
+Deno.test("stopping waits a bounded time for a runtime that doesn't read", async () => {
   await serving(async ({ peer, stop, over }) => {
     peer.reads = false;
     peer.calls("StopContainer", EXCLUSIVE);
@@ -190,7 +190,7 @@ Deno.test("stopping doesn't wait for ever for a runtime that reads no answer", a
   });
 });
 
-Deno.test("stopping lets the update under way be finished, with what the runtime asks about it, and begins no other", async () => {
+Deno.test("stopping finishes the update under way, with the runtime's requests about it, and begins no other", async () => {
   const asked = Promise.withResolvers<void>();
   const done = Promise.withResolvers<void>();
   let times = 0;
@@ -226,7 +226,7 @@ Deno.test("stopping lets a start be answered that waits for the kernel to have i
   await serving(
     async ({ peer, stop, over }) => {
       peer.calls("StartContainer", EXCLUSIVE);
-      await peer.waitedFor();
+      await peer.reading();
       stop.abort();
       assert(!peer.isClosed);
       kernel.appear("id-x", "1");
@@ -240,7 +240,7 @@ Deno.test("stopping lets a start be answered that waits for the kernel to have i
   );
 });
 
-Deno.test("who stops while an update hangs is not kept by it", async () => {
+Deno.test("an update that hangs doesn't delay stopping", async () => {
   const asked = Promise.withResolvers<void>();
   const apply = () => (asked.resolve(), new Promise<void>(() => {}));
   await serving(
@@ -257,11 +257,8 @@ Deno.test("who stops while an update hangs is not kept by it", async () => {
   );
 });
 
-Deno.test("an answer that the runtime reads late is counted, and warned of beyond half of its own limit", async () => {
-  await serving(async ({ driver, peer, log }) => {
-    const before = driver.latency;
-    assert.equal(before.answers.count, 2, "Configure and Synchronize");
-    assert.equal(before.slow.count, 0);
+Deno.test("a reply that the runtime reads late is warned of beyond half of its request timeout", async () => {
+  await serving(async ({ peer, log }) => {
     const real = performance.now;
     let late = 0;
     performance.now = () => real.call(performance) + late;
@@ -270,23 +267,22 @@ Deno.test("an answer that the runtime reads late is counted, and warned of beyon
       peer.calls("StopContainer", EXCLUSIVE);
       await peer.writing();
       late = 250;
-      peer.takes();
-      await log.until("an answer took more than half of the time");
+      peer.release();
+      await log.until("slow reply");
     } finally {
       performance.now = real;
     }
-    const { answers, slow } = driver.latency;
-    assert.equal(answers.count, 3);
-    assert(answers.max >= 250 && slow.count === 1);
-    const fields = log.records.find(({ message }) => message.startsWith("an answer took"))?.fields;
-    assert.equal(fields?.["call"], "StopContainer");
-    assert.equal(fields?.["timeoutMs"], 400);
+    const slow = log.records.filter(({ message }) => message.startsWith("slow reply"));
+    assert.equal(slow.length, 1, "Configure and Synchronize were in time");
+    const { durationMs, call, timeoutMs } = slow[0]?.fields ?? {};
+    assert(Number(durationMs) >= 250);
+    assert.deepEqual([call, timeoutMs], ["StopContainer", 400]);
   });
 });
 
-Deno.test("a driver that is closed hears of no stop any more, and leaves no timer", async () => {
+Deno.test("a closed driver doesn't react to the stop signal, and has no timer left", async () => {
   await serving(async ({ driver, peer, stop }) => {
-    await peer.waitedFor();
+    await peer.reading();
     driver.close();
     stop.abort();
     assert(!peer.isClosed);

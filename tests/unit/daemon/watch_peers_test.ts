@@ -1,4 +1,4 @@
-/** Others who decide about CPUs: what is said of them and when, and what is barred. */
+/** Conflicting CPU managers: what is logged of them and when, and what suspends claims. */
 import assert from "node:assert/strict";
 import type { Input } from "../../../src/agent/step.ts";
 import { watchPeers } from "../../../src/daemon/watch_peers.ts";
@@ -19,7 +19,7 @@ class Stage {
   readonly fed: Input[] = [];
   readonly dir = Deno.makeTempDirSync();
   readonly waits: number[] = [];
-  #looked = Promise.withResolvers<void>();
+  #checked = Promise.withResolvers<void>();
   #minute = Promise.withResolvers<void>();
 
   constructor() {
@@ -50,33 +50,36 @@ class Stage {
       pluginFolder: `${this.dir}/plugins`,
       wait: (ms, stop) => {
         this.waits.push(ms);
-        this.#looked.resolve();
+        this.#checked.resolve();
         stop.addEventListener("abort", () => this.#minute.resolve());
         return this.#minute.promise;
       },
     });
   }
 
-  /** Resolves when the look that is under way is over. */
-  looked(): Promise<void> {
-    return this.#looked.promise;
+  /** Resolves when the check under way is over. */
+  checked(): Promise<void> {
+    return this.#checked.promise;
   }
 
-  /** A minute passes, and another look. */
-  async lookAgain(): Promise<void> {
+  /** Lets a minute pass; resolves after the next check. */
+  async nextCheck(): Promise<void> {
     const minute = this.#minute;
-    this.#looked = Promise.withResolvers();
+    this.#checked = Promise.withResolvers();
     this.#minute = Promise.withResolvers();
     minute.resolve();
-    await this.looked();
+    await this.checked();
   }
 
-  /** What the log says, without its debug lines, and forgets. */
-  said(): string[] {
+  /** Takes the log's records, without those of level debug: each peer with what is logged of it. */
+  logged(): string[] {
     const records = this.log.records.splice(0).filter(({ level }) => level !== "debug");
-    return records.map(({ level, message }) =>
-      `${level}: ${message.replace(/(this node)( too)?[:;].*/, "$1$2")}`
-    );
+    return records.map(({ level, message, fields }) => {
+      const peer = fields?.["peer"];
+      return `${level}: ${message.replace(/(this node too):.*/, "$1")}${
+        peer === undefined ? "" : `: ${peer}`
+      }`;
+    });
   }
 }
 
@@ -89,33 +92,33 @@ async function onStage(play: (stage: Stage) => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("what the state file tells bars claims before the runtime can ask for one", () =>
+Deno.test("a static policy in the state file suspends claims before the runtime's first request", () =>
   onStage(async (stage) => {
     stage.state(STATIC);
     const watch = stage.watch({ onKubeletStatic: "refuse" });
     assert.deepEqual(stage.fed, [{ kind: "barred", why: WHY }], "with nothing awaited");
     watch.close();
-    await stage.looked();
+    await stage.checked();
   }));
 
-Deno.test("with warn it is only said, as an error", () =>
+Deno.test("with warn it is only logged, as an error", () =>
   onStage(async (stage) => {
     stage.state(STATIC);
     const watch = stage.watch();
-    assert.deepEqual(stage.said(), [`error: ${KUBELET} decides about CPUs on this node too`]);
+    assert.deepEqual(stage.logged(), [`error: ${KUBELET} decides about CPUs on this node too`]);
     assert.deepEqual(stage.fed, []);
     watch.close();
-    await stage.looked();
+    await stage.checked();
   }));
 
-Deno.test("a node where nobody else decides is quiet, and looked at once a minute until closed", () =>
+Deno.test("a node without conflicting CPU managers is checked once a minute until closed, and nothing is logged", () =>
   onStage(async (stage) => {
     stage.state(NONE);
     stage.plugin("20-logger");
     stage.plugin("99-weka-cpuset");
     const watch = stage.watch({ onKubeletStatic: "refuse" });
-    await stage.lookAgain();
-    assert.deepEqual([stage.said(), stage.fed], [[], []]);
+    await stage.nextCheck();
+    assert.deepEqual([stage.logged(), stage.fed], [[], []]);
     assert.deepEqual(stage.waits, [60_000, 60_000]);
     stage.state(STATIC);
     watch.close();
@@ -124,53 +127,49 @@ Deno.test("a node where nobody else decides is quiet, and looked at once a minut
     assert.deepEqual([stage.waits.length, stage.fed], [2, []]);
   }));
 
-Deno.test("a peer is said once when it comes and once when it goes, whatever it does meanwhile", () =>
+Deno.test("a peer is logged once when it appears and once when it is gone, whatever it does meanwhile", () =>
   onStage(async (stage) => {
     stage.state(NONE);
     const watch = stage.watch({ onKubeletStatic: "refuse" });
-    await stage.looked();
+    await stage.checked();
     stage.state(STATIC);
-    await stage.lookAgain();
-    assert.deepEqual(stage.said(), [`error: ${KUBELET} decides about CPUs on this node too`]);
+    await stage.nextCheck();
+    assert.deepEqual(stage.logged(), [`error: ${KUBELET} decides about CPUs on this node too`]);
     stage.state(GIVEN);
-    await stage.lookAgain();
-    await stage.lookAgain();
-    assert.deepEqual(stage.said(), []);
-    const { cpuManager } = watch.facts;
-    assert(cpuManager.kind === "told");
-    assert.deepEqual(cpuManager.holders.map(({ name }) => name), ["pod uid container db"]);
+    await stage.nextCheck();
+    await stage.nextCheck();
+    assert.deepEqual(stage.logged(), []);
     stage.state(NONE);
-    await stage.lookAgain();
-    assert.deepEqual(stage.said(), [`info: ${KUBELET} doesn't decide about CPUs on this node any more`]);
+    await stage.nextCheck();
+    assert.deepEqual(stage.logged(), [`info: conflicting CPU manager gone: ${KUBELET}`]);
     assert.deepEqual(stage.fed, [{ kind: "barred", why: WHY }, { kind: "barred", why: undefined }]);
     watch.close();
   }));
 
-Deno.test("silence is no all-clear: what kubelet last told holds while it is restarted", () =>
+Deno.test("the last known policy of kubelet holds while it is restarted", () =>
   onStage(async (stage) => {
     stage.state(STATIC);
     const watch = stage.watch({ onKubeletStatic: "refuse" });
-    await stage.looked();
+    await stage.checked();
     Deno.removeSync(`${stage.dir}/cpu_manager_state`);
-    await stage.lookAgain();
-    await stage.lookAgain();
+    await stage.nextCheck();
+    await stage.nextCheck();
     assert.equal(stage.fed.length, 1);
-    assert.equal(watch.facts.cpuManager.kind, "told");
     const debug = stage.log.records.filter(({ level }) => level === "debug");
-    assert.equal(debug.length, 1, "the reason once, not at every look");
+    assert.equal(debug.length, 1, "the reason once, not at every check");
     assert.match(
-      `${debug[0]?.fields?.["why"]}`,
+      `${debug[0]?.fields?.["reason"]}`,
       /^there is no .*cpu_manager_state, and .*: there is no such socket$/,
     );
     watch.close();
   }));
 
-Deno.test("without a file the API tells, and is asked again each minute", () =>
+Deno.test("without a state file the PodResources API is asked, again each minute", () =>
   onStage(async (stage) => {
     const list = listOf(["db", "main", [2, 3]]);
     const kubelet = new FakeKubelet(stage.socket, { getAllocatableResources: allocatable(1, 2, 3), list });
     const watch = stage.watch({ onKubeletStatic: "refuse" });
-    await stage.looked();
+    await stage.checked();
     assert.deepEqual(stage.fed, [{ kind: "barred", why: WHY }]);
     const found = stage.log.records.find(({ level }) => level === "error")?.fields?.["found"];
     assert.equal(
@@ -178,37 +177,38 @@ Deno.test("without a file the API tells, and is asked again each minute", () =>
       `${stage.socket}: policy static, CPUs 2-3 given to 1 container (ns/db container main)`,
     );
     kubelet.answers({ getAllocatableResources: allocatable() });
-    await stage.lookAgain();
+    await stage.nextCheck();
     assert.deepEqual(stage.fed.slice(1), [{ kind: "barred", why: undefined }]);
     watch.close();
     await kubelet.stop();
   }));
 
-Deno.test("what comes of a look that closing has overtaken is void", () =>
+Deno.test("the result of a check that ends after close is discarded", () =>
   onStage(async (stage) => {
     const kubelet = new FakeKubelet(stage.socket, { getAllocatableResources: allocatable(1) });
     const watch = stage.watch({ onKubeletStatic: "refuse" });
     watch.close();
-    await stage.looked();
-    assert.deepEqual([stage.fed, stage.said()], [[], []]);
+    await stage.checked();
+    assert.deepEqual([stage.fed, stage.logged()], [[], []]);
     await kubelet.stop();
   }));
 
-Deno.test("other plugins are said as they come and go, and bar nothing", () =>
+Deno.test("other plugins are logged as they appear and are gone, and suspend nothing", () =>
   onStage(async (stage) => {
     stage.plugin("10-balloons");
     const watch = stage.watch({ onKubeletStatic: "refuse" });
-    await stage.looked();
-    assert.deepEqual(stage.said(), ["error: the NRI plugin 10-balloons decides about CPUs on this node too"]);
-    stage.plugin("90-cpuset");
-    await stage.lookAgain();
-    assert.deepEqual(stage.said(), ["error: the NRI plugin 90-cpuset decides about CPUs on this node too"]);
-    Deno.removeSync(`${stage.dir}/plugins/10-balloons`);
-    await stage.lookAgain();
-    assert.deepEqual(stage.said(), [
-      "info: the NRI plugin 10-balloons doesn't decide about CPUs on this node any more",
+    await stage.checked();
+    assert.deepEqual(stage.logged(), [
+      "error: the NRI plugin 10-balloons decides about CPUs on this node too",
     ]);
-    assert.deepEqual(watch.facts.plugins, ["90-cpuset"]);
+    stage.plugin("90-cpuset");
+    await stage.nextCheck();
+    assert.deepEqual(stage.logged(), ["error: the NRI plugin 90-cpuset decides about CPUs on this node too"]);
+    Deno.removeSync(`${stage.dir}/plugins/10-balloons`);
+    await stage.nextCheck();
+    assert.deepEqual(stage.logged(), [
+      "info: conflicting CPU manager gone: the NRI plugin 10-balloons",
+    ]);
     assert.deepEqual(stage.fed, []);
     watch.close();
   }));

@@ -120,6 +120,6 @@ Deno.test("the ConfigMap's configuration can be used", () => {
   const { data } = parse(text("configmap.yaml")) as { data: Record<string, string> };
   assert.deepEqual(Object.keys(data), ["config.yaml"]);
   const parsed = parseYaml(data["config.yaml"] ?? "");
-  assert("tree" in parsed, JSON.stringify(parsed));
+  assert(parsed.kind === "parsed", JSON.stringify(parsed));
   assert.equal(schema.safeParse(parsed.tree).error, undefined);
 });

@@ -26,12 +26,12 @@ Deno.test("work that ends while the agent lives has its own outcome", async () =
 
 Deno.test("an agent that ends is why the work fails, also when the work fails first", async () => {
   await withProcess("exit 3", async (agent) => {
-    await assert.rejects(agent.during(new Promise(() => {})), /ended by itself, with exit code 3/);
+    await assert.rejects(agent.during(new Promise(() => {})), /ended unexpectedly, with exit code 3/);
   });
   await withProcess("exec sleep 60", async (agent) => {
     const failing = agent.during(Promise.reject(new Error("the connection was lost")));
     await agent.stop();
-    await assert.rejects(failing, /ended by itself, with SIGTERM/);
+    await assert.rejects(failing, /ended unexpectedly, with SIGTERM/);
   });
 });
 

@@ -64,7 +64,7 @@ Deno.test("pinned containers that share a CPU are told from owners that must not
     owner("shared", "", "e/main", "5-6"),
   ], plain);
   assert.match(map, /\[a\.\]\[\+\.\]\[!\.\]\[\.\.\]\[\.\.\]\[!\.\]\[\.\.\]/);
-  assert.match(map, /\+ {2}pinned .*several that share it/);
+  assert.match(map, /\+ {2}pinned .*several pinned containers/);
   assert.match(map, /! {2}WRONG .*must not meet/);
 });
 

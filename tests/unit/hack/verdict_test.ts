@@ -38,12 +38,12 @@ Deno.test("a node on which everybody has what was promised has no fault", () => 
 
 Deno.test("each broken promise is told, with who and which CPUs", () => {
   const cases: [Placed[], string][] = [
-    [[pinned("a", "1-2", "1")], "a asked for CPUs 1-2 and has 1"],
-    [[exclusive("a", 2, "3")], "a asked for 2 CPUs and has 3"],
-    [[exclusive("a", 1, "3"), pinned("b", "3")], "a and b meet on CPUs 3"],
-    [[pinned("a", "1"), shared("b", "0-7")], "b shares what is left, CPUs 0,2-7, and has 0-7"],
-    [[shared("a", "0-7", "3")], "a shares what is left, CPUs 0-2,4-7, and has 0-7"],
-    [[shared("a", "0-3")], "a shares what is left, CPUs 0-7, and has 0-3"],
+    [[pinned("a", "1-2", "1")], "a claims CPUs 1-2 but runs on 1"],
+    [[exclusive("a", 2, "3")], "a claims 2 CPUs but runs on 3"],
+    [[exclusive("a", 1, "3"), pinned("b", "3")], "a and b overlap on CPUs 3"],
+    [[pinned("a", "1"), shared("b", "0-7")], "b should run on the shared pool, CPUs 0,2-7, but runs on 0-7"],
+    [[shared("a", "0-7", "3")], "a should run on the shared pool, CPUs 0-2,4-7, but runs on 0-7"],
+    [[shared("a", "0-3")], "a should run on the shared pool, CPUs 0-7, but runs on 0-3"],
   ];
   for (const [containers, sentence] of cases) assert.deepEqual(faults(containers, online), [sentence]);
 });

@@ -99,7 +99,7 @@ for (const [what, text] of NASTY) {
     const sentences = layers.flatMap((layer) => resolve([layer]).problems.map(({ sentence }) => sentence));
     assert.equal(sentences.length, layers.length);
     const parsed = parseYaml(`a: >${text}\n`);
-    if ("why" in parsed) sentences.push(parsed.why);
+    if (parsed.kind === "invalid") sentences.push(parsed.reason);
     for (const sentence of sentences) assert.match(sentence, PRINTABLE);
   });
 }

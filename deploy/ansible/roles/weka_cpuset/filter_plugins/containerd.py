@@ -1,4 +1,4 @@
-"""What the role reads from containerd's configuration, and the one change that it makes to it."""
+"""Filters that read containerd's configuration, and add an import to it."""
 
 import re
 import tomllib
@@ -6,12 +6,12 @@ from pathlib import PurePosixPath
 
 from ansible.errors import AnsibleFilterError
 
-# One item of an array of strings: a string, a comma, the end, or what stands between them.
+# One token of an array of strings: a string, a comma, the end, or white space and comments.
 ITEM = re.compile(r"""(?P<string>"(?:\\.|[^"\\\n])*"|'[^'\n]*')|(?P<comma>,)|(?P<end>\])|\s+|\#[^\n]*""")
 
 
 def containerd_nri(text):
-    """The NRI table of what `containerd config dump` or `containerd config default` prints."""
+    """The NRI table in the output of `containerd config dump` or `containerd config default`."""
     table = tomllib.loads(text).get("plugins", {}).get("io.containerd.nri.v1.nri")
     if table is None:
         raise AnsibleFilterError("This containerd has no NRI; 1.7 is the first that has it.")
@@ -19,19 +19,19 @@ def containerd_nri(text):
 
 
 def containerd_nri_kept(now, usual):
-    """The settings of the table `now` that aren't as `usual`, except the one that is going to change."""
+    """The settings of the table `now` that differ from the defaults `usual`, except `disable`."""
     return {key: value for key, value in now.items()
             if key != "disable" and not isinstance(value, dict) and value != usual.get(key)}
 
 
 def containerd_imports(text, path, file):
-    """Whether the configuration `text`, which is at `path`, imports `file`."""
+    """Whether the configuration `text` of the file `path` imports `file`."""
     patterns = [PurePosixPath(path).parent / pattern for pattern in _loads(text).get("imports", [])]
     return any(PurePosixPath(file).match(str(pattern)) for pattern in patterns)
 
 
 def containerd_with_import(text, pattern):
-    """The configuration `text` with `pattern` as the last of its imports, and otherwise as it was."""
+    """The configuration `text` with `pattern` added to the end of its imports, otherwise unchanged."""
     before = _loads(text)
     after = _insert(text, pattern) if "imports" in before else _add(text, pattern)
     expected = {"version": 2} | before | {"imports": before.get("imports", []) + [pattern]}
@@ -46,7 +46,7 @@ def _loads(text):
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise AnsibleFilterError(f"containerd's configuration can't be read: {error}") from error
-    # A drop-in of version 2 would make containerd 1.7 read all of it as version 2, and skip what has other names there.
+    # With a drop-in of version 2, containerd 1.7 reads everything as version 2, and ignores the names of version 1.
     if table and table.get("version", 1) < 2:
         raise AnsibleFilterError(
             "containerd's configuration is of version 1; containerd config migrate prints what it is in the present one."
@@ -64,7 +64,7 @@ def _add(text, pattern):
 
 
 def _insert(text, pattern):
-    """Behind the last string of the array, so that the comments in it stay where they belong."""
+    """Inserts after the last string of the array, so that its comments keep their places."""
     start = re.search(r"^[ \t]*imports[ \t]*=[ \t]*\[", text, re.MULTILINE)
     at = last = start.end() if start else None
     before = ""

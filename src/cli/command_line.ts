@@ -1,44 +1,44 @@
 import { Command, Option } from "commander";
 import { CONFIG_VARIABLE } from "../config/environment.ts";
 import { defaultText, type Key, KEYS, valueAt } from "../config/keys.ts";
-import type { Given } from "../config/layers.ts";
+import type { RawValue } from "../config/layers.ts";
 import { DEFAULTS } from "../config/schema.ts";
 import { printConfig } from "./config_command.ts";
 import { DEFAULT_FILE, type Effective, type Flags, loadConfig } from "../daemon/load_config.ts";
 
-/** What the command line looks at besides its arguments. */
-export interface Surroundings {
+/** The inputs of the configuration besides the command line. */
+interface OtherInputs {
   readonly environment: Readonly<Record<string, string>>;
-  /** The configuration file that is read if it is there and no other is named. */
+  /** The configuration file that is read if it exists and no other is named. */
   readonly defaultFile: string;
 }
 
 /**
- * The program's command line; `run` is given the configuration with its problems, and decides what they mean.
- * Only the flags are commander's: their values, like those of the other sources, are checked in src/config.
+ * The program's command line; `run` gets the configuration with its problems, which it may reject or log.
+ * Only the names of the flags are checked here: their values, like those of the other sources, in src/config.
  */
 export function commandLine(
   version: string,
   run: (effective: Effective) => Promise<void>,
-  surroundings: Surroundings = { environment: Deno.env.toObject(), defaultFile: DEFAULT_FILE },
+  inputs: OtherInputs = { environment: Deno.env.toObject(), defaultFile: DEFAULT_FILE },
 ): Command {
   const program = new Command("weka-cpuset")
-    .description("Decides which CPUs each container of this Kubernetes node may run on (an NRI plugin).")
+    .description("NRI plugin that decides which CPUs each container of a Kubernetes node may run on.")
     .version(version, "--version", "print version, commit and Deno version")
     .helpOption("--help", "print this help")
     .helpCommand(false)
     .allowExcessArguments(false)
     .option(
       "--config <path>",
-      `YAML file with all of this and more (default: ${DEFAULT_FILE} if there, env: ${CONFIG_VARIABLE})`,
+      `YAML configuration file (default: ${DEFAULT_FILE} if it exists, env: ${CONFIG_VARIABLE})`,
     );
   for (const key of KEYS) {
     if (key.flag !== undefined) program.addOption(optionOf(key, key.flag));
   }
-  const load = () => loadConfig(flagsOf(program.opts()), surroundings.environment, surroundings.defaultFile);
+  const load = () => loadConfig(flagsOf(program.opts()), inputs.environment, inputs.defaultFile);
   program.action(async () => run(await load()));
   program.command("config")
-    .description("print the effective configuration and where each value comes from")
+    .description("print the effective configuration with the source of each value")
     .helpOption("--help", "print this help")
     .action(async () => printConfig(await load()));
   return program;
@@ -47,15 +47,15 @@ export function commandLine(
 function optionOf(key: Key, flag: string): Option {
   const fallback = defaultText(key.path);
   const notes = [...(fallback === "" ? [] : [`default: ${fallback}`]), `env: ${key.variable}`];
-  const option = new Option(flag, `${key.about} (${notes.join(", ")})`);
+  const option = new Option(flag, `${key.description} (${notes.join(", ")})`);
   return Array.isArray(valueAt(DEFAULTS, key.path))
     ? option.argParser((value, before: string[] = []) => [...before, value])
     : option;
 }
 
-/** Commander's values, by the name that it makes of a flag, as texts by key path. */
+/** Commander's values, which are by its own names of the flags, by key path. */
 function flagsOf(given: Readonly<Record<string, unknown>>): Flags {
-  const values = new Map<string, Given>();
+  const values = new Map<string, RawValue>();
   for (const key of KEYS) {
     if (key.flag === undefined) continue;
     const value = given[new Option(key.flag).attributeName()];

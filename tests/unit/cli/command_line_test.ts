@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Effective } from "../../../src/daemon/load_config.ts";
-import { OptionError, refuseProblems } from "../../../src/daemon/option_error.ts";
-import { commandLine } from "../../../src/cli/options.ts";
+import { ConfigError, rejectProblems } from "../../../src/daemon/config_error.ts";
+import { commandLine } from "../../../src/cli/command_line.ts";
 import { KEYS } from "../../../src/config/keys.ts";
 import { type Config, DEFAULTS } from "../../../src/config/schema.ts";
 
@@ -22,7 +22,7 @@ function quiet(run: (given: Effective) => Promise<void>, environment: Record<str
 /** The configuration that external mode starts with. */
 async function parse(...args: string[]): Promise<Config> {
   const { config, problems } = await effective(args);
-  refuseProblems(problems);
+  rejectProblems(problems);
   return config;
 }
 
@@ -61,7 +61,7 @@ const FLAGS: readonly [args: string[], picked: (config: Config) => unknown, valu
 ];
 
 for (const [args, picked, value] of FLAGS) {
-  Deno.test(`${args.join(" ")} is heard`, async () => {
+  Deno.test(`${args.join(" ")} is applied`, async () => {
     assert.deepEqual(picked(await parse(...args)), value);
   });
 }
@@ -94,7 +94,7 @@ for (const [args, sentence] of BAD) {
   Deno.test(`${args.join(" ")} is refused with what would be right`, async () => {
     await assert.rejects(
       parse(...args),
-      (error) => error instanceof OptionError && error.message === sentence,
+      (error) => error instanceof ConfigError && error.message === sentence,
     );
   });
 }

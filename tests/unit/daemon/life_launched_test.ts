@@ -10,7 +10,7 @@ import { socketPair } from "../../kit/socket_pair.ts";
 import { EmbeddedRuntime } from "../../kit/runtime/runtime.ts";
 import { effective, EXCLUSIVE, PINNED, Records, SHARED, SYSFS } from "../../kit/daemon_stage.ts";
 
-/** What one end says the other hears, until one of them closes. */
+/** Copies bytes both ways until one end closes. */
 async function bridge(a: Connection, b: Connection): Promise<void> {
   const pump = async (from: Connection, to: Connection) => {
     for (let bytes = await from.read(); bytes !== undefined; bytes = await from.read()) await to.write(bytes);
@@ -72,7 +72,7 @@ async function withRuntime(play: (stage: Stage) => Promise<void>): Promise<void>
   }
 }
 
-Deno.test("started by the runtime it registers, serves, and leaves when the runtime closes", async () => {
+Deno.test("launched by the runtime it registers, serves, and ends when the runtime closes the connection", async () => {
   await withRuntime(async ({ runtime, launch, log }) => {
     const ended = launch();
     await runtime.pluginReady();
@@ -82,31 +82,35 @@ Deno.test("started by the runtime it registers, serves, and leaves when the runt
     assert.equal(runtime.cpusOf(shared.containers.get("c") ?? "").size, 61);
     runtime.dropPlugin();
     await ended;
-    assert(log.has("stopped, every container keeps its CPUs"));
+    assert(log.has("stopped; containers keep their CPUs"));
     assert.equal(runtime.cpusOf(pinned.containers.get("c") ?? "").toString(), "8-9,40");
   });
 });
 
-Deno.test("a configuration with problems is no reason not to register: they are logged, loudly", async () => {
+Deno.test("an invalid configuration doesn't prevent registration: its problems are logged as errors", async () => {
   await withRuntime(async ({ runtime, launch, log }) => {
-    launch({}, ["/etc/weka-cpuset/config.yaml: minShared must be a whole number from 0 to 1024"]);
+    const problem = "/etc/weka-cpuset/config.yaml: minShared must be a whole number from 0 to 1024";
+    launch({}, [problem]);
     await runtime.pluginReady();
-    const said = log.records.filter(({ level }) => level === "error").map(({ message }) => message);
-    assert.deepEqual(said, [
-      "/etc/weka-cpuset/config.yaml: minShared must be a whole number from 0 to 1024; its source is left out",
-    ]);
+    const errors = log.records.filter(({ level }) => level === "error");
+    assert.deepEqual(errors.map(({ message }) => message), ["invalid configuration; its source is ignored"]);
+    assert.equal(errors[0]?.fields?.["reason"], problem);
   });
 });
 
-Deno.test("a machine that can't be read is no reason either: the CPUs that the process sees are assumed", async () => {
+Deno.test("an unreadable machine doesn't prevent registration: the CPUs that the process may use are assumed", async () => {
   await withRuntime(async ({ runtime, launch, log }) => {
     launch({ sysfsRoot: "/nonexistent" });
     await runtime.pluginReady();
-    assert(log.has("can't tell which CPUs are online"));
+    const warning = log.records.find(({ message }) => message === "CPU topology incomplete");
+    assert.match(
+      `${warning?.fields?.["reason"]}`,
+      /^failed to read which CPUs are online.*; assuming CPUs 0/,
+    );
   });
 });
 
-Deno.test("beside kubelet's static CPU manager claims are refused where that is wanted", async () => {
+Deno.test("beside kubelet's static CPU manager claims are refused where that is configured", async () => {
   await withRuntime(async ({ runtime, launch, dir }) => {
     await Deno.mkdir(`${dir}/kubelet`);
     await Deno.writeTextFile(
@@ -120,33 +124,33 @@ Deno.test("beside kubelet's static CPU manager claims are refused where that is 
   });
 });
 
-Deno.test("a run directory that can't be used is no reason either: it decides without the lock, loudly", async () => {
+Deno.test("an unusable run directory doesn't prevent registration: the agent is active without the leader lock", async () => {
   await withRuntime(async ({ runtime, launch, log, dir }) => {
     await Deno.writeTextFile(`${dir}/file`, "");
     launch({ runDir: `${dir}/file/run` });
     await runtime.pluginReady();
-    await log.until("no owner's lock, deciding without it: ");
+    await log.until("leader lock unusable; active without it");
     const { containers } = await runtime.runPod(EXCLUSIVE);
     assert.equal(runtime.cpusOf(containers.get("c") ?? "").size, 4);
   });
 });
 
-Deno.test("beside another owner it registers and stands by, and asks what runs once that one has gone", async () => {
+Deno.test("beside an active agent it registers on standby, and lists what runs once that agent has ended", async () => {
   await withRuntime(async ({ runtime, launch, log, dir }) => {
     const never = new AbortController().signal;
     const lock = await OwnerLock.acquire(`${dir}/run`, "another", never, () => {});
     launch();
     await runtime.pluginReady();
-    assert(log.has("another agent decides on this node, standing by"));
+    assert(log.has("standby: another agent is active"));
     const { containers } = await runtime.runPod(PINNED);
     assert.equal(
       runtime.cpusOf(containers.get("c") ?? "").toString(),
       "0-63",
-      "the other one would have placed it",
+      "placing it is up to the active agent",
     );
     lock.release();
     await log.until("this agent decides on the node from now on");
-    await log.until("the running containers can't be listed (still trying): ");
+    await log.until("failed to list running containers; retrying");
     const { refused } = await runtime.runPod(EXCLUSIVE);
     assert.match(refused[0]?.message ?? "", /not synchronized with the runtime yet/);
   });

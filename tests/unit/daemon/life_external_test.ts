@@ -1,7 +1,7 @@
 /** External mode against the embedded runtime, over a real socket: connecting, serving, and coming back. */
 import assert from "node:assert/strict";
 import type { Effective } from "../../../src/daemon/load_config.ts";
-import { OptionError } from "../../../src/daemon/option_error.ts";
+import { ConfigError } from "../../../src/daemon/config_error.ts";
 import { run } from "../../../src/daemon/run.ts";
 import { type Config, DEFAULTS } from "../../../src/config/schema.ts";
 import { bigNode, sysfsTree, topologyOf, twoCpuVm, writeTree } from "../../kit/sysfs.ts";
@@ -9,7 +9,7 @@ import type { PodSpec } from "../../kit/runtime/manifest.ts";
 import { EmbeddedRuntime, type RuntimeOptions } from "../../kit/runtime/runtime.ts";
 import { effective, EXCLUSIVE, manifest, PINNED, Records, SHARED, SYSFS } from "../../kit/daemon_stage.ts";
 
-/** A runtime and an agent on a made-up 64-CPU machine, for the length of a test. */
+/** A runtime and an agent on a simulated 64-CPU machine, for the length of a test. */
 class Stage {
   readonly log = new Records();
   readonly #stop = new AbortController();
@@ -118,14 +118,14 @@ Deno.test("a refusal reaches kubelet with its message, and nobody else is touche
   });
 });
 
-Deno.test("after a lost connection it comes back by itself and corrects what it has missed", async () => {
+Deno.test("after a lost connection it reconnects and places what was created meanwhile", async () => {
   await Stage.with({}, async (stage) => {
     await stage.runtime.pluginReady();
     const shared = await stage.place(SHARED);
     let missed = { container: "" };
     await stage.runtime.restart(async () => {
       missed = await stage.place(EXCLUSIVE);
-      assert.equal(stage.cpusOf(missed.container), "0-63", "nobody is there to place it");
+      assert.equal(stage.cpusOf(missed.container), "0-63", "no agent is connected to place it");
     });
     await stage.runtime.pluginReady();
     const own = stage.runtime.cpusOf(missed.container);
@@ -172,7 +172,7 @@ Deno.test("a long list of containers arrives in parts", async () => {
   });
 });
 
-Deno.test("beside kubelet's static CPU manager claims are refused where that is wanted, others served", async () => {
+Deno.test("beside kubelet's static CPU manager claims are refused where that is configured, shared containers are not", async () => {
   const kubeletRoot = await Deno.makeTempDir();
   await Deno.writeTextFile(
     `${kubeletRoot}/cpu_manager_state`,
@@ -200,15 +200,15 @@ Deno.test("a dry run changes nothing and refuses nothing", async () => {
   });
 });
 
-Deno.test("without a socket it says so, keeps trying, and is there when the runtime comes", async () => {
+Deno.test("without a socket it logs that, retries, and connects when the runtime is up", async () => {
   await Stage.with({}, async (stage) => {
     await stage.runtime.pluginReady();
-    await stage.runtime.restart(() => stage.log.until("there is no NRI socket at "));
+    await stage.runtime.restart(() => stage.log.until("failed to connect to the NRI socket; retrying"));
     await stage.runtime.pluginReady();
   });
 });
 
-Deno.test("a plugin index that the runtime doesn't take is said, with its reason", async () => {
+Deno.test("a plugin index that the runtime rejects is logged with the reason", async () => {
   await Stage.with(
     { agent: { pluginIndex: "xx" } },
     (stage) =>
@@ -218,7 +218,7 @@ Deno.test("a plugin index that the runtime doesn't take is said, with its reason
   );
 });
 
-Deno.test("a second agent waits for the end of the first, unregistered, and then takes over", async () => {
+Deno.test("a second agent is on standby, unregistered, until the first one ends, and then takes over", async () => {
   await Stage.with({}, async (stage) => {
     await stage.runtime.pluginReady();
     const { container } = await stage.place(EXCLUSIVE);
@@ -231,7 +231,7 @@ Deno.test("a second agent waits for the end of the first, unregistered, and then
       stop: stop.signal,
       log,
     });
-    assert(log.has("another agent decides on this node, waiting for its end"));
+    assert(log.has("standby: another agent is active"));
     await stage.stopAgent();
     await stage.runtime.log.until(
       () => stage.runtime.log.of("synchronized").length === 2,
@@ -246,7 +246,7 @@ Deno.test("a second agent waits for the end of the first, unregistered, and then
   });
 });
 
-Deno.test("a dry run needs no leave: it watches beside the one that decides", async () => {
+Deno.test("a dry run needs no leader lock: it runs beside the active agent", async () => {
   await Stage.with({}, async (stage) => {
     await stage.runtime.pluginReady();
     const log = new Records();
@@ -271,7 +271,7 @@ Deno.test("a dry run needs no leave: it watches beside the one that decides", as
   });
 });
 
-Deno.test("stopping answers the request in hand and leaves every set as it is", async () => {
+Deno.test("stopping answers the request in hand and leaves every cpuset as it is", async () => {
   await Stage.with({}, async (stage) => {
     await stage.runtime.pluginReady();
     const { container } = await stage.place(EXCLUSIVE);
@@ -279,11 +279,11 @@ Deno.test("stopping answers the request in hand and leaves every set as it is", 
     await stage.stopAgent();
     await stage.runtime.pluginGone();
     assert.equal(stage.cpusOf(container), before);
-    assert.equal(stage.log.records.at(-1)?.message, "stopped, every container keeps its CPUs");
+    assert.equal(stage.log.records.at(-1)?.message, "stopped; containers keep their CPUs");
   });
 });
 
-Deno.test("a sysfs without CPUs is a failure at the start, in one sentence", async () => {
+Deno.test("a sysfs without CPUs prevents the start, with one sentence", async () => {
   const config = { ...DEFAULTS, sysfsRoot: "/nonexistent" };
   const started = run({
     effective: effective(config),
@@ -291,10 +291,10 @@ Deno.test("a sysfs without CPUs is a failure at the start, in one sentence", asy
     stop: new AbortController().signal,
     log: new Records(),
   });
-  await assert.rejects(started, /can't tell which CPUs are online: .*devices\/system\/cpu\/online/);
+  await assert.rejects(started, /failed to read which CPUs are online: .*devices\/system\/cpu\/online/);
 });
 
-Deno.test("a configuration with problems is refused before anything starts", async () => {
+Deno.test("an invalid configuration prevents the start", async () => {
   const problem = {
     sentence: "log.level must be debug, info, warn or error",
   } as Effective["problems"][number];
@@ -307,6 +307,6 @@ Deno.test("a configuration with problems is refused before anything starts", asy
   });
   await assert.rejects(
     started,
-    (error) => error instanceof OptionError && error.message.includes("log.level"),
+    (error) => error instanceof ConfigError && error.message.includes("log.level"),
   );
 });

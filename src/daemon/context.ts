@@ -1,0 +1,11 @@
+import type { LevelledLog } from "../platform/log.ts";
+import type { Effective } from "./load_config.ts";
+
+/** What every part of the running process shares. */
+export interface Context {
+  readonly effective: Effective;
+  readonly version: string;
+  /** Aborted by the first signal: what is under way may be finished, nothing new is begun. */
+  readonly stop: AbortSignal;
+  readonly log: LevelledLog;
+}

@@ -1,0 +1,50 @@
+import { cpusetsOf } from "../cgroup/cpusets.ts";
+import type { Cpusets } from "../cgroup/port.ts";
+import { usableReader } from "../cgroup/usable_cpus.ts";
+import type { Config } from "../config/schema.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { discover, type Discovery } from "../cpu/discover.ts";
+import { Topology } from "../cpu/topology.ts";
+import type { Context } from "./context.ts";
+
+/**
+ * The machine as it is now, with the CPUs that containers can be given.
+ * @throws {DiscoverError} when the online CPUs can't be read
+ */
+export function discoverMachine({ sysfsRoot, cgroupRoot }: Config): Discovery {
+  return discover(usableReader(sysfsRoot, cgroupRoot));
+}
+
+/** The machine; where the online CPUs can't be read, as many single-threaded cores as this process may use. */
+export function discoverOrAssume(config: Config): Discovery {
+  try {
+    return discoverMachine(config);
+  } catch (error) {
+    const cpus = CpuSet.range(0, navigator.hardwareConcurrency - 1);
+    const facts = cpus.toArray().map((id) => ({ id, core: id, cacheGroup: 0, node: 0, socket: 0 }));
+    const node = { id: 0, cpus, hasMemory: false, distances: new Map() };
+    const warning = `${(error as Error).message}; assuming CPUs ${cpus}, each a core of its own`;
+    return { topology: new Topology(facts, [node]), warnings: [warning] };
+  }
+}
+
+/** The topology as it is now, or `known` when it can't be read at this moment. */
+export function rediscover(config: Config, known: Topology, { log }: Pick<Context, "log">): Topology {
+  try {
+    return discoverMachine(config).topology;
+  } catch (error) {
+    log.write({
+      level: "warn",
+      message: "failed to read the CPU topology; keeping the last one",
+      fields: { reason: (error as Error).message },
+    });
+    return known;
+  }
+}
+
+/** The kernel's cpusets, where they are accessible; logs whether the kernel or the runtime writes them. */
+export function cpusetsFor({ effective: { config }, log }: Context): Cpusets | undefined {
+  const { cpusets, record } = cpusetsOf(config);
+  log.write(record);
+  return cpusets;
+}
