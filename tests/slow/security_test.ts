@@ -1,0 +1,78 @@
+/** What the executable may do, from outside and as it was delivered: it has to be built before. */
+import assert from "node:assert/strict";
+import { compileFlags } from "../../hack/build.ts";
+import { LIBC_PATHS } from "../../src/platform/libc.ts";
+
+const EXECUTABLE = new URL("../../dist/weka-cpuset", import.meta.url).pathname;
+
+/** Runs a program with this environment and nothing else of ours. */
+async function run(program: string, env: Record<string, string> = {}) {
+  const command = new Deno.Command(program, { clearEnv: true, env, cwd: "/", stdin: "null" });
+  const { code, stdout, stderr } = await command.output();
+  const [said, complained] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, said: said ?? "", complained: complained ?? "" };
+}
+
+Deno.test("the executable as it was delivered carries exactly the permissions that it should have", () => {
+  const text = new TextDecoder("latin1").decode(Deno.readFileSync(EXECUTABLE));
+  const granted = JSON.parse(/"permissions":(\{[^{}]*\})/.exec(text)?.[1] ?? "{}");
+  const { allow_read, allow_write, allow_run, allow_net, allow_sys, allow_ffi, prompt } = granted;
+  assert.deepEqual([allow_read, allow_write], [[], []], "everything");
+  assert.deepEqual([allow_run, allow_net, allow_sys], [null, null, null], "nothing");
+  assert.deepEqual([allow_ffi, prompt], [[...LIBC_PATHS], false]);
+});
+
+/** Prints a line for each thing that it may do. */
+const PROBE = `
+  const tries = {
+    "start a program": () => new Deno.Command("/bin/true").outputSync(),
+    "send a signal": () => Deno.kill(1, "SIGCONT"),
+    "load another library": () => Deno.dlopen("/lib/x86_64-linux-gnu/libm.so.6", {}),
+    "load a native module": () => process.dlopen({ exports: {} }, "/lib/x86_64-linux-gnu/libm.so.6"),
+    "connect to the network": () => Deno.connect({ hostname: "127.0.0.1", port: 1 }),
+    "listen on the network": () => Deno.listen({ port: 0 }),
+    "fetch": () => fetch("http://127.0.0.1:1"),
+    "load code from the network": () => import(["https:/", "deno.land", "x.ts"].join("/")),
+    "ask for more": async () => {
+      const { state } = await Deno.permissions.request({ name: "run" });
+      if (state !== "granted") throw new Error(state);
+    },
+    "read the environment": () => { if (Deno.env.get("SECRET") === undefined) throw new Error("unset"); },
+    "write a process' memory": () => Deno.openSync("/proc/self/mem", { write: true }),
+  };
+  let denied = 0;
+  for (const [what, act] of Object.entries(tries)) {
+    try { await act(); console.log("may " + what); } catch (error) {
+      if (/ECONNREFUSED|refused/.test(error.message)) console.log("may " + what); else denied++;
+    }
+  }
+  console.log(denied + " denied");
+  Deno.exit(0);`;
+
+Deno.test("a program compiled with the executable's flags may not run, connect, load, ask or look where it shouldn't", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    Deno.writeTextFileSync(`${dir}/probe.js`, PROBE);
+    const flags = compileFlags.map(({ flag }) => flag);
+    const args = ["compile", "--quiet", ...flags, "--output", `${dir}/probe`, `${dir}/probe.js`];
+    const compiled = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
+    assert(compiled.success, new TextDecoder().decode(compiled.stderr));
+    assert.equal((await run(`${dir}/probe`, { SECRET: "x" })).said, "11 denied\n");
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+for (const socket of ["", "0", "-1", "3.5", "x", "4294967299", "1e99", "\x1b[2J"]) {
+  Deno.test(
+    `the executable ends with one sentence when the runtime leaves it the descriptor ${
+      JSON.stringify(socket)
+    }`,
+    async () => {
+      const env = { NRI_PLUGIN_SOCKET: socket, WEKA_CPUSET_LOG_FILE: "/nonexistent/agent.log" };
+      const { code, said, complained } = await run(EXECUTABLE, env);
+      assert.deepEqual([code, said], [1, ""]);
+      assert.match(complained, /^weka-cpuset: \P{Cc}{10,200}\n$/u);
+    },
+  );
+}
