@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { wrapped } from "../../../hack/demo/play.ts";
 import { faults, type Placed, placed } from "../../../hack/demo/verdict.ts";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { readManifests } from "../../kit/runtime/manifest.ts";
@@ -68,4 +69,10 @@ spec: { containers: [{ name: main, resources: { limits: {${limits}}, requests: {
   assert.equal(promise("", "cpu: 1500m, memory: 1Gi").kind, "shared");
   assert.equal(promise("", whole, "cpu: 1, memory: 1Gi").kind, "shared");
   assert.deepEqual(promise(`weka.io/forbid-core-ids: "0"`, ""), { kind: "shared", forbidden: cpus("0") });
+});
+
+Deno.test("a long message is broken between words, and a word that is too long stays whole", () => {
+  assert.equal(wrapped("one two three", "  ", 9), "  one two\n  three\n");
+  assert.equal(wrapped("tremendously long", "  ", 9), "  tremendously\n  long\n");
+  assert.equal(wrapped("", "  ", 9), "  \n");
 });
