@@ -33,7 +33,7 @@ export const compileFlags: readonly CompileFlag[] = [
   {
     flag: `--allow-ffi=${LIBC_PATHS.join(",")}`,
     reason: "The kernel's files below /sys and /proc, which Deno itself opens only for a program that is " +
-      "allowed everything; the inherited descriptor; the owner's lock (src/platform/libc.ts). To Deno's own " +
+      "allowed everything; the inherited descriptor; the leader lock (src/platform/libc.ts). To Deno's own " +
       "interfaces running programs, the network and other libraries stay denied.",
   },
   {

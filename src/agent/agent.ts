@@ -3,7 +3,7 @@ import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type CpuUpdate, pendingUpdateOf } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
-import type { Cpusets } from "../cgroup/port.ts";
+import type { CpusetPort } from "../cgroup/port.ts";
 import type { Listing } from "./early.ts";
 import type { Call } from "../nri/methods.ts";
 import { type AgentState, initialState, type Settings } from "./state.ts";
@@ -110,7 +110,7 @@ export interface AgentOptions extends Settings {
   /** Another agent decides, until `promoted`. */
   readonly standby: boolean;
   /** Absent: the kernel's cpusets can't be reached. */
-  readonly cpusets?: Cpusets | undefined;
+  readonly cpusets?: CpusetPort | undefined;
 }
 
 /** An agent without a connection. */

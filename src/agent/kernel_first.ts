@@ -13,7 +13,7 @@ import type { Delivery } from "../ledger/plan.ts";
 import { markUnverified, observedRunning } from "../ledger/progress.ts";
 import { failedAgain } from "../ledger/write_failure.ts";
 import type { LogRecord } from "../log_record.ts";
-import type { Cpusets, WriteResult } from "../cgroup/port.ts";
+import type { CpusetPort, CpusetWriteResult } from "../cgroup/port.ts";
 import type { Container } from "../nri/gen/nri_pb.ts";
 import { changeLogs, logOf } from "./logs.ts";
 import type { AgentState } from "./state.ts";
@@ -25,7 +25,7 @@ import type { AgentState } from "./state.ts";
 export const WRITE_DEADLINE_MS = 600;
 
 /** What the node writes its cpusets by; undefined where the runtime does it. */
-export function kernelOf({ cpusets, apply, dryRun, standby }: AgentState): Cpusets | undefined {
+export function kernelOf({ cpusets, apply, dryRun, standby }: AgentState): CpusetPort | undefined {
   return apply === "runtime" || dryRun || standby || !cpusets?.writable ? undefined : cpusets;
 }
 
@@ -61,24 +61,25 @@ export interface LedgerAndLogs {
 
 /** What is known after `writes` have failed: who can't be made to leave CPUs, and who can't be written at all. */
 export function afterFailure(
-  kernel: Cpusets,
+  kernel: CpusetPort,
   ledger: Ledger,
   writes: readonly PlannedUpdate[],
-  result: Exclude<WriteResult, { kind: "done" }>,
+  result: Exclude<CpusetWriteResult, { kind: "done" }>,
   now: number,
 ): LedgerAndLogs {
-  const those = (which: readonly number[]) => which.map((at) => writes[at]).filter((w) => w !== undefined);
-  if (result.kind === "unverified") return fallBackToRuntime(ledger, those(result.which), result.reason);
-  if (result.code === "late") return fallBackToRuntime(ledger, writes, result.reason);
-  const read = those(result.stuck).reduce((next, { assignment }) => reread(kernel, next, assignment), ledger);
-  return those([result.failed]).reduce<LedgerAndLogs>((known, failed) => {
-    const next = reread(kernel, known.ledger, failed.assignment);
-    const held = ledger.observed(failed.assignment).difference(failed.cpus);
-    return noteFailure(next, failed, held, result.reason, now);
-  }, { ledger: read, logs: [] });
+  const those = (ids: ReadonlySet<string>) => writes.filter(({ id }) => ids.has(id));
+  if (result.kind === "unverified") return fallBackToRuntime(ledger, those(result.containers), result.reason);
+  if (result.code === "deadline") return fallBackToRuntime(ledger, writes, result.reason);
+  const read = those(result.notRolledBack)
+    .reduce((next, { assignment }) => reread(kernel, next, assignment), ledger);
+  const failed = writes.find(({ id }) => id === result.container);
+  if (failed === undefined) return { ledger: read, logs: [] };
+  const next = reread(kernel, read, failed.assignment);
+  const held = ledger.observed(failed.assignment).difference(failed.cpus);
+  return noteFailure(next, failed, held, result.reason, now);
 }
 
-function reread(kernel: Cpusets, ledger: Ledger, { container }: Assignment): Ledger {
+function reread(kernel: CpusetPort, ledger: Ledger, { container }: Assignment): Ledger {
   const reading = kernel.read(container);
   return reading.kind === "values" ? observedRunning(ledger, container.id, reading.cpus) : ledger;
 }
@@ -122,7 +123,7 @@ export interface AppliedWrites extends LedgerAndLogs {
  * @param what a batch of what need not wait for its next try; or at once all that have to leave CPUs, or all
  */
 export function applyWrites(
-  kernel: Cpusets,
+  kernel: CpusetPort,
   ledger: Ledger,
   now: number,
   what: "due" | "losses" | "all" = "due",
@@ -164,7 +165,7 @@ export function isDue(ledger: Ledger, { id, inKernel }: PlannedUpdate, now: numb
 }
 
 function applyWrite(
-  kernel: Cpusets,
+  kernel: CpusetPort,
   ledger: Ledger,
   move: PlannedUpdate,
   byRuntime: CpuSet,

@@ -9,7 +9,7 @@ import { markRunning, markUnverified, observedAtStart, observedRunning } from ".
 import { failedAgain } from "../ledger/write_failure.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { ReconcileState } from "./audit.ts";
-import type { Cpusets, Reading } from "../cgroup/port.ts";
+import type { CpusetPort, CpusetReading } from "../cgroup/port.ts";
 import { kernelOf } from "./kernel_first.ts";
 import { logOf } from "./logs.ts";
 import type { AgentState } from "./state.ts";
@@ -80,13 +80,13 @@ interface Compared {
   readonly logs: readonly LogRecord[];
 }
 
-function compare(all: Compared, id: string, cpusets: Cpusets): Compared {
+function compare(all: Compared, id: string, cpusets: CpusetPort): Compared {
   const { state } = all;
   const assignment = state.ledger.assignments.get(id);
   if (assignment === undefined) return all;
   const reading = cpusets.read(assignment.container);
   // A container without a cgroup hasn't started yet, or has ended, which will be told.
-  if (reading.kind === "vanished") return all;
+  if (reading.kind === "absent") return all;
   const compared = kernelOf(state) === undefined ? compareRuntime : compareKernel;
   const isAhead = assignment.starting && confirmedSet(assignment) === undefined;
   return report(all, assignment, (isAhead ? compareStarting : compared)(state, assignment, reading));
@@ -102,7 +102,7 @@ interface Found {
 }
 
 /** One that has a cgroup at two looks has started, and that was told while nobody was connected. */
-function compareStarting(state: AgentState, assignment: Assignment, reading: Reading): Found {
+function compareStarting(state: AgentState, assignment: Assignment, reading: CpusetReading): Found {
   const { ledger, reconcile } = state;
   const { id } = assignment.container;
   if (reading.kind !== "values") return { ledger };
@@ -114,7 +114,7 @@ function compareStarting(state: AgentState, assignment: Assignment, reading: Rea
   };
 }
 
-function compareKernel({ ledger }: AgentState, assignment: Assignment, reading: Reading): Found {
+function compareKernel({ ledger }: AgentState, assignment: Assignment, reading: CpusetReading): Found {
   const { id } = assignment.container;
   if (reading.kind !== "values") {
     return {
@@ -136,7 +136,7 @@ function compareKernel({ ledger }: AgentState, assignment: Assignment, reading: 
 function compareRuntime(
   { ledger, now, reconcile }: AgentState,
   assignment: Assignment,
-  reading: Reading,
+  reading: CpusetReading,
 ): Found {
   const { id } = assignment.container;
   if (reading.kind === "unverified") return { ledger, cause: reading.reason };

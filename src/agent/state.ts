@@ -4,7 +4,7 @@ import { Ledger } from "../ledger/ledger.ts";
 import type { Policy } from "../ledger/policy.ts";
 import type { LogRecord } from "../log_record.ts";
 import { INITIAL_RECONCILE, type ReconcileState } from "./audit.ts";
-import type { Apply, Cpusets } from "../cgroup/port.ts";
+import type { Apply, CpusetPort } from "../cgroup/port.ts";
 import type { SynchronizeRequest } from "../nri/gen/nri_pb.ts";
 import { type EarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
 import type { Phase } from "./lifecycle.ts";
@@ -34,7 +34,7 @@ export interface AgentState {
   /** Milliseconds for which growth of the shared pool may wait, so that several become one. */
   readonly growDelayMs: number;
   /** What the kernel's cpusets are read and written by; absent: they can't be. */
-  readonly cpusets?: Cpusets | undefined;
+  readonly cpusets?: CpusetPort | undefined;
   readonly apply: Apply;
   /** Something is to be written in the kernel as soon as nobody waits for an answer. */
   readonly hasWrites: boolean;
@@ -106,7 +106,7 @@ export function initialState(
   topology: Topology,
   { policy, rules, growDelayMs, dryRun, apply, reconcileMs }: Settings,
   standby: boolean,
-  cpusets?: Cpusets,
+  cpusets?: CpusetPort,
 ): AgentState {
   const ledger = Ledger.empty(topology, policy);
   return {

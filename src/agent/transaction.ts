@@ -8,7 +8,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
 import { refused } from "./handlers/containers.ts";
-import type { Write, WriteResult } from "../cgroup/port.ts";
+import type { CpusetWrite, CpusetWriteResult } from "../cgroup/port.ts";
 import { afterFailure, applyWrites, kernelOf, WRITE_DEADLINE_MS } from "./kernel_first.ts";
 import type { Call, Subject } from "../nri/methods.ts";
 import type { AgentState, Response } from "./state.ts";
@@ -43,7 +43,7 @@ export function serveAndApply(state: AgentState, call: Call): Response {
   return { ...served, logs: [...logs, ...served.logs] };
 }
 
-function writeOf({ assignment: { container }, cpus }: PlannedUpdate): Write {
+function writeOf({ assignment: { container }, cpus }: PlannedUpdate): CpusetWrite {
   return { container, cpus };
 }
 
@@ -54,16 +54,16 @@ function writeOf({ assignment: { container }, cpus }: PlannedUpdate): Write {
 function vacatedTooLate(
   ledger: Ledger,
   { writes = [], replyUpdates = [] }: Response,
-): WriteResult | undefined {
+): CpusetWriteResult | undefined {
   const running = replyUpdates.filter(({ assignment }) => assignment.kernel !== "at-start");
   const left = CpuSet.unionOf(
     running.map(({ assignment, cpus }) => ledger.observed(assignment).difference(cpus)),
   );
-  const which = [...writes.entries()]
-    .filter(([, { assignment, cpus }]) => cpus.difference(ledger.observed(assignment)).intersects(left))
-    .map(([at]) => at);
+  const early = writes
+    .filter(({ assignment, cpus }) => cpus.difference(ledger.observed(assignment)).intersects(left))
+    .map(({ id }) => id);
   const reason = "others leave these CPUs only by the runtime";
-  return which.length === 0 ? undefined : { kind: "unverified", which, reason };
+  return early.length === 0 ? undefined : { kind: "unverified", containers: new Set(early), reason };
 }
 
 function refuseAfterFailure(state: AgentState, call: Call, reason: string): Response {

@@ -14,7 +14,7 @@ import {
 } from "../platform/libc.ts";
 
 /** The longest cpuset list of a kernel with 8192 CPUs has half of that. */
-const MAX_SIZE = 64 * 1024;
+const MAX_BYTES = 64 * 1024;
 /** glibc has getdents64(2) by name only from 2.30 on, so it is called by number. */
 const SYS_GETDENTS64 = Deno.build.arch === "aarch64" ? 61n : 217n;
 /** Offsets in struct linux_dirent64, the same on every architecture; and the type of a directory. */
@@ -28,22 +28,23 @@ const SYS_STATX = Deno.build.arch === "aarch64" ? 291n : 332n;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_NLINK = 4;
 const STX_NLINK = 16;
-/** openat2(2), the same on every architecture: its struct open_how is flags, mode and how names are resolved. */
+/** openat2(2), the same on every architecture. Its struct open_how has flags, mode and how names are resolved. */
 const SYS_OPENAT2 = 437n;
 const RESOLVE_NO_SYMLINKS = 4n;
-const FOLDER = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-const HOW = new BigUint64Array([BigInt(FOLDER), 0n, RESOLVE_NO_SYMLINKS]);
+const DIRECTORY = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+const HOW = new BigUint64Array([BigInt(DIRECTORY), 0n, RESOLVE_NO_SYMLINKS]);
 
 const EMPTY = cString("");
 const status = new DataView(new ArrayBuffer(256));
 let hasOpenat2 = true;
-const buffer = new Uint8Array(MAX_SIZE);
+const buffer = new Uint8Array(MAX_BYTES);
 const view = new DataView(buffer.buffer);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** A folder of a cgroup hierarchy, held. No symbolic link is followed on the way to it, nor to a file in it. */
+/** An open directory of a cgroup hierarchy. No symbolic link is followed on the way to it, nor to a file in it. */
 export class CgroupDirectory implements Disposable {
+  readonly kind = "directory";
   readonly #file: number;
 
   private constructor(file: number, readonly path: string) {
@@ -51,62 +52,63 @@ export class CgroupDirectory implements Disposable {
   }
 
   /**
-   * Holds the cgroup `path` below `root`. ELOOP or ENOTDIR: there is a link on the way, or something else that is no
-   * folder.
+   * Opens the cgroup `path` below `root`. ELOOP or ENOTDIR: a link, or something else that is no directory, is on
+   * the way.
    * @param root the hierarchy's, absolute and without links: {@link CpusetHierarchy}
    * @param path empty for the root, else clean and with a slash before each name
    */
   static open(root: string, path: string): CgroupDirectory | Errno {
-    const file = openWithoutLinks(`${root}${path}`);
-    return typeof file === "number" ? new CgroupDirectory(file, path) : file;
+    const opened = openWithoutLinks(`${root}${path}`);
+    return opened.kind === "opened" ? new CgroupDirectory(opened.file, path) : opened;
   }
 
   /** The text of one of its files, without white space around it. */
-  read(name: string): string | Errno {
-    const file = openAt(this.#file, name, O_RDONLY | O_NOFOLLOW);
-    if (typeof file !== "number") return file;
-    const length = fill(file);
-    const text = typeof length === "number" ? decoder.decode(buffer.subarray(0, length)).trim() : length;
-    libc().close(file);
-    return text;
+  read(name: string): { readonly kind: "text"; readonly text: string } | Errno {
+    const opened = openAt(this.#file, name, O_RDONLY | O_NOFOLLOW);
+    if (opened.kind === "errno") return opened;
+    const length = fill(opened.file);
+    const failure = length < 0 ? lastErrno() : undefined;
+    libc().close(opened.file);
+    return failure ?? { kind: "text", text: decoder.decode(buffer.subarray(0, length)).trim() };
   }
 
-  /** Writes one of its files, whole; it isn't made when it isn't there. Undefined when that was done. */
+  /** Replaces the content of one of its files, which must exist. The failure; undefined when there was none. */
   write(name: string, text: string): Errno | undefined {
-    const file = openAt(this.#file, name, O_WRONLY | O_NOFOLLOW | O_TRUNC);
-    if (typeof file !== "number") return file;
+    const opened = openAt(this.#file, name, O_WRONLY | O_NOFOLLOW | O_TRUNC);
+    if (opened.kind === "errno") return opened;
     const bytes = encoder.encode(text);
-    const count = Number(libc().pwrite(file, bytes, BigInt(bytes.length), 0n));
+    const count = Number(libc().pwrite(opened.file, bytes, BigInt(bytes.length), 0n));
     const failure = count < 0 ? lastErrno() : undefined;
-    libc().close(file);
-    return count >= 0 && count < bytes.length ? { errno: "EIO", text: "Only a part was written" } : failure;
+    libc().close(opened.file);
+    const isCut = count >= 0 && count < bytes.length;
+    return isCut ? { kind: "errno", errno: "EIO", text: "Only a part was written" } : failure;
   }
 
   /** Why one of its files can't be opened for writing; undefined where it can. Nothing is written. */
-  unwritable(name: string): Errno | undefined {
-    const file = openAt(this.#file, name, O_WRONLY | O_NOFOLLOW);
-    if (typeof file !== "number") return file;
-    libc().close(file);
+  writeProblem(name: string): Errno | undefined {
+    const opened = openAt(this.#file, name, O_WRONLY | O_NOFOLLOW);
+    if (opened.kind === "errno") return opened;
+    libc().close(opened.file);
     return undefined;
   }
 
-  /** The names of the first folders in it, `most` at most; none once it has been removed. */
-  folders(most: number): string[] {
-    if (this.#hasNoFolders()) return [];
-    const file = openAt(this.#file, ".", O_RDONLY | O_DIRECTORY);
-    if (typeof file !== "number") return [];
+  /** The names of its first `limit` directories; none once it has been removed. */
+  directories(limit: number): string[] {
+    if (this.#hasNoDirectories()) return [];
+    const opened = openAt(this.#file, ".", O_RDONLY | O_DIRECTORY);
+    if (opened.kind === "errno") return [];
     const names: string[] = [];
-    while (names.length < most) {
-      const length = Number(libc().syscall(SYS_GETDENTS64, file, buffer, MAX_SIZE, 0, null));
+    while (names.length < limit) {
+      const length = Number(libc().syscall(SYS_GETDENTS64, opened.file, buffer, MAX_BYTES, 0, null));
       if (length <= 0) break;
-      names.push(...foldersAmong(length));
+      names.push(...directoriesAmong(length));
     }
-    libc().close(file);
-    return names.slice(0, most);
+    libc().close(opened.file);
+    return names.slice(0, limit);
   }
 
-  /** By its links: two of its own, and one of each folder in it. Some file systems (btrfs) don't count them. */
-  #hasNoFolders(): boolean {
+  /** By its links: two of its own, and one of each directory in it. Some file systems (btrfs) don't count them. */
+  #hasNoDirectories(): boolean {
     libc().syscall(SYS_STATX, this.#file, EMPTY, AT_EMPTY_PATH, STATX_NLINK, status);
     return status.getUint32(STX_NLINK, true) === 2;
   }
@@ -116,33 +118,39 @@ export class CgroupDirectory implements Disposable {
   }
 }
 
+/** The descriptor of an open file. */
+interface Opened {
+  readonly kind: "opened";
+  readonly file: number;
+}
+
 /** In one call, on a kernel that has it (5.6); otherwise name by name, which takes twice as long. */
-function openWithoutLinks(path: string): number | Errno {
+function openWithoutLinks(path: string): Opened | Errno {
   if (hasOpenat2) {
     const file = Number(libc().openat2(SYS_OPENAT2, AT_FDCWD, cString(path), HOW, BigInt(HOW.byteLength)));
-    if (file >= 0) return file;
+    if (file >= 0) return { kind: "opened", file };
     const failure = lastErrno();
-    // EPERM is what container runtimes say to a call that they have never heard of.
+    // Container runtimes answer EPERM to a call that their filter doesn't know.
     if (failure.errno !== "ENOSYS" && failure.errno !== "EPERM") return failure;
     hasOpenat2 = false;
   }
   return openNameByName(path);
 }
 
-/** Exported for tests: what an old kernel is asked. */
-export function openNameByName(path: string): number | Errno {
-  let file = openAt(AT_FDCWD, "/", FOLDER);
+/** Exported for tests: the way for an old kernel. */
+export function openNameByName(path: string): Opened | Errno {
+  let opened = openAt(AT_FDCWD, "/", DIRECTORY);
   for (const name of path.split("/").slice(1)) {
-    if (typeof file !== "number") break;
-    const below = openAt(file, name, FOLDER);
-    libc().close(file);
-    file = below;
+    if (opened.kind === "errno") break;
+    const below = openAt(opened.file, name, DIRECTORY);
+    libc().close(opened.file);
+    opened = below;
   }
-  return file;
+  return opened;
 }
 
-/** The folders among the entries that fill the first `length` bytes of the buffer. */
-function* foldersAmong(length: number): Generator<string> {
+/** The directories among the entries that fill the first `length` bytes of the buffer. */
+function* directoriesAmong(length: number): Generator<string> {
   for (let at = 0; at < length; at += view.getUint16(at + D_RECLEN, true)) {
     if (buffer[at + D_TYPE] !== DT_DIR) continue;
     const name = decoder.decode(buffer.subarray(at + D_NAME, buffer.indexOf(0, at + D_NAME)));
@@ -150,17 +158,17 @@ function* foldersAmong(length: number): Generator<string> {
   }
 }
 
-function openAt(directory: number, path: string, flags: number): number | Errno {
+function openAt(directory: number, path: string, flags: number): Opened | Errno {
   const file = libc().openat(directory, cString(path), flags | O_CLOEXEC, 0);
-  return file < 0 ? lastErrno() : file;
+  return file < 0 ? lastErrno() : { kind: "opened", file };
 }
 
-/** Reads a file to its end into the buffer; what doesn't fit is left. Its length. */
-function fill(file: number): number | Errno {
+/** Reads a file to its end into the buffer, and ignores what doesn't fit. Its length; negative: see errno. */
+function fill(file: number): number {
   let length = 0;
-  while (length < MAX_SIZE) {
-    const count = Number(libc().read(file, buffer.subarray(length), BigInt(MAX_SIZE - length)));
-    if (count < 0) return lastErrno();
+  while (length < MAX_BYTES) {
+    const count = Number(libc().read(file, buffer.subarray(length), BigInt(MAX_BYTES - length)));
+    if (count < 0) return count;
     if (count === 0) break;
     length += count;
   }

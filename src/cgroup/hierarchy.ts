@@ -1,29 +1,19 @@
 import { quoted } from "../quoted.ts";
 import type { ReadFile } from "../cpu/discover.ts";
 import { CgroupDirectory } from "./directory.ts";
-import {
-  baseOf,
-  cgroupCandidates,
-  type CgroupHints,
-  cgroupOfProcess,
-  cleanPath,
-  nestingOf,
-} from "./paths.ts";
-import { type CpusetHierarchy, unopened, type Unverified, VANISHED, type Vanished } from "./read.ts";
+import { baseOf, cgroupCandidates, cgroupOfProcess, cleanPath, nestingOf } from "./paths.ts";
+import type { Absent, Unverified } from "./port.ts";
+import { ABSENT, type CpusetHierarchy, notOpened, unverified } from "./read.ts";
+import type { ContainerRef } from "../ledger/claim.ts";
 import { readerOf } from "../platform/sysfs.ts";
 
 const PROC = readerOf("/proc");
 
-/** Bytes of /proc/self/mountinfo: a node with hundreds of containers has thousands of mounts, of some 300 each. */
-const MAX_MOUNTINFO = 4 * 2 ** 20;
+/** Of /proc/self/mountinfo: a node with hundreds of containers has thousands of mounts, of some 300 bytes each. */
+const MAX_MOUNTINFO_BYTES = 4 * 2 ** 20;
 
 const PROC_AND_MOUNTS: ReadFile = (path) =>
-  path.endsWith("/mountinfo") ? readerOf("/proc", MAX_MOUNTINFO)(path) : PROC(path);
-
-/** What is told of a container, and its first process: 0 when it isn't known. */
-export interface ContainerHints extends CgroupHints {
-  readonly pid: number;
-}
+  path.endsWith("/mountinfo") ? readerOf("/proc", MAX_MOUNTINFO_BYTES)(path) : PROC(path);
 
 /** A container's cgroup. */
 export interface FoundCgroup {
@@ -33,24 +23,29 @@ export interface FoundCgroup {
 }
 
 /**
- * The tree below `cgroupRoot`: cgroup v1's hierarchy with the cpuset controller, alone (`cpuset`) or with others
- * (`cpu,cpuset`), else v2's, at `cgroupRoot` or in `unified`. Otherwise a sentence that says what is missing.
+ * Finds the tree below `cgroupRoot`: cgroup v1's hierarchy with the cpuset controller, alone (`cpuset`) or with
+ * others (`cpu,cpuset`), else v2's, at `cgroupRoot` or in `unified`. Unverified: the reason says what is missing.
  *
  * @param cgroupRoot where the tree is mounted
  * @param proc reads files of /proc
  */
-export function cpusetHierarchy(
+export function findHierarchy(
   cgroupRoot: string,
   proc: ReadFile = PROC_AND_MOUNTS,
-): CpusetHierarchy | string {
+): CpusetHierarchy | Unverified {
   const top = canonical(cgroupRoot);
-  if (top === undefined) return `there is no folder ${JSON.stringify(cgroupRoot)}; cgroupRoot must name one`;
+  if (top === undefined) {
+    return unverified(`there is no directory ${JSON.stringify(cgroupRoot)}; set cgroupRoot to one`);
+  }
   const tree = treeIn(top);
   if (tree === undefined) {
-    return `there are no cpusets in ${top}: mount cgroup v2 with the cpuset controller there, or v1's cpuset`;
+    return unverified(
+      `there are no cpusets in ${top}: mount cgroup v2 with the cpuset controller there, or v1's cpuset`,
+    );
   }
   const nesting = nestingOf(proc("1/cgroup") ?? "", tree.version);
   return {
+    kind: "hierarchy",
     ...tree,
     base: baseOf(proc("self/mountinfo") ?? "", tree.root),
     nestings: nesting === undefined || nesting === "" ? [] : [nesting],
@@ -67,10 +62,10 @@ function canonical(path: string): string | undefined {
 }
 
 function treeIn(top: string): Pick<CpusetHierarchy, "version" | "root"> | undefined {
-  const directory = CgroupDirectory.open(top, "");
-  if (!(directory instanceof CgroupDirectory)) return undefined;
-  using it = directory;
-  const v1 = it.folders(MAX_FOLDERS).filter((name) => name.split(",").includes("cpuset"))
+  const opened = CgroupDirectory.open(top, "");
+  if (opened.kind === "errno") return undefined;
+  using directory = opened;
+  const v1 = directory.directories(MAX_DIRECTORIES).filter((name) => name.split(",").includes("cpuset"))
     .map((name) => `${top}/${name}`).find(isVersion1);
   if (v1 !== undefined) return { version: 1, root: v1 };
   const v2 = [top, `${top}/unified`].find(isVersion2);
@@ -78,9 +73,9 @@ function treeIn(top: string): Pick<CpusetHierarchy, "version" | "root"> | undefi
 }
 
 /** A cgroup root has a dozen hierarchies, or as v2's the cgroups of the machine's slices. */
-const MAX_FOLDERS = 4096;
+const MAX_DIRECTORIES = 4096;
 
-/** Every cgroup of v2 has the file cgroup.controllers, so one that happens to have this name isn't meant. */
+/** Every cgroup of v2 has the file cgroup.controllers, so one that happens to have this name is none of v1. */
 function isVersion1(root: string): boolean {
   const read = readerOf(root);
   return read("cpuset.cpus") !== undefined && read("cgroup.controllers") === undefined;
@@ -93,32 +88,31 @@ function isVersion2(root: string): boolean {
 }
 
 /**
- * The cgroup of a container: where its first process is, else where its record says. Vanished when there is none, so
- * for a container that is created and not started, or has ended.
+ * Finds the cgroup of a container: where its first process is, else where its record says. Absent when there is none,
+ * so for a container that is created and not started, or has ended.
  */
 export function findCgroup(
   hierarchy: CpusetHierarchy,
-  container: ContainerHints,
+  { id, cgroup }: Pick<ContainerRef, "id" | "cgroup">,
   proc: ReadFile = PROC,
-): FoundCgroup | Vanished | Unverified {
-  const { pid, id } = container;
+): FoundCgroup | Absent | Unverified {
+  const { path: record = "", parent = "", pid = 0 } = cgroup ?? {};
   const ofPid = Number.isInteger(pid) && pid > 0
     ? cgroupOfProcess(proc(`${pid}/cgroup`) ?? "", { ...hierarchy, id })
     : undefined;
-  const told = cgroupCandidates(container, hierarchy.nestings);
-  if (ofPid === undefined && told.length === 0) {
-    const record = quoted(container.cgroupsPath, 200);
-    return { kind: "unverified", reason: `the cgroups path ${record} of ${id} names no place of its own` };
+  const candidates = cgroupCandidates(id, { path: record, parent }, hierarchy.nestings);
+  if (ofPid === undefined && candidates.length === 0) {
+    return unverified(`the cgroups path ${quoted(record, 200)} of ${id} names no place of its own`);
   }
   let refused: Unverified | undefined;
-  for (const path of ofPid === undefined ? told : [ofPid, ...told]) {
-    const directory = CgroupDirectory.open(hierarchy.root, path);
-    if (directory instanceof CgroupDirectory) {
-      directory[Symbol.dispose]();
+  for (const path of ofPid === undefined ? candidates : [ofPid, ...candidates]) {
+    const opened = CgroupDirectory.open(hierarchy.root, path);
+    if (opened.kind === "directory") {
+      opened[Symbol.dispose]();
       return { kind: "found", path };
     }
-    const why = unopened(path, directory);
-    if (why.kind === "unverified") refused ??= why;
+    const problem = notOpened(path, opened);
+    if (problem.kind === "unverified") refused ??= problem;
   }
-  return refused ?? VANISHED;
+  return refused ?? ABSENT;
 }

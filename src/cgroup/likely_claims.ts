@@ -1,16 +1,16 @@
 /**
- * Which CPUs are claimed, by where containers may run alone. That doesn't say which of them is pinned, exclusive
- * or shared, so the rule is a cautious one:
+ * Estimates which CPUs are claimed, from the CPUs that containers may run on. These don't show which container is
+ * pinned, exclusive or shared, so the rule is a cautious one:
  *
- *  1. What a container is confined to counts as claimed. Those that may run on all usable CPUs say nothing, and
- *     the CPUs that nobody is confined to are the pool. There is no guessing in this.
+ *  1. The CPUs that a container is confined to count as claimed. A container that may run on all usable CPUs shows
+ *     nothing, and the CPUs that no container is confined to are the pool. This is certain.
  *  2. Where the agent ran before, shared containers are confined as well, to the pool, and then no CPU is left.
  *     The pool is then the cpuset that most pods have. It is never one that a single Guaranteed pod has: that
  *     may be an exclusive one, which no second pod can have.
- *  3. Without such a set the lowest CPU stays, because that is the one which the agent gives away last.
+ *  3. Without such a set the lowest CPU stays unclaimed, because it is the one that the agent assigns last.
  *
- * What this gets wrong: where more pods are pinned to the same set than share the pool, theirs is taken for the
- * pool. What it gives away needlessly: the CPUs that every shared container of the node forbids.
+ * Known errors: where more pods are pinned to the same set than share the pool, theirs is taken for the pool; and the
+ * CPUs that every shared container of the node forbids count as claimed.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 
@@ -18,14 +18,14 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 export interface Confined {
   /** At least one. */
   readonly cpus: CpuSet;
-  /** Its pod, by any name that is that pod's alone. */
+  /** Its pod, by any name that is unique to it. */
   readonly pod: string;
   /** Whether its pod's QoS class is Guaranteed. */
   readonly guaranteed: boolean;
 }
 
 /**
- * The claimed ones of the CPUs that containers can use; never all of them. When not every container was `seen`,
+ * The claimed ones of the CPUs that containers can use; never all of them. When not every container was read (`seen`),
  * everything but the pool counts.
  */
 export function likelyClaims(confined: readonly Confined[], usable: CpuSet, seen = true): CpuSet {

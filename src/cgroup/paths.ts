@@ -1,24 +1,19 @@
 /**
- * Where a container's cgroup is, from what is told of the container. Paths are below the root of the hierarchy that
- * has the cpusets, and begin with a slash.
+ * Where a container's cgroup is, from what the runtime and the kernel say about the container. Paths are below the
+ * root of the hierarchy that has the cpusets, and begin with a slash.
  *
- * The last name of a path that is given here is that of the container: its id, alone or as containerd, CRI-O and
+ * The last name of a path that is returned here is that of the container: its id, alone or as containerd, CRI-O and
  * Docker decorate it. So whatever a record or a process says, it can't lead to the cgroup of a pod, of all pods, or
  * of another container.
  */
+import type { CgroupHints } from "../ledger/claim.ts";
 
-/** What NRI and the CRI tell that says where the container's cgroup is. */
-export interface CgroupHints {
-  readonly id: string;
-  /** In the runtime's record: a path, or with the systemd driver `slice:prefix:name`. Empty: not known. */
-  readonly cgroupsPath: string;
-  /** The cgroup of the pod. Empty: not known. */
-  readonly cgroupParent: string;
-}
+/** What NRI and the CRI say about a container's cgroup. */
+type Hints = Pick<CgroupHints, "path" | "parent">;
 
 /** A path longer than the kernel takes (PATH_MAX) is none, nor a name longer than a file can have (NAME_MAX). */
-const MAX_PATH = 4095;
-const MAX_NAME = 255;
+const MAX_PATH_LENGTH = 4095;
+const MAX_NAME_LENGTH = 255;
 /** Pods in a node that is a container itself are about 9 deep. */
 const MAX_NAMES = 32;
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
@@ -29,35 +24,35 @@ const SCOPE = ".scope";
 const SCOPE_PREFIXES = ["cri-containerd", "crio", "docker"];
 
 /**
- * Where the container's cgroup may be, likeliest first; none when what is told names no place of this container.
+ * Where the container's cgroup may be, likeliest first; none when the hints name no place of this container.
  *
  * @param nestings where the runtime's own view of the tree may begin, below the root: with systemd in a container
  * and cgroup v1, units lie below the cgroup of that systemd ({@link nestingOf})
  */
-export function cgroupCandidates(hints: CgroupHints, nestings: readonly string[] = []): string[] {
-  if (!ID.test(hints.id)) return [];
-  const told = hints.cgroupsPath === "" ? ofPod(hints) : ofRecord(hints);
-  const all = ["", ...nestings].flatMap((nesting) => told.map((path) => cleanPath(`${nesting}/${path}`)));
-  const good = all.filter((path) => path !== undefined && isOf(hints.id, lastOf(path)));
+export function cgroupCandidates(id: string, hints: Hints, nestings: readonly string[] = []): string[] {
+  if (!ID.test(id)) return [];
+  const hinted = hints.path === "" ? ofPod(id, hints) : ofRecord(hints);
+  const all = ["", ...nestings].flatMap((nesting) => hinted.map((path) => cleanPath(`${nesting}/${path}`)));
+  const good = all.filter((path) => path !== undefined && isOf(id, lastOf(path)));
   return [...new Set(good)] as string[];
 }
 
-/** The OCI runtime specification leaves the form to the runtime; runc and crun know these two. */
-function ofRecord({ cgroupsPath, cgroupParent }: CgroupHints): string[] {
-  const [slice = "", prefix, name, ...more] = cgroupsPath.split(":");
-  if (prefix === undefined || name === undefined || more.length > 0) return [cgroupsPath];
+/** The OCI runtime specification leaves the form to the runtime; runc and crun have these two. */
+function ofRecord({ path, parent }: Hints): string[] {
+  const [slice = "", prefix, name, ...more] = path.split(":");
+  if (prefix === undefined || name === undefined || more.length > 0) return [path];
   const unit = prefix === "" ? `${name}${SCOPE}` : `${prefix}-${name}${SCOPE}`;
   const parents = [slicePath(slice === "" ? "system.slice" : slice)];
-  if (slice !== "" && lastOf(cgroupParent) === slice) parents.push(cgroupParent);
+  if (slice !== "" && lastOf(parent) === slice) parents.push(parent);
   return unit.includes("/") ? [] : inEach(parents, [unit]);
 }
 
-/** Only where the record doesn't tell: the pod's cgroup and the usual names in it. */
-function ofPod({ id, cgroupParent }: CgroupHints): string[] {
-  if (cgroupParent === "") return [];
-  if (!cgroupParent.endsWith(SLICE)) return inEach([cgroupParent], [id, `crio-${id}`]);
+/** Only where the record has no path: the pod's cgroup and the usual names in it. */
+function ofPod(id: string, { parent }: Hints): string[] {
+  if (parent === "") return [];
+  if (!parent.endsWith(SLICE)) return inEach([parent], [id, `crio-${id}`]);
   const units = SCOPE_PREFIXES.map((prefix) => `${prefix}-${id}${SCOPE}`);
-  return inEach([slicePath(lastOf(cgroupParent)), cgroupParent], units);
+  return inEach([slicePath(lastOf(parent)), parent], units);
 }
 
 function inEach(parents: readonly (string | undefined)[], names: readonly string[]): string[] {
@@ -100,7 +95,7 @@ export function cgroupOfProcess(
 
 /**
  * Where the units of the systemd lie that is process 1: its own cgroup, which it left for `init.scope`. From
- * `/proc/1/cgroup`; undefined when that doesn't tell.
+ * `/proc/1/cgroup`; undefined when that doesn't say.
  */
 export function nestingOf(procCgroup: string, version: 1 | 2): string | undefined {
   return cleanPath(pathIn(procCgroup, version)?.replace(/\/init\.scope$/, "") ?? "..");
@@ -117,8 +112,8 @@ function pathIn(procCgroup: string, version: 1 | 2): string | undefined {
 }
 
 /**
- * Where the folder `root` is in the paths of /proc/PID/cgroup: empty, unless only a part of the hierarchy is mounted
- * (in a container) or `root` is a folder in it. From `/proc/self/mountinfo`; undefined when that doesn't tell, and
+ * Where the directory `root` is in the paths of /proc/PID/cgroup: empty, unless only a part of the hierarchy is mounted
+ * (in a container) or `root` is a directory in it. From `/proc/self/mountinfo`; undefined when that doesn't say, and
  * when it is above what this process can see (a hostPath in a pod that has a cgroup namespace of its own).
  */
 export function baseOf(mountinfo: string, root: string): string | undefined {
@@ -142,10 +137,10 @@ function unescaped(field: string): string {
  * followed: with `.` or `..`, control characters, or beyond the bounds.
  */
 export function cleanPath(path: string): string | undefined {
-  if (path.length > MAX_PATH || /\p{Cc}/u.test(path)) return undefined;
+  if (path.length > MAX_PATH_LENGTH || /\p{Cc}/u.test(path)) return undefined;
   const names = path.split("/").filter((name) => name !== "");
   const isGood = names.length <= MAX_NAMES &&
-    names.every((name) => name !== "." && name !== ".." && name.length <= MAX_NAME);
+    names.every((name) => name !== "." && name !== ".." && name.length <= MAX_NAME_LENGTH);
   return isGood ? names.map((name) => `/${name}`).join("") : undefined;
 }
 

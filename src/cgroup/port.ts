@@ -1,53 +1,76 @@
-/** The kernel's side of placement, as deciding sees it. What carries it out is the host's business. */
+/** The cpusets of the cgroup tree, as the agent reads and writes them. kernel_cpusets.ts is the implementation. */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
+import type { ErrnoName } from "../platform/errno.ts";
 
 /**
- * The cpusets of the cgroup tree. The one thing that is asked in the midst of a step, since what isn't confirmed must
- * not be promised: every call comes back at once, waits for nothing but the kernel, and throws nothing.
+ * Reads and writes the cpusets of containers. It is the one thing that a step calls before it ends, since what isn't
+ * confirmed must not be promised: every call returns at once, blocks on nothing but the kernel, and throws nothing.
  */
-export interface Cpusets {
+export interface CpusetPort {
   /** Of the cgroup hierarchy. */
   readonly version: 1 | 2;
-  /** Whether sets can be written at all, as far as can be told without doing it. */
+  /** Whether sets can be written at all, as far as can be known without a write. */
   readonly writable: boolean;
-  read(container: ContainerRef): Reading;
+  read(container: ContainerRef): CpusetReading;
   /**
-   * Writes in the given order, all or nothing, and reads each back. Nothing is written that is so already.
+   * Writes in the given order, all or nothing, and reads each back. A set that is already in force isn't written.
    *
-   * @param deadlineMs milliseconds after which no more is begun and all is put back, which may take as long again
+   * @param writes one for each container; those that give up CPUs come first
+   * @param deadlineMs milliseconds after which no further write begins and all are rolled back, which may take as
+   * long again
    */
-  write(writes: readonly Write[], deadlineMs: number): WriteResult;
+  write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult;
 }
 
-/** By which way running containers get other CPUs; `auto`: in the kernel first, where that can be written. */
+/** How running containers get other CPUs; `auto`: in the kernel first, where that can be written. */
 export type Apply = "auto" | "runtime" | "kernel-first";
 
-export interface Write {
+export interface CpusetWrite {
   readonly container: ContainerRef;
   /** At least one. */
   readonly cpus: CpuSet;
 }
 
-/** Where the kernel lets a container run, or why that isn't known. */
-export type Reading =
+/** The CPUs that a container may run on, or why they aren't known. */
+export type CpusetReading =
   | { readonly kind: "values"; readonly cpus: CpuSet }
-  /** It has no cgroup: it isn't created yet, or has ended. */
-  | { readonly kind: "vanished" }
-  | { readonly kind: "unverified"; readonly reason: string };
+  | Absent
+  | Unverified;
 
-export type WriteResult =
-  /** Every container has its CPUs, or no cgroup any more. */
+/** The container has no cgroup: it isn't created yet, or has ended. */
+export interface Absent {
+  readonly kind: "absent";
+}
+
+/** The kernel's state can't be read. */
+export interface Unverified {
+  readonly kind: "unverified";
+  /** One sentence. */
+  readonly reason: string;
+}
+
+export type CpusetWriteResult =
+  /** Every container has its CPUs, or no cgroup. */
   | { readonly kind: "done" }
-  /** One has not, and the others have what they had before, except for those in `stuck`; all counted from 0. */
-  | {
-    readonly kind: "undone";
-    readonly failed: number;
-    /** The kernel's word for it, such as EBUSY; or `late`, `overwritten`. */
-    readonly code: string;
-    /** One sentence for people. */
-    readonly reason: string;
-    readonly stuck: readonly number[];
-  }
-  /** Nothing was written: the cgroups of these can't be found or read. */
-  | { readonly kind: "unverified"; readonly which: readonly number[]; readonly reason: string };
+  | CpusetWriteFailure
+  /** Nothing was written: the cgroups of these containers, by id, can't be found or read. */
+  | (Unverified & { readonly containers: ReadonlySet<string> });
+
+/** One container hasn't its CPUs, and the others have what they had before, except those in `notRolledBack`. */
+export interface CpusetWriteFailure {
+  readonly kind: "failed";
+  /** The id of the container whose write failed; with the code `deadline` the first that wasn't written. */
+  readonly container: string;
+  readonly code: CpusetFailureCode;
+  /** One sentence: what was wrong and what would be right. */
+  readonly reason: string;
+  /** Ids of containers. */
+  readonly notRolledBack: ReadonlySet<string>;
+}
+
+/**
+ * The kernel's error; or `deadline`: no time was left; `overwritten`: another program changed the set right after
+ * the write; `unverified`: what is in force can't be read, or is more than was written.
+ */
+export type CpusetFailureCode = ErrnoName | "deadline" | "overwritten" | "unverified";

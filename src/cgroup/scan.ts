@@ -4,7 +4,7 @@ import { readerOf } from "../platform/sysfs.ts";
 
 /** In a node that is itself a container (kind), kubepods lies about 5 levels down, and a container's cgroup 4 more. */
 const MAX_DEPTH = 16;
-/** A node has some hundreds of its own, and a handful for each container. More are not looked at. */
+/** A node has some hundreds of its own, and a handful for each container. More are not read. */
 const MAX_CGROUPS = 8192;
 
 /** As kubelet names them with either cgroup driver, and below a `--cgroup-root`. */
@@ -16,8 +16,8 @@ const NOT_GUARANTEED = /\b(burstable|besteffort)\b/;
 const CPUS_FILES = ["cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"];
 
 /**
- * The CPUs of `online` that count as claimed by what the cgroup tree alone shows ({@link likelyClaims}); never all
- * of them. The last resort, when neither NRI nor the CRI tells which containers there are.
+ * Scans the cgroup tree for the CPUs of `online` that count as claimed ({@link likelyClaims}); never all of them. The
+ * last resort, when neither NRI nor the CRI lists the containers.
  *
  * @param cgroupRoot where the tree is mounted: /sys/fs/cgroup, with cgroup v1's cpuset hierarchy below it or v2's
  */
@@ -39,7 +39,7 @@ interface Cgroup {
   readonly pod?: string;
 }
 
-/** A walk through the cgroups, and what it has found. */
+/** A walk through the cgroups, with its results. */
 class Tree {
   /** The CPUs of each kubepods cgroup. */
   readonly kubepods: CpuSet[] = [];
@@ -52,21 +52,21 @@ class Tree {
     this.#read = readerOf(root);
   }
 
-  /** Whether everything was seen. */
+  /** Whether all cgroups have been read. */
   get complete(): boolean {
     return this.#left >= 0 && !this.#tooDeep;
   }
 
   visit(cgroup: Cgroup, depth: number): void {
-    this.#note(cgroup);
+    this.#addConfined(cgroup);
     if (depth === MAX_DEPTH) this.#tooDeep = true;
-    for (const name of foldersIn(`${this.root}${cgroup.path}`)) {
+    for (const name of directoriesIn(`${this.root}${cgroup.path}`)) {
       if (!this.complete || this.#left-- === 0) return;
       this.visit(this.#child(cgroup, name), depth + 1);
     }
   }
 
-  /** Nothing is read outside kubepods. Where a file is missing or empty, what holds for the parent holds. */
+  /** No file is read outside kubepods. Where a file is missing or empty, the parent's CPUs count. */
   #child(parent: Cgroup, name: string): Cgroup {
     const path = `${parent.path}/${name}`;
     const { kubepods, pod } = parent;
@@ -80,8 +80,8 @@ class Tree {
     return { path, cpus, kubepods, pod: pod ?? path };
   }
 
-  /** Containers are what is below a pod and has tasks: unreadable ones count, they are too many for one read. */
-  #note({ path, cpus, kubepods, pod }: Cgroup): void {
+  /** Cgroups below a pod that have tasks are containers: unreadable task lists count, they are too long for one read. */
+  #addConfined({ path, cpus, kubepods, pod }: Cgroup): void {
     if (kubepods === undefined || pod === undefined || pod === path || kubepods.isSubsetOf(cpus)) return;
     if (this.#read(`${path}/cgroup.procs`) === "") return;
     this.confined.push({ cpus, pod, guaranteed: !NOT_GUARANTEED.test(pod) });
@@ -96,10 +96,10 @@ class Tree {
   }
 }
 
-function foldersIn(path: string): string[] {
+function directoriesIn(path: string): string[] {
   try {
     return [...Deno.readDirSync(path)].filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
   } catch {
-    return []; // it is gone, or was never there
+    return []; // it has been removed, or never existed
   }
 }

@@ -7,24 +7,24 @@ const ONLINE = "devices/system/cpu/online";
 /** Where kubelet's cgroups are in a v1 hierarchy, for both drivers, alone and below another root (kind). */
 const KUBEPODS = ["kubepods", "kubepods.slice", "kubelet/kubepods", "kubelet.slice/kubelet-kubepods.slice"];
 
-/** The CPUs of the node, as far as containers are concerned. */
+/** The CPUs of the node that containers can use. */
 export interface UsableCpus {
   readonly online: CpuSet;
-  /** Online, but no container can be given them: cgroup v1 forgets a CPU for good when it goes offline. */
+  /** Online, but no container can have them: cgroup v1 removes a CPU for good when it goes offline. */
   readonly unusable: CpuSet;
-  /** The kernel strikes CPUs that go offline from every set (cgroup v1). */
-  readonly strikes: boolean;
+  /** The kernel removes CPUs that go offline from every set (cgroup v1). */
+  readonly removesOffline: boolean;
 }
 
-/** Reads them; undefined when the kernel doesn't tell. */
+/** Reads them; undefined when the online CPUs can't be read. */
 export function usableCpus(sysfsRoot: string, cgroupRoot: string): UsableCpus | undefined {
   const online = cpusIn(readerOf(sysfsRoot), ONLINE);
   if (online === undefined) return undefined;
   const read = readerOf(cgroupRoot);
-  const strikes = read("cpuset/cpuset.cpus") !== undefined;
-  const kubepods = strikes ? KUBEPODS.map((path) => cpusIn(read, `cpuset/${path}/cpuset.cpus`)) : [];
+  const removesOffline = read("cpuset/cpuset.cpus") !== undefined;
+  const kubepods = removesOffline ? KUBEPODS.map((path) => cpusIn(read, `cpuset/${path}/cpuset.cpus`)) : [];
   const allowed = kubepods.find((cpus) => cpus !== undefined && cpus.intersects(online)) ?? online;
-  return { online, unusable: online.difference(allowed), strikes };
+  return { online, unusable: online.difference(allowed), removesOffline };
 }
 
 /** A reader of sysfs that shows only the usable CPUs as online. */

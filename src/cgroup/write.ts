@@ -1,153 +1,174 @@
-/** Writes the CPUs of one container's cgroup, wholly or not at all. */
+/** Writes the CPUs of containers into their cgroups, all or nothing. */
 import { assert } from "../assert.ts";
-import { CpuSet } from "../cpu/cpu_set.ts";
+import type { CpuSet } from "../cpu/cpu_set.ts";
 import { CgroupDirectory } from "./directory.ts";
+import { type CpusetNode, type CpusetStep, stepsTo } from "./order.ts";
+import type { Absent, CpusetFailureCode, CpusetWriteFailure, Unverified } from "./port.ts";
 import {
+  ABSENT,
   CPUS_FILE,
   type CpusetHierarchy,
-  cpusIn,
   effectiveIn,
-  type FileSet,
-  isGone,
-  isKnown,
-  unopened,
-  type Unverified,
-  VANISHED,
-  type Vanished,
+  isRemoved,
+  notOpened,
+  writtenIn,
 } from "./read.ts";
-import { type CpusetNode, type CpusetStep, stepsTo } from "./steps.ts";
-import type { Errno } from "../platform/errno.ts";
+import type { Errno, ErrnoName } from "../platform/errno.ts";
 
-/** The container has exactly these CPUs, as read back from the kernel. */
-export interface CpusetDone {
-  readonly kind: "done";
-  /** Where its processes run now: all that was asked for, or fewer where the cgroup above it has fewer (v2). */
-  readonly effective: CpuSet;
-  /** What was written; nothing where it was so already. */
-  readonly steps: readonly CpusetStep[];
+/** The CPUs for a container whose cgroup has been found. */
+export interface CgroupWrite {
+  /** Of the container. */
+  readonly id: string;
+  /** Of its cgroup, below the root of the hierarchy. */
+  readonly path: string;
+  /** At least one. */
+  readonly cpus: CpuSet;
 }
 
-/** Why it has not. */
-interface Problem {
+/** The container has its CPUs or hasn't; `steps` have been written and not been rolled back. */
+type CgroupWriteResult =
+  | { readonly kind: "done"; readonly steps: readonly CpusetStep[] }
+  | (Failure & { readonly steps: readonly CpusetStep[] })
+  | Absent;
+
+interface Failure {
   readonly kind: "failed";
-  /** The kernel's word for it, such as EBUSY; `unverified`, `overwritten` and `late` are ours. */
-  readonly code: string;
+  readonly code: CpusetFailureCode;
   /** One sentence: what was wrong and what would be right. */
   readonly reason: string;
 }
 
-/** It has not; what was written on the way has been put back. */
-export interface CpusetFailed extends Problem {
-  /** What could not be put back. */
-  readonly stuck: readonly StuckCpuset[];
-}
-
-/** A cgroup that has not what it had before. */
-export interface StuckCpuset {
-  readonly path: string;
-  /** What it had before. */
-  readonly before: CpuSet;
-  readonly reason: string;
-}
-
-/** Cgroups below a container's that are looked at. What is beyond the kernel judges: EBUSY, where it matters. */
+/** Cgroups below a container's that are read. Deeper and further ones can only fail the write: EBUSY. */
 const MAX_CGROUPS = 512;
 const MAX_DEPTH = 8;
 
 /**
+ * Writes in the given order and reads each cgroup back; after a failure everything is rolled back. It blocks on
+ * nothing but the kernel.
+ *
+ * @param deadlineMs see {@link CpusetPort.write}
+ * @param now a clock in milliseconds
+ */
+export function writeCpusets(
+  hierarchy: CpusetHierarchy,
+  writes: readonly CgroupWrite[],
+  deadlineMs: number,
+  now: () => number = () => performance.now(),
+): { readonly kind: "done" } | CpusetWriteFailure {
+  const endMs = now() + deadlineMs;
+  const done: (CpusetStep & { id: string })[] = [];
+  for (const { id, path, cpus } of writes) {
+    const result = now() > endMs ? pastDeadline(path, deadlineMs) : writeCpuset(hierarchy, path, cpus);
+    if (result.kind === "absent") continue;
+    done.push(...result.steps.map((step) => ({ ...step, id })));
+    if (result.kind === "done") continue;
+    const { kind, code, reason } = result;
+    return { kind, container: id, code, reason, notRolledBack: rollBack(hierarchy, done) };
+  }
+  return { kind: "done" };
+}
+
+function pastDeadline(path: string, deadlineMs: number): CgroupWriteResult {
+  const reason = `the deadline of ${deadlineMs} ms passed before ${path} was written`;
+  return { kind: "failed", code: "deadline", reason, steps: [] };
+}
+
+/**
+ * Undoes `steps`, the last one first; a cgroup that has been removed needs no undoing. A set that was inherited
+ * becomes one with the same CPUs: the kernel doesn't unset (ENOSPC) what has processes. The ids of the containers for
+ * which it failed.
+ */
+function rollBack(hierarchy: CpusetHierarchy, steps: readonly (CpusetStep & { id: string })[]): Set<string> {
+  const failed = steps.toReversed().filter(({ path, before }) =>
+    write(hierarchy, path, before)?.kind === "failed"
+  );
+  return new Set(failed.map(({ id }) => id));
+}
+
+/**
  * Gives the cgroup `path` (as {@link findCgroup} found it) the CPUs `cpus`, and in cgroup v1 those below it a part
- * of them, and reads it back. Nothing is written that is so already: an unset cpuset with these CPUs in force counts.
+ * of them, and reads it back. A set that is already in force isn't written: an unset cpuset with these CPUs counts.
+ * Exported for tests.
  *
  * @param cpus at least one
  */
-export function writeCpuset(
-  hierarchy: CpusetHierarchy,
-  path: string,
-  cpus: CpuSet,
-): CpusetDone | CpusetFailed | Vanished {
+export function writeCpuset(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): CgroupWriteResult {
   assert(!cpus.isEmpty, `an empty cpuset for ${path}`);
-  const directory = CgroupDirectory.open(hierarchy.root, path);
-  if (!(directory instanceof CgroupDirectory)) return asResult(unopened(path, directory));
-  using it = directory;
+  const opened = CgroupDirectory.open(hierarchy.root, path);
+  if (opened.kind === "errno") return resultOf(notOpened(path, opened), []);
+  using directory = opened;
   const { version } = hierarchy;
-  const written = cpusIn(it, version);
-  if (!isKnown(written)) return asResult(written);
-  const now = written === "inherited" ? effectiveIn(it, version, written) : written;
-  if (!(now instanceof CpuSet)) return asResult(now);
-  if (now.equals(cpus)) {
-    const effective = confirmed(it, version, written, cpus);
-    return effective instanceof CpuSet ? { kind: "done", effective, steps: [] } : asResult(effective);
-  }
-  const steps = stepsTo(nodeOf(hierarchy, it, now, { left: MAX_CGROUPS }, MAX_DEPTH), cpus);
-  return carryOut(hierarchy, it, cpus, steps);
+  const written = writtenIn(directory);
+  if (written.kind !== "values") return resultOf(written, []);
+  const isInherited = version === 2 && written.cpus.isEmpty;
+  const now = isInherited ? effectiveIn(directory, version, written.cpus) : written;
+  if (now.kind !== "values") return resultOf(now, []);
+  if (now.cpus.equals(cpus)) return resultOf(notInForce(directory, version, written.cpus, cpus), []);
+  const steps = stepsTo(nodeOf(hierarchy, directory, now.cpus, { left: MAX_CGROUPS }, MAX_DEPTH), cpus);
+  return carryOut(hierarchy, directory, cpus, steps);
 }
 
-/** Writes in this order and reads the container back. Exported for tests, in which a cgroup goes before it is written. */
+/** Writes in this order and reads the container back. Exported for tests, which remove a cgroup before its write. */
 export function carryOut(
   hierarchy: CpusetHierarchy,
   container: CgroupDirectory,
   cpus: CpuSet,
   steps: readonly CpusetStep[],
-): CpusetDone | CpusetFailed | Vanished {
+): CgroupWriteResult {
   const done: CpusetStep[] = [];
   for (const step of steps) {
     const isInside = step.path !== container.path;
     const problem = isInside ? write(hierarchy, step.path, step.after) : writeIn(container, step.after);
     if (problem === undefined) done.push(step);
-    else if (problem.kind === "failed") return { ...problem, stuck: putBack(hierarchy, done) };
-    // A cgroup inside the container may go at any time.
-    else if (!isInside) return problem;
+    // A cgroup inside the container can be removed at any time.
+    else if (problem.kind === "failed" || !isInside) return resultOf(problem, done);
   }
-  const effective = readBack(container, hierarchy.version, cpus);
-  if (effective instanceof CpuSet) return { kind: "done", effective, steps: done };
-  return effective.kind === "vanished" ? effective : { ...effective, stuck: putBack(hierarchy, done) };
+  return resultOf(notAsWritten(container, hierarchy.version, cpus), done);
 }
 
-function readBack(directory: CgroupDirectory, version: 1 | 2, cpus: CpuSet): CpuSet | Problem | Vanished {
-  const written = cpusIn(directory, version);
-  if (!isKnown(written)) return asProblem(written);
-  if (written !== "inherited" && written.equals(cpus)) return confirmed(directory, version, written, cpus);
-  const reason = `${directory.path} has other CPUs (${written}) right after ${cpus} were written: ` +
-    `something else writes it too, and only one may`;
+function resultOf(
+  problem: Absent | Unverified | Failure | undefined,
+  steps: readonly CpusetStep[],
+): CgroupWriteResult {
+  if (problem === undefined) return { kind: "done", steps };
+  return problem.kind === "absent" ? problem : { ...asFailure(problem), steps };
+}
+
+function asFailure(problem: Unverified | Failure): Failure {
+  return problem.kind === "failed" ? problem : { kind: "failed", code: problem.kind, reason: problem.reason };
+}
+
+/** What differs when the cgroup is read back; undefined: nothing. */
+function notAsWritten(
+  directory: CgroupDirectory,
+  version: 1 | 2,
+  cpus: CpuSet,
+): Absent | Unverified | Failure | undefined {
+  const written = writtenIn(directory);
+  if (written.kind !== "values") return written;
+  if (written.cpus.equals(cpus)) return notInForce(directory, version, written.cpus, cpus);
+  const reason =
+    `${directory.path} has other CPUs (${written.cpus.toString() || "none"}) right after ${cpus} were ` +
+    "written: another program writes it too; only one may";
   return { kind: "failed", code: "overwritten", reason };
 }
 
-/** The CPUs in force, if none of them is beyond `cpus`. */
-function confirmed(
+/** Why CPUs beyond `cpus` are in force, or may be; undefined where none are. Fewer are no problem (v2). */
+function notInForce(
   directory: CgroupDirectory,
   version: 1 | 2,
-  written: FileSet,
+  written: CpuSet,
   cpus: CpuSet,
-): CpuSet | Problem | Vanished {
+): Absent | Unverified | undefined {
   const effective = effectiveIn(directory, version, written);
-  if (!(effective instanceof CpuSet)) return asProblem(effective);
-  if (effective.isSubsetOf(cpus)) return effective;
-  const reason = `${directory.path} runs on the CPUs ${effective} although it was given ${cpus}: ` +
-    `none of these is online and in the cgroup above it`;
-  return asProblem({ kind: "unverified", reason });
+  if (effective.kind !== "values") return effective;
+  if (effective.cpus.isSubsetOf(cpus)) return undefined;
+  const reason = `${directory.path} runs on the CPUs ${effective.cpus} although ${cpus} were written: ` +
+    "none of these is online and in the cgroup above it";
+  return { kind: "unverified", reason };
 }
 
-function asProblem(why: Vanished | Unverified): Vanished | Problem {
-  return why.kind === "vanished" ? why : { kind: "failed", code: why.kind, reason: why.reason };
-}
-
-function asResult(why: Vanished | Unverified | Problem): Vanished | CpusetFailed {
-  const problem = why.kind === "unverified" ? asProblem(why) : why;
-  return problem.kind === "failed" ? { ...problem, stuck: [] } : problem;
-}
-
-/**
- * Undoes `steps`, the last one first; what is gone meanwhile needs no undoing. A set that was inherited becomes one
- * with the same CPUs: the kernel doesn't unset (ENOSPC) what has processes.
- */
-export function putBack(hierarchy: CpusetHierarchy, steps: readonly CpusetStep[]): StuckCpuset[] {
-  return steps.toReversed().flatMap(({ path, before }) => {
-    const problem = write(hierarchy, path, before);
-    return problem?.kind === "failed" ? [{ path, before, reason: problem.reason }] : [];
-  });
-}
-
-/** The cgroup and those below it; in v2 these are the kernel's business. */
+/** The cgroup and those below it; in v2 the kernel narrows these. */
 function nodeOf(
   hierarchy: CpusetHierarchy,
   directory: CgroupDirectory,
@@ -156,36 +177,39 @@ function nodeOf(
   depth: number,
 ): CpusetNode {
   const children: CpusetNode[] = [];
-  const names = hierarchy.version === 2 || depth === 0 ? [] : directory.folders(below.left);
+  const names = hierarchy.version === 2 || depth === 0 ? [] : directory.directories(below.left);
   for (const name of names) {
     if (below.left-- <= 0) break;
-    const child = CgroupDirectory.open(hierarchy.root, `${directory.path}/${name}`);
-    if (!(child instanceof CgroupDirectory)) continue;
-    using it = child;
-    const set = cpusIn(it, 1);
+    const opened = CgroupDirectory.open(hierarchy.root, `${directory.path}/${name}`);
+    if (opened.kind === "errno") continue;
+    using child = opened;
+    const written = writtenIn(child);
     // One without CPUs has no processes, nor anything below it that has.
-    const holds = set instanceof CpuSet && !set.isEmpty;
-    if (holds) children.push(nodeOf(hierarchy, it, set, below, depth - 1));
+    const hasCpus = written.kind === "values" && !written.cpus.isEmpty;
+    if (hasCpus) children.push(nodeOf(hierarchy, child, written.cpus, below, depth - 1));
   }
   return { path: directory.path, cpus, children };
 }
 
-function write(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): Problem | Vanished | undefined {
-  const directory = CgroupDirectory.open(hierarchy.root, path);
-  if (!(directory instanceof CgroupDirectory)) return asProblem(unopened(path, directory));
-  using it = directory;
-  return writeIn(it, cpus);
+function write(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): Failure | Absent | undefined {
+  const opened = CgroupDirectory.open(hierarchy.root, path);
+  if (opened.kind === "errno") {
+    const problem = notOpened(path, opened);
+    return problem.kind === "absent" ? problem : asFailure(problem);
+  }
+  using directory = opened;
+  return writeIn(directory, cpus);
 }
 
-function writeIn(directory: CgroupDirectory, cpus: CpuSet): Problem | Vanished | undefined {
+function writeIn(directory: CgroupDirectory, cpus: CpuSet): Failure | Absent | undefined {
   const failure = directory.write(CPUS_FILE, `${cpus}\n`);
   if (failure === undefined) return undefined;
-  if (isGone(directory, failure)) return VANISHED;
+  if (isRemoved(directory, failure)) return ABSENT;
   return { kind: "failed", code: failure.errno, reason: sentence(directory.path, cpus, failure) };
 }
 
-/** Why the kernel refused to write, as far as its sources tell (kernel/cgroup/cpuset*.c, validate_change). */
-const MEANINGS: Readonly<Record<string, string>> = {
+/** Why the kernel refused the write, as far as its sources tell (kernel/cgroup/cpuset*.c, validate_change). */
+const MEANINGS: Readonly<Partial<Record<ErrnoName, string>>> = {
   EBUSY:
     "a cgroup below it still holds a CPU that it should give up, or a deadline task needs it; end or move that",
   EACCES:
@@ -199,6 +223,5 @@ const MEANINGS: Readonly<Record<string, string>> = {
 };
 
 function sentence(path: string, cpus: CpuSet, { errno, text }: Errno): string {
-  const meaning = MEANINGS[errno] ?? text;
-  return `${path} can't be given the CPUs ${cpus} (${errno}): ${meaning}`;
+  return `failed to write the CPUs ${cpus} to ${path} (${errno}): ${MEANINGS[errno] ?? text}`;
 }

@@ -6,10 +6,10 @@ import { status } from "@grpc/grpc-js";
 import { RuntimeService } from "./gen/cri_pb.ts";
 import { type GrpcClient, grpcClient } from "../platform/grpc_client.ts";
 
-/** What is asked of a runtime. A call that fails rejects with a {@link CriError}. */
+/** The calls of a runtime. One that fails rejects with a {@link CriError}. */
 export type CriClient = GrpcClient<typeof RuntimeService.method>;
 
-/** A call that failed: the sentence names it. `notFound` says that what it was about isn't there any more. */
+/** A call that failed: the sentence names it. `notFound`: the container or pod doesn't exist any more. */
 export class CriError extends Error {
   override readonly name = "CriError";
   constructor(message: string, readonly notFound: boolean) {

@@ -1,11 +1,9 @@
 import type { CriClient } from "./client.ts";
-import type { Listing } from "./listing.ts";
+import type { Listing } from "../agent/early.ts";
 import { unreachable } from "../platform/unreachable.ts";
 
-export type { Listing };
-
 /**
- * The runtime's own interface for kubelet (CRI), for what NRI doesn't tell: containerd 1.7.24 never sends a
+ * A client of the runtime's interface for kubelet (CRI), for what NRI doesn't send: containerd 1.7.24 never sends a
  * Synchronize to a plugin that it started itself. What this needs is loaded at the first {@link Cri.connect}.
  *
  * To be closed as soon as its work is done, or failed: it doesn't outlive a restart of the runtime, and until then
@@ -15,15 +13,17 @@ export class Cri {
   private constructor(private readonly client: CriClient) {}
 
   /**
-   * The runtime behind the first of `sockets` that answers, each within 2 s.
+   * Connects to the first of `sockets` that answers, each within 2 s.
    * @throws {Error} one sentence that names each socket and what was wrong with it
    */
   static async connect(sockets: readonly string[]): Promise<Cri> {
     const problems: string[] = [];
     for (const socket of sockets) {
-      const found = await connected(socket);
-      if (typeof found !== "string") return new Cri(found);
-      problems.push(`${socket}: ${found}`);
+      try {
+        return new Cri(await connectClient(socket));
+      } catch (error) {
+        problems.push(`${socket}: ${(error as Error).message}`);
+      }
     }
     throw new Error(`no container runtime answers on its CRI socket (${problems.join("; ")})`);
   }
@@ -39,14 +39,14 @@ export class Cri {
   }
 
   /** The ids of the containers that run or may run: one call, where {@link list} needs one for each. */
-  async living(): Promise<ReadonlySet<string>> {
-    const { livingIds } = await import("./listing.ts");
-    return await livingIds(this.client);
+  async runningIds(): Promise<ReadonlySet<string>> {
+    const { runningIds } = await import("./listing.ts");
+    return await runningIds(this.client);
   }
 
   /**
    * Sets the CPUs of a container, in the runtime's record and in the kernel, and nothing else. The runtime
-   * asks its NRI plugins about it before it answers. After an error it may have happened or still happen.
+   * calls its NRI plugins with it before it answers. After an error it may have happened or still happen.
    */
   async updateCpus(containerId: string, cpus: string): Promise<void> {
     await this.client.call("updateContainerResources", { containerId, linux: { cpusetCpus: cpus } });
@@ -58,10 +58,10 @@ export class Cri {
   }
 }
 
-/** A client that has had an answer, or why there is none. */
-async function connected(socket: string): Promise<CriClient | string> {
+/** A client whose first call has been answered. Throws why there is none. */
+async function connectClient(socket: string): Promise<CriClient> {
   const problem = await unreachable(socket);
-  if (problem !== undefined) return problem;
+  if (problem !== undefined) throw new Error(problem);
   const { openClient } = await import("./client.ts");
   const client = openClient(socket);
   try {
@@ -69,6 +69,6 @@ async function connected(socket: string): Promise<CriClient | string> {
     return client;
   } catch (error) {
     client.close();
-    return (error as Error).message;
+    throw error;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * From the CRI's words to NRI's. Both tell of the same record, so that a listing of the one can stand in for a
+ * Translates the CRI's messages to NRI's. Both show the same record, so that a listing of the one can replace a
  * Synchronize of the other. The record is the OCI `runtimeSpec` in the JSON of a verbose answer (containerd 1.7
  * to 2.x and CRI-O): it has every update, of kubelet's and of an NRI plugin's. The other places have less: `config`
  * is what the container was created with, and `ContainerStatus.resources` shows no CPUs before the first update.
@@ -25,7 +25,7 @@ import { at, INT64, parseJson, textAt, UINT32, UINT64, wholeAt } from "../platfo
 /** The verbose part of an answer: JSON texts; both runtimes use the one key `info`. */
 type Info = Readonly<Record<string, string>>;
 
-/** A container that may run, of the pod `podSandboxId`; parts that the runtime doesn't tell are missing. */
+/** A container that may run, of the pod `podSandboxId`; parts that the runtime doesn't report are missing. */
 export function nriContainer(podSandboxId: string, status: ContainerStatus, { info = "" }: Info): Container {
   const details = parseJson(info);
   const linux = at(details, "runtimeSpec", "linux");
@@ -47,7 +47,7 @@ export function nriContainer(podSandboxId: string, status: ContainerStatus, { in
   });
 }
 
-/** A pod; without its cgroup and resources where the runtime doesn't tell them. */
+/** A pod; without its cgroup and resources where the runtime doesn't report them. */
 export function nriPod(status: PodSandboxStatus, { info = "" }: Info): PodSandbox {
   const details = parseJson(info);
   const config = at(details, "config", "linux");

@@ -1,4 +1,4 @@
-import { OwnerLock } from "../platform/lock.ts";
+import { LeaderLock } from "../platform/lock.ts";
 import type { Context } from "./context.ts";
 import type { Mode } from "./modes.ts";
 
@@ -10,7 +10,7 @@ interface LockClaim {
    * Resolves when this agent may be active, or when it has ended before. Undefined where that is without the lock.
    * Rejects where the lock can't be used and the mode needs it.
    */
-  readonly acquired: Promise<OwnerLock | undefined>;
+  readonly acquired: Promise<LeaderLock | undefined>;
 }
 
 /** Asks for the leader lock of the node until `ended`. A dry run changes nothing, so it needs none. */
@@ -21,7 +21,7 @@ export function claimLock(
 ): LockClaim {
   if (dryRun) return { contested: false, acquired: Promise.resolve(undefined) };
   let contested = false; // decided before `acquire` returns
-  const lock = OwnerLock.acquire(runDir, `${mode.name}, ${version}`, ended, (holder) => {
+  const lock = LeaderLock.acquire(runDir, `${mode.name}, ${version}`, ended, (holder) => {
     contested = true;
     log.write({ level: "warn", message: "standby: another agent is active", fields: { holder } });
   });

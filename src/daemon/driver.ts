@@ -6,7 +6,7 @@ import { type Agent, type Input, type Output, pendingFor, step } from "../agent/
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Log } from "../platform/log.ts";
-import type { Connection } from "../platform/socket.ts";
+import type { ByteStream } from "../platform/socket.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import type { Listing } from "../agent/early.ts";
 import type { Settings } from "../agent/state.ts";
@@ -38,7 +38,7 @@ export interface Queries {
 /** The agent with its one connection at a time. */
 export class Driver {
   #agent: Agent;
-  #connection: Connection | undefined;
+  #connection: ByteStream | undefined;
   /** A read is under way: no bytes are being processed. */
   #idle = false;
   readonly #ticking: number;
@@ -70,7 +70,7 @@ export class Driver {
    * Serves a connection until the peer or the agent closes it or the driver is stopped; it is closed then. Resolves
    * to whether the agent has reached phase `serving` on it.
    */
-  async serve(connection: Connection, topology: Topology): Promise<boolean> {
+  async serve(connection: ByteStream, topology: Topology): Promise<boolean> {
     this.#connection = connection;
     let served = false;
     try {

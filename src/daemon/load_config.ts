@@ -56,7 +56,7 @@ async function fileLayers(path: string, mustExist: boolean): Promise<Layer[]> {
   const found = readConfigFile(path);
   if (found.kind === "text") return [await yamlLayerOf("file", path, found.text)];
   if (found.kind === "absent" && !mustExist) return [];
-  const why = found.kind === "absent" ? "there is no such file" : found.why;
+  const why = found.kind === "absent" ? "there is no such file" : found.reason;
   return [brokenLayer({ source: "file", file: path || '""', nameOf: (key) => key }, why)];
 }
 

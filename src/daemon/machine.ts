@@ -1,5 +1,5 @@
-import { cpusetsOf } from "../cgroup/cpusets.ts";
-import type { Cpusets } from "../cgroup/port.ts";
+import { openCpusets } from "../cgroup/kernel_cpusets.ts";
+import type { CpusetPort } from "../cgroup/port.ts";
 import { usableReader } from "../cgroup/usable_cpus.ts";
 import type { Config } from "../config/schema.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
@@ -43,8 +43,8 @@ export function rediscover(config: Config, known: Topology, { log }: Pick<Contex
 }
 
 /** The kernel's cpusets, where they are accessible; logs whether the kernel or the runtime writes them. */
-export function cpusetsFor({ effective: { config }, log }: Context): Cpusets | undefined {
-  const { cpusets, record } = cpusetsOf(config);
+export function cpusetsFor({ effective: { config }, log }: Context): CpusetPort | undefined {
+  const { cpusets, record } = openCpusets(config);
   log.write(record);
   return cpusets;
 }

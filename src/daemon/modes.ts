@@ -3,7 +3,7 @@ import type { Config } from "../config/schema.ts";
 import type { Problem } from "../config/problems.ts";
 import type { Discovery } from "../cpu/discover.ts";
 import { openInherited } from "../platform/inherited_fd.ts";
-import { type Connection, connectUnix } from "../platform/socket.ts";
+import { type ByteStream, connectUnix } from "../platform/socket.ts";
 import { rejectProblems } from "./config_error.ts";
 import type { Context } from "./context.ts";
 import { discoverMachine, discoverOrAssume } from "./machine.ts";
@@ -20,7 +20,7 @@ export interface Mode {
   /** An unusable leader lock ends the process; otherwise it is active without one. */
   readonly needsLock: boolean;
   /** Opens a connection to the runtime; undefined where that failed, which is logged. */
-  readonly connect: (context: Context) => Promise<Connection | undefined>;
+  readonly connect: (context: Context) => Promise<ByteStream | undefined>;
   /** The end of a connection is followed by the next one; otherwise it ends the process. */
   readonly reconnects: boolean;
 }
@@ -55,7 +55,7 @@ export function launchedMode(descriptor: number): Mode {
   };
 }
 
-async function dial({ effective: { config: { socket } }, log }: Context): Promise<Connection | undefined> {
+async function dial({ effective: { config: { socket } }, log }: Context): Promise<ByteStream | undefined> {
   try {
     return await connectUnix(socket);
   } catch (error) {

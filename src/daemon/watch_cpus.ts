@@ -16,7 +16,7 @@ export function watchCpus(driver: Driver, context: Context): { close(): void } {
     known = textOf(cpus);
     logUnusable(cpus, context);
     const topology = rediscover(context.effective.config, driver.agent.state.topology, context);
-    driver.feed({ kind: "ground", now: performance.now(), topology, struck: cpus.strikes });
+    driver.feed({ kind: "ground", now: performance.now(), topology, struck: cpus.removesOffline });
   }, INTERVAL_MS);
   return { close: () => clearInterval(timer) };
 }

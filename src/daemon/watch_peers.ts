@@ -1,5 +1,5 @@
 import type { Config } from "../config/schema.ts";
-import { untold } from "../peers/cpu_manager.ts";
+import { unknown } from "../peers/cpu_manager.ts";
 import { kubeletIn } from "../peers/kubelet.ts";
 import { cpusetPluginsIn, PLUGIN_FOLDER } from "../peers/nri_plugins.ts";
 import { describePeers, type Peer, type PeerFacts, peerLog, whyRefuse } from "../peers/peers.ts";
@@ -31,7 +31,7 @@ export function watchPeers(
 }
 
 class PeerWatch {
-  #facts: PeerFacts = { cpuManager: untold("not checked yet"), plugins: [] };
+  #facts: PeerFacts = { cpuManager: unknown("not checked yet"), plugins: [] };
   /** Why kubelet's CPU manager is unknown at present. */
   #unknownReason = "";
   /** Why claims are suspended at present. */
@@ -82,13 +82,13 @@ class PeerWatch {
 
   /** An unknown state isn't `none`: kubelet is restarted, and its file removed, between one policy and the next. */
   #lastKnown(seen: PeerFacts["cpuManager"]): PeerFacts["cpuManager"] {
-    const reason = seen.kind === "untold" ? seen.why : "";
+    const reason = seen.kind === "unknown" ? seen.reason : "";
     if (reason !== "" && reason !== this.#unknownReason) {
       this.log.write({ level: "debug", message: "kubelet CPU manager state unknown", fields: { reason } });
     }
     this.#unknownReason = reason;
     const { cpuManager } = this.#facts;
-    return seen.kind === "untold" && cpuManager.kind === "told" ? cpuManager : seen;
+    return seen.kind === "unknown" && cpuManager.kind === "known" ? cpuManager : seen;
   }
 
   /** Logs each peer once when it appears and once when it is gone. */

@@ -1,12 +1,12 @@
 import { printable } from "../platform/printable.ts";
 
-/** Where containerd and CRI-O look for plugins that they start, unless told otherwise. */
+/** Where containerd and CRI-O by default look for plugins that they start. */
 export const PLUGIN_FOLDER = "/opt/nri/plugins";
 
-/** Folders of plugins hold a handful. More isn't looked at. */
+/** Plugin folders hold a handful. Entries beyond these aren't read. */
 const MAX_ENTRIES = 1000;
 
-/** Two digits and a name, as the runtime demands it (containerd/nri, pkg/api/plugin.go). */
+/** Two digits and a name, as the runtime requires it (containerd/nri, pkg/api/plugin.go). */
 const PLUGIN = /^\d\d-(.+)$/s;
 
 /** Names, and parts of them, of plugins that are known to write cpusets. */
@@ -17,8 +17,8 @@ const WRITES_CPUSETS = [
 ];
 
 /**
- * The plugins in a folder that decide about CPUs, by their names: files that the runtime starts. Those called `own`
- * are instances of this agent, which get along (the owner's lock). A folder that isn't there has none.
+ * The plugins in a folder that write cpusets, by their names: files that the runtime starts. Those called `own` are
+ * instances of this agent, one of which is active (the leader lock). An absent folder has none.
  */
 export function cpusetPluginsIn(folder: string, own: string): string[] {
   const found: string[] = [];
@@ -26,18 +26,18 @@ export function cpusetPluginsIn(folder: string, own: string): string[] {
   try {
     for (const { name } of Deno.readDirSync(folder)) {
       const plugin = PLUGIN.exec(name)?.[1];
-      if (plugin !== undefined && plugin !== own && isRival(folder, name, plugin)) {
+      if (plugin !== undefined && plugin !== own && writesCpusets(folder, name, plugin)) {
         found.push(printable(name));
       }
       if (--left === 0) break;
     }
   } catch {
-    return []; // It isn't there, or isn't for us to see.
+    return []; // It is absent, or can't be read.
   }
   return found.sort();
 }
 
-function isRival(folder: string, name: string, plugin: string): boolean {
+function writesCpusets(folder: string, name: string, plugin: string): boolean {
   return WRITES_CPUSETS.some((pattern) => pattern.test(plugin)) && isStarted(`${folder}/${name}`);
 }
 
@@ -47,6 +47,6 @@ function isStarted(path: string): boolean {
     const { isDirectory, mode } = Deno.statSync(path);
     return !isDirectory && ((mode ?? 0) & 0o111) !== 0;
   } catch {
-    return false; // It went away, or leads to nowhere.
+    return false; // It was removed, or is a link to nowhere.
   }
 }

@@ -1,23 +1,23 @@
-/** Others on the node that decide about the same CPUs: what was seen of them, what that means, and what to do. */
+/** Conflicting CPU managers: other programs on the node that write cpusets, and what to do about each. */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { CpuManager } from "./cpu_manager.ts";
 
-/** What was seen. */
+/** What has been observed of them. */
 export interface PeerFacts {
   readonly cpuManager: CpuManager;
   /** Files in the runtime's plugin folder whose names are those of plugins that write cpusets. */
   readonly plugins: readonly string[];
-  /** Containers (`ns/pod container c`) whose CPUs were found changed by somebody unknown; absent: nobody looks. */
+  /** Containers (`ns/pod container c`) whose CPUs an unknown program has changed; absent: not observed. */
   readonly rewritten?: readonly string[];
 }
 
-/** Somebody else who decides about CPUs. The texts are clauses, to be joined by semicolons. */
+/** A conflicting CPU manager. The texts are clauses. */
 export interface Peer {
   readonly kind: "kubelet" | "plugin" | "unknown";
-  /** Stays the same as long as it is the same peer. */
+  /** Identifies it. */
   readonly name: string;
-  /** What was seen of it; may be another each time. */
+  /** What was observed of it; it may change. */
   readonly found: string;
   readonly problem: string;
   readonly remedy: string;
@@ -26,35 +26,35 @@ export interface Peer {
 /** How many containers are named in a sentence. */
 const MAX_NAMED = 3;
 
-/** Everybody who decides about CPUs beside this agent, by what was seen. */
+/** The conflicting CPU managers among what has been observed. */
 export function describePeers({ cpuManager, plugins, rewritten = [] }: PeerFacts): Peer[] {
   return [
-    ...(decides(cpuManager) ? [kubelet(cpuManager)] : []),
+    ...(assignsCpus(cpuManager) ? [kubelet(cpuManager)] : []),
     ...plugins.map(plugin),
-    ...(rewritten.length > 0 ? [unknown(rewritten)] : []),
+    ...(rewritten.length > 0 ? [unknownWriter(rewritten)] : []),
   ];
 }
 
-/** Why claims are refused under `onKubeletStatic: refuse`; undefined when kubelet leaves CPUs alone or doesn't tell. */
+/** Why claims are refused under `onKubeletStatic: refuse`; undefined when kubelet assigns no CPUs or is unknown. */
 export function whyRefuse({ cpuManager }: PeerFacts): string | undefined {
-  if (!decides(cpuManager)) return undefined;
-  return `kubelet's ${cpuManager.policy} CPU manager gives out CPUs on this node too, and two deciders fight; ` +
+  if (!assignsCpus(cpuManager)) return undefined;
+  return `kubelet's ${cpuManager.policy} CPU manager also assigns CPUs on this node, so a CPU could get two owners; ` +
     "run kubelet with cpuManagerPolicy: none, or set onKubeletStatic: warn";
 }
 
-/** The line of the log about a peer that wasn't there before. */
+/** The log record about a peer that wasn't there before. */
 export function peerLog({ name, found, problem, remedy }: Peer): LogRecord {
-  const message = `${name} decides about CPUs on this node too: ${problem}; ${remedy}`;
-  return { level: "error", message, fields: { found } };
+  const message = "conflicting CPU manager detected";
+  return { level: "error", message, fields: { peer: name, found, problem, remedy } };
 }
 
-type Told = Extract<CpuManager, { kind: "told" }>;
+type KnownCpuManager = Extract<CpuManager, { kind: "known" }>;
 
-function decides(cpuManager: CpuManager): cpuManager is Told {
-  return cpuManager.kind === "told" && cpuManager.policy !== "none";
+function assignsCpus(cpuManager: CpuManager): cpuManager is KnownCpuManager {
+  return cpuManager.kind === "known" && cpuManager.policy !== "none";
 }
 
-function kubelet({ policy, source, holders }: Told): Peer {
+function kubelet({ policy, source, holders }: KnownCpuManager): Peer {
   const cpus = CpuSet.unionOf(holders.map((holder) => holder.cpus));
   const given = holders.length === 0
     ? "no exclusive CPUs given yet"
@@ -65,7 +65,7 @@ function kubelet({ policy, source, holders }: Told): Peer {
     found: `${source}: policy ${policy}, ${given}`,
     problem:
       "it gives CPUs to the same containers without knowing this agent's claims, so that a CPU may have " +
-      "two owners, and it writes its sets over ours",
+      "two owners, and it overwrites this agent's cpusets",
     remedy:
       "drain the node, stop kubelet, set cpuManagerPolicy: none in its configuration, remove its file " +
       "cpu_manager_state, start it again",
@@ -84,14 +84,14 @@ function plugin(file: string): Peer {
   };
 }
 
-function unknown(rewritten: readonly string[]): Peer {
+function unknownWriter(rewritten: readonly string[]): Peer {
   return {
     kind: "unknown",
-    name: "somebody",
+    name: "an unknown program",
     found: `CPUs rewritten of ${named(rewritten)}`,
     problem: "cpusets that this agent had written were found changed",
     remedy:
-      "look for an agent that runs as a DaemonSet (koordlet, nri-resource-policy, dra-driver-cpu), for " +
+      "search for an agent that runs as a DaemonSet (koordlet, nri-resource-policy, dra-driver-cpu), for " +
       "scripts that write to cpuset.cpus, and for systemctl daemon-reload",
   };
 }

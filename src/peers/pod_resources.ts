@@ -3,7 +3,7 @@
  * needed, and not before.
  */
 import { status } from "@grpc/grpc-js";
-import { type CpuManager, cpusOf, type Holder, told, untold } from "./cpu_manager.ts";
+import { type CpuManager, cpusOf, type Holder, known, unknown } from "./cpu_manager.ts";
 import { type ListPodResourcesResponse, PodResourcesLister } from "./gen/podresources_pb.ts";
 import { type GrpcClient, grpcClient } from "../platform/grpc_client.ts";
 import { printable } from "../platform/printable.ts";
@@ -16,14 +16,14 @@ class CallError extends Error {
   }
 }
 
-/** How a kubelet answers that doesn't know the call, or has it switched off (before 1.23). */
+/** The codes of a kubelet that doesn't have the call, or has it switched off (before 1.23). */
 const NOT_OFFERED: readonly unknown[] = [status.UNIMPLEMENTED, status.UNKNOWN];
 
 /**
- * What the CPU manager does, by the API on the socket at `path`. It doesn't name its policy; but with `none` there
+ * Asks the API on the socket at `path` what the CPU manager does. It doesn't name its policy; but with `none` there
  * are no CPUs that could be given exclusively (kubernetes, pkg/kubelet/cm/cpumanager/policy_none.go), and with
  * `static` there always are. Never rejects; takes 4 s at most. The connection is a new one each time: on Deno 2.6 an
- * old one may be broken without saying so.
+ * old one may be broken without an error.
  */
 export async function askPodResources(path: string): Promise<CpuManager> {
   const client: Client = grpcClient(
@@ -34,7 +34,7 @@ export async function askPodResources(path: string): Promise<CpuManager> {
   try {
     return await ask(client, path);
   } catch (error) {
-    return untold(`kubelet's ${path} doesn't tell: ${printable((error as Error).message)}`);
+    return unknown(`kubelet's ${path}: ${printable((error as Error).message)}`);
   } finally {
     client.close();
   }
@@ -42,17 +42,17 @@ export async function askPodResources(path: string): Promise<CpuManager> {
 
 async function ask(client: Client, path: string): Promise<CpuManager> {
   const allocatable = await countAllocatable(client);
-  if (allocatable === 0) return told("none", path, []);
+  if (allocatable === 0) return known("none", path, []);
   const listing = client.call("list", {}).then(holdersIn);
-  // That CPUs can be given is enough to know the policy, even if kubelet doesn't say who has them.
-  if (allocatable !== undefined) return told("static", path, await listing.catch(() => []));
-  const holders = told("static", path, await listing);
-  return holders.kind === "told" && holders.holders.length > 0
-    ? holders
-    : untold(`kubelet's ${path} doesn't tell which CPUs can be given exclusively, and no container has any`);
+  // That CPUs can be given is enough to know the policy, even if kubelet doesn't list who has them.
+  if (allocatable !== undefined) return known("static", path, await listing.catch(() => []));
+  const manager = known("static", path, await listing);
+  return manager.kind === "known" && manager.holders.length > 0
+    ? manager
+    : unknown(`kubelet's ${path} doesn't list which CPUs can be given exclusively, and no container has any`);
 }
 
-/** How many CPUs could be given exclusively; undefined where kubelet doesn't offer to tell. */
+/** How many CPUs could be given exclusively; undefined where kubelet doesn't offer the call. */
 async function countAllocatable(client: Client): Promise<number | undefined> {
   try {
     return (await client.call("getAllocatableResources", {})).cpuIds.length;

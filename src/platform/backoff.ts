@@ -1,25 +1,25 @@
-/** Delays between tries, in milliseconds. */
-export interface Backoff {
+/** Delays between retries, in milliseconds. */
+interface Backoff {
   /** The next delay: twice the one before, up to the cap, each moved by up to a quarter either way. */
   next(): number;
-  /** Begins anew; to be called once a try has led to something. */
+  /** Starts over with the first delay; to be called once a try has succeeded. */
   reset(): void;
 }
 
 /**
- * Capped, jittered exponential back-off. The jitter keeps the plugins of one runtime from all coming back
- * in the same instant. `random` gives numbers from 0 to 1.
+ * Capped, jittered exponential back-off. The jitter keeps the plugins of one runtime from all reconnecting
+ * at the same instant. `random` returns numbers from 0 to 1.
  */
-export function backoff(first: number, cap: number, random: () => number = Math.random): Backoff {
-  let delay = first;
+export function backoff(firstMs: number, capMs: number, random: () => number = Math.random): Backoff {
+  let delayMs = firstMs;
   return {
     next() {
-      const jittered = delay * (0.75 + random() / 2);
-      delay = Math.min(delay * 2, cap);
+      const jittered = delayMs * (0.75 + random() / 2);
+      delayMs = Math.min(delayMs * 2, capMs);
       return Math.round(jittered);
     },
     reset() {
-      delay = first;
+      delayMs = firstMs;
     },
   };
 }

@@ -1,68 +1,69 @@
-/** Where bytes go in the end: a file, a pipe. Resolves when they are taken. */
+/** Writes all bytes to a file or pipe; resolves when they are written. */
 export type WriteAll = (bytes: Uint8Array) => Promise<void>;
 
-/** What may wait to be written: so many lines, of so many characters together. */
-export interface Room {
+/** The bound of the queue: so many lines, of so many characters together. */
+interface QueueBound {
   readonly lines: number;
   readonly characters: number;
 }
 
 /**
- * Lines written one after the other in the background. A reader that stalls or a disk that is full must not
- * stall the agent (a late answer to the runtime leaves containers unplaced), so what finds no more room is dropped, those that fail are too, and how many is said as soon as lines flow again.
+ * Writes lines one after the other in the background. A reader that stalls or a disk that is full must not stall the
+ * agent (a late answer to the runtime leaves containers unplaced). So lines beyond the bound are dropped, lines whose
+ * write fails are too, and their number is written once a write succeeds again.
  */
 export class BoundedWriter {
   readonly #write: WriteAll;
-  readonly #room: Room;
-  readonly #sayDropped: (count: number) => string;
+  readonly #bound: QueueBound;
+  readonly #droppedLine: (count: number) => string;
   readonly #encoder = new TextEncoder();
-  #waiting: string[] = [];
+  #queue: string[] = [];
   #characters = 0;
   #dropped = 0;
   #draining: Promise<void> | undefined;
 
-  /** `sayDropped` makes the line, with its newline, that says how many were dropped. */
-  constructor(write: WriteAll, room: Room, sayDropped: (count: number) => string) {
+  /** `droppedLine` makes the line, with its newline, that reports how many were dropped. */
+  constructor(write: WriteAll, bound: QueueBound, droppedLine: (count: number) => string) {
     this.#write = write;
-    this.#room = room;
-    this.#sayDropped = sayDropped;
+    this.#bound = bound;
+    this.#droppedLine = droppedLine;
   }
 
-  /** Takes a line (with its newline) in, or drops it; never waits, never throws. */
+  /** Queues a line (with its newline), or drops it; never blocks, never throws. */
   push(line: string): void {
     if (this.#hasRoomFor(line)) {
-      this.#waiting.push(line);
+      this.#queue.push(line);
       this.#characters += line.length;
     } else this.#dropped++;
     this.#draining ??= this.#drain();
   }
 
-  /** Resolves when everything pushed so far is written or given up. */
+  /** Resolves when everything pushed so far is written or dropped. */
   async flush(): Promise<void> {
     await this.#draining;
   }
 
   #hasRoomFor(line: string): boolean {
-    const { lines, characters } = this.#room;
-    return this.#waiting.length < lines && this.#characters + line.length <= characters;
+    const { lines, characters } = this.#bound;
+    return this.#queue.length < lines && this.#characters + line.length <= characters;
   }
 
   async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const lines = this.#waiting;
+    while (this.#queue.length > 0) {
+      const lines = this.#queue;
       const dropped = this.#dropped;
-      this.#waiting = [];
+      this.#queue = [];
       this.#characters = 0;
       this.#dropped = 0;
-      const text = lines.join("") + (dropped > 0 ? this.#sayDropped(dropped) : "");
+      const text = lines.join("") + (dropped > 0 ? this.#droppedLine(dropped) : "");
       try {
         await this.#write(this.#encoder.encode(text));
       } catch {
-        // There is nobody left to tell for now; the agent's work goes on.
+        // There is no other place to report it; the agent goes on.
         this.#dropped += dropped + lines.length;
       }
     }
-    // In the same moment in which nothing was left: a line that comes later finds no drain, and begins one.
+    // In the same turn in which the queue was empty: a later line starts a new drain.
     this.#draining = undefined;
   }
 }

@@ -1,12 +1,12 @@
-// Put in by the bundler (hack/build.ts); not there when main.ts is run from its sources.
+// Defined by the bundler (hack/build.ts); undefined when main.ts is run from its sources.
 declare const __WEKA_VERSION__: string | undefined;
 declare const __WEKA_COMMIT__: string | undefined;
 
 /** What this program was built from. */
-export interface BuildInfo {
+interface BuildInfo {
   /** The release, from deno.json; `0.0.0-dev` when run from the sources. */
   readonly version: string;
-  /** What `git describe` said at build time; `unknown` when run from the sources or built outside git. */
+  /** `git describe` at build time; `unknown` when run from the sources or built outside git. */
   readonly commit: string;
   /** The Deno that runs it. */
   readonly deno: string;

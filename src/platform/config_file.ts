@@ -1,43 +1,43 @@
-/** The largest file that is read, in bytes; as many characters as are parsed (src/config/parse.ts). */
-const MAX_SIZE = 32 * 1024;
-/** The permission of everybody to write. */
+/** As many characters are parsed (src/config/parse.ts). */
+const MAX_BYTES = 32 * 1024;
+/** The write permission of others, see inode(7). */
 const WRITABLE_BY_ALL = 0o002;
 
-/** What became of reading a file: its text, or one clause that says why there is none. */
+/** The text of a file, or one clause that says why there is none. */
 export type FileText =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "absent" }
-  | { readonly kind: "unusable"; readonly why: string };
+  | { readonly kind: "unusable"; readonly reason: string };
 
 /**
- * Reads a configuration file. A program that runs as root takes nothing from where everybody can write: neither
- * the file nor the directory that it lies in may be writable by all. A symlink is followed; it may itself lie in a
- * directory that is writable by all if it leads to a file of root's: this is how kubelet lays out a ConfigMap.
+ * Reads a configuration file. A program that runs as root must not read what any user can write: neither the file
+ * nor its directory may be world-writable. A symlink is followed; it may itself lie in a world-writable directory if
+ * it leads to a file of root's: this is how kubelet lays out a ConfigMap.
  */
 export function readConfigFile(path: string): FileText {
   try {
     const real = Deno.realPathSync(path);
-    const why = distrust(path, real);
-    return why === undefined ? readText(real) : unusable(why);
+    const reason = whyUnusable(path, real);
+    return reason === undefined ? readText(real) : unusable(reason);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { kind: "absent" };
     return unusable(`it can't be read: ${(error as Error).message}`);
   }
 }
 
-/** Why the file mustn't be read, or shouldn't. */
-function distrust(path: string, real: string): string | undefined {
+/** Why the file must not be read; undefined where it may be. */
+function whyUnusable(path: string, real: string): string | undefined {
   const file = Deno.statSync(real);
-  // Opening a pipe would wait for somebody who writes to it.
+  // Opening a pipe would block until a writer opens it.
   if (!file.isFile) return "it is not a regular file";
-  if (isWritableByAll(file)) return "everybody can write to it; take that right away (chmod o-w)";
+  if (isWritableByAll(file)) return "it is world-writable; remove that permission (chmod o-w)";
   const isRedirected = dirname(real) !== dirname(path);
   const places = isRedirected && file.uid !== 0 ? [dirname(real), dirname(path)] : [dirname(real)];
   const open = places.find((place) => isWritableByAll(Deno.statSync(place)));
   if (open !== undefined) {
-    return `everybody can write to the directory ${open}; take that right away (chmod o-w)`;
+    return `the directory ${open} is world-writable; remove that permission (chmod o-w)`;
   }
-  if (file.size > MAX_SIZE) return `it has ${file.size} bytes, and ${MAX_SIZE} is the most that is read`;
+  if (file.size > MAX_BYTES) return `it has ${file.size} bytes, more than the limit of ${MAX_BYTES}`;
 }
 
 function dirname(path: string): string {
@@ -58,6 +58,6 @@ function readText(path: string): FileText {
   }
 }
 
-function unusable(why: string): FileText {
-  return { kind: "unusable", why };
+function unusable(reason: string): FileText {
+  return { kind: "unusable", reason };
 }

@@ -22,19 +22,19 @@ export class Descriptor {
       return await call(this.number);
     } finally {
       this.#users--;
-      if (!this.#open) this.#giveBack();
+      if (!this.#open) this.#closeUnused();
     }
   }
 
-  /** Idempotent. Doesn't end what is awaited; until that has ended by itself, the file stays as it is. */
+  /** Idempotent. Calls under way go on; the file is closed when the last one has ended. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#giveBack();
+    this.#closeUnused();
   }
 
-  /** While a thread uses the number it isn't given back: the kernel would give it to the next file opened. */
-  #giveBack(): void {
+  /** Not while a thread uses the number: the kernel would reuse it for the next file opened. */
+  #closeUnused(): void {
     if (this.#users === 0) libc().close(this.number);
   }
 }

@@ -1,14 +1,6 @@
 import { lastError } from "./libc.ts";
 
-/** Why a call of the kernel failed. */
-export interface Errno {
-  /** Its name as in errno(3), such as `EBUSY`; a number where it is none of those that are told apart here. */
-  readonly errno: string;
-  /** The C library's words for it. */
-  readonly text: string;
-}
-
-const NAMES: Readonly<Record<number, string>> = {
+const NAMES = {
   1: "EPERM",
   2: "ENOENT",
   5: "EIO",
@@ -25,10 +17,22 @@ const NAMES: Readonly<Record<number, string>> = {
   36: "ENAMETOOLONG",
   38: "ENOSYS",
   40: "ELOOP",
-};
+} as const;
+
+/** A name of errno(3); the number where no code here distinguishes it. */
+export type ErrnoName = (typeof NAMES)[keyof typeof NAMES] | `${number}`;
+
+/** Why a system call failed. */
+export interface Errno {
+  readonly kind: "errno";
+  readonly errno: ErrnoName;
+  /** The C library's description. */
+  readonly text: string;
+}
 
 /** The failure of the call just before this one: see {@link lastError} for what "just" means. */
 export function lastErrno(): Errno {
   const { code, text } = lastError();
-  return { errno: NAMES[code] ?? `${code}`, text };
+  const names: Readonly<Record<number, ErrnoName>> = NAMES;
+  return { kind: "errno", errno: names[code] ?? `${code}`, text };
 }

@@ -1,7 +1,7 @@
 import { AT_FDCWD, cString, libc } from "./libc.ts";
 
-/** What is known of a file. */
-export interface FileStatus {
+/** Type, owner and permissions of a file. */
+interface FileStatus {
   readonly kind: "file" | "directory" | "other";
   /** The permission bits. */
   readonly mode: number;

@@ -1,6 +1,6 @@
 /**
- * What `work` makes of each item, in their order and without the undefined ones; at most `limit` at a time. When
- * one fails, no more are begun, and its error is thrown.
+ * Maps each item by `work`, at most `limit` at a time. The results are in the order of the items, without the
+ * undefined ones. When one fails, no more are started, and its error is thrown.
  */
 export async function inParallel<T, R>(
   items: readonly T[],

@@ -1,12 +1,12 @@
 import { Descriptor } from "./descriptor.ts";
 import { EAGAIN, EINTR, lastError, libc } from "./libc.ts";
-import type { Connection } from "./socket.ts";
+import type { ByteStream } from "./socket.ts";
 
 /** An int of C. */
 const MAX_DESCRIPTOR = 0x7fff_ffff;
-const READ_SIZE = 64 * 1024;
-/** Times in a row that the kernel may call the socket ready when it isn't: an interrupted wait, mostly. */
-const MAX_FALSE_STARTS = 100;
+const READ_BYTES = 64 * 1024;
+/** Times in a row that poll(2) may report the socket ready when it isn't: mostly an interrupted call. */
+const MAX_SPURIOUS_POLLS = 100;
 
 // Of poll(2), socket(7), recv(2) and shutdown(2).
 const POLLIN = 1;
@@ -19,15 +19,14 @@ const MSG_NOSIGNAL = 0x4000;
 const SHUT_RDWR = 2;
 
 /**
- * Takes over a stream socket that was open when the program began: containerd starts its plugins with one end of
- * a socket pair as descriptor 3. The pinned Deno has no way of its own to do so.
+ * Opens a stream socket that was open when the program began: containerd starts its plugins with one end of a
+ * socket pair as descriptor 3. The pinned Deno has no API for that.
  *
- * Waiting is done by poll(2) on a thread of Deno's pool, and only then are bytes moved, on the thread of the
- * program, where errno can be trusted. While it is open, a read under way keeps the event loop alive, as that of any
- * other socket does; it doesn't hold up Deno.exit.
+ * poll(2) blocks a thread of Deno's pool; bytes are then moved on the thread of the program, whose errno is its own. While it is open, a read under way keeps the event loop alive, as that of any
+ * other socket does; it doesn't delay Deno.exit.
  * @throws {Error} one sentence, when the descriptor is no stream socket
  */
-export function openInherited(descriptor: number): Connection {
+export function openInherited(descriptor: number): ByteStream {
   const problem = whyNotSocket(descriptor);
   if (problem !== undefined) {
     throw new Error(
@@ -49,17 +48,17 @@ function whyNotSocket(descriptor: number): string | undefined {
   return type[0] === SOCK_STREAM ? undefined : "a socket of another kind than a stream";
 }
 
-/** One direction's question to poll(2). Kept by the connection: the kernel writes into it while nobody looks. */
-function question(descriptor: number, events: number): Int32Array<ArrayBuffer> {
+/** The pollfd of one direction. Kept by the connection: the kernel writes into it during the call. */
+function pollfdOf(descriptor: number, events: number): Int32Array<ArrayBuffer> {
   // struct pollfd: int fd, short events, short revents. Its buffer is made first, so that it never moves.
   const pollfd = new Int32Array(new ArrayBuffer(8));
   pollfd.set([descriptor, events]);
   return pollfd;
 }
 
-class InheritedSocket implements Connection {
+class InheritedSocket implements ByteStream {
   readonly #socket: Descriptor;
-  readonly #buffer = new Uint8Array(READ_SIZE);
+  readonly #buffer = new Uint8Array(READ_BYTES);
   readonly #readable: Int32Array<ArrayBuffer>;
   readonly #writable: Int32Array<ArrayBuffer>;
   /** Settled when the last write so far is. */
@@ -67,23 +66,23 @@ class InheritedSocket implements Connection {
 
   constructor(descriptor: number) {
     this.#socket = new Descriptor(descriptor);
-    this.#readable = question(descriptor, POLLIN);
-    this.#writable = question(descriptor, POLLOUT);
+    this.#readable = pollfdOf(descriptor, POLLIN);
+    this.#writable = pollfdOf(descriptor, POLLOUT);
   }
 
   async read(): Promise<Uint8Array | undefined> {
-    for (let tries = 0; tries < MAX_FALSE_STARTS; tries++) {
+    for (let tries = 0; tries < MAX_SPURIOUS_POLLS; tries++) {
       await this.#poll(this.#readable);
       if (!this.#socket.isOpen) return undefined;
       const { number } = this.#socket;
-      const count = Number(libc().recv(number, this.#buffer, BigInt(READ_SIZE), MSG_DONTWAIT));
+      const count = Number(libc().recv(number, this.#buffer, BigInt(READ_BYTES), MSG_DONTWAIT));
       if (count >= 0) return count === 0 ? undefined : this.#buffer.subarray(0, count);
-      throwUnlessLater("reading from");
+      throwUnlessRetried("reading from");
     }
-    throw new Error("the runtime's socket is called readable, but can't be read");
+    throw new Error("the runtime's socket is reported readable, but can't be read");
   }
 
-  /** One after the other: a message that waits for room is not cut in two by the next. */
+  /** One after the other, so that a message that is written in parts is not cut in two by the next. */
   write(bytes: Uint8Array): Promise<void> {
     const written = this.#written.then(() => this.#send(bytes as Uint8Array<ArrayBuffer>));
     this.#written = written.catch(() => {});
@@ -100,9 +99,9 @@ class InheritedSocket implements Connection {
         tries = 0;
         continue;
       }
-      throwUnlessLater("writing to");
-      if (++tries > MAX_FALSE_STARTS) {
-        throw new Error("the runtime's socket is called writable, but can't be written");
+      throwUnlessRetried("writing to");
+      if (++tries > MAX_SPURIOUS_POLLS) {
+        throw new Error("the runtime's socket is reported writable, but can't be written");
       }
       await this.#poll(this.#writable);
     }
@@ -110,18 +109,18 @@ class InheritedSocket implements Connection {
 
   close(): void {
     if (!this.#socket.isOpen) return;
-    libc().shutdown(this.#socket.number, SHUT_RDWR); // ends what is being polled
+    libc().shutdown(this.#socket.number, SHUT_RDWR); // ends the poll(2) under way
     this.#socket.close();
   }
 
-  /** Waits until there is something to try, or the connection is closed; what it is, the next call tells. */
+  /** Resolves when a call may succeed, or the connection is closed; the next call shows which. */
   async #poll(pollfd: Int32Array<ArrayBuffer>): Promise<void> {
     if (this.#socket.isOpen) await this.#socket.await(() => libc().poll(pollfd, 1n, -1));
   }
 }
 
-/** The call just before failed: that is fine when it is only too early, or was interrupted. */
-function throwUnlessLater(what: string): void {
+/** The call just before failed: it is retried when it would have blocked, or was interrupted. */
+function throwUnlessRetried(what: string): void {
   const { code, text } = lastError();
   if (code !== EAGAIN && code !== EINTR) throw new Error(`${what} the runtime's socket failed: ${text}`);
 }

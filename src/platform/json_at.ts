@@ -1,4 +1,4 @@
-/** Reading JSON that others made: what is missing or of another type is undefined, and nothing here throws. */
+/** Reading JSON of other programs: what is missing or of another type is undefined, and nothing here throws. */
 
 /** The value of a JSON text; undefined when it is none. */
 export function parseJson(text: string): unknown {
@@ -26,7 +26,7 @@ export function textAt(value: unknown, ...path: readonly string[]): string {
 }
 
 /** The least and the greatest value of an integer type. */
-export type Range = readonly [min: bigint, max: bigint];
+type Range = readonly [min: bigint, max: bigint];
 export const INT64: Range = [-(1n << 63n), (1n << 63n) - 1n];
 export const UINT64: Range = [0n, (1n << 64n) - 1n];
 export const UINT32: Range = [0n, (1n << 32n) - 1n];

@@ -1,5 +1,5 @@
 /**
- * The C library, for the few things that Deno doesn't do for a program with narrow permissions: files below
+ * The C library, for the few calls that Deno doesn't make for a program with narrow permissions: files below
  * /sys, /proc and /dev (which it opens only for a program that is allowed everything), an inherited socket, a
  * lock that is tried. Calling libc needs no more than the permission to load this one library, so that running
  * programs, the network and every other library stay denied.
@@ -13,7 +13,7 @@ export const LIBC_PATHS: readonly string[] = [
   "/usr/lib64/libc.so.6",
 ];
 
-/** What `poll` and `flockPatiently` wait for is waited for on a thread of Deno's pool, the rest returns at once. */
+/** `poll` and `flockBlocking` block a thread of Deno's pool, the others return at once. */
 const SYMBOLS = {
   open: { parameters: ["buffer", "i32"], result: "i32" },
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
@@ -24,7 +24,7 @@ const SYMBOLS = {
   fchmod: { parameters: ["i32", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   flock: { parameters: ["i32", "i32"], result: "i32" },
-  flockPatiently: { name: "flock", parameters: ["i32", "i32"], result: "i32", nonblocking: true },
+  flockBlocking: { name: "flock", parameters: ["i32", "i32"], result: "i32", nonblocking: true },
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
@@ -49,7 +49,7 @@ export const O_RDWR = 2;
 export const O_CREAT = 0o100;
 export const O_TRUNC = 0o1000;
 export const O_CLOEXEC = 0o2000000;
-/** Only a place: for what lies below it, not to be read itself. */
+/** A place only: to open what lies below it, not to be read itself. */
 export const O_PATH = 0o10000000;
 /** In place of a directory's descriptor: the current directory, see openat(2). */
 export const AT_FDCWD = -100;
@@ -62,7 +62,7 @@ type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 let loaded: Libc | undefined;
 
 /**
- * The functions of libc, loaded at the first call. They are called as in C: the caller looks at the result,
+ * The functions of libc, loaded at the first call. They are called as in C: the caller checks the result,
  * and at `lastError` when it is negative.
  * @throws {Error} naming the places that were searched
  */

@@ -17,75 +17,77 @@ import {
 const LOCK_FILE = "owner.lock";
 const LOCK_EX = 2;
 const LOCK_NB = 4;
-/** Bytes of the lock file that are read and shown. */
-const MAX_HOLDER = 200;
-/** Times that the lock is tried anew because its file was replaced, or the wait was interrupted. */
+/** Of the lock file; more isn't read. */
+const MAX_HOLDER_BYTES = 200;
+/** Retries because the lock's file was replaced, or the call was interrupted. */
 const MAX_TRIES = 100;
-/** Waits under way, those given up too: each holds a thread of Deno's pool, which has 512. */
+/** Calls under way, aborted ones too: each holds a thread of Deno's pool, which has 512. */
 const MAX_WAITS = 4;
 
 /**
- * The exclusive lock (flock(2) on `owner.lock`) that says which process of this node decides. The kernel gives it
- * to the next one in the moment in which its holder ends, however it ends. It is worth as much as the directory is
- * the same for all: in containers, a hostPath.
+ * The leader lock: the process of this node that holds it (flock(2) on `owner.lock`, exclusive) is active, the others
+ * are on standby. The kernel passes it on as soon as its holder ends, however it ends. All must use the same
+ * directory: in containers, a hostPath.
  */
-export class OwnerLock {
+export class LeaderLock {
   static #waits = 0;
 
   private constructor(private readonly file: Descriptor) {}
 
   /**
-   * Resolves when this process is the owner, until it ends or calls `release`. `who` is written into the lock file
-   * after the process id (say `launched, 1.2.3`), for people, and for the `onWaiting` of others: that is called
-   * with it when the lock is another's, the first time before `acquire` has returned its promise.
+   * Resolves when this process holds the lock, until it ends or calls `release`. `holder` (like `launched, 1.2.3`)
+   * is written into the lock file after the process id, to be read by people and by other processes: `onWaiting` is
+   * called with that text while another process holds the lock, the first time before `acquire` has returned.
    *
-   * When `stop` is aborted, this rejects with its reason at once. The thread that waits can't be called back: it
-   * stays until the lock comes free (and then leaves it to the next) or the process exits by Deno.exit, which it
-   * doesn't hold up. So abort to end the process, not to try again.
+   * When `stop` is aborted, this rejects with its reason at once. The blocked thread can't be cancelled: it stays
+   * until the lock becomes free (and then releases it) or the process exits by Deno.exit, which it doesn't delay. So
+   * abort to end the process, not to retry.
    * @param runDir made with mode 0700 when missing
    * @throws {Error} one sentence, when the directory or the file is not ours alone or can't be used
    */
   static async acquire(
     runDir: string,
-    who: string,
+    holder: string,
     stop: AbortSignal,
     onWaiting: (holder: string) => void,
-  ): Promise<OwnerLock> {
+  ): Promise<LeaderLock> {
     stop.throwIfAborted();
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const file = openLockFile(runDir);
       try {
         if (!tryLock(file)) {
           onWaiting(holderOf(file));
-          await OwnerLock.#wait(file, stop);
+          await LeaderLock.#wait(file, stop);
         }
         if (isStillAt(pathIn(runDir), file)) {
-          writeHolder(file, who);
-          return new OwnerLock(file);
+          writeHolder(file, holder);
+          return new LeaderLock(file);
         }
       } catch (error) {
         file.close();
         throw error;
       }
-      // Somebody replaced the file meanwhile. The others look at the new one: this lock is worth nothing.
+      // The file was replaced meanwhile. Other processes lock the new one: this lock has no effect.
       file.close();
     }
-    throw new Error(`${pathIn(runDir)} is replaced again and again; leave it to the programs that lock it`);
+    throw new Error(
+      `${pathIn(runDir)} is replaced again and again; only the programs that lock it may do that`,
+    );
   }
 
-  /** Lets the next one have it. Idempotent. */
+  /** Releases the lock. Idempotent. */
   release(): void {
     this.file.close();
   }
 
   static async #wait(file: Descriptor, stop: AbortSignal): Promise<void> {
-    assert(OwnerLock.#waits < MAX_WAITS, `more than ${MAX_WAITS} waits for the owner's lock at once`);
-    OwnerLock.#waits++;
-    const gained = gain(file).finally(() => OwnerLock.#waits--);
+    assert(LeaderLock.#waits < MAX_WAITS, `more than ${MAX_WAITS} waits for the leader lock at once`);
+    LeaderLock.#waits++;
+    const acquired = lockBlocking(file).finally(() => LeaderLock.#waits--);
     await new Promise<void>((resolve, reject) => {
       const abort = () => reject(stop.reason);
       stop.addEventListener("abort", abort);
-      gained.then(resolve, reject).finally(() => stop.removeEventListener("abort", abort));
+      acquired.then(resolve, reject).finally(() => stop.removeEventListener("abort", abort));
     });
     stop.throwIfAborted();
   }
@@ -95,14 +97,14 @@ function pathIn(runDir: string): string {
   return `${runDir}/${LOCK_FILE}`;
 }
 
-/** Both the directory and the file are judged after they are opened: what is judged is then what is used. */
+/** Both the directory and the file are checked after they are opened, so that what is checked is what is used. */
 function openLockFile(runDir: string): Descriptor {
   const directory = openRunDir(runDir);
   try {
     const flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
     const number = libc().openat(directory.number, cString(LOCK_FILE), flags, 0o600);
     const file = opened(number, "file", pathIn(runDir));
-    libc().fchmod(file.number, 0o600); // whoever can open it could hold the lock
+    libc().fchmod(file.number, 0o600); // any user who can open it could hold the lock
     return file;
   } finally {
     directory.close();
@@ -119,27 +121,27 @@ function openRunDir(runDir: string): Descriptor {
   return opened(libc().open(cString(runDir), flags), "directory", runDir);
 }
 
-/** What open(2) has just given, if it is ours alone. */
+/** The descriptor that open(2) has returned, if only this user can write the file. */
 function opened(number: number, kind: "file" | "directory", path: string): Descriptor {
-  const failure = number < 0 ? `can't be opened (${lastError().text})` : whyNotOurs(number, kind);
+  const failure = number < 0 ? `can't be opened (${lastError().text})` : whyNotOwn(number, kind);
   if (failure === undefined) return new Descriptor(number);
   if (number >= 0) libc().close(number);
-  throw new Error(`${path} ${failure}; the lock of the node's owner needs a ${kind} of our own, no link`);
+  throw new Error(`${path} ${failure}; the leader lock needs a ${kind} of this user, no link`);
 }
 
-function whyNotOurs(number: number, kind: "file" | "directory"): string | undefined {
+function whyNotOwn(number: number, kind: "file" | "directory"): string | undefined {
   const status = statusOf(number);
   const user = libc().geteuid();
   if (status?.kind !== kind) return `is no ${kind}`;
-  if (status.uid !== user) return `belongs to user ${status.uid}, and we are user ${user}`;
-  return (status.mode & 0o002) === 0 ? undefined : "is writable by everybody";
+  if (status.uid !== user) return `belongs to user ${status.uid}, and this is user ${user}`;
+  return (status.mode & 0o002) === 0 ? undefined : "is world-writable";
 }
 
 function isStillAt(path: string, file: Descriptor): boolean {
   return statusAt(path)?.identity === statusOf(file.number)?.identity;
 }
 
-/** False when another process has it. */
+/** False when another process holds it. */
 function tryLock(file: Descriptor): boolean {
   if (libc().flock(file.number, LOCK_EX | LOCK_NB) === 0) return true;
   const { code, text } = lastError();
@@ -147,26 +149,26 @@ function tryLock(file: Descriptor): boolean {
   throw new Error(`can't lock ${LOCK_FILE}: ${text}`);
 }
 
-/** Ends with the lock gained, or with the file closed meanwhile. */
-async function gain(file: Descriptor): Promise<void> {
+/** Resolves when the lock is acquired, or the file has been closed meanwhile. */
+async function lockBlocking(file: Descriptor): Promise<void> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    await file.await((number) => libc().flockPatiently(number, LOCK_EX));
-    // What came of it isn't known (errno stays on its thread), so the lock is tried again to see.
+    await file.await((number) => libc().flockBlocking(number, LOCK_EX));
+    // Its result isn't known (errno stays on its thread), so the lock is tried again.
     if (!file.isOpen || tryLock(file)) return;
   }
   throw new Error(`the wait for ${LOCK_FILE} is interrupted again and again`);
 }
 
 function holderOf(file: Descriptor): string {
-  const bytes = new Uint8Array(MAX_HOLDER);
+  const bytes = new Uint8Array(MAX_HOLDER_BYTES);
   const length = Math.max(Number(libc().pread(file.number, bytes, BigInt(bytes.length), 0n)), 0);
   const text = new TextDecoder().decode(bytes.subarray(0, length));
   return text.replace(/\p{Cc}+/gu, " ").trim() || "unknown";
 }
 
-/** Only for people, so a full disk doesn't matter. */
-function writeHolder(file: Descriptor, who: string): void {
-  const text = new TextEncoder().encode(`pid ${Deno.pid}, ${who}\n`);
+/** Only shown, so a full disk doesn't matter. */
+function writeHolder(file: Descriptor, holder: string): void {
+  const text = new TextEncoder().encode(`pid ${Deno.pid}, ${holder}\n`);
   libc().ftruncate(file.number, 0n);
   libc().pwrite(file.number, text, BigInt(text.length), 0n);
 }

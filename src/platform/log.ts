@@ -5,26 +5,26 @@ import { pause } from "./pause.ts";
 import { RepeatLimit } from "./repeat_limit.ts";
 import { RotatingFile, type RotatingFileOptions } from "./rotating_file.ts";
 
-/** What may wait for a slow reader of the log; as much again is on its way. */
-const MAX_WAITING = { lines: 2000, characters: 1 << 20 };
-/** Characters of a message or a field; what is longer is cut. */
-const MAX_TEXT = 2000;
-/** Milliseconds that the end of the process waits for a reader that has stalled. */
-const PATIENCE = 300;
+/** Of the queue for a slow reader of the log; as much again is being written. */
+const MAX_QUEUE = { lines: 2000, characters: 1 << 20 };
+/** Of a message or a field; what is longer is cut. */
+const MAX_CHARACTERS = 2000;
+/** How long the end of the process is delayed by a reader that has stalled. */
+const FLUSH_TIMEOUT_MS = 300;
 
 const WEIGHTS: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
 /** Where the program's log records go. */
 export interface Log {
-  /** Never waits, never throws. */
+  /** Never blocks, never throws. */
   write(record: LogRecord): void;
-  /** Resolves when all that was written has left the process, or a reader that has stalled was waited for long enough: a third of a second. */
+  /** Resolves when all records have left the process, or after 0.3 s of a reader that has stalled. */
   flush(): Promise<void>;
 }
 
 /** A log whose level can be changed while it is in use. */
 export interface LevelledLog extends Log {
-  /** From now on, records below `level` are left out. */
+  /** Records below `level` are dropped from now on. */
   setLevel(level: LogLevel): void;
 }
 
@@ -33,18 +33,18 @@ export interface LogOptions {
   readonly level: LogLevel;
   /** `text` (the default) are logfmt lines, `time=… level=… msg="…" key=value`; `json` is an object a line. */
   readonly format?: "text" | "json" | undefined;
-  /** In place of stderr. Where it can't be written, lines are dropped and counted, and each next one tries again. */
+  /** In place of stderr. Where it can't be written, lines are dropped and counted, and each next one is tried. */
   readonly file?: RotatingFileOptions | undefined;
 }
 
 /**
- * A log that can't stall, flood or end the program: lines wait within a bound, what repeats is held back and
- * summarised, and what can't be written is dropped, counted, and owned up to. `write` is for tests.
+ * Opens a log that can't stall, flood or end the program: lines are queued within a bound, repeated ones are
+ * summarised, and those that can't be written are dropped and their number is logged. `write` is for tests.
  */
 export function openLog(options: LogOptions, write: WriteAll = sinkOf(options)): LevelledLog {
   const format = FORMATS[options.format ?? "text"];
   const lineOf = (record: LogRecord) => format(record, Date.now());
-  const lines = new BoundedWriter(write, MAX_WAITING, (count) =>
+  const lines = new BoundedWriter(write, MAX_QUEUE, (count) =>
     lineOf({
       level: "warn",
       message: `dropped ${count} log lines, the log's reader was too slow or its file couldn't be written`,
@@ -71,7 +71,7 @@ export function openLog(options: LogOptions, write: WriteAll = sinkOf(options)):
     },
     async flush() {
       turn();
-      await orTooLong(lines.flush());
+      await withTimeout(lines.flush());
     },
     setLevel(next) {
       level = next;
@@ -79,20 +79,20 @@ export function openLog(options: LogOptions, write: WriteAll = sinkOf(options)):
   };
 }
 
-/** Says something on stderr, for a process that ends: also where nobody reads it, or it is closed. */
+/** Writes a sentence to stderr before the process ends; also where it is closed or isn't read. */
 export async function lastWords(sentence: string): Promise<void> {
-  await orTooLong(toStderr(new TextEncoder().encode(`${sentence}\n`)).catch(() => {}));
+  await withTimeout(toStderr(new TextEncoder().encode(`${sentence}\n`)).catch(() => {}));
 }
 
-async function orTooLong(work: Promise<void>): Promise<void> {
+async function withTimeout(work: Promise<void>): Promise<void> {
   const done = new AbortController();
-  await Promise.race([work, pause(PATIENCE, done.signal)]);
+  await Promise.race([work, pause(FLUSH_TIMEOUT_MS, done.signal)]);
   done.abort();
 }
 
 function cutLong(record: LogRecord): LogRecord {
   const cut = <T>(value: T) =>
-    typeof value === "string" && value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value;
+    typeof value === "string" && value.length > MAX_CHARACTERS ? `${value.slice(0, MAX_CHARACTERS)}…` : value;
   const fields = Object.entries(record.fields ?? {}).map(([name, value]) => [name, cut(value)]);
   return {
     ...record,
@@ -105,30 +105,30 @@ function sinkOf({ file }: LogOptions): WriteAll {
   if (file === undefined) return toStderr;
   const rotating = new RotatingFile(file);
   let works = true;
-  let complaining = false;
-  const complain = async (error: unknown) => {
-    complaining = true;
-    await toStderr(new TextEncoder().encode(complaint(file.path, error))).catch(() => {});
-    complaining = false;
+  let reporting = false;
+  const report = async (error: unknown) => {
+    reporting = true;
+    await toStderr(new TextEncoder().encode(failureLine(file.path, error))).catch(() => {});
+    reporting = false;
   };
   return async (bytes) => {
     try {
       await rotating.append(bytes);
       works = true;
     } catch (error) {
-      // Said once: when there is an stderr, it is the only place left, and not awaited, since it may stall. Each
-      // write that stalls holds a thread, so there is one at most.
-      if (works && !complaining) complain(error);
+      // Reported once, on stderr, the only place left. Not awaited, since it may stall; and at most one at a time,
+      // since each write that stalls holds a thread.
+      if (works && !reporting) report(error);
       works = false;
       throw error;
     }
   };
 }
 
-function complaint(path: string, error: unknown): string {
-  return `weka-cpuset: can't log to ${path}: ${
+function failureLine(path: string, error: unknown): string {
+  return `weka-cpuset: failed to log to ${path}: ${
     (error as Error).message
-  }; its lines are dropped until I can\n`;
+  }; lines are dropped until it can be written\n`;
 }
 
 async function toStderr(bytes: Uint8Array): Promise<void> {

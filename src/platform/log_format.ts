@@ -3,7 +3,7 @@ import type { LogLevel, LogRecord } from "../log_record.ts";
 import { escaped } from "../quoted.ts";
 
 /** A record as a line, with its newline; `time` in ms since 1970. */
-export type Format = (record: LogRecord, time: number) => string;
+type Format = (record: LogRecord, time: number) => string;
 
 const LEVELS: Readonly<Record<LogLevel, LogTapeLevel>> = {
   debug: "debug",
@@ -32,7 +32,7 @@ export const FORMATS: Readonly<Record<"text" | "json", Format>> = {
   },
   json: ({ level, message, fields }, time) => {
     const head = { time: new Date(time).toISOString(), level: LEVELS[level], msg: message };
-    // Named twice: to come first, and to win over a field of the same name.
+    // Twice: to come first, and to replace a field of the same name.
     return escaped(JSON.stringify({ ...head, ...fields, ...head })) + "\n";
   },
 };

@@ -1,10 +1,10 @@
 import type { LogRecord } from "../log_record.ts";
 
-const MINUTE = 60_000;
-/** Within one minute: how often the very same line is said, and one message with whatever fields. */
-const SAME_LINE = 10;
-const SAME_MESSAGE = 500;
-/** Different lines, and different messages, that are counted; those beyond are let through. */
+const WINDOW_MS = 60_000;
+/** In one window: how often the same line is logged, and one message with any fields. */
+const MAX_SAME_LINE = 10;
+const MAX_SAME_MESSAGE = 500;
+/** Different lines, and different messages, that are counted; those beyond are logged. */
 const MAX_COUNTED = 500;
 
 /** Counts records by a key, up to a limit each. */
@@ -13,7 +13,7 @@ class Counts {
 
   constructor(private readonly limit: number) {}
 
-  /** Whether this one is within the limit; `record` is what a summary is made of. */
+  /** Whether this one is within the limit; summaries are made of `record`. */
   admits(key: string, record: LogRecord): boolean {
     const counted = this.#counted.get(key) ?? { record, count: 0 };
     if (counted.count === 0 && this.#counted.size >= MAX_COUNTED) return true;
@@ -31,13 +31,13 @@ class Counts {
 }
 
 /**
- * Keeps what happens over and over from filling the log: what comes too often within a minute is held back, and at
- * its end how often is said once. Times are in ms, of any clock that never goes back.
+ * Keeps repeated records from filling the log: those beyond a limit within a minute are held back, and at its end one
+ * summary says how many. Times are in ms, of any clock that never goes back.
  */
 export class RepeatLimit {
   #endsAt = -Infinity;
-  #lines = new Counts(SAME_LINE);
-  #messages = new Counts(SAME_MESSAGE);
+  #lines = new Counts(MAX_SAME_LINE);
+  #messages = new Counts(MAX_SAME_MESSAGE);
 
   /** When `turn` is due. */
   get endsAt(): number {
@@ -51,12 +51,12 @@ export class RepeatLimit {
       this.#messages.admits(`${level} ${message}`, { level, message });
   }
 
-  /** Begins a new minute at `now`; gives a summary of all that was held back in the old one. */
+  /** Starts a new minute at `now`; returns summaries of what was held back in the old one. */
   turn(now: number): LogRecord[] {
     const summaries = [...this.#lines.summaries(), ...this.#messages.summaries()];
-    this.#lines = new Counts(SAME_LINE);
-    this.#messages = new Counts(SAME_MESSAGE);
-    this.#endsAt = now + MINUTE;
+    this.#lines = new Counts(MAX_SAME_LINE);
+    this.#messages = new Counts(MAX_SAME_MESSAGE);
+    this.#endsAt = now + WINDOW_MS;
     return summaries;
   }
 }

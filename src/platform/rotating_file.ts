@@ -1,6 +1,6 @@
 import { assert } from "../assert.ts";
 
-/** A file that is begun anew when it is full. */
+/** A file that is replaced by a new one when it is full. */
 export interface RotatingFileOptions {
   readonly path: string;
   /** Bytes of one file, at most. */
@@ -12,8 +12,8 @@ export interface RotatingFileOptions {
 const NEWLINE = 10;
 
 /**
- * A log file that never takes more than `(keep + 1) × maxBytes`. It is opened for every write: nothing has to be
- * told when it is moved or deleted by others, and after a failure the next write just tries again.
+ * A log file that never takes more than `(keep + 1) × maxBytes`. It is opened for every write, so that it may be
+ * moved or deleted by other programs, and the next write after a failure is a retry.
  */
 export class RotatingFile {
   constructor(private readonly options: RotatingFileOptions) {
@@ -23,7 +23,7 @@ export class RotatingFile {
 
   /**
    * Appends whole lines; one write at a time.
-   * @throws {Error} when it can't, or when others than the owner of the directory could play tricks with the file
+   * @throws {Error} when it can't, or when users other than the owner of the directory could replace the file
    */
   async append(lines: Uint8Array): Promise<void> {
     for (let rest = lines; rest.length > 0;) {
@@ -33,7 +33,7 @@ export class RotatingFile {
     }
   }
 
-  /** Appends the lines that fit in, and gives their length. */
+  /** Appends the lines that fit in, and returns their length. */
   async #appendSome(lines: Uint8Array): Promise<number> {
     const { path, maxBytes } = this.options;
     await requireSafe(path);
@@ -57,7 +57,7 @@ export class RotatingFile {
       await unlessMissing(Deno.rename(from, `${path}.${number}`));
     }
     if (keep === 0) await unlessMissing(Deno.remove(path));
-    // Those of a time when more were kept.
+    // Files from before `keep` was reduced.
     for (let old = keep + 1; await unlessMissing(Deno.remove(`${path}.${old}`));) old++;
   }
 }
@@ -69,23 +69,23 @@ function lengthThatFits(lines: Uint8Array, room: number, isEmpty: boolean): numb
   return whole === 0 && isEmpty ? room : whole;
 }
 
-/** A root agent must not be made to write elsewhere: by a link, or by who may write into the directory. */
+/** A root agent must not be made to write elsewhere: by a link, or by a user who may write into the directory. */
 async function requireSafe(path: string): Promise<void> {
   const directory = path.replace(/\/*[^/]*$/, "") || (path.startsWith("/") ? "/" : ".");
   const { mode } = await Deno.stat(directory);
-  if (((mode ?? 0) & 0o002) !== 0) throw new Error(`${directory} is writable by everybody`);
+  if (((mode ?? 0) & 0o002) !== 0) throw new Error(`${directory} is world-writable`);
   const there = await Deno.lstat(path).catch(ignoreMissing);
-  if (there && !there.isFile) throw new Error("it is no plain file");
+  if (there && !there.isFile) throw new Error("it is no regular file");
 }
 
-/** Between looking and opening, somebody may have put a link there. */
+/** Between the check and the open, a link may have been put there. */
 async function requireStillAt(path: string, opened: Deno.FileInfo): Promise<Deno.FileInfo> {
   const { isFile, dev, ino } = await Deno.lstat(path);
-  if (!isFile || dev !== opened.dev || ino !== opened.ino) throw new Error("it is no plain file");
+  if (!isFile || dev !== opened.dev || ino !== opened.ino) throw new Error("it is no regular file");
   return opened;
 }
 
-/** Whether there was something to do it with. */
+/** False when the file was missing. */
 async function unlessMissing(done: Promise<void>): Promise<boolean> {
   return await done.then(() => true).catch(ignoreMissing) ?? false;
 }

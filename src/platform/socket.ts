@@ -1,20 +1,20 @@
 /** A stream of bytes to the runtime and back, however it was opened. */
-export interface Connection {
+export interface ByteStream {
   /** The next bytes, valid until the next read; undefined when the peer has closed. */
   read(): Promise<Uint8Array | undefined>;
   /** Resolves when all of `bytes` is handed to the kernel; rejects when the connection is closed before. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Idempotent; what is under way ends. */
+  /** Idempotent; reads and writes under way end. */
   close(): void;
 }
 
-const READ_SIZE = 64 * 1024;
+const READ_BYTES = 64 * 1024;
 
 /**
  * Connects to a unix socket.
- * @throws {Error} one sentence that says what to look at; `cause` has the system's error.
+ * @throws {Error} one sentence that says what to check; `cause` has the system's error.
  */
-export async function connectUnix(path: string): Promise<Connection> {
+export async function connectUnix(path: string): Promise<ByteStream> {
   try {
     return new UnixConnection(await Deno.connect({ transport: "unix", path }));
   } catch (cause) {
@@ -22,13 +22,13 @@ export async function connectUnix(path: string): Promise<Connection> {
   }
 }
 
-class UnixConnection implements Connection {
-  readonly #buffer = new Uint8Array(READ_SIZE);
+class UnixConnection implements ByteStream {
+  readonly #buffer = new Uint8Array(READ_BYTES);
   #open = true;
   /** Settled when the last write so far is. */
   #written: Promise<void> = Promise.resolve();
   /** Ends the write under way: closing a socket doesn't, on Deno, while the peer reads nothing. */
-  #giveUp = (_: Error): void => {};
+  #abortWrite = (_: Error): void => {};
 
   constructor(private readonly conn: Deno.Conn) {}
 
@@ -37,7 +37,7 @@ class UnixConnection implements Connection {
     return count === null ? undefined : this.#buffer.subarray(0, count);
   }
 
-  /** One after the other: a message that waits for room is not cut in two by the next. */
+  /** One after the other, so that a message that is written in parts is not cut in two by the next. */
   write(bytes: Uint8Array): Promise<void> {
     const written = this.#written.then(() => this.#send(bytes));
     this.#written = written.catch(() => {});
@@ -48,14 +48,14 @@ class UnixConnection implements Connection {
     if (!this.#open) return;
     this.#open = false;
     this.conn.close();
-    this.#giveUp(closed());
+    this.#abortWrite(closed());
   }
 
   async #send(bytes: Uint8Array): Promise<void> {
     for (let rest = bytes; rest.length > 0;) {
       if (!this.#open) throw closed();
       const { promise, resolve, reject } = Promise.withResolvers<number>();
-      this.#giveUp = reject;
+      this.#abortWrite = reject;
       this.conn.write(rest).then(resolve, reject);
       rest = rest.subarray(await promise);
     }
@@ -71,7 +71,7 @@ function explain(path: string, cause: unknown): string {
     return `there is no NRI socket at ${path}; is the runtime running, with NRI enabled?`;
   }
   if (cause instanceof Deno.errors.ConnectionRefused) {
-    return `nobody listens at ${path}; is the runtime running?`;
+    return `no process listens at ${path}; is the runtime running?`;
   }
   if (cause instanceof Deno.errors.PermissionDenied) {
     return `no permission to connect to ${path}; run the agent as root`;

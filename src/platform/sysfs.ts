@@ -1,17 +1,17 @@
 import { readInto } from "./libc.ts";
 
-/** Most kernel files are short, such as a CPU list. A longer one isn't what it should be. */
-const MAX_SIZE = 64 * 1024;
+/** Most kernel files are short, such as a CPU list. A longer one is not the expected file. */
+const MAX_BYTES = 64 * 1024;
 
 /**
  * A reader of the small text files below `root` (/sys, /proc, the cgroup tree): the content, or undefined when
- * the file isn't there or can't be read. What that means is for the caller to know.
+ * the file isn't there or can't be read. The caller knows what that means.
  *
- * @param most bytes of a file; a longer one counts as unreadable
+ * @param maxBytes of a file; a longer one counts as unreadable
  */
-export function readerOf(root: string, most: number = MAX_SIZE): (path: string) => string | undefined {
+export function readerOf(root: string, maxBytes: number = MAX_BYTES): (path: string) => string | undefined {
   const base = root.endsWith("/") ? root : `${root}/`;
-  const buffer = new Uint8Array(most);
+  const buffer = new Uint8Array(maxBytes);
   const decoder = new TextDecoder();
   return (path) => {
     const bytes = path.includes("\0") ? undefined : readInto(buffer, base + path);

@@ -1,6 +1,6 @@
 /**
- * Why nobody can be reached on a unix socket; undefined when somebody can. Tried before a client is loaded: most
- * nodes have only some of the sockets that are looked for.
+ * Why no process can be reached on a unix socket; undefined when one can. Called before a client is loaded: most nodes
+ * have only some of the configured sockets.
  */
 export async function unreachable(path: string): Promise<string | undefined> {
   try {
@@ -8,7 +8,7 @@ export async function unreachable(path: string): Promise<string | undefined> {
     return undefined;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return "there is no such socket";
-    if (error instanceof Deno.errors.ConnectionRefused) return "nobody listens there";
+    if (error instanceof Deno.errors.ConnectionRefused) return "no process listens there";
     return (error as Error).message;
   }
 }

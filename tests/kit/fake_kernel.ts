@@ -1,11 +1,11 @@
 /** The kernel's cpusets as values, behind the agent's port, with the failures that a test asks for. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef } from "../../src/ledger/claim.ts";
-import type { Cpusets, Reading, Write, WriteResult } from "../../src/cgroup/port.ts";
+import type { CpusetPort, CpusetReading, CpusetWrite, CpusetWriteResult } from "../../src/cgroup/port.ts";
 
 const MAX_WRITTEN = 1000;
 
-export class FakeKernel implements Cpusets {
+export class FakeKernel implements CpusetPort {
   writable = true;
   /** By container id; a container that isn't here has no cgroup. */
   readonly sets = new Map<string, CpuSet>();
@@ -15,8 +15,8 @@ export class FakeKernel implements Cpusets {
   readonly unreadable = new Set<string>();
   /** The latest writes, as `id=cpus`. */
   readonly written: string[] = [];
-  /** The next plan takes too long. */
-  late = false;
+  /** The next write passes its deadline. */
+  pastDeadline = false;
 
   constructor(readonly version: 1 | 2 = 1) {}
 
@@ -26,24 +26,25 @@ export class FakeKernel implements Cpusets {
     if (set instanceof CpuSet) this.sets.set(id, set);
   }
 
-  read({ id }: ContainerRef): Reading {
+  read({ id }: ContainerRef): CpusetReading {
     if (this.unreadable.has(id)) return { kind: "unverified", reason: `the cgroup of ${id} can't be opened` };
     const cpus = this.sets.get(id);
-    return cpus === undefined ? { kind: "vanished" } : { kind: "values", cpus };
+    return cpus === undefined ? { kind: "absent" } : { kind: "values", cpus };
   }
 
-  write(writes: readonly Write[]): WriteResult {
-    const which = [...writes.keys()].filter((at) => this.unreadable.has(writes[at]?.container.id ?? ""));
-    if (which.length > 0) return { kind: "unverified", which, reason: "no cgroup" };
+  write(writes: readonly CpusetWrite[]): CpusetWriteResult {
+    const ids = writes.map(({ container }) => container.id).filter((id) => this.unreadable.has(id));
+    if (ids.length > 0) return { kind: "unverified", containers: new Set(ids), reason: "no cgroup" };
     const before: [string, CpuSet][] = [];
-    for (const [at, { container: { id }, cpus }] of writes.entries()) {
+    for (const { container: { id }, cpus } of writes) {
       const now = this.sets.get(id);
       const busy = this.busy.get(id) ?? CpuSet.empty;
-      if (now?.difference(cpus).intersects(busy) || this.late) {
+      if (now?.difference(cpus).intersects(busy) || this.pastDeadline) {
         for (const [id, cpus] of before.reverse()) this.sets.set(id, cpus);
-        const code = this.late ? "late" : "EBUSY";
-        this.late = false;
-        return { kind: "undone", failed: at, code, reason: `a child holds ${busy} (${code})`, stuck: [] };
+        const code = this.pastDeadline ? "deadline" : "EBUSY";
+        this.pastDeadline = false;
+        const reason = `a child holds ${busy} (${code})`;
+        return { kind: "failed", container: id, code, reason, notRolledBack: new Set() };
       }
       if (now === undefined || now.equals(cpus)) continue;
       before.push([id, now]);

@@ -1,5 +1,5 @@
 import type { CpusetHierarchy } from "../../src/cgroup/read.ts";
-import { cpusetHierarchy } from "../../src/cgroup/hierarchy.ts";
+import { findHierarchy } from "../../src/cgroup/hierarchy.ts";
 
 /** Tests `name` with cgroups of the real kernel; where that can't be, the test's name says why. */
 export function onKernel(name: string, body: (scratch: ScratchCgroups) => void | Promise<void>): void {
@@ -15,8 +15,8 @@ export function onKernel(name: string, body: (scratch: ScratchCgroups) => void |
 }
 
 function usable(): CpusetHierarchy | string {
-  const hierarchy = cpusetHierarchy("/sys/fs/cgroup");
-  if (typeof hierarchy === "string") return hierarchy;
+  const hierarchy = findHierarchy("/sys/fs/cgroup");
+  if (hierarchy.kind === "unverified") return hierarchy.reason;
   if (Deno.uid() !== 0) return "as that takes root";
   if (navigator.hardwareConcurrency < 2) return "as that takes two CPUs";
   try {

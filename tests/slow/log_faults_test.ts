@@ -160,7 +160,7 @@ Deno.test("at a file size limit the agent isn't ended by the kernel's signal: it
     const reader = agent.stderr.getReader();
     const { value } = await reader.read();
     reader.releaseLock();
-    assert.match(new TextDecoder().decode(value), /^weka-cpuset: can't log to .* File too large/);
+    assert.match(new TextDecoder().decode(value), /^weka-cpuset: failed to log to .* File too large/);
     // Truncated it could grow again: after a failed write the agent sets the length that the file had before.
     await Deno.remove(`${dir}/agent.log`);
     await arePlaced(runtime, 60, 70); // one of them is written after what was dropped

@@ -1,16 +1,24 @@
-/** What the executable may do, from outside and as it was delivered: it has to be built before. */
+/** What the executable may do, from outside and as it was delivered. It must be built: `make test-slow` does that first. */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { compileFlags } from "../../hack/build.ts";
 import { LIBC_PATHS } from "../../src/platform/libc.ts";
 
 const EXECUTABLE = new URL("../../dist/weka-cpuset", import.meta.url).pathname;
+/** The runtime base for `deno compile`, set by hack/deno.sh: without it `deno compile` would download one. */
+const DENORT = Deno.env.get("DENORT_BIN") ?? "";
+
+Deno.test("what these tests need is there: the executable and the runtime base", () => {
+  assert(existsSync(EXECUTABLE), `there is no ${EXECUTABLE}; run make build`);
+  assert(existsSync(DENORT), "DENORT_BIN names no file; run the tests by hack/deno.sh");
+});
 
 /** Runs a program with this environment and nothing else of ours. */
 async function run(program: string, env: Record<string, string> = {}) {
   const command = new Deno.Command(program, { clearEnv: true, env, cwd: "/", stdin: "null" });
   const { code, stdout, stderr } = await command.output();
-  const [said, complained] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  return { code, said: said ?? "", complained: complained ?? "" };
+  const [printed = "", complained = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, printed, complained };
 }
 
 Deno.test("the executable as it was delivered carries exactly the permissions that it should have", () => {
@@ -57,22 +65,17 @@ Deno.test("a program compiled with the executable's flags may not run, connect, 
     const args = ["compile", "--quiet", ...flags, "--output", `${dir}/probe`, `${dir}/probe.js`];
     const compiled = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
     assert(compiled.success, new TextDecoder().decode(compiled.stderr));
-    assert.equal((await run(`${dir}/probe`, { SECRET: "x" })).said, "11 denied\n");
+    assert.equal((await run(`${dir}/probe`, { SECRET: "x" })).printed, "11 denied\n");
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
 });
 
 for (const socket of ["", "0", "-1", "3.5", "x", "4294967299", "1e99", "\x1b[2J"]) {
-  Deno.test(
-    `the executable ends with one sentence when the runtime leaves it the descriptor ${
-      JSON.stringify(socket)
-    }`,
-    async () => {
-      const env = { NRI_PLUGIN_SOCKET: socket, WEKA_CPUSET_LOG_FILE: "/nonexistent/agent.log" };
-      const { code, said, complained } = await run(EXECUTABLE, env);
-      assert.deepEqual([code, said], [1, ""]);
-      assert.match(complained, /^weka-cpuset: \P{Cc}{10,200}\n$/u);
-    },
-  );
+  Deno.test(`the executable ends with one sentence when the runtime passes it the descriptor ${JSON.stringify(socket)}`, async () => {
+    const env = { NRI_PLUGIN_SOCKET: socket, WEKA_CPUSET_LOG_FILE: "/nonexistent/agent.log" };
+    const { code, printed, complained } = await run(EXECUTABLE, env);
+    assert.deepEqual([code, printed], [1, ""]);
+    assert.match(complained, /^weka-cpuset: \P{Cc}{10,200}\n$/u);
+  });
 }

@@ -1,6 +1,6 @@
 /** SIGTERM and SIGINT end the agent within a second, with exit code 0, whatever it is doing; every set stays. */
 import assert from "node:assert/strict";
-import { OwnerLock } from "../../src/platform/lock.ts";
+import { LeaderLock } from "../../src/platform/lock.ts";
 import { EXCLUSIVE, manifest, PINNED, SHARED } from "../kit/daemon_stage.ts";
 import { type AgentProcess, holds, MODES, type ProcessOptions } from "../kit/agent_process.ts";
 import { hangingSocket, unreadingRuntime } from "./peers.ts";
@@ -70,7 +70,7 @@ for (const mode of MODES) {
 
   endsOn("while another owner decides", mode, ["SIGTERM"], async ({ start, dir }) => {
     const never = new AbortController().signal;
-    const lock = await OwnerLock.acquire(`${dir}/run`, "another", never, () => {});
+    const lock = await LeaderLock.acquire(`${dir}/run`, "another", never, () => {});
     const agent = start();
     await agent.logged("standby: another agent is active");
     return { agent, afterwards: () => lock.release() };
@@ -113,7 +113,7 @@ endsOn(
   async ({ start, dir, runtime }) => {
     const cri = hangingSocket(`${dir}/cri.sock`);
     const never = new AbortController().signal;
-    const lock = await OwnerLock.acquire(`${dir}/run`, "another", never, () => {});
+    const lock = await LeaderLock.acquire(`${dir}/run`, "another", never, () => {});
     const agent = start({ flags: { "--cri-socket": `${dir}/cri.sock` } });
     await runtime.pluginReady();
     lock.release();

@@ -1,4 +1,4 @@
-/** What the sources may not do, and that docs/security.md names tests that are there. */
+/** What the sources must not hold, and that docs/security.md names tests that exist. tests/slow/security_test.ts tests the executable. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 

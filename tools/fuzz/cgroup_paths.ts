@@ -1,4 +1,4 @@
-/** Where a container's cgroup is, from what runtimes and the kernel tell: texts only, no files. */
+/** Where a container's cgroup is, from what runtimes and the kernel say: texts only, no files. */
 import {
   baseOf,
   cgroupCandidates,
@@ -58,8 +58,10 @@ export const cgroupPaths: Target<Input> = {
     mounts: textLike(random, MOUNTS),
     root: textLike(random, ROOTS),
   }),
-  check({ id, proc, mounts, root, nesting, ...told }) {
-    for (const path of cgroupCandidates({ id, ...told }, [nesting])) requirePlace(path, id);
+  check({ id, cgroupsPath, cgroupParent, nesting, proc, mounts, root }) {
+    for (const path of cgroupCandidates(id, { path: cgroupsPath, parent: cgroupParent }, [nesting])) {
+      requirePlace(path, id);
+    }
     for (const version of [1, 2] as const) {
       const base = baseOf(mounts, root);
       if (base !== undefined) requireClean(base);
@@ -68,7 +70,7 @@ export const cgroupPaths: Target<Input> = {
       const nest = nestingOf(proc, version);
       if (nest !== undefined) requireClean(nest);
     }
-    const slice = slicePath(told.cgroupParent);
+    const slice = slicePath(cgroupParent);
     if (slice !== undefined) require(slice === "" || slice.startsWith("/"), () => `slice ${slice}`);
   },
 };

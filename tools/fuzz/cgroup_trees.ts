@@ -2,8 +2,8 @@
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { scanClaims } from "../../src/cgroup/scan.ts";
 import { readCpuset } from "../../src/cgroup/read.ts";
-import { cpusetHierarchy, findCgroup } from "../../src/cgroup/hierarchy.ts";
-import { writeCpuset } from "../../src/cgroup/write.ts";
+import { findCgroup, findHierarchy } from "../../src/cgroup/hierarchy.ts";
+import { writeCpusets } from "../../src/cgroup/write.ts";
 import { readerOf } from "../../src/platform/sysfs.ts";
 import { usableCpus, usableReader } from "../../src/cgroup/usable_cpus.ts";
 import type { Random } from "../simulate/random.ts";
@@ -92,18 +92,18 @@ export const cgroupTrees: Target<Input> = {
 };
 
 function requireOwnCgroup(dir: string, { cgroupsPath, pid }: Input): void {
-  const hierarchy = cpusetHierarchy(`${dir}/cgroup`, readerOf(`${dir}/proc`));
-  if (typeof hierarchy === "string") return requireSentence(hierarchy.replaceAll(dir, ""));
-  const hints = { id: ID, cgroupsPath, cgroupParent: `/${POD}`, pid };
-  const found = findCgroup(hierarchy, hints, readerOf(`${dir}/proc`));
+  const hierarchy = findHierarchy(`${dir}/cgroup`, readerOf(`${dir}/proc`));
+  if (hierarchy.kind === "unverified") return requireSentence(hierarchy.reason.replaceAll(dir, ""));
+  const container = { id: ID, cgroup: { path: cgroupsPath, parent: `/${POD}`, pid } };
+  const found = findCgroup(hierarchy, container, readerOf(`${dir}/proc`));
   if (found.kind === "unverified") return requireSentence(found.reason, 10_000);
-  if (found.kind === "vanished") return;
+  if (found.kind === "absent") return;
   require(found.path.endsWith(ID) || found.path.endsWith(`${ID}.scope`), () => `found ${found.path}`);
   const reading = readCpuset(hierarchy, found.path);
   if (reading.kind === "unverified") return requireSentence(reading.reason, 10_000);
   if (reading.kind === "values") {
     require(`${reading.cpus}` !== OUTSIDE, () => `a link was followed: ${found.path}`);
-    const written = writeCpuset(hierarchy, found.path, CpuSet.of(1));
+    const written = writeCpusets(hierarchy, [{ id: ID, path: found.path, cpus: CpuSet.of(1) }], 1000);
     if (written.kind === "failed") requireSentence(written.reason, 10_000);
   }
 }

@@ -15,7 +15,7 @@ export const kubeletStates: Target<string> = {
   draw: (random) => textLike(random, VALID),
   check(text) {
     const found = parseCpuManagerState(text, "the file");
-    if (found.kind === "untold") return requireSentence(found.why);
+    if (found.kind === "unknown") return requireSentence(found.reason);
     require(PRINTABLE.test(found.policy), () => `policy ${JSON.stringify(found.policy)}`);
     require(found.holders.length <= 1000, () => `${found.holders.length} holders`);
     for (const { name, cpus } of found.holders) {

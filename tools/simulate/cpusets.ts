@@ -1,21 +1,29 @@
 /**
- * The cgroup tree as the agent's host shows it: containers are found where the agent was told that they are, and plans
- * are carried out wholly or not at all (src/cgroup/write.ts), with whatever goes wrong as it was drawn.
+ * The cgroup tree as the agent's host shows it: containers are found where the runtime's record says that they are, and
+ * writes are made all or nothing (src/cgroup/write.ts), with the faults that were drawn.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef } from "../../src/ledger/claim.ts";
-import type { Cpusets, Reading, Write, WriteResult } from "../../src/cgroup/port.ts";
+import type {
+  Absent,
+  CpusetPort,
+  CpusetReading,
+  CpusetWrite,
+  CpusetWriteFailure,
+  CpusetWriteResult,
+  Unverified,
+} from "../../src/cgroup/port.ts";
 import type { Kernel } from "./kernel.ts";
 
-/** What is to go wrong in the tree; what is said once is over once it has happened. */
+/** Faults of the tree; a fault of the next write is over once it has happened. */
 export class TreeFaults {
   /** Containers whose cgroups can't be read for a while, though they are there. */
   readonly unreadable = new Set<string>();
   /** Nothing can be read for a while. */
   isGone = false;
-  /** There is no more time in the next plan, after so many containers (at least one). */
-  lateAfter: number | undefined;
-  /** The next container that is put back stays as it is. */
+  /** The next write passes its deadline after so many containers (at least one). */
+  deadlineAfter: number | undefined;
+  /** The next container that should be rolled back isn't. */
   keepsNext = false;
   /** Right after the next write somebody else writes the same cgroup. */
   overwrittenWith: CpuSet | undefined;
@@ -27,35 +35,31 @@ export class TreeFaults {
   end(): void {
     this.unreadable.clear();
     this.isGone = this.keepsNext = false;
-    this.lateAfter = this.overwrittenWith = undefined;
+    this.deadlineAfter = this.overwrittenWith = undefined;
   }
 }
 
 /** Who watches the agent write. */
 export interface TreeWatch {
-  /** One write of a plan, as it happens. */
+  /** The write for one container, as it happens. */
   wrote(id: string, from: CpuSet, cpus: CpuSet): void;
-  /** A plan has come to nothing, but for those that keep what was written. */
-  undone(kept: readonly string[], code: string): void;
-  /** These can't be had in the kernel, as far as the agent was told. */
+  /** A write failed and was rolled back, except for those that keep what was written. */
+  failed(kept: readonly string[], code: string): void;
+  /** The agent has been answered that the sets of these can't be read. */
   unverified(ids: readonly string[]): void;
 }
 
 interface Step {
   readonly id: string;
-  readonly at: number;
   readonly before: CpuSet;
 }
 
-interface Problem {
-  readonly code: string;
-  readonly reason: string;
-}
+type Problem = Pick<CpusetWriteFailure, "code" | "reason">;
 
 /** Nobody watches. */
-export const UNWATCHED: TreeWatch = { wrote() {}, undone() {}, unverified() {} };
+export const UNWATCHED: TreeWatch = { wrote() {}, failed() {}, unverified() {} };
 
-export class SimCpusets implements Cpusets {
+export class SimCpusets implements CpusetPort {
   readonly writable = true;
 
   constructor(
@@ -68,56 +72,51 @@ export class SimCpusets implements Cpusets {
     return this.kernel.version;
   }
 
-  read(container: ContainerRef): Reading {
+  read(container: ContainerRef): CpusetReading {
     const found = this.#find(container);
-    if (typeof found !== "string") {
-      if (found.kind === "unverified") this.watch.unverified([container.id]);
-      return found;
-    }
-    const cpus = this.#inForce(found);
+    if (found.kind === "unverified") this.watch.unverified([container.id]);
+    if (found.kind !== "found") return found;
+    const cpus = this.#inForce(found.id);
     if (!cpus.isEmpty) return { kind: "values", cpus };
     this.watch.unverified([container.id]);
     return { kind: "unverified", reason: "it has no CPUs" };
   }
 
-  write(writes: readonly Write[], _deadline: number): WriteResult {
-    const found = writes.map(({ container }) => this.#find(container));
-    const which = found.flatMap((each, at) =>
-      typeof each !== "string" && each.kind === "unverified" ? [at] : []
+  write(writes: readonly CpusetWrite[], _deadlineMs: number): CpusetWriteResult {
+    const places = writes.map((each) => ({ ...each, found: this.#find(each.container) }));
+    const hidden = places.filter(({ found }) => found.kind === "unverified").map(({ container }) =>
+      container.id
     );
-    const ids = (these: readonly number[]) => these.map((at) => writes[at]?.container.id ?? "");
-    if (which.length > 0) {
-      this.watch.unverified(ids(which));
-      return { kind: "unverified", which, reason: "it can't be read" };
-    }
-    const plan = writes.flatMap(({ cpus }, at) => {
-      const id = found[at];
-      return typeof id === "string" ? [{ id, cpus, at }] : [];
-    });
+    if (hidden.length > 0) return this.#unverified(hidden, "it can't be read");
+    const plan = places.flatMap(({ cpus, found }) => found.kind === "found" ? [{ id: found.id, cpus }] : []);
     const done: Step[] = [];
-    for (const [index, { id, cpus, at }] of plan.entries()) {
-      const problem = this.#isLate(index) ?? this.#writeOne(id, at, cpus, done);
+    for (const [index, { id, cpus }] of plan.entries()) {
+      const problem = this.#pastDeadline(index) ?? this.#writeOne(id, cpus, done);
       if (problem === undefined) continue;
-      const stuck = this.#putBack(done);
-      this.watch.undone(ids(stuck), problem.code);
-      if (problem.code === "unverified" && stuck.length === 0) {
-        this.watch.unverified(ids([at]));
-        return { kind: "unverified", which: [at], reason: problem.reason };
+      const notRolledBack = this.#rollBack(done);
+      this.watch.failed([...notRolledBack], problem.code);
+      if (problem.code === "unverified" && notRolledBack.size === 0) {
+        return this.#unverified([id], problem.reason);
       }
-      if (problem.code === "late") this.watch.unverified(ids(plan.map((each) => each.at)));
-      return { kind: "undone", failed: at, ...problem, stuck };
+      if (problem.code === "deadline") this.watch.unverified(plan.map((each) => each.id));
+      return { kind: "failed", container: id, ...problem, notRolledBack };
     }
     return { kind: "done" };
   }
 
-  #find({ id, cgroup }: ContainerRef): string | Exclude<Reading, { kind: "values" }> {
+  #unverified(ids: readonly string[], reason: string): CpusetWriteResult {
+    this.watch.unverified(ids);
+    return { kind: "unverified", containers: new Set(ids), reason };
+  }
+
+  #find({ id, cgroup }: ContainerRef): { readonly kind: "found"; readonly id: string } | Absent | Unverified {
     const { path = "" } = cgroup ?? {};
-    if (path === "") return { kind: "unverified", reason: `nobody has told where ${id} is` };
+    if (path === "") return { kind: "unverified", reason: `the cgroups path of ${id} is unknown` };
     if (this.faults.isGone) return { kind: "unverified", reason: "there is no cgroup tree any more" };
     const name = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf(":")) + 1);
-    if (this.kernel.written(name) === undefined) return { kind: "vanished" };
+    if (this.kernel.written(name) === undefined) return { kind: "absent" };
     if (this.faults.unreadable.has(name)) return { kind: "unverified", reason: "it can't be read" };
-    return name;
+    return { kind: "found", id: name };
   }
 
   /** What was written, where that counts; in cgroup v1 it always does. */
@@ -128,25 +127,25 @@ export class SimCpusets implements Cpusets {
     return effective.isSubsetOf(written) ? written : effective;
   }
 
-  #isLate(index: number): Problem | undefined {
-    const { lateAfter } = this.faults;
-    if (lateAfter === undefined || index < lateAfter) return undefined;
-    this.faults.lateAfter = undefined;
-    return { code: "late", reason: "there is no more time" };
+  #pastDeadline(index: number): Problem | undefined {
+    const { deadlineAfter } = this.faults;
+    if (deadlineAfter === undefined || index < deadlineAfter) return undefined;
+    this.faults.deadlineAfter = undefined;
+    return { code: "deadline", reason: "the deadline has passed" };
   }
 
-  #writeOne(id: string, at: number, cpus: CpuSet, done: Step[]): Problem | undefined {
+  #writeOne(id: string, cpus: CpuSet, done: Step[]): Problem | undefined {
     const before = this.kernel.written(id) ?? CpuSet.empty;
     const now = this.version === 2 && before.isEmpty ? this.kernel.effective(id) ?? before : before;
     if (now.equals(cpus)) return this.#confirmed(id, cpus);
     const ran = this.kernel.effective(id) ?? CpuSet.empty;
     const error = this.kernel.write(id, cpus);
-    if (error !== undefined) return { code: error, reason: `the kernel says ${error}` };
-    done.push({ id, at, before: now });
+    if (error !== undefined) return { code: error, reason: `the kernel answers ${error}` };
+    done.push({ id, before: now });
     const other = this.faults.overwrittenWith;
     this.faults.overwrittenWith = undefined;
     if (other !== undefined && !other.equals(cpus) && this.kernel.write(id, other) === undefined) {
-      return { code: "overwritten", reason: "somebody else has written it" };
+      return { code: "overwritten", reason: "another program has written it" };
     }
     this.watch.wrote(id, ran, cpus);
     return this.#confirmed(id, cpus);
@@ -158,14 +157,13 @@ export class SimCpusets implements Cpusets {
     return runs.isSubsetOf(cpus) ? undefined : { code: "unverified", reason: `it runs on ${runs}` };
   }
 
-  /** The last first; who can't be is told by its place in the plan. */
-  #putBack(done: readonly Step[]): number[] {
-    return done.toReversed().flatMap(({ id, at, before }) => {
-      if (this.faults.keepsNext) {
-        this.faults.keepsNext = false;
-        return [at];
-      }
-      return this.kernel.write(id, before) === undefined ? [] : [at];
+  /** The last first. Ids of those that keep what was written. */
+  #rollBack(done: readonly Step[]): Set<string> {
+    const kept = done.toReversed().filter(({ id, before }) => {
+      if (!this.faults.keepsNext) return this.kernel.write(id, before) !== undefined;
+      this.faults.keepsNext = false;
+      return true;
     });
+    return new Set(kept.map(({ id }) => id));
   }
 }

@@ -19,7 +19,7 @@ export function playTreeEvent(world: World, event: TreeEvent): void {
   }
   switch (event.kind) {
     case "late":
-      tree.lateAfter = event.after;
+      tree.deadlineAfter = event.after;
       return;
     case "keeps":
       tree.keepsNext = true;

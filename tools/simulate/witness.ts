@@ -121,7 +121,7 @@ export class Witness implements Watch, Ears, TreeWatch {
     this.#overlaps.push(...overlapsOf(this.world, id, from, cpus));
   }
 
-  undone(kept: readonly string[], code: string): void {
+  failed(kept: readonly string[], code: string): void {
     this.#overlaps = [];
     this.isDisturbed ||= code !== "EBUSY";
     for (const id of kept) this.world.windows.open(id, "kept");

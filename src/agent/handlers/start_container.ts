@@ -19,7 +19,7 @@ import {
 import { refuse } from "../../ledger/refusal.ts";
 import type { LogRecord } from "../../log_record.ts";
 import { refused, unchanged } from "./containers.ts";
-import type { Cpusets, Reading } from "../../cgroup/port.ts";
+import type { CpusetPort, CpusetReading } from "../../cgroup/port.ts";
 import { applyWrites as settleNow, kernelOf, kernelSet, WRITE_DEADLINE_MS } from "../kernel_first.ts";
 import { logOf } from "../logs.ts";
 import type { Subject } from "../../nri/methods.ts";
@@ -102,7 +102,7 @@ function verify(state: AgentState, id: string): Response {
     : writeAndVerify(state, kernel, assignment);
 }
 
-function writeAndVerify(state: AgentState, kernel: Cpusets, assignment: Assignment): Response {
+function writeAndVerify(state: AgentState, kernel: CpusetPort, assignment: Assignment): Response {
   const { container } = assignment;
   const reading = kernel.read(container);
   if (reading.kind !== "values") {
@@ -159,7 +159,7 @@ function isHarmless(ledger: Ledger, { grant }: Assignment, cpus: CpuSet): boolea
  * The runtime has brought about what replies said, or has failed to and told nobody: so a container with CPUs of its own
  * must have them, and nobody else who runs.
  */
-function verifyOnly(state: AgentState, cpusets: Cpusets, assignment: Assignment): Response {
+function verifyOnly(state: AgentState, cpusets: CpusetPort, assignment: Assignment): Response {
   const { container, grant } = assignment;
   if (grant.isEmpty) return unchanged(state);
   const reading = cpusets.read(container);
@@ -180,7 +180,7 @@ function verifyOnly(state: AgentState, cpusets: Cpusets, assignment: Assignment)
 }
 
 /** Somebody else who runs on these CPUs, and may not. */
-function holderOf(ledger: Ledger, cpusets: Cpusets, own: Assignment): Assignment | undefined {
+function holderOf(ledger: Ledger, cpusets: CpusetPort, own: Assignment): Assignment | undefined {
   return ledger.assignments.values().find((other) => {
     const both = own.claim.kind === "pinned" && other.claim.kind === "pinned" && !other.grant.isEmpty;
     if (other.container.id === own.container.id || other.starting || both) return false;
@@ -197,7 +197,10 @@ function refuseUnconfirmed(state: AgentState, { container }: Assignment, why: st
   };
 }
 
-function unverified({ container }: Assignment, reading: Exclude<Reading, { kind: "values" }>): LogRecord[] {
-  const reason = reading.kind === "vanished" ? "its cgroup can't be found" : reading.reason;
+function unverified(
+  { container }: Assignment,
+  reading: Exclude<CpusetReading, { kind: "values" }>,
+): LogRecord[] {
+  const reason = reading.kind === "absent" ? "its cgroup can't be found" : reading.reason;
   return [logOf("warn", "a container's CPUs can't be verified at its start", container, { reason })];
 }

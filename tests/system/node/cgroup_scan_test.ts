@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { scanClaims } from "../../../src/cgroup/scan.ts";
 import { comesToRunOn } from "./checks.ts";
-import { allowedCpus, cpusetHierarchy, online, without } from "./machine.ts";
+import { allowedCpus, findHierarchy, online, without } from "./machine.ts";
 import type { TestNode } from "./node.ts";
 import { exclusive, pinned, shared } from "./pods.ts";
 import { onContainerd } from "./suite.ts";
@@ -17,7 +17,7 @@ scanClaims("/nowhere", CpuSet.empty);
 
 /** Below this node's own cgroup only: other tests have pods as well. */
 function claims(node: TestNode): number[] {
-  return scanClaims(cpusetHierarchy().root + cgroupOf(node.dir), CpuSet.from(all)).toArray();
+  return scanClaims(findHierarchy().root + cgroupOf(node.dir), CpuSet.from(all)).toArray();
 }
 
 onContainerd("the cgroup tree shows which CPUs are claimed, and leaves the pool", async (node) => {

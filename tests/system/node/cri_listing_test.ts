@@ -71,7 +71,10 @@ onContainerd("after a restart of the runtime the CRI still tells which CPUs are 
   const owner = await node.run(exclusive(1));
   const before = await listed(node);
   await node.killContainerd();
-  await assert.rejects(connect(node), /none\.sock: there is no such socket; .*c\.sock: nobody listens there/);
+  await assert.rejects(
+    connect(node),
+    /none\.sock: there is no such socket; .*c\.sock: no process listens there/,
+  );
   await node.startContainerd();
   const after = await listed(node);
   assert.deepEqual(byId(after.containers), byId(before.containers));

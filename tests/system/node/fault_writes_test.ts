@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { assertRunsOn, comesToRunOn } from "./checks.ts";
 import { CriError } from "./cri.ts";
 import { FaultyRunc } from "./faulty_runc.ts";
-import { cpusetDirectory, cpusetHierarchy, numbers, online, without } from "./machine.ts";
+import { cpusetDirectory, findHierarchy, numbers, online, without } from "./machine.ts";
 import { runExclusive, startAgentWithRoom } from "./movable.ts";
 import type { Running, TestNode } from "./node.ts";
 import { exclusive, pinned, shared } from "./pods.ts";
@@ -59,7 +59,7 @@ async function assertRefusesExclusive(node: TestNode, why: RegExp): Promise<void
 }
 
 // In cgroup v2 a child doesn't hold what its parent loses.
-if (cpusetHierarchy().version === 1) {
+if (findHierarchy().version === 1) {
   onContainerd("a child cgroup that holds a CPU is made to give it up", async (node) => {
     const tally = new Tally(node, "a child cgroup holds the CPU");
     const agent = await node.startAgent({ args: ["--apply", "kernel-first"] });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ContainerState } from "../../../src/cri/gen/cri_pb.ts";
 import { eventually } from "./eventually.ts";
-import { cpuset, cpusetHierarchy } from "./machine.ts";
+import { cpuset, findHierarchy } from "./machine.ts";
 import { type TestNode, WISH } from "./node.ts";
 import type { Wish } from "./pods.ts";
 import { cgroupOf } from "./sweep.ts";
@@ -86,7 +86,7 @@ export async function running(node: TestNode): Promise<Found[]> {
   const containers = listed.containers.filter(({ state }) => state === ContainerState.CONTAINER_RUNNING);
   const { items } = await node.cri.listPodSandbox({});
   const known = [...containers.map(({ id }) => id), ...items.map(({ id }) => id)];
-  const unknown = withProcesses(cpusetHierarchy().root + cgroupOf(node.dir)).filter((path) =>
+  const unknown = withProcesses(findHierarchy().root + cgroupOf(node.dir)).filter((path) =>
     !known.some((id) => path.includes(id))
   );
   assert.deepEqual(unknown, [], "cgroups with processes that the runtime doesn't list as running");

@@ -9,7 +9,7 @@ import {
   installPlugin,
   type LaunchedAgent,
 } from "./launched.ts";
-import { allowedCpus, cpuset, cpusetHierarchy, memoryNodes, online, without } from "./machine.ts";
+import { allowedCpus, cpuset, findHierarchy, memoryNodes, online, without } from "./machine.ts";
 import type { TestNode } from "./node.ts";
 import { exclusive, pinned, shared } from "./pods.ts";
 import { onBareNode } from "./suite.ts";
@@ -163,7 +163,7 @@ onBareNode("without Synchronize and CRI nobody is given a CPU that somebody seem
 
   installPlugin(node.dir, {
     criSockets: [`${node.dir}/none.sock`],
-    cgroupRoot: cpusetHierarchy().root + cgroupOf(node.dir), // other tests may run on this machine
+    cgroupRoot: findHierarchy().root + cgroupOf(node.dir), // other tests may run on this machine
   });
   const synchronizes = !/^1\.7\.(1[6-9]|2[0-5])$/.test(node.install.version); // NRI from 0.8 on
   await restart(node, agent, synchronizes ? SYNCHRONIZED : /degraded: the running containers are unknown/);

@@ -49,7 +49,7 @@ export function cpuset(pid: number): { cpus: number[]; mems: number[] } {
 
 /** The cgroup directory of process `pid` that has the cpuset files: in the hierarchy of cgroup v1's cpuset, else in v2. */
 export function cpusetDirectory(pid: number): string {
-  const hierarchy = cpusetHierarchy();
+  const hierarchy = findHierarchy();
   const paths = Deno.readTextFileSync(`/proc/${pid}/cgroup`).trim().split("\n").map((line) =>
     line.split(":")
   );
@@ -61,7 +61,7 @@ export function cpusetDirectory(pid: number): string {
 }
 
 /** Where the cpuset controller is mounted. */
-export function cpusetHierarchy(): { version: 1 | 2; root: string } {
+export function findHierarchy(): { version: 1 | 2; root: string } {
   const all = cgroupMounts();
   const v1 = all.find(({ version, options }) => version === 1 && options.includes("cpuset"));
   const found = v1 ?? all.find(({ version }) => version === 2);

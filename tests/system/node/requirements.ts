@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { cpusetHierarchy, numbers, online } from "./machine.ts";
+import { findHierarchy, numbers, online } from "./machine.ts";
 
 /** A containerd that `hack/get-containerd.sh` unpacked, or `hack/get-containerd-go.sh` built. */
 export interface Install {
@@ -57,7 +57,7 @@ function missingHere(): string | undefined {
 
 function cpusetMissing(): string | undefined {
   try {
-    const { version, root } = cpusetHierarchy();
+    const { version, root } = findHierarchy();
     const file = version === 1 ? "cpuset.effective_cpus" : "cpuset.cpus.effective";
     const usable = numbers(Deno.readTextFileSync(`${root}/${file}`));
     if (usable.length < online().length) {

@@ -6,7 +6,7 @@ import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { bigNode, type MachineSpec, twoCpuVm } from "../../kit/sysfs.ts";
 import { Link, subject } from "../../kit/link.ts";
-import type { Wanted } from "../../kit/messages.ts";
+import { containerOf, podOf, type Wanted } from "../../kit/messages.ts";
 import { encode, texts } from "../../kit/runtime_end.ts";
 
 const web: Wanted = { name: "web" };
@@ -112,7 +112,7 @@ Deno.test("where every choice is held by another the creation is refused, after 
 Deno.test("what takes the kernel too long is an update of the runtime, and read back later", () => {
   const it = rig();
   run(it, web);
-  it.kernel.late = true;
+  it.kernel.pastDeadline = true;
   assert.deepEqual(it.link.create(pin).updates, ["id-web=0,2-63"]);
   it.kernel.appear("id-web", "0,2-63");
   tick(it, 1);
@@ -258,16 +258,20 @@ Deno.test("what can't be repaired is tried again with back-off", () => {
   assert.equal(stuck?.tries, 7, "after 1, 2, 4, 8, 16, 32 and 60 s");
 });
 
-Deno.test("containers that no event named are listed, and those that are gone are removed", () => {
+Deno.test("unknown containers of the runtime's list are found, and ended ones are forgotten", () => {
   const it = rig();
   run(it, db);
   tick(it, 1);
-  const counted = () => it.link.feed({ kind: "counted", living: new Set(["id-web", "id-raw"]) });
+  const known = () => [...it.link.agent.state.ledger.assignments.keys()];
+  const counted = () => it.link.feed({ kind: "counted", living: new Set(["id-web", "id-gone"]) });
   counted();
-  assert.equal(it.link.agent.state.ledger.assignments.size, 1);
+  assert.deepEqual(known(), ["id-db"]);
   counted();
+  assert.deepEqual(known(), [], "missing twice");
   assert(it.link.asked.some(({ kind }) => kind === "list"));
-  assert.equal(it.link.agent.state.ledger.assignments.size, 0, "missing twice");
+  it.kernel.appear("id-web", "0-63");
+  it.link.feed({ kind: "listed", listing: { pods: [podOf(web)], containers: [containerOf(web)] } });
+  assert.deepEqual(known(), ["id-web"]);
 });
 
 Deno.test("with the systemd driver and cgroup v2 shared containers have CPUs in the record", () => {

@@ -18,7 +18,7 @@ const POD_SLICE = `kubepods-burstable-pod${SLICE_UID}.slice`;
 
 /** Where a container may be; its pod's cgroup isn't known unless it is given. */
 function places(cgroupsPath: string, cgroupParent = "", nestings: string[] = []): string[] {
-  return cgroupCandidates({ id: ID, cgroupsPath, cgroupParent }, nestings);
+  return cgroupCandidates(ID, { path: cgroupsPath, parent: cgroupParent }, nestings);
 }
 
 const RECORDS: Record<string, { record: string; place: string }> = {
@@ -64,7 +64,7 @@ const RECORDS: Record<string, { record: string; place: string }> = {
 };
 
 for (const [what, { record, place }] of Object.entries(RECORDS)) {
-  Deno.test(`the record tells the place: ${what}`, () => assert.deepEqual(places(record), [place]));
+  Deno.test(`the record leads to the cgroup: ${what}`, () => assert.deepEqual(places(record), [place]));
 }
 
 const REFUSED: Record<string, string> = {
@@ -96,11 +96,11 @@ for (const [what, record] of Object.entries(REFUSED)) {
 
 Deno.test("an id that is none leads nowhere", () => {
   for (const id of ["", ".", "..", "a/b", "-a", "a\n", "x".repeat(129)]) {
-    assert.deepEqual(cgroupCandidates({ id, cgroupsPath: `/kubepods/${id}`, cgroupParent: "/kubepods" }), []);
+    assert.deepEqual(cgroupCandidates(id, { path: `/kubepods/${id}`, parent: "/kubepods" }), []);
   }
 });
 
-Deno.test("where the record tells nothing, it is looked for in the pod's cgroup, under the usual names", () => {
+Deno.test("without a path in the record, the usual names in the pod's cgroup are candidates", () => {
   assert.deepEqual(places("", `/kubepods/pod${UID}`), [
     `/kubepods/pod${UID}/${ID}`,
     `/kubepods/pod${UID}/crio-${ID}`,
@@ -122,7 +122,7 @@ Deno.test("a slice that lies elsewhere than its name says is found by the pod's 
   ]);
 });
 
-Deno.test("where the runtime's systemd lies deeper, so do its units", () => {
+Deno.test("when the runtime's systemd lies deeper, so do its units", () => {
   assert.deepEqual(places(`/kubepods/pod1/${ID}`, "", ["/docker/node"]), [
     `/kubepods/pod1/${ID}`,
     `/docker/node/kubepods/pod1/${ID}`,
@@ -150,7 +150,7 @@ function ofV2(text: string, base: string | undefined = ""): string | undefined {
   return cgroupOfProcess(text, { version: 2, base, id: ID });
 }
 
-Deno.test("a process tells where its container is", () => {
+Deno.test("a process leads to its container's cgroup", () => {
   assert.equal(ofV1(V1(`/kubepods/pod1/${ID}`)), `/kubepods/pod1/${ID}`);
   assert.equal(ofV1(`7:cpu,cpuset:/kubepods/pod1/${ID}\n`), `/kubepods/pod1/${ID}`);
   assert.equal(
@@ -159,13 +159,13 @@ Deno.test("a process tells where its container is", () => {
   );
 });
 
-Deno.test("a process that has moved into a cgroup of its own inside is still of the container", () => {
+Deno.test("a process that has moved into a cgroup inside still leads to the container's", () => {
   assert.equal(ofV2(V2(`/kubepods/pod1/${ID}/init.scope`)), `/kubepods/pod1/${ID}`);
   assert.equal(ofV2(V2(`/a.slice/crio-${ID}.scope/container`)), `/a.slice/crio-${ID}.scope`);
   assert.equal(ofV2(V2(`/kubepods/pod1/${ID}/x/${ID}`)), `/kubepods/pod1/${ID}`);
 });
 
-Deno.test("a process id that is another's by now leads nowhere", () => {
+Deno.test("a process id that has been reused leads nowhere", () => {
   assert.equal(ofV2(V2("/system.slice/sshd.service")), undefined);
   assert.equal(ofV2(V2("/")), undefined);
   assert.equal(ofV1(V1(`/kubepods/pod1/${ID.replace("3", "4")}`)), undefined);
@@ -173,7 +173,7 @@ Deno.test("a process id that is another's by now leads nowhere", () => {
   assert.equal(ofV2(V1(`/kubepods/pod1/${ID}`)), undefined);
 });
 
-Deno.test("a process above what is seen, in a removed cgroup, or in none, tells nothing", () => {
+Deno.test("a process above the visible tree, in a removed cgroup, or in none, leads nowhere", () => {
   assert.equal(ofV2(V2(`/../../pod1/${ID}`)), undefined);
   assert.equal(ofV2(V2(`/kubepods/pod1/${ID} (deleted)`)), undefined);
   for (const odd of ["", "nonsense", "0::relative", `3:cpuset\n`]) assert.equal(ofV2(odd), undefined);
@@ -186,7 +186,7 @@ Deno.test("where only a part of the hierarchy is mounted, paths count from there
   assert.equal(cgroupOfProcess(V1(path), { version: 1, base: undefined, id: ID }), undefined);
 });
 
-Deno.test("the mounts tell which part that is", () => {
+Deno.test("the mounts show which part that is", () => {
   const info = [
     "22 1 0:21 / / rw - overlay overlay rw",
     "31 22 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw",
@@ -205,7 +205,7 @@ Deno.test("the mounts tell which part that is", () => {
   assert.equal(baseOf("", "/sys/fs/cgroup"), undefined);
 });
 
-Deno.test("process 1 tells where the units of its systemd lie", () => {
+Deno.test("process 1 shows where the units of its systemd lie", () => {
   assert.equal(nestingOf("1:cpuset:/docker/node/init.scope\n", 1), "/docker/node");
   assert.equal(nestingOf("0::/init.scope\n", 2), "");
   assert.equal(nestingOf("0::/\n", 2), "");
@@ -213,7 +213,7 @@ Deno.test("process 1 tells where the units of its systemd lie", () => {
   assert.equal(nestingOf("0::/../x\n", 2), undefined);
 });
 
-Deno.test("whatever is told, what comes of it is a clean path whose last name is the container's", () => {
+Deno.test("whatever the record holds, the result is a clean path whose last name is the container's", () => {
   const piece = fc.constantFrom(
     "/",
     "..",

@@ -4,11 +4,10 @@ import { dirname } from "node:path";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { CgroupDirectory, openNameByName } from "../../../src/cgroup/directory.ts";
 import { type CpusetHierarchy, readCpuset } from "../../../src/cgroup/read.ts";
-import { cpusetHierarchy, findCgroup } from "../../../src/cgroup/hierarchy.ts";
+import { findCgroup, findHierarchy } from "../../../src/cgroup/hierarchy.ts";
 import { libc } from "../../../src/platform/libc.ts";
-import { applyAll } from "../../../src/cgroup/plan.ts";
 import { readerOf } from "../../../src/platform/sysfs.ts";
-import { carryOut, writeCpuset } from "../../../src/cgroup/write.ts";
+import { carryOut, writeCpuset, writeCpusets } from "../../../src/cgroup/write.ts";
 
 libc(); // loaded once for the life of the process, which Deno's leak check would blame on the first test
 
@@ -29,7 +28,7 @@ class Tree implements Disposable {
   }
 
   hierarchy(version: 1 | 2): CpusetHierarchy {
-    return { version, root: this.root, base: "", nestings: [] };
+    return { kind: "hierarchy", version, root: this.root, base: "", nestings: [] };
   }
 
   [Symbol.dispose](): void {
@@ -40,7 +39,6 @@ class Tree implements Disposable {
 const V2 = {
   "cpuset.cpus": "0-1\n",
   "cpuset.cpus.effective": "0-1\n",
-  "cpuset.mems": "0\n",
   "cgroup.procs": "",
 };
 
@@ -54,8 +52,8 @@ function cgroup(path: string, files: Record<string, string | undefined> = {}): R
 
 function found(files: Record<string, string>): { version?: number; root: string } {
   using tree = new Tree(files);
-  const hierarchy = cpusetHierarchy(tree.root);
-  if (typeof hierarchy === "string") return { root: hierarchy.replace(tree.root, "TOP") };
+  const hierarchy = findHierarchy(tree.root);
+  if (hierarchy.kind === "unverified") return { root: hierarchy.reason.replace(tree.root, "TOP") };
   return { version: hierarchy.version, root: hierarchy.root.replace(tree.root, "TOP") };
 }
 
@@ -76,20 +74,24 @@ Deno.test("cgroup v2's are found at the root, in a container, and beside v1's ot
   assert.deepEqual(found(hybrid), { version: 2, root: "TOP/unified" });
 });
 
-Deno.test("without cpusets, or without a folder, a sentence says what is missing", () => {
+Deno.test("without cpusets, or without a directory, the reason says what is missing", () => {
   const none =
     "there are no cpusets in TOP: mount cgroup v2 with the cpuset controller there, or v1's cpuset";
   assert.deepEqual(found({ "cgroup.controllers": "cpu cpusets" }), { root: none });
   assert.deepEqual(found({ "cpuset/tasks": "" }), { root: none });
-  assert.equal(cpusetHierarchy("/no\nwhere"), `there is no folder "/no\\nwhere"; cgroupRoot must name one`);
+  assert.deepEqual(findHierarchy("/no\nwhere"), {
+    kind: "unverified",
+    reason: `there is no directory "/no\\nwhere"; set cgroupRoot to one`,
+  });
 });
 
-Deno.test("process 1 and the mounts are asked where paths begin", () => {
+Deno.test("process 1 and the mounts show where paths begin", () => {
   using tree = new Tree({ "cg/cpuset/cpuset.cpus": "0", "proc/1/cgroup": "3:cpuset:/node/init.scope\n" });
   const mount = `34 31 0:31 /node ${tree.root}/cg/cpuset rw - cgroup cgroup rw,cpuset\n`;
   Deno.mkdirSync(`${tree.root}/proc/self`);
   Deno.writeTextFileSync(`${tree.root}/proc/self/mountinfo`, mount);
-  assert.deepEqual(cpusetHierarchy(`${tree.root}/cg`, readerOf(`${tree.root}/proc`)), {
+  assert.deepEqual(findHierarchy(`${tree.root}/cg`, readerOf(`${tree.root}/proc`)), {
+    kind: "hierarchy",
     version: 1,
     root: `${tree.root}/cg/cpuset`,
     base: "/node",
@@ -97,9 +99,9 @@ Deno.test("process 1 and the mounts are asked where paths begin", () => {
   });
 });
 
-const UNKNOWN = { pid: 0, cgroupsPath: "", cgroupParent: "" };
+const UNKNOWN = { path: "", parent: "", pid: 0 };
 
-Deno.test("a container is found by its process, then by its record; what is nowhere has vanished", () => {
+Deno.test("a container is found by its process, then by its record; one that is nowhere is absent", () => {
   const files = {
     ...cgroup("pod/c1"),
     "proc/7/cgroup": "0::/pod/c1/inner\n",
@@ -107,15 +109,19 @@ Deno.test("a container is found by its process, then by its record; what is nowh
   };
   using tree = new Tree(files);
   const find = (hints: object) =>
-    findCgroup(tree.hierarchy(2), { id: "c1", ...UNKNOWN, ...hints }, readerOf(`${tree.root}/proc`));
+    findCgroup(
+      tree.hierarchy(2),
+      { id: "c1", cgroup: { ...UNKNOWN, ...hints } },
+      readerOf(`${tree.root}/proc`),
+    );
   const c1 = { kind: "found", path: "/pod/c1" };
   assert.deepEqual(find({ pid: 7 }), c1);
-  assert.deepEqual(find({ pid: 7, cgroupsPath: "/elsewhere/c1" }), c1);
-  assert.deepEqual(find({ cgroupsPath: "/pod/c1" }), c1);
-  assert.deepEqual(find({ pid: 8, cgroupsPath: "/pod/c1" }), c1);
-  assert.deepEqual(find({ cgroupParent: "/pod" }), c1);
-  assert.deepEqual(find({ cgroupsPath: "/gone/c1" }), { kind: "vanished" });
-  assert.deepEqual(find({ cgroupsPath: "/pod/../c\u001b1", pid: 9 }), {
+  assert.deepEqual(find({ pid: 7, path: "/elsewhere/c1" }), c1);
+  assert.deepEqual(find({ path: "/pod/c1" }), c1);
+  assert.deepEqual(find({ pid: 8, path: "/pod/c1" }), c1);
+  assert.deepEqual(find({ parent: "/pod" }), c1);
+  assert.deepEqual(find({ path: "/gone/c1" }), { kind: "absent" });
+  assert.deepEqual(find({ path: "/pod/../c\u001b1", pid: 9 }), {
     kind: "unverified",
     reason: `the cgroups path "/pod/../c\\u001b1" of c1 names no place of its own`,
   });
@@ -129,48 +135,57 @@ Deno.test("a link is followed neither as a container's cgroup, nor above it, nor
   });
   const hierarchy = tree.hierarchy(2);
   for (const path of ["/pod/c1", "/other/c1", "/file"]) {
-    const why = `the cgroup ${path} can't be opened: it, or a folder above it, is a link or no folder`;
+    const why = `the cgroup ${path} can't be opened: it, or a directory above it, is a link or no directory`;
     assert.deepEqual(readCpuset(hierarchy, path), { kind: "unverified", reason: why });
     const result = writeCpuset(hierarchy, path, CpuSet.of(0));
-    assert.deepEqual(result, { kind: "failed", code: "unverified", reason: why, stuck: [] });
+    assert.deepEqual(result, { kind: "failed", code: "unverified", reason: why, steps: [] });
     const byName = openNameByName(tree.root + path);
     assert(
-      typeof byName !== "number" && ["ELOOP", "ENOTDIR"].includes(byName.errno),
+      byName.kind === "errno" && ["ELOOP", "ENOTDIR"].includes(byName.errno),
       "as an old kernel does it",
     );
   }
-  const linked = findCgroup(hierarchy, { ...UNKNOWN, id: "c1", cgroupsPath: "/other/c1" });
+  const linked = findCgroup(hierarchy, { id: "c1", cgroup: { ...UNKNOWN, path: "/other/c1" } });
   assert.equal(linked.kind, "unverified");
   const file = writeCpuset(hierarchy, "/files/c1", CpuSet.of(0));
   assert(file.kind === "failed" && /files\/c1\/cpuset.cpus can't be read: .*ELOOP/.test(file.reason));
   assert.equal(tree.read("real/c1/cpuset.cpus"), "0-1\n");
 });
 
-Deno.test("an old kernel's way opens the same folder", () => {
+Deno.test("an old kernel's way opens the same directory", () => {
   using tree = new Tree(cgroup("pod/c1"));
   const file = openNameByName(`${tree.root}/pod/c1`);
-  assert(typeof file === "number" && file >= 0);
-  libc().close(file);
+  assert(file.kind === "opened" && file.file >= 0);
+  libc().close(file.file);
   const none = openNameByName(`${tree.root}/pod/none`);
-  assert(typeof none !== "number" && none.errno === "ENOENT");
+  assert(none.kind === "errno" && none.errno === "ENOENT");
 });
 
-Deno.test("reading tells what was written, what is in force, and the memory nodes", () => {
-  const files = { "cpuset.cpus": "0-3\n", "cpuset.cpus.effective": "0-1\n", "cpuset.mems": "0-1\n" };
-  using tree = new Tree(cgroup("c", files));
-  const [cpus, effective, mems] = [CpuSet.range(0, 3), CpuSet.range(0, 1), CpuSet.range(0, 1)];
-  assert.deepEqual(readCpuset(tree.hierarchy(2), "/c"), { kind: "values", cpus, effective, mems });
-  // v1 has no such file under that name, and needs none.
-  assert.deepEqual(readCpuset(tree.hierarchy(1), "/c"), { kind: "values", cpus, effective: cpus, mems });
+Deno.test("what was written counts where the cgroup above has less; what is in force where nothing of it is left", () => {
+  const values = (cpus: CpuSet) => ({ kind: "values", cpus });
+  for (
+    const [written, effective, read] of [
+      ["0-3", "0-1", CpuSet.range(0, 3)],
+      ["2-3", "0-1", CpuSet.range(0, 1)],
+      ["", "0-1", CpuSet.range(0, 1)],
+    ] as const
+  ) {
+    using tree = new Tree(
+      cgroup("c", { "cpuset.cpus": `${written}\n`, "cpuset.cpus.effective": `${effective}\n` }),
+    );
+    assert.deepEqual(readCpuset(tree.hierarchy(2), "/c"), values(read), `${written} in ${effective}`);
+  }
+  using tree = new Tree(cgroup("c", { "cpuset.cpus": "2-3\n" }));
+  assert.deepEqual(
+    readCpuset(tree.hierarchy(1), "/c"),
+    values(CpuSet.range(2, 3)),
+    "v1 has one file, and needs no other",
+  );
 });
 
-Deno.test("an empty file means inherited in v2; in v1 it means nothing yet", () => {
-  using tree = new Tree(cgroup("c", { "cpuset.cpus": "\n", "cpuset.mems": "" }));
-  const effective = CpuSet.range(0, 1);
-  const inherited = { kind: "values", cpus: "inherited", effective, mems: "inherited" };
-  assert.deepEqual(readCpuset(tree.hierarchy(2), "/c"), inherited);
-  const nothing = { kind: "values", cpus: CpuSet.empty, effective: CpuSet.empty, mems: CpuSet.empty };
-  assert.deepEqual(readCpuset(tree.hierarchy(1), "/c"), nothing);
+Deno.test("cgroup v1: an empty set is no CPUs yet, so unverified", () => {
+  using tree = new Tree(cgroup("c", { "cpuset.cpus": "\n" }));
+  assert.deepEqual(readCpuset(tree.hierarchy(1), "/c"), { kind: "unverified", reason: "/c has no CPUs yet" });
 });
 
 const MISSING = "there is no /c/cpuset.cpus: the cgroup above it doesn't pass the cpuset controller on";
@@ -180,7 +195,6 @@ const ODD: Record<string, { files: Record<string, string | undefined>; reason: R
     files: { "cpuset.cpus.effective": undefined },
     reason: /no \/c\/cpuset.cpus.effective/,
   },
-  "no memory nodes": { files: { "cpuset.mems": undefined }, reason: /no \/c\/cpuset.mems/ },
   "nonsense": { files: { "cpuset.cpus": "all" }, reason: /^\/c\/cpuset.cpus: "all"/ },
 };
 
@@ -193,14 +207,14 @@ for (const [what, { files, reason }] of Object.entries(ODD)) {
   });
 }
 
-Deno.test("a cgroup that is gone is vanished, even when it goes between opening and reading", () => {
+Deno.test("a removed cgroup is absent, even when it is removed between opening and reading", () => {
   using tree = new Tree({
     ...cgroup("c"),
     ...cgroup("d", { "cpuset.cpus": undefined, "cgroup.procs": undefined }),
   });
-  assert.deepEqual(readCpuset(tree.hierarchy(2), "/none/c"), { kind: "vanished" });
-  assert.deepEqual(readCpuset(tree.hierarchy(2), "/d"), { kind: "vanished" }); // a removed one has no files
-  assert.deepEqual(writeCpuset(tree.hierarchy(2), "/d", CpuSet.of(0)), { kind: "vanished" });
+  assert.deepEqual(readCpuset(tree.hierarchy(2), "/none/c"), { kind: "absent" });
+  assert.deepEqual(readCpuset(tree.hierarchy(2), "/d"), { kind: "absent" }); // a removed one has no files
+  assert.deepEqual(writeCpuset(tree.hierarchy(2), "/d", CpuSet.of(0)), { kind: "absent" });
 });
 
 Deno.test("a longer list is replaced wholly by a shorter one", () => {
@@ -208,49 +222,54 @@ Deno.test("a longer list is replaced wholly by a shorter one", () => {
   const before = CpuSet.of(0, 2, 4, 6, 8);
   const step = { path: "/c", before, after: CpuSet.of(0) };
   const result = writeCpuset(tree.hierarchy(1), "/c", CpuSet.of(0));
-  assert.deepEqual(result, { kind: "done", effective: CpuSet.of(0), steps: [step] });
+  assert.deepEqual(result, { kind: "done", steps: [step] });
   assert.equal(tree.read("c/cpuset.cpus"), "0\n");
 });
 
-Deno.test("an unset cpuset with the wanted CPUs in force is left alone", () => {
+Deno.test("an unset cpuset with the right CPUs in force isn't written", () => {
   using tree = new Tree(cgroup("c", { "cpuset.cpus": "\n" }));
   const result = writeCpuset(tree.hierarchy(2), "/c", CpuSet.range(0, 1));
-  assert.deepEqual(result, { kind: "done", effective: CpuSet.range(0, 1), steps: [] });
+  assert.deepEqual(result, { kind: "done", steps: [] });
   assert.equal(tree.read("c/cpuset.cpus"), "\n");
 });
 
-Deno.test("v2: what is written and not in force has failed, and is put back", () => {
+Deno.test("v2: a set that is written and not in force has failed, and is rolled back", () => {
   for (const [before, after] of [["\n", "0-1\n"], ["1\n", "1\n"]]) {
     using tree = new Tree(cgroup("c", { "cpuset.cpus": before })); // nobody changes the effective set here
-    const reason = "/c runs on the CPUs 0-1 although it was given 0: " +
+    const reason = "/c runs on the CPUs 0-1 although 0 were written: " +
       "none of these is online and in the cgroup above it";
-    const result = writeCpuset(tree.hierarchy(2), "/c", CpuSet.of(0));
-    assert.deepEqual(result, { kind: "failed", code: "unverified", reason, stuck: [] });
+    const result = writeCpusets(tree.hierarchy(2), [{ id: "c", path: "/c", cpus: CpuSet.of(0) }], 1000);
+    assert.deepEqual(result, {
+      kind: "failed",
+      container: "c",
+      code: "unverified",
+      reason,
+      notRolledBack: new Set(),
+    });
     assert.equal(tree.read("c/cpuset.cpus"), after);
   }
 });
 
-Deno.test("v2: fewer CPUs in force than written is done, and told", () => {
+Deno.test("v2: a write after which fewer CPUs are in force is done", () => {
   using tree = new Tree(cgroup("c", { "cpuset.cpus": "0\n" }));
   const result = writeCpuset(tree.hierarchy(2), "/c", CpuSet.range(0, 7));
-  assert(result.kind === "done");
-  assert.equal(`${result.effective}`, "0-1");
+  assert.equal(result.kind, "done");
+  assert.equal(tree.read("c/cpuset.cpus"), "0-7\n");
 });
 
-Deno.test("a cgroup inside a container may go meanwhile; when the container goes, it has vanished", () => {
+Deno.test("a cgroup inside a container may be removed meanwhile; when the container's is, it is absent", () => {
   using tree = new Tree(cgroup("c"));
   const directory = CgroupDirectory.open(tree.root, "/c");
-  assert(directory instanceof CgroupDirectory);
+  assert(directory.kind === "directory");
   using container = directory;
   const step = { path: "/c", before: CpuSet.range(0, 1), after: CpuSet.of(0) };
   const steps = [{ ...step, path: "/c/gone" }, step];
   assert.deepEqual(carryOut(tree.hierarchy(1), container, CpuSet.of(0), steps), {
     kind: "done",
-    effective: CpuSet.of(0),
     steps: [step],
   });
   Deno.removeSync(`${tree.root}/c`, { recursive: true });
-  assert.deepEqual(carryOut(tree.hierarchy(1), container, CpuSet.of(0), steps), { kind: "vanished" });
+  assert.deepEqual(carryOut(tree.hierarchy(1), container, CpuSet.of(0), steps), { kind: "absent" });
 });
 
 Deno.test("an empty set is never written", () => {
@@ -258,34 +277,34 @@ Deno.test("an empty set is never written", () => {
   assert.throws(() => writeCpuset(tree.hierarchy(1), "/c", CpuSet.empty), /an empty cpuset for \/c/);
 });
 
-Deno.test("folders are listed up to a bound, and nothing else is", () => {
+Deno.test("directories are listed up to a bound, and nothing else is", () => {
   const inner = ["a", "b", "c"].map((name) => cgroup(`c/${name}`));
   using tree = new Tree(Object.assign({}, cgroup("c"), { "c/link": "->a" }, ...inner));
   const directory = CgroupDirectory.open(tree.root, "/c");
-  assert(directory instanceof CgroupDirectory);
+  assert(directory.kind === "directory");
   using it = directory;
-  assert.deepEqual(it.folders(10).toSorted(), ["a", "b", "c"]);
-  assert.equal(it.folders(2).length, 2);
+  assert.deepEqual(it.directories(10).toSorted(), ["a", "b", "c"]);
+  assert.equal(it.directories(2).length, 2);
 });
 
 const NAMES = ["a", "b", "c", "d"];
 
-/** A plan for four containers of a plain v1 tree, whose clock stands at each of `times` in turn. */
-function plan(tree: Tree, times: number[]) {
-  const writes = NAMES.map((name) => ({ path: `/${name}`, cpus: CpuSet.of(0) }));
-  return applyAll(tree.hierarchy(1), writes, 300, () => times.shift() ?? 0);
+/** A write for four containers of a plain v1 tree, whose clock stands at each of `times` in turn. */
+function writeAll(tree: Tree, times: number[]) {
+  const writes = NAMES.map((id) => ({ id, path: `/${id}`, cpus: CpuSet.of(0) }));
+  return writeCpusets(tree.hierarchy(1), writes, 300, () => times.shift() ?? 0);
 }
 
-Deno.test("a plan that takes too long is undone, and says whom it didn't reach", () => {
+Deno.test("a write that passes its deadline is rolled back, and names the first container that wasn't written", () => {
   using tree = new Tree(Object.assign({}, ...NAMES.map((name) => cgroup(name))));
-  assert.deepEqual(plan(tree, [1000, 1000, 1300, 1301]), {
-    kind: "undone",
-    failed: 2,
-    code: "late",
-    reason: "300 ms were over before /c could be written",
-    stuck: [],
+  assert.deepEqual(writeAll(tree, [1000, 1000, 1300, 1301]), {
+    kind: "failed",
+    container: "c",
+    code: "deadline",
+    reason: "the deadline of 300 ms passed before /c was written",
+    notRolledBack: new Set(),
   });
   assert.deepEqual(NAMES.map((name) => tree.read(`${name}/cpuset.cpus`)), NAMES.map(() => "0-1\n"));
-  assert.equal(plan(tree, [1000, 1000, 1100, 1200, 1300]).kind, "done");
+  assert.equal(writeAll(tree, [1000, 1000, 1100, 1200, 1300]).kind, "done");
   assert.deepEqual(NAMES.map((name) => tree.read(`${name}/cpuset.cpus`)), NAMES.map(() => "0\n"));
 });

@@ -125,11 +125,11 @@ Deno.test("kubepods may lie deep, and be narrower than the machine", () => {
   assert.equal(claims, "3");
 });
 
-Deno.test("kubepods may list CPUs that are offline: who may use all the others may run everywhere", () => {
+Deno.test("kubepods may list CPUs that are offline: a container that may use all the others isn't confined", () => {
   assert.equal(claimsIn({ ...v2("kubepods", "0-8"), ...v2("kubepods/pod1/a", "0-7") }), "");
 });
 
-Deno.test("of a tree that is too deep to be seen to its end, everything but the pool is claimed", () => {
+Deno.test("in a tree that is too deep to be read to its end, everything but the pool is claimed", () => {
   const deep = Array.from({ length: 20 }, () => "x").join("/");
   assert.equal(claimsIn(v2(`kubepods/pod1/${deep}`, "0-7")), "1-7");
 });

@@ -18,7 +18,7 @@ function usable(files: Record<string, string>): { cpus: string[] | undefined; sh
     const [sys, cgroup] = [`${dir}/sys`, `${dir}/cgroup`];
     const found = usableCpus(sys, cgroup);
     return {
-      cpus: found && [`${found.online}`, `${found.unusable}`, `${found.strikes}`],
+      cpus: found && [`${found.online}`, `${found.unusable}`, `${found.removesOffline}`],
       shown: usableReader(sys, cgroup)("devices/system/cpu/online")?.trim(),
     };
   } finally {
@@ -52,7 +52,7 @@ Deno.test("with cgroup v1 and no kubepods yet, or an empty one, all that is onli
   assert.deepEqual(usable({ ...v1, "cgroup/cpuset/kubepods/cpuset.cpus": "" }).cpus, ["0-3", "", "true"]);
 });
 
-Deno.test("where the kernel doesn't tell what is online nothing is made up", () => {
+Deno.test("when the online CPUs can't be read, the usable ones are unknown", () => {
   assert.deepEqual(usable({}), { cpus: undefined, shown: undefined });
   assert.equal(usable({ [ONLINE]: "nonsense" }).cpus, undefined);
 });

@@ -26,20 +26,20 @@ async function withStranger(path: string, body: () => Promise<void>): Promise<vo
   }
 }
 
-Deno.test("without a runtime there is one sentence, with what is wrong at each socket", async () => {
+Deno.test("without a runtime the error names each socket and what was wrong with it", async () => {
   await withFolder(async (folder) => {
     const [none, dead, stranger] = [`${folder}/none`, `${folder}/dead`, `${folder}/stranger`];
     Deno.writeTextFileSync(dead, "");
     await withStranger(stranger, () =>
       assert.rejects(Cri.connect([none, dead, stranger]), {
         message: `no container runtime answers on its CRI socket (${none}: there is no such socket; ` +
-          `${dead}: nobody listens there; ${stranger}: Version failed: unknown service)`,
+          `${dead}: no process listens there; ${stranger}: Version failed: unknown service)`,
       }));
   });
 });
 
 for (const [when, serve] of Object.entries({ "at once": closing, "when it is spoken to": reading })) {
-  Deno.test(`a socket behind which something closes ${when} is none of a runtime, and harms nobody`, async () => {
+  Deno.test(`a socket behind which something closes ${when} is reported as no runtime`, async () => {
     await withFolder(async (folder) => {
       const path = `${folder}/other`;
       const listener = Deno.listen({ transport: "unix", path });

@@ -17,7 +17,7 @@ const [shared = "", exclusive = "", created = "", ended = ""] = runtime().record
 ) => id);
 const [sharedPod = "", exclusivePod = ""] = runtime().recorded.pods.map(({ status }) => status?.id);
 
-Deno.test("what runs or may run is listed with its pods, and nobody is asked about what has ended", async () => {
+Deno.test("containers that run or may run are listed with their pods, and no call is made for ended ones", async () => {
   const client = runtime();
   const { containers, pods } = await listing(client);
   assert.deepEqual(containers.map(({ id }) => id), [shared, exclusive, created]);
@@ -32,7 +32,7 @@ Deno.test("what runs or may run is listed with its pods, and nobody is asked abo
   assert.equal(client.asked.length, 1 + 3 + 2);
 });
 
-Deno.test("what ends between one question and the next is left out", async () => {
+Deno.test("a container that ends between two calls is left out", async () => {
   assert.deepEqual((await listing(runtime({ [shared]: GONE }))).containers.map(({ id }) => id), [
     exclusive,
     created,
@@ -55,13 +55,13 @@ Deno.test("a node without containers has an empty list", async () => {
   assert.deepEqual(await listing(client), { containers: [], pods: [] });
 });
 
-Deno.test("when anything else can't be told there is no list: an exclusive container would lose its CPUs", async () => {
+Deno.test("when any other call fails there is no list: an exclusive container would lose its CPUs", async () => {
   for (const id of [exclusive, exclusivePod]) {
     await assert.rejects(listing(runtime({ [id]: BROKEN })), BROKEN);
   }
 });
 
-Deno.test("a large node is asked eight questions at a time", async () => {
+Deno.test("a large node is listed with eight calls at a time", async () => {
   const client = runtime();
   const [container] = client.recorded.list.containers;
   assert(container);

@@ -50,7 +50,7 @@ for (const runtime of RUNTIMES) {
   assert(shared?.status && exclusive?.status && created?.status && sharedPod?.status && exclusivePod?.status);
   const told = { shared: shared.status, exclusive: exclusive.status, created: created.status };
 
-  Deno.test(`${runtime}: an exclusive container is told with its CPUs and figures`, () => {
+  Deno.test(`${runtime}: an exclusive container has its CPUs and figures`, () => {
     const container = nriContainer("pod", told.exclusive, exclusive.info);
     assert.deepEqual(toJson(ContainerSchema, container), {
       id: told.exclusive.id,
@@ -75,7 +75,7 @@ for (const runtime of RUNTIMES) {
     assert(container.pid > 0);
   });
 
-  Deno.test(`${runtime}: what updates changed is told, not what the container was created with`, () => {
+  Deno.test(`${runtime}: the resources are those of the last update, not those of the creation`, () => {
     const { resources } = nriContainer("pod", told.shared, shared.info).linux ?? {};
     assert.equal(resources?.cpu?.cpus, "0"); // the exclusive one has the other
     assert.equal(resources.memory?.limit?.value, 96n << 20n); // none at its creation
@@ -91,7 +91,7 @@ for (const runtime of RUNTIMES) {
     });
   });
 
-  Deno.test(`${runtime}: a pod is told with its names, annotations, cgroup and resources`, () => {
+  Deno.test(`${runtime}: a pod has its names, annotations, cgroup and resources`, () => {
     assert(sharedPod.status && exclusivePod.status);
     const { labels, ...pod } = nriPod(sharedPod.status, sharedPod.info);
     assert.equal(labels["io.kubernetes.pod.uid"], "uid-p1");
@@ -115,12 +115,12 @@ for (const runtime of RUNTIMES) {
   });
 }
 
-Deno.test("a container in an unknown state may run, so it is told as running", () => {
+Deno.test("a container in an unknown state may run, so it counts as running", () => {
   const status = create(ContainerStatusSchema, { id: "c", state: CriState.CONTAINER_UNKNOWN });
   assert.equal(nriContainer("p", status, {}).state, ContainerState.CONTAINER_RUNNING);
 });
 
-Deno.test("without a specification the status' resources count, in which 0 is what isn't set", () => {
+Deno.test("without a specification the status' resources count, in which 0 means unset", () => {
   const linux = { cpuShares: 2n, cpuPeriod: 100_000n, cpusetCpus: "3", cpusetMems: "0" };
   const status = create(ContainerStatusSchema, { id: "c", resources: { linux } });
   for (const info of ["", "not JSON", '{"pid":1}', '{"runtimeSpec":null}']) {
@@ -134,7 +134,7 @@ Deno.test("without a specification the status' resources count, in which 0 is wh
   }
 });
 
-Deno.test("a pod whose runtime doesn't repeat its configuration lies where its own cgroup lies", () => {
+Deno.test("a pod whose runtime doesn't repeat its configuration has the parent of its own cgroup", () => {
   const inSpec = (cgroupsPath: unknown) => ({ pid: 1, runtimeSpec: { linux: { cgroupsPath } } });
   assert.equal(parentOf(inSpec("kubepods-burstable-pod1.slice:crio:abc")), "kubepods-burstable-pod1.slice");
   assert.equal(parentOf(inSpec("/kubepods/burstable/pod1/crio-abc")), "/kubepods/burstable/pod1");
@@ -142,7 +142,7 @@ Deno.test("a pod whose runtime doesn't repeat its configuration lies where its o
   assert.equal(nriPod(POD_STATUS, {}).linux?.podResources, undefined);
 });
 
-Deno.test("figures that are no whole numbers aren't there, and too large ones are the largest", () => {
+Deno.test("figures that are no whole numbers count as unset, and too large ones are clamped", () => {
   const odd = cpuOf({ shares: "1024", quota: 1.5, period: null, cpus: 3, mems: ["0"] });
   assert.deepEqual([odd?.shares, odd?.quota, odd?.period, odd?.cpus, odd?.mems], [
     undefined,

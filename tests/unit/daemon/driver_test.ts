@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { newAgent } from "../../../src/agent/step.ts";
 import { Driver, type Queries } from "../../../src/daemon/driver.ts";
-import type { Connection } from "../../../src/platform/socket.ts";
-import type { Cpusets } from "../../../src/cgroup/port.ts";
+import type { ByteStream } from "../../../src/platform/socket.ts";
+import type { CpusetPort } from "../../../src/cgroup/port.ts";
 import type { SessionEvent } from "../../../src/wire/session.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { DEFAULT_SETTINGS } from "../../kit/policy.ts";
@@ -16,7 +16,7 @@ import { Records } from "../../kit/daemon_stage.ts";
 const TOPOLOGY = topologyOf(twoCpuVm);
 
 /** The runtime's end of a connection, at which each write is held until it is released. */
-class Peer implements Connection {
+class Peer implements ByteStream {
   readonly session = new RuntimeEnd();
   /** While false, writes are held. */
   reads = true;
@@ -127,7 +127,7 @@ async function serving(
   play: (stage: Stage) => Promise<void>,
   queries: Partial<Queries> = {},
   growDelay = 0,
-  cpusets?: Cpusets,
+  cpusets?: CpusetPort,
 ): Promise<void> {
   const [log, stop, peer] = [new Records(), new AbortController(), new Peer()];
   const identity = { name: "weka-cpuset", index: "99" };

@@ -2,17 +2,17 @@
 import assert from "node:assert/strict";
 import { run } from "../../../src/daemon/run.ts";
 import { type Config, DEFAULTS } from "../../../src/config/schema.ts";
-import { OwnerLock } from "../../../src/platform/lock.ts";
+import { LeaderLock } from "../../../src/platform/lock.ts";
 import { openInherited } from "../../../src/platform/inherited_fd.ts";
-import { type Connection, connectUnix } from "../../../src/platform/socket.ts";
+import { type ByteStream, connectUnix } from "../../../src/platform/socket.ts";
 import { bigNode, topologyOf } from "../../kit/sysfs.ts";
 import { socketPair } from "../../kit/socket_pair.ts";
 import { EmbeddedRuntime } from "../../kit/runtime/runtime.ts";
 import { effective, EXCLUSIVE, PINNED, Records, SHARED, SYSFS } from "../../kit/daemon_stage.ts";
 
 /** Copies bytes both ways until one end closes. */
-async function bridge(a: Connection, b: Connection): Promise<void> {
-  const pump = async (from: Connection, to: Connection) => {
+async function bridge(a: ByteStream, b: ByteStream): Promise<void> {
+  const pump = async (from: ByteStream, to: ByteStream) => {
     for (let bytes = await from.read(); bytes !== undefined; bytes = await from.read()) await to.write(bytes);
   };
   await Promise.race([pump(a, b), pump(b, a)].map((pumping) => pumping.catch(() => {})));
@@ -120,7 +120,7 @@ Deno.test("beside kubelet's static CPU manager claims are refused where that is 
     launch({ onKubeletStatic: "refuse" });
     await runtime.pluginReady();
     const { refused } = await runtime.runPod(EXCLUSIVE);
-    assert.match(refused[0]?.message ?? "", /kubelet's static CPU manager gives out CPUs on this node too/);
+    assert.match(refused[0]?.message ?? "", /kubelet's static CPU manager also assigns CPUs on this node/);
   });
 });
 
@@ -138,7 +138,7 @@ Deno.test("an unusable run directory doesn't prevent registration: the agent is 
 Deno.test("beside an active agent it registers on standby, and lists what runs once that agent has ended", async () => {
   await withRuntime(async ({ runtime, launch, log, dir }) => {
     const never = new AbortController().signal;
-    const lock = await OwnerLock.acquire(`${dir}/run`, "another", never, () => {});
+    const lock = await LeaderLock.acquire(`${dir}/run`, "another", never, () => {});
     launch();
     await runtime.pluginReady();
     assert(log.has("standby: another agent is active"));

@@ -10,7 +10,7 @@ const NONE = '{"policyName":"none","defaultCpuSet":"","checksum":1353318690}';
 const STATIC = '{"policyName":"static","defaultCpuSet":"0-3","checksum":1}';
 const GIVEN = STATIC.replace('"checksum"', '"entries":{"uid":{"db":"2-3"}},"checksum"');
 const KUBELET = "kubelet's CPU manager (cpuManagerPolicy: static)";
-const WHY = "kubelet's static CPU manager gives out CPUs on this node too, and two deciders fight; " +
+const WHY = "kubelet's static CPU manager also assigns CPUs on this node, so a CPU could get two owners; " +
   "run kubelet with cpuManagerPolicy: none, or set onKubeletStatic: warn";
 
 /** A node with a watch on it, whose minutes pass when the test says so. */
@@ -74,12 +74,7 @@ class Stage {
   /** Takes the log's records, without those of level debug: each peer with what is logged of it. */
   logged(): string[] {
     const records = this.log.records.splice(0).filter(({ level }) => level !== "debug");
-    return records.map(({ level, message, fields }) => {
-      const peer = fields?.["peer"];
-      return `${level}: ${message.replace(/(this node too):.*/, "$1")}${
-        peer === undefined ? "" : `: ${peer}`
-      }`;
-    });
+    return records.map(({ level, message, fields }) => `${level}: ${message}: ${fields?.["peer"]}`);
   }
 }
 
@@ -105,7 +100,7 @@ Deno.test("with warn it is only logged, as an error", () =>
   onStage(async (stage) => {
     stage.state(STATIC);
     const watch = stage.watch();
-    assert.deepEqual(stage.logged(), [`error: ${KUBELET} decides about CPUs on this node too`]);
+    assert.deepEqual(stage.logged(), [`error: conflicting CPU manager detected: ${KUBELET}`]);
     assert.deepEqual(stage.fed, []);
     watch.close();
     await stage.checked();
@@ -134,7 +129,7 @@ Deno.test("a peer is logged once when it appears and once when it is gone, whate
     await stage.checked();
     stage.state(STATIC);
     await stage.nextCheck();
-    assert.deepEqual(stage.logged(), [`error: ${KUBELET} decides about CPUs on this node too`]);
+    assert.deepEqual(stage.logged(), [`error: conflicting CPU manager detected: ${KUBELET}`]);
     stage.state(GIVEN);
     await stage.nextCheck();
     await stage.nextCheck();
@@ -199,11 +194,11 @@ Deno.test("other plugins are logged as they appear and are gone, and suspend not
     const watch = stage.watch({ onKubeletStatic: "refuse" });
     await stage.checked();
     assert.deepEqual(stage.logged(), [
-      "error: the NRI plugin 10-balloons decides about CPUs on this node too",
+      "error: conflicting CPU manager detected: the NRI plugin 10-balloons",
     ]);
     stage.plugin("90-cpuset");
     await stage.nextCheck();
-    assert.deepEqual(stage.logged(), ["error: the NRI plugin 90-cpuset decides about CPUs on this node too"]);
+    assert.deepEqual(stage.logged(), ["error: conflicting CPU manager detected: the NRI plugin 90-cpuset"]);
     Deno.removeSync(`${stage.dir}/plugins/10-balloons`);
     await stage.nextCheck();
     assert.deepEqual(stage.logged(), [

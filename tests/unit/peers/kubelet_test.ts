@@ -13,9 +13,9 @@ const NONE = '{"policyName":"none","defaultCpuSet":"","checksum":1353318690}';
 const STATIC =
   `{"policyName":"static","defaultCpuSet":"0,2-95,97-191","entries":{"${UID}":{"db":"96"},"${OTHER}":{"a":"1","b":"3-4"}},"checksum":4076905443}`;
 
-/** `policy: name=cpus …`, or why it isn't told. */
+/** `policy: name=cpus …`, or why it isn't known. */
 function textOf(found: CpuManager): string {
-  if (found.kind === "untold") return found.why;
+  if (found.kind === "unknown") return found.reason;
   return `${found.policy}: ${found.holders.map(({ name, cpus }) => `${name}=${cpus}`).join(" ")}`;
 }
 
@@ -76,7 +76,7 @@ for (const text of NO_STATES) {
   });
 }
 
-Deno.test("entries that are none are left out, the others kept", () => {
+Deno.test("invalid entries are left out, the others kept", () => {
   const entries =
     `{"a":null,"b":7,"c":[],"d":{"x":"1-","y":7,"z":"","w":"5"},"e":"9-8","__proto__":{"v":"6"}}`;
   const found = parseCpuManagerState(`{"policyName":"static","entries":${entries}}`, "F");
@@ -90,7 +90,7 @@ Deno.test("hostile names are escaped and shortened", () => {
   assert(textOf(found).length < 200);
 });
 
-Deno.test("whatever stands in a state file, it is told or untold", () => {
+Deno.test("whatever a state file holds, the policy is known or unknown, and nothing is thrown", () => {
   const text = fc.oneof(fc.string({ unit: "binary" }), fc.json(), fc.json().map((j) => `{"entries":${j}}`));
   const state = fc.json().map((json) => `{"policyName":"static","entries":${json}}`);
   fc.assert(fc.property(fc.oneof(text, state), (text) => {
@@ -129,14 +129,14 @@ Deno.test("the state file is read again when it has changed, and only then", () 
     assert.equal(textOf(read()), `there is no ${path}`);
   }));
 
-Deno.test("a state file that is huge, no file or in no directory is untold, with the reason", () =>
+Deno.test("a state file that is huge, no file or in no directory is unknown, with the reason", () =>
   withRoot((root) => {
     const path = `${root}/cpu_manager_state`;
     const why = () => textOf(cpuManagerStateReader(root)());
     Deno.writeTextFileSync(path, `{"policyName":"static"}`.padEnd(2 ** 20));
     assert.equal(why(), "static: ");
     Deno.writeTextFileSync(path, " ", { append: true });
-    assert.equal(why(), `${path} has 1048577 bytes, and 1048576 is the most that is read`);
+    assert.equal(why(), `${path} has 1048577 bytes, more than the limit of 1048576`);
     Deno.removeSync(path);
     Deno.mkdirSync(path);
     assert.equal(why(), `${path} is not a regular file`);
@@ -152,7 +152,7 @@ Deno.test("a state file that is huge, no file or in no directory is untold, with
     );
   }));
 
-Deno.test("where the file tells, the API isn't asked, and there is nothing to wait for", () =>
+Deno.test("when the file is readable, the API isn't called, and the answer is synchronous", () =>
   withRoot(async (root) => {
     Deno.mkdirSync(`${root}/pod-resources`);
     Deno.writeTextFileSync(`${root}/cpu_manager_state`, NONE);
@@ -166,7 +166,7 @@ Deno.test("where the file tells, the API isn't asked, and there is nothing to wa
     assert.deepEqual(kubelet.asked, []);
   }));
 
-Deno.test("where the file doesn't tell, the API is asked at each look, as long as it says static or nothing", () =>
+Deno.test("without a readable file the API is called at each look, until it answers none", () =>
   withRoot(async (root) => {
     Deno.mkdirSync(`${root}/pod-resources`);
     const socket = `${root}/pod-resources/kubelet.sock`;
@@ -177,7 +177,7 @@ Deno.test("where the file doesn't tell, the API is asked at each look, as long a
     kubelet.answers({ getAllocatableResources: { code: 8, details: "later" } });
     assert.equal(
       textOf(await look()),
-      `there is no ${root}/cpu_manager_state, and kubelet's ${socket} doesn't tell: ` +
+      `there is no ${root}/cpu_manager_state, and kubelet's ${socket}: ` +
         "GetAllocatableResources failed: later",
     );
     kubelet.answers({ getAllocatableResources: allocatable(1, 2), list: listOf(["db", "main", [1]]) });
@@ -185,7 +185,7 @@ Deno.test("where the file doesn't tell, the API is asked at each look, as long a
     await kubelet.stop();
   }));
 
-Deno.test("a kubelet that says none isn't asked again before it has been restarted", () =>
+Deno.test("a kubelet with policy none isn't asked again before it has been restarted", () =>
   withRoot(async (root) => {
     Deno.mkdirSync(`${root}/pod-resources`);
     const socket = `${root}/pod-resources/kubelet.sock`;
@@ -202,12 +202,12 @@ Deno.test("a kubelet that says none isn't asked again before it has been restart
     await second.stop();
   }));
 
-Deno.test("without file and API there is one sentence that names both", () =>
+Deno.test("without file and API the reason names both", () =>
   withRoot(async (root) => {
     const socket = `${root}/pod-resources/kubelet.sock`;
     const noFile = `there is no ${root}/cpu_manager_state`;
     assert.equal(textOf(await kubeletIn(root)()), `${noFile}, and ${socket}: there is no such socket`);
     Deno.mkdirSync(`${root}/pod-resources`);
     Deno.writeTextFileSync(socket, "");
-    assert.equal(textOf(await kubeletIn(root)()), `${noFile}, and ${socket}: nobody listens there`);
+    assert.equal(textOf(await kubeletIn(root)()), `${noFile}, and ${socket}: no process listens there`);
   }));

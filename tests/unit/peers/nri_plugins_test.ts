@@ -29,12 +29,12 @@ for (
     "cpu-policy",
   ]
 ) {
-  Deno.test(`a plugin called ${name} decides about CPUs`, () => {
+  Deno.test(`a plugin called ${name} is detected as one that writes cpusets`, () => {
     assert.deepEqual(foundAmong([`10-${name}`]), [`10-${name}`]);
   });
 }
 
-Deno.test("plugins that do other things don't, nor does another instance of this agent", () => {
+Deno.test("other plugins aren't detected, nor is another instance of this agent", () => {
   const others = [
     "device-injector",
     "logger",
@@ -50,7 +50,7 @@ Deno.test("plugins that do other things don't, nor does another instance of this
   assert.deepEqual(foundAmong(["99-weka-cpuset", "05-mine"], "mine"), ["99-weka-cpuset"]);
 });
 
-Deno.test("what the runtime doesn't start isn't named: not executable, a folder, no index, a link to nowhere", () => {
+Deno.test("files that the runtime doesn't start aren't detected: not executable, a directory, no index, a link to nowhere", () => {
   assert.deepEqual(foundAmong(["10-balloons"], "weka-cpuset", 0o644), []);
   assert.deepEqual(foundAmong(["balloons", "1-balloons", "100-balloons", "ab-balloons", "10-"]), []);
   const folder = Deno.makeTempDirSync();
@@ -61,14 +61,14 @@ Deno.test("what the runtime doesn't start isn't named: not executable, a folder,
   Deno.removeSync(folder, { recursive: true });
 });
 
-Deno.test("several are in order, and what their names would do to a terminal is escaped", () => {
+Deno.test("several are sorted, and control characters in their names are escaped", () => {
   assert.deepEqual(foundAmong(["90-cpuset", "10-balloons\u001b[2J\n"]), [
     "10-balloons\\u001b[2J\\u000a",
     "90-cpuset",
   ]);
 });
 
-Deno.test("a folder that isn't there, or is none, has no plugins", () => {
+Deno.test("an absent folder, or a file in its place, has no plugins", () => {
   assert.deepEqual(cpusetPluginsIn("/nonexistent", ""), []);
   assert.deepEqual(cpusetPluginsIn("/etc/hostname", ""), []);
 });

@@ -40,7 +40,7 @@ Deno.test("lines are written in order", async () => {
   assert.equal(text, "a\nb\nc\n");
 });
 
-Deno.test("a reader that stalls costs lines, not memory, and is told how many", async () => {
+Deno.test("a reader that stalls costs lines, not memory, and their number is written", async () => {
   const reader = new SlowReader();
   const writer = writerTo(reader.write, 3);
   writer.push("first\n");
@@ -52,7 +52,7 @@ Deno.test("a reader that stalls costs lines, not memory, and is told how many", 
   await writer.flush();
 });
 
-Deno.test("long lines are dropped when few of them take all the room; short ones still fit in", async () => {
+Deno.test("long lines are dropped when a few reach the bound; short ones still fit in", async () => {
   const reader = new SlowReader();
   const writer = writerTo(reader.write, 10);
   writer.push("first\n");
@@ -70,7 +70,7 @@ Deno.test("long lines are dropped when few of them take all the room; short ones
   await writer.flush();
 });
 
-Deno.test("lines that fail are lost, each new one tries again, and the loss is told once it works", async () => {
+Deno.test("lines whose write fails are lost, each new one is tried, and the loss is reported once a write succeeds", async () => {
   const disk = new Disk();
   const writer = writerTo(disk.write, 10);
   for (const line of ["lost\n", "lost too\n", "lost as well\n"]) {
@@ -85,7 +85,7 @@ Deno.test("lines that fail are lost, each new one tries again, and the loss is t
   assert.equal(disk.text, "kept\ndropped 3\nalso\n");
 });
 
-Deno.test("what was dropped for want of room and then failed is still counted", async () => {
+Deno.test("lines dropped beyond the bound are still counted after a write that failed", async () => {
   const disk = new Disk();
   const writer = writerTo(disk.write, 2);
   for (let i = 0; i < 5; i++) writer.push(`${i}\n`);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { buildInfo } from "../../../src/platform/build_info.ts";
 
-Deno.test("run from its sources, the program names no release and no commit, but its Deno", () => {
+Deno.test("run from its sources, the program reports no release and no commit, but its Deno version", () => {
   assert.deepEqual(buildInfo(), { version: "0.0.0-dev", commit: "unknown", deno: Deno.version.deno });
 });
 
-Deno.test("what the bundler puts in is what the program names", async () => {
+Deno.test("the program reports what the bundler defined", async () => {
   const source = await Deno.readTextFile(new URL("../../../src/platform/build_info.ts", import.meta.url));
   const bundled = source.replaceAll("__WEKA_VERSION__", '"1.2.3"').replaceAll("__WEKA_COMMIT__", '"abc"')
     .replaceAll(/^declare .*$/gm, "");

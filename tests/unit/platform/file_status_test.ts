@@ -3,7 +3,7 @@ import { statusAt, statusOf } from "../../../src/platform/file_status.ts";
 
 statusAt("/"); // loads libc outside of the tests, where it is no leak
 
-Deno.test("a file is told from a directory, a link is seen itself, and nothing is nothing", async () => {
+Deno.test("a file is distinguished from a directory and a link; an absent one has no status", async () => {
   const dir = await Deno.makeTempDir();
   const path = `${dir}/file`;
   await Deno.writeTextFile(path, "");
@@ -33,7 +33,7 @@ Deno.test("the owner is the user, not the group", { ignore: Deno.uid() !== 0 }, 
   await Deno.remove(file);
 });
 
-Deno.test("a descriptor that is open is something, one that isn't is nothing", () => {
+Deno.test("an open descriptor has a status, a closed one has none", () => {
   assert.notEqual(statusOf(0), undefined);
   assert.equal(statusOf(10_000), undefined);
 });

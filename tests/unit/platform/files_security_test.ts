@@ -1,7 +1,7 @@
 /** Root writes files where others may write too, or did: nothing of theirs is written through or over. */
 import assert from "node:assert/strict";
 import { statusAt } from "../../../src/platform/file_status.ts";
-import { OwnerLock } from "../../../src/platform/lock.ts";
+import { LeaderLock } from "../../../src/platform/lock.ts";
 import { RotatingFile } from "../../../src/platform/rotating_file.ts";
 
 statusAt("/"); // loads libc outside of the tests, where it is no leak
@@ -21,11 +21,11 @@ async function inFolder(play: (dir: string, victim: string) => Promise<void>): P
   }
 }
 
-Deno.test("a dangling link where the log should be makes no file at its other end", async () => {
+Deno.test("a dangling link in place of the log creates no file at its target", async () => {
   await inFolder(async (dir) => {
     Deno.symlinkSync(`${dir}/../made`, `${dir}/a.log`);
     const log = new RotatingFile({ path: `${dir}/a.log`, maxBytes: 100, keep: 1 });
-    await assert.rejects(log.append(LINE), /it is no plain file/);
+    await assert.rejects(log.append(LINE), /it is no regular file/);
     assert.equal(statusAt(`${dir}/../made`), undefined);
   });
 });
@@ -42,7 +42,7 @@ Deno.test("links among the older logs are replaced or removed, never followed", 
   });
 });
 
-Deno.test("a log that becomes a link after it was looked at isn't written", async () => {
+Deno.test("a log that becomes a link after the check isn't written", async () => {
   await inFolder(async (dir, victim) => {
     const path = `${dir}/a.log`;
     const log = new RotatingFile({ path, maxBytes: 100, keep: 1 });
@@ -56,30 +56,30 @@ Deno.test("a log that becomes a link after it was looked at isn't written", asyn
         Deno.symlinkSync(victim, path);
         return seen;
       };
-      await assert.rejects(log.append(LINE), /it is no plain file/);
+      await assert.rejects(log.append(LINE), /it is no regular file/);
     } finally {
       Deno.lstat = lstat;
     }
   });
 });
 
-Deno.test("a link as the lock file is refused, and what it leads to is neither written nor made", async () => {
+Deno.test("a link as the lock file is refused, and its target is neither written nor created", async () => {
   await inFolder(async (dir, victim) => {
     const stop = new AbortController().signal;
     for (const target of [victim, `${dir}/../made`]) {
       Deno.symlinkSync(target, `${dir}/owner.lock`);
-      await assert.rejects(OwnerLock.acquire(dir, "a test", stop, () => {}), /owner\.lock can't be opened/);
+      await assert.rejects(LeaderLock.acquire(dir, "a test", stop, () => {}), /owner\.lock can't be opened/);
       Deno.removeSync(`${dir}/owner.lock`);
     }
     assert.equal(statusAt(`${dir}/../made`), undefined);
   });
 });
 
-Deno.test("lock and log are for their owner alone, whatever the process' umask", async () => {
+Deno.test("only the owner can read lock and log, whatever the process' umask", async () => {
   await inFolder(async (dir) => {
     const before = Deno.umask(0);
     try {
-      const lock = await OwnerLock.acquire(`${dir}/run`, "a test", new AbortController().signal, () => {});
+      const lock = await LeaderLock.acquire(`${dir}/run`, "a test", new AbortController().signal, () => {});
       lock.release();
       await new RotatingFile({ path: `${dir}/a.log`, maxBytes: 100, keep: 1 }).append(LINE);
     } finally {

@@ -13,7 +13,7 @@ Deno.test("results come in the order of the items, without the undefined ones", 
   assert.deepEqual(await inParallel([], 4, () => Promise.reject(new Error("never asked"))), []);
 });
 
-Deno.test("no more are begun than the limit allows, nor any after one has failed", async () => {
+Deno.test("no more are started than the limit allows, nor any after one has failed", async () => {
   const begun: number[] = [];
   const gate = Promise.withResolvers<void>();
   const results = inParallel([0, 1, 2, 3, 4], 2, async (item) => {

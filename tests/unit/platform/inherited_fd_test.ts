@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Descriptor } from "../../../src/platform/descriptor.ts";
 import { statusOf } from "../../../src/platform/file_status.ts";
 import { openInherited } from "../../../src/platform/inherited_fd.ts";
-import type { Connection } from "../../../src/platform/socket.ts";
+import type { ByteStream } from "../../../src/platform/socket.ts";
 import { Child } from "../../kit/child.ts";
 import { socketPair } from "../../kit/socket_pair.ts";
 
@@ -11,7 +11,7 @@ statusOf(0); // loads libc outside of the tests, where it is no leak
 const MIB = 1 << 20;
 
 /** Both ends of a socket pair, for the length of a test. */
-async function joined(play: (a: Connection, b: Connection, numbers: [number, number]) => Promise<void>) {
+async function joined(play: (a: ByteStream, b: ByteStream, numbers: [number, number]) => Promise<void>) {
   const numbers = socketPair();
   const [a, b] = [openInherited(numbers[0]), openInherited(numbers[1])];
   try {
@@ -22,7 +22,7 @@ async function joined(play: (a: Connection, b: Connection, numbers: [number, num
   }
 }
 
-async function readAll(connection: Connection, length: number): Promise<Uint8Array> {
+async function readAll(connection: ByteStream, length: number): Promise<Uint8Array> {
   const all = new Uint8Array(length);
   for (let at = 0; at < length;) {
     const bytes = await connection.read();
@@ -64,7 +64,7 @@ Deno.test("what is written arrives whole, also when it is more than the kernel h
   });
 });
 
-Deno.test("both directions are independent: nobody reads, both write", async () => {
+Deno.test("both directions are independent: both ends write while none reads", async () => {
   await joined(async (a, b) => {
     const written = Promise.all([a.write(bytes(MIB, 1)), b.write(bytes(MIB, 2))]);
     assert.deepEqual(await readAll(a, MIB), bytes(MIB, 2));
@@ -73,7 +73,7 @@ Deno.test("both directions are independent: nobody reads, both write", async () 
   });
 });
 
-Deno.test("a write that waits for room isn't cut in two by the next one", async () => {
+Deno.test("a write in parts isn't cut in two by the next one", async () => {
   await joined(async (a, b) => {
     const written = Promise.all([1, 2, 3].map((seed) => a.write(new Uint8Array(MIB).fill(seed))));
     const all = await readAll(b, 3 * MIB);
@@ -96,7 +96,7 @@ Deno.test("the peer's end comes after its last bytes, and stays", async () => {
   });
 });
 
-Deno.test("a peer that has left is an error of the write, not the end of the process", async () => {
+Deno.test("a closed peer is an error of the write, not the end of the process", async () => {
   await joined(async (a, b) => {
     a.close();
     await assert.rejects(
@@ -106,7 +106,7 @@ Deno.test("a peer that has left is an error of the write, not the end of the pro
   });
 });
 
-Deno.test("a peer that left bytes unread is an error of the read", async () => {
+Deno.test("a peer that closed with bytes unread is an error of the read", async () => {
   await joined(async (a, b) => {
     await b.write(bytes(10, 1));
     a.close();
@@ -117,7 +117,7 @@ Deno.test("a peer that left bytes unread is an error of the read", async () => {
   });
 });
 
-Deno.test("closing ends a read that waits, tells the peer, and can be repeated", async () => {
+Deno.test("closing ends a pending read, closes the peer's end, and can be repeated", async () => {
   await joined(async (a, b) => {
     const reading = a.read();
     a.close();
@@ -128,7 +128,7 @@ Deno.test("closing ends a read that waits, tells the peer, and can be repeated",
   });
 });
 
-Deno.test("closing ends a write that waits for room, and those behind it", async () => {
+Deno.test("closing ends a pending write, and those behind it", async () => {
   await joined(async (a) => {
     const writes = [a.write(bytes(4 * MIB, 1)), a.write(bytes(1, 1))];
     await Promise.resolve(); // the first has filled the kernel's buffer and waits
@@ -137,7 +137,7 @@ Deno.test("closing ends a write that waits for room, and those behind it", async
   });
 });
 
-Deno.test("the number is given back, but not while a thread still waits on it", async () => {
+Deno.test("the descriptor is closed, but not while a thread still uses it", async () => {
   await joined(async (a, _b, [number]) => {
     const reading = a.read();
     a.close();
@@ -170,7 +170,7 @@ Deno.test("a child that inherits the descriptor, with the executable's permissio
   new Descriptor(childs).close();
 });
 
-Deno.test("a read that waits doesn't hold up Deno.exit", async () => {
+Deno.test("a pending read doesn't delay Deno.exit", async () => {
   const [ours, childs] = socketPair();
   const program = `
     import { openInherited } from "src/platform/inherited_fd.ts";

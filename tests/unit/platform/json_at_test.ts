@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { at, INT64, parseJson, textAt, UINT32, wholeAt } from "../../../src/platform/json_at.ts";
 
-Deno.test("a path leads to what stands there, and into nothing elsewhere", () => {
+Deno.test("a path leads to the value there, and to undefined elsewhere", () => {
   const value = parseJson('{"a":{"b":[1,"x"],"n":null},"__proto__":{"c":1}}');
   assert.equal(at(value, "a", "b", "1"), "x");
   assert.equal(at(value), value);
@@ -11,7 +11,7 @@ Deno.test("a path leads to what stands there, and into nothing elsewhere", () =>
   assert.equal(at(parseJson("{"), "a"), undefined);
 });
 
-Deno.test("texts and whole numbers are read, others are as if they weren't there", () => {
+Deno.test("texts and whole numbers are read, values of other types count as absent", () => {
   const value = { text: "x", number: 7, half: 0.5, list: ["x"] };
   assert.equal(textAt(value, "text"), "x");
   assert.equal(textAt(value, "number"), "");
@@ -21,7 +21,7 @@ Deno.test("texts and whole numbers are read, others are as if they weren't there
   }
 });
 
-Deno.test("a number that JSON rounds beyond its type's end is brought back to that end", () => {
+Deno.test("a number that JSON rounds beyond its type's range is clamped to it", () => {
   const value = parseJson(
     '{"max":9223372036854775807,"min":-9223372036854775808,"unlimited":9223372036854771712}',
   );

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { statusAt } from "../../../src/platform/file_status.ts";
-import { OwnerLock } from "../../../src/platform/lock.ts";
+import { LeaderLock } from "../../../src/platform/lock.ts";
 import { Child } from "../../kit/child.ts";
 
 statusAt("/"); // loads libc outside of the tests, where it is no leak
@@ -16,15 +16,15 @@ async function inFolder(play: (dir: string) => Promise<void>): Promise<void> {
   }
 }
 
-function free(dir: string, who = "a test"): Promise<OwnerLock> {
-  return OwnerLock.acquire(dir, who, never, (holder) => assert.fail(`held by ${holder}`));
+function free(dir: string, who = "a test"): Promise<LeaderLock> {
+  return LeaderLock.acquire(dir, who, never, (holder) => assert.fail(`held by ${holder}`));
 }
 
 /** A contender within this process: whom it waited for, each as an event that can be awaited. */
 function contend(dir: string, who: string) {
   const holders: string[] = [];
   let told: (() => void) | undefined;
-  const gained = OwnerLock.acquire(dir, who, never, (holder) => {
+  const gained = LeaderLock.acquire(dir, who, never, (holder) => {
     holders.push(holder);
     told?.();
   });
@@ -37,14 +37,14 @@ function contend(dir: string, who: string) {
 
 /** A program that says when it waits and when it owns, and then stays. */
 const CONTENDER = (dir: string, who: string) => `
-  import { OwnerLock } from "src/platform/lock.ts";
+  import { LeaderLock } from "src/platform/lock.ts";
   const waiting = (holder) => console.log("waits for " + holder);
-  await OwnerLock.acquire("${dir}", "${who}", new AbortController().signal, waiting);
+  await LeaderLock.acquire("${dir}", "${who}", new AbortController().signal, waiting);
   console.log("owns");
   setInterval(() => {}, 1e6);
 `;
 
-Deno.test("a free lock is gained at once, its file says by whom, and nobody else can open either", async () => {
+Deno.test("a free lock is acquired at once, its file names the holder, and only the owner can open either", async () => {
   await inFolder(async (dir) => {
     const lock = await free(`${dir}/run/agent`, "external, 1.2.3");
     assert.equal(
@@ -57,7 +57,7 @@ Deno.test("a free lock is gained at once, its file says by whom, and nobody else
   });
 });
 
-Deno.test("when its holder is killed the next process owns it, and says so in the file", async () => {
+Deno.test("when its holder is killed the next process holds it, and its file names that one", async () => {
   await inFolder(async (dir) => {
     await Child.with([CONTENDER(dir, "first")], async (first) => {
       await first.says("owns");
@@ -72,18 +72,18 @@ Deno.test("when its holder is killed the next process owns it, and says so in th
   });
 });
 
-Deno.test("whether it has to wait is known as soon as it has asked", async () => {
+Deno.test("whether the lock is free is known as soon as acquire has been called", async () => {
   await inFolder(async (dir) => {
     const lock = await free(dir);
     let waits = false;
-    const gained = OwnerLock.acquire(dir, "second", never, () => waits = true);
+    const gained = LeaderLock.acquire(dir, "second", never, () => waits = true);
     assert(waits);
     lock.release();
     (await gained).release();
   });
 });
 
-Deno.test("of many that wait each gets it, one at a time", async () => {
+Deno.test("each of many waiting processes acquires it, one at a time", async () => {
   await inFolder(async (dir) => {
     let owners = 0;
     const first = await free(dir);
@@ -100,7 +100,7 @@ Deno.test("of many that wait each gets it, one at a time", async () => {
   });
 });
 
-Deno.test("a lock file that others could open, and so lock, becomes ours alone", async () => {
+Deno.test("a lock file that other users could open, and so lock, becomes readable by its owner alone", async () => {
   await inFolder(async (dir) => {
     await Deno.writeTextFile(`${dir}/owner.lock`, "", { mode: 0o644 });
     (await free(dir)).release();
@@ -108,7 +108,7 @@ Deno.test("a lock file that others could open, and so lock, becomes ours alone",
   });
 });
 
-Deno.test("releasing twice doesn't close somebody else's file", async () => {
+Deno.test("releasing twice doesn't close another file", async () => {
   await inFolder(async (dir) => {
     const first = await free(dir);
     first.release();
@@ -121,7 +121,7 @@ Deno.test("releasing twice doesn't close somebody else's file", async () => {
   });
 });
 
-Deno.test("a shorter name leaves nothing of a longer one, and control characters are not shown", async () => {
+Deno.test("a shorter name replaces a longer one wholly, and control characters are not shown", async () => {
   await inFolder(async (dir) => {
     (await free(dir, "a very long name indeed")).release();
     const lock = await free(dir, "x\n\x1b[2J\x9bevil");
@@ -144,7 +144,7 @@ Deno.test("a holder that has written nothing yet is unknown", async () => {
   });
 });
 
-Deno.test("a lock whose file is replaced meanwhile is worth nothing: the new file's holder is waited for", async () => {
+Deno.test("a lock whose file is replaced meanwhile has no effect: the new file's lock is acquired", async () => {
   await inFolder(async (dir) => {
     const first = await free(dir, "first");
     const { gained, waitedFor } = contend(dir, "patient");
@@ -158,22 +158,22 @@ Deno.test("a lock whose file is replaced meanwhile is worth nothing: the new fil
   });
 });
 
-Deno.test("stopped before it begins, it touches nothing", async () => {
+Deno.test("aborted before it begins, it touches nothing", async () => {
   await inFolder(async (dir) => {
     const stopped = AbortSignal.abort(new Error("enough"));
-    await assert.rejects(OwnerLock.acquire(`${dir}/run`, "x", stopped, () => {}), /^Error: enough$/);
+    await assert.rejects(LeaderLock.acquire(`${dir}/run`, "x", stopped, () => {}), /^Error: enough$/);
     assert.deepEqual([...Deno.readDirSync(dir)], []);
   });
 });
 
-Deno.test("a wait that is stopped ends at once, and its thread doesn't hold up Deno.exit", async () => {
+Deno.test("an aborted wait ends at once, and its thread doesn't delay Deno.exit", async () => {
   await inFolder(async (dir) => {
     const lock = await free(dir);
     const program = `
-      import { OwnerLock } from "src/platform/lock.ts";
+      import { LeaderLock } from "src/platform/lock.ts";
       const stop = new AbortController();
       try {
-        await OwnerLock.acquire("${dir}", "x", stop.signal, () => setTimeout(() => stop.abort(new Error("enough"))));
+        await LeaderLock.acquire("${dir}", "x", stop.signal, () => setTimeout(() => stop.abort(new Error("enough"))));
       } catch (error) {
         console.log(String(error));
         Deno.exit(7);
@@ -186,15 +186,15 @@ Deno.test("a wait that is stopped ends at once, and its thread doesn't hold up D
   });
 });
 
-Deno.test("a wait that was given up gives the lock back when it comes, and too many at once are a bug", async () => {
+Deno.test("an aborted wait releases the lock once it has it, and too many at once are a bug", async () => {
   await inFolder(async (dir) => {
     const program = `
-      import { OwnerLock } from "src/platform/lock.ts";
+      import { LeaderLock } from "src/platform/lock.ts";
       const never = new AbortController().signal;
-      const first = await OwnerLock.acquire("${dir}", "first", never, () => {});
+      const first = await LeaderLock.acquire("${dir}", "first", never, () => {});
       for (let i = 0; i < 5; i++) {
         const stop = new AbortController();
-        await OwnerLock.acquire("${dir}", "x", stop.signal, () => setTimeout(() => stop.abort("enough")))
+        await LeaderLock.acquire("${dir}", "x", stop.signal, () => setTimeout(() => stop.abort("enough")))
           .catch((error) => console.log(String(error)));
       }
       first.release();
@@ -203,7 +203,7 @@ Deno.test("a wait that was given up gives the lock back when it comes, and too m
     `;
     await Child.with([program], async (child) => {
       for (let i = 0; i < 4; i++) await child.says("enough");
-      await child.says(/more than 4 waits for the owner's lock at once/);
+      await child.says(/more than 4 waits for the leader lock at once/);
       await child.says("released");
       (await contend(dir, "next").gained).release();
     });
@@ -217,7 +217,7 @@ const REFUSED: readonly [name: string, make: (dir: string) => void, sentence: Re
   [
     "a link as the lock file",
     (dir) => Deno.symlinkSync(`${dir}/elsewhere`, `${dir}/owner.lock`),
-    /owner\.lock can't be opened \(Too many levels of symbolic links\); the lock .* needs a file of our own/,
+    /owner\.lock can't be opened \(Too many levels of symbolic links\); the leader lock needs a file of this user/,
   ],
   [
     "a folder as the lock file",
@@ -230,12 +230,12 @@ const REFUSED: readonly [name: string, make: (dir: string) => void, sentence: Re
     /owner\.lock is no file;/,
   ],
   [
-    "a lock file that everybody can write",
+    "a world-writable lock file",
     (dir) => {
       Deno.writeTextFileSync(`${dir}/owner.lock`, "");
       Deno.chmodSync(`${dir}/owner.lock`, 0o666);
     },
-    /owner\.lock is writable by everybody; /,
+    /owner\.lock is world-writable; /,
   ],
   [
     "another user's lock file",
@@ -243,18 +243,18 @@ const REFUSED: readonly [name: string, make: (dir: string) => void, sentence: Re
       Deno.writeTextFileSync(`${dir}/owner.lock`, "");
       Deno.chownSync(`${dir}/owner.lock`, nobody, nobody);
     },
-    /owner\.lock belongs to user 65534, and we are user 0; /,
+    /owner\.lock belongs to user 65534, and this is user 0; /,
     true,
   ],
   [
-    "a run directory that everybody can write",
+    "a world-writable run directory",
     (dir) => Deno.chmodSync(dir, 0o777),
-    /run is writable by everybody; the lock of the node's owner needs a directory of our own, no link$/,
+    /run is world-writable; the leader lock needs a directory of this user, no link$/,
   ],
   [
     "another user's run directory",
     (dir) => Deno.chownSync(dir, nobody, nobody),
-    /run belongs to user 65534, and we are user 0; /,
+    /run belongs to user 65534, and this is user 0; /,
     true,
   ],
   [
@@ -263,7 +263,7 @@ const REFUSED: readonly [name: string, make: (dir: string) => void, sentence: Re
       Deno.renameSync(dir, `${dir}.real`);
       Deno.symlinkSync(`${dir}.real`, dir);
     },
-    /run can't be opened \((Not a directory|Too many levels of symbolic links)\); .* directory of our own, no link$/,
+    /run can't be opened \((Not a directory|Too many levels of symbolic links)\); .* directory of this user, no link$/,
   ],
   [
     "a file as the run directory",

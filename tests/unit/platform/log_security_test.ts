@@ -76,7 +76,7 @@ for (const [what, text] of NASTY) {
     await assertHarmless(link.logs);
   });
 
-  Deno.test(`a CRI whose answers hold what ${what} is taken over and logged harmlessly`, async () => {
+  Deno.test(`a CRI whose answers hold what ${what} is read and logged harmlessly`, async () => {
     const info = JSON.stringify({
       runtimeSpec: { linux: { cgroupsPath: text, resources: { cpu: { cpus: text } } } },
     });
@@ -89,7 +89,7 @@ for (const [what, text] of NASTY) {
     await assertHarmless(adoptListing(Link.serving().agent.state, listing).logs);
   });
 
-  Deno.test(`a configuration that holds what ${what} is told of harmlessly, also on a terminal`, () => {
+  Deno.test(`a configuration that holds what ${what} is reported harmlessly, also on a terminal`, () => {
     const place = { source: "file", file: "/etc/c.yaml", nameOf: (path: string) => path } as const;
     const trees = [{ socket: text }, { [text]: "x" }, { log: { level: text } }, { systemReserved: text }];
     const layers = [

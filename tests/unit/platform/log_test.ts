@@ -50,7 +50,7 @@ for (const format of ["text", "json"] as const) {
   });
 }
 
-Deno.test("what is endless is cut", async () => {
+Deno.test("long messages and fields are cut", async () => {
   const endless = "x".repeat(1 << 20);
   const [line] = await linesOf(
     { level: "info", format: "json" },
@@ -90,7 +90,7 @@ Deno.test("the level can be changed, for this log alone", async () => {
   assert.equal(lines.length, 1 + 4 + 2);
 });
 
-Deno.test("what repeats is held back, of every level, and summed up before the log ends", async () => {
+Deno.test("repeated records are held back, of every level, and summarised before the log ends", async () => {
   const lines = await linesOf({ level: "info" }, (log) => {
     for (let i = 0; i < 322; i++) {
       log.write({ level: "error", message: "no socket", fields: { path: "/run" } });
@@ -132,7 +132,7 @@ Deno.test("a flush gives up on a reader that has stalled", async () => {
   await log.flush();
 });
 
-Deno.test("too many lines at once are dropped, which is said in the log's own format", async () => {
+Deno.test("too many lines at once are dropped, and their number is logged in the log's own format", async () => {
   const lines = await linesOf({ level: "info", format: "json" }, (log) => {
     for (let i = 0; i < 2100; i++) log.write({ level: "info", message: `message ${i}` });
   });
@@ -178,7 +178,7 @@ const LOGGER = (dir: string, use: string) => `
   for (const line of Deno.readTextFileSync(path).trimEnd().split("\\n")) console.log(JSON.parse(line).msg);
 `;
 
-Deno.test("a file that can't be written costs lines; stderr hears of it once, the file when it works again", async () => {
+Deno.test("a file that can't be written costs lines; stderr reports it once, the file when it works again", async () => {
   const dir = await Deno.makeTempDir();
   const use = `
     for (const message of ["lost", "lost too", "lost as well"]) await say(message);
@@ -189,13 +189,13 @@ Deno.test("a file that can't be written costs lines; stderr hears of it once, th
     const stderr = await new Response(child.process.stderr).text();
     assert.match(
       stderr,
-      /^weka-cpuset: can't log to \S+\/log\/agent\.log: .*; its lines are dropped until I can\n$/,
+      /^weka-cpuset: failed to log to \S+\/log\/agent\.log: .*; lines are dropped until it can be written\n$/,
     );
   }, { stderr: "piped" });
   await Deno.remove(dir, { recursive: true });
 });
 
-Deno.test("a disk that gets full leaves no half a line, and the log goes on when there is room again", async () => {
+Deno.test("a full disk leaves no partial line, and the log goes on when there is space again", async () => {
   const dir = await Deno.makeTempDir();
   await Deno.mkdir(`${dir}/log`);
   const use = `

@@ -9,7 +9,7 @@ function admitted(limit: RepeatLimit, count: number, record: (i: number) => LogR
 
 const refused = (pod: string): LogRecord => ({ level: "error", message: "refused", fields: { pod } });
 
-Deno.test("the very same line is said ten times a minute, and then summed up in its own words", () => {
+Deno.test("the same line is logged ten times a minute, then summarised with its own text", () => {
   const limit = new RepeatLimit();
   assert.deepEqual(limit.turn(0), []);
   assert.equal(admitted(limit, 322, () => refused("a")), 10);
@@ -19,7 +19,7 @@ Deno.test("the very same line is said ten times a minute, and then summed up in 
   assert.deepEqual(limit.turn(120_000), []);
 });
 
-Deno.test("after the minute it is news again", () => {
+Deno.test("after the minute it is logged again", () => {
   const limit = new RepeatLimit();
   limit.turn(1000);
   assert.equal(limit.endsAt, 61_000);
@@ -36,7 +36,7 @@ Deno.test("other fields or another level make another line", () => {
   assert.equal(admitted(limit, 20, () => ({ ...refused("a"), level: "warn" })), 10);
 });
 
-Deno.test("a message that comes with ever other fields is said five hundred times", () => {
+Deno.test("a message with ever different fields is logged five hundred times", () => {
   const limit = new RepeatLimit();
   limit.turn(0);
   assert.equal(admitted(limit, 499, (i) => refused(`pod ${i}`)), 499);
@@ -46,14 +46,14 @@ Deno.test("a message that comes with ever other fields is said five hundred time
   ]);
 });
 
-Deno.test("a flood with ever other fields doesn't hide another one", () => {
+Deno.test("a flood with ever different fields doesn't hide another message", () => {
   const limit = new RepeatLimit();
   limit.turn(0);
   admitted(limit, 2000, (i) => refused(`pod ${i}`));
   assert.equal(admitted(limit, 1000, () => ({ level: "error", message: "another" })), 500);
 });
 
-Deno.test("what is counted is bounded: the lines beyond are let through", () => {
+Deno.test("the number of counted lines is bounded: lines beyond are logged", () => {
   const limit = new RepeatLimit();
   limit.turn(0);
   const numbered = (i: number): LogRecord => ({ level: "info", message: `message ${i % 1000}` });

@@ -14,7 +14,7 @@ Deno.test("each delay is moved by up to a quarter either way", () => {
   assert.equal(backoff(1000, 1000, () => 1).next(), 1250);
 });
 
-Deno.test("a pause ends at once when it is told to stop, also before it began", async () => {
+Deno.test("a pause ends at once when it is aborted, also before it began", async () => {
   const stop = new AbortController();
   const paused = pause(1e9, stop.signal);
   stop.abort();

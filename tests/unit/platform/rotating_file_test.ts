@@ -73,14 +73,14 @@ Deno.test("a line that no file has room for is spread as well", async () => {
   });
 });
 
-Deno.test("with none to keep a full file is begun anew", async () => {
+Deno.test("with none to keep a full file is replaced", async () => {
   await Stage.with(10, 0, async (stage) => {
     await stage.append("aaaa\n", "bbbb\n", "cccc\n");
     assert.deepEqual(stage.files(), { "": "cccc\n" });
   });
 });
 
-Deno.test("files of a time when more were kept are removed", async () => {
+Deno.test("files from before keep was reduced are removed", async () => {
   await Stage.with(5, 4, async (stage) => {
     await stage.append("aaaa\n", "bbbb\n", "cccc\n", "dddd\n", "eeee\n");
     assert.equal(Object.keys(stage.files()).length, 5);
@@ -90,7 +90,7 @@ Deno.test("files of a time when more were kept are removed", async () => {
   });
 });
 
-Deno.test("whatever is written: never more than it may take, always the newest, and no line cut", async () => {
+Deno.test("whatever is written: never more than the bound, always the newest, and no line cut", async () => {
   const line = fc.integer({ min: 0, max: 29 }).map((length) => `${"x".repeat(length)}\n`);
   const batches = fc.array(fc.array(line, { minLength: 1, maxLength: 8 }), { maxLength: 8 });
   await fc.assert(
@@ -111,7 +111,7 @@ Deno.test("whatever is written: never more than it may take, always the newest, 
   );
 });
 
-Deno.test("a file that others moved away or deleted is made anew", async () => {
+Deno.test("a file that was moved or deleted is created again", async () => {
   await Stage.with(100, 1, async (stage) => {
     await stage.append("a\n");
     Deno.renameSync(stage.path, `${stage.path}.moved`);
@@ -124,17 +124,17 @@ Deno.test("a file that others moved away or deleted is made anew", async () => {
 
 /** What is in the way; the reason that is given. */
 const REFUSED: readonly [name: string, make: (stage: Stage) => void, reason: RegExp][] = [
-  ["a link", ({ dir, path }) => Deno.symlinkSync(`${dir}/victim`, path), /^Error: it is no plain file$/],
-  ["a folder", ({ path }) => Deno.mkdirSync(path), /^Error: it is no plain file$/],
+  ["a link", ({ dir, path }) => Deno.symlinkSync(`${dir}/victim`, path), /^Error: it is no regular file$/],
+  ["a folder", ({ path }) => Deno.mkdirSync(path), /^Error: it is no regular file$/],
   [
     "a pipe",
     ({ path }) => new Deno.Command("mkfifo", { args: [path] }).outputSync(),
-    /^Error: it is no plain file$/,
+    /^Error: it is no regular file$/,
   ],
   [
-    "a folder that everybody can write",
+    "a world-writable directory",
     ({ dir }) => Deno.chmodSync(dir, 0o1777),
-    /^Error: .* is writable by everybody$/,
+    /^Error: .* is world-writable$/,
   ],
   ["no folder at all", ({ dir }) => Deno.removeSync(dir), /^NotFound: /],
 ];

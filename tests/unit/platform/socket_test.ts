@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { type Connection, connectUnix } from "../../../src/platform/socket.ts";
+import { type ByteStream, connectUnix } from "../../../src/platform/socket.ts";
 
-Deno.test("a missing socket, a dead one and a plain file are each said in one sentence with the path", async () => {
+Deno.test("a missing socket, a dead one and a regular file are each reported in one sentence with the path", async () => {
   const dir = await Deno.makeTempDir();
   const dead = `${dir}/dead.sock`;
   // A killed runtime leaves its socket file behind; Deno removes the one it listens at when it closes.
@@ -14,12 +14,12 @@ Deno.test("a missing socket, a dead one and a plain file are each said in one se
   );
   await assert.rejects(
     connectUnix(dead),
-    /^Error: nobody listens at .*dead\.sock; is the runtime running\?$/,
+    /^Error: no process listens at .*dead\.sock; is the runtime running\?$/,
   );
   await Deno.remove(dir, { recursive: true });
 });
 
-Deno.test("what is written arrives whole, and the end is the end", async () => {
+Deno.test("what is written arrives whole, and then the end", async () => {
   const dir = await Deno.makeTempDir();
   const path = `${dir}/nri.sock`;
   const listener = Deno.listen({ transport: "unix", path });
@@ -41,7 +41,7 @@ Deno.test("what is written arrives whole, and the end is the end", async () => {
   await Deno.remove(dir, { recursive: true });
 });
 
-Deno.test("a read that waits ends when the connection is closed", async () => {
+Deno.test("a pending read ends when the connection is closed", async () => {
   const dir = await Deno.makeTempDir();
   const path = `${dir}/nri.sock`;
   const listener = Deno.listen({ transport: "unix", path });
@@ -56,7 +56,7 @@ Deno.test("a read that waits ends when the connection is closed", async () => {
 });
 
 /** Both ends of a connection, the first with all its manners, for the length of `play`. */
-async function connected(play: (ours: Connection, peer: Deno.Conn) => Promise<void>): Promise<void> {
+async function connected(play: (ours: ByteStream, peer: Deno.Conn) => Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir();
   const listener = Deno.listen({ transport: "unix", path: `${dir}/nri.sock` });
   const accepted = listener.accept();
@@ -72,7 +72,7 @@ async function connected(play: (ours: Connection, peer: Deno.Conn) => Promise<vo
   }
 }
 
-Deno.test("messages that wait for a slow reader come one after the other, none cut in two by another", async () => {
+Deno.test("messages queued for a slow reader arrive one after the other, none cut in two by another", async () => {
   await connected(async (ours, peer) => {
     const size = 1 << 20;
     const written = Promise.all([1, 2, 3].map((mark) => ours.write(new Uint8Array(size).fill(mark))));
@@ -87,7 +87,7 @@ Deno.test("messages that wait for a slow reader come one after the other, none c
   });
 });
 
-Deno.test("writes that wait for a reader who doesn't read end when the connection is closed", async () => {
+Deno.test("writes to a reader that doesn't read end when the connection is closed", async () => {
   await connected(async (ours) => {
     const writes = [1, 2].map(() => ours.write(new Uint8Array(1 << 22)));
     const ended = writes.map((write) =>

@@ -1,6 +1,6 @@
 // That the machine is the one that the other checks take it for.
 import assert from "node:assert/strict";
-import { cpusetHierarchy, memoryNodes, online } from "../../node/machine.ts";
+import { findHierarchy, memoryNodes, online } from "../../node/machine.ts";
 import { coreOf, nodeOf } from "./kernel.ts";
 
 const all = Array.from({ length: 16 }, (_, cpu) => cpu);
@@ -16,7 +16,7 @@ Deno.test("the machine has 16 CPUs: two NUMA nodes with memory, of four cores wi
 });
 
 Deno.test("the machine has cgroup v2 with cpusets, and systemd as its first process", () => {
-  assert.deepEqual(cpusetHierarchy(), { version: 2, root: "/sys/fs/cgroup" });
+  assert.deepEqual(findHierarchy(), { version: 2, root: "/sys/fs/cgroup" });
   assert.match(Deno.readTextFileSync("/sys/fs/cgroup/cgroup.subtree_control"), /\bcpuset\b/);
   assert.equal(Deno.readTextFileSync("/proc/1/comm").trim(), "systemd");
 });

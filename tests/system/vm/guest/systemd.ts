@@ -1,6 +1,6 @@
 // Cgroups as kubelet and the runtime have them made by systemd.
 import assert from "node:assert/strict";
-import { cpusetHierarchy, findCgroup } from "../../../../src/cgroup/hierarchy.ts";
+import { findCgroup, findHierarchy } from "../../../../src/cgroup/hierarchy.ts";
 import { cpusetDirectory } from "../../node/machine.ts";
 import type { Running } from "../../node/node.ts";
 import type { Scene } from "./scene.ts";
@@ -15,12 +15,12 @@ export async function assertInScope({ node }: Scene, { id, pid }: Running): Prom
   const scope = `cri-containerd-${id}.scope`;
   const directory = cpusetDirectory(pid);
   assert(directory.endsWith(`/${slice}/${scope}`), directory);
-  const hierarchy = cpusetHierarchy("/sys/fs/cgroup");
-  assert(typeof hierarchy !== "string", `${hierarchy}`);
+  const hierarchy = findHierarchy("/sys/fs/cgroup");
+  assert(hierarchy.kind === "hierarchy", JSON.stringify(hierarchy));
   const path = await systemctl("show", "--value", "--property=ControlGroup", scope);
   assert.equal(directory, hierarchy.root + path);
-  for (const hints of [{ cgroupsPath }, { cgroupParent: path.slice(0, path.lastIndexOf("/")) }]) {
-    const found = findCgroup(hierarchy, { id, pid: 0, cgroupsPath: "", cgroupParent: "", ...hints });
+  for (const hints of [{ path: cgroupsPath }, { parent: path.slice(0, path.lastIndexOf("/")) }]) {
+    const found = findCgroup(hierarchy, { id, cgroup: { path: "", parent: "", pid: 0, ...hints } });
     assert.deepEqual(found.kind === "found" && found.path, path, JSON.stringify(hints));
   }
 }

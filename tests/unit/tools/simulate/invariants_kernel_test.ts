@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type Agent, step } from "../../../../src/agent/step.ts";
 import { CpuSet } from "../../../../src/cpu/cpu_set.ts";
 import { markUnverified } from "../../../../src/ledger/progress.ts";
-import type { Cpusets, Write } from "../../../../src/cgroup/port.ts";
+import type { CpusetPort, CpusetWrite } from "../../../../src/cgroup/port.ts";
 import { setOf } from "../../../../tools/simulate/cpus.ts";
 import type { Step } from "../../../../tools/simulate/instance.ts";
 import { exclusive, pinned, SHARED, Stage } from "../../../../tools/simulate/stage.ts";
@@ -14,19 +14,19 @@ function stageWith(change: Step = step, reconcileEvery = 0): Stage {
 }
 
 /** An agent that is given another kernel than there is. */
-function lied(lie: (real: Cpusets) => Partial<Cpusets>): Step {
+function lied(lie: (real: CpusetPort) => Partial<CpusetPort>): Step {
   return (agent, input) => {
     const { cpusets } = agent.state;
     if (cpusets === undefined) return step(agent, input);
     const { version, writable } = cpusets;
-    const read: Cpusets["read"] = (container) => cpusets.read(container);
-    const write: Cpusets["write"] = (writes, deadline) => cpusets.write(writes, deadline);
+    const read: CpusetPort["read"] = (container) => cpusets.read(container);
+    const write: CpusetPort["write"] = (writes, deadlineMs) => cpusets.write(writes, deadlineMs);
     const next = step(withKernel(agent, { version, writable, read, write, ...lie(cpusets) }), input);
     return { ...next, agent: withKernel(next.agent, cpusets) };
   };
 }
 
-function withKernel(agent: Agent, cpusets: Cpusets): Agent {
+function withKernel(agent: Agent, cpusets: CpusetPort): Agent {
   return { ...agent, state: { ...agent.state, cpusets } };
 }
 
@@ -112,8 +112,9 @@ Deno.test("an agent that never gets to writing what it owes is noticed as soon a
 });
 
 Deno.test("a plan in which somebody gets CPUs before another has left them is noticed", () => {
-  const backwards = (real: Cpusets) => ({
-    write: (writes: readonly Write[], deadline: number) => real.write(writes.toReversed(), deadline),
+  const backwards = (real: CpusetPort) => ({
+    write: (writes: readonly CpusetWrite[], deadlineMs: number) =>
+      real.write(writes.toReversed(), deadlineMs),
   });
   const stage = stageWith(lied(backwards));
   stage.run("s", SHARED);
@@ -121,12 +122,13 @@ Deno.test("a plan in which somebody gets CPUs before another has left them is no
   assert.match(stage.create("p", pinned("1")) ?? "", /e was given 2 before s had left/);
 });
 
-Deno.test("a plan that fails and leaves something behind is noticed", () => {
-  const halfway = (real: Cpusets): Partial<Cpusets> => ({
-    write(writes, deadline) {
-      const result = real.write(writes.slice(0, 1), deadline);
-      if (writes.length === 1) return result;
-      return { kind: "undone", failed: 1, code: "EBUSY", reason: "it is broken", stuck: [] };
+Deno.test("a write that fails and isn't rolled back is noticed", () => {
+  const halfway = (real: CpusetPort): Partial<CpusetPort> => ({
+    write(writes, deadlineMs) {
+      const result = real.write(writes.slice(0, 1), deadlineMs);
+      const container = writes[1]?.container.id;
+      if (container === undefined) return result;
+      return { kind: "failed", container, code: "EBUSY", reason: "it is broken", notRolledBack: new Set() };
     },
   });
   const stage = stageWith(lied(halfway));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
-import { type CpusetNode, type CpusetStep, stepsTo } from "../../../src/cgroup/steps.ts";
+import { type CpusetNode, type CpusetStep, stepsTo } from "../../../src/cgroup/order.ts";
 
 function set(list: string): CpuSet {
   const parsed = CpuSet.parse(list);
@@ -36,7 +36,7 @@ Deno.test("shrinking: children first", () => {
   ]);
 });
 
-Deno.test("growing: parents first; who had all of it has all again, who had a part keeps the part", () => {
+Deno.test("growing: parents first; a cgroup that had all has all again, one that had a part keeps the part", () => {
   const root = node("/c", "0-1", node("/c/a", "0-1", node("/c/a/x", "0-1")), node("/c/b", "1"));
   assert.deepEqual(steps(root, "0-3"), [
     "/c 0-1 → 0-3",
@@ -45,7 +45,7 @@ Deno.test("growing: parents first; who had all of it has all again, who had a pa
   ]);
 });
 
-Deno.test("moving away altogether: room first, then children, then the room that is left is given up", () => {
+Deno.test("moving to other CPUs: parents are widened, then children moved, then parents narrowed", () => {
   assert.deepEqual(steps(node("/c", "0-1", node("/c/a", "0-1"), node("/c/b", "1")), "2"), [
     "/c 0-1 → 0-2",
     "/c/a 0-1 → 2",

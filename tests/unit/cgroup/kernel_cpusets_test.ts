@@ -1,13 +1,12 @@
-/** The cpusets that the agent asks, on a cgroup v1 tree of plain files: there what was written is in force. */
+/** The implementation of the port on a cgroup v1 tree of plain files: there what was written is in force. */
 import assert from "node:assert/strict";
-import { cpusetsOf } from "../../../src/cgroup/cpusets.ts";
+import { openCpusets } from "../../../src/cgroup/kernel_cpusets.ts";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { libc } from "../../../src/platform/libc.ts";
 import type { ContainerRef } from "../../../src/ledger/claim.ts";
-import type { Cpusets } from "../../../src/cgroup/port.ts";
+import type { CpusetPort } from "../../../src/cgroup/port.ts";
 
-// Opened once and for all, which no test is to be blamed for.
-libc();
+libc(); // loaded once for the life of the process, which Deno's leak check would blame on the first test
 
 /** A tree with the containers a, b and c on CPUs 0-3. */
 class Tree implements Disposable {
@@ -33,8 +32,8 @@ class Tree implements Disposable {
     return Deno.readTextFileSync(`${this.root}/cpuset/pod/${id}/cpuset.cpus`).trim();
   }
 
-  get cpusets(): Cpusets {
-    const { cpusets } = cpusetsOf({ cgroupRoot: this.root, apply: "auto" });
+  get cpusets(): CpusetPort {
+    const { cpusets } = openCpusets({ cgroupRoot: this.root, apply: "auto" });
     assert(cpusets !== undefined);
     return cpusets;
   }
@@ -72,22 +71,22 @@ Deno.test("a container's CPUs are read and written", () => {
   assert.deepEqual(["a", "b", "c"].map((id) => tree.cpusOf(id)), ["0-1", "0-1", "0-3"]);
 });
 
-Deno.test("a container without a cgroup has vanished, and needs no writing", () => {
+Deno.test("a container without a cgroup is absent, and needs no write", () => {
   using tree = new Tree();
-  assert.deepEqual(tree.cpusets.read(ref("gone")), { kind: "vanished" });
+  assert.deepEqual(tree.cpusets.read(ref("gone")), { kind: "absent" });
   assert.deepEqual(tree.cpusets.write([{ container: ref("gone"), cpus: TWO }], 1000), { kind: "done" });
 });
 
-Deno.test("a plan for which there is no time is put back, and says so", () => {
+Deno.test("a write past its deadline is rolled back, and names the container", () => {
   using tree = new Tree();
   const plan = ["a", "b"].map((id) => ({ container: ref(id), cpus: TWO }));
   const result = tree.cpusets.write(plan, -1);
-  assert(result.kind === "undone" && result.code === "late" && result.failed === 0);
-  assert.deepEqual(result.stuck, []);
+  assert(result.kind === "failed" && result.code === "deadline" && result.container === "a");
+  assert.equal(result.notRolledBack.size, 0);
   assert.equal(tree.cpusOf("a"), "0-3");
 });
 
-Deno.test("one that can't be found or read keeps the whole plan from being written, and is named", () => {
+Deno.test("nothing is written when one container can't be found or read, and it is named", () => {
   using tree = new Tree();
   const { cpusets } = tree;
   const nowhere = cpusets.write([{ container: ref("a"), cpus: TWO }, {
@@ -95,41 +94,42 @@ Deno.test("one that can't be found or read keeps the whole plan from being writt
     cpus: TWO,
   }], 1000);
   assert(nowhere.kind === "unverified");
-  assert.deepEqual(nowhere.which, [1]);
+  assert.deepEqual([...nowhere.containers], ["b"]);
   Deno.removeSync(`${tree.root}/cpuset/pod/c/cpuset.cpus`);
   const unread = cpusets.write(
     [{ container: ref("a"), cpus: TWO }, { container: ref("c"), cpus: TWO }],
     1000,
   );
   assert(unread.kind === "unverified");
-  assert.deepEqual(unread.which, [1]);
+  assert.deepEqual([...unread.containers], ["c"]);
   assert.equal(tree.cpusOf("a"), "0-3");
 });
 
-Deno.test("where the whole tree has gone nothing is known of any container: it has not ended", () => {
+Deno.test("no container counts as ended when the whole cgroup tree has been removed", () => {
   using tree = new Tree();
   const { cpusets } = tree;
   Deno.renameSync(`${tree.root}/cpuset`, `${tree.root}/elsewhere`);
   const reading = cpusets.read(ref("a"));
   assert(reading.kind === "unverified");
-  assert.match(reading.reason, /there is no cgroup tree in .* any more/);
+  assert.match(reading.reason, /there is no cgroup tree at .* any more/);
   assert.equal(cpusets.write([{ container: ref("a"), cpus: TWO }], 1000).kind, "unverified");
 });
 
-Deno.test("a tree that can't be written is read only, which is worse where it was asked for", () => {
+Deno.test("a directory without cgroup.procs is read only, which is an error where kernel-first is configured", () => {
   using tree = new Tree();
   Deno.removeSync(`${tree.root}/cpuset/cgroup.procs`);
-  const auto = cpusetsOf({ cgroupRoot: tree.root, apply: "auto" });
+  const auto = openCpusets({ cgroupRoot: tree.root, apply: "auto" });
   assert.equal(auto.cpusets?.writable, false);
   assert.equal(auto.record.level, "warn");
-  assert.match(auto.record.message, /can't be written \(ENOENT\): mount it writable, and be root/);
-  assert.equal(cpusetsOf({ cgroupRoot: tree.root, apply: "kernel-first" }).record.level, "error");
-  assert.equal(cpusetsOf({ cgroupRoot: tree.root, apply: "runtime" }).record.level, "info");
+  assert.match(auto.record.message, /^cpusets not writable; falling back to runtime updates/);
+  assert.match(`${auto.record.fields?.reason}`, /cpuset is no cgroup tree: it has no cgroup\.procs$/);
+  assert.equal(openCpusets({ cgroupRoot: tree.root, apply: "kernel-first" }).record.level, "error");
+  assert.equal(openCpusets({ cgroupRoot: tree.root, apply: "runtime" }).record.level, "info");
 });
 
-Deno.test("without a tree there are no cpusets, and a sentence says what is missing", () => {
+Deno.test("without a tree there are no cpusets, and the record says what is missing", () => {
   using tree = new Tree();
-  const { cpusets, record } = cpusetsOf({ cgroupRoot: `${tree.root}/none`, apply: "auto" });
+  const { cpusets, record } = openCpusets({ cgroupRoot: `${tree.root}/none`, apply: "auto" });
   assert.equal(cpusets, undefined);
-  assert.match(record.message, /there is no folder/);
+  assert.match(`${record.fields?.reason}`, /there is no directory/);
 });

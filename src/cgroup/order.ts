@@ -1,18 +1,18 @@
 /**
  * In which order a container's cgroup and those below it (systemd or Docker in a pod make some) are written. In
- * cgroup v1 a set must lie within its parent's at every moment, else the kernel says EACCES to the child or EBUSY to
- * the parent. In v2 the kernel narrows what is below by itself, and only the container's own cgroup is written.
+ * cgroup v1 a set must lie within its parent's at every moment, else the kernel answers EACCES for the child or EBUSY
+ * for the parent. In v2 the kernel narrows what is below by itself, and only the container's own cgroup is written.
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 
-/** A cgroup with what it holds now (in force, where it inherits), and those below it. */
+/** A cgroup with its CPUs (those in force, where it inherits), and the cgroups below it. */
 export interface CpusetNode {
   readonly path: string;
   readonly cpus: CpuSet;
   readonly children: readonly CpusetNode[];
 }
 
-/** One write of one `cpuset.cpus`. Done in reverse, with before and after exchanged, the steps undo themselves. */
+/** One write of one `cpuset.cpus`. Made in reverse, with before and after exchanged, the steps roll back. */
 export interface CpusetStep {
   readonly path: string;
   readonly before: CpuSet;
@@ -20,13 +20,13 @@ export interface CpusetStep {
 }
 
 /**
- * The writes after which `node` has exactly `target`; none where it has it already. Below it, what had all of its
- * parent's CPUs has all of them again; what had a part keeps what remains of that part, or gets all where nothing
- * does. First the inner cgroups become wide enough for what those below move to, parents first; then each gets
- * what it shall have, children first.
+ * The writes after which `node` has exactly `target`; none where it has it already. Below it, a cgroup that had all
+ * of its parent's CPUs has all of them again; one that had a part keeps what remains of that part, or gets all where
+ * nothing does. First the inner cgroups are widened by what those below move to, parents first; then each gets its
+ * target, children first.
  */
 export function stepsTo(node: CpusetNode, target: CpuSet): CpusetStep[] {
-  return node.cpus.equals(target) ? [] : [...widening(node, target), ...settling(node, target)];
+  return node.cpus.equals(target) ? [] : [...widening(node, target), ...narrowing(node, target)];
 }
 
 function widening({ path, cpus: before, children }: CpusetNode, target: CpuSet): CpusetStep[] {
@@ -36,8 +36,8 @@ function widening({ path, cpus: before, children }: CpusetNode, target: CpuSet):
   return after === before ? below : [{ path, before, after }, ...below];
 }
 
-function settling({ path, cpus, children }: CpusetNode, target: CpuSet): CpusetStep[] {
-  const below = children.flatMap((child) => settling(child, targetOf(child, cpus, target)));
+function narrowing({ path, cpus, children }: CpusetNode, target: CpuSet): CpusetStep[] {
+  const below = children.flatMap((child) => narrowing(child, targetOf(child, cpus, target)));
   const before = children.length === 0 ? cpus : cpus.union(target);
   return before.equals(target) ? below : [...below, { path, before, after: target }];
 }

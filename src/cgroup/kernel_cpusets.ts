@@ -1,0 +1,109 @@
+/** The kernel's cpusets: {@link CpusetPort} on the cgroup tree. */
+import { findCgroup, findHierarchy, type FoundCgroup } from "./hierarchy.ts";
+import { CgroupDirectory } from "./directory.ts";
+import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
+import { type CgroupWrite, writeCpusets } from "./write.ts";
+import type { ContainerRef } from "../ledger/claim.ts";
+import type { LogRecord } from "../log_record.ts";
+import type {
+  Absent,
+  Apply,
+  CpusetPort,
+  CpusetReading,
+  CpusetWrite,
+  CpusetWriteResult,
+  Unverified,
+} from "./port.ts";
+
+/** The cpusets below `cgroupRoot`, absent where there are none, and what to log about them. Never throws. */
+export function openCpusets(
+  { cgroupRoot, apply }: { readonly cgroupRoot: string; readonly apply: Apply },
+): { readonly cpusets?: CpusetPort; readonly record: LogRecord } {
+  const hierarchy = findHierarchy(cgroupRoot);
+  if (hierarchy.kind === "unverified") return { record: fallback(apply, hierarchy.reason) };
+  const problem = writeProblem(hierarchy);
+  const cpusets = new KernelCpusets(hierarchy, problem === undefined);
+  if (apply === "runtime") {
+    return { cpusets, record: { level: "info", message: "applying CPU changes through runtime updates" } };
+  }
+  if (problem !== undefined) return { cpusets, record: fallback(apply, problem) };
+  const fields = { cgroup: `v${hierarchy.version}`, root: hierarchy.root };
+  return { cpusets, record: { level: "info", message: "applying cpusets directly (kernel-first)", fields } };
+}
+
+function fallback(apply: Apply, reason: string): LogRecord {
+  const level = apply === "kernel-first" ? "error" : "warn";
+  const message = "cpusets not writable; falling back to runtime updates, whose failures aren't reported";
+  return { level, message, fields: { reason } };
+}
+
+/** Why no set can be written in this tree; undefined where nothing is known against it. */
+function writeProblem({ root }: CpusetHierarchy): string | undefined {
+  const opened = CgroupDirectory.open(root, "");
+  if (opened.kind === "errno") return `${root} can't be opened: ${opened.text} (${opened.errno})`;
+  using directory = opened;
+  const failure = directory.writeProblem("cgroup.procs");
+  if (failure === undefined) return undefined;
+  if (failure.errno === "ENOENT") return `${root} is no cgroup tree: it has no cgroup.procs`;
+  const remedy = failure.errno === "EROFS"
+    ? "mount it writable"
+    : "run as root with the cgroup tree writable";
+  return `the cgroup tree ${root} can't be written (${failure.errno}): ${remedy}`;
+}
+
+const OWN = "the kernel lets an agent in a pod write every container's cpuset but its own (nsdelegate)";
+
+class KernelCpusets implements CpusetPort {
+  readonly version: 1 | 2;
+  /**
+   * The root of this process' own cgroup namespace, once the kernel has refused to let it be written from in there
+   * (cgroup-v2.rst, "Delegation Containment"): there is one at most.
+   */
+  #own: string | undefined;
+
+  constructor(private readonly hierarchy: CpusetHierarchy, readonly writable: boolean) {
+    this.version = hierarchy.version;
+  }
+
+  read(container: ContainerRef): CpusetReading {
+    const found = this.#find(container);
+    if (found.kind !== "found") return found;
+    const reading = readCpuset(this.hierarchy, found.path);
+    return reading.kind === "absent" ? this.#absent() : reading;
+  }
+
+  write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {
+    const located: CgroupWrite[] = [];
+    const reasons = new Map<string, string>();
+    for (const { container, cpus } of writes) {
+      const found = this.#find(container);
+      if (found.kind === "found") located.push({ id: container.id, path: found.path, cpus });
+      if (found.kind === "unverified") reasons.set(container.id, found.reason);
+    }
+    const [reason] = reasons.values();
+    if (reason !== undefined) return { ...unverified(reason), containers: new Set(reasons.keys()) };
+    const result = writeCpusets(this.hierarchy, located, deadlineMs);
+    if (result.kind === "done" || result.notRolledBack.size > 0) return result;
+    const { container, code } = result;
+    if (code !== "EPERM" && code !== "unverified") return result;
+    if (code === "EPERM") this.#own = located.find(({ id }) => id === container)?.path;
+    return { ...unverified(code === "EPERM" ? OWN : result.reason), containers: new Set([container]) };
+  }
+
+  #find(container: ContainerRef): FoundCgroup | Absent | Unverified {
+    const found = findCgroup(this.hierarchy, container);
+    if (found.kind === "found" && found.path === this.#own) return unverified(OWN);
+    return found.kind === "absent" ? this.#absent() : found;
+  }
+
+  /** Where the whole tree has been removed, no container is known to be absent. */
+  #absent(): Absent | Unverified {
+    const { root } = this.hierarchy;
+    const opened = CgroupDirectory.open(root, "");
+    if (opened.kind === "directory") {
+      using directory = opened;
+      if (directory.read("cgroup.procs").kind === "text") return { kind: "absent" };
+    }
+    return unverified(`there is no cgroup tree at ${root} any more`);
+  }
+}
