@@ -25,7 +25,7 @@ function shared(name: string, has: string, forbidden = ""): Placed {
 
 const online = cpus("0-7");
 
-Deno.test("a node on which everybody has what was promised has no fault", () => {
+Deno.test("a node on which every container has its CPUs has no fault", () => {
   const good = [
     pinned("a", "1-2"),
     pinned("b", "2-3"),
@@ -37,7 +37,7 @@ Deno.test("a node on which everybody has what was promised has no fault", () => 
   assert.deepEqual(faults([shared("a", "0-7")], online), []);
 });
 
-Deno.test("each broken promise is told, with who and which CPUs", () => {
+Deno.test("each fault is listed with container and CPUs", () => {
   const cases: [Placed[], string][] = [
     [[pinned("a", "1-2", "1")], "a claims CPUs 1-2 but runs on 1"],
     [[exclusive("a", 2, "3")], "a claims 2 CPUs but runs on 3"],
@@ -49,7 +49,7 @@ Deno.test("each broken promise is told, with who and which CPUs", () => {
   for (const [containers, sentence] of cases) assert.deepEqual(faults(containers, online), [sentence]);
 });
 
-Deno.test("two exclusive containers that meet are both told of", () => {
+Deno.test("two exclusive containers that overlap are both listed", () => {
   assert.equal(faults([exclusive("a", 1, "3"), exclusive("b", 1, "3")], online).length, 2);
 });
 

@@ -51,7 +51,7 @@ const scene = fc.record({
   pinned: fc.uniqueArray(fc.nat({ max: 63 }), { minLength: 1, maxLength: 16 }),
 });
 
-Deno.test("whatever has to move: all or nothing, nobody else changes, old places aren't handed on", () => {
+Deno.test("whatever has to move: all or nothing, no other container changes, old places aren't reused", () => {
   const online = topologyOf(bigNode).online;
   fc.assert(fc.property(scene, ({ exclusive: counts, pinned: ids }) => {
     const books = new Books(bigNode);

@@ -32,7 +32,7 @@ Deno.test("a restarted container that claims more is placed anew, without its pr
   assert.equal(decision.grant.cpus?.toString(), "0-1");
 });
 
-Deno.test("containers of pods without a uid supersede nobody", () => {
+Deno.test("containers of pods without a uid supersede none", () => {
   const books = new Books(bigNode);
   const nameless = (id: string) => ({ ...ref("x"), id, podUid: "" });
   const one = admit(books.ledger, { container: nameless("1"), claim: exclusive(2) });

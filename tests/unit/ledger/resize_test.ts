@@ -23,7 +23,7 @@ Deno.test("a container that grows keeps its CPUs and gets the nearest more", () 
   assert.equal(books.on("next"), "2,34");
 });
 
-Deno.test("what a shrinking container leaves goes to those who have waited first", () => {
+Deno.test("CPUs of a shrinking container go to degraded ones first", () => {
   const books = new Books(twoCpuVm);
   books.recovered([["a", exclusive(1), "1"], ["b", exclusive(1), "1"]]);
   assert.equal(books.on("b"), "0", "degraded: it lives in the pool");

@@ -47,7 +47,7 @@ Deno.test("a pod has no more exclusive CPUs than its own limit; the rest is shar
   assert.equal(ledger.assignments.get("b")?.grant.size, 2);
 });
 
-Deno.test("one thread of each core: the siblings are nobody's, and go with it", () => {
+Deno.test("one thread of each core: the siblings stay idle, and are released with it", () => {
   const books = new Books(bigNode);
   books.create("web", shared());
   assert.equal(books.create("db", placed(2, "single-thread")), "1-2");

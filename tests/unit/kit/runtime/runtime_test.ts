@@ -102,7 +102,7 @@ Deno.test("a refused creation throws the plugin's message, after Stop and Remove
   });
 });
 
-Deno.test("a refused container doesn't keep its neighbours from running, and the run says who was refused", async () => {
+Deno.test("a refused container doesn't keep its neighbours from running, and the run lists it", async () => {
   await withRuntime({}, async ({ runtime, plug }) => {
     await plug({
       create: (_pod, container) => {
@@ -181,7 +181,7 @@ Deno.test("a container that runs again in its pod has another id and counts its 
   });
 });
 
-Deno.test("StopContainer is told once a container, whoever asks, and its reply may carry updates", async () => {
+Deno.test("StopContainer is called once a container, and its reply may carry updates", async () => {
   await withRuntime({}, async ({ runtime, plug }) => {
     const other: string[] = [];
     const plugin = await plug({
