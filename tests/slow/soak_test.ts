@@ -13,7 +13,7 @@ for (const apply of ["kernel-first", "runtime"] as const) {
     Deno.test(`pods ${name} come and go, and no list of the agent's grows: ${apply}`, () => {
       const looks = soak({ ...SHORT, apply, kinds });
       assert.deepEqual(growth(looks, SHORT.live), []);
-      const containers = looks.map(({ sizes }) => sizes.get(".node.ledger.assignments.buckets[].ids[]"));
+      const containers = looks.map(({ sizes }) => sizes.get(".state.ledger.assignments.buckets[].ids[]"));
       assert.deepEqual(containers, looks.map(() => SHORT.live), "all that live are seen, and no others");
     });
   }
@@ -21,7 +21,7 @@ for (const apply of ["kernel-first", "runtime"] as const) {
 
 Deno.test("a planted leak is found, and named by the way that leads to it", () => {
   const [grown] = growth(soak({ ...SHORT, plant: LEAKS["ids"] }), SHORT.live);
-  assert.match(grown ?? "", /^agent\.node\.early\[\] has grown from \d+ to \d+ entries$/);
+  assert.match(grown ?? "", /^agent\.state\.early\[\] has grown from \d+ to \d+ entries$/);
 });
 
 /** Enough for what is kept to be more than what the heap of one and the same program differs by. */
