@@ -46,10 +46,11 @@ export async function kill(process: Deno.ChildProcess, signal: Deno.Signal = "SI
   await process.status;
 }
 
+/** Sends a signal; nothing happens if the process has ended. */
 export function signalIfAlive(process: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     process.kill(signal);
-  } catch {
-    // It has ended.
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // how Deno reports that it has ended
   }
 }
