@@ -38,9 +38,10 @@ rewrite-scripts: ## rewrite the expectations in tests/scenarios, and docs/placem
 	REWRITE=1 $(deno) test --quiet --allow-all tests/scenarios
 	$(deno) run --quiet --allow-all hack/placement_docs.ts
 
-simulate: ## random events on a simulated node (SEED= EVENTS= MACHINE= REPLAY=); see docs/simulation.md
-	$(deno) run --quiet --allow-all tools/simulate/main.ts $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) \
-	  $(if $(MACHINE),--machine $(MACHINE)) $(if $(REPLAY),--replay $(REPLAY))
+simulate: ## random events on simulated nodes, drawn anew (EVENTS= JOBS= SEED= MODE= CGROUPS= DRIVER= MACHINE= REPLAY=)
+	$(deno) run --quiet --allow-all tools/simulate/main.ts $(if $(EVENTS),--events $(EVENTS)) $(if $(JOBS),--jobs $(JOBS)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(MODE),--mode $(MODE)) $(if $(CGROUPS),--cgroups $(CGROUPS)) \
+	  $(if $(DRIVER),--driver $(DRIVER)) $(if $(MACHINE),--machine $(MACHINE)) $(if $(REPLAY),--replay $(REPLAY))
 
 mutate: ## mutation testing: change the sources in small ways and check that a test fails; see docs/mutation.md
 	$(deno) run --quiet --allow-all tools/mutate/main.ts $(MUTATE)

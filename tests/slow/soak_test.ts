@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
-import { LEAKS } from "./leaks.ts";
+import { LEAKS } from "../../tools/soak/leaks.ts";
 import { sizesOf } from "../../tools/soak/sizes.ts";
-import { growth, type Look, soak, type SoakOptions } from "../../tools/soak/soak.ts";
+import { growth, type Sample, soak, type SoakOptions } from "../../tools/soak/soak.ts";
 import { ALL, FORBIDDING } from "../../tools/soak/week.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
-const SHORT: SoakOptions = { seed: 1, live: 150, pods: 1600, looks: 8, apply: "kernel-first", kinds: ALL };
+const SHORT: SoakOptions = { seed: 1, live: 150, pods: 1600, samples: 8, apply: "kernel-first", kinds: ALL };
 
 for (const apply of ["kernel-first", "runtime"] as const) {
   for (const [name, kinds] of Object.entries({ "of every kind": ALL, "that change no pool": FORBIDDING })) {
     Deno.test(`pods ${name} come and go, and no list of the agent's grows: ${apply}`, () => {
-      const looks = soak({ ...SHORT, apply, kinds });
-      assert.deepEqual(growth(looks, SHORT.live), []);
-      const containers = looks.map(({ sizes }) => sizes.get(".state.ledger.assignments.buckets[].ids[]"));
-      assert.deepEqual(containers, looks.map(() => SHORT.live), "all that live are seen, and no others");
+      const samples = soak({ ...SHORT, apply, kinds });
+      assert.deepEqual(growth(samples, SHORT.live), []);
+      const containers = samples.map(({ sizes }) => sizes.get(".state.ledger.assignments.buckets[].ids[]"));
+      assert.deepEqual(containers, samples.map(() => SHORT.live), "all that live are seen, and no others");
     });
   }
 }
@@ -25,10 +25,10 @@ Deno.test("a planted leak is found, and named by the way that leads to it", () =
 });
 
 /** Enough for what is kept to be more than what the heap of one and the same program differs by. */
-const HEAP = ["--pods", "16000", "--live", "20", "--looks", "10"];
+const HEAP = ["--pods", "16000", "--live", "20", "--samples", "10"];
 
 /** Runs the soak as a process that can tell how large its heap is. */
-async function run(...args: readonly string[]): Promise<{ code: number; said: string }> {
+async function run(...args: readonly string[]): Promise<{ code: number; text: string }> {
   const program = [
     "run",
     "--quiet",
@@ -39,7 +39,7 @@ async function run(...args: readonly string[]): Promise<{ code: number; said: st
   ];
   const command = new Deno.Command(Deno.execPath(), { args: [...program, ...args], cwd: ROOT });
   const { code, stdout, stderr } = await command.output();
-  return { code, said: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+  return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
 }
 
 Deno.test("the heap stays as it is, and what no list leads to is found there", async () => {
@@ -47,13 +47,13 @@ Deno.test("the heap stays as it is, and what no list leads to is found there", a
     run(...HEAP, "--kinds", "forbidding"),
     run(...HEAP, "--leak", "hidden"),
   ]);
-  assert.equal(sound.code, 0, sound.said);
+  assert.equal(sound.code, 0, sound.text);
   assert.match(
-    sound.said,
+    sound.text,
     /nothing has grown in 16000 pods, 20 containers at a time \(kernel-first, forbidding\)/,
   );
-  assert.equal(leaking.code, 1, leaking.said);
-  assert.match(leaking.said, /GROWN:\n {2}the heap has grown by \d+ bytes in \d+ pods, \d+\.\d each\n/);
+  assert.equal(leaking.code, 1, leaking.text);
+  assert.match(leaking.text, /GROWN:\n {2}the heap has grown by \d+ bytes in \d+ pods, \d+\.\d each\n/);
 });
 
 Deno.test("sizes are of what can be reached by fields and getters, each counted once", () => {
@@ -74,29 +74,29 @@ Deno.test("sizes are of what can be reached by fields and getters, each counted 
   });
 });
 
-function looksWith(path: string, ...counts: readonly number[]): Look[] {
+function samplesWith(path: string, ...counts: readonly number[]): Sample[] {
   return counts.map((count, at) => ({ pods: at * 1000, sizes: new Map([[path, count]]), heap: undefined }));
 }
 
 Deno.test("what goes up and down is no growth, what only goes up is", () => {
-  assert.deepEqual(growth(looksWith(".x[]", 0, 500, 700, 400, 650, 600), 1000), []);
-  assert.deepEqual(growth(looksWith(".x[]", 0, 100, 200, 300, 400, 500), 1000), [
+  assert.deepEqual(growth(samplesWith(".x[]", 0, 500, 700, 400, 650, 600), 1000), []);
+  assert.deepEqual(growth(samplesWith(".x[]", 0, 100, 200, 300, 400, 500), 1000), [
     "agent.x[] has grown from 200 to 500 entries",
   ]);
-  assert.deepEqual(growth(looksWith(".x[]", 0, 5000, 9, 5000, 9, 8), 1000), [
+  assert.deepEqual(growth(samplesWith(".x[]", 0, 5000, 9, 5000, 9, 8), 1000), [
     "agent.x[] has had 5000 entries, for 1000 containers",
   ]);
 });
 
 Deno.test("a heap that grows by little for each pod is found after enough of them", () => {
-  const looks = (each: number) =>
-    Array.from({ length: 9 }, (_, at): Look => ({
+  const samples = (each: number) =>
+    Array.from({ length: 9 }, (_, at): Sample => ({
       pods: at * 100_000,
       sizes: new Map(),
       heap: 20e6 + at * 100_000 * each,
     }));
-  assert.deepEqual(growth(looks(20), 1000), []);
-  assert.deepEqual(growth(looks(40), 1000), [
+  assert.deepEqual(growth(samples(20), 1000), []);
+  assert.deepEqual(growth(samples(40), 1000), [
     "the heap has grown by 16000000 bytes in 400000 pods, 40.0 each",
   ]);
 });

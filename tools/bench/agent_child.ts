@@ -17,7 +17,7 @@ export interface ChildOptions {
   readonly dir: string;
 }
 
-/** What the kernel says of a process: memory in MB (10^6 bytes), CPU time in ms. */
+/** The kernel's figures of a process: memory in MB (10^6 bytes), CPU time in ms. */
 export interface Usage {
   /** VmRSS: what it has in memory now, the executable's pages included. */
   readonly resident: number;

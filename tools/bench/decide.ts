@@ -49,7 +49,7 @@ export function measureDecide({ progress }: { readonly progress: Progress }): Pr
     });
   });
   const note =
-    "From a pod and a container as NRI tells them to the next ledger and the updates of all others, warm; " +
+    "From a pod and a container as NRI sends them to the next ledger and the updates of all others, warm; " +
     "without the wire. Live containers as in the other tables.";
   return Promise.resolve([
     { title: "Deciding", note, dimensions: ["CPUs", "live", "pool", "creation"], percentiles: true, figures },
@@ -61,8 +61,8 @@ function busy(spec: MachineSpec, cpus: number, live: number): Ledger {
   const empty = Ledger.empty(topologyOf(spec), DEFAULT_POLICY);
   const all = population(live, cpus).map(subjectOf);
   const full = all.reduce((ledger, subject) => {
-    const told = decide(ledger, subject);
-    return markRunning(told.ledger, subject.container.id);
+    const decided = decide(ledger, subject);
+    return markRunning(decided.ledger, subject.container.id);
   }, empty);
   return planUpdates(full).ledger;
 }

@@ -5,7 +5,7 @@ import { cpus, loadavg, release, totalmem } from "node:os";
 export interface Facts {
   /** ISO 8601, UTC. */
   readonly date: string;
-  /** What `git describe` says; `unknown` outside git. */
+  /** The output of `git describe`; `unknown` outside git. */
   readonly commit: string;
   readonly machine: {
     readonly cpuModel: string;
@@ -18,7 +18,7 @@ export interface Facts {
   readonly load: { readonly before: number; readonly after: number };
 }
 
-/** How busy the machine was in the last minute, as uptime(1) says. */
+/** How busy the machine was in the last minute, as uptime(1) has it. */
 export function loadAverage(): number {
   return Math.round((loadavg()[0] ?? 0) * 100) / 100;
 }

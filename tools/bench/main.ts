@@ -1,10 +1,12 @@
 /**
  * Measures the executable and the agent's code, prints what it found, and leaves it in dist/bench.md and
- * dist/bench.json (docs/benchmark.md says how to read it). Slow is not a failure: the status is 0 whenever all was
- * measured.
+ * dist/bench.json (how to read it: docs/benchmark.md). Slow is not a failure: status 0 whenever all was measured.
  *
  * Run by `make bench`, which builds first; an argument names the one part to measure.
  */
+import { Argument } from "commander";
+import { engine, EXIT, run } from "../command_line.ts";
+import { Progress, write } from "../progress.ts";
 import { measureCreate } from "./create.ts";
 import { measureDecide } from "./decide.ts";
 import { facts, loadAverage } from "./facts.ts";
@@ -31,41 +33,27 @@ const ON_REQUEST = "pool";
 
 async function measure(only: string | undefined): Promise<Report> {
   const names = Object.keys(PARTS).filter((name) => only === undefined ? name !== ON_REQUEST : name === only);
-  if (names.length === 0) {
-    throw new Error(`there is no part "${only}"; ONLY is one of ${Object.keys(PARTS).join(", ")}`);
-  }
   const before = loadAverage();
   const sections: Section[] = [];
-  await Stage.with(`${ROOT}/dist/weka-cpuset`, showProgress, async (stage) => {
+  const progress = new Progress();
+  const show = (part: string, done: number, total: number) =>
+    progress.show(`measuring ${part}: ${done} of ${total}`, done === 0);
+  await Stage.with(`${ROOT}/dist/weka-cpuset`, show, async (stage) => {
     for (const name of names) sections.push(...await PARTS[name]?.(stage) ?? []);
   });
-  clearProgress();
+  progress.clear();
   return { facts: await facts(ROOT, before), sections };
 }
 
-/** One line on a terminal; elsewhere a line for each part's beginning. */
-function showProgress(part: string, done: number, total: number): void {
-  if (Deno.stderr.isTerminal()) write(Deno.stderr, `\r\x1b[Kmeasuring ${part}: ${done} of ${total}`);
-  else if (done === 0) write(Deno.stderr, `measuring ${part}\n`);
-}
+const only = engine("bench", "measures the executable and the agent's code")
+  .addArgument(new Argument("[part]", `all but ${ON_REQUEST} unless it is given`).choices(Object.keys(PARTS)))
+  .parse(Deno.args, { from: "user" }).args[0];
 
-function clearProgress(): void {
-  if (Deno.stderr.isTerminal()) write(Deno.stderr, "\r\x1b[K");
-}
-
-function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
-}
-
-if (import.meta.main) {
-  try {
-    const report = await measure(Deno.args[0]);
-    await Deno.writeTextFile(`${ROOT}/dist/bench.md`, reportMarkdown(report));
-    await Deno.writeTextFile(`${ROOT}/dist/bench.json`, reportJson(report));
-    write(Deno.stdout, `\n${reportText(report)}\nThe same is in dist/bench.md and dist/bench.json.\n`);
-  } catch (error) {
-    console.error(`bench: ${error instanceof Error ? error.message : error}`);
-    Deno.exitCode = 1;
-  }
-}
+await run(async () => {
+  const report = await measure(only);
+  await Deno.mkdir(`${ROOT}/dist`, { recursive: true });
+  await Deno.writeTextFile(`${ROOT}/dist/bench.md`, reportMarkdown(report));
+  await Deno.writeTextFile(`${ROOT}/dist/bench.json`, reportJson(report));
+  write(Deno.stdout, `\n${reportText(report)}\nThe same is in dist/bench.md and dist/bench.json.\n`);
+  return EXIT.clean;
+});

@@ -21,7 +21,7 @@ export interface Created {
   readonly took: number;
   /** How many other containers had to follow. */
   readonly updates: number;
-  /** The CPUs that the new one is given; empty where that needn't be said. */
+  /** The CPUs that the new one is given; empty where it has none. */
   readonly cpus: string;
 }
 
@@ -49,7 +49,7 @@ export class Peer {
   }
 
   /**
-   * A container ends before it has started: who was moved for it goes back. It is told again until all is as before,
+   * A container ends before it has started: what was moved for it goes back. Its end is sent again until all is as before,
    * since CPUs that one container leaves are given to others in a later reply.
    */
   async stop(name: string): Promise<void> {

@@ -10,7 +10,7 @@ import { cgroupParent, pinned, type Pod, resources, shared } from "../../tests/s
 import type { Install } from "../../tests/system/node/requirements.ts";
 import { cgroupOf } from "../../tests/system/node/sweep.ts";
 
-/** Who places the containers of a node: nobody, or the agent with this value of `apply`. */
+/** What places the containers of a node: nothing, or the agent with this value of `apply`. */
 export type Way = "no agent" | "kernel-first" | "runtime";
 
 /** What a creation takes, in ms. */

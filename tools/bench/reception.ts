@@ -40,7 +40,7 @@ export class Reception {
     this.#listener = Deno.listen({ transport: "unix", path });
   }
 
-  /** Takes the next plugin that connects in, and tells it what runs. */
+  /** Takes the next plugin that connects in, and synchronizes it. */
   async welcome(synchronize: Uint8Array): Promise<Guest> {
     const conn = await this.#listener.accept();
     const registered = Promise.withResolvers<number>();

@@ -2,7 +2,7 @@
 
 import type { Facts } from "./facts.ts";
 import type { Summary } from "./statistics.ts";
-import { aligned, markdown, type Table } from "./table.ts";
+import { aligned, markdown, type Table } from "../table.ts";
 
 /** One thing that was measured. */
 export interface Figure {

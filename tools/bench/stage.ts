@@ -11,7 +11,7 @@ export interface Machine {
   readonly sysfs: string;
 }
 
-/** Told how far a part is. */
+/** Is called with how far a part is. */
 export type Progress = (part: string, done: number, total: number) => void;
 
 const MACHINES: readonly { cpus: number; spec: MachineSpec }[] = [{ cpus: 64, spec: bigNode }, {
@@ -49,7 +49,7 @@ export class Stage {
     }
   }
 
-  /** Starts an agent that is told `synchronize`, until `play` is over. */
+  /** Starts an agent and synchronizes it with `synchronize`; it lives until `play` is over. */
   async agent(
     mode: Mode,
     { sysfs }: Machine,

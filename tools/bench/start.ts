@@ -50,7 +50,7 @@ export async function measureStart(stage: Stage): Promise<Section[]> {
     title: "Start",
     note:
       "From the start of the process until the runtime has its registration, and its answer to Synchronize " +
-      "with so many running containers that nobody has placed yet.",
+      "with so many running containers that aren't placed yet.",
     dimensions: ["mode", "CPUs", "running", "until"],
     percentiles: false,
     figures,

@@ -1,4 +1,4 @@
-// The pods and containers of a busy made-up node, as a runtime tells of them: with ids as long and messages as
+// The pods and containers of a busy made-up node, as a runtime sends them: with ids as long and messages as
 // heavy as containerd's, of which the agent reads only a part.
 
 import { createHash } from "node:crypto";

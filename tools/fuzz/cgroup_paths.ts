@@ -1,4 +1,4 @@
-/** Where a container's cgroup is, from what runtimes and the kernel say: texts only, no files. */
+/** Where a container's cgroup is, from the data of runtimes and the kernel: texts only, no files. */
 import {
   baseOf,
   cgroupCandidates,
@@ -7,7 +7,7 @@ import {
   nestingOf,
   slicePath,
 } from "../../src/cgroup/paths.ts";
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 import { nastyText, textLike } from "./nasty.ts";
 import { require, type Target } from "./target.ts";
 

@@ -6,7 +6,7 @@ import { findCgroup, findHierarchy } from "../../src/cgroup/hierarchy.ts";
 import { writeCpusets } from "../../src/cgroup/write.ts";
 import { readerOf } from "../../src/platform/sysfs.ts";
 import { usableCpus, usableReader } from "../../src/cgroup/usable_cpus.ts";
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 import { cpuListText } from "./cpu_lists.ts";
 import { textLike } from "./nasty.ts";
 import { require, requireSentence, type Target } from "./target.ts";

@@ -9,7 +9,7 @@ import { checkedLayer, type Layer, resolve } from "../../src/config/layers.ts";
 import { parseYaml } from "../../src/config/parse.ts";
 import type { Problem } from "../../src/config/problems.ts";
 import { DEFAULTS } from "../../src/config/schema.ts";
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 import { mutatedText, nastyText, textLike } from "./nasty.ts";
 import { require, requireSentence, type Target } from "./target.ts";
 

@@ -1,6 +1,6 @@
 /** CPU lists, as annotations, configurations and the kernel have them. */
 import { CpuSet, MAX_CPU_ID } from "../../src/cpu/cpu_set.ts";
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 import { textLike } from "./nasty.ts";
 import { require, requireSentence, type Target } from "./target.ts";
 

@@ -8,7 +8,7 @@ import { adoptListing } from "../../src/agent/handlers/synchronize.ts";
 import { DEFAULT_SETTINGS } from "../../tests/kit/policy.ts";
 import { topologyOf, twoCpuVm } from "../../tests/kit/sysfs.ts";
 import { Recorded, RUNTIMES } from "../../tests/kit/cri_recordings.ts";
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 import { cpuListText } from "./cpu_lists.ts";
 import { mutatedBytes, mutatedText, nastyText, NUMBERS } from "./nasty.ts";
 import { requireLine } from "./nri_rig.ts";
@@ -60,11 +60,11 @@ export const criAnswers: Target<Input> = {
     };
   },
   check({ container, containerInfo, pod, podInfo }) {
-    const told = orUndefined(() => fromBinary(ContainerStatusResponseSchema, container))?.status;
-    const toldPod = orUndefined(() => fromBinary(PodSandboxStatusResponseSchema, pod))?.status;
-    if (told === undefined || toldPod === undefined) return;
-    const one = nriContainer(toldPod.id, told, { info: containerInfo });
-    const its = nriPod(toldPod, { info: podInfo });
+    const status = orUndefined(() => fromBinary(ContainerStatusResponseSchema, container))?.status;
+    const sandbox = orUndefined(() => fromBinary(PodSandboxStatusResponseSchema, pod))?.status;
+    if (status === undefined || sandbox === undefined) return;
+    const one = nriContainer(sandbox.id, status, { info: containerInfo });
+    const its = nriPod(sandbox, { info: podInfo });
     toBinary(ContainerSchema, one);
     toBinary(PodSandboxSchema, its);
     const { state: node, logs } = adoptListing(NODE, { pods: [its], containers: [one] });

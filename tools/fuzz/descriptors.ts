@@ -1,4 +1,4 @@
-/** The descriptor that a runtime leaves its plugin, as `NRI_PLUGIN_SOCKET` may say. */
+/** The descriptor that a runtime passes to its plugin, as `NRI_PLUGIN_SOCKET` may name it. */
 import { openInherited } from "../../src/platform/inherited_fd.ts";
 import { NUMBERS, textLike } from "./nasty.ts";
 import { require, requireSentence, type Target } from "./target.ts";

@@ -1,4 +1,4 @@
-/** What the thread that fuzzes is told, and tells. */
+/** What the thread that fuzzes is sent, and sends. */
 import type { Failure } from "./run.ts";
 import type { AnyTarget } from "./target.ts";
 

@@ -6,7 +6,7 @@ import { Ledger } from "../../src/ledger/ledger.ts";
 import { admit } from "../../src/ledger/plan.ts";
 import { DEFAULT_POLICY } from "../../tests/kit/policy.ts";
 import { type MachineSpec, memoryLess, type SysfsTree, sysfsTree, twoCpuVm } from "../../tests/kit/sysfs.ts";
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 import { cpuListText } from "./cpu_lists.ts";
 import { NUMBERS, textLike } from "./nasty.ts";
 import { require, requireSentence, type Target } from "./target.ts";

@@ -1,5 +1,5 @@
 /** Texts, numbers and bytes that parsers have stumbled over, and small changes to what they take. */
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 
 /** Characters that mean something to a terminal, a log, a file name, a number, YAML or JSON, or to JavaScript. */
 const CHARACTERS: readonly string[] = [

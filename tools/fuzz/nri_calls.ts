@@ -1,4 +1,4 @@
-/** What a runtime may say to the agent, and what it mustn't: calls in any order, right or broken, and loose bytes. */
+/** Calls of a runtime, allowed and not: in any order, valid or broken, and loose bytes. */
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
   ConfigureRequestSchema,
@@ -10,7 +10,7 @@ import {
   SynchronizeRequestSchema,
   UpdateContainerRequestSchema,
 } from "../../src/nri/gen/nri_pb.ts";
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 import { mutatedBytes, nastyText, randomBytes, textLike } from "./nasty.ts";
 import { containerOf, cpuOf, type Drawn, drawPod, podOf } from "./pods.ts";
 

@@ -1,4 +1,4 @@
-/** An agent and a runtime that watches what it answers; what must hold after whatever was said is here. */
+/** An agent and a runtime that watches what it answers; what must hold after any input is here. */
 import { fromBinary } from "@bufbuild/protobuf";
 import { type Agent, newAgent, type Output, step } from "../../src/agent/step.ts";
 import type { Input } from "../../src/agent/agent.ts";
@@ -53,7 +53,7 @@ export class Rig {
   #garbled = false;
   #now = 0;
 
-  /** What was said so far is over; connected, configured and synchronized with nothing. */
+  /** A new connection; configured and synchronized with nothing. */
   begin(): void {
     if (this.#garbled) this.happen({ lost: true });
     if (this.#closed) this.#connect();
@@ -78,7 +78,7 @@ export class Rig {
   /** A runtime without containers: after this the agent knows of none, and holds nothing on to them. */
   #forget(): void {
     this.#feed({ kind: "settings", settings: DEFAULT_SETTINGS });
-    // The first may end a list that came in parts, and what was heard of meanwhile counts with it.
+    // The first may end a list that came in parts, and what was reported meanwhile counts with it.
     for (let times = 0; times < 2; times++) this.happen(encoded("Synchronize", SynchronizeRequestSchema, {}));
     const { ledger, parts, untracked, early, awaitsListing, phase } = this.#agent.state;
     const left = [
@@ -148,7 +148,7 @@ function settingsFrom(text: string): Settings {
     : DEFAULT_SETTINGS;
 }
 
-/** One printable line in either format, that doesn't tell of a bug. */
+/** One printable line in either format, that doesn't report a bug. */
 export function requireLine(record: LogRecord): void {
   require(!/please report it/.test(record.message), () => record.message);
   for (const format of Object.values(FORMATS)) {

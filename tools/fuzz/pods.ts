@@ -1,4 +1,4 @@
-/** Pods and containers as nobody's kubelet makes them. */
+/** Pods and containers as no kubelet makes them. */
 import { create } from "@bufbuild/protobuf";
 import {
   type Container,
@@ -8,7 +8,7 @@ import {
   PodSandboxSchema,
 } from "../../src/nri/gen/nri_pb.ts";
 import { ANNOTATIONS, containerKeys } from "../../src/nri/annotations.ts";
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 import { cpuListText } from "./cpu_lists.ts";
 import { nastyBigint, nastyText, textLike } from "./nasty.ts";
 

@@ -1,5 +1,5 @@
 /** Runs a target over inputs drawn from a seed, and makes the first one that fails as small as it gets. */
-import { Random } from "../simulate/random.ts";
+import { Random } from "../random.ts";
 import { literal, smaller } from "./literal.ts";
 import type { AnyTarget, Value } from "./target.ts";
 
@@ -13,16 +13,16 @@ export interface Failure {
   readonly input: string;
 }
 
-/** Inputs tried while making one smaller, and milliseconds for them all: each may be slow. */
+/** Inputs tried while making one smaller, and the time for them all: each may be slow. */
 const MAX_TRIES = 20_000;
-const MAX_SHRINKING = 20_000;
+const MAX_SHRINKING_MS = 20_000;
 
 /** The seed's input number `index`; each has a seed of its own, so that one can be had without those before it. */
 export function inputOf(target: AnyTarget, seed: number, index: number): Value {
   return target.draw(new Random(Math.imul(seed, 0x01000193) ^ Math.imul(index + 1, 0x9e3779b1)));
 }
 
-/** Is told before each check, and of which input; once more for each try at making it smaller. */
+/** Is called before each check, with the input's index; once more for each try at making it smaller. */
 export type Begun = (index: number) => void;
 
 /** Checks the inputs `from` to `to` (not included). The first failure, if any. */
@@ -52,7 +52,7 @@ interface Broken {
 export async function shrink(target: AnyTarget, broken: Broken, trying = () => {}): Promise<Broken> {
   let best = broken;
   let tries = 0;
-  const end = performance.now() + MAX_SHRINKING;
+  const end = performance.now() + MAX_SHRINKING_MS;
   for (let found = true; found;) {
     found = false;
     for (const input of smaller(best.input)) {

@@ -1,5 +1,5 @@
 /** What is fuzzed: a way to draw inputs, and what must hold for each of them. */
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 
 /** An input is a value that can be written down: texts, numbers, bytes, lists and records of these. */
 export type Value =

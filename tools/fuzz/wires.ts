@@ -11,7 +11,7 @@ import {
   encodeSuccess,
   FrameDecoder,
 } from "../../src/wire/ttrpc.ts";
-import type { Random } from "../simulate/random.ts";
+import type { Random } from "../random.ts";
 import { joined, mutatedBytes, nastyText, NUMBERS, randomBytes } from "./nasty.ts";
 import { require, requireSentence, type Target, type Value } from "./target.ts";
 

@@ -1,265 +1,185 @@
-/**
- * Mutants that survive and may: they make another program text and no other behaviour. Found by their file and the
- * lines before and after, as `tools/mutate/main.ts` prints them.
- */
-export interface Accepted {
-  readonly file: string;
-  readonly before: string;
-  /** Absent: whatever is made of the line. */
-  readonly after?: string;
+/** Mutants that survive and may: they make another program text and no other behaviour. */
+import type { Anchor } from "./mutants.ts";
+
+export interface Accepted extends Pick<Anchor, "file" | "part"> {
+  /** As `make mutate` prints them. */
+  readonly edits: readonly string[] | "all";
   readonly because: string;
 }
 
 const SPREAD = "only how well ids spread over the buckets, which a test measures coarsely";
-const REMEMBERED = "only what is remembered, so that it needn't be worked out again";
+const CACHED = "only what is cached";
 const EARLY_EXIT = "a shorter way to what comes out anyway";
-const NOBODY_WAITS = "those who wait are tried once more, and nothing has changed for them";
-const UNSETTLED = "more containers are looked at for changes that they don't have";
-const UNIQUE_IDS = "no two containers have the same id";
+const RETRIED_FOR_NOTHING = "degraded containers are retried, and nothing has changed for them";
+const COMPARED_FOR_NOTHING = "more containers are searched for changes that they don't have";
 const ENGINE = "the engine's sort only asks whether the result is negative";
-const ALIKE = "the two ledgers differ in nothing that is asked of them here";
 
 export const ACCEPTED: readonly Accepted[] = [
-  { file: "src/ledger/id_map.ts", before: "let hash = 0x811c9dc5;", because: SPREAD },
-  {
-    file: "src/ledger/id_map.ts",
-    before: "hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);",
-    because: SPREAD,
-  },
-  {
-    file: "src/ledger/id_map.ts",
-    before: "return (hash ^ (hash >>> 15)) & (BUCKETS - 1);",
-    because: SPREAD,
-  },
-  {
-    file: "src/ledger/plan.ts",
-    before: "const more = displaced.length === 0 ? {} : { displaced };",
-    because: "nobody displaced, said with an empty list",
-  },
-  {
-    file: "src/ledger/plan.ts",
-    before: "return recent.find((r) => r.podUid === podUid && r.name === name)?.cpus;",
-    after: "return recent.findLast((r) => r.podUid === podUid && r.name === name)?.cpus;",
-    because: "of one container at most one end is remembered",
-  },
-  {
-    file: "src/ledger/plan.ts",
-    before:
-      "return ledger.ofPod(podUid).find(({ container }) => container.name === name && container.id !== id);",
-    after:
-      "return ledger.ofPod(podUid).findLast(({ container }) => container.name === name && container.id !== id);",
-    because: "there is one, except after a recovery in the middle of a restart: then either will do",
-  },
-  {
-    file: "src/ledger/updates.ts",
-    before: "left.push(possibly(ledger, assignment).difference(grant));",
-    after: "left.push(possibly(ledger, assignment));",
-    because: "no shared container is ever to have CPUs of a grant",
-  },
-  {
-    file: "src/ledger/updates.ts",
-    before:
-      "if (move.later || assignment.starting || held || (move.inKernel && !assignment.grant.isEmpty)) {",
-    after: "if (true) {",
-    because: UNSETTLED,
-  },
-  {
-    file: "src/ledger/ledger.ts",
-    before: "{ ...this.#state, ...changed, pools, ...(followed ? { unsettled: undefined } : {}) },",
-    after:
-      "{ ...this.#state, ...changed, pools, ...(followed ? { unsettled: undefined } : { unsettled: undefined }) },",
-    because: UNSETTLED,
-  },
-  {
-    file: "src/ledger/ledger.ts",
-    before: "if (pool === this.sharedPool) this.#allowed.set(forbidden, result);",
-    after: "if (pool === this.sharedPool) this.#allowed.set(result, forbidden);",
-    because: REMEMBERED,
-  },
-  {
-    file: "src/ledger/holdings.ts",
-    before: "return isExclusive(assignment) && !assignment.grant.isEmpty",
-    after: "return isExclusive(assignment)",
-    because: EARLY_EXIT,
-  },
-  {
-    file: "src/ledger/holdings.ts",
-    before: "if (assignment.grant.isEmpty) return pools;",
-    after: "if (false) return pools;",
-    because: EARLY_EXIT,
-  },
-  {
-    file: "src/ledger/pools.ts",
-    before: "const sharers = new Uint32Array(Math.max(this.sharers.length, (ids.at(-1) ?? -1) + 1));",
-    after: "const sharers = new Uint32Array(Math.max(this.sharers.length, (ids.at(-1) ?? -1) + 2));",
-    because: "one place that nobody uses",
-  },
-  {
-    file: "src/ledger/recover.ts",
-    before: "return a.container.id < b.container.id ? -1 : 1;",
-    after: "return a.container.id < b.container.id ? -2 : 1;",
-    because: ENGINE,
-  },
-  {
-    file: "src/ledger/recover.ts",
-    before: "return a.container.id < b.container.id ? -1 : 1;",
-    after: "return a.container.id < b.container.id ? -1 : 0;",
-    because: ENGINE,
-  },
-  {
-    file: "src/ledger/recover.ts",
-    before: "return a.container.id < b.container.id ? -1 : 1;",
-    after: "return a.container.id <= b.container.id ? -1 : 1;",
-    because: UNIQUE_IDS,
-  },
-  {
-    file: "src/ledger/resize.ts",
-    before: "return cpus.size < grant.size ? serveWanting(next) : next;",
-    after: "return cpus.size <= grant.size ? serveWanting(next) : next;",
-    because: NOBODY_WAITS,
-  },
-  {
-    file: "src/ledger/resize.ts",
-    before: "return cpus.size < grant.size ? serveWanting(next) : next;",
-    after: "return cpus.size < grant.size ? serveWanting(next) : serveWanting(next);",
-    because: NOBODY_WAITS,
-  },
-  {
-    file: "src/ledger/resize.ts",
-    before: "if (grant.isEmpty) return takeExclusive(others, container, claim, free);",
-    after: "if (false) return takeExclusive(others, container, claim, free);",
-    because: "to grow from nothing is to be placed",
-  },
-  {
-    file: "src/ledger/resize.ts",
-    before: "if (count <= grant.size) return shrink({ topology, claimed, own: grant, count, placement });",
-    after: "if (count < grant.size) return shrink({ topology, claimed, own: grant, count, placement });",
-    because: "to grow by nothing is to shrink by nothing",
-  },
-  {
-    file: "src/ledger/release.ts",
-    before: "return next === ledger ? ledger : serveWanting(next);",
-    after: "return next === ledger ? serveWanting(next) : serveWanting(next);",
-    because: NOBODY_WAITS,
-  },
-  {
-    file: "src/ledger/room.ts",
-    before: "if (claim.count > spare(ledger)) return undefined;",
-    after: "if (false) return undefined;",
-    because: EARLY_EXIT,
-  },
-  {
-    file: "src/ledger/move.ts",
-    before: "if (grant === undefined) return shortage(ledger, next, wanted, holder);",
-    after: "if (grant === undefined) return shortage(next, ledger, wanted, holder);",
-    because: ALIKE,
-  },
-  {
-    file: "src/ledger/recover.ts",
-    before: "if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;",
-    after: "if (a.createdAt !== b.createdAt) return a.createdAt <= b.createdAt ? -1 : 1;",
-    because: "they differ here",
-  },
-  {
-    file: "src/ledger/release.ts",
-    before: 'const known = podUid === "" ? [] : ledger.ofPod(podUid);',
-    after: 'const known = podUid === "" ? ledger.ofPod(podUid) : ledger.ofPod(podUid);',
-    because: "the same containers are named twice, and end once",
-  },
-  {
-    file: "src/ledger/move.ts",
-    before: "return holder !== undefined && free ? next.with({ ...holder, grant: from }) : next;",
-    after: "return free ? next.with({ ...holder, grant: from }) : next;",
-    because: "without a holder nothing is free",
-  },
-  {
-    file: "src/ledger/holdings.ts",
-    before: "before.claim.kind === after.claim.kind && placementOf(before) === placementOf(after);",
-    after: "before.claim.kind !== after.claim.kind && placementOf(before) === placementOf(after);",
-    because: EARLY_EXIT,
-  },
-  {
-    file: "src/ledger/updates.ts",
-    before: "return left.length === 0 ? CpuSet.empty : CpuSet.unionOf(left);",
-    after: "return left.length === (-1) ? CpuSet.empty : CpuSet.unionOf(left);",
-    because: EARLY_EXIT,
-  },
-  {
-    file: "src/ledger/ledger.ts",
-    before: "const FEW = 16;",
-    because: "only which of two ways to the same map is taken",
-  },
-  {
-    file: "src/ledger/topology_change.ts",
-    before: "grant: grant.intersection(ledger.topology.online),",
-    after: "grant: grant,",
-    because: "servePinned takes away what is offline, a line later",
-  },
-  {
-    file: "src/ledger/recover.ts",
-    before: "return a.container.id < b.container.id ? -1 : 1;",
-    after: "return a.container.id < b.container.id ? -1 : 2;",
-    because: ENGINE,
-  },
   {
     file: "src/cpu/discover.ts",
-    before: "const CACHE_INDEXES = [3, 0, 1, 2, 4, 5, 6, 7, 8, 9];",
+    part: "CACHE_INDEXES",
+    edits: "all",
     because: "no machine has so many caches, or its L3 so early",
   },
-  { file: "src/cpu/fewest.ts", before: "last = own;", after: ";", because: EARLY_EXIT },
+  { file: "src/cpu/fewest.ts", part: "groupsBy", edits: ["drop statement #5"], because: EARLY_EXIT },
+  { file: "src/cpu/free_cores.ts", part: "freeCores", edits: ["> to >="], because: EARLY_EXIT },
+  {
+    file: "src/cpu/free_cores.ts",
+    part: "penalizedLast",
+    edits: ["one less #5"],
+    because: "other numbers, and the same order",
+  },
+  { file: "src/cpu/free_counts.ts", part: "countsOf", edits: ["while false"], because: "a gap counts as 0" },
+  { file: "src/cpu/free_counts.ts", part: "sumOf", edits: ["one less"], because: EARLY_EXIT },
   {
     file: "src/cpu/free_counts.ts",
-    before: "for (let width = 0; width < part.whole.length; width++) {",
-    after: "for (let width = 0; width <= part.whole.length; width++) {",
+    part: "sumOf",
+    edits: ["< to <="],
     because: "one place more that holds 0",
   },
   {
     file: "src/cpu/take.ts",
-    before: "if (count <= own.size) return count === own.size ? own : undefined;",
-    after: "if (count <= own.size) return count === own.size ? own : own;",
-    because: "grow asserts that nobody asks for less",
+    part: "extend",
+    edits: ["first branch twice"],
+    because: "grow asserts that the count isn't less",
+  },
+  { file: "src/ledger/updates.ts", part: "vacatedBy", edits: ["one less"], because: EARLY_EXIT },
+  {
+    file: "src/ledger/updates.ts",
+    part: "vacatedBy",
+    edits: ["drop difference"],
+    because: "no shared container is ever to have CPUs of a grant",
+  },
+  {
+    file: "src/ledger/updates.ts",
+    part: "planUpdates",
+    edits: ["if true #3"],
+    because: COMPARED_FOR_NOTHING,
+  },
+  { file: "src/ledger/holdings.ts", part: "heldIn", edits: ["drop right of &&"], because: EARLY_EXIT },
+  { file: "src/ledger/holdings.ts", part: "poolsAfter", edits: ["=== to !=="], because: EARLY_EXIT },
+  { file: "src/ledger/holdings.ts", part: "remove", edits: ["if false"], because: EARLY_EXIT },
+  { file: "src/ledger/id_map.ts", part: "HASHED", edits: "all", because: SPREAD },
+  {
+    file: "src/ledger/id_map.ts",
+    part: "bucketOf",
+    edits: [
+      ...["one more", "one less", "one more #3", "one less #3", "one more #4", "one less #4"],
+      ...["one more #5", "one less #5", "drop statement", "^ to |", "^ to | #2", ">>> to <<", "& to |"],
+      "- to + #2",
+    ],
+    because: SPREAD,
+  },
+  { file: "src/ledger/ledger.ts", part: "FEW", edits: "all", because: "only which of two ways is taken" },
+  {
+    file: "src/ledger/ledger.ts",
+    part: "with",
+    edits: ["drop left of ??"],
+    because: "one without an order before gets the next: other numbers, and the same order",
   },
   {
     file: "src/ledger/ledger.ts",
-    before: "const order = assignment.order ?? before?.order ?? state.next;",
-    after: "const order = before?.order ?? state.next;",
-    because:
-      "who comes without one before comes in the order of admissions: other numbers, and the same order",
+    part: "degraded",
+    edits: ["drop sort"],
+    because: "wherever several become degraded, they do so in that order",
   },
   {
-    file: "src/cpu/free_cores.ts",
-    before: "const rank = (id: number) => (penalized.has(id) ? 1 : 0) + (id === 0 ? 2 : 0);",
-    after: "const rank = (id: number) => (penalized.has(id) ? 1 : 0) + (id === 0 ? 2 : (-1));",
-    because: "other numbers, and the same order",
+    file: "src/ledger/ledger.ts",
+    part: "#holding",
+    edits: ["first branch twice"],
+    because: COMPARED_FOR_NOTHING,
+  },
+  { file: "src/ledger/ledger.ts", part: "#without", edits: ["swap arguments"], because: CACHED },
+  {
+    file: "src/ledger/move.ts",
+    part: "moveAway",
+    edits: ["swap arguments #7"],
+    because: "the two ledgers differ in nothing that is asked of them here",
   },
   {
-    file: "src/cpu/free_counts.ts",
-    before: "while (whole.length <= width) whole.push(0);",
-    after: "while (false) whole.push(0);",
-    because: "a gap in the list counts as 0",
+    file: "src/ledger/move.ts",
+    part: "moveBack",
+    edits: ["drop left of && #2"],
+    because: "without a holder nothing is free",
+  },
+  {
+    file: "src/ledger/plan.ts",
+    part: "admitPinned",
+    edits: ["one less", "second branch twice"],
+    because: "no displaced containers, as an empty list",
+  },
+  {
+    file: "src/ledger/plan.ts",
+    part: "recentOf",
+    edits: ["find to findLast"],
+    because: "of one container at most one end is remembered",
+  },
+  {
+    file: "src/ledger/plan.ts",
+    part: "predecessorOf",
+    edits: ["find to findLast"],
+    because: "there is one, except after a recovery in the middle of a restart: then either will do",
+  },
+  {
+    file: "src/ledger/pools.ts",
+    part: "withPinned",
+    edits: ["one more #2"],
+    because: "one place that isn't used",
+  },
+  {
+    file: "src/ledger/topology_change.ts",
+    part: "keepPinned",
+    edits: ["drop intersection"],
+    because: "what is offline is taken away a line later",
+  },
+  {
+    file: "src/ledger/recover.ts",
+    part: "byAge",
+    edits: ["one more #3", "one more #4", "one less #4"],
+    because: ENGINE,
+  },
+  { file: "src/ledger/recover.ts", part: "byAge", edits: ["< to <="], because: "the ages differ here" },
+  {
+    file: "src/ledger/recover.ts",
+    part: "byAge",
+    edits: ["< to <= #2"],
+    because: "no two containers have the same id",
+  },
+  {
+    file: "src/ledger/release.ts",
+    part: "releaseSandbox",
+    edits: ["second branch twice"],
+    because: "the same containers are named twice, and end once",
+  },
+  {
+    file: "src/ledger/release.ts",
+    part: "releaseSandbox",
+    edits: ["second branch twice #2"],
+    because: RETRIED_FOR_NOTHING,
   },
   {
     file: "src/ledger/resize.ts",
-    before: "const cpus = grow({ ...requestOf(others, container, claim, free.union(grant)), own: grant });",
-    after: "const cpus = grow({ ...requestOf(others, container, claim, free), own: grant });",
-    because: "what it has is taken out of what is free, first of all",
+    part: "resize",
+    edits: ["< to <=", "first branch twice #2"],
+    because: RETRIED_FOR_NOTHING,
   },
   {
-    file: "src/ledger/ledger.ts",
-    before: "return this.#those(this.#state.wanting).sort(byOrder);",
-    after: "return this.#those(this.#state.wanting);",
-    because: "wherever it is that several come to wait, they come in that order",
+    file: "src/ledger/resize.ts",
+    part: "resized",
+    edits: ["if false"],
+    because: "to grow from nothing is to be placed",
   },
   {
-    file: "src/cpu/free_cores.ts",
-    before: "if (penalty > 0) threads = penalizedLast(threads, penalized);",
-    after: "if (penalty >= 0) threads = penalizedLast(threads, penalized);",
-    because: EARLY_EXIT,
+    file: "src/ledger/resize.ts",
+    part: "resized",
+    edits: ["<= to <"],
+    because: "to grow by nothing is to shrink by nothing",
   },
   {
-    file: "src/cpu/free_counts.ts",
-    before: "if (parts.length === 1 && first !== undefined) return first;",
-    after: "if (parts.length === 0 && first !== undefined) return first;",
-    because: EARLY_EXIT,
+    file: "src/ledger/resize.ts",
+    part: "resized",
+    edits: ["drop union"],
+    because: "its own CPUs are taken out of the free ones, first of all",
   },
+  { file: "src/ledger/room.ts", part: "takeExclusive", edits: ["if false"], because: EARLY_EXIT },
 ];

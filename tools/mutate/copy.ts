@@ -1,6 +1,6 @@
 /**
- * A throw-away copy of a checkout, in memory where that can be: changed files and the tests that judge them never
- * touch the checkout itself.
+ * A throw-away copy of a checkout, in memory where that can be: changed files and the tests that run on them
+ * never touch the checkout itself.
  */
 import { join } from "node:path";
 
@@ -12,7 +12,7 @@ const COPIED = [
 const IN_MEMORY = "/dev/shm";
 
 /** How a run of tests ended. */
-export interface Verdict {
+export interface TestRun {
   readonly outcome: "passed" | "failed" | "timed out";
   /** The first test that failed, or why there is none; empty where all passed. */
   readonly by: string;
@@ -70,7 +70,7 @@ export class Copy {
    * Runs test files until the first failure, in this order, as one program: that saves a second for every ten files.
    * One that isn't through after `limit` seconds is ended. `report`: a file for JUnit's form of the results.
    */
-  async test(files: readonly string[], limit: number, report?: string): Promise<Verdict> {
+  async test(files: readonly string[], limit: number, report?: string): Promise<TestRun> {
     await this.write(
       ENTRY,
       [SEED, ...files].map((file) => `import "./${file}";\n`).join(""),
@@ -124,7 +124,7 @@ export class Copy {
   }
 }
 
-/** A change that fills the memory is found soon. */
+/** Ends a change that fills the memory soon. */
 const HEAP = "--v8-flags=--max-old-space-size=1500";
 
 function firstFailure(text: string): string {

@@ -6,18 +6,20 @@ import { closingOf, nesting, scan, type Token } from "./tokens.ts";
 
 /** Other text in place of what is from `start` up to `end`. */
 export interface Edit {
+  /** What is done, in words of the language and none of the source: `< to <=`, `drop right of &&`. */
+  readonly kind: string;
   readonly start: number;
   readonly end: number;
   readonly replacement: string;
 }
 
 type Tokens = readonly Token[];
-type Kind = (source: string, list: Tokens, index: number) => Edit[];
+type Editor = (source: string, list: Tokens, index: number) => Edit[];
 
 /** Every change at every token. */
 export function edits(source: string, list: Tokens): Edit[] {
-  const kinds: readonly Kind[] = [operators, operands, branches, conditions, numbers, calls, statements];
-  return list.flatMap((_, index) => kinds.flatMap((kind) => kind(source, list, index)));
+  const editors: readonly Editor[] = [operators, operands, branches, conditions, numbers, calls, statements];
+  return list.flatMap((_, index) => editors.flatMap((editor) => editor(source, list, index)));
 }
 
 const OPERATORS: Readonly<Record<string, readonly string[]>> = {
@@ -52,7 +54,9 @@ function operators(source: string, list: Tokens, index: number): Edit[] {
   if (token?.kind !== "punctuation" || !Object.hasOwn(OPERATORS, token.text)) return [];
   // Without a space before it, it is a bracket around types.
   if ((token.text === "<" || token.text === ">") && source.charAt(token.start - 1) !== " ") return [];
-  return (OPERATORS[token.text] ?? []).map((other) => replace(token, other));
+  return (OPERATORS[token.text] ?? []).map((other) =>
+    replace(token, other, other === "" ? `drop ${token.text}` : `${token.text} to ${other}`)
+  );
 }
 
 const OPERAND_ENDS = new Set(["&&", "||", "??", "?", ":", ",", ";", "=", "=>", "...", "return", "+=", "-="]);
@@ -68,8 +72,8 @@ function operands(_: string, list: Tokens, index: number): Edit[] {
   const before = list[index - 1];
   if (first === undefined || next === undefined || last === undefined || before === undefined) return [];
   return [
-    { start: first.start, end: next.start, replacement: "" },
-    { start: before.end, end: last.end, replacement: "" },
+    { kind: `drop left of ${token.text}`, start: first.start, end: next.start, replacement: "" },
+    { kind: `drop right of ${token.text}`, start: before.end, end: last.end, replacement: "" },
   ];
 }
 
@@ -82,12 +86,17 @@ function branches(source: string, list: Tokens, index: number): Edit[] {
   const [left, right, end] = [list[colon - 1], list[colon + 1], list[stop - 1]];
   if (list[colon]?.text !== ":" || left === undefined || right === undefined || end === undefined) return [];
   const [yes, no] = [source.slice(next.start, left.end), source.slice(right.start, end.end)];
-  const both = (a: string, b: string) => ({
+  const both = (kind: string, a: string, b: string) => ({
+    kind,
     start: next.start,
     end: end.end,
     replacement: `${a} : ${b}`,
   });
-  return [both(no, yes), both(yes, yes), both(no, no)];
+  return [
+    both("swap branches", no, yes),
+    both("first branch twice", yes, yes),
+    both("second branch twice", no, no),
+  ];
 }
 
 /** The `:` of the `?` at `index`. */
@@ -110,7 +119,12 @@ function conditions(_: string, list: Tokens, index: number): Edit[] {
   const [first, last] = [list[open + 1], list[stop - 1]];
   if (open >= close || stop <= open + 1 || first === undefined || last === undefined) return [];
   const values = word === "if" ? ["true", "false"] : ["false"];
-  return values.map((replacement) => ({ start: first.start, end: last.end, replacement }));
+  return values.map((replacement) => ({
+    kind: `${word} ${replacement}`,
+    start: first.start,
+    end: last.end,
+    replacement,
+  }));
 }
 
 /** One more and one less. What stands behind `??` is mostly there for the compiler alone, and is left as it is. */
@@ -122,7 +136,7 @@ function numbers(_: string, list: Tokens, index: number): Edit[] {
   const suffix = token.text.endsWith("n") ? "n" : "";
   const value = BigInt(token.text.replace(/[n_]/g, ""));
   const less = value === 0n ? `(-1${suffix})` : `${value - 1n}${suffix}`;
-  return [replace(token, `${value + 1n}${suffix}`), replace(token, less)];
+  return [replace(token, `${value + 1n}${suffix}`, "one more"), replace(token, less, "one less")];
 }
 
 const METHODS: Readonly<Record<string, readonly string[]>> = {
@@ -155,9 +169,13 @@ function calls(source: string, list: Tokens, index: number): Edit[] {
   const others = Object.hasOwn(METHODS, token.text) ? METHODS[token.text] ?? [] : [];
   const close = list[closingOf(list, index + 1)];
   const dropped = close !== undefined && DROPPED.has(token.text)
-    ? [{ start: before.start, end: close.end, replacement: "" }]
+    ? [{ kind: `drop ${token.text}`, start: before.start, end: close.end, replacement: "" }]
     : [];
-  return [...others.map((other) => replace(token, other)), ...dropped, ...swapped];
+  return [
+    ...others.map((other) => replace(token, other, `${token.text} to ${other}`)),
+    ...dropped,
+    ...swapped,
+  ];
 }
 
 const NO_CALL = new Set(["if", "for", "while", "switch", "catch", "return", "function"]);
@@ -170,7 +188,8 @@ function swappedArguments(source: string, list: Tokens, open: number): Edit[] {
     const to = scan(list, middle + 1, 1, comma);
     const [a, b] = [simple(source, list, from, middle), simple(source, list, middle + 1, to)];
     if (a !== undefined && b !== undefined) {
-      found.push({ start: a.start, end: b.end, replacement: `${b.replacement}, ${a.replacement}` });
+      const replacement = `${b.replacement}, ${a.replacement}`;
+      found.push({ kind: "swap arguments", start: a.start, end: b.end, replacement });
     }
     [from, middle] = [middle + 1, to];
   }
@@ -178,7 +197,7 @@ function swappedArguments(source: string, list: Tokens, open: number): Edit[] {
 }
 
 /** Names, numbers, and names of names; where they are. */
-function simple(source: string, list: Tokens, from: number, to: number): Edit | undefined {
+function simple(source: string, list: Tokens, from: number, to: number): Omit<Edit, "kind"> | undefined {
   const part = list.slice(from, to);
   const [first, last] = [part[0], part.at(-1)];
   const plain = part.every(({ kind, text }) => kind === "word" || kind === "number" || text === ".");
@@ -200,9 +219,11 @@ function statements(_: string, list: Tokens, index: number): Edit[] {
   const stop = scan(list, index, 1, ({ text }) => text === ";");
   const last = list[stop];
   const acts = list.slice(index, stop).some((token) => token.text.endsWith("=") || nesting(token) > 0);
-  return last?.text === ";" && acts ? [{ start: first.start, end: last.end, replacement: ";" }] : [];
+  return last?.text === ";" && acts
+    ? [{ kind: "drop statement", start: first.start, end: last.end, replacement: ";" }]
+    : [];
 }
 
-function replace({ start, end }: Token, replacement: string): Edit {
-  return { start, end, replacement };
+function replace({ start, end }: Token, replacement: string, kind: string): Edit {
+  return { kind, start, end, replacement };
 }

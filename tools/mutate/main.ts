@@ -1,39 +1,34 @@
 /**
- * Breaks the code on purpose and looks whether the unit tests notice: first bugs that are kept in a list, then a sample
- * of the mutants of src/cpu and src/ledger. Works on copies; docs/mutation.md tells how to read what it prints.
+ * Breaks the code on purpose and runs the unit tests on it: first bugs that are kept in a list, then a sample of the
+ * mutants of src/cpu and src/ledger. Works on copies; how to read what it prints is in docs/mutation.md.
  *
  *     deno run -A tools/mutate/main.ts [--planted] [--sample N] [--all] [--file src/ledger/plan.ts] [--jobs 2]
  *
  * May be stopped at any time: what was tried is in .test-reports/mutation.json, and isn't tried again as long as its
- * lines are the same. Ends with status 1 when a planted bug isn't found.
+ * lines are the same. Status: 1 when a planted bug isn't found, 2 when the tests fail without any change.
  */
-import { Command } from "commander";
+import { countingNumber, engine, EXIT, wholeNumber } from "../command_line.ts";
+import { applied } from "./anchors.ts";
 import { Copy } from "./copy.ts";
 import { edited, keyOf, type Mutant, mutantsOf, sample } from "./mutants.ts";
-import { PLANTED, type Planted, planted } from "./planted.ts";
-import { loadResults, printed, type Results, saveResults } from "./results.ts";
-import { type Court, judge, onCopies, openCourt } from "./trial.ts";
+import { PLANTED, type Planted } from "./planted.ts";
+import { loadResults, printed, resultOf, type Results, saveResults, survivorText } from "./results.ts";
+import { type Baseline, measureBaseline, onCopies, tryChange } from "./trial.ts";
 import { closeCompiler, validOf } from "./valid.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const REPORT = `${ROOT}.test-reports/mutation.json`;
 const MUTATED = ["src/cpu", "src/ledger"];
 
-function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 0) throw new Error(`not a whole number: ${text}`);
-  return number;
-}
-
-const options = new Command("mutate")
+const options = engine("mutate", "breaks the code on purpose and runs the unit tests on it")
   .option("--planted", "only the planted bugs")
   .option("--mutants", "only the mutants")
   .option("--file <path>", "only mutants and planted bugs of this file or folder", "src")
-  .option("--sample <number>", "so many of the mutants, spread over the files", wholeNumber, 100)
-  .option("--all", "all of them, which takes two hours")
-  .option("--seed <number>", "which ones", wholeNumber, 1)
-  .option("--again", "tries survivors of earlier runs again")
-  .option("--jobs <number>", "how many at once", wholeNumber, 2)
+  .option("--sample <number>", "mutants to draw, spread over the files", wholeNumber, 100)
+  .option("--all", "all mutants, which takes two hours")
+  .option("--seed <number>", "seed of the drawing", wholeNumber, 1)
+  .option("--again", "also the survivors of earlier runs")
+  .option("--jobs <number>", "copies that are tried at the same time", countingNumber, 2)
   .parse(Deno.args, { from: "user" })
   .opts<{
     planted?: true;
@@ -63,14 +58,14 @@ async function main(): Promise<number> {
   const first = await Copy.of(ROOT);
   copies.push(first);
   for (let i = 1; i < options.jobs; i++) copies.push(await Copy.of(first.path));
-  const court = await openCourt(first);
-  if (typeof court === "string") {
-    console.error(court);
-    return 1;
+  const baseline = await measureBaseline(first);
+  if (typeof baseline === "string") {
+    console.error(baseline);
+    return EXIT.failed;
   }
-  const missed = options.mutants ? [] : await tryPlanted(court, first);
-  if (!options.planted) await tryMutants(court, first);
-  return missed.length === 0 ? 0 : 1;
+  const missed = options.mutants ? [] : await tryPlanted(baseline, first);
+  if (!options.planted) await tryMutants(baseline, first);
+  return missed.length === 0 ? EXIT.clean : EXIT.found;
 }
 
 function isWanted(file: string): boolean {
@@ -78,13 +73,13 @@ function isWanted(file: string): boolean {
 }
 
 /** The planted bugs that no test found. */
-async function tryPlanted(court: Court, { path }: Copy): Promise<Planted[]> {
+async function tryPlanted(baseline: Baseline, { path }: Copy): Promise<Planted[]> {
   const wanted = PLANTED.filter(({ file }) => isWanted(file));
-  const texts = wanted.map((bug) => planted(bug, Deno.readTextFileSync(`${path}/${bug.file}`)));
+  const texts = wanted.map((bug) => applied(bug, Deno.readTextFileSync(`${path}/${bug.file}`)));
   const missed: Planted[] = [];
   const start = performance.now();
   await onCopies(copies, [...wanted.entries()], async ([at, bug], copy) => {
-    const { status, by } = await judge(court, copy, bug.file, texts[at] ?? "");
+    const { status, by } = await tryChange(baseline, copy, bug.file, texts[at] ?? "");
     if (status !== "killed") missed.push(bug);
     console.log(`${status === "killed" ? "found" : "MISSED"}: ${bug.file}: ${bug.breaks}\n    ${by}`);
   });
@@ -95,7 +90,7 @@ async function tryPlanted(court: Court, { path }: Copy): Promise<Planted[]> {
   return missed;
 }
 
-async function tryMutants(court: Court, { path }: Copy): Promise<void> {
+async function tryMutants(baseline: Baseline, { path }: Copy): Promise<void> {
   const all = await mutantsIn(path);
   const drawn = options.all ? all : sample(all, options.sample, options.seed);
   const results = loadResults(REPORT);
@@ -109,10 +104,13 @@ async function tryMutants(court: Court, { path }: Copy): Promise<void> {
   );
   let done = 0;
   await onCopies(copies, open, async (mutant, copy) => {
-    await tryMutant(court, copy, mutant, results);
+    await tryMutant(baseline, copy, mutant, results);
     if (++done % 10 === 0 || done === open.length) console.log(`${done} of ${open.length} tried`);
   });
-  const shown = drawn.map((mutant) => results.get(keyOf(mutant))).filter((result) => result !== undefined);
+  const shown = drawn.flatMap((mutant) => {
+    const known = results.get(keyOf(mutant));
+    return known === undefined ? [] : [resultOf(mutant, known)];
+  });
   for (const line of printed(shown)) console.log(line);
 }
 
@@ -128,10 +126,10 @@ async function mutantsIn(path: string): Promise<Mutant[]> {
   return all.flat();
 }
 
-async function tryMutant(court: Court, copy: Copy, mutant: Mutant, results: Results): Promise<void> {
-  const sentence = await judge(court, copy, mutant.file, edited(await copy.read(mutant.file), mutant));
-  const { file, line, before, after } = mutant;
-  if (sentence.status === "survived") console.log(`survived: ${file}:${line}\n  - ${before}\n  + ${after}`);
-  results.set(keyOf(mutant), { file, line, before, after, ...sentence });
+async function tryMutant(baseline: Baseline, copy: Copy, mutant: Mutant, results: Results): Promise<void> {
+  const outcome = await tryChange(baseline, copy, mutant.file, edited(await copy.read(mutant.file), mutant));
+  const result = resultOf(mutant, outcome);
+  if (outcome.status === "survived") console.log(survivorText(result).join("\n"));
+  results.set(keyOf(mutant), result);
   saveResults(REPORT, results);
 }

@@ -1,10 +1,16 @@
-/** What is known of mutants from this and earlier runs, and what is said of it. */
+/** What is known of mutants from this and earlier runs, and its print. */
 import { ACCEPTED, type Accepted } from "./accepted.ts";
-import { keyOf, type Mutant } from "./mutants.ts";
-import type { Sentence } from "./trial.ts";
+import { type Anchor, keyOf, type Mutant } from "./mutants.ts";
+import type { Outcome } from "./trial.ts";
 
 /** One mutant that was tried. */
-export interface Result extends Sentence, Pick<Mutant, "file" | "line" | "before" | "after"> {}
+export interface Result extends Outcome, Anchor, Pick<Mutant, "line" | "before" | "after"> {}
+
+/** Where the mutant is now, and what became of it, maybe in an earlier run. */
+export function resultOf(mutant: Mutant, { status, by, seconds }: Outcome): Result {
+  const { file, part, edit, line, before, after } = mutant;
+  return { file, part, edit, line, before, after, status, by, seconds };
+}
 
 /** By the mutants' keys. */
 export type Results = Map<string, Result>;
@@ -25,14 +31,13 @@ export function saveResults(file: string, results: Results): void {
   Deno.writeTextFileSync(file, JSON.stringify([...results.values()], undefined, 1) + "\n");
 }
 
-/** Whether it is known, and said why, that no test can notice. */
-export function isAccepted(mutant: Pick<Mutant, "file" | "before" | "after">): boolean {
+/** Whether it is known why no test can notice it. */
+export function isAccepted(mutant: Anchor): boolean {
   return ACCEPTED.some((accepted) => accepts(accepted, mutant));
 }
 
-export function accepts(accepted: Accepted, mutant: Pick<Mutant, "file" | "before" | "after">): boolean {
-  return accepted.file === mutant.file && accepted.before === mutant.before &&
-    (accepted.after === undefined || accepted.after === mutant.after);
+export function accepts({ file, part, edits }: Accepted, mutant: Anchor): boolean {
+  return file === mutant.file && part === mutant.part && (edits === "all" || edits.includes(mutant.edit));
 }
 
 export interface Figures {
@@ -40,13 +45,13 @@ export interface Figures {
   readonly killed: number;
   readonly invalid: number;
   readonly accepted: number;
-  /** Survivors that nobody has explained. */
+  /** Survivors that aren't explained. */
   readonly survivors: readonly Result[];
   readonly secondsEach: number;
 }
 
 export function figuresOf(results: readonly Result[]): Figures {
-  const having = (status: Sentence["status"]) => results.filter((result) => result.status === status);
+  const having = (status: Outcome["status"]) => results.filter((result) => result.status === status);
   const survived = having("survived");
   const survivors = survived.filter((result) => !isAccepted(result));
   const seconds = results.reduce((sum, result) => sum + result.seconds, 0);
@@ -67,7 +72,7 @@ export function printed(results: readonly Result[]): string[] {
   return [
     ...byFile.map(([file, part]) => `${file.padEnd(28)} ${figuresText(figuresOf(part))}`),
     `${"all".padEnd(28)} ${figuresText(all)}; ${all.secondsEach.toFixed(1)} s each`,
-    ...all.survivors.toSorted(byPlace).flatMap(survivorText),
+    ...all.survivors.toSorted(byPlace).flatMap((survivor) => ["", ...survivorText(survivor)]),
   ];
 }
 
@@ -79,6 +84,7 @@ function figuresText({ tried, killed, invalid, accepted, survivors }: Figures): 
   return `${tried - invalid} tried, ${killed} killed, ${survivors.length} survived, ${accepted} explained`;
 }
 
-function survivorText({ file, line, before, after }: Result): string[] {
-  return ["", `survived: ${file}:${line}`, `  - ${before}`, `  + ${after}`];
+/** Its place, its anchor as accepted.ts names it, and the line before and after. */
+export function survivorText({ file, line, part, edit, before, after }: Result): string[] {
+  return [`survived: ${file}:${line}, ${part}: ${edit}`, `  - ${before}`, `  + ${after}`];
 }

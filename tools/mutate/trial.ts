@@ -1,10 +1,10 @@
-/** Changed files on trial: whether the tests find them out. */
+/** Changed files on trial: whether a test fails. */
 import { join } from "node:path";
-import type { Copy, Verdict } from "./copy.ts";
+import type { Copy, TestRun } from "./copy.ts";
 import { type Suite, suiteOf, testsFor } from "./suite.ts";
 
 /** What became of one change. */
-export interface Sentence {
+export interface Outcome {
   /** `invalid`: the compiler finds it. */
   readonly status: "killed" | "survived" | "invalid";
   /** The test that found it. */
@@ -13,23 +13,23 @@ export interface Sentence {
 }
 
 /** The tests, and how long each file of them takes. */
-export interface Court {
+export interface Baseline {
   readonly suite: Suite;
   readonly seconds: ReadonlyMap<string, number>;
 }
 
-/** Seconds that tests may take, whatever they took unchanged. */
-const PATIENCE = 20;
+/** What tests may take, whatever they took unchanged. */
+const SLACK_SECONDS = 20;
 /** How many times as long as unchanged they may take: others use the machine too. */
-const SLOWER = 8;
+const MAX_SLOWDOWN = 8;
 
-/** Runs the tests on an unchanged copy: their times, or a sentence that says what fails. */
-export async function openCourt(copy: Copy): Promise<Court | string> {
+/** Runs the tests on an unchanged copy: their times, or a sentence about what fails. */
+export async function measureBaseline(copy: Copy): Promise<Baseline | string> {
   const suite = suiteOf(copy.path);
   const report = join(copy.path, "unchanged.xml");
-  const verdict = await copy.test(suite.files, 1200, report);
-  if (verdict.outcome !== "passed") {
-    return `the tests don't pass without any change (${verdict.by}): nothing can be said`;
+  const run = await copy.test(suite.files, 1200, report);
+  if (run.outcome !== "passed") {
+    return `the tests don't pass without any change (${run.by}): no change can be tried`;
   }
   return { suite, seconds: secondsOf(await Deno.readTextFile(report)) };
 }
@@ -43,16 +43,21 @@ export function secondsOf(report: string): Map<string, number> {
   return seconds;
 }
 
-/** Runs what a change of `file` may concern, the nearest tests first, and puts the file back. */
-export async function judge(court: Court, copy: Copy, file: string, text: string): Promise<Sentence> {
+/** Runs the tests that a change of `file` may concern, the nearest ones first, and restores the file. */
+export async function tryChange(
+  baseline: Baseline,
+  copy: Copy,
+  file: string,
+  text: string,
+): Promise<Outcome> {
   const start = performance.now();
   const spent = () => (performance.now() - start) / 1000;
   const original = await copy.read(file);
   await copy.write(file, text);
   try {
-    for (const tests of testsFor(court.suite, file, court.seconds)) {
-      const verdict: Verdict = await copy.test(tests, limitOf(court, tests));
-      if (verdict.outcome !== "passed") return { status: "killed", by: verdict.by, seconds: spent() };
+    for (const tests of testsFor(baseline.suite, file, baseline.seconds)) {
+      const run: TestRun = await copy.test(tests, limitOf(baseline, tests));
+      if (run.outcome !== "passed") return { status: "killed", by: run.by, seconds: spent() };
     }
     const status = await copy.compiles(file) ? "survived" : "invalid";
     return { status, by: "", seconds: spent() };
@@ -61,8 +66,8 @@ export async function judge(court: Court, copy: Copy, file: string, text: string
   }
 }
 
-function limitOf({ seconds }: Court, tests: readonly string[]): number {
-  return PATIENCE + SLOWER * tests.reduce((sum, test) => sum + (seconds.get(test) ?? 0), 0);
+function limitOf({ seconds }: Baseline, tests: readonly string[]): number {
+  return SLACK_SECONDS + MAX_SLOWDOWN * tests.reduce((sum, test) => sum + (seconds.get(test) ?? 0), 0);
 }
 
 /** Does `work` for each item, one after the other on each copy. */

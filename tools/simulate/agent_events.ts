@@ -2,11 +2,12 @@
 import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import { adoptable, counted, scanned } from "./cri.ts";
 import type { AgentEvent } from "./events.ts";
-import type { Cause } from "./excuses.ts";
+import type { Cause } from "./exemptions.ts";
 import type { Instance, Sequence } from "./instance.ts";
 import { hasCgroup, isAlive } from "./records.ts";
-import { isRight } from "./right.ts";
+import { isConsistent } from "./consistency.ts";
 import { wakeNext } from "./time.ts";
+import { isServing, isStandby, onlineOf, revisionOf, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 
 /** Lets it happen to the agents. */
@@ -55,9 +56,9 @@ export function playAgentEvent(world: World, event: AgentEvent): void {
     case "wake":
       return void wakeNext(world);
     case "scanned":
-      return lookedAround(world);
+      return scannedClaims(world);
     case "ground":
-      return ground(world);
+      return updateTopology(world);
   }
 }
 
@@ -66,22 +67,22 @@ function connect(world: World): void {
     if (each.dead || each.connected) continue;
     each.connect(world.now, world.topology, world.scenario.nri);
     // containerd 1.7.24 never synchronizes a plugin that it has launched.
-    if (each.connected && world.runtime.forgetful) each.joined = true;
+    if (each.connected && world.runtime.isLegacyLaunched) each.joined = true;
   }
 }
 
 function synchronize(world: World, each: Instance, parts: number): void {
-  if (!each.connected || each.joined || each.synced || world.runtime.forgetful) return;
-  const heard = unheard(world);
+  if (!each.connected || each.joined || each.synced || world.runtime.isLegacyLaunched) return;
+  const exemptMissed = missedBy(world);
   if (!world.runtime.synchronize(each, parts)) return;
   each.synced = true;
   each.blind = false;
-  if (!each.agent.state.standby) heard();
+  if (!isStandby(each.agent)) exemptMissed();
   if (world.scenario.nri !== "0.6") each.joined = true;
 }
 
-/** Remembers what a list that is taken now can't tell; to be called once the agent has it. */
-function unheard(world: World): () => void {
+/** Collects what a list that is taken now doesn't contain; to be called once the agent has it. */
+function missedBy(world: World): () => void {
   const missed: string[] = [];
   const wrong: string[] = [];
   for (const container of world.runtime.containers.values()) {
@@ -91,8 +92,8 @@ function unheard(world: World): () => void {
     }
   }
   return () => {
-    for (const id of missed) world.excuses.give(id, "missed");
-    for (const id of wrong) world.excuses.give(id, "starting, then heard anew");
+    for (const id of missed) world.exemptions.give(id, "missed");
+    for (const id of wrong) world.exemptions.give(id, "starting, then listed");
   };
 }
 
@@ -105,7 +106,7 @@ function restartRuntime(world: World): void {
 }
 
 function promote(world: World): void {
-  const heir = world.instances.find(({ dead, agent }) => !dead && agent.state.standby);
+  const heir = world.instances.find(({ dead, agent }) => !dead && isStandby(agent));
   if (heir === undefined) return;
   world.owner?.end();
   heir.feed({ kind: "promoted", now: world.now });
@@ -115,17 +116,18 @@ function listed(world: World): void {
   const { owner } = world;
   const listing = owner?.listsTaken.shift();
   if (owner === undefined || listing === undefined) return;
-  const heard = unheard(world);
-  const before = owner.agent.state.ledger;
+  const exemptMissed = missedBy(world);
+  const before = viewOf(owner.agent);
+  const revision = revisionOf(owner.agent);
   owner.feed({ kind: "listed", listing });
-  if (owner.agent.state.phase !== "serving" || owner.agent.state.ledger === before) return;
+  if (!isServing(owner.agent) || revisionOf(owner.agent) === revision) return;
   owner.blind = false;
-  heard();
+  exemptMissed();
   adopted(world);
-  for (const { container: { id }, kernel } of owner.agent.state.ledger.assignments.values()) {
-    if (before.assignments.has(id)) continue;
+  for (const { id, kernel } of viewOf(owner.agent).placed.values()) {
+    if (before.placed.has(id)) continue;
     world.windows.open(id, "unwatched");
-    // The list is old: it may run by now, which nobody will tell any more.
+    // The list is old: it may run by now, and no event will report that.
     if (kernel === "at-start") world.windows.open(id, "missed");
   }
 }
@@ -136,16 +138,16 @@ function adopted(world: World, cause: Cause = "adopted"): void {
   for (const [id, container] of world.runtime.containers) {
     if (!isAlive(container)) continue;
     const placed = inCharge?.placed.get(id);
-    if (placed === undefined) world.excuses.give(id, "missed");
-    else if (!isRight(world, container, placed.wanted)) world.excuses.give(id, cause);
+    if (placed === undefined) world.exemptions.give(id, "missed");
+    else if (!isConsistent(world, container, placed.desired)) world.exemptions.give(id, cause);
   }
 }
 
-function lookedAround(world: World): void {
+function scannedClaims(world: World): void {
   const { owner } = world;
   if (owner === undefined || owner.scansAsked === 0) return;
   owner.scansAsked--;
-  if (owner.agent.state.phase === "serving") return;
+  if (isServing(owner.agent)) return;
   owner.feed({ kind: "scanned", claims: scanned(world.runtime) });
   owner.blind = true;
 }
@@ -172,14 +174,16 @@ function ask(world: World, sequence: Sequence, { id, cpus }: CpuUpdate): boolean
 }
 
 function forget(world: World, changes: readonly CpuUpdate[]): void {
-  for (const { id } of changes) if (world.runtime.containers.has(id)) world.excuses.give(id, "apply failed");
+  for (const { id } of changes) {
+    if (world.runtime.containers.has(id)) world.exemptions.give(id, "apply failed");
+  }
 }
 
-function ground(world: World): void {
+function updateTopology(world: World): void {
   for (const id of world.runtime.containers.keys()) world.windows.open(id, "kept");
   const { now, topology } = world;
   for (const each of world.instances) {
-    if (each.dead || each.agent.state.topology.online.equals(topology.online)) continue;
+    if (each.dead || onlineOf(each.agent).equals(topology.online)) continue;
     each.feed({ kind: "ground", now, topology, struck: world.scenario.cgroups === 1 });
   }
   adopted(world, "hotplug");

@@ -24,26 +24,32 @@ export type Expected =
 
 export function expectedOf(pod: PodSpec, name: string, resources: Resources, settings: Settings): Expected {
   const { rules } = settings;
-  const said = (key: string) => pod.annotations[`${key}/container.${name}`] ?? pod.annotations[key];
-  if (said("weka.io/cpuset") === "unmanaged" && listed(rules.unmanagedNamespaces, pod.namespace)) {
+  const annotation = (key: string) => pod.annotations[`${key}/container.${name}`] ?? pod.annotations[key];
+  if (annotation("weka.io/cpuset") === "unmanaged" && listed(rules.unmanagedNamespaces, pod.namespace)) {
     return { kind: "unmanaged" };
   }
-  const pinned = said("weka.io/cores-ids");
+  const pinned = annotation("weka.io/cores-ids");
   if (pinned !== undefined) {
     const cpus = CpuSet.parse(pinned);
     return cpus instanceof CpuSet && !cpus.isEmpty && listed(rules.pinnedNamespaces, pod.namespace)
       ? { kind: "pinned", cpus }
       : { kind: "invalid" };
   }
-  const list = CpuSet.parse(said("weka.io/forbid-core-ids") ?? "");
+  const list = CpuSet.parse(annotation("weka.io/forbid-core-ids") ?? "");
   const forbidden = list instanceof CpuSet ? list : CpuSet.empty;
   const { shares = 0, quota = 0, period = 0 } = resources;
   const count = quota / period;
   const whole = pod.qos === "guaranteed" && Number.isInteger(count) && count >= 1;
   if (whole && shares === Math.min(count * 1024, 262_144)) {
-    const asked = said("weka.io/placement");
+    const asked = annotation("weka.io/placement");
     const placement = PLACEMENTS.find((each) => each === asked) ?? rules.placement;
-    return { kind: "exclusive", count, forbidden, movable: said("weka.io/movable") !== "false", placement };
+    return {
+      kind: "exclusive",
+      count,
+      forbidden,
+      movable: annotation("weka.io/movable") !== "false",
+      placement,
+    };
   }
   return { kind: "shared", forbidden, system: listed(rules.reservedNamespaces, pod.namespace) };
 }

@@ -1,4 +1,4 @@
-/** What the runtime says to its plugins, one call at a time, and who doesn't hear it. */
+/** The runtime's calls to its plugins, one at a time, and the events that it doesn't report. */
 import { fromBinary } from "@bufbuild/protobuf";
 import {
   CreateContainerResponseSchema,
@@ -11,16 +11,16 @@ import type { Answer, Instance, Later } from "./instance.ts";
 import { aboutAll, notice, type Nri } from "./messages.ts";
 import type { Resources } from "./pods.ts";
 import type { Container, Pod } from "./records.ts";
-import { adjustedOf, merge, type Merged, nothingMerged, type Wanted, wantedOf } from "./reply.ts";
+import { adjustedOf, merge, type Merged, nothingMerged, type Update, updatesOf } from "./reply.ts";
 import type { Outcome } from "./updates.ts";
 
-/** Who watches the runtime. */
+/** Observer of the runtime. */
 export interface Watch {
-  /** A call is made; what comes back says what came of it: a refusal is its sentence. */
+  /** A call is made; what is returned is to be called with its outcome: the message of a refusal, or none. */
   asking(by: Instance, method: string, subject: Container): (refusal: string | undefined) => void;
-  /** The runtime waits so many milliseconds for an answer. */
-  waits(ms: number): void;
-  /** It has waited in vain. */
+  /** So many milliseconds pass until the next poll for an answer. */
+  elapses(ms: number): void;
+  /** No answer has come in time. */
   ignored(method: string): void;
   /** An instance's answer, before it is applied. */
   answered(
@@ -28,25 +28,25 @@ export interface Watch {
     method: string,
     subject: Container | undefined,
     own: Resources,
-    others: readonly Wanted[],
+    others: readonly Update[],
   ): void;
   applied(container: Container, outcome: Outcome, update: Resources): void;
-  /** A container that no agent has had a say in. */
+  /** A container that no agent has placed. */
   unplaced(container: Container): void;
   refused(container: Container, message: string): void;
   /** It may start. */
   started(container: Container): void;
-  /** The plugins were told of something in a way that has no answer to speak of. */
-  told(): void;
-  /** An instance that knows what runs wasn't told of this. */
+  /** The plugins were sent an event whose answer carries nothing. */
+  notified(): void;
+  /** This wasn't reported to an instance that is synchronized. */
   missed(container: Container, end: boolean): void;
 }
 
 /** Lets a test change what an instance has answered: how a broken agent looks from outside. */
-export type Mangle = (method: string, others: Wanted[]) => Wanted[];
+export type Mangle = (method: string, others: Update[]) => Update[];
 
 /** A start that the plugins are asked about, one after the other, and that one of them hasn't answered yet. */
-interface Waiting {
+interface PendingStart {
   readonly container: Container;
   readonly left: Instance[];
   at: Instance | undefined;
@@ -54,25 +54,25 @@ interface Waiting {
   readonly done: (refusal: string | undefined) => void;
 }
 
-/** Milliseconds between looks for an answer, and how many: the agent puts none off for longer than 300 ms. */
-const LOOK = 20;
-const MAX_LOOKS = 20;
+/** Polls for an answer: the agent defers none for longer than 300 ms. */
+const POLL_MS = 20;
+const MAX_POLLS = 20;
 
 export class Conversation {
   /** In the order of their indices. */
   instances: Instance[] = [];
   now = 0;
-  #waiting: Waiting | undefined;
+  #pending: PendingStart | undefined;
 
   constructor(
     readonly nri: Nri,
-    /** Ends of containers that this run of the runtime hasn't created or started aren't told (1.7.24, launched). */
-    readonly forgetful: boolean,
+    /** No Synchronize, and no ends of containers that another run of the runtime has created (1.7.24, launched). */
+    readonly isLegacyLaunched: boolean,
     private readonly watch: Watch,
     private readonly mangle: Mangle = (_, others) => others,
   ) {}
 
-  /** Asks the plugins; their merged answer, or the sentence with which the call fails. */
+  /** Calls the plugins; their merged answer, or the message with which the call fails. */
   ask(
     method: keyof typeof ASKED,
     container: Container,
@@ -83,12 +83,12 @@ export class Conversation {
     const { event, subject } = ASKED[method];
     const reply = nothingMerged(asked);
     this.#noteGap(container, event);
-    if (this.#unheardOf(container, event)) return reply;
+    if (this.#isUnreported(container, event)) return reply;
     for (const instance of this.#taking(event)) {
-      const told = this.watch.asking(instance, method, container);
+      const ended = this.watch.asking(instance, method, container);
       const answer = instance.call(method, payload, this.now);
       if (answer === undefined || answer === "later") continue;
-      told(answer.kind === "refusal" ? answer.message : undefined);
+      ended(answer.kind === "refusal" ? answer.message : undefined);
       if (answer.kind === "refusal") return answer.message;
       reply.answered++;
       const { own, others } = read(method, answer.payload);
@@ -99,81 +99,81 @@ export class Conversation {
     return reply.conflict ?? reply;
   }
 
-  /** Tells the plugins. */
-  tell(event: Event, subject: Container | Pod): void {
+  /** Sends an event to the plugins. */
+  notify(event: Event, subject: Container | Pod): void {
     this.await();
-    if ("pod" in subject && this.#unheardOf(subject, event)) return;
+    if ("pod" in subject && this.#isUnreported(subject, event)) return;
     if ("pod" in subject) this.#noteGap(subject, event);
     for (const instance of this.#taking(event)) {
       const { method, payload } = notice(event, subject, this.nri);
       instance.call(method, payload, this.now);
-      this.watch.told();
+      this.watch.notified();
     }
   }
 
   /** A start is under way. */
-  get isWaiting(): boolean {
-    return this.#waiting !== undefined;
+  get isStartPending(): boolean {
+    return this.#pending !== undefined;
   }
 
-  /** Asks whether a container may start; `done` gets the sentence of a refusal, maybe later. */
-  askStart(container: Container, done: Waiting["done"]): void {
-    if (this.#waiting?.container === container) return;
+  /** StartContainer; `done` gets the message of a refusal, maybe later. */
+  askStart(container: Container, done: PendingStart["done"]): void {
+    if (this.#pending?.container === container) return;
     this.await();
     this.#noteGap(container, Event.START_CONTAINER);
     const left = this.#taking(Event.START_CONTAINER);
-    this.#waiting = { container, left, at: undefined, refusal: undefined, done };
-    this.look();
+    this.#pending = { container, left, at: undefined, refusal: undefined, done };
+    this.poll();
   }
 
-  /** Whether the start that is under way is answered by now. */
-  look(): void {
-    const waiting = this.#waiting;
-    if (waiting === undefined) return;
+  /** Takes the answer to the start that is under way, if it has come. */
+  poll(): void {
+    const pending = this.#pending;
+    if (pending === undefined) return;
     for (;;) {
-      const answer = waiting.at === undefined ? this.#askNext(waiting) : waiting.at.heard();
+      const answer = pending.at === undefined ? this.#askNext(pending) : pending.at.takeAnswer();
       if (answer === "later") return;
-      if (waiting.at === undefined) break;
-      if (answer?.kind === "refusal") waiting.refusal ??= answer.message;
-      this.watch.told();
-      waiting.at = undefined;
+      if (pending.at === undefined) break;
+      if (answer?.kind === "refusal") pending.refusal ??= answer.message;
+      this.watch.notified();
+      pending.at = undefined;
     }
-    this.#waiting = undefined;
-    waiting.done(waiting.refusal);
+    this.#pending = undefined;
+    pending.done(pending.refusal);
   }
 
-  #askNext(waiting: Waiting): Answer | Later {
-    const { container } = waiting;
-    const instance = waiting.at = waiting.left.shift();
+  #askNext(pending: PendingStart): Answer | Later {
+    const { container } = pending;
+    const instance = pending.at = pending.left.shift();
     if (instance === undefined) return undefined;
     const { method, payload } = notice(Event.START_CONTAINER, container, this.nri);
-    const told = this.watch.asking(instance, method, container);
+    const ended = this.watch.asking(instance, method, container);
     const answer = instance.call(method, payload, this.now);
     if (answer !== undefined && answer !== "later") {
-      told(answer.kind === "refusal" ? answer.message : undefined);
+      ended(answer.kind === "refusal" ? answer.message : undefined);
     }
     return answer;
   }
 
   /** Nothing is under way any more: the runtime has ended. */
   forget(): void {
-    this.#waiting = undefined;
+    this.#pending = undefined;
   }
 
-  /** One call after the other: the next has to wait. */
+  /** One call after the other: ends the start that is under way before the next call. */
   await(): void {
-    for (let looks = 0; this.#waiting !== undefined && looks < MAX_LOOKS; looks++) {
-      this.watch.waits(LOOK);
-      this.look();
+    for (let polls = 0; this.#pending !== undefined && polls < MAX_POLLS; polls++) {
+      this.watch.elapses(POLL_MS);
+      this.poll();
     }
-    if (this.#waiting === undefined) return;
-    const { done } = this.#waiting;
-    this.#waiting = undefined;
+    if (this.#pending === undefined) return;
+    const { done } = this.#pending;
+    this.#pending = undefined;
     this.watch.ignored("StartContainer");
     done(undefined);
   }
 
-  /** Between its synchronization and its taking part a plugin hears nothing (NRI 0.6). */
+  /** Between its synchronization and its joining a plugin gets no events (NRI 0.6). */
   get inGap(): boolean {
     return this.instances.some(({ synced, joined }) => synced && !joined);
   }
@@ -183,24 +183,24 @@ export class Conversation {
     this.watch.missed(container, ENDS.includes(event));
   }
 
-  #unheardOf({ mentioned }: Container, event: Event): boolean {
-    return this.forgetful && !mentioned && ENDS.includes(event);
+  #isUnreported({ mentioned }: Container, event: Event): boolean {
+    return this.isLegacyLaunched && !mentioned && ENDS.includes(event);
   }
 
   #taking(event: Event): Instance[] {
     return this.instances.filter(({ joined, events }) => joined && (events & (1 << (event - 1))) !== 0);
   }
 
-  /** Synchronize, in parts; what the plugin wants of it, or undefined when the connection didn't last. */
+  /** Synchronize, in parts; the plugin's updates, or undefined when the connection didn't last. */
   synchronize(
     instance: Instance,
     pods: readonly Pod[],
     containers: readonly Container[],
     parts: number,
-  ): readonly Wanted[] | undefined {
+  ): readonly Update[] | undefined {
     this.await();
     const count = Math.max(1, Math.min(parts, pods.length, containers.length));
-    let wanted: readonly Wanted[] = [];
+    let updates: readonly Update[] = [];
     for (let part = 0; part < count; part++) {
       const share = <T>(all: readonly T[]) =>
         all.slice(Math.floor(part * all.length / count), Math.floor((part + 1) * all.length / count));
@@ -208,13 +208,13 @@ export class Conversation {
       const answer = instance.call("Synchronize", request, this.now);
       if (answer === undefined || answer === "later") return undefined;
       if (answer.kind === "refusal") throw new Error(`Synchronize was refused: ${answer.message}`);
-      wanted = this.mangle(
+      updates = this.mangle(
         "Synchronize",
-        wantedOf(fromBinary(SynchronizeResponseSchema, answer.payload).update),
+        updatesOf(fromBinary(SynchronizeResponseSchema, answer.payload).update),
       );
     }
-    this.watch.answered(instance, "Synchronize", undefined, {}, wanted);
-    return wanted;
+    this.watch.answered(instance, "Synchronize", undefined, {}, updates);
+    return updates;
   }
 }
 
@@ -226,12 +226,12 @@ const ASKED = {
   StopContainer: { event: Event.STOP_CONTAINER, subject: () => ({}) },
 } as const;
 
-function read(method: keyof typeof ASKED, payload: Uint8Array): { own: Resources; others: Wanted[] } {
+function read(method: keyof typeof ASKED, payload: Uint8Array): { own: Resources; others: Update[] } {
   if (payload.length === 0) return { own: {}, others: [] };
   if (method === "CreateContainer") {
     const { adjust, update } = fromBinary(CreateContainerResponseSchema, payload);
-    return { own: adjustedOf(adjust), others: wantedOf(update) };
+    return { own: adjustedOf(adjust), others: updatesOf(update) };
   }
   const schema = method === "UpdateContainer" ? UpdateContainerResponseSchema : StopContainerResponseSchema;
-  return { own: {}, others: wantedOf(fromBinary(schema, payload).update) };
+  return { own: {}, others: updatesOf(fromBinary(schema, payload).update) };
 }

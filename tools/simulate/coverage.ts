@@ -4,6 +4,9 @@ import { WEIGHTS } from "./draw.ts";
 
 export const KINDS = Object.keys(WEIGHTS) as Kind[];
 
+/** What was counted, as it goes from one thread to another. */
+export type Counted = Pick<Coverage, "kinds" | "pairs" | "containerPairs">;
+
 export class Coverage {
   readonly kinds = new Map<string, number>();
   readonly pairs = new Map<string, number>();
@@ -22,6 +25,13 @@ export class Coverage {
     this.#lastOf.set(event.id, kind);
   }
 
+  /** Adds what another one has counted. */
+  merge({ kinds, pairs, containerPairs }: Counted): void {
+    addAll(this.kinds, kinds);
+    addAll(this.pairs, pairs);
+    addAll(this.containerPairs, containerPairs);
+  }
+
   /** Another node: its events don't follow the last one's. */
   cut(): void {
     this.#last = undefined;
@@ -36,4 +46,8 @@ export class Coverage {
 
 function count(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+export function addAll<K>(into: Map<K, number>, counts: ReadonlyMap<K, number>): void {
+  for (const [key, count] of counts) into.set(key, (into.get(key) ?? 0) + count);
 }

@@ -1,6 +1,6 @@
 /**
- * The cgroup tree as the agent's host shows it: containers are found where the runtime's record says that they are, and
- * writes are made all or nothing (src/cgroup/write.ts), with the faults that were drawn.
+ * The cgroup tree as the agent's host shows it: containers are found where the runtime's record has them, and writes
+ * are made all or nothing (src/cgroup/write.ts), with the faults that were drawn.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef } from "../../src/ledger/claim.ts";
@@ -25,7 +25,7 @@ export class TreeFaults {
   deadlineAfter: number | undefined;
   /** The next container that should be rolled back isn't. */
   keepsNext = false;
-  /** Right after the next write somebody else writes the same cgroup. */
+  /** Right after the next write another program writes the same cgroup. */
   overwrittenWith: CpuSet | undefined;
 
   get any(): boolean {
@@ -39,7 +39,7 @@ export class TreeFaults {
   }
 }
 
-/** Who watches the agent write. */
+/** Observer of the agent's writes. */
 export interface TreeWatch {
   /** The write for one container, as it happens. */
   wrote(id: string, from: CpuSet, cpus: CpuSet): void;
@@ -56,7 +56,7 @@ interface Step {
 
 type Problem = Pick<CpusetWriteFailure, "code" | "reason">;
 
-/** Nobody watches. */
+/** No observer. */
 export const UNWATCHED: TreeWatch = { wrote() {}, failed() {}, unverified() {} };
 
 export class SimCpusets implements CpusetPort {

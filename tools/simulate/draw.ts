@@ -3,7 +3,7 @@ import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { drawPod } from "./draw_pod.ts";
 import type { ContainerKind, Kind, SimEvent } from "./events.ts";
 import { figures, type Resources } from "./pods.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 import { type Container, hasCgroup, isListed } from "./records.ts";
 import type { World } from "./world.ts";
 
@@ -124,7 +124,7 @@ function drawKind(random: Random, world: World, kind: Kind, serial: number): Sim
     case "quiet":
       return { kind };
     case "ground":
-      return world.groundIsOld ? { kind } : undefined;
+      return world.isTopologyStale ? { kind } : undefined;
     case "promote":
       return world.instances.length > 1 ? { kind } : undefined;
     case "list":
@@ -185,7 +185,7 @@ const CANDIDATES: Readonly<Record<ContainerKind, (container: Container) => boole
   stop: isListed,
   remove: ({ life, failed }) => life === "exited" && !failed,
   applied: ({ agreed }) => agreed.length > 0,
-  updated: ({ untold }) => untold > 0,
+  updated: ({ unreported }) => unreported > 0,
   release: hasCgroup,
   hide: hasCgroup,
   show: hasCgroup,

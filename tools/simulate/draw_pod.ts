@@ -2,7 +2,7 @@
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerSpec, PodSpec } from "./pods.ts";
 import { figures } from "./pods.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 
 const SHAPES = { exclusive: 8, pinned: 5, shared: 6, mixed: 2, guaranteed: 1, odd: 1 };
 const BAD_LISTS = ["", "0-", "5-2", "a,b", "0,,2", "999", "0-1,x"];

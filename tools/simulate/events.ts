@@ -1,6 +1,6 @@
 /**
  * What can happen on a simulated node: values, drawn before they are played, that mean the same when they are played
- * again. An event whose subject isn't there (any more) does nothing, so any part of a list can be left out.
+ * again. An event whose subject isn't there (any more) does nothing, so any part of a list can be dropped.
  */
 import type { PodSpec, Resources } from "./pods.ts";
 
@@ -11,24 +11,24 @@ export type Effect =
   /** The record changes, the kernel doesn't. */
   | "lose";
 
-/** What happens to one container, and needs no more to be said. */
+/** What happens to one container, and has no parameters. */
 export type ContainerKind =
   /** The runtime notes a container whose creation the plugins have agreed to. */
   | "note"
   /** The creation fails after the plugins have agreed. */
   | "abort"
-  /** Plugins are told Stop and Remove of a creation that has failed. */
+  /** Stop and Remove of a creation that has failed are sent. */
   | "undo"
   /** runc creates the cgroup. */
   | "runc"
-  /** It can't; containerd tells nobody. */
+  /** It can't; containerd reports nothing. */
   | "runcFails"
-  /** The plugins are asked whether it may start. */
+  /** StartContainer. */
   | "start"
   | "run"
   /** PostStartContainer. */
   | "posted"
-  /** The process ends by itself, or is killed; the plugins aren't told yet. */
+  /** The process ends by itself, or is killed; no event yet. */
   | "exit"
   /** StopContainer of a container that has exited. */
   | "stopTold"
@@ -37,7 +37,7 @@ export type ContainerKind =
   | "remove"
   /** The oldest update that the plugins have agreed to is applied. */
   | "applied"
-  /** PostUpdateContainer: they are told that one was. */
+  /** PostUpdateContainer. */
   | "updated"
   /** What holds CPUs below its cgroup lets them go. */
   | "release"
@@ -59,22 +59,22 @@ export type AgentEvent =
   | { readonly kind: "connect" }
   /** Synchronize, in so many parts. */
   | { readonly kind: "sync"; readonly parts: number }
-  /** From now on the plugin is told of events (NRI 0.6 has a gap between these two). */
+  /** From now on the plugin gets events (NRI 0.6 has a gap between these two). */
   | { readonly kind: "join" }
   | { readonly kind: "restartAgent" }
   | { readonly kind: "restartRuntime" }
-  /** The node's owner ends, and who stood by takes over. */
+  /** The active agent ends, and the standby takes over. */
   | { readonly kind: "promote" }
-  /** The CRI takes its list; the list is handed to the agent; the same for who lives; its other question is answered. */
+  /** The CRI takes its list; the agent gets it; the same for the ids that live; the scan's result. */
   | { readonly kind: "list" | "listed" | "count" | "counted" | "scanned" }
   /** The next tick that an agent has asked for. */
   | { readonly kind: "wake" }
   /** The agent's host notices which CPUs there are now. */
   | { readonly kind: "ground" };
 
-/** What happens in the cgroup tree without anybody's asking. */
+/** What happens in the cgroup tree that the agent hasn't caused. */
 export type TreeEvent =
-  /** Somebody writes a container's cpuset. */
+  /** Another program writes a container's cpuset. */
   | { readonly kind: "tamper"; readonly id: string; readonly cpus: string }
   /** Something below a container's cgroup holds these CPUs, as far as it has them. */
   | { readonly kind: "hold"; readonly id: string; readonly cpus: string }
@@ -83,7 +83,7 @@ export type TreeEvent =
   | { readonly kind: "late"; readonly after: number }
   /** The next container that would be put back keeps what was written. */
   | { readonly kind: "keeps" }
-  /** Right after the next write somebody else writes the same cgroup. */
+  /** Right after the next write another program writes the same cgroup. */
   | { readonly kind: "overwrite"; readonly cpus: string }
   /** The agent can't read the whole tree for a while; it can again. */
   | { readonly kind: "treeGone" | "treeBack" };
@@ -102,7 +102,7 @@ export type SimEvent =
   /** The next container of an `apply`: the CRI is asked for the update, or can't be reached. */
   | { readonly kind: "apply"; readonly sequence: number; readonly reachable: boolean }
   | { readonly kind: "tick"; readonly ms: number }
-  /** Nothing goes wrong any more until all that is under way has come to its end. */
+  /** The node is brought to rest: nothing goes wrong any more until all that is under way has ended. */
   | { readonly kind: "quiet" };
 
 export type Kind = SimEvent["kind"];

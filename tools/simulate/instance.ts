@@ -12,17 +12,18 @@ import { PLUGIN_SERVICE } from "../../src/nri/methods.ts";
 import type { Settings } from "../../src/agent/state.ts";
 import type { Listing } from "../../src/agent/early.ts";
 import { Session, type SessionEvent } from "../../src/wire/session.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
+import { clockOf, isAnswerDeferred } from "./view.ts";
 
 export type Step = typeof step;
 
-/** What the runtime hears of a call; undefined: nothing, the connection has ended. */
+/** The runtime's result of a call; undefined: none, the connection has ended. */
 export type Answer =
   | { readonly kind: "answer"; readonly payload: Uint8Array }
   | { readonly kind: "refusal"; readonly message: string }
   | undefined;
 
-/** The call is taken in, and its answer waits for something. */
+/** The call is taken in, and answered by a later step. */
 export type Later = "later";
 
 /** Where a connection is to break: inside a call or inside its answer. */
@@ -31,7 +32,7 @@ export interface Cut {
   readonly at: number;
 }
 
-/** An `apply` of the agent under way: what is left of it, and whether its first was tried. */
+/** An `apply` of the agent under way: the rest of it, and whether its first was tried. */
 export interface Sequence {
   readonly number: number;
   readonly left: CpuUpdate[];
@@ -40,13 +41,13 @@ export interface Sequence {
   busy: boolean;
 }
 
-/** What an instance tells of itself. */
-export interface Ears {
+/** Observer of an instance. */
+export interface InstanceObserver {
   logged(record: LogRecord): void;
   /** `step` has thrown. */
   thrown(error: unknown): void;
-  /** The agent wants these applied. */
-  wanted(changes: readonly CpuUpdate[]): void;
+  /** The agent has put out an `apply` of these. */
+  requested(changes: readonly CpuUpdate[]): void;
   /** The agent has closed the connection by itself. */
   closed(): void;
   /** A call has come in whole, and neither is there an answer nor will there be one. */
@@ -69,7 +70,7 @@ export class Instance {
   synced = false;
   /** It had a connection, and has lost it. */
   ended = false;
-  /** It knows only which CPUs seem to be taken. */
+  /** It has no list, only a scan of the CPUs that seem to be taken. */
   blind = false;
   /** Its event mask, once it is configured. */
   events = 0;
@@ -94,7 +95,7 @@ export class Instance {
     public agent: Agent,
     readonly settings: Settings,
     private readonly step: Step,
-    private readonly ears: Ears,
+    private readonly observer: InstanceObserver,
     private readonly chance: Random,
   ) {}
 
@@ -108,7 +109,7 @@ export class Instance {
     this.#end = new Session("runtime");
     this.#outbox = [];
     this.feed({ kind: "connected", now, topology });
-    const registration = this.#hear(this.#outbox.splice(0));
+    const registration = this.#receive(this.#outbox.splice(0));
     if (registration?.kind !== "called" || registration.method !== "RegisterPlugin") {
       throw new Error("the agent didn't register");
     }
@@ -135,7 +136,7 @@ export class Instance {
     this.feed({ kind: "tick", now });
   }
 
-  /** One call of the runtime, to its end; or what the agent puts off. */
+  /** One call of the runtime, to its end, or until the agent defers it. */
   call(method: string, payload: Uint8Array, now: number): Answer | Later {
     const end = this.#end;
     if (end === undefined) return undefined;
@@ -152,16 +153,16 @@ export class Instance {
       this.lose();
       return undefined;
     }
-    const answer = this.heard();
-    if (answer === undefined && this.connected) this.ears.unanswered(method);
+    const answer = this.takeAnswer();
+    if (answer === undefined && this.connected) this.observer.unanswered(method);
     return answer;
   }
 
   /** The answer to the call that is under way, if there is one by now. */
-  heard(): Answer | Later {
+  takeAnswer(): Answer | Later {
     const bytes = this.#outbox.splice(0);
-    if (bytes.length === 0 && this.agent.connection?.deferred !== undefined && this.connected) return "later";
-    const event = this.connected ? this.#hear(bytes) : undefined;
+    if (bytes.length === 0 && isAnswerDeferred(this.agent) && this.connected) return "later";
+    const event = this.connected ? this.#receive(bytes) : undefined;
     if (event?.kind !== "answered") return undefined;
     return event.status.code === 0
       ? { kind: "answer", payload: event.payload }
@@ -199,14 +200,14 @@ export class Instance {
       const before = this.agent;
       const { agent, outputs } = this.step(before, input);
       this.agent = agent;
-      this.ears.stepped(this, before);
-      for (const output of outputs) this.#act(output, this.agent.state.now);
+      this.observer.stepped(this, before);
+      for (const output of outputs) this.#act(output, clockOf(this.agent));
     } catch (error) {
-      this.ears.thrown(error);
+      this.observer.thrown(error);
     }
     if (!this.#closing) return;
     this.#closing = false;
-    this.ears.closed();
+    this.observer.closed();
     this.lose();
   }
 
@@ -216,7 +217,7 @@ export class Instance {
         this.#outbox.push(output.bytes);
         return;
       case "log":
-        return this.ears.logged(output.record);
+        return this.observer.logged(output.record);
       case "configure":
         return this.feed({ kind: "settings", settings: this.settings });
       case "list":
@@ -230,7 +231,7 @@ export class Instance {
         this.scansAsked++;
         return;
       case "apply":
-        this.ears.wanted(output.changes);
+        this.observer.requested(output.changes);
         if (this.sequences.length < MAX_SEQUENCES) {
           const left = [...output.changes];
           this.sequences.push({ number: this.#sequence++, left, begun: false, busy: false });
@@ -244,7 +245,7 @@ export class Instance {
     }
   }
 
-  #hear(pieces: readonly Uint8Array[]): SessionEvent | undefined {
+  #receive(pieces: readonly Uint8Array[]): SessionEvent | undefined {
     for (const piece of pieces) this.#end?.receive(piece);
     return this.#end?.next();
   }

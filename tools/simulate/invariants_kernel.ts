@@ -1,6 +1,6 @@
 /**
- * What must hold where the agent writes the kernel itself: then nothing is left to hope, and what the runtime loses,
- * fails or brings back is no excuse. What may differ for a moment, and what has to end that, is said in windows.ts.
+ * What must hold where the agent writes the kernel itself: then what the runtime loses, fails or brings back exempts
+ * nothing. What may differ for a moment, and what has to end that: windows.ts.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { type Container, hasStarted } from "./records.ts";
@@ -9,15 +9,15 @@ import type { World } from "./world.ts";
 
 type Check = (world: World) => string | undefined;
 
-export const KERNEL_LASTING: readonly (readonly [string, Check])[] = [
-  ["a CPU of a container with CPUs of its own is nobody else's in the kernel", kernelIsKept],
-  ["what the agent takes for the kernel's set is the kernel's set", kernelIsKnown],
-  ["the agent gives up the kernel for nobody whom it could have there", nobodyIsGivenUp],
-  ["once nobody waits, the kernel has what the ledger says", kernelIsSettled],
+export const KERNEL_INVARIANTS: readonly (readonly [string, Check])[] = [
+  ["no other container is on CPUs of a container with a grant in the kernel", ownCpusAreKept],
+  ["the agent has the kernel's set of each container right", kernelIsKnown],
+  ["no container is unverified that could be read and written", fallbackIsJustified],
+  ["once nothing is pending, the kernel has what the ledger has", kernelMatchesLedger],
 ];
 
 /** Two pinned containers may share CPUs. */
-function mayMeet(a: Placed | undefined, b: Placed | undefined): boolean {
+function mayShareCpus(a: Placed | undefined, b: Placed | undefined): boolean {
   return a?.claim.kind === "pinned" && b?.claim.kind === "pinned" && !a.grant.isEmpty && !b.grant.isEmpty;
 }
 
@@ -30,32 +30,32 @@ function started({ inCharge, runtime, kernel }: World): { placed: Placed; runs: 
   });
 }
 
-export function kernelIsKept(world: World): string | undefined {
-  if (world.inCharge === undefined || world.groundIsOld) return undefined;
+export function ownCpusAreKept(world: World): string | undefined {
+  if (world.inCharge === undefined || world.isTopologyStale) return undefined;
   const all = started(world);
   for (const { placed: owner } of all) {
-    // Who gets its due by the end of another gets it in the tick that is due now, after others have left.
+    // CPUs freed by another's end are applied in the tick that is due now, after they are vacated.
     if (owner.grant.isEmpty || !world.windows.isPromised(owner.id, owner.grant)) continue;
     for (const { placed: other, runs } of all) {
-      if (other === owner || mayMeet(owner, other) || !runs.intersects(owner.grant)) continue;
-      if (isExcused(world, other)) continue;
+      if (other === owner || mayShareCpus(owner, other) || !runs.intersects(owner.grant)) continue;
+      if (isExempt(world, other)) continue;
       return `${other.id} runs on ${runs}, ${owner.id} has ${owner.grant}`;
     }
   }
   return undefined;
 }
 
-/** Somebody else has changed it, or the agent can't reach it and has to leave it to the runtime. */
-function isExcused(world: World, { id, kernel }: Placed): boolean {
-  const { windows, excuses } = world;
+/** Another program has changed it, or the agent can't reach it and falls back to runtime updates. */
+function isExempt(world: World, { id, kernel }: Placed): boolean {
+  const { windows, exemptions } = world;
   // It can't be reached now; or the runtime is asked for an update of it, and hasn't made it yet.
-  if (kernel === undefined && (world.isPending(id) || world.isHidden(id))) return true;
-  return windows.has(id) || (kernel === undefined && excuses.has(id));
+  if (kernel === undefined && (world.isRequested(id) || world.isHidden(id))) return true;
+  return windows.has(id) || (kernel === undefined && exemptions.has(id));
 }
 
 export function kernelIsKnown(world: World): string | undefined {
   const { inCharge, runtime, windows } = world;
-  if (inCharge === undefined || world.groundIsOld) return undefined;
+  if (inCharge === undefined || world.isTopologyStale) return undefined;
   for (const { id, kernel } of inCharge.placed.values()) {
     if (kernel === undefined || kernel === "at-start" || windows.has(id)) continue;
     if (world.kernel.written(id) === undefined) {
@@ -68,41 +68,43 @@ export function kernelIsKnown(world: World): string | undefined {
   return undefined;
 }
 
-export function nobodyIsGivenUp({ inCharge, runtime, windows, givenUp, excuses }: World): string | undefined {
+export function fallbackIsJustified(
+  { inCharge, runtime, windows, unverified, exemptions }: World,
+): string | undefined {
   for (const { id, kernel } of inCharge?.placed.values() ?? []) {
     const container = runtime.containers.get(id);
     if (kernel !== undefined || container?.life !== "running" || !container.posted) continue;
-    if (!givenUp.has(id) && !windows.has(id) && !excuses.has(id)) return id;
+    if (!unverified.has(id) && !windows.has(id) && !exemptions.has(id)) return id;
   }
   return undefined;
 }
 
-/** Who has to wait for one that only the runtime can tell may be told by the runtime too. */
-export function noteGivenUp({ inCharge, givenUp, kernel: { all } }: World): void {
+/** One that depends on a container with runtime updates may get those too. */
+export function noteUnverified({ inCharge, unverified, kernel: { all } }: World): void {
   const left = [...inCharge?.placed.values() ?? []].filter(({ kernel }) => kernel === undefined);
-  // One that has ended, as nobody has told yet, can't be read either.
-  if (!left.some(({ id }) => givenUp.has(id) || !all.has(id))) return;
-  for (const { id } of left) givenUp.add(id);
+  // One whose end isn't reported yet can't be read either.
+  if (!left.some(({ id }) => unverified.has(id) || !all.has(id))) return;
+  for (const { id } of left) unverified.add(id);
 }
 
-/** But for those that are known not to be, and for what others have to leave first. */
-export function kernelIsSettled(world: World): string | undefined {
+/** But for known write failures, and for CPUs that have to be vacated first. */
+export function kernelMatchesLedger(world: World): string | undefined {
   const { inCharge } = world;
-  if (inCharge === undefined || world.groundIsOld || world.isTickDue) return undefined;
-  // Of one that has exited, and nobody has told, it may seem that it is still to leave.
+  if (inCharge === undefined || world.isTopologyStale || world.isTickDue) return undefined;
+  // One whose exit isn't reported seems still to have CPUs to vacate.
   const waits = [...inCharge.placed.values()].some(({ id, kernel }) =>
     kernel === undefined || world.kernel.written(id) === undefined && kernel !== "at-start"
   );
-  if (inCharge.stuck || waits) return undefined;
+  if (inCharge.hasWriteFailure || waits) return undefined;
   const all = started(world);
   const wrong = all.find(({ placed, runs }) =>
-    placed.kernel !== "at-start" && !world.windows.has(placed.id) && !placed.wanted.isEmpty &&
-    !runs.equals(placed.wanted)
+    placed.kernel !== "at-start" && !world.windows.has(placed.id) && !placed.desired.isEmpty &&
+    !runs.equals(placed.desired)
   );
-  return wrong && `${wrong.placed.id} runs on ${wrong.runs} instead of ${wrong.placed.wanted}`;
+  return wrong && `${wrong.placed.id} runs on ${wrong.runs} instead of ${wrong.placed.desired}`;
 }
 
-/** In the midst of a plan somebody got CPUs on which somebody else was. */
+/** In the course of a plan one container got CPUs on which another ran. */
 export interface Overlap {
   readonly got: string;
   /** Where it was before, and what it was given altogether. */
@@ -114,7 +116,7 @@ export interface Overlap {
   readonly cpus: CpuSet;
 }
 
-/** Who has these CPUs in the kernel, and may be running, besides the container that has just got them. */
+/** The other containers that may be running on CPUs that one has just got. */
 export function overlapsOf(
   { runtime, kernel }: World,
   got: string,
@@ -132,30 +134,30 @@ export function overlapsOf(
   });
 }
 
-/** What is wrong with the order of a plan: CPUs are left by one before another gets them. */
+/** What is wrong with the order of a plan: CPUs are vacated before another container gets them. */
 export function orderProblem(
   world: World,
   overlaps: readonly Overlap[],
   before: View,
 ): string | undefined {
   const { inCharge } = world;
-  if (inCharge === undefined || world.groundIsOld) return undefined;
+  if (inCharge === undefined || world.isTopologyStale) return undefined;
   for (const { got, from, set, had, where, cpus } of overlaps) {
     const [a, b] = [inCharge.placed.get(got), inCharge.placed.get(had)];
     const [was, came] = [before.placed.get(had), before.placed.get(got)];
-    if (a === undefined || b === undefined || mayMeet(a, b) || mayMeet(a, was)) continue;
+    if (a === undefined || b === undefined || mayShareCpus(a, b) || mayShareCpus(a, was)) continue;
     if (!isKnownOn(world, was, where) || !isKnownOn(world, came, from)) continue;
-    // Who can't be made to leave was on all that the other had before, too.
-    if (b.stuck && from.isSubsetOf(where)) continue;
+    // After a write failure it was on all that the other had before, too.
+    if (b.hasWriteFailure && from.isSubsetOf(where)) continue;
     if (isCircle(inCharge.placed, before.placed, got, had)) continue;
     // All of the pool is what others are only leaving: they change places, with no step in between.
     if (a.grant.isEmpty && inCharge.pool.isSubsetOf(owned(before))) continue;
-    // Who shares from now on has nothing left to be kept.
+    // One that is shared from now on has no CPUs of its own to be kept.
     const kept = b.grant.isEmpty || was === undefined ? CpuSet.empty : was.grant;
-    // What was the pool's when it got it is its own only since: then the others leave with the tick that is due.
+    // What was the pool's when it got it is its own only since: others vacate it with the tick that is due.
     const gets = set.equals(a.grant) ? a.grant : CpuSet.empty;
     const taken = gets.union(kept).intersection(cpus);
-    if (!taken.isEmpty) return `${got} was given ${taken} before ${had} had left`;
+    if (!taken.isEmpty) return `${got} was given ${taken} before ${had} had vacated it`;
   }
   return undefined;
 }
@@ -182,12 +184,12 @@ function isCircle(after: View["placed"], before: View["placed"], got: string, ha
   return follow.has(got);
 }
 
-/** By the agent's books it was there; if it really was somewhere else, nobody had told. */
+/** By the agent's ledger it was there; if it really was somewhere else, that wasn't reported. */
 function isKnownOn(world: World, was: Placed | undefined, cpus: CpuSet): boolean {
   return hasRead(was?.kernel) && world.means(was.kernel).equals(cpus);
 }
 
-/** What is claimed, and where those are who have claimed it: everywhere, if all their CPUs have gone offline. */
+/** What is claimed, and where its owners run: everywhere, if all their CPUs have gone offline. */
 function owned({ claimed, placed }: View): CpuSet {
   const runs = [...placed.values()].flatMap(({ grant, kernel }) =>
     grant.isEmpty || !hasRead(kernel) ? [] : [kernel]
@@ -200,18 +202,18 @@ export function startProblem(world: World, { id }: Container): string | undefine
   const { inCharge, kernel, runtime } = world;
   const own = inCharge?.placed.get(id);
   if (world.scenario.mode === "blind" || inCharge === undefined || own === undefined) return undefined;
-  if (own.grant.isEmpty || world.groundIsOld || world.isHidden(id)) return undefined;
+  if (own.grant.isEmpty || world.isTopologyStale || world.isHidden(id)) return undefined;
   const runs = kernel.effective(id);
   if (!runs?.equals(own.grant)) return `${id} may start on ${runs} instead of ${own.grant}`;
   for (const other of inCharge.placed.values()) {
     const container = runtime.containers.get(other.id);
-    if (other === own || mayMeet(own, other) || container?.posted !== true || world.isHidden(other.id)) {
+    if (other === own || mayShareCpus(own, other) || container?.posted !== true || world.isHidden(other.id)) {
       continue;
     }
-    // Nobody has told that it runs.
-    if (other.starting && world.excuses.cause(other.id) === "gap") continue;
+    // That it runs wasn't reported.
+    if (other.starting && world.exemptions.cause(other.id) === "gap") continue;
     const theirs = kernel.effective(other.id);
-    if (world.scenario.mode === "kernel" && isExcused(world, other)) continue;
+    if (world.scenario.mode === "kernel" && isExempt(world, other)) continue;
     if (theirs?.intersects(own.grant)) return `${id} may start on ${runs}, where ${other.id} is`;
   }
   return undefined;
@@ -230,24 +232,24 @@ export function unchangedSince(
     const after = viewOf(owner.agent);
     for (const [id, now] of world.kernel.all) {
       const was = sets.get(id);
-      // What was owed before may be brought about on the way.
+      // What was pending before may be applied on the way.
       if (id === subject.id || was === undefined || was.equals(now)) continue;
       const placed = before.placed.get(id);
-      const owed = placed && !was.equals(placed.wanted) && now.isSubsetOf(placed.wanted);
-      if (world.windows.opening(id) === "kept" || placed?.stuck || owed) continue;
+      const pending = placed && !was.equals(placed.desired) && now.isSubsetOf(placed.desired);
+      if (world.windows.opening(id) === "kept" || placed?.hasWriteFailure || pending) continue;
       return `a refused ${method} has changed ${id} from ${was} to ${now}`;
     }
-    return booksProblem(method, before, after);
+    return ledgerProblem(method, before, after);
   };
 }
 
-function booksProblem(method: string, before: View, after: View): string | undefined {
+function ledgerProblem(method: string, before: View, after: View): string | undefined {
   const ids = new Set([...before.placed.keys(), ...after.placed.keys()]);
   for (const id of ids) {
     const [was, is] = [before.placed.get(id), after.placed.get(id)];
     const same = was !== undefined && is !== undefined && was.grant.equals(is.grant) &&
-      was.wanted.equals(is.wanted) && `${was.record}` === `${is.record}` && was.degraded === is.degraded;
-    if (!same) return `a refused ${method} has changed what the ledger says of ${id}`;
+      was.desired.equals(is.desired) && `${was.record}` === `${is.record}` && was.degraded === is.degraded;
+    if (!same) return `a refused ${method} has changed the ledger's entry of ${id}`;
   }
   return undefined;
 }

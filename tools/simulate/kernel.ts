@@ -2,7 +2,7 @@
  * The kernel's cpusets of containers, by cgroup v1's rules or v2's. Three levels are enough to show what differs:
  * the root, kubepods (with all its pods) and the containers; what a container has below its own may hold CPUs.
  *
- *  - v2: what was written stays; what counts is that ∩ the online CPUs, and where nothing is left, the parent's.
+ *  - v2: what was written stays; what counts is that ∩ the online CPUs, and where that is empty, the parent's.
  *    A CPU that comes back is there again.
  *  - v1: an offlined CPU is taken out of every set for good, in the ancestors too. When it comes back only the root
  *    has it, and writing it to a container is EACCES. A set that would be empty inherits.
@@ -79,7 +79,7 @@ export class Kernel {
     this.#held.delete(id);
   }
 
-  /** What the cgroup's file says; undefined without a cgroup. */
+  /** What the cgroup's file holds; undefined without a cgroup. */
   written(id: string): CpuSet | undefined {
     return this.#groups.get(id);
   }

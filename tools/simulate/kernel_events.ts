@@ -1,4 +1,4 @@
-/** What happens in the cgroup tree without anybody's asking the agent. */
+/** What happens in the cgroup tree that the agent hasn't caused. */
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { setOf } from "./cpus.ts";
 import type { ContainerKind, TreeEvent } from "./events.ts";
@@ -40,21 +40,21 @@ export function playCgroupEvent({ tree, kernel, scenario }: World, kind: Contain
   else if (kind === "hide" && scenario.mode !== "blind") tree.unreadable.add(id);
 }
 
-/** Somebody writes a container's set. */
-function tamper({ runtime, kernel, excuses, windows }: World, id: string, cpus: CpuSet): void {
+/** Another program writes a container's set. */
+function tamper({ runtime, kernel, exemptions, windows }: World, id: string, cpus: CpuSet): void {
   const container = runtime.containers.get(id);
   if (container === undefined || !hasCgroup(container) || cpus.isEmpty) return;
   if (kernel.write(id, cpus) !== undefined) return;
   windows.open(id, "tampered");
-  excuses.give(id, "tampered");
+  exemptions.give(id, "tampered");
 }
 
 /** A CPU goes or comes back; the agent's host notices later. */
-function hotplug({ runtime, kernel, excuses }: World, cpu: number, on: boolean): void {
+function hotplug({ runtime, kernel, exemptions }: World, cpu: number, on: boolean): void {
   const before = kernel.usable;
   kernel.hotplug(cpu, on);
   if (before.equals(kernel.usable)) return;
   for (const [id, container] of runtime.containers) {
-    if (isAlive(container)) excuses.give(id, "hotplug");
+    if (isAlive(container)) exemptions.give(id, "hotplug");
   }
 }

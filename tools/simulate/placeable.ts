@@ -7,8 +7,8 @@ import type { View } from "./view.ts";
 
 /**
  * Whether a claim could be served for certain, by the simplest count there is; false also where that takes a closer
- * look (moves, placements that want whole cores). `freed`: what its predecessor holds; `contested`: CPUs that somebody
- * can't be made to leave.
+ * look (moves, placements that want whole cores). `freed`: what its predecessor holds; `contested`: CPUs that
+ * couldn't be taken from a container.
  */
 export function surelyFits(
   expected: Expected | Claim,

@@ -2,7 +2,7 @@
 import { applyNext, playAgentEvent } from "./agent_events.ts";
 import type { ContainerEvent, SimEvent } from "./events.ts";
 import { playCgroupEvent, playTreeEvent } from "./kernel_events.ts";
-import { quieten } from "./quiet.ts";
+import { bringToRest } from "./rest.ts";
 import { passTime, tickAll } from "./time.ts";
 import type { World } from "./world.ts";
 
@@ -40,7 +40,7 @@ export function playEvent(world: World, event: SimEvent): void {
     case "treeBack":
       return playTreeEvent(world, event);
     case "quiet":
-      return world.report(quieten(world));
+      return world.report(bringToRest(world));
     default:
       return "id" in event ? playOfContainer(world, event) : playAgentEvent(world, event);
   }
@@ -60,7 +60,7 @@ function playOfContainer(world: World, { kind, id }: ContainerEvent): void {
       return playCgroupEvent(world, kind, id);
     case "updated":
       runtime.updated(container);
-      return world.inCharge && world.windows.told(id);
+      return world.inCharge && world.windows.reported(id);
     default:
       return runtime[kind](container);
   }

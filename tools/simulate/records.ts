@@ -23,29 +23,29 @@ export interface Container {
   readonly spec: ContainerSpec;
   /** Its place in the order of creations. */
   readonly made: number;
-  /** Where it is in the cgroup tree, in the words of who names cgroups. */
+  /** Its cgroup, in the driver's notation. */
   readonly cgroup: string;
   record: Resources;
   life: Life;
-  /** PostStartContainer was told. */
+  /** PostStartContainer was sent. */
   posted: boolean;
-  /** It was sent an update before it had told that it runs, and none since: nobody can know what came of that. */
-  shaky: boolean;
-  /** NRI's StopContainer went out: it does so once. */
+  /** It was sent an update before PostStartContainer, and none since: the agent can't know what came of that. */
+  isUncertain: boolean;
+  /** StopContainer was sent: that happens once. */
   stopTold: boolean;
-  /** This run of the runtime has created or started it; containerd 1.7.24 tells no end of others. */
+  /** This run of the runtime has created or started it; containerd 1.7.24 reports no ends of others. */
   mentioned: boolean;
   /** Its creation or start failed: kubelet may try again under another id. */
   failed: boolean;
   /** Updates that the plugins have agreed to and that aren't applied yet, oldest first. */
   readonly agreed: Agreed[];
-  /** Updates that were applied and of which the plugins weren't told yet (PostUpdateContainer). */
-  untold: number;
+  /** Updates that were applied, without PostUpdateContainer so far. */
+  unreported: number;
 }
 
 /** An update between the plugins' answer and its being applied. */
 export interface Agreed {
-  /** The container had told that it runs when they agreed. */
+  /** PostStartContainer had been sent when they agreed. */
   readonly firm: boolean;
   readonly resources: Resources;
   /** The agent's `apply` that waits for it, if one does. */

@@ -3,7 +3,7 @@ import type { ContainerAdjustment, ContainerUpdate, LinuxResources } from "../..
 import { merged, type Resources } from "./pods.ts";
 
 /** One container's share of an answer. */
-export interface Wanted {
+export interface Update {
   readonly id: string;
   readonly resources: Resources;
 }
@@ -21,7 +21,7 @@ export function resourcesOf(message: LinuxResources | undefined): Resources {
   });
 }
 
-export function wantedOf(updates: readonly ContainerUpdate[]): Wanted[] {
+export function updatesOf(updates: readonly ContainerUpdate[]): Update[] {
   return updates.map(({ containerId, linux }) => ({
     id: containerId,
     resources: resourcesOf(linux?.resources),
@@ -32,7 +32,7 @@ export function adjustedOf(adjust: ContainerAdjustment | undefined): Resources {
   return resourcesOf(adjust?.linux?.resources);
 }
 
-/** What the merged answer says, or why there is none. */
+/** The merged answer, or why there is none. */
 export interface Merged {
   own: Resources;
   /** By how many. */
@@ -49,12 +49,12 @@ export function nothingMerged(asked: Resources = {}): Merged {
 export function merge(
   into: Merged,
   own: Resources,
-  wanted: readonly Wanted[],
+  updates: readonly Update[],
   subject: { readonly creating?: string; readonly updating?: string },
 ): void {
   into.own = merged(into.own, own);
   const seen = new Set<string>();
-  for (const { id, resources } of wanted) {
+  for (const { id, resources } of updates) {
     if (id === subject.creating) into.conflict = `it asks for an update of ${id}, which is being created`;
     if (seen.has(id) || into.others.has(id)) into.conflict = `it sets fields of ${id} twice`;
     seen.add(id);

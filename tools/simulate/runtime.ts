@@ -16,9 +16,9 @@ import { Updates } from "./updates.ts";
 export class Runtime {
   readonly pods = new Map<number, Pod>();
   readonly containers = new Map<string, Container>();
-  /** Containers of which nobody was told that they are gone, and their pods. */
-  readonly ghosts = new Map<string, Pod>();
-  readonly talk: Conversation;
+  /** Containers whose ends weren't reported, and their pods. */
+  readonly unreportedEnds = new Map<string, Pod>();
+  readonly conversation: Conversation;
   readonly updates: Updates;
   /** How many containers there ever were. */
   everMade = 0;
@@ -26,19 +26,19 @@ export class Runtime {
 
   constructor(
     nri: Nri,
-    /** Ends of containers that this run of the runtime hasn't created or started aren't told (1.7.24, launched). */
-    readonly forgetful: boolean,
+    /** No Synchronize, and no ends of containers that another run of the runtime has created (1.7.24, launched). */
+    readonly isLegacyLaunched: boolean,
     private readonly driver: "cgroupfs" | "systemd",
     readonly kernel: Kernel,
     private readonly watch: Watch,
     mangle?: Mangle,
   ) {
-    this.talk = new Conversation(nri, forgetful, watch, mangle);
+    this.conversation = new Conversation(nri, isLegacyLaunched, watch, mangle);
     this.updates = new Updates(this.containers, kernel, (...what) => watch.applied(...what));
   }
 
   get nri(): Nri {
-    return this.talk.nri;
+    return this.conversation.nri;
   }
 
   runPod(number: number, spec: PodSpec): void {
@@ -72,16 +72,16 @@ export class Runtime {
       record: spec.resources,
       life: "asked",
       posted: false,
-      shaky: false,
+      isUncertain: false,
       stopTold: false,
       mentioned: true,
       failed: false,
       agreed: [],
-      untold: 0,
+      unreported: 0,
       cgroup: cgroupOf(this.driver, podNumber, id),
     };
     this.containers.set(id, container);
-    const reply = this.talk.ask("CreateContainer", container, aboutContainer(container, this.nri));
+    const reply = this.conversation.ask("CreateContainer", container, aboutContainer(container, this.nri));
     if (typeof reply === "string") return this.#fail(container, reply);
     if (reply.answered === 0) this.watch.unplaced(container);
     container.record = merged(container.record, reply.own);
@@ -98,12 +98,12 @@ export class Runtime {
 
   undo(container: Container): void {
     if (!container.failed || hasCgroup(container)) return;
-    this.#tellStop(container);
-    this.talk.tell(Event.REMOVE_CONTAINER, container);
+    this.#notifyStop(container);
+    this.conversation.notify(Event.REMOVE_CONTAINER, container);
     this.containers.delete(container.id);
   }
 
-  /** runc creates the cgroup; where it can't, containerd tells nobody, not even at the removal. */
+  /** runc creates the cgroup; where it can't, containerd reports nothing, not even at the removal. */
   runc(container: Container, fails: boolean): void {
     if (container.life !== "created") return;
     const error = fails || this.kernel.create(container.id, setOf(container.record.cpus ?? "")) !== undefined;
@@ -114,11 +114,11 @@ export class Runtime {
   start(container: Container): void {
     if (container.life !== "starting") return;
     container.mentioned = true;
-    this.talk.askStart(container, (refusal) => this.#mayStart(container, refusal));
+    this.conversation.askStart(container, (refusal) => this.#mayStart(container, refusal));
   }
 
   #mayStart(container: Container, refusal: string | undefined): void {
-    // It may have been stopped while the answer was waited for.
+    // It may have been stopped before the answer came.
     if (container.life !== "starting") return;
     if (refusal === undefined) {
       container.life = "cleared";
@@ -135,7 +135,7 @@ export class Runtime {
 
   posted(container: Container): void {
     if (container.life !== "running" || container.posted) return;
-    this.talk.tell(Event.POST_START_CONTAINER, container);
+    this.conversation.notify(Event.POST_START_CONTAINER, container);
     container.posted = true;
   }
 
@@ -147,20 +147,20 @@ export class Runtime {
   }
 
   stopTold(container: Container): void {
-    if (container.life === "exited" && !container.failed) this.#tellStop(container);
+    if (container.life === "exited" && !container.failed) this.#notifyStop(container);
   }
 
   stop(container: Container): void {
     if (!isListed(container)) return;
     this.exit(container);
-    this.#tellStop(container);
+    this.#notifyStop(container);
   }
 
   remove(container: Container): void {
     if (container.life === "asked" || container.failed) return;
     this.exit(container);
-    this.#tellStop(container);
-    this.talk.tell(Event.REMOVE_CONTAINER, container);
+    this.#notifyStop(container);
+    this.conversation.notify(Event.REMOVE_CONTAINER, container);
     this.containers.delete(container.id);
   }
 
@@ -171,9 +171,9 @@ export class Runtime {
     }
     pod.stopped = true;
     for (const container of this.#of(pod)) this.stop(container);
-    this.talk.tell(Event.STOP_POD_SANDBOX, pod);
-    if (this.talk.inGap) return;
-    for (const [id, of] of this.ghosts) if (of === pod) this.ghosts.delete(id);
+    this.conversation.notify(Event.STOP_POD_SANDBOX, pod);
+    if (this.conversation.inGap) return;
+    for (const [id, of] of this.unreportedEnds) if (of === pod) this.unreportedEnds.delete(id);
   }
 
   removePod(pod: Pod): void {
@@ -186,10 +186,10 @@ export class Runtime {
     this.pods.delete(pod.number);
   }
 
-  /** The plugins are asked about an update; it is applied later. */
+  /** UpdateContainer; what the plugins have agreed to is applied later. */
   update(container: Container, resources: Resources, sequence?: Agreed["sequence"]): "agreed" | "refused" {
     if (!isListed(container)) return "refused";
-    const reply = this.talk.ask(
+    const reply = this.conversation.ask(
       "UpdateContainer",
       container,
       aboutUpdate(container, resources, this.nri),
@@ -210,33 +210,33 @@ export class Runtime {
     const [agreed] = container.agreed.splice(0, 1);
     if (agreed === undefined) return;
     const outcome = this.updates.apply(container, agreed.resources);
-    container.shaky ||= !agreed.firm;
+    container.isUncertain ||= !agreed.firm;
     free([agreed]);
-    if (outcome !== "failed") container.untold++;
+    if (outcome !== "failed") container.unreported++;
   }
 
   /** PostUpdateContainer: of an update that hasn't failed, and some time after it. */
   updated(container: Container): void {
-    if (container.untold === 0 || !isListed(container)) return;
-    container.untold--;
-    this.talk.tell(Event.POST_UPDATE_CONTAINER, container);
+    if (container.unreported === 0 || !isListed(container)) return;
+    container.unreported--;
+    this.conversation.notify(Event.POST_UPDATE_CONTAINER, container);
   }
 
   /** Synchronize; false when the connection didn't last. */
   synchronize(instance: Instance, parts: number): boolean {
     const containers = [...this.containers.values()].filter(isListed);
-    const wanted = this.talk.synchronize(instance, [...this.pods.values()], containers, parts);
-    for (const { id, resources } of wanted ?? []) this.updates.applyTo(id, resources);
-    return wanted !== undefined;
+    const updates = this.conversation.synchronize(instance, [...this.pods.values()], containers, parts);
+    for (const { id, resources } of updates ?? []) this.updates.applyTo(id, resources);
+    return updates !== undefined;
   }
 
   /** It starts anew: connections and what was under way are gone, the containers live on. */
   restart(): void {
-    this.talk.forget();
+    this.conversation.forget();
     for (const container of [...this.containers.values()]) {
       container.mentioned = false;
       free(container.agreed.splice(0));
-      container.untold = 0;
+      container.unreported = 0;
       if (container.life === "asked" || container.failed) this.containers.delete(container.id);
       else if (container.life === "starting" || container.life === "cleared") this.exit(container);
     }
@@ -255,13 +255,13 @@ export class Runtime {
   #vanish(container: Container): void {
     this.exit(container);
     this.containers.delete(container.id);
-    this.ghosts.set(container.id, container.pod);
+    this.unreportedEnds.set(container.id, container.pod);
   }
 
-  #tellStop(container: Container): void {
+  #notifyStop(container: Container): void {
     if (container.stopTold) return;
     container.stopTold = true;
-    const reply = this.talk.ask("StopContainer", container, aboutContainer(container, this.nri));
+    const reply = this.conversation.ask("StopContainer", container, aboutContainer(container, this.nri));
     if (typeof reply !== "string") this.updates.applyAll(reply.others);
   }
 }

@@ -2,25 +2,25 @@
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Settings } from "../../src/agent/state.ts";
 import { setOf } from "./cpus.ts";
-import { MACHINE_WEIGHTS, MACHINES, machineWithout } from "./machines.ts";
+import { MACHINE_WEIGHTS, machineWithout } from "./machines.ts";
 import type { Nri } from "./messages.ts";
-import { Random } from "./random.ts";
+import { Random } from "../random.ts";
 
 export interface Scenario {
   /** Of the drawing, and of how bytes are cut. */
   readonly seed: number;
   readonly machine: string;
   readonly cgroups: 1 | 2;
-  /** Who names cgroups, and so how a container's record tells of its own. */
+  /** Which names cgroups, and so the notation of a container's cgroup in its record. */
   readonly driver: "cgroupfs" | "systemd";
-  /** `kernel`: first; `runtime`: the agent reads the kernel's sets and writes none; `blind`: it can't even read them. */
+  /** `kernel`: kernel-first; `runtime`: the agent reads cpusets and writes none; `blind`: it can't even read them. */
   readonly mode: "kernel" | "runtime" | "blind";
   /** Milliseconds from one comparison with the kernel to the next; 0: none is made. */
   readonly reconcileEvery: number;
   readonly nri: Nri;
   /** Who starts the agent. */
   readonly way: "external" | "launched";
-  /** A second agent stands by. */
+  /** There is a standby. */
   readonly second: boolean;
   /** CPU list. */
   readonly systemReserved: string;
@@ -43,23 +43,20 @@ export const BEFORE: Pick<Scenario, "driver" | "mode" | "reconcileEvery" | "trou
   trouble: 1,
 };
 
-/** What may be chosen; the rest is drawn. */
-export interface Chosen {
-  readonly machine?: string | undefined;
-  readonly mode?: Scenario["mode"] | undefined;
-}
+/** What may be chosen instead of what the seed draws; all else stays as the seed draws it. */
+export type Chosen = {
+  readonly [Key in "machine" | "mode" | "cgroups" | "driver"]?: Scenario[Key] | undefined;
+};
 
-export function drawScenario(seed: number, { machine, mode }: Chosen = {}): Scenario {
+export function drawScenario(seed: number, chosen: Chosen = {}): Scenario {
   const random = new Random(seed);
-  const name = machine ?? random.weighted(MACHINE_WEIGHTS);
-  if (!Object.hasOwn(MACHINES, name)) {
-    throw new Error(`no machine ${name}; there are ${Object.keys(MACHINES).join(", ")}`);
-  }
-  const cpus = machineWithout(name, CpuSet.empty).online.toArray();
+  const drawn = random.weighted(MACHINE_WEIGHTS);
+  const machine = chosen.machine ?? drawn;
+  const cpus = machineWithout(machine, CpuSet.empty).online.toArray();
   const launched = random.chance(0.3);
-  return {
+  const scenario: Scenario = {
     seed,
-    machine: name,
+    machine,
     cgroups: random.chance(0.25) ? 1 : 2,
     nri: random.chance(0.5) ? "0.6" : "0.12",
     way: launched ? "launched" : "external",
@@ -72,9 +69,16 @@ export function drawScenario(seed: number, { machine, mode }: Chosen = {}): Scen
     growDelay: random.oneOf(0, 500, 500, 3000),
     dryRun: random.chance(0.03),
     driver: random.chance(0.3) ? "systemd" : "cgroupfs",
-    mode: mode ?? random.weighted(MODES),
+    mode: random.weighted(MODES),
     reconcileEvery: random.oneOf(0, 1000, 10_000),
     trouble: random.chance(0.3) ? 8 : 1,
+  };
+  const { mode, cgroups, driver } = chosen;
+  return {
+    ...scenario,
+    ...(mode === undefined ? {} : { mode }),
+    ...(cgroups === undefined ? {} : { cgroups }),
+    ...(driver === undefined ? {} : { driver }),
   };
 }
 

@@ -1,7 +1,7 @@
 /**
- * A failure as a scenario of tests/scenarios, where that can say it: its runtime applies all that it is answered, at
+ * A failure as a scenario of tests/scenarios, where that can be expressed: its runtime applies all that it is answered, at
  * once, so nothing may be lost, late or torn. What came of each event isn't written: `REWRITE=1` does that, and a
- * person then says what should have.
+ * person then adds what should have.
  */
 import { MACHINES } from "./machines.ts";
 import type { SimEvent } from "./events.ts";
@@ -17,7 +17,7 @@ const WORDS: Readonly<Record<string, string>> = {
   "weka.io/movable": "movable",
 };
 
-/** The script's text; undefined where the failure needs more than a script can say. */
+/** The script's text; undefined where a script can't express the failure. */
 export function scriptOf({ scenario, events, problem }: Failure): string | undefined {
   const spec = MACHINES[scenario.machine];
   if (spec === undefined || scenario.way === "launched" || scenario.dryRun) return undefined;
@@ -57,7 +57,7 @@ class Names {
     return lines;
   }
 
-  /** The empty line where nothing has to be said, undefined where it can't be. */
+  /** The empty line where nothing is needed, undefined where it can't be expressed. */
   #line(event: SimEvent): string | undefined {
     if (SILENT.has(event.kind)) return "";
     switch (event.kind) {
@@ -76,7 +76,7 @@ class Names {
         return this.#about("update", event.id, figureWords(event.resources));
       case "stopPod":
         return this.#pods.has(event.pod) ? `stop-sandbox p${event.pod}` : undefined;
-      // A script's agent is connected when it begins, and its runtime doesn't tell of containers by itself.
+      // A script's agent is connected when it begins, and its runtime reports no containers by itself.
       case "connect":
       case "sync":
         return this.#names.size === 0 ? "" : undefined;

@@ -1,6 +1,6 @@
 /**
- * From a failing list of events to a short one that fails in the same way: parts are left out, ever smaller ones, as
- * long as the same invariant still breaks (delta debugging). Any part may be left out, since an event whose subject
+ * From a failing list of events to a short one that fails in the same way: parts are dropped, ever smaller ones, as
+ * long as the same invariant still breaks (delta debugging). Any part may be dropped, since an event whose subject
  * isn't there does nothing.
  */
 import type { SimEvent } from "./events.ts";
@@ -25,20 +25,20 @@ export function shrink(failure: Failure, doubles?: Doubles): Failure {
   attempt(failure.events);
   for (let before = Infinity; best.events.length < before;) {
     before = best.events.length;
-    leaveOut(() => best.events, attempt);
+    dropParts(() => best.events, attempt);
   }
   simplify(() => best.events, attempt);
   return best;
 }
 
-/** What a failure is about: its sentence without ids, sets and numbers. */
+/** What a failure is about: the invariant, without ids, sets and numbers. */
 export function essence(problem: string): string {
   return problem.split(":")[0]?.replaceAll(/\b[cq]\d[\d.]*|\d[\d,-]*/g, "#") ?? "";
 }
 
 type Events = readonly SimEvent[];
 
-function leaveOut(events: () => Events, attempt: (events: Events) => boolean): void {
+function dropParts(events: () => Events, attempt: (events: Events) => boolean): void {
   for (let size = Math.ceil(events().length / 2); size >= 1; size = Math.floor(size / 2)) {
     for (let from = Math.max(0, events().length - size); from >= 0; from -= size) {
       attempt([...events().slice(0, from), ...events().slice(from + size)]);

@@ -1,13 +1,14 @@
-/** Many nodes, one after the other, each from its own seed. */
-import { Coverage } from "./coverage.ts";
+/** One simulated node after the other, each from a seed of its own, with events as they are drawn or as they were. */
+import type { Coverage } from "./coverage.ts";
 import { draw } from "./draw.ts";
 import type { SimEvent } from "./events.ts";
-import type { Cause } from "./excuses.ts";
-import { Random } from "./random.ts";
+import { Random } from "../random.ts";
 import { type Chosen, drawScenario, type Scenario } from "./scenario.ts";
+import { consecutiveSeeds, nodesOf } from "./seeds.ts";
+import { Tally } from "./tally.ts";
 import { type Doubles, World } from "./world.ts";
 
-/** What has to be known to see a failure again. */
+/** What has to be known to play a failure again. */
 export interface Play {
   readonly scenario: Scenario;
   readonly events: readonly SimEvent[];
@@ -27,63 +28,59 @@ export interface Options extends Chosen {
   readonly doubles?: Doubles;
 }
 
-export interface Result {
-  readonly failure?: Failure;
-  readonly events: number;
-  readonly nodes: number;
-  readonly coverage: Coverage;
-  readonly machines: ReadonlyMap<string, number>;
-  readonly excuses: ReadonlyMap<Cause, number>;
-  readonly seen: World["seen"];
-}
+export const EVENTS_PER_NODE = 1000;
 
-const PER_NODE = 1000;
-
-/** Plays until that many events have been, or one has broken an invariant. */
-export function simulate(options: Options): Result {
-  const { events, perNode = PER_NODE } = options;
-  const coverage = new Coverage();
-  const machines = new Map<string, number>();
-  const excuses = new Map<Cause, number>();
-  const seen: World["seen"] = { played: 0, quiets: 0, settled: 0, refused: 0, updates: 0, calls: 0 };
-  let played = 0;
-  for (let nodes = 0;; nodes++) {
-    if (played >= events) return { events: played, nodes, coverage, machines, excuses, seen };
-    const scenario = drawScenario(options.seed + nodes, options);
-    const node = playDrawn(scenario, Math.min(perNode, events - played), coverage, options.doubles);
-    played += node.events.length;
-    add(machines, new Map([[scenario.machine, node.events.length]]));
-    add(excuses, node.world.excuses.counts);
-    for (const key of Object.keys(seen) as (keyof typeof seen)[]) seen[key] += node.world.seen[key];
-    if (node.problem !== undefined) {
-      const failure = { scenario, events: node.events, problem: node.problem };
-      return { failure, events: played, nodes: nodes + 1, coverage, machines, excuses, seen };
-    }
+/** Plays that many events, on as many nodes as that takes; a node ends with its first violation. */
+export function simulate(options: Options): Tally {
+  const { seed, events, perNode = EVENTS_PER_NODE } = options;
+  const tally = new Tally();
+  for (const node of nodesOf(consecutiveSeeds(seed), events, perNode)) {
+    playNode(drawScenario(node.seed, options), node.count, tally, options.doubles);
   }
+  return tally;
 }
 
-/** Plays one node with events as they are drawn; the last of them is its quiet. */
-function playDrawn(
-  scenario: Scenario,
-  count: number,
-  coverage: Coverage,
-  doubles?: Doubles,
-): { world: World; events: SimEvent[]; problem?: string } {
-  const random = new Random(scenario.seed + 0x10000000);
+/** Plays one node with events as they are drawn; the last of them brings it to rest. Adds all to the tally. */
+export function playNode(scenario: Scenario, count: number, tally: Tally, doubles?: Doubles): void {
   const world = new World(scenario, doubles);
+  const { events, problem } = playDrawn(world, count, tally.coverage);
+  tally.add(world, events.length);
+  if (problem !== undefined) tally.violations.push({ scenario, count, problem, at: events.length - 1 });
+}
+
+/** The events up to a violation. Throws where they don't lead to it (any more). */
+export function failureOf(
+  { scenario, count, at }: Pick<Tally["violations"][number], "scenario" | "count" | "at">,
+  doubles?: Doubles,
+): Failure {
+  const { events, problem } = playDrawn(new World(scenario, doubles), count);
+  if (problem === undefined || events.length !== at + 1) {
+    throw new Error(
+      `seed ${scenario.seed} isn't the same a second time: the agent or the simulation has changed`,
+    );
+  }
+  return { scenario, events, problem };
+}
+
+function playDrawn(
+  world: World,
+  count: number,
+  coverage?: Coverage,
+): { readonly events: readonly SimEvent[]; readonly problem?: string } {
+  const random = new Random(world.scenario.seed + 0x10000000);
   const events: SimEvent[] = [];
-  coverage.cut();
+  coverage?.cut();
   for (let serial = 0; serial < count; serial++) {
     const event: SimEvent = serial === count - 1 ? { kind: "quiet" } : draw(random, world, serial);
     events.push(event);
-    coverage.add(event);
+    coverage?.add(event);
     const problem = world.play(event);
-    if (problem !== undefined) return { world, events, problem };
+    if (problem !== undefined) return { events, problem };
   }
-  return { world, events };
+  return { events };
 }
 
-/** Plays a list again; what is wrong, and after which event. */
+/** Plays a list again: the first violation, and after which event. */
 export function replay(
   { scenario, events }: Play,
   doubles?: Doubles,
@@ -94,8 +91,4 @@ export function replay(
     if (problem !== undefined) return { problem, at };
   }
   return undefined;
-}
-
-function add<K>(into: Map<K, number>, counts: ReadonlyMap<K, number>): void {
-  for (const [key, count] of counts) into.set(key, (into.get(key) ?? 0) + count);
 }

@@ -78,7 +78,7 @@ export class Stage {
 
   get agent(): Agent {
     const { owner } = this.world;
-    if (owner === undefined) throw new Error("nobody decides");
+    if (owner === undefined) throw new Error("no agent decides");
     return owner.agent;
   }
 

@@ -13,7 +13,7 @@ export function passTime(world: World, ms: number): void {
   setTime(world, end);
 }
 
-/** A regular tick for everybody. */
+/** A regular tick for all instances. */
 export function tickAll(world: World): void {
   for (const each of world.instances) if (!each.dead) each.tick(world.now);
   ticked(world);
@@ -31,7 +31,7 @@ export function wakeNext(world: World, end = Infinity): boolean {
 }
 
 function setTime(world: World, now: number): void {
-  world.now = world.runtime.talk.now = now;
+  world.now = world.runtime.conversation.now = now;
 }
 
 function ticked(world: World): void {

@@ -1,4 +1,4 @@
-/** What becomes of an update: of the record, of the kernel's set, and of what nobody is told. */
+/** What becomes of an update: of the record and of the kernel's set. */
 import { setOf } from "./cpus.ts";
 import type { Effect } from "./events.ts";
 import type { Kernel } from "./kernel.ts";
@@ -15,7 +15,7 @@ export type Outcome =
   /** Nothing. */
   | "failed";
 
-type Told = (container: Container, outcome: Outcome, update: Resources) => void;
+type OnOutcome = (container: Container, outcome: Outcome, update: Resources) => void;
 
 export class Updates {
   /** What is to go wrong, the next first. */
@@ -24,7 +24,7 @@ export class Updates {
   constructor(
     private readonly containers: ReadonlyMap<string, Container>,
     private readonly kernel: Kernel,
-    private readonly told: Told,
+    private readonly onOutcome: OnOutcome,
   ) {}
 
   applyAll(updates: ReadonlyMap<string, Resources>): void {
@@ -36,13 +36,14 @@ export class Updates {
     // An unknown container counts as success.
     if (container === undefined) return;
     if (isListed(container)) this.apply(container, resources);
-    else container.shaky = true;
+    else container.isUncertain = true;
   }
 
   apply(container: Container, update: Resources): Outcome {
     const outcome = this.#write(container, update, this.#nextEffect());
-    container.shaky = !container.posted || (container.shaky && !(outcome === "done" && update.cpus));
-    this.told(container, outcome, update);
+    container.isUncertain = !container.posted ||
+      (container.isUncertain && !(outcome === "done" && update.cpus));
+    this.onOutcome(container, outcome, update);
     return outcome;
   }
 

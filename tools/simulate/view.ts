@@ -1,75 +1,94 @@
-/** What the agent thinks: the one place where a simulation looks inside it. */
+/** What the agent knows: the one place where the simulation reads the agent's state. */
 import type { Agent } from "../../src/agent/step.ts";
-import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Claim } from "../../src/ledger/claim.ts";
-import type { Phase } from "../../src/agent/lifecycle.ts";
 
-/** One container in the agent's books. */
+/** One container in the agent's ledger. */
 export interface Placed {
   readonly id: string;
   readonly claim: Claim;
   /** Empty for one that lives in the pool. */
   readonly grant: CpuSet;
   /** Where it should run. */
-  readonly wanted: CpuSet;
-  /** What the agent thinks the runtime's record holds; undefined: no set. */
+  readonly desired: CpuSet;
+  /** What the runtime's record holds by what the agent knows; undefined: no set. */
   readonly record: CpuSet | undefined;
-  /** What it was sent while it starts: its record may say that by now. */
-  readonly sent: CpuSet | undefined;
-  /** What the agent thinks the kernel has; undefined: it doesn't know, and only the runtime is told. */
+  /** What was sent to it while it starts: its record may hold that by now. */
+  readonly unacknowledged: CpuSet | undefined;
+  /** What the kernel has by what the agent knows; undefined: unverified, and only the runtime is sent updates. */
   readonly kernel: CpuSet | "at-start" | undefined;
-  /** The agent knows that the kernel hasn't what it should, and tries again. */
-  readonly stuck: boolean;
+  /** The last write failed, and is retried. */
+  readonly hasWriteFailure: boolean;
   readonly starting: boolean;
   readonly degraded: string | undefined;
 }
 
 export interface View {
-  readonly phase: Phase;
   readonly placed: ReadonlyMap<string, Placed>;
   readonly online: CpuSet;
   readonly pool: CpuSet;
   readonly claimed: CpuSet;
-  /** Somebody can't be made to have what it should. */
-  readonly stuck: boolean;
-  /** Sizes of what is kept in between. */
-  readonly kept: { readonly early: number; readonly parts: number; readonly untold: number };
+  /** Some container has one. */
+  readonly hasWriteFailure: boolean;
+}
+
+/** The agent is synchronized and decides. */
+export function isServing({ state }: Agent): boolean {
+  return state.phase === "serving";
+}
+
+export function isStandby({ state }: Agent): boolean {
+  return state.standby;
+}
+
+/** The CPUs that are online by what the agent knows. */
+export function onlineOf({ state }: Agent): CpuSet {
+  return state.topology.online;
+}
+
+/** The agent's clock, in milliseconds. */
+export function clockOf({ state }: Agent): number {
+  return state.now;
+}
+
+/** The same value as long as the ledger is the same. */
+export function revisionOf({ state }: Agent): unknown {
+  return state.ledger;
+}
+
+/** The call under way is answered by a later step. */
+export function isAnswerDeferred({ connection }: Agent): boolean {
+  return connection?.deferred !== undefined;
+}
+
+/** How much is kept that only counts for a time. */
+export function keptBy({ state }: Agent): Readonly<Record<"early" | "parts" | "untracked", number>> {
+  return { early: state.early.size, parts: state.parts.length, untracked: state.untracked.size };
 }
 
 type Ledger = Agent["state"]["ledger"];
 
-const EMPTY: Pick<View, "placed" | "online" | "pool" | "claimed" | "stuck"> = {
-  placed: new Map(),
-  online: CpuSet.empty,
-  pool: CpuSet.empty,
-  claimed: CpuSet.empty,
-  stuck: false,
-};
-let last: { ledger: Ledger; books: typeof EMPTY } | undefined;
+let last: { readonly ledger: Ledger; readonly view: View } | undefined;
 
-export function viewOf({ state }: Agent): View {
-  const books = last?.ledger === state.ledger ? last.books : booksOf(state.ledger);
-  last = { ledger: state.ledger, books };
-  return {
-    ...books,
-    phase: state.phase,
-    kept: { early: state.early.size, parts: state.parts.length, untold: state.untracked.size },
-  };
+export function viewOf({ state: { ledger } }: Agent): View {
+  if (last?.ledger !== ledger) last = { ledger, view: viewOfLedger(ledger) };
+  return last.view;
 }
 
-function booksOf(ledger: Ledger): typeof EMPTY {
+function viewOfLedger(ledger: Ledger): View {
   const placed = new Map<string, Placed>();
   for (const assignment of ledger.assignments.values()) {
-    const { container, claim, grant, record, unacknowledged, kernel, starting, degraded } = assignment;
-    placed.set(container.id, {
-      id: container.id,
+    const { container: { id }, claim, grant, record, unacknowledged, kernel, starting, degraded } =
+      assignment;
+    placed.set(id, {
+      id,
       claim,
       grant,
-      wanted: ledger.desired(assignment),
+      desired: ledger.desired(assignment),
       record,
-      sent: unacknowledged,
+      unacknowledged,
       kernel,
-      stuck: ledger.writeFailures.has(container.id),
+      hasWriteFailure: ledger.writeFailures.has(id),
       starting: starting === true,
       degraded,
     });
@@ -79,6 +98,6 @@ function booksOf(ledger: Ledger): typeof EMPTY {
     online: ledger.topology.online,
     pool: ledger.sharedPool,
     claimed: ledger.claimed,
-    stuck: ledger.writeFailures.size > 0,
+    hasWriteFailure: ledger.writeFailures.size > 0,
   };
 }

@@ -1,41 +1,41 @@
 /**
- * Moments in which a container's set in the kernel may be another than the ledger says, although the agent writes the
- * kernel: somebody else has written it, and the agent is still to see that. Each is closed by what has to make it see.
+ * Moments in which a container's set in the kernel may differ from the ledger, although the agent writes the kernel:
+ * another program has written it, and the agent hasn't read that yet. Each is closed by what has to make it read.
  */
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { hasStarted, isAlive } from "./records.ts";
-import type { Placed, View } from "./view.ts";
+import { isServing, type Placed, type View } from "./view.ts";
 import type { World } from "./world.ts";
 
-/** Who or what has changed it, or kept the agent from doing so. */
+/** What has changed it, or kept the agent from doing so. */
 export type Opening =
-  /** Somebody. The next comparison finds it; without any it stays. */
+  /** Another program. The next reconciliation finds it; without any it stays. */
   | "tampered"
-  /** Nobody has told the agent of its start. The second comparison finds it; without any it stays. */
+  /** Its start wasn't reported. The second reconciliation finds it; without any it stays. */
   | "missed"
-  /** The runtime, with an update from before. PostUpdateContainer makes the agent look. */
+  /** The runtime, with an update from before. PostUpdateContainer makes the agent read it. */
   | "updated"
-  /** Nobody was in charge. Whoever comes to be reads it, and puts it right with its next tick. */
+  /** No agent was in charge. The next one reads it, and repairs it with its next tick. */
   | "unwatched"
-  /** It couldn't be put back, or nobody knew which CPUs there are. The next tick brings it about. */
+  /** It couldn't be rolled back, or the topology was stale. The next tick repairs it. */
   | "kept";
 
 interface Window {
   readonly opening: Opening;
-  /** What has to be told was told: the next tick closes it. */
+  /** What has to be reported was: the next tick closes it. */
   seen: boolean;
-  /** Since when a comparison has been due. */
+  /** Since when a reconciliation has been due. */
   since?: number;
   /** How many have come. */
   compared: number;
 }
 
-/** A comparison comes after at most this times its interval, and a tick. */
+/** A reconciliation comes after at most this times its interval, and a tick. */
 const JITTER = 1.1;
 
 export class Windows {
   readonly #open = new Map<string, Window>();
-  /** What containers were last known to have of their own, by an answer or since nobody waited for anything. */
+  /** What containers were last known to have of their own, by an answer or since nothing was pending. */
   readonly #promised = new Map<string, CpuSet>();
   /** How often each was opened. */
   readonly counts = new Map<Opening, number>();
@@ -54,37 +54,37 @@ export class Windows {
 
   open(id: string, opening: Opening): void {
     const before = this.#open.get(id)?.opening;
-    // A comparison finds the rest as well.
+    // A reconciliation finds the rest as well.
     if (isCompared(before) && opening !== "unwatched") return;
     if (before !== opening) this.counts.set(opening, (this.counts.get(opening) ?? 0) + 1);
     const seen = opening === "kept" || opening === "unwatched";
     this.#open.set(id, { opening, seen, compared: 0 });
   }
 
-  /** PostUpdateContainer of this container was told. */
-  told(id: string): void {
+  /** PostUpdateContainer of this container was sent. */
+  reported(id: string): void {
     const window = this.#open.get(id);
     if (window?.opening === "updated") window.seen = true;
   }
 
   /**
-   * From now on what the agent's books say is promised: by an answer to those to whom that has given something, else to
-   * everybody; unless somebody is known who can't be made to leave.
+   * From now on what the agent's ledger grants is promised: by an answer to containers to which that has given CPUs, else
+   * to all; unless a write failure is known that keeps another on them.
    */
   promise(world: World, before?: View): void {
     const all = [...world.inCharge?.placed.values() ?? []];
     for (const { id, grant } of all) {
-      // Of CPUs that were promised and not there yet some may be left; that makes them no more promised than they were.
+      // A grant that only shrinks is no more promised than it was.
       const was = before?.placed.get(id)?.grant;
       const isNew = was === undefined || !grant.isSubsetOf(was) || this.isPromised(id, was);
       const isHeld = all.some((other) =>
-        other.stuck && other.id !== id && world.kernel.effective(other.id)?.intersects(grant)
+        other.hasWriteFailure && other.id !== id && world.kernel.effective(other.id)?.intersects(grant)
       );
       if (before === undefined ? !isHeld : isNew) this.#promised.set(id, grant);
     }
   }
 
-  /** What is another's by now was promised in vain. */
+  /** What is another's by now isn't promised any more. */
   forget({ placed }: View): void {
     for (const [id, grant] of this.#promised) {
       if (placed.get(id)?.grant.equals(grant) !== true) this.#promised.delete(id);
@@ -125,12 +125,12 @@ export class Windows {
   }
 }
 
-/** Only a comparison finds it. */
+/** Only a reconciliation finds it. */
 function isCompared(opening: Opening | undefined): boolean {
   return opening === "tampered" || opening === "missed";
 }
 
-/** What the agent can read again, it puts right with its next tick. To be called after every step of the agent. */
+/** What the agent can read again, it repairs with its next tick. To be called after every step of the agent. */
 export function openReadAgain({ windows, inCharge }: World, { placed }: View): void {
   const isRead = (kernel: Placed["kernel"]) => kernel !== undefined && kernel !== "at-start";
   for (const [id, { kernel }] of inCharge?.placed ?? []) {
@@ -138,35 +138,39 @@ export function openReadAgain({ windows, inCharge }: World, { placed }: View): v
   }
 }
 
-/** Ends what is over: it is right again, or would have to be. To be called after every event. */
+/** Closes those whose set is as desired, or has to be by now. To be called after every event. */
 export function endWindows(world: World): void {
   const { windows, runtime, inCharge, owner } = world;
   if (world.scenario.mode !== "kernel") return;
-  if (inCharge === undefined || world.groundIsOld) {
-    // Between its hearing what runs and its being told of events (NRI 0.6) an agent hears what it hears.
-    const isServing = owner?.agent.state.phase === "serving" && !owner.blind;
-    const knows = inCharge !== undefined || (isServing && owner?.synced === true);
+  if (inCharge === undefined || world.isTopologyStale) {
+    // Between Synchronize and the first event (NRI 0.6) an agent knows what was listed.
+    const knows = inCharge !== undefined ||
+      (owner !== undefined && isServing(owner.agent) && !owner.blind && owner.synced);
     for (const [id, container] of runtime.containers) {
-      if (isAlive(container) && (!knows || world.groundIsOld)) windows.open(id, knows ? "kept" : "unwatched");
+      if (isAlive(container) && (!knows || world.isTopologyStale)) {
+        windows.open(id, knows ? "kept" : "unwatched");
+      }
     }
     return;
   }
   windows.forget(inCharge);
   if (!world.isTickDue) windows.promise(world);
-  // There is no CPU for it at all, and no set to say that with.
-  for (const { id, wanted } of inCharge.placed.values()) if (wanted.isEmpty) windows.open(id, "kept");
+  // There is no CPU for it at all, and no set that expresses that.
+  for (const { id, desired } of inCharge.placed.values()) if (desired.isEmpty) windows.open(id, "kept");
   for (const id of windows.ids) {
     const placed = inCharge.placed.get(id);
     const container = runtime.containers.get(id);
     const knows = placed?.kernel === "at-start"
       ? container !== undefined && !hasStarted(container)
       : placed?.kernel?.equals(world.inForce(id)) === true;
-    const right = placed !== undefined && knows && world.kernel.effective(id)?.equals(placed.wanted) === true;
-    // Its start was let through before the agent was there; that it runs will be told.
-    const unheard = placed?.kernel === "at-start" && container?.posted === false;
-    const known = unheard || placed?.wanted.isEmpty || placed?.stuck === true || world.isHidden(id) ||
+    const isDesired = placed !== undefined && knows &&
+      world.kernel.effective(id)?.equals(placed.desired) === true;
+    // Its start was let through before the agent was there; that it runs will be reported.
+    const willBeReported = placed?.kernel === "at-start" && container?.posted === false;
+    const known = willBeReported || placed?.desired.isEmpty || placed?.hasWriteFailure === true ||
+      world.isHidden(id) ||
       world.isTickDue;
-    if (container === undefined || !isAlive(container) || right) windows.close(id);
+    if (container === undefined || !isAlive(container) || isDesired) windows.close(id);
     else if (windows.isOver(id) && !known) windows.close(id);
   }
 }

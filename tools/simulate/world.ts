@@ -1,13 +1,13 @@
 /**
  * The whole simulated node: the agent (or two), the runtime with its record, the kernel with its sets, the CRI and the
- * clock. `play` lets one event happen and says which invariant it has broken.
+ * clock. `play` lets one event happen and returns which invariant it has broken.
  *
  *     World ──▶ Runtime ──▶ Kernel ◀── SimCpusets ◀─┐
  *       │         │                                 │
  *       │         ▼                                 │
  *       └────▶ Instance ──▶ step(agent, input) ─────┘
  *
- * The Witness hears and sees all of them.
+ * The Observer observes all of them.
  */
 import { newAgent, step } from "../../src/agent/step.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
@@ -16,20 +16,20 @@ import type { Settings } from "../../src/agent/state.ts";
 import type { Mangle } from "./conversation.ts";
 import { SimCpusets, TreeFaults, UNWATCHED } from "./cpusets.ts";
 import type { SimEvent } from "./events.ts";
-import { Excuses } from "./excuses.ts";
+import { Exemptions } from "./exemptions.ts";
 import { Instance, type Step } from "./instance.ts";
-import { LASTING } from "./invariants.ts";
-import { KERNEL_LASTING } from "./invariants_kernel.ts";
+import { INVARIANTS } from "./invariants.ts";
+import { KERNEL_INVARIANTS } from "./invariants_kernel.ts";
 import { Kernel } from "./kernel.ts";
 import { machineWithout } from "./machines.ts";
 import { playEvent } from "./play_event.ts";
-import { Random } from "./random.ts";
-import { endExcuses } from "./right.ts";
+import { Random } from "../random.ts";
+import { endExemptions } from "./consistency.ts";
 import { Runtime } from "./runtime.ts";
 import { type Scenario, settingsOf } from "./scenario.ts";
-import { type View, viewOf } from "./view.ts";
+import { isServing, isStandby, onlineOf, type View, viewOf } from "./view.ts";
 import { endWindows, Windows } from "./windows.ts";
-import { Witness } from "./witness.ts";
+import { Observer } from "./observer.ts";
 
 /** What a test may put in the place of the real thing, to see the simulation notice. */
 export interface Doubles {
@@ -42,31 +42,31 @@ export class World {
   readonly kernel: Kernel;
   readonly tree = new TreeFaults();
   readonly runtime: Runtime;
-  readonly excuses = new Excuses();
+  readonly exemptions = new Exemptions();
   readonly windows = new Windows();
-  /** Containers that the agent was told it can't have in the kernel. */
-  readonly givenUp = new Set<string>();
+  /** Containers of which the agent got the result that they can't be read or written. */
+  readonly unverified = new Set<string>();
   /** Containers whose records the agent doesn't know, and needn't as long as their sets are in the kernel alone. */
   readonly offRecord = new Set<string>();
-  readonly witness = new Witness(this);
+  readonly observer = new Observer(this);
   readonly #cpusets: SimCpusets;
   now = 1000;
   instances: Instance[] = [];
-  /** Figures: `played` counts the events of going quiet too, `settled` the containers that ran when it was. */
-  readonly seen = { played: 0, quiets: 0, settled: 0, refused: 0, updates: 0, calls: 0 };
+  /** Figures: `played` counts the events of coming to rest too, `running` the containers that ran then. */
+  readonly seen = { played: 0, rests: 0, running: 0, refused: 0, updates: 0, calls: 0 };
   #problem: string | undefined;
   readonly #chance: Random;
 
   constructor(readonly scenario: Scenario, private readonly doubles: Doubles = {}) {
     this.settings = settingsOf(scenario);
     this.kernel = new Kernel(scenario.cgroups, machineWithout(scenario.machine, CpuSet.empty).online);
-    this.#cpusets = new SimCpusets(this.kernel, this.tree, this.witness);
+    this.#cpusets = new SimCpusets(this.kernel, this.tree, this.observer);
     this.runtime = new Runtime(
       scenario.nri,
       scenario.way === "launched" && scenario.nri === "0.6",
       scenario.driver,
       this.kernel,
-      this.witness,
+      this.observer,
       doubles.mangle,
     );
     this.#chance = new Random(scenario.seed ^ 0x5eed);
@@ -78,41 +78,39 @@ export class World {
     return machineWithout(this.scenario.machine, this.kernel.possible.difference(this.kernel.usable));
   }
 
-  /** Some agent thinks of other CPUs than there are. */
-  get groundIsOld(): boolean {
-    return this.instances.some(({ dead, agent }) =>
-      !dead && !agent.state.topology.online.equals(this.kernel.usable)
-    );
+  /** Some agent's topology isn't the machine's. */
+  get isTopologyStale(): boolean {
+    return this.instances.some(({ dead, agent }) => !dead && !onlineOf(agent).equals(this.kernel.usable));
   }
 
-  /** Who decides on the node, if it is alive. */
+  /** The active agent, if it is alive. */
   get owner(): Instance | undefined {
-    return this.instances.find(({ dead, agent }) => !dead && !agent.state.standby);
+    return this.instances.find(({ dead, agent }) => !dead && !isStandby(agent));
   }
 
-  /** The owner's view, if it is told of events and knows what runs. */
+  /** The owner's view, if it gets events and is synchronized. */
   get inCharge(): View | undefined {
     const { owner } = this;
     if (owner === undefined || !owner.joined || owner.blind || this.scenario.dryRun) return undefined;
-    return owner.agent.state.phase === "serving" ? viewOf(owner.agent) : undefined;
+    return isServing(owner.agent) ? viewOf(owner.agent) : undefined;
   }
 
-  /** Lets `event` happen; the sentence of the first invariant that doesn't hold any more. */
+  /** Lets `event` happen; the first invariant that doesn't hold any more. */
   play(event: SimEvent): string | undefined {
     this.seen.played++;
     this.#problem = undefined;
-    this.witness.begin(event);
-    this.runtime.talk.now = this.now;
+    this.observer.begin(event);
+    this.runtime.conversation.now = this.now;
     playEvent(this, event);
-    this.runtime.talk.look();
+    this.runtime.conversation.poll();
     if (this.scenario.way === "launched") this.#bury();
     endWindows(this);
-    endExcuses(this);
+    endExemptions(this);
     return this.#problem ?? this.#lastingProblem();
   }
 
   #lastingProblem(): string | undefined {
-    const checks = this.scenario.mode === "kernel" ? [...LASTING, ...KERNEL_LASTING] : LASTING;
+    const checks = this.scenario.mode === "kernel" ? [...INVARIANTS, ...KERNEL_INVARIANTS] : INVARIANTS;
     for (const [sentence, check] of checks) {
       const problem = check(this);
       if (problem !== undefined) return `${sentence}: ${problem}`;
@@ -120,7 +118,7 @@ export class World {
     return undefined;
   }
 
-  /** For what watches: something was wrong in the middle of an event. */
+  /** For observers: something was wrong in the middle of an event. */
   report(problem: string | undefined): void {
     this.#problem ??= problem;
   }
@@ -131,14 +129,14 @@ export class World {
     this.instances = way === "launched" && second
       ? [this.#instance("98", false), this.#instance("99", true)]
       : [this.#instance("99", false)];
-    this.runtime.talk.instances = this.instances;
+    this.runtime.conversation.instances = this.instances;
   }
 
   #instance(index: string, standby: boolean): Instance {
     const identity = { name: "weka-cpuset", index };
     const cpusets = this.scenario.mode === "blind" ? undefined : this.#cpusets;
     const agent = newAgent({ identity, topology: this.topology, standby, ...this.settings, cpusets });
-    return new Instance(agent, this.settings, this.doubles.step ?? step, this.witness, this.#chance);
+    return new Instance(agent, this.settings, this.doubles.step ?? step, this.observer, this.#chance);
   }
 
   /** A launched agent's process ends with its connection. */
@@ -161,13 +159,13 @@ export class World {
     return (this.owner?.nextWake ?? Infinity) <= this.now;
   }
 
-  /** The agent can't read its cgroup now, or reads that it has no CPUs (cgroup v1): that says nothing. */
+  /** The agent can't read its cgroup now, or reads that it has no CPUs (cgroup v1): that proves nothing. */
   isHidden(id: string): boolean {
     const isEmpty = this.kernel.version === 1 && this.kernel.written(id)?.isEmpty === true;
     return this.tree.isGone || this.tree.unreadable.has(id) || isEmpty;
   }
 
-  /** The agent compares what it knows with what there is, now and then. */
+  /** The agent reconciles. */
   get isCompared(): boolean {
     return this.scenario.mode === "kernel" && this.scenario.reconcileEvery > 0;
   }
@@ -181,17 +179,17 @@ export class World {
   /**
    * It has CPUs that it should leave, nothing could carry that to it yet, and the agent knows: what it answers next
    * has to, or the CRI has been asked already. (A container that was degraded may get its due by the end of a pod, which
-   * has no answer; and in the answer to an UpdateContainer nobody goes where the updated one leaves last.)
+   * has no answer; and in the answer to an UpdateContainer no container goes onto CPUs that the updated one vacates last.)
    */
-  isKnownlyOwed(id: string): boolean {
+  isUpdatePlanned(id: string): boolean {
     const placed = this.inCharge?.placed.get(id);
-    if (placed === undefined || (this.witness.hasAnswered && !this.isPending(id))) return false;
-    const { record, sent, wanted } = placed;
-    return !this.means(record).isSubsetOf(wanted) || sent?.isSubsetOf(wanted) === false;
+    if (placed === undefined || (this.observer.hasAnswered && !this.isRequested(id))) return false;
+    const { record, unacknowledged, desired } = placed;
+    return !this.means(record).isSubsetOf(desired) || unacknowledged?.isSubsetOf(desired) === false;
   }
 
-  /** It is to be put right by the CRI: then the agent's own answer to that says what the record will hold. */
-  isPending(id: string): boolean {
+  /** An update of it is requested of the CRI: the agent's own answer to that has what the record will hold. */
+  isRequested(id: string): boolean {
     return this.owner?.sequences.some(({ left }) => left.some((change) => change.id === id)) === true ||
       (this.runtime.containers.get(id)?.agreed.length ?? 0) > 0;
   }

@@ -2,15 +2,14 @@
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { Topology } from "../../src/cpu/topology.ts";
 
-/** By the way that leads there; what lies side by side is counted together. */
+/** By the path that leads there; what lies side by side is counted together. */
 export type Sizes = ReadonlyMap<string, number>;
 
 /** What is as large as the machine, whatever happens. */
 const FIXED = [CpuSet, Topology];
 
 /**
- * Looks into own fields and through getters. What a class keeps in private fields without a getter is not seen; the
- * heap tells of that.
+ * Follows own fields and getters. What a class keeps in private fields without a getter is not seen; the heap shows it.
  */
 export function sizesOf(root: object): Sizes {
   const sizes = new Map<string, number>();

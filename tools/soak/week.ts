@@ -11,15 +11,15 @@ import type { Apply } from "../../src/cgroup/port.ts";
 import { bigNode, topologyOf } from "../../tests/kit/sysfs.ts";
 import { Link } from "../../tests/kit/link.ts";
 import type { Wanted } from "../../tests/kit/messages.ts";
-import { Random } from "../simulate/random.ts";
 import { FakeKernel } from "../../tests/kit/fake_kernel.ts";
+import { Random } from "../random.ts";
 
 const PODS_AN_HOUR = 10_000;
 const HOUR = 3_600_000;
 const CPUS = 64;
 /** Containers of each kind that claim CPUs: the machine has room for all of them. */
 const CLAIMING = 8;
-/** Milliseconds: longer than by default, since each looks at every container and would be most of the work. */
+/** Milliseconds: longer than by default, since each reads every container and would be most of the work. */
 const RECONCILE_EVERY = 60_000;
 /** Containers in one message of a Synchronize. */
 const PART = 1000;
@@ -43,7 +43,7 @@ export const ALL: Kinds = {
   resized: 100,
 };
 
-/** Nobody claims CPUs, so that the shared pool is the same all week, and every container says which it doesn't want. */
+/** No pod claims CPUs, so that the shared pool is the same all week, and every container forbids one. */
 export const FORBIDDING: Kinds = {
   ...ALL,
   shared: 0,
@@ -164,7 +164,7 @@ export class Week {
     return cpus instanceof CpuSet && !cpus.isEmpty ? cpus : this.#all;
   }
 
-  /** What a reply or an update says, as `id=cpus`, is in the record and in the kernel. */
+  /** Applies a reply or an update, as `id=cpus`, to the record and the kernel. */
   #apply(updates: readonly string[]): void {
     for (const update of updates) {
       const [id = "", cpus = ""] = update.split("=");
@@ -178,14 +178,14 @@ export class Week {
     this.#ended(wanted);
   }
 
-  /** It is created, but never starts; now and then a late word of it comes after its end. */
+  /** It is created, but never starts; now and then a late event of it comes after its end. */
   #fail(wanted: Live): void {
     this.#create(wanted);
     this.#ended(wanted);
     if (this.#random.chance(0.5)) this.#apply(this.#link.stop(wanted));
   }
 
-  /** A container of a pod that is there, under a new id, while nobody has told the old one's end. */
+  /** A container of a pod that is there, under a new id, while the old one's end isn't reported. */
   #restart(name: string): void {
     const at = this.#random.below(this.#live.length);
     const old = this.#live[at];

@@ -1,5 +1,5 @@
 // Agent and containerd die at points drawn by chance, in the midst of creations.
-import type { Random } from "../../../tools/simulate/random.ts";
+import type { Random } from "../../../tools/random.ts";
 import { Burst } from "./burst.ts";
 import { NriProxy } from "./nri_proxy.ts";
 import type { TestNode } from "./node.ts";

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { Random } from "../../../tools/simulate/random.ts";
+import { Random } from "../../../tools/random.ts";
 import { comesRight, type Found, type Speaker } from "./final_check.ts";
 import type { TestNode } from "./node.ts";
 import { repository } from "./requirements.ts";

@@ -70,7 +70,7 @@ async function fuzz(...args: string[]): Promise<{ text: string; code: number }> 
 }
 
 Deno.test("a parser that hangs, and one that grows, are failures", async () => {
-  const hanging = await fuzz("--only", "hangs", "--inputs", "10000", "--patience", "1");
+  const hanging = await fuzz("--only", "hangs", "--inputs", "10000", "--deadline", "1");
   assert.match(hanging.text, /\nFAILED hangs, input \d+ of seed 1: takes more than 1000 ms\n\n42\n/);
   const growing = await fuzz("--only", "grows", "--inputs", "20000");
   assert.match(growing.text, /\nFAILED grows of seed 1: the heap has grown by \d+ bytes\n/);

@@ -69,7 +69,7 @@ Deno.test("what can't be read isn't written, nor anything beside it", () => {
   assert.deepEqual([read("a").kind, read("b").kind, read("d").kind], ["values", "values", "absent"]);
 });
 
-Deno.test("cgroup v1 leaves an empty set where all CPUs have gone: that says nothing of where it runs", () => {
+Deno.test("cgroup v1 leaves an empty set where all CPUs have gone: that proves nothing of where it runs", () => {
   const { kernel, read, write } = tree(1);
   write(["a", "3"]);
   kernel.hotplug(3, false);

@@ -30,7 +30,7 @@ function withKernel(agent: Agent, cpusets: CpusetPort): Agent {
   return { ...agent, state: { ...agent.state, cpusets } };
 }
 
-Deno.test("an agent that does what it should is left alone", () => {
+Deno.test("an agent that does what it should passes", () => {
   const stage = stageWith();
   const problem = stage.run("s", SHARED) ?? stage.run("e", exclusive(1)) ?? stage.run("p", pinned("1")) ??
     stage.play({ kind: "quiet" });
@@ -38,35 +38,35 @@ Deno.test("an agent that does what it should is left alone", () => {
   assert.deepEqual(["s", "e", "p"].map((id) => stage.kernel(id)), ["0,3", "2", "1"]);
 });
 
-Deno.test("a container on another's CPUs in the kernel is noticed, whoever has put it there", () => {
+Deno.test("a container on another's CPUs in the kernel is found, whatever has put it there", () => {
   const stage = stageWith();
   stage.run("s", SHARED);
   stage.run("e", exclusive(1));
   stage.world.kernel.write("s", setOf("0-3"));
   assert.match(
     stage.play({ kind: "tick", ms: 0 }) ?? "",
-    /is nobody else's in the kernel: s runs on 0-3, e has 1/,
+    /in the kernel: s runs on 0-3, e has 1/,
   );
 });
 
-Deno.test("a set in the kernel that the agent takes for another is noticed", () => {
+Deno.test("a set in the kernel that the agent has wrong is found", () => {
   const stage = stageWith();
   stage.run("s", SHARED);
   stage.world.kernel.write("s", setOf("0-1"));
   assert.match(
     stage.play({ kind: "tick", ms: 0 }) ?? "",
-    /takes for the kernel's set .*: s: 0-3, really 0-1/,
+    /has the kernel's set .*: s: 0-3, really 0-1/,
   );
 });
 
-Deno.test("writes that are only said to be done are noticed: who starts isn't where it should be", () => {
+Deno.test("writes that aren't made are found: a container starts on other CPUs", () => {
   const stage = stageWith(lied(() => ({ write: () => ({ kind: "done" }) })));
   stage.run("s", SHARED);
   const problem = stage.run("e", exclusive(1)) ?? "";
-  assert.match(problem, /takes for the kernel's set .*: s: 0,2-3, really 0-3/);
+  assert.match(problem, /has the kernel's set .*: s: 0,2-3, really 0-3/);
 });
 
-Deno.test("an agent that believes without looking that a start's set is there is noticed", () => {
+Deno.test("an agent that takes a start's set for there without reading is found", () => {
   const believed = (cpus: string): Step =>
     lied(() => ({ read: () => ({ kind: "values", cpus: setOf(cpus) }), write: () => ({ kind: "done" }) }));
   const stage = stageWith(believed("1"));
@@ -75,7 +75,7 @@ Deno.test("an agent that believes without looking that a start's set is there is
   assert.match(stage.play({ kind: "start", id: "e" }) ?? "", /e may start on 0-3 instead of 1/);
 });
 
-Deno.test("an agent that doesn't see who is still on a starting container's CPUs is noticed", () => {
+Deno.test("an agent that doesn't see another container on a starting one's CPUs is found", () => {
   const stage = Stage.serving({ mode: "runtime" }, {
     step: lied(() => ({ read: ({ id }) => ({ kind: "values", cpus: setOf(id === "e" ? "1" : "0") }) })),
   });
@@ -85,7 +85,7 @@ Deno.test("an agent that doesn't see who is still on a starting container's CPUs
   assert.match(stage.play({ kind: "start", id: "e" }) ?? "", /e may start on 1, where s is/);
 });
 
-Deno.test("an agent that gives the kernel up for somebody whom it could have there is noticed", () => {
+Deno.test("an agent that falls back to runtime updates without need is found", () => {
   const stage = stageWith((agent, input) => {
     const next = step(agent, input);
     const { state } = next.agent;
@@ -95,10 +95,10 @@ Deno.test("an agent that gives the kernel up for somebody whom it could have the
       agent: { ...next.agent, state: { ...state, ledger: markUnverified(state.ledger, "s") } },
     };
   });
-  assert.match(stage.run("s", SHARED) ?? "", /gives up the kernel for nobody whom it could have there: s/);
+  assert.match(stage.run("s", SHARED) ?? "", /no container is unverified that could be read and written: s/);
 });
 
-Deno.test("an agent that never gets to writing what it owes is noticed as soon as nobody waits", () => {
+Deno.test("an agent that never writes what is pending is found", () => {
   const stage = stageWith((agent, input) => {
     const next = step(agent, input);
     return { ...next, outputs: next.outputs.filter(({ kind }) => kind !== "wake") };
@@ -107,11 +107,11 @@ Deno.test("an agent that never gets to writing what it owes is noticed as soon a
   stage.run("s", SHARED);
   assert.match(
     stage.play({ kind: "stop", id: "e" }) ?? "",
-    /the kernel has what the ledger says: s runs on 0,2-3 instead of 0-3/,
+    /the kernel has what the ledger has: s runs on 0,2-3 instead of 0-3/,
   );
 });
 
-Deno.test("a plan in which somebody gets CPUs before another has left them is noticed", () => {
+Deno.test("a plan in which a container gets CPUs before another has vacated them is found", () => {
   const backwards = (real: CpusetPort) => ({
     write: (writes: readonly CpusetWrite[], deadlineMs: number) =>
       real.write(writes.toReversed(), deadlineMs),
@@ -119,10 +119,10 @@ Deno.test("a plan in which somebody gets CPUs before another has left them is no
   const stage = stageWith(lied(backwards));
   stage.run("s", SHARED);
   stage.run("e", exclusive(1));
-  assert.match(stage.create("p", pinned("1")) ?? "", /e was given 2 before s had left/);
+  assert.match(stage.create("p", pinned("1")) ?? "", /e was given 2 before s had vacated it/);
 });
 
-Deno.test("a write that fails and isn't rolled back is noticed", () => {
+Deno.test("a write that fails and isn't rolled back is found", () => {
   const halfway = (real: CpusetPort): Partial<CpusetPort> => ({
     write(writes, deadlineMs) {
       const result = real.write(writes.slice(0, 1), deadlineMs);
@@ -138,7 +138,7 @@ Deno.test("a write that fails and isn't rolled back is noticed", () => {
   assert.match(problem, /a refused CreateContainer has changed s from 0-3 to 0,2-3/);
 });
 
-Deno.test("a refusal that changes the books is noticed", () => {
+Deno.test("a refusal that changes the ledger is found", () => {
   const stage = stageWith((agent, input) => {
     const next = step(agent, input);
     const { state } = next.agent;
@@ -154,5 +154,5 @@ Deno.test("a refusal that changes the books is noticed", () => {
   });
   stage.run("s", SHARED);
   const problem = stage.create("p", pinned("9")) ?? "";
-  assert.match(problem, /a refused CreateContainer has changed what the ledger says of s/);
+  assert.match(problem, /a refused CreateContainer has changed the ledger's entry of s/);
 });

@@ -1,4 +1,4 @@
-/** That each invariant can be broken: agents and books that are wrong on purpose are noticed. */
+/** That each invariant can be broken: agents and books that are wrong on purpose are found. */
 import assert from "node:assert/strict";
 import { step } from "../../../../src/agent/step.ts";
 import { CpuSet } from "../../../../src/cpu/cpu_set.ts";
@@ -6,15 +6,15 @@ import type { Mangle } from "../../../../tools/simulate/conversation.ts";
 import { setOf } from "../../../../tools/simulate/cpus.ts";
 import type { Step } from "../../../../tools/simulate/instance.ts";
 import {
-  beliefIsRight,
   exclusiveIsWhole,
   exclusivesAreDisjoint,
-  nobodyIsEmpty,
   pinnedIsExact,
   queuesAreBounded,
-  refusalProblem,
+  recordIsKnown,
   reservedIsNotExclusive,
+  setsAreNotEmpty,
 } from "../../../../tools/simulate/invariants.ts";
+import { refusalProblem } from "../../../../tools/simulate/invariants_answers.ts";
 import { exclusive, pinned, SHARED, Stage } from "../../../../tools/simulate/stage.ts";
 import type { Placed, View } from "../../../../tools/simulate/view.ts";
 import type { World } from "../../../../tools/simulate/world.ts";
@@ -28,37 +28,37 @@ function sharedThenExclusive(stage: Stage): string | undefined {
   return stage.run("s", SHARED) ?? stage.run("e", exclusive(1));
 }
 
-Deno.test("an update that is left out is noticed, at once or when it is quiet", () => {
+Deno.test("a missing update is found, at once or at rest", () => {
   const dropped: Mangle = (_, others) => others.slice(1);
   assert.match(
     mangled(dropped, sharedThenExclusive),
-    /what the agent takes for the runtime's record .* s: 0,2-3/,
+    /the agent has the runtime's record .* right: s: 0,2-3/,
   );
 });
 
-Deno.test("an update with CPUs that somebody has is noticed", () => {
+Deno.test("an update with CPUs of another container is found", () => {
   const widened: Mangle = (_, others) => others.map(({ id }) => ({ id, resources: { cpus: "0-3" } }));
   assert.match(mangled(widened, sharedThenExclusive), /s: 0,2-3, really 0-3/);
 });
 
-Deno.test("two updates of one container in an answer are noticed", () => {
+Deno.test("two updates of one container in an answer are found", () => {
   assert.match(mangled((_, others) => [...others, ...others], sharedThenExclusive), /s is updated twice/);
 });
 
-Deno.test("an update of the container that is being created is noticed", () => {
+Deno.test("an update of the container that is being created is found", () => {
   const own: Mangle = (method, others) =>
     method === "CreateContainer" ? [...others, { id: "s", resources: { cpus: "0" } }] : others;
   assert.match(mangled(own, sharedThenExclusive), /s is updated while it is created/);
 });
 
-Deno.test("an update without CPUs, and one of more than CPUs, are noticed", () => {
+Deno.test("an update without CPUs, and one of more than CPUs, are found", () => {
   const empty: Mangle = (_, others) => others.map(({ id }) => ({ id, resources: {} }));
   assert.match(mangled(empty, sharedThenExclusive), /an update of s without CPUs/);
   const more: Mangle = (_, others) => others.map(({ id }) => ({ id, resources: { cpus: "0", shares: 2 } }));
   assert.match(mangled(more, sharedThenExclusive), /isn't about CPUs alone/);
 });
 
-Deno.test("an update of what is so already is noticed", () => {
+Deno.test("an update of what is so already is found", () => {
   const again: Mangle = (method, others) =>
     method === "CreateContainer" && others.length === 0 ? [{ id: "p", resources: { cpus: "3" } }] : others;
   const problem = mangled(again, (stage) => stage.run("p", pinned("3")) ?? stage.run("q", pinned("3")));
@@ -71,7 +71,7 @@ function broken(change: Step): string {
   return sharedThenExclusive(stage) ?? stage.play({ kind: "quiet" }) ?? "nothing was noticed";
 }
 
-Deno.test("an agent that throws, logs a bug or closes the connection is noticed", () => {
+Deno.test("an agent that throws, logs a bug or closes the connection is found", () => {
   const when = (agent: Parameters<Step>[0]) => agent.state.phase === "serving";
   const throwing: Step = (agent, input) => {
     if (when(agent)) throw new Error("oh");
@@ -91,16 +91,16 @@ Deno.test("an agent that throws, logs a bug or closes the connection is noticed"
   assert.match(broken(closing), /the agent closes the connection/);
 });
 
-Deno.test("an agent that forgets a container is noticed", () => {
+Deno.test("an agent that forgets a container is found", () => {
   const forgetful: Step = (agent, input) => {
     const next = step(agent, input);
     const { state } = next.agent;
     return { ...next, agent: { ...next.agent, state: { ...state, ledger: state.ledger.without("s") } } };
   };
-  assert.match(broken(forgetful), /the agent knows every container that it was told of: s/);
+  assert.match(broken(forgetful), /the agent knows every container that was reported to it: s/);
 });
 
-Deno.test("an agent that doesn't hear of ends is noticed when it is quiet", () => {
+Deno.test("an agent that ignores ends is found at rest", () => {
   const stage = Stage.serving({}, {
     step: (agent, input) => {
       const next = step(agent, input);
@@ -116,7 +116,7 @@ Deno.test("an agent that doesn't hear of ends is noticed when it is quiet", () =
   assert.match(stage.play({ kind: "quiet" }) ?? "", /e is in the ledger and doesn't live/);
 });
 
-Deno.test("a refusal of what fits is noticed, and one that names nobody; not one of what doesn't fit", () => {
+Deno.test("a refusal of what fits is found, and one that names no container; not one of what doesn't fit", () => {
   const stage = Stage.serving();
   stage.run("e", exclusive(3));
   stage.create("f", exclusive(1));
@@ -133,49 +133,47 @@ const PLACED: Placed = {
   id: "e",
   claim: { kind: "exclusive", count: 1, forbidden: CpuSet.empty, movable: true, placement: "packed" },
   grant: setOf("1"),
-  wanted: setOf("1"),
+  desired: setOf("1"),
   record: setOf("1"),
-  sent: undefined,
+  unacknowledged: undefined,
   kernel: undefined,
-  stuck: false,
+  hasWriteFailure: false,
   starting: false,
   degraded: undefined,
 };
 
-/** A world in which the agent's books hold just these. */
-function books(...placed: readonly Partial<Placed>[]): World {
+/** A world in which the agent's ledger holds just these. */
+function holding(...placed: readonly Partial<Placed>[]): World {
   const stage = Stage.serving();
   stage.run("e", exclusive(1));
   const all = placed.map((each, at): Placed => ({ ...PLACED, id: at === 0 ? "e" : `e${at}`, ...each }));
   const view: View = {
-    phase: "serving",
     placed: new Map(all.map((each) => [each.id, each])),
     online: setOf("0-3"),
     pool: setOf("0"),
     claimed: setOf("1-3"),
-    stuck: false,
-    kept: { early: 0, parts: 0, untold: 0 },
+    hasWriteFailure: false,
   };
   return Object.create(stage.world, { inCharge: { value: view } });
 }
 
-Deno.test("books that are right pass every check", () => {
-  const world = books({});
+Deno.test("a ledger that is right passes every check", () => {
+  const world = holding({});
   for (
-    const check of [exclusivesAreDisjoint, pinnedIsExact, exclusiveIsWhole, nobodyIsEmpty, beliefIsRight]
+    const check of [exclusivesAreDisjoint, pinnedIsExact, exclusiveIsWhole, setsAreNotEmpty, recordIsKnown]
   ) {
     assert.equal(check(world), undefined, check.name);
   }
 });
 
-Deno.test("two exclusive owners, and one that is pinned too, are noticed", () => {
-  assert.match(exclusivesAreDisjoint(books({}, {})) ?? "", /e1 on 1/);
+Deno.test("two exclusive owners, and one that is pinned too, are found", () => {
+  assert.match(exclusivesAreDisjoint(holding({}, {})) ?? "", /e1 on 1/);
   const claim = { kind: "pinned", cpus: setOf("1") } as const;
-  assert.match(exclusivesAreDisjoint(books({}, { claim })) ?? "", /1 pinned too/);
+  assert.match(exclusivesAreDisjoint(holding({}, { claim })) ?? "", /1 pinned too/);
 });
 
-Deno.test("a reserved CPU that is exclusive is noticed", () => {
-  const world = books({});
+Deno.test("a reserved CPU that is exclusive is found", () => {
+  const world = holding({});
   const settings = { ...world.settings, policy: { ...world.settings.policy, systemReserved: setOf("1") } };
   assert.match(
     reservedIsNotExclusive(Object.create(world, { settings: { value: settings } })) ?? "",
@@ -183,24 +181,24 @@ Deno.test("a reserved CPU that is exclusive is noticed", () => {
   );
 });
 
-Deno.test("a pinned container on other CPUs than it names is noticed, and one without any that isn't degraded", () => {
+Deno.test("a pinned container on other CPUs than it names is found, and one without any that isn't degraded", () => {
   const claim = { kind: "pinned", cpus: setOf("1-2") } as const;
-  assert.match(pinnedIsExact(books({ claim })) ?? "", /has grant 1/);
-  assert.match(pinnedIsExact(books({ claim, grant: CpuSet.empty })) ?? "", /has grant/);
-  assert.equal(pinnedIsExact(books({ claim, grant: CpuSet.empty, degraded: "no room" })), undefined);
+  assert.match(pinnedIsExact(holding({ claim })) ?? "", /has grant 1/);
+  assert.match(pinnedIsExact(holding({ claim, grant: CpuSet.empty })) ?? "", /has grant/);
+  assert.equal(pinnedIsExact(holding({ claim, grant: CpuSet.empty, degraded: "no room" })), undefined);
 });
 
-Deno.test("an exclusive container with too few or too many CPUs is noticed", () => {
-  assert.match(exclusiveIsWhole(books({ grant: setOf("1-2") })) ?? "", /has grant 1-2/);
-  assert.match(exclusiveIsWhole(books({ grant: CpuSet.empty })) ?? "", /has grant/);
+Deno.test("an exclusive container with too few or too many CPUs is found", () => {
+  assert.match(exclusiveIsWhole(holding({ grant: setOf("1-2") })) ?? "", /has grant 1-2/);
+  assert.match(exclusiveIsWhole(holding({ grant: CpuSet.empty })) ?? "", /has grant/);
 });
 
-Deno.test("a container that should run nowhere is noticed, and so is a wrong belief", () => {
-  assert.match(nobodyIsEmpty(books({ wanted: CpuSet.empty })) ?? "", /should run on/);
-  assert.match(beliefIsRight(books({ record: setOf("2") })) ?? "", /e: 2, really 1/);
+Deno.test("a container that should run nowhere is found, and so is a wrong record", () => {
+  assert.match(setsAreNotEmpty(holding({ desired: CpuSet.empty })) ?? "", /should run on/);
+  assert.match(recordIsKnown(holding({ record: setOf("2") })) ?? "", /e: 2, really 1/);
 });
 
-Deno.test("what is kept while serving is noticed", () => {
+Deno.test("what is kept while serving is found", () => {
   const stage = Stage.serving();
   const owner = stage.world.owner;
   assert(owner);

@@ -15,7 +15,7 @@ Deno.test("cgroup v2: an offlined CPU stays written, doesn't count, and is there
   assert.deepEqual(text(kernel, "c"), { written: "2-3", effective: "2-3" });
 });
 
-Deno.test("cgroup v1: an offlined CPU is struck from every set for good, and can't be written any more", () => {
+Deno.test("cgroup v1: an offlined CPU is removed from every set for good, and can't be written any more", () => {
   const kernel = new Kernel(1, setOf("0-3"));
   kernel.create("c", setOf("2-3"));
   kernel.hotplug(3, false);
@@ -25,7 +25,7 @@ Deno.test("cgroup v1: an offlined CPU is struck from every set for good, and can
   assert.equal(`${kernel.usable}`, "0-2", "the ancestors have forgotten it too");
 });
 
-Deno.test("a set of which nothing is left falls back to what its parent has", () => {
+Deno.test("a set that becomes empty falls back to what its parent has", () => {
   for (const version of [1, 2] as const) {
     const kernel = new Kernel(version, setOf("0-3"));
     kernel.create("c", setOf("3"));

@@ -10,7 +10,7 @@ Deno.test("an update of a container that runs is in its record and in the kernel
   assert.deepEqual([stage.record("s"), stage.kernel("s")], ["0,2-3", "0,2-3"]);
 });
 
-Deno.test("between runc's create and running an update changes the record alone, and is put right once it runs", () => {
+Deno.test("between runc's create and running an update changes the record alone, and is repaired once it runs", () => {
   const stage = Stage.serving();
   stage.run("s", SHARED, "runc");
   stage.create("e", exclusive(1));
@@ -29,13 +29,13 @@ Deno.test("an update of a container that isn't noted yet is lost, and counts as 
   assert.equal(stage.life("e"), "asked");
 });
 
-Deno.test("an update that fails changes nothing, and the agent isn't told", () => {
+Deno.test("an update that fails changes nothing, and isn't reported", () => {
   const stage = Stage.serving();
   stage.run("s", SHARED);
   stage.play({ kind: "fault", after: 0, effect: "fail" });
   stage.create("e", exclusive(1));
   assert.deepEqual([stage.record("s"), stage.kernel("s")], [undefined, ""]);
-  assert.equal(stage.world.excuses.cause("s"), "failed");
+  assert.equal(stage.world.exemptions.cause("s"), "failed");
   assert.equal(`${stage.world.inCharge?.placed.get("s")?.record}`, "0,2-3", "the agent takes it for done");
 });
 
@@ -56,10 +56,10 @@ Deno.test("an update that was agreed to is applied later than a newer one, with 
   assert.equal(stage.record("s"), "0,2");
   stage.play({ kind: "applied", id: "s" });
   assert.equal(stage.record("s"), "0-2");
-  assert.equal(stage.world.excuses.cause("s"), "overtaken");
+  assert.equal(stage.world.exemptions.cause("s"), "overtaken");
 });
 
-Deno.test("a creation that failed is told as Stop and Remove without a start, as late as one likes", () => {
+Deno.test("a creation that failed is reported as Stop and Remove without a start, at any later time", () => {
   const stage = Stage.serving();
   stage.create("e", exclusive(3));
   stage.play({ kind: "abort", id: "e" });
@@ -68,7 +68,7 @@ Deno.test("a creation that failed is told as Stop and Remove without a start, as
   assert.equal(`${stage.world.inCharge?.claimed}`, "");
 });
 
-Deno.test("when runc can't create it nobody is told, before the sandbox stops", () => {
+Deno.test("when runc can't create it nothing is reported before the sandbox stops", () => {
   const stage = Stage.serving();
   stage.run("e", exclusive(3), "note");
   stage.play({ kind: "runcFails", id: "e" }, { kind: "remove", id: "e" });
@@ -77,7 +77,7 @@ Deno.test("when runc can't create it nobody is told, before the sandbox stops", 
   assert.equal(`${stage.world.inCharge?.claimed}`, "");
 });
 
-Deno.test("a restart creates before the old container's end is told", () => {
+Deno.test("a restart creates before the old container's end is reported", () => {
   const stage = Stage.serving();
   stage.run("e", exclusive(1));
   stage.play({ kind: "exit", id: "e" }, { kind: "create", pod: 1, slot: 0, id: "e2" });
@@ -96,7 +96,7 @@ Deno.test("a connection that breaks inside a call, or inside its answer, lets th
   }
 });
 
-Deno.test("Synchronize doesn't tell of a container that is being created", () => {
+Deno.test("Synchronize doesn't list a container that is being created", () => {
   const stage = new Stage();
   stage.run("s", SHARED);
   stage.create("t", SHARED);
@@ -120,7 +120,7 @@ Deno.test("containerd 1.7.24 never synchronizes a launched plugin: it asks the C
   assert.deepEqual([...viewOf(stage.agent).placed.keys()], ["e"]);
 });
 
-Deno.test("a launched agent's process ends with its connection, and who stood by can take over", () => {
+Deno.test("a launched agent's process ends with its connection, and the standby can take over", () => {
   const stage = Stage.serving({ way: "launched", second: true });
   assert.equal(stage.world.instances.length, 2);
   stage.play({ kind: "drop" });

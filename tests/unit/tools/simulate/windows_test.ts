@@ -1,4 +1,4 @@
-/** How long a container may differ in the kernel, and for whom: each window opens for a reason, and is closed. */
+/** How long a container may differ in the kernel: each window opens for a reason, and is closed. */
 import assert from "node:assert/strict";
 import { step } from "../../../../src/agent/step.ts";
 import { setOf } from "../../../../tools/simulate/cpus.ts";
@@ -13,10 +13,10 @@ function serving(reconcileEvery: number, change: Step = step): Stage {
   return stage;
 }
 
-/** An agent that looks at nothing by itself. */
+/** An agent that reads nothing by itself. */
 const sleeping: Step = (agent, input) => input.kind === "tick" ? { agent, outputs: [] } : step(agent, input);
 
-Deno.test("a set that somebody wrote is excused until a comparison was due", () => {
+Deno.test("a set that another program wrote is exempted until a reconciliation was due", () => {
   const stage = serving(1000, sleeping);
   assert.equal(stage.play(TAMPER, { kind: "tick", ms: 1000 }), undefined);
   assert.match(
@@ -25,7 +25,7 @@ Deno.test("a set that somebody wrote is excused until a comparison was due", () 
   );
 });
 
-Deno.test("an agent that compares has put it right by then", () => {
+Deno.test("an agent that reconciles has repaired it by then", () => {
   const stage = serving(1000);
   const wait = { kind: "tick", ms: 1500 } as const;
   assert.equal(stage.play(TAMPER, wait, wait, { kind: "wake" }, wait), undefined);
@@ -33,19 +33,19 @@ Deno.test("an agent that compares has put it right by then", () => {
   assert.equal(stage.world.windows.has("s"), false, "the window closes when all is right");
 });
 
-Deno.test("where nothing is compared it is excused for good", () => {
+Deno.test("without reconciliation it is exempted for good", () => {
   const stage = serving(0, sleeping);
   assert.equal(stage.play(TAMPER, { kind: "tick", ms: 11_000 }, { kind: "tick", ms: 11_000 }), undefined);
 });
 
-Deno.test("while its cgroup can't be read no comparison is due", () => {
+Deno.test("while its cgroup can't be read no reconciliation is due", () => {
   const stage = serving(1000, sleeping);
   const wait = { kind: "tick", ms: 3000 } as const;
   assert.equal(stage.play(TAMPER, { kind: "hide", id: "s" }, wait, wait, wait), undefined);
   assert.match(stage.play({ kind: "show", id: "s" }, wait, wait, wait) ?? "", /s runs on 0-3/);
 });
 
-Deno.test("an older update is excused until PostUpdateContainer and the tick after it", () => {
+Deno.test("an older update is exempted until PostUpdateContainer and the tick after it", () => {
   const stage = Stage.serving({ mode: "kernel", reconcileEvery: 0 }, { step: sleeping });
   stage.run("s", SHARED);
   stage.play({ kind: "update", id: "s", resources: { cpus: "0-3" } });

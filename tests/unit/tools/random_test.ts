@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Random } from "../../../../tools/simulate/random.ts";
+import { Random } from "../../../tools/random.ts";
 
 function draws(seed: number): number[] {
   const random = new Random(seed);

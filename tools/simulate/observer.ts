@@ -1,6 +1,6 @@
 /**
- * Watches all that is said and done on a simulated node: what is wrong at once is reported, and what explains that
- * something differs for a while is remembered (excuses.ts, windows.ts).
+ * Observes calls, answers, writes and steps of a simulated node: violations are reported at once, and what makes
+ * something differ for a while is remembered (exemptions.ts, windows.ts).
  */
 import type { Agent } from "../../src/agent/step.ts";
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
@@ -9,10 +9,10 @@ import type { LogRecord } from "../../src/log_record.ts";
 import type { Watch } from "./conversation.ts";
 import type { TreeWatch } from "./cpusets.ts";
 import type { SimEvent } from "./events.ts";
-import type { Ears, Instance } from "./instance.ts";
-import { answerProblem, askedProblem, refusalProblem } from "./invariants.ts";
+import type { Instance, InstanceObserver } from "./instance.ts";
+import { answerProblem, askedProblem, refusalProblem } from "./invariants_answers.ts";
 import {
-  noteGivenUp,
+  noteUnverified,
   orderProblem,
   type Overlap,
   overlapsOf,
@@ -21,24 +21,24 @@ import {
 } from "./invariants_kernel.ts";
 import type { Resources } from "./pods.ts";
 import type { Container } from "./records.ts";
-import type { Wanted } from "./reply.ts";
+import type { Update } from "./reply.ts";
 import { passTime } from "./time.ts";
 import type { Outcome } from "./updates.ts";
-import { type View, viewOf } from "./view.ts";
+import { revisionOf, type View, viewOf } from "./view.ts";
 import { openReadAgain } from "./windows.ts";
 import type { World } from "./world.ts";
 
 /** Calls in whose answers something is promised; ends only give back. */
 const PROMISING: readonly string[] = ["CreateContainer", "UpdateContainer"];
 
-export class Witness implements Watch, Ears, TreeWatch {
-  /** The last that the owner was asked in the event under way could carry updates in its answer. */
+export class Observer implements Watch, InstanceObserver, TreeWatch {
+  /** The answer to the last call to the owner in the event under way could carry updates. */
   hasAnswered = false;
-  /** In the call under way something went wrong once, which wouldn't if it were tried again. */
+  /** In the call under way something went wrong that wouldn't in a retry. */
   isDisturbed = false;
-  /** The owner's books before the call under way. */
+  /** The owner's ledger before the call under way. */
   #before: View | undefined;
-  /** Who was on whose CPUs in the course of the agent's plans, since its last step. */
+  /** Containers on each other's CPUs in the course of the agent's plans, since its last step. */
   #overlaps: Overlap[] = [];
   #event: SimEvent["kind"] | undefined;
 
@@ -55,7 +55,7 @@ export class Witness implements Watch, Ears, TreeWatch {
     method: string,
     subject: Container | undefined,
     own: Resources,
-    others: readonly Wanted[],
+    others: readonly Update[],
   ): void {
     this.world.seen.calls++;
     if (this.world.inCharge !== undefined && PROMISING.includes(method)) {
@@ -65,7 +65,7 @@ export class Witness implements Watch, Ears, TreeWatch {
     this.world.seen.updates += others.length;
     this.world.report(answerProblem(this.world, by, method, subject, own, others));
     for (const { id } of others) {
-      if (this.world.runtime.containers.get(id)?.life === "asked") this.world.excuses.give(id, "starting");
+      if (this.world.runtime.containers.get(id)?.life === "asked") this.world.exemptions.give(id, "starting");
     }
   }
 
@@ -73,13 +73,13 @@ export class Witness implements Watch, Ears, TreeWatch {
     const { id } = container;
     const placed = this.world.owner && viewOf(this.world.owner.agent).placed.get(id);
     const stale = update.cpus !== undefined &&
-      (placed?.wanted.toString() !== update.cpus || placed.record?.toString() !== update.cpus);
-    if (outcome === "failed") this.world.excuses.give(id, "failed");
+      (placed?.desired.toString() !== update.cpus || placed.record?.toString() !== update.cpus);
+    if (outcome === "failed") this.world.exemptions.give(id, "failed");
     else if (stale && this.#event === "applied") {
-      this.world.excuses.give(id, "overtaken");
+      this.world.exemptions.give(id, "overtaken");
       if (this.world.scenario.mode === "kernel") this.world.offRecord.add(id);
     } else if (outcome === "lost") {
-      this.world.excuses.give(id, container.life === "running" ? "lost" : "starting");
+      this.world.exemptions.give(id, container.life === "running" ? "lost" : "starting");
     }
     if (this.#event === "applied" && outcome === "done") this.world.windows.open(id, "updated");
   }
@@ -92,7 +92,7 @@ export class Witness implements Watch, Ears, TreeWatch {
     return (refusal) => this.world.report(refusal === undefined ? undefined : before(method, refusal));
   }
 
-  waits(ms: number): void {
+  elapses(ms: number): void {
     passTime(this.world, ms);
   }
 
@@ -106,14 +106,14 @@ export class Witness implements Watch, Ears, TreeWatch {
 
   stepped(by: Instance, before: Agent): void {
     const overlaps = this.#overlaps.splice(0);
-    if (by !== this.world.owner || by.agent.state.ledger === before.state.ledger) return;
-    noteGivenUp(this.world);
+    if (by !== this.world.owner || revisionOf(by.agent) === revisionOf(before)) return;
+    noteUnverified(this.world);
     openReadAgain(this.world, viewOf(before));
     this.world.report(orderProblem(this.world, overlaps, viewOf(before)));
   }
 
   started(container: Container): void {
-    if (this.world.isHidden(container.id)) this.world.excuses.give(container.id, "unseen");
+    if (this.world.isHidden(container.id)) this.world.exemptions.give(container.id, "unseen");
     this.world.report(startProblem(this.world, container));
   }
 
@@ -128,21 +128,21 @@ export class Witness implements Watch, Ears, TreeWatch {
   }
 
   unverified(ids: readonly string[]): void {
-    for (const id of ids) this.world.givenUp.add(id);
+    for (const id of ids) this.world.unverified.add(id);
   }
 
-  told(): void {
+  notified(): void {
     this.hasAnswered = false;
   }
 
   missed({ id, pod }: Container, end: boolean): void {
-    if (end) this.world.runtime.ghosts.set(id, pod);
+    if (end) this.world.runtime.unreportedEnds.set(id, pod);
     this.world.windows.open(id, "missed");
-    this.world.excuses.give(id, "gap");
+    this.world.exemptions.give(id, "gap");
   }
 
   unplaced(container: Container): void {
-    this.world.excuses.give(container.id, "unplaced");
+    this.world.exemptions.give(container.id, "unplaced");
   }
 
   refused(container: Container, message: string): void {
@@ -161,7 +161,7 @@ export class Witness implements Watch, Ears, TreeWatch {
     this.world.report(`the agent throws: ${error instanceof Error ? error.stack : error}`);
   }
 
-  wanted(changes: readonly CpuUpdate[]): void {
+  requested(changes: readonly CpuUpdate[]): void {
     this.world.report(askedProblem(this.world, changes));
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { aligned, markdown } from "../../../../tools/bench/table.ts";
+import { aligned, markdown } from "../../../tools/table.ts";
 
 const TABLE = { head: ["what", "n", "note"], rows: [["a", "5", "x"], ["longer", "12.5", ""]] };
 

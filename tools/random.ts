@@ -49,6 +49,12 @@ export class Random {
     return chosen.sort((a, b) => a - b).flatMap((at) => of.slice(at, at + 1));
   }
 
+  /** All of them, in another order. */
+  shuffled<T>(of: readonly T[]): T[] {
+    const keyed = of.map((item) => ({ item, key: this.next() }));
+    return keyed.sort((a, b) => a.key - b.key).map(({ item }) => item);
+  }
+
   /** A key by its weight; weights of 0 never come. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
     const entries = Object.entries(weights) as [K, number][];

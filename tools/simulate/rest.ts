@@ -1,46 +1,47 @@
 /**
- * Bringing a node to rest: nothing goes wrong any more, everybody finishes what they have begun, kubelet creates what
- * its pods lack, and time passes. Then the agent has to have kept all its promises.
+ * Bringing a node to rest: nothing goes wrong any more, what was begun is finished, kubelet creates what its pods
+ * lack, and time passes. Then kernel, record and ledger have to agree.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { SimEvent } from "./events.ts";
-import { CAUSES } from "./excuses.ts";
+import { CAUSES } from "./exemptions.ts";
 import { surelyFits } from "./placeable.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
-import { isBelieved, isRight } from "./right.ts";
+import { isConsistent, isKnownConsistent } from "./consistency.ts";
 import type { World } from "./world.ts";
 
-/** Rounds in which everybody takes a step; a container needs six from its creation to its running. */
+/** Rounds of one step each; a container needs six from its creation to its running. */
 const MAX_ROUNDS = 400;
-/** What the agent waits for at most: growth (its delay), ends that aren't told (5 s), a list (10 s). */
-const WAITS = [500, 1000, 4000, 6000, 6000];
-/** And where it writes the kernel, or compares: two comparisons for what isn't listed (10 s), the longest delay of a retry (a minute). */
-const COMPARED = [12_000, 12_000, 12_000, 61_000, 12_000];
-/** Pods of the simulation's own, to see whether replies carry what is owed. */
-const PROBE = 1_000_000;
+/** The agent's longest delays: of growth, of counting for ends that aren't reported (5 s), of a list (10 s). */
+const DELAYS_MS = [500, 1000, 4000, 6000, 6000];
+/** And where it writes the kernel or reconciles: twice that interval (10 s), the longest back-off (a minute). */
+const RECONCILE_DELAYS_MS = [12_000, 12_000, 12_000, 61_000, 12_000];
+/** Numbers of the simulation's own pods, whose replies may carry what is pending. */
+const PROBE_PODS = 1_000_000;
 
 /** Plays a node to rest; the first thing that is wrong then, or on the way. */
-export function quieten(world: World): string | undefined {
+export function bringToRest(world: World): string | undefined {
   world.runtime.updates.faults.length = 0;
   world.tree.end();
   for (const id of world.runtime.containers.keys()) world.kernel.hold(id, CpuSet.empty);
   for (const each of world.instances) each.cut = undefined;
-  const problem = settle(world) ?? restProblem(world) ?? refill(world) ?? settle(world) ?? restProblem(world);
-  world.seen.quiets++;
-  return problem && `when it is quiet, ${problem}`;
+  const problem = finishAll(world) ?? restProblem(world) ?? refill(world) ?? finishAll(world) ??
+    restProblem(world);
+  world.seen.rests++;
+  return problem && `at rest, ${problem}`;
 }
 
 /** All that is under way comes to its end, time passes, and a pod comes and goes that changes nothing. */
-function settle(world: World): string | undefined {
+function finishAll(world: World): string | undefined {
   let problem = finish(world);
   const { mode, reconcileEvery } = world.scenario;
-  const waits = mode === "kernel" || reconcileEvery > 0 ? [...WAITS, ...COMPARED] : WAITS;
+  const waits = mode === "kernel" || reconcileEvery > 0 ? [...DELAYS_MS, ...RECONCILE_DELAYS_MS] : DELAYS_MS;
   for (const ms of waits) problem ??= world.play({ kind: "tick", ms }) ?? finish(world);
   return problem ?? restProblem(world) ?? probe(world);
 }
 
 function probe(world: World): string | undefined {
-  const pod = PROBE + world.seen.quiets;
+  const pod = PROBE_PODS + world.seen.rests;
   const resources = { shares: 2, period: 100_000 };
   const spec = {
     namespace: "probe",
@@ -56,7 +57,7 @@ function probe(world: World): string | undefined {
 
 /** kubelet creates what its pods lack, again and again as long as that gets it anywhere. */
 function refill(world: World): string | undefined {
-  const before = world.seen.settled;
+  const before = world.seen.running;
   for (;;) {
     const lacking = lacks(world);
     for (const { pod, slot } of lacking) {
@@ -65,7 +66,7 @@ function refill(world: World): string | undefined {
     }
     if (lacks(world).length === lacking.length) break;
   }
-  world.seen.settled = before + [...world.runtime.containers.values()].filter(isAlive).length;
+  world.seen.running = before + [...world.runtime.containers.values()].filter(isAlive).length;
   return undefined;
 }
 
@@ -84,7 +85,7 @@ function create({ runtime }: World, pod: number, slot: number): SimEvent {
   }
 }
 
-/** Everybody takes their next step until nobody has one. */
+/** Plays the next steps until there is none. */
 function finish(world: World): string | undefined {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const due = steps(world);
@@ -105,8 +106,8 @@ function playAll(world: World, events: readonly SimEvent[]): string | undefined 
 
 /** What is due; the connection before all else. */
 function steps(world: World): SimEvent[] {
-  if (world.groundIsOld) return [{ kind: "ground" }];
-  if (world.runtime.talk.isWaiting) return [{ kind: "wake" }];
+  if (world.isTopologyStale) return [{ kind: "ground" }];
+  if (world.runtime.conversation.isStartPending) return [{ kind: "wake" }];
   const connection = connecting(world);
   if (connection !== undefined) return [connection];
   const containers = [...world.runtime.containers.values()].flatMap((each) => nextOf(each) ?? []);
@@ -131,14 +132,14 @@ function connecting({ owner, instances, runtime }: World): SimEvent | undefined 
   }
   const living = instances.filter(({ dead }) => !dead);
   if (living.some(({ connected }) => !connected)) return { kind: "connect" };
-  if (runtime.forgetful) return undefined;
+  if (runtime.isLegacyLaunched) return undefined;
   if (living.some(({ joined, synced }) => !joined && !synced)) return { kind: "sync", parts: 1 };
   return living.some(({ joined }) => !joined) ? { kind: "join" } : undefined;
 }
 
-function nextOf({ id, life, failed, posted, agreed, untold }: Container): SimEvent | undefined {
+function nextOf({ id, life, failed, posted, agreed, unreported }: Container): SimEvent | undefined {
   if (agreed.length > 0) return { kind: "applied", id };
-  if (untold > 0 && life !== "exited") return { kind: "updated", id };
+  if (unreported > 0 && life !== "exited") return { kind: "updated", id };
   switch (life) {
     case "asked":
       return { kind: "note", id };
@@ -159,43 +160,43 @@ function nextOf({ id, life, failed, posted, agreed, untold }: Container): SimEve
 export function restProblem(world: World): string | undefined {
   if (world.scenario.dryRun) return undefined;
   if (world.inCharge === undefined) return "no agent is in charge";
-  return excused(world) ?? ghosts(world) ?? unsettled(world) ?? waiting(world) ?? unplaced(world);
+  return exempted(world) ?? unreportedEnds(world) ?? differing(world) ?? waiting(world) ?? unplaced(world);
 }
 
-function excused({ excuses }: World): string | undefined {
-  const left = excuses.ids.find((id) => CAUSES[excuses.cause(id) ?? "failed"] === "ends");
-  return left && `${left} still isn't as it should be, because of "${excuses.cause(left)}"`;
+function exempted({ exemptions }: World): string | undefined {
+  const left = exemptions.ids.find((id) => CAUSES[exemptions.cause(id) ?? "failed"] === "ends");
+  return left && `${left} still isn't as desired, because of "${exemptions.cause(left)}"`;
 }
 
-/** Who is in the ledger lives. */
-function ghosts({ inCharge, runtime }: World): string | undefined {
+/** What is in the ledger lives. */
+function unreportedEnds({ inCharge, runtime }: World): string | undefined {
   const dead = [...inCharge?.placed.keys() ?? []].find((id) => {
     const container = runtime.containers.get(id);
-    return !runtime.ghosts.has(id) && (container === undefined || !isAlive(container));
+    return !runtime.unreportedEnds.has(id) && (container === undefined || !isAlive(container));
   });
   return dead && `${dead} is in the ledger and doesn't live`;
 }
 
 /** Kernel = record = ledger. */
-function unsettled(world: World): string | undefined {
-  const { inCharge, runtime, excuses } = world;
-  // What nobody was told of may seem to be leaving CPUs for ever: then others don't get them.
-  if ([...runtime.ghosts.keys()].some((id) => inCharge?.placed.has(id))) return undefined;
+function differing(world: World): string | undefined {
+  const { inCharge, runtime, exemptions } = world;
+  // One whose end isn't reported seems to have CPUs to vacate for ever: then others don't get them.
+  if ([...runtime.unreportedEnds.keys()].some((id) => inCharge?.placed.has(id))) return undefined;
   for (const placed of inCharge?.placed.values() ?? []) {
-    const { id, wanted, record, kernel } = placed;
+    const { id, desired, record, kernel } = placed;
     const container = runtime.containers.get(id);
-    if (container === undefined || excuses.has(id) || wanted.isEmpty) continue;
+    if (container === undefined || exemptions.has(id) || desired.isEmpty) continue;
     if (!hasCgroup(container)) return `${id} is ${container.life}`;
-    if (!isRight(world, container, wanted)) {
+    if (!isConsistent(world, container, desired)) {
       const { cpus = "none" } = container.record;
-      return `${id} should be on ${wanted}, its record says ${cpus} and the kernel ${
+      return `${id} should be on ${desired}, its record has ${cpus} and the kernel ${
         world.kernel.written(id)
       }`;
     }
-    if (!isBelieved(world, placed)) {
-      return `${id} is owed ${wanted}, the agent thinks ${record ?? "none"}, in the kernel ${
-        kernel ?? "none"
-      }`;
+    if (!isKnownConsistent(world, placed)) {
+      return `${id} should be on ${desired}; by the agent's state its record has ${
+        record ?? "none"
+      }, in the kernel ${kernel ?? "none"}`;
     }
   }
   return undefined;
@@ -204,10 +205,12 @@ function unsettled(world: World): string | undefined {
 function waiting({ owner }: World): string | undefined {
   if (owner === undefined) return undefined;
   const { listsAsked, countsAsked, sequences } = owner;
-  return listsAsked + countsAsked + sequences.length > 0 ? "the agent still waits for the CRI" : undefined;
+  return listsAsked + countsAsked + sequences.length > 0
+    ? "requests to the CRI are still pending"
+    : undefined;
 }
 
-/** Who has less than it claims couldn't have it. */
+/** What has less than it claims couldn't have it. */
 function unplaced({ inCharge, runtime, scenario }: World): string | undefined {
   if (inCharge === undefined) return undefined;
   for (const { id, degraded, claim } of inCharge.placed.values()) {

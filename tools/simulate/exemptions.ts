@@ -1,40 +1,40 @@
 /**
- * Containers of which something is true that the agent can't know: the runtime has lost or failed an update, or
- * nobody has told the agent. Each cause says whether it must be over when the node goes quiet. An excuse ends as
- * soon as record, kernel and ledger agree again, whatever brought that about.
+ * Containers that some invariants exempt, because the agent can't know of them: the runtime has lost or failed an
+ * update, or reports nothing. Each cause has whether it must have ended when the node is at rest. An exemption ends as
+ * soon as record, kernel and ledger agree again.
  */
 export const CAUSES = {
-  /** An update failed, and containerd told only its log. The agent doesn't read the kernel yet. */
+  /** An update failed, which only containerd's log has. */
   failed: "may stay",
-  /** The record changed and the kernel didn't, for no reason that the runtime would tell. */
+  /** The record changed and the kernel didn't, which the runtime doesn't report. */
   lost: "may stay",
   /** An update that was agreed to earlier was applied later than a newer one. */
   overtaken: "may stay",
-  /** Somebody wrote the cgroup. */
+  /** Another program wrote the cgroup. */
   tampered: "may stay",
-  /** The start had taken its set, then the record changed, then the agent heard only of the record. */
-  "starting, then heard anew": "may stay",
-  /** It began, ran or ended between the agent's hearing what runs and its being told of events (NRI 0.6). */
+  /** The start had taken its set, then the record changed, then only the record was listed. */
+  "starting, then listed": "may stay",
+  /** It began, ran or ended between Synchronize and the first event (NRI 0.6). */
   gap: "may stay",
   /** What was sent to a container that only started. */
   starting: "ends",
-  /** It was created while no agent had a say. */
+  /** It was created while no agent was connected. */
   unplaced: "ends",
-  /** It was there when the agent heard what runs, and wasn't in what it heard. */
+  /** It was there when the list was taken, and not in the list. */
   missed: "ends",
-  /** Heard of by the CRI's list, to be put right by `apply`. */
+  /** Known by the CRI's list, to be updated by `apply`. */
   adopted: "ends",
   /** The CRI couldn't be reached, or refused. */
   "apply failed": "ends",
-  /** It has started while its cgroup couldn't be read, so only the runtime could be told. */
+  /** It has started while its cgroup couldn't be read: only runtime updates are possible. */
   unseen: "ends",
-  /** CPUs went or came, and no agent has been told yet. */
+  /** CPUs went offline or came online, which the agent doesn't know yet. */
   hotplug: "ends",
 } as const;
 
 export type Cause = keyof typeof CAUSES;
 
-export class Excuses {
+export class Exemptions {
   readonly #causes = new Map<string, Cause>();
   /** How often each cause came up. */
   readonly counts = new Map<Cause, number>();
@@ -47,13 +47,13 @@ export class Excuses {
     return this.#causes.get(id);
   }
 
-  /** Its cause needn't be over when the node goes quiet. */
+  /** Its cause needn't have ended when the node is at rest. */
   mayStay(id: string): boolean {
     const cause = this.#causes.get(id);
     return cause !== undefined && CAUSES[cause] === "may stay";
   }
 
-  /** Containers with an excuse. */
+  /** Containers with an exemption. */
   get ids(): string[] {
     return [...this.#causes.keys()];
   }

@@ -3,11 +3,11 @@ import { literal } from "./literal.ts";
 import { inputOf } from "./run.ts";
 import { type Job, type Result, targetsOf } from "./job.ts";
 
-/** Milliseconds between looks. */
-const LOOK = 250;
+/** From one check of the progress to the next. */
+const CHECK_MS = 250;
 
-/** @param patience milliseconds for one input; a hang is a failure like any other, but isn't made smaller */
-export async function watch(order: Omit<Job, "progress">, patience: number): Promise<Result> {
+/** Runs a target; an input that passes its deadline is a failure like any other, but isn't made smaller. */
+export async function runWatched(order: Omit<Job, "progress">, deadlineMs: number): Promise<Result> {
   const progress = new SharedArrayBuffer(8);
   const words = new Int32Array(progress);
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
@@ -15,17 +15,17 @@ export async function watch(order: Omit<Job, "progress">, patience: number): Pro
   worker.onmessage = ({ data }: MessageEvent<Result>) => resolve(data);
   worker.onerror = (event) => (event.preventDefault(), reject(new Error(event.message)));
   let [count, since] = [-1, performance.now()];
-  const looking = setInterval(() => {
+  const checking = setInterval(() => {
     const now = Atomics.load(words, 1);
     if (now !== count) [count, since] = [now, performance.now()];
-    else if (performance.now() - since > patience) resolve("hangs");
-  }, LOOK);
+    else if (performance.now() - since > deadlineMs) resolve("hangs");
+  }, CHECK_MS);
   try {
     worker.postMessage({ ...order, progress } satisfies Job);
     const result = await promise;
-    return result === "hangs" ? await hanging(order, Atomics.load(words, 0), patience) : result;
+    return result === "hangs" ? await hanging(order, Atomics.load(words, 0), deadlineMs) : result;
   } finally {
-    clearInterval(looking);
+    clearInterval(checking);
     worker.terminate();
   }
 }
@@ -33,9 +33,9 @@ export async function watch(order: Omit<Job, "progress">, patience: number): Pro
 async function hanging(
   { module, name, seed }: Omit<Job, "progress">,
   index: number,
-  patience: number,
+  deadlineMs: number,
 ): Promise<Result> {
   const target = (await targetsOf(module)).find((each) => each.name === name);
   const input = target === undefined ? "" : literal(inputOf(target, seed, index));
-  return { failure: { target: name, seed, index, input, error: `takes more than ${patience} ms` } };
+  return { failure: { target: name, seed, index, input, error: `takes more than ${deadlineMs} ms` } };
 }

@@ -1,0 +1,133 @@
+/** What must hold of answers, refusals and `apply`: each returns the first problem, or undefined. */
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import type { CpuUpdate } from "../../src/ledger/updates.ts";
+import { setOf } from "./cpus.ts";
+import type { Instance } from "./instance.ts";
+import type { Resources } from "./pods.ts";
+import { surelyFits } from "./placeable.ts";
+import type { Container } from "./records.ts";
+import type { Update } from "./reply.ts";
+import { isStandby } from "./view.ts";
+import type { World } from "./world.ts";
+import { expectation } from "./invariants.ts";
+
+/** What is wrong with an answer. */
+export function answerProblem(
+  world: World,
+  by: Instance,
+  method: string,
+  subject: Container | undefined,
+  own: Resources,
+  others: readonly Update[],
+): string | undefined {
+  const silent = isStandby(by.agent) || world.scenario.dryRun;
+  if (silent && (others.length > 0 || Object.keys(own).length > 0)) {
+    return `${method}: a standby or a dry run changes something`;
+  }
+  const seen = new Set<string>();
+  for (const { id, resources } of others) {
+    if (seen.has(id)) return `${method}: ${id} is updated twice in one answer`;
+    if (method === "CreateContainer" && id === subject?.id) {
+      return `${method}: ${id} is updated while it is created`;
+    }
+    if (resources.cpus === undefined) return `${method}: an update of ${id} without CPUs`;
+    if (Object.keys(resources).length > 1) return `${method}: an update of ${id} that isn't about CPUs alone`;
+    if (isSoAlready(world, id, resources.cpus, subject)) {
+      return `${method}: ${id} has ${resources.cpus} already`;
+    }
+    seen.add(id);
+  }
+  return method === "CreateContainer" && subject !== undefined && !silent
+    ? grantProblem(world, subject, own)
+    : undefined;
+}
+
+/**
+ * Sent for nothing: it runs, and its record has held exactly this for a while; and the kernel, where that is written
+ * beside the record: then the runtime is sent what its record holds, to have it written.
+ */
+function isSoAlready(world: World, id: string, cpus: string, subject: Container | undefined): boolean {
+  const container = world.runtime.containers.get(id);
+  if (container === undefined || container === subject || world.exemptions.has(id)) return false;
+  // A change of its record, or of its set in the kernel, hasn't been reported yet.
+  if (world.offRecord.has(id) || world.windows.has(id)) return false;
+  if (world.scenario.mode === "kernel" && !world.kernel.written(id)?.equals(setOf(cpus))) return false;
+  return container.posted && !container.isUncertain && container.life === "running" &&
+    container.record.cpus === cpus && container.agreed.length === 0;
+}
+
+/** What is wrong with what a new container is given, by its pod alone. */
+function grantProblem(world: World, subject: Container, own: Resources): string | undefined {
+  if (world.inCharge === undefined) return undefined;
+  const expected = expectation(subject, world.settings);
+  const given = own.cpus === undefined ? undefined : setOf(own.cpus);
+  const named = `${subject.id} is given ${own.cpus ?? "nothing"}`;
+  switch (expected.kind) {
+    case "invalid":
+      return `${named}, although its annotation is wrong`;
+    case "unmanaged":
+      return given === undefined ? undefined : `${named}, and its pod is unmanaged`;
+    case "pinned":
+      return given?.equals(expected.cpus) ? undefined : `${named} instead of ${expected.cpus}`;
+    case "exclusive":
+      if (given?.size !== expected.count) return `${named} instead of ${expected.count} CPUs`;
+      return given.intersects(expected.forbidden) ? `${named}, of which its pod forbids some` : undefined;
+    case "shared":
+      if (getsItsSetAtStart(world)) return given && `${named}, which only its start should`;
+      return (given ?? world.kernel.usable).intersects(world.inCharge.claimed)
+        ? `${named}, of which some are claimed`
+        : undefined;
+  }
+}
+
+/** A shared container has no set in its record. systemd would take the controller away from it in cgroup v2. */
+function getsItsSetAtStart({ scenario: { mode, driver, cgroups } }: World): boolean {
+  return mode === "kernel" && !(driver === "systemd" && cgroups === 2);
+}
+
+/** What is wrong with an `apply`. */
+export function askedProblem(world: World, changes: readonly CpuUpdate[]): string | undefined {
+  if (world.scenario.dryRun) return "a dry run has put out an apply";
+  const seen = new Set<string>();
+  for (const { id, cpus } of changes) {
+    if (seen.has(id)) return `apply: ${id} twice`;
+    if (cpus.isEmpty) return `apply: ${id} is to have no CPUs`;
+    if (isSoAlready(world, id, cpus.toString(), undefined)) return `apply: ${id} has ${cpus} already`;
+    seen.add(id);
+  }
+  return undefined;
+}
+
+/**
+ * CPUs that couldn't be taken from a container; where a write has failed, all on which it runs.
+ */
+function contested({ inCharge, kernel, runtime }: World): CpuSet {
+  return CpuSet.unionOf([...runtime.containers.keys()].map((id) => {
+    const placed = inCharge?.placed.get(id);
+    const [held, runs] = [kernel.held(id), kernel.effective(id) ?? CpuSet.empty];
+    if (placed === undefined) return held;
+    return placed.hasWriteFailure || !held.isSubsetOf(placed.desired) ? runs : held;
+  }));
+}
+
+/** What is wrong with a refusal: it has to name the container, and what surely fits may not be refused. */
+export function refusalProblem(world: World, container: Container, message: string): string | undefined {
+  if (world.scenario.dryRun) return `a dry run refuses: ${message}`;
+  const { inCharge, runtime, scenario, settings } = world;
+  if (inCharge === undefined || container.life === "starting") return undefined;
+  if (!message.startsWith(`cpuset: pod ${container.pod.spec.namespace}/p${container.pod.number} `)) {
+    return `a refusal that doesn't name its container: ${message}`;
+  }
+  const before = [...inCharge.placed.values()].filter(({ id }) => {
+    const other = runtime.containers.get(id);
+    return other?.pod === container.pod && other.spec.name === container.spec.name;
+  });
+  const freed = CpuSet.unionOf(
+    before.filter(({ claim }) => claim.kind === "exclusive").map(({ grant }) => grant),
+  );
+  if (world.observer.isDisturbed) return undefined;
+  const expected = expectation(container, settings);
+  return surelyFits(expected, inCharge, scenario, freed, contested(world))
+    ? `${container.id} is refused, although it fits: ${message}`
+    : undefined;
+}
