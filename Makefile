@@ -59,7 +59,7 @@ test: ## run test-unit, test-slow and test-node; each also runs if another fails
 
 test-unit: ## run the tests that need nothing but this checkout
 	mkdir -p .test-reports
-	$(deno) test --quiet --allow-all --junit-path=.test-reports/unit.xml tests/unit tests/scenarios
+	$(deno) test --quiet --allow-all --parallel --junit-path=.test-reports/unit.xml tests/unit tests/scenarios
 
 test-slow: build ## run the tests that start many processes or need real timeouts
 	mkdir -p .test-reports

@@ -7,7 +7,7 @@ import { discover } from "../src/cpu/discover.ts";
 import type { Topology } from "../src/cpu/topology.ts";
 import { bigNode, sysfsTree, writeTree } from "../tests/kit/sysfs.ts";
 import { EmbeddedRuntime } from "../tests/kit/runtime/runtime.ts";
-import { AgentProcess } from "./demo/agent_process.ts";
+import { AgentProcess } from "../tests/kit/agent_process.ts";
 import { Play, type Step } from "./demo/play.ts";
 
 /** A machine and the steps to run on it. */
@@ -79,18 +79,16 @@ async function playOn({ name, sysfs, topology, steps }: Machine, dir: string): P
   const [socketPath, cgroupRoot] = [`${dir}/nri.sock`, `${dir}/cgroup`];
   const runtime = EmbeddedRuntime.start({ socketPath, cgroupRoot, online: topology.online });
   const agent = new AgentProcess({
-    executable: EXECUTABLE,
-    args: [
-      "--socket",
-      socketPath,
-      "--sysfs-root",
-      sysfs,
-      "--cgroup-root",
-      cgroupRoot,
-      "--run-dir",
-      `${dir}/run`,
-    ],
-    logFile: `${dir}/agent.log`,
+    mode: "external",
+    program: EXECUTABLE,
+    dir,
+    socket: socketPath,
+    sysfs,
+    // Its complaint about a start that fails goes to the same file.
+    shell: `exec 2>>${dir}/agent.log`,
+    flags: { "--log-file": "", "--apply": "" },
+    // The embedded runtime has no CRI for delayed updates: growth has to be part of replies.
+    env: { WEKA_CPUSET_GROW_DELAY_MS: "0" },
   });
   const play = new Play({
     runtime,

@@ -168,10 +168,12 @@ export function unreadable<A extends Delivered>(assignment: A): A {
   }
   const state = delivery.state === "starting" ? "created" : "running";
   const bound = record === undefined ? ANYWHERE : mayRunOn.union(record);
+  // Whether the cgroup has what the record says can't be seen, so the runtime is sent it again.
+  const unsure = record?.equals(mayRunOn) ? {} : { recordUnsure: true as const };
   return {
     ...assignment,
     mayRunOn: bound,
-    delivery: { ...recordOf(delivery), by: "record", state },
+    delivery: { ...recordOf(delivery), ...unsure, by: "record", state },
   };
 }
 

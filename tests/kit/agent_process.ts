@@ -1,37 +1,34 @@
-/** main.ts as a process of its own, started in either of its two ways, with nothing of the real node in its sight. */
+/** The agent as a process of its own, started in either of its two ways, with nothing of the real node in its sight. */
 import assert from "node:assert/strict";
-import { LIBC_PATHS } from "../../src/platform/libc.ts";
 import { connectedDescriptor } from "../../tools/bench/connected_descriptor.ts";
-import { SYSFS } from "./daemon_stage.ts";
+import { kill, ROOT, signalIfAlive, spawn, type SpawnOptions } from "./spawn.ts";
 
-const ROOT = new URL("../..", import.meta.url).pathname;
-/** As narrow as the executable's: what works here works there. */
-const PERMISSIONS = [
-  "--allow-read",
-  "--allow-write",
-  "--allow-env",
-  `--allow-ffi=${LIBC_PATHS.join(",")}`,
-  "--no-prompt",
-];
-/** Milliseconds until a wait says what is missing. */
-const PATIENCE = 20_000;
-const LOOK = 5;
+/** Until a wait fails with what is missing. */
+const DEADLINE_MS = 20_000;
+const POLL_MS = 5;
+/** From a connection that is lost to the news that the process has ended. */
+const MOMENT_MS = 300;
+/** From SIGTERM to SIGKILL. */
+const STOP_MS = 5000;
+const TAIL_LINES = 15;
 
 loadOutsideOfTests();
 
 export type Mode = "external" | "launched";
 export const MODES: readonly Mode[] = ["external", "launched"];
 
-export interface ProcessOptions {
+export interface ProcessOptions extends Pick<SpawnOptions, "shell" | "env"> {
   readonly mode: Mode;
+  /** Instead of main.ts. */
+  readonly program?: string;
+  /** The machine's sysfs tree. */
+  readonly sysfs: string;
   /** For its log, its lock and its cgroup tree. */
   readonly dir: string;
   /** The runtime's socket. */
   readonly socket: string;
   /** More of the command line; wins over what is given by default. */
   readonly flags?: Readonly<Record<string, string>>;
-  /** Runs before it in the same process: limits, mostly. */
-  readonly shell?: string;
 }
 
 /** How a process ended, and how many milliseconds after the first signal. */
@@ -47,21 +44,12 @@ export class AgentProcess {
   #signalledAt: number | undefined;
 
   constructor(options: ProcessOptions) {
-    const { mode, socket, shell = ":" } = options;
+    const { mode, socket, program = `${ROOT}main.ts`, shell = ":" } = options;
     const flags = flagsOf(options);
-    this.#logFile = flags["--log-file"] ?? "";
+    this.#logFile = flags["--log-file"] || `${options.dir}/agent.log`;
     const { env, started } = mode === "launched" ? inherit(socket) : DIALS;
-    const program = ["run", "--quiet", "--no-check", `--config=${ROOT}deno.json`, ...PERMISSIONS];
-    this.#child = new Deno.Command("sh", {
-      args: ["-c", `${shell}; exec "$0" "$@"`, Deno.execPath(), ...program, `${ROOT}main.ts`].concat(
-        Object.entries(flags).filter(([, value]) => value !== "").flat(),
-      ),
-      env,
-      stdin: "null",
-      stdout: "null",
-      // A pipe that nobody reads unless it is asked for.
-      stderr: "piped",
-    }).spawn();
+    const args = Object.entries(flags).filter(([, value]) => value !== "").flat();
+    this.#child = spawn({ program, args, shell, env: { ...options.env, ...env } });
     started();
   }
 
@@ -97,7 +85,7 @@ export class AgentProcess {
   async ended(): Promise<End> {
     let timer = 0;
     const never = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`it doesn't end; its log:\n${this.log()}`)), PATIENCE);
+      timer = setTimeout(() => reject(new Error(`it doesn't end; its log:\n${this.log()}`)), DEADLINE_MS);
     });
     const { code, signal } = await Promise.race([this.#child.status, never]).finally(() =>
       clearTimeout(timer)
@@ -105,23 +93,49 @@ export class AgentProcess {
     return { code, signal, took: performance.now() - (this.#signalledAt ?? performance.now()) };
   }
 
+  /** The result of `work`; rejects if the agent ends meanwhile, or a moment after `work` has failed. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    const death = this.#child.status.then(({ code, signal }) => {
+      throw new Error(`the agent ended unexpectedly, with ${signal ?? `exit code ${code}`}`);
+    });
+    death.catch(() => {});
+    try {
+      return await Promise.race([work, death]);
+    } catch (error) {
+      // If the agent dies, the work fails first; the process's end is known a little later.
+      const moment = Promise.withResolvers<void>();
+      const timer = setTimeout(moment.resolve, MOMENT_MS);
+      await Promise.race([death, moment.promise]).finally(() => clearTimeout(timer));
+      throw error;
+    }
+  }
+
+  /** The last lines of its log. */
+  tail(): string {
+    return this.log().trimEnd().split("\n").slice(-TAIL_LINES).join("\n");
+  }
+
+  /** Sends SIGTERM, and SIGKILL if it doesn't end. */
+  async stop(): Promise<void> {
+    signalIfAlive(this.#child, "SIGTERM");
+    const timer = setTimeout(() => signalIfAlive(this.#child, "SIGKILL"), STOP_MS);
+    await this.#child.status;
+    clearTimeout(timer);
+    await this.kill();
+  }
+
   /** Ends it if it hasn't ended yet. */
   async kill(): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // It has ended by itself.
-    }
-    await this.#child.status;
+    await kill(this.#child);
     if (!this.#child.stderr.locked) await this.#child.stderr.cancel();
   }
 }
 
-/** Looks until it is so; false when it never is. */
+/** Polls until it is so; false when it never is. */
 export async function holds(isSo: () => boolean): Promise<boolean> {
-  for (const until = performance.now() + PATIENCE; !isSo();) {
+  for (const until = performance.now() + DEADLINE_MS; !isSo();) {
     if (performance.now() > until) return false;
-    await new Promise((resolve) => setTimeout(resolve, LOOK));
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   return true;
 }
@@ -135,10 +149,10 @@ function inherit(socket: string): { env: Record<string, string>; started: () => 
   return { env, started: close };
 }
 
-function flagsOf({ socket, dir, flags }: ProcessOptions): Record<string, string> {
+function flagsOf({ socket, sysfs, dir, flags }: ProcessOptions): Record<string, string> {
   return {
     "--socket": socket,
-    "--sysfs-root": SYSFS,
+    "--sysfs-root": sysfs,
     "--cgroup-root": `${dir}/cgroup`,
     "--run-dir": `${dir}/run`,
     "--kubelet-root": `${dir}/kubelet`,

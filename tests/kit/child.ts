@@ -1,10 +1,6 @@
 /** Real processes for tests of what happens between processes, or when one ends. */
 import assert from "node:assert/strict";
-import { LIBC_PATHS } from "../../src/platform/libc.ts";
-
-const ROOT = new URL("../..", import.meta.url).pathname;
-/** As narrow as the executable's: what works here works there. */
-const PERMISSIONS = ["--allow-read", "--allow-write", `--allow-ffi=${LIBC_PATHS.join(",")}`, "--no-prompt"];
+import { kill, ROOT, spawn, type SpawnOptions } from "./spawn.ts";
 
 /** A program that runs beside the test, and the lines that it prints. Its input and its errors are the test's own. */
 export class Child {
@@ -22,7 +18,7 @@ export class Child {
   static async with(
     programs: readonly string[],
     play: (...children: Child[]) => Promise<void>,
-    options: { shell?: string; stderr?: "inherit" | "piped" } = {},
+    options: Pick<SpawnOptions, "shell" | "stderr"> = {},
   ): Promise<void> {
     const dir = await Deno.makeTempDir();
     const children: Child[] = [];
@@ -30,26 +26,13 @@ export class Child {
       for (const [at, program] of programs.entries()) {
         const file = `${dir}/program${at}.ts`;
         await Deno.writeTextFile(file, program.replaceAll('from "src/', `from "file://${ROOT}src/`));
-        children.push(new Child(Child.#start(file, options)));
+        children.push(new Child(spawn({ program: file, stdout: "piped", stderr: "inherit", ...options })));
       }
       await play(...children);
     } finally {
       for (const child of children) await child.#end();
       await Deno.remove(dir, { recursive: true });
     }
-  }
-
-  static #start(
-    file: string,
-    { shell = ":", stderr = "inherit" }: { shell?: string; stderr?: "inherit" | "piped" },
-  ) {
-    const args = ["run", "--quiet", "--no-check", `--config=${ROOT}deno.json`, ...PERMISSIONS, file];
-    return new Deno.Command("sh", {
-      args: ["-c", `${shell}; exec "$0" "$@"`, Deno.execPath(), ...args],
-      stdin: "null",
-      stdout: "piped",
-      stderr,
-    }).spawn();
   }
 
   /** The next line that it prints; undefined when there are no more. */
@@ -71,17 +54,11 @@ export class Child {
   }
 
   async kill(): Promise<void> {
-    this.process.kill("SIGKILL");
-    await this.process.status;
+    await kill(this.process);
   }
 
   async #end(): Promise<void> {
-    try {
-      this.process.kill("SIGKILL");
-    } catch {
-      // It has ended by itself.
-    }
-    await this.process.status;
+    await kill(this.process);
     await this.#lines.cancel();
   }
 }

@@ -1,41 +1,23 @@
-/** An agent and a runtime's end of the wire, joined without a socket: what one says the other hears. */
+/** An agent and a runtime's end of the wire, joined without a socket: what one sends the other receives. */
 import assert from "node:assert/strict";
-import {
-  create,
-  type DescMessage,
-  fromBinary,
-  type MessageInitShape,
-  type MessageShape,
-  toBinary,
-} from "@bufbuild/protobuf";
 import { type Agent, type Input, newAgent, type Output, step } from "../../src/agent/step.ts";
 import type { AgentOptions } from "../../src/agent/agent.ts";
 import type { LogRecord } from "../../src/log_record.ts";
-import {
-  ConfigureRequestSchema,
-  ConfigureResponseSchema,
-  type Container,
-  ContainerRequestSchema,
-  type ContainerUpdate,
-  CreateContainerRequestSchema,
-  CreateContainerResponseSchema,
-  EmptySchema,
-  Event,
-  type PodSandbox,
-  RegisterPluginRequestSchema,
-  StateChangeEventSchema,
-  StopContainerRequestSchema,
-  StopContainerResponseSchema,
-  SynchronizeRequestSchema,
-  SynchronizeResponseSchema,
-  UpdateContainerRequestSchema,
-  UpdateContainerResponseSchema,
-} from "../../src/nri/gen/nri_pb.ts";
+import { type Container, Event, type PodSandbox } from "../../src/nri/gen/nri_pb.ts";
 import { PLUGIN_SERVICE } from "../../src/nri/methods.ts";
-import { Session, type SessionEvent } from "../../src/wire/session.ts";
+import type { SessionEvent } from "../../src/wire/session.ts";
 import { type MachineSpec, topologyOf, twoCpuVm } from "./sysfs.ts";
 import { containerOf, podOf, type Wanted } from "./messages.ts";
 import { DEFAULT_SETTINGS } from "./policy.ts";
+import {
+  decode,
+  encode,
+  type Method,
+  type Request,
+  type Response,
+  RuntimeEnd,
+  texts,
+} from "./runtime_end.ts";
 
 /** How the bytes on their way to the agent are cut. */
 export type Cut = (bytes: Uint8Array) => Iterable<Uint8Array>;
@@ -46,13 +28,13 @@ export class Link {
   /** What the host was asked for, besides sending and logging. */
   readonly asked: Output[] = [];
   agent: Agent;
-  runtime = new Session("runtime");
+  runtime = new RuntimeEnd();
   readonly logs: LogRecord[] = [];
   closed = false;
   now = 0;
 
   constructor(
-    readonly machine: MachineSpec = twoCpuVm,
+    public machine: MachineSpec = twoCpuVm,
     readonly setup: Partial<AgentOptions> = {},
     readonly cut: Cut = whole,
   ) {
@@ -66,21 +48,27 @@ export class Link {
     });
   }
 
+  /** Everything up to Configure. */
+  static configured(machine?: MachineSpec, setup?: Partial<AgentOptions>): Link {
+    const link = new Link(machine, setup);
+    link.register();
+    link.configure();
+    return link;
+  }
+
   /** Everything up to serving, with these containers already running. */
   static serving(
     running: readonly Wanted[] = [],
     machine?: MachineSpec,
     setup?: Partial<AgentOptions>,
   ): Link {
-    const link = new Link(machine, setup);
-    link.register();
-    link.configure();
+    const link = Link.configured(machine, setup);
     link.synchronize(running);
     return link;
   }
 
   connect(): void {
-    this.runtime = new Session("runtime");
+    this.runtime = new RuntimeEnd();
     this.closed = false;
     this.feed({ kind: "connected", now: this.now, topology: topologyOf(this.machine) });
   }
@@ -88,33 +76,26 @@ export class Link {
   /** Connects, and accepts the registration. */
   register(): { name: string; index: string } {
     this.connect();
-    const event = this.runtime.next();
-    assert(event?.kind === "called" && event.method === "RegisterPlugin");
-    const { pluginName, pluginIdx } = fromBinary(RegisterPluginRequestSchema, event.payload);
-    this.toAgent(this.runtime.answer(event.stream, new Uint8Array()));
-    return { name: pluginName, index: pluginIdx };
+    const { bytes, ...plugin } = this.runtime.accept();
+    this.toAgent(bytes);
+    return plugin;
   }
 
   configure(config = ""): number {
-    const request = { config, runtimeName: "containerd", runtimeVersion: "v2", requestTimeout: 2000n };
-    return this.ask("Configure", ConfigureRequestSchema, request, ConfigureResponseSchema).events;
+    const runtime = { runtimeName: "containerd", runtimeVersion: "v2", requestTimeout: 2000n };
+    return this.ask("Configure", { config, ...runtime }).events;
   }
 
   synchronize(running: readonly Wanted[], more = false, pods = running): string[] {
     const request = { pods: pods.map(podOf), containers: running.map(containerOf), more };
-    const response = this.ask("Synchronize", SynchronizeRequestSchema, request, SynchronizeResponseSchema);
+    const response = this.ask("Synchronize", request);
     assert.equal(response.more, more);
     return texts(response.update);
   }
 
   /** Creates a container that then runs, unless it is to stay in between. */
   create(wanted: Wanted, { runs = true } = {}): { cpus: string; mems: string; updates: string[] } {
-    const response = this.ask(
-      "CreateContainer",
-      CreateContainerRequestSchema,
-      subject(wanted),
-      CreateContainerResponseSchema,
-    );
+    const response = this.ask("CreateContainer", subject(wanted));
     if (runs) this.mention(Event.POST_START_CONTAINER, wanted);
     const cpu = response.adjust?.linux?.resources?.cpu;
     return { cpus: cpu?.cpus ?? "", mems: cpu?.mems ?? "", updates: texts(response.update) };
@@ -123,22 +104,16 @@ export class Link {
   /** `asked`: the CPUs that the request itself names. */
   update(wanted: Wanted, asked = ""): string[] {
     const request = { ...subject(wanted), linuxResources: { cpu: { cpus: asked } } };
-    return texts(
-      this.ask("UpdateContainer", UpdateContainerRequestSchema, request, UpdateContainerResponseSchema)
-        .update,
-    );
+    return texts(this.ask("UpdateContainer", request).update);
   }
 
   stop(wanted: Wanted): string[] {
-    return texts(
-      this.ask("StopContainer", StopContainerRequestSchema, subject(wanted), StopContainerResponseSchema)
-        .update,
-    );
+    return texts(this.ask("StopContainer", subject(wanted)).update);
   }
 
   /** An event without an answer of its own. */
   mention(event: Event, wanted: Wanted): void {
-    this.ask("StateChange", StateChangeEventSchema, { event, ...subject(wanted) }, EmptySchema);
+    this.ask("StateChange", { event, ...subject(wanted) });
   }
 
   start(wanted: Wanted): void {
@@ -149,32 +124,26 @@ export class Link {
     this.mention(Event.REMOVE_CONTAINER, wanted);
   }
 
+  tick(now: number): void {
+    this.feed({ kind: "tick", now: this.now = now });
+  }
+
   /** Calls the agent and expects success. */
-  ask<I extends DescMessage, O extends DescMessage>(
-    method: string,
-    input: I,
-    request: MessageInitShape<I>,
-    output: O,
-  ): MessageShape<O> {
-    const event = this.call(method, toBinary(input, create(input, request)));
+  ask<M extends Method>(method: M, request: Request<M>): Response<M> {
+    const event = this.call(method, encode(method, request));
     assert(event?.kind === "answered", `no answer to ${method}`);
     assert.equal(event.status.code, 0, event.status.message);
-    return fromBinary(output, event.payload);
+    return decode(method, event.payload);
   }
 
   /** The message with which the agent refuses to create this container. */
   refusal(wanted: Wanted): string {
-    return this.refused("CreateContainer", CreateContainerRequestSchema, subject(wanted));
-  }
-
-  /** The message with which the agent refuses to let this container start. */
-  startRefusal(wanted: Wanted): string {
-    return this.refused("StartContainer", ContainerRequestSchema, subject(wanted));
+    return this.refused("CreateContainer", subject(wanted));
   }
 
   /** The message with which the agent refuses a call. */
-  refused<I extends DescMessage>(method: string, input: I, request: MessageInitShape<I>): string {
-    const event = this.call(method, toBinary(input, create(input, request)));
+  refused<M extends Method>(method: M, request: Request<M>): string {
+    const event = this.call(method, encode(method, request));
     assert(event?.kind === "answered" && event.status.code !== 0, "it was not refused");
     return event.status.message;
   }
@@ -193,15 +162,29 @@ export class Link {
     this.agent = agent;
     for (const output of outputs) {
       if (output.kind === "send") this.runtime.receive(output.bytes);
-      if (output.kind === "log") this.logs.push(output.record);
-      if (output.kind === "close") this.closed = true;
-      if (["list", "count", "scan", "apply", "configure", "wake"].includes(output.kind)) {
-        this.asked.push(output);
-      }
+      else if (output.kind === "log") this.logs.push(output.record);
+      else if (output.kind === "close") this.closed = true;
+      else this.asked.push(output);
     }
   }
 
-  /** What was logged at this level or above it, as `message` lines. */
+  /** The updates that the host was asked to apply since the last call, as `id=cpus`. */
+  applied(): string[] {
+    return this.asked.splice(0).flatMap((output) => output.kind === "apply" ? output.changes : [])
+      .map(({ id, cpus }) => `${id}=${cpus}`);
+  }
+
+  /** The kinds of what the host was asked for. */
+  get askedFor(): string[] {
+    return this.asked.map(({ kind }) => kind);
+  }
+
+  /** The CPUs that are claimed. */
+  get claimed(): string {
+    return `${this.agent.state.ledger.claimed}`;
+  }
+
+  /** What was logged at these levels, as messages. */
   logged(...levels: LogRecord["level"][]): string[] {
     return this.logs.filter((r) => levels.includes(r.level)).map((r) => r.message);
   }
@@ -209,9 +192,4 @@ export class Link {
 
 export function subject(wanted: Wanted): { pod: PodSandbox; container: Container } {
   return { pod: podOf(wanted), container: containerOf(wanted) };
-}
-
-/** As `id=cpus`. */
-export function texts(updates: readonly ContainerUpdate[]): string[] {
-  return updates.map((u) => `${u.containerId}=${u.linux?.resources?.cpu?.cpus}`);
 }

@@ -1,18 +1,11 @@
 /** A script's agent and its runtime: what one says and the other answers, checked and told in lines. */
 import assert from "node:assert/strict";
-import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import {
-  type ContainerUpdate,
-  Event,
-  type LinuxResources,
-  StateChangeEventSchema,
-  UpdateContainerRequestSchema,
-  UpdateContainerResponseSchema,
-} from "../../src/nri/gen/nri_pb.ts";
+import { type ContainerUpdate, Event, type LinuxResources } from "../../src/nri/gen/nri_pb.ts";
 import { pendingFor } from "../../src/agent/step.ts";
 import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import { eventMask } from "../../src/nri/methods.ts";
 import type { Link } from "../kit/link.ts";
+import { decode, encode, type Method, type Request, type Response } from "../kit/runtime_end.ts";
 import { type Box, cpuOf, FakeRuntime, merge } from "./fake_runtime.ts";
 import { requestOf } from "./figures.ts";
 import { checkHandOver, checkRecords, checkReply } from "./invariants.ts";
@@ -48,9 +41,9 @@ export abstract class Exchange {
   protected askUpdate(name: string, linuxResources: LinuxResources): void {
     const box = this.runtime.named(name);
     const request = { ...subjectOf(box), linuxResources };
-    const payload = this.call("UpdateContainer", UpdateContainerRequestSchema, request);
-    if (payload === undefined) return;
-    const { update } = fromBinary(UpdateContainerResponseSchema, payload);
+    const response = this.call("UpdateContainer", request);
+    if (response === undefined) return;
+    const { update } = response;
     const own = update.findIndex(({ containerId }) => containerId === name);
     assert(own < 0 || own === update.length - 1, `the reply names ${name}, which is updated, before others`);
     this.apply(update);
@@ -65,18 +58,14 @@ export abstract class Exchange {
   }
 
   protected mention(event: Event, about: { pod: Box["pod"]; container?: Box["container"] }): void {
-    this.call("StateChange", StateChangeEventSchema, { event, ...about });
+    this.call("StateChange", { event, ...about });
     this.settle();
   }
 
-  /** The payload of the agent's answer; undefined where it refuses, which is told. */
-  protected call<I extends DescMessage>(
-    method: string,
-    schema: I,
-    request: MessageInitShape<I>,
-  ): Uint8Array | undefined {
-    const answer = this.link.call(method, toBinary(schema, create(schema, request)));
-    if (answer?.kind === "answered" && answer.status.code === 0) return answer.payload;
+  /** The agent's response; undefined where it refuses, which is a line. */
+  protected call<M extends Method>(method: M, request: Request<M>): Response<M> | undefined {
+    const answer = this.link.call(method, encode(method, request));
+    if (answer?.kind === "answered" && answer.status.code === 0) return decode(method, answer.payload);
     this.say(answer?.kind === "answered" ? `refused: ${answer.status.message}` : `no answer to ${method}`);
     return undefined;
   }

@@ -1,20 +1,7 @@
 /** Plays a script: its events go through the wire to a real agent, and what comes of each is told in lines. */
-import assert from "node:assert/strict";
-import { fromBinary } from "@bufbuild/protobuf";
 import type { Mapping } from "../../src/config/layers.ts";
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
-import {
-  ContainerRequestSchema,
-  ContainerState,
-  CreateContainerRequestSchema,
-  CreateContainerResponseSchema,
-  Event,
-  StopContainerRequestSchema,
-  StopContainerResponseSchema,
-  SynchronizeRequestSchema,
-  SynchronizeResponseSchema,
-} from "../../src/nri/gen/nri_pb.ts";
-import { Session } from "../../src/wire/session.ts";
+import { ContainerState, Event } from "../../src/nri/gen/nri_pb.ts";
 import { type MachineSpec, topologyOf } from "../kit/sysfs.ts";
 import { Link } from "../kit/link.ts";
 import { configured, settingsFrom } from "./configuration.ts";
@@ -54,9 +41,9 @@ export class Player extends Exchange {
       throw new WordError(`${name} is there already; a new one of it is ${name}#2`);
     }
     const box = this.runtime.box(name, words);
-    const payload = this.call("CreateContainer", CreateContainerRequestSchema, subjectOf(box));
-    if (payload !== undefined) {
-      const { adjust, update } = fromBinary(CreateContainerResponseSchema, payload);
+    const response = this.call("CreateContainer", subjectOf(box));
+    if (response !== undefined) {
+      const { adjust, update } = response;
       checkReply(update, name);
       this.runtime.boxes.set(name, Object.assign(box, { told: true }));
       const cpu = adjust?.linux?.resources?.cpu;
@@ -66,16 +53,16 @@ export class Player extends Exchange {
       this.apply(update);
     }
     this.settle();
-    return payload !== undefined;
+    return response !== undefined;
   }
 
   /** Whether it started. */
   start(name: string): boolean {
     const box = this.runtime.named(name);
-    const payload = this.call("StartContainer", ContainerRequestSchema, subjectOf(box));
-    box.told ||= payload !== undefined;
+    const started = this.call("StartContainer", subjectOf(box)) !== undefined;
+    box.told ||= started;
     this.settle();
-    return payload !== undefined;
+    return started;
   }
 
   postStart(name: string): void {
@@ -87,8 +74,7 @@ export class Player extends Exchange {
   stop(name: string): void {
     const box = this.runtime.named(name);
     box.container.state = ContainerState.CONTAINER_STOPPED;
-    const payload = this.call("StopContainer", StopContainerRequestSchema, subjectOf(box));
-    if (payload !== undefined) this.apply(fromBinary(StopContainerResponseSchema, payload).update);
+    this.apply(this.call("StopContainer", subjectOf(box))?.update ?? []);
     this.settle();
   }
 
@@ -124,14 +110,9 @@ export class Player extends Exchange {
   /** A connection up to Configure. */
   register(): void {
     this.disconnect();
-    const { link } = this;
-    link.runtime = new Session("runtime");
-    link.closed = false;
-    link.feed({ kind: "connected", now: link.now, topology: topologyOf(this.machine) });
-    const event = link.runtime.next();
-    assert(event?.kind === "called" && event.method === "RegisterPlugin");
-    link.toAgent(link.runtime.answer(event.stream, new Uint8Array()));
-    this.subscribed = link.configure();
+    this.link.machine = this.machine;
+    this.link.register();
+    this.subscribed = this.link.configure();
     this.settle();
   }
 
@@ -141,11 +122,7 @@ export class Player extends Exchange {
     const size = Math.max(1, Math.ceil(boxes.length / parts));
     for (let part = 1; part <= parts; part++) {
       const told = boxes.slice((part - 1) * size, part * size);
-      const payload = this.call("Synchronize", SynchronizeRequestSchema, {
-        ...listing(told),
-        more: part < parts,
-      });
-      if (payload !== undefined) this.apply(fromBinary(SynchronizeResponseSchema, payload).update);
+      this.apply(this.call("Synchronize", { ...listing(told), more: part < parts })?.update ?? []);
     }
     for (const box of boxes) box.told = true;
     this.settle();

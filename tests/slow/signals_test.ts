@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { LeaderLock } from "../../src/platform/lock.ts";
 import { EXCLUSIVE, manifest, PINNED, SHARED } from "../kit/daemon_stage.ts";
 import { type AgentProcess, holds, MODES, type ProcessOptions } from "../kit/agent_process.ts";
-import { deafRuntime, hangingSocket } from "./peers.ts";
+import { hangingSocket, unreadingRuntime } from "./peers.ts";
 import { onStage, type Stage } from "./stage.ts";
 
 const SECOND = 1000;
@@ -77,12 +77,12 @@ for (const mode of MODES) {
   });
 
   endsOn("while the runtime doesn't read what it is sent", mode, ["SIGTERM"], async ({ start, dir }) => {
-    const socket = `${dir}/deaf.sock`;
-    const deaf = deafRuntime(socket);
+    const socket = `${dir}/peer.sock`;
+    const peer = unreadingRuntime(socket);
     const agent = start({ socket });
-    await deaf.stuffed;
+    await peer.stalled;
     const afterwards = () => {
-      deaf.close();
+      peer.close();
       assert.match(agent.log(), /stopped; containers keep their CPUs/);
     };
     return { agent, afterwards };

@@ -1,6 +1,7 @@
 /** An embedded runtime and one agent process beside it, for the length of a test. */
+import { SYSFS } from "../kit/daemon_stage.ts";
 import { bigNode, topologyOf } from "../kit/sysfs.ts";
-import { EmbeddedRuntime } from "../kit/runtime/runtime.ts";
+import { EmbeddedRuntime, type RuntimeOptions } from "../kit/runtime/runtime.ts";
 import { AgentProcess, type Mode, type ProcessOptions } from "../kit/agent_process.ts";
 
 export interface Stage {
@@ -11,7 +12,11 @@ export interface Stage {
   start(options?: Partial<ProcessOptions>): AgentProcess;
 }
 
-export async function onStage(mode: Mode, play: (stage: Stage) => Promise<void>): Promise<void> {
+export async function onStage(
+  mode: Mode,
+  play: (stage: Stage) => Promise<void>,
+  options: Partial<RuntimeOptions> = {},
+): Promise<void> {
   const dir = await Deno.makeTempDir();
   const socket = `${dir}/nri.sock`;
   const cgroupRoot = `${dir}/cgroup`;
@@ -20,10 +25,11 @@ export async function onStage(mode: Mode, play: (stage: Stage) => Promise<void>)
     socketPath: socket,
     cgroupRoot,
     online: topologyOf(bigNode).online,
+    ...options,
   });
   const agents: AgentProcess[] = [];
   const start = (options: Partial<ProcessOptions> = {}) => {
-    const agent = new AgentProcess({ mode, dir, socket, ...options });
+    const agent = new AgentProcess({ mode, dir, socket, sysfs: SYSFS, ...options });
     agents.push(agent);
     return agent;
   };

@@ -48,7 +48,7 @@ export class Reception {
       serve: (method) => {
         if (method !== "RegisterPlugin") throw new Refused(`the benchmark's runtime has no ${method}`);
         registered.resolve(performance.now());
-        return Promise.resolve(new Uint8Array());
+        return new Uint8Array();
       },
     });
     link.ended.then(({ reason }) => registered.reject(new Error(`the agent didn't register: ${reason}`)));

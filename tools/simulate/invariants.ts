@@ -78,12 +78,12 @@ export function recordIsKnown(world: World): string | undefined {
   const { inCharge, runtime, exemptions } = world;
   if (world.isTopologyStale) return undefined;
   for (const placed of inCharge?.placed.values() ?? []) {
-    const { id, record, starting } = placed;
+    const { id, record, unacknowledged, starting } = placed;
     // It is of no account where the set is in the kernel alone.
     if (isInKernelAlone(placed)) continue;
     const container = runtime.containers.get(id);
     if (
-      container === undefined || starting || container.isUncertain || exemptions.has(id) ||
+      container === undefined || starting || unacknowledged !== undefined || container.isUncertain || exemptions.has(id) ||
       world.isRequested(id)
     ) {
       continue;

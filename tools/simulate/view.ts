@@ -1,6 +1,6 @@
 /** What the agent knows: the one place where the simulation reads the agent's state. */
 import type { Agent } from "../../src/agent/step.ts";
-import type { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Claim } from "../../src/ledger/claim.ts";
 import { isStarting } from "../../src/ledger/delivery.ts";
 import { blockedWrites } from "../../src/ledger/writes.ts";
@@ -89,7 +89,7 @@ function viewOfLedger(ledger: Ledger): View {
       grant,
       desired: ledger.desired(assignment),
       record: recordUnsure === undefined ? record : undefined,
-      unacknowledged: recordUnsure === undefined ? undefined : record,
+      unacknowledged: recordUnsure === undefined ? undefined : record ?? CpuSet.empty,
       kernel: delivery.by === "record" ? undefined : state === "not-started" ? "at-start" : mayRunOn,
       hasWriteFailure: state === "failed" || blocked.has(id),
       starting: isStarting(assignment),

@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { type Agent, pendingFor } from "../../src/agent/step.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { CORES_IDS, FORBID_CORE_IDS } from "../../src/nri/annotations.ts";
-import { CreateContainerRequestSchema, Event } from "../../src/nri/gen/nri_pb.ts";
+import { Event } from "../../src/nri/gen/nri_pb.ts";
 import type { Apply } from "../../src/cgroup/port.ts";
 import { bigNode, topologyOf } from "../../tests/kit/sysfs.ts";
-import { Link, subject } from "../../tests/kit/link.ts";
+import { Link } from "../../tests/kit/link.ts";
 import type { Wanted } from "../../tests/kit/messages.ts";
+import { FakeKernel } from "../../tests/kit/fake_kernel.ts";
 import { Random } from "../random.ts";
-import { Kernel } from "../../tests/slow/kernel.ts";
 
 const PODS_AN_HOUR = 10_000;
 const HOUR = 3_600_000;
@@ -69,7 +69,7 @@ export interface WeekOptions {
 
 export class Week {
   readonly #random: Random;
-  readonly #kernel = new Kernel();
+  readonly #kernel = new FakeKernel(2);
   readonly #all = CpuSet.range(0, CPUS - 1);
   readonly #link: Link;
   readonly #live: Live[] = [];
@@ -174,7 +174,7 @@ export class Week {
   }
 
   #refuse(wanted: Live): void {
-    this.#link.refused("CreateContainer", CreateContainerRequestSchema, subject(wanted));
+    this.#link.refusal(wanted);
     this.#ended(wanted);
   }
 
@@ -224,7 +224,7 @@ export class Week {
 
   #gone({ name }: Live): void {
     const id = `id-${name}`;
-    this.#kernel.remove(id);
+    this.#kernel.sets.delete(id);
     this.#records.delete(id);
     this.#ids.delete(id);
   }

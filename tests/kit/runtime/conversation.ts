@@ -1,24 +1,13 @@
 // What the runtime says to its plugins about pods and containers, one call at a time, and what it does with the
 // replies. Source of the rules: containerd's NRI integration and containerd/nri's adaptation.
 
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import {
-  type Container,
-  type ContainerUpdate,
-  CreateContainerRequestSchema,
-  CreateContainerResponseSchema,
-  Event,
-  type PodSandbox,
-  StopContainerRequestSchema,
-  StopContainerResponseSchema,
-  UpdateContainerRequestSchema,
-  UpdateContainerResponseSchema,
-} from "../../../src/nri/gen/nri_pb.ts";
+import { type Container, type ContainerUpdate, Event, type PodSandbox } from "../../../src/nri/gen/nri_pb.ts";
+import { decode, encode } from "../runtime_end.ts";
 import type { EventLog } from "./event_log.ts";
 import { Lock } from "./lock.ts";
 import { MergedReply } from "./merged_reply.ts";
 import { type ContainerRecord, nameOf, type NodeState, podName, type PodRecord } from "./node_state.ts";
-import { containerMessage, notice, podMessage, resourcesMessage, resourcesOf } from "./nri_messages.ts";
+import { containerMessage, notice, podMessage, resourcesOf } from "./nri_messages.ts";
 import { Refused } from "./plugin_link.ts";
 import { type PluginOptions, Plugins } from "./plugins.ts";
 import type { Resources } from "./resources.ts";
@@ -48,40 +37,20 @@ export class Conversation {
   /** CreateContainer: what the plugins want of the new container. Their updates of others are applied. */
   create(container: ContainerRecord): Promise<Resources> {
     return this.#lock.run(async () => {
-      const reply = new MergedReply({ creating: container.id });
-      const call = {
-        method: "CreateContainer",
-        payload: toBinary(
-          CreateContainerRequestSchema,
-          create(CreateContainerRequestSchema, this.#about(container)),
-        ),
-      };
+      const reply = new MergedReply(container.id);
+      const payload = encode("CreateContainer", this.#about(container));
       this.#logCall("CreateContainer", container);
-      const answered = await this.plugins.ask(Event.CREATE_CONTAINER, call, (plugin, bytes) => {
-        const { adjust, update } = fromBinary(CreateContainerResponseSchema, bytes);
-        reply.adjust(plugin, adjust);
-        reply.update(plugin, update);
-      });
+      const answered = await this.plugins.ask(
+        Event.CREATE_CONTAINER,
+        { method: "CreateContainer", payload },
+        (plugin, bytes) => {
+          const { adjust, update } = decode("CreateContainer", bytes);
+          reply.adjust(plugin, adjust);
+          reply.update(plugin, update);
+        },
+      );
       if (answered === 0) this.#log.add({ kind: "unplaced", container: nameOf(container), id: container.id });
-      await this.#updates.applyAll(reply.others);
-      return reply.own;
-    });
-  }
-
-  /** UpdateContainer: what the container is to get, which is `asked` and what the plugins add to it. */
-  update(container: ContainerRecord, asked: Resources): Promise<Resources> {
-    return this.#lock.run(async () => {
-      const reply = new MergedReply({ updating: container.id, asked });
-      const request = { ...this.#about(container), linuxResources: resourcesMessage(asked) };
-      const call = {
-        method: "UpdateContainer",
-        payload: toBinary(UpdateContainerRequestSchema, create(UpdateContainerRequestSchema, request)),
-      };
-      this.#logCall("UpdateContainer", container);
-      await this.plugins.ask(Event.UPDATE_CONTAINER, call, (plugin, bytes) => {
-        reply.update(plugin, fromBinary(UpdateContainerResponseSchema, bytes).update);
-      });
-      await this.#updates.applyAll(reply.others);
+      this.#updates.applyAll(reply.others);
       return reply.own;
     });
   }
@@ -92,19 +61,17 @@ export class Conversation {
       if (container.stopTold) return;
       container.stopTold = true;
       const reply = new MergedReply();
-      const call = {
-        method: "StopContainer",
-        payload: toBinary(
-          StopContainerRequestSchema,
-          create(StopContainerRequestSchema, this.#about(container)),
-        ),
-      };
+      const payload = encode("StopContainer", this.#about(container));
       this.#logCall("StopContainer", container);
       try {
-        await this.plugins.ask(Event.STOP_CONTAINER, call, (plugin, bytes) => {
-          reply.update(plugin, fromBinary(StopContainerResponseSchema, bytes).update);
-        });
-        await this.#updates.applyAll(reply.others);
+        await this.plugins.ask(
+          Event.STOP_CONTAINER,
+          { method: "StopContainer", payload },
+          (plugin, bytes) => {
+            reply.update(plugin, decode("StopContainer", bytes).update);
+          },
+        );
+        this.#updates.applyAll(reply.others);
       } catch (error) {
         this.#complain("StopContainer", error);
       }
@@ -138,13 +105,12 @@ export class Conversation {
     };
   }
 
-  /** Updates of Synchronize and unsolicited ones: they aren't merged, each is applied as it comes. */
-  #apply(updates: readonly ContainerUpdate[]): Promise<number> {
-    return this.#updates.applyAll(
-      updates.map(({ containerId, linux, ignoreFailure }) => ({
+  /** Updates of Synchronize: they aren't merged, each is applied as it comes. */
+  #apply(updates: readonly ContainerUpdate[]): void {
+    this.#updates.applyAll(
+      updates.map(({ containerId, linux }) => ({
         id: containerId,
         resources: resourcesOf(linux?.resources),
-        ignoreFailure,
       })),
     );
   }

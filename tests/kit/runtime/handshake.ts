@@ -1,16 +1,13 @@
 // How a plugin is taken in: what it must say of itself, and what it is told before it takes part.
 
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import {
-  ConfigureRequestSchema,
-  ConfigureResponseSchema,
   type Container,
   type ContainerUpdate,
   type PodSandbox,
   RegisterPluginRequestSchema,
-  SynchronizeRequestSchema,
-  SynchronizeResponseSchema,
 } from "../../../src/nri/gen/nri_pb.ts";
+import { decode, encode } from "../runtime_end.ts";
 import { knownEvents, type NriVersion } from "./nri_messages.ts";
 import { type PluginLink, Refused } from "./plugin_link.ts";
 
@@ -33,15 +30,14 @@ export function registeredName(payload: Uint8Array): string {
 /** Configure; the mask of the events that the plugin wants. One that this version of NRI lacks is an error. */
 export async function configure(link: PluginLink, options: HandshakeOptions): Promise<number> {
   const { nri, registrationTimeoutMs, requestTimeoutMs } = options;
-  const request = create(ConfigureRequestSchema, {
+  const payload = encode("Configure", {
     runtimeName: "embedded",
     runtimeVersion: nri,
     registrationTimeout: BigInt(registrationTimeoutMs),
     requestTimeout: BigInt(requestTimeoutMs),
     nriVersion: nri === "0.6" ? "" : nri,
   });
-  const reply = await link.call("Configure", toBinary(ConfigureRequestSchema, request), requestTimeoutMs);
-  const { events } = fromBinary(ConfigureResponseSchema, reply);
+  const { events } = decode("Configure", await link.call("Configure", payload, requestTimeoutMs));
   const unknown = (events & ~knownEvents(nri)) >>> 0;
   if (unknown !== 0) {
     throw new Error(`it asked for events that NRI ${nri} does not know: 0x${unknown.toString(16)}`);
@@ -56,15 +52,16 @@ export async function synchronize(
   { syncSplit = Infinity, requestTimeoutMs }: HandshakeOptions,
 ): Promise<ContainerUpdate[]> {
   for (let from = 0;; from += syncSplit) {
-    const request = create(SynchronizeRequestSchema, {
+    const more = Math.max(pods.length, containers.length) > from + syncSplit;
+    const payload = encode("Synchronize", {
       pods: pods.slice(from, from + syncSplit),
       containers: containers.slice(from, from + syncSplit),
-      more: Math.max(pods.length, containers.length) > from + syncSplit,
+      more,
     });
-    const payload = toBinary(SynchronizeRequestSchema, request);
-    const reply = await link.call("Synchronize", payload, requestTimeoutMs);
-    const { update, more } = fromBinary(SynchronizeResponseSchema, reply);
-    if (!request.more) return update;
-    if (update.length > 0 || !more) throw new Error("it does not handle a Synchronize in several messages");
+    const reply = decode("Synchronize", await link.call("Synchronize", payload, requestTimeoutMs));
+    if (!more) return reply.update;
+    if (reply.update.length > 0 || !reply.more) {
+      throw new Error("it does not handle a Synchronize in several messages");
+    }
   }
 }

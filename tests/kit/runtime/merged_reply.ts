@@ -10,26 +10,18 @@ import { merged, type Resources } from "./resources.ts";
 export interface Wanted {
   id: string;
   resources: Resources;
-  /** Its failure isn't counted. */
-  ignoreFailure?: boolean;
 }
-
-/** What the request is about: one container's creation or its update, or neither. */
-export type Subject = { creating: string } | { updating: string; asked: Resources } | undefined;
 
 /** Takes in one plugin's reply after the other. What conflicts throws {@link Refused}, which fails the request. */
 export class MergedReply {
-  readonly #subject: Subject;
   readonly #owners = new Map<string, string>();
   readonly #others = new Map<string, Wanted>();
-  #own: Resources;
+  #own: Resources = {};
 
-  constructor(subject?: Subject) {
-    this.#subject = subject;
-    this.#own = subject && "asked" in subject ? subject.asked : {};
-  }
+  /** `creating`: the id of the container whose creation the request is about, if it is one. */
+  constructor(private readonly creating?: string) {}
 
-  /** The created container's adjustment; or what the updated one is to have, which may be more than was asked. */
+  /** The created container's adjustment. */
   get own(): Resources {
     return this.#own;
   }
@@ -40,30 +32,18 @@ export class MergedReply {
   }
 
   adjust(plugin: string, adjustment: ContainerAdjustment | undefined): void {
-    if (!this.#subject || !("creating" in this.#subject)) return;
     const given = resourcesOf(adjustment?.linux?.resources);
-    this.#claim(plugin, this.#subject.creating, given);
+    this.#claim(plugin, this.creating ?? "", given);
     this.#own = merged(this.#own, given);
   }
 
   update(plugin: string, updates: readonly ContainerUpdate[]): void {
-    for (const { containerId, linux, ignoreFailure } of updates) {
-      if (this.#subject && "creating" in this.#subject && this.#subject.creating === containerId) {
-        throw new Refused(`plugin ${plugin} asks for an update of ${containerId}, which is being created`);
+    for (const { containerId: id, linux } of updates) {
+      if (id === this.creating) {
+        throw new Refused(`plugin ${plugin} asks for an update of ${id}, which is being created`);
       }
-      try {
-        this.#take(plugin, containerId, resourcesOf(linux?.resources));
-      } catch (error) {
-        if (!ignoreFailure) throw error;
-      }
-    }
-  }
-
-  #take(plugin: string, id: string, given: Resources): void {
-    this.#claim(plugin, id, given);
-    if (this.#subject && "updating" in this.#subject && this.#subject.updating === id) {
-      this.#own = merged(this.#own, given);
-    } else {
+      const given = resourcesOf(linux?.resources);
+      this.#claim(plugin, id, given);
       this.#others.set(id, { id, resources: merged(this.#others.get(id)?.resources ?? {}, given) });
     }
   }

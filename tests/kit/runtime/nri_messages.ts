@@ -1,19 +1,17 @@
 // Records ↔ NRI's messages, in the form of the NRI version that the runtime plays.
 
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import {
   type Container,
-  ContainerRequestSchema,
   ContainerSchema,
   ContainerState,
   Event,
   type LinuxResources,
   LinuxResourcesSchema,
-  PodRequestSchema,
   type PodSandbox,
   PodSandboxSchema,
-  StateChangeEventSchema,
 } from "../../../src/nri/gen/nri_pb.ts";
+import { encode, type Method } from "../runtime_end.ts";
 import type { ContainerRecord, PodRecord } from "./node_state.ts";
 import type { Resources } from "./resources.ts";
 
@@ -27,7 +25,7 @@ const LAST_EVENT: Record<NriVersion, Event> = {
 };
 
 /** Events that have no answer to speak of, and the name of their own call. */
-const NOTICES = new Map<Event, string>([
+const NOTICES = new Map<Event, Method>([
   [Event.RUN_POD_SANDBOX, "RunPodSandbox"],
   [Event.STOP_POD_SANDBOX, "StopPodSandbox"],
   [Event.REMOVE_POD_SANDBOX, "RemovePodSandbox"],
@@ -61,19 +59,16 @@ export function notice(
   event: Event,
   pod: PodRecord,
   container?: ContainerRecord,
-): { name: string; method: string; payload: Uint8Array } {
+): { name: Method; method: Method; payload: Uint8Array } {
   const name = NOTICES.get(event);
   if (name === undefined) throw new Error(`${Event[event]} is not an event that is only told`);
   const about = {
     pod: podMessage(pod),
     ...(container ? { container: containerMessage(container, version) } : {}),
   };
-  if (version === "0.6") {
-    const payload = toBinary(StateChangeEventSchema, create(StateChangeEventSchema, { event, ...about }));
-    return { name, method: "StateChange", payload };
-  }
-  const schema = container ? ContainerRequestSchema : PodRequestSchema;
-  return { name, method: name, payload: toBinary(schema, create(schema, about)) };
+  const method = version === "0.6" ? "StateChange" : name;
+  const payload = version === "0.6" ? encode("StateChange", { event, ...about }) : encode(name, about);
+  return { name, method, payload };
 }
 
 export function podMessage({ id, uid, spec, cgroupParent, resources }: PodRecord): PodSandbox {

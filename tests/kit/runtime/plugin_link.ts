@@ -2,7 +2,9 @@
 // wire, a late answer, a fault that was asked for) closes it, with a reason, once.
 
 import { ProtocolError } from "../../../src/wire/errors.ts";
-import { Session, type SessionEvent } from "../../../src/wire/session.ts";
+import type { SessionEvent } from "../../../src/wire/session.ts";
+import { PLUGIN_SERVICE } from "../../../src/nri/methods.ts";
+import { RuntimeEnd } from "../runtime_end.ts";
 
 /** The plugin answered a call with an error, or we answer one of its calls so. */
 export class Refused extends Error {
@@ -30,7 +32,7 @@ export interface LinkOptions {
   /** Bytes a write to the socket has at most; everything at once if it isn't given. */
   chunkBytes?: number;
   /** Answers the plugin's calls; throws {@link Refused}. */
-  serve: (method: string, payload: Uint8Array) => Promise<Uint8Array>;
+  serve: (method: string, payload: Uint8Array) => Uint8Array;
 }
 
 interface Pending {
@@ -39,14 +41,13 @@ interface Pending {
   timer: number;
 }
 
-const SERVICE = "nri.pkg.api.v1alpha1.Plugin";
 const UNKNOWN = 2;
 const MAX_UNSENT = 16 * 2 ** 20;
 
 export class PluginLink {
   readonly #conn: Deno.Conn;
   readonly #options: LinkOptions;
-  readonly #session = new Session("runtime");
+  readonly #session = new RuntimeEnd();
   readonly #pending = new Map<number, Pending>();
   readonly #reading: Promise<void>;
   readonly #ended = Promise.withResolvers<Ending>();
@@ -76,7 +77,12 @@ export class PluginLink {
   /** Calls the plugin. Throws {@link Refused} for an error it answers, {@link LinkClosed} when none will come. */
   call(method: string, payload: Uint8Array, withinMs: number): Promise<Uint8Array> {
     if (this.#closed) return Promise.reject(new LinkClosed("the plugin is gone"));
-    const { stream, bytes } = this.#session.call(SERVICE, method, payload, BigInt(withinMs) * 1_000_000n);
+    const { stream, bytes } = this.#session.call(
+      PLUGIN_SERVICE,
+      method,
+      payload,
+      BigInt(withinMs) * 1_000_000n,
+    );
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
     const late = () => this.close(`it did not answer ${method} within ${withinMs} ms`);
     this.#pending.set(stream, { resolve, reject, timer: setTimeout(late, withinMs) });
@@ -114,7 +120,7 @@ export class PluginLink {
   }
 
   #handle(event: SessionEvent): void {
-    if (event.kind === "called") return void this.#serve(event.stream, event.method, event.payload);
+    if (event.kind === "called") return this.#serve(event.stream, event.method, event.payload);
     const pending = this.#pending.get(event.stream);
     if (!pending) return;
     this.#pending.delete(event.stream);
@@ -123,13 +129,13 @@ export class PluginLink {
     else pending.reject(new Refused(event.status.message, event.status.code));
   }
 
-  async #serve(stream: number, method: string, payload: Uint8Array): Promise<void> {
-    const answer = await this.#options.serve(method, payload).catch((error: unknown) => error);
-    if (this.#closed) return;
-    if (answer instanceof Uint8Array) return this.#send(this.#session.answer(stream, answer));
-    const message = answer instanceof Error ? answer.message : String(answer);
-    const code = answer instanceof Refused ? answer.code : UNKNOWN;
-    this.#send(this.#session.refuse(stream, { code, message }));
+  #serve(stream: number, method: string, payload: Uint8Array): void {
+    try {
+      this.#send(this.#session.answer(stream, this.#options.serve(method, payload)));
+    } catch (error) {
+      const [code, message] = error instanceof Refused ? [error.code, error.message] : [UNKNOWN, `${error}`];
+      this.#send(this.#session.refuse(stream, { code, message }));
+    }
   }
 
   #send(bytes: Uint8Array): void {

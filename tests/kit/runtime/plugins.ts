@@ -1,16 +1,7 @@
 // The plugins of the runtime: from the socket's accept to the end of each connection. A plugin registers, is
 // configured, is synchronized, and only then takes part, in the order of the indices.
 
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import {
-  type Container,
-  type ContainerUpdate,
-  EmptySchema,
-  type Event,
-  type PodSandbox,
-  UpdateContainersRequestSchema,
-  UpdateContainersResponseSchema,
-} from "../../../src/nri/gen/nri_pb.ts";
+import type { Container, ContainerUpdate, Event, PodSandbox } from "../../../src/nri/gen/nri_pb.ts";
 import type { EventLog } from "./event_log.ts";
 import { configure, type HandshakeOptions, registeredName, synchronize } from "./handshake.ts";
 import type { Lock } from "./lock.ts";
@@ -36,8 +27,8 @@ export interface Node {
   readonly lock: Lock;
   readonly log: EventLog;
   snapshot(): { pods: PodSandbox[]; containers: Container[] };
-  /** Applies updates in order; how many failed. */
-  apply(updates: readonly ContainerUpdate[]): Promise<number>;
+  /** Applies updates in order. */
+  apply(updates: readonly ContainerUpdate[]): void;
 }
 
 const MAX_CONNECTIONS = 8;
@@ -145,7 +136,14 @@ export class Plugins {
     };
     const link = new PluginLink(conn, {
       ...(chunkBytes === undefined ? {} : { chunkBytes }),
-      serve: (method, payload) => this.#serve(method, payload, register),
+      serve: (method, payload) => {
+        // Plugins may send updates of their own accord; our agent never does.
+        if (method !== "RegisterPlugin") {
+          throw new Refused(`${method} is not a call of the runtime`, UNIMPLEMENTED);
+        }
+        register(registeredName(payload));
+        return new Uint8Array();
+      },
     });
     const life = link.ended.then(async ({ reason, dropped }) => {
       clearTimeout(timer);
@@ -158,23 +156,6 @@ export class Plugins {
     this.#node.log.add({ kind: "connected" });
   }
 
-  async #serve(method: string, payload: Uint8Array, register: (name: string) => void): Promise<Uint8Array> {
-    switch (method) {
-      case "RegisterPlugin":
-        register(registeredName(payload));
-        return toBinary(EmptySchema, create(EmptySchema));
-      case "UpdateContainers": {
-        const { update } = fromBinary(UpdateContainersRequestSchema, payload);
-        const failures = await this.#node.lock.run(() => this.#node.apply(update));
-        // NRI could name the failed ones in the reply, containerd's error never does.
-        if (failures > 0) throw new Refused(`${failures} of ${update.length} updates failed`);
-        return toBinary(UpdateContainersResponseSchema, create(UpdateContainersResponseSchema));
-      }
-      default:
-        throw new Refused(`${method} is not a call of the runtime`, UNIMPLEMENTED);
-    }
-  }
-
   async #introduce(name: string, link: PluginLink): Promise<void> {
     const { log, lock } = this.#node;
     log.add({ kind: "registered", plugin: name });
@@ -182,7 +163,7 @@ export class Plugins {
     await lock.run(async () => {
       const snapshot = this.#node.snapshot();
       const updates = await synchronize(link, snapshot, this.#options);
-      await this.#node.apply(updates);
+      this.#node.apply(updates);
       if (link.closed) return;
       this.#serving = [...this.#serving, { name, link, events }].sort((a, b) => a.name < b.name ? -1 : 1);
       log.add({ kind: "synchronized", plugin: name, containers: snapshot.containers.length });

@@ -6,15 +6,14 @@
 //     │   └── Plugins      their connections, from accept to the end
 //     ├── NodeState        the record: what it remembers and would write next
 //     ├── CgroupTree       what the kernel has
-//     ├── Updates          record and tree changed, unless a planned fault prevents it
-//     └── Faults, EventLog what is to go wrong, what has happened
+//     ├── Updates          record and tree changed
+//     └── EventLog         what has happened
 
 import type { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { CgroupError, CgroupTree } from "./cgroup_tree.ts";
 import { Conversation } from "./conversation.ts";
 import { EventLog } from "./event_log.ts";
-import { Faults } from "./faults.ts";
 import type { PodSpec } from "./manifest.ts";
 import {
   type ContainerRecord,
@@ -26,7 +25,7 @@ import {
 } from "./node_state.ts";
 import { Refused } from "./plugin_link.ts";
 import type { PluginOptions } from "./plugins.ts";
-import { merged, type Resources } from "./resources.ts";
+import { merged } from "./resources.ts";
 import { cpusetOf, Updates } from "./updates.ts";
 
 /** Only the first three must be given; the rest has containerd's and kubelet's defaults, and speaks NRI 0.12. */
@@ -49,8 +48,6 @@ export interface PodRun {
 const PATIENCE_MS = 20_000;
 
 export class EmbeddedRuntime {
-  /** What is to go wrong. */
-  readonly faults = new Faults();
   readonly log = new EventLog();
   readonly tree: CgroupTree;
   readonly #state: NodeState;
@@ -68,7 +65,7 @@ export class EmbeddedRuntime {
     const { cgroupDriver = "cgroupfs", cfsQuota = true } = options;
     this.tree = new CgroupTree(options.cgroupRoot, options.online);
     this.#state = new NodeState({ cgroupDriver, cfsQuota });
-    this.#updates = new Updates(this.#state, this.tree, this.faults, this.log);
+    this.#updates = new Updates(this.#state, this.tree, this.log);
     const defaults = { nri: "0.12" as const, registrationTimeoutMs: 5000, requestTimeoutMs: 2000 };
     this.#nri = new Conversation({ ...defaults, ...options }, this.#state, this.#updates, this.log);
   }
@@ -156,7 +153,6 @@ export class EmbeddedRuntime {
       this.#state.containers.set(container.id, container);
     } catch (error) {
       this.#refused(container, error);
-      await this.faults.reached("undo");
       await this.#nri.stop(container);
       await this.#nri.mention(Event.REMOVE_CONTAINER, container.pod, container);
       throw error;
@@ -174,7 +170,6 @@ export class EmbeddedRuntime {
     try {
       this.tree.create(container.cgroup.directory, cpusetOf(container.resources));
       container.state = "starting";
-      await this.faults.reached("start");
       await this.#nri.tell(Event.START_CONTAINER, container.pod, container);
       if (this.#container(id).state === "exited") throw new Refused("it was stopped while it started");
     } catch (error) {
@@ -186,29 +181,11 @@ export class EmbeddedRuntime {
     await this.#nri.mention(Event.POST_START_CONTAINER, container.pod, container);
   }
 
-  /** UpdateContainerResources of kubelet or another CRI client: zero and absent fields stay as they are. */
-  async updateContainer(id: string, update: Resources): Promise<void> {
-    const container = this.#container(id);
-    try {
-      const own = await this.#nri.update(container, update);
-      const failure = await this.#updates.apply(container, own);
-      if (failure) throw failure;
-    } catch (error) {
-      this.#refused(container, error);
-      throw error;
-    }
-    await this.#nri.mention(Event.POST_UPDATE_CONTAINER, container.pod, container);
-  }
-
-  /**
-   * The process ends and its cgroup goes. NRI's StopContainer follows, once a container; after `noticed`, where
-   * that is given, as with a process that exits by itself.
-   */
-  async stopContainer(id: string, noticed?: Promise<void>): Promise<void> {
+  /** The process ends and its cgroup goes. NRI's StopContainer follows, once a container. */
+  async stopContainer(id: string): Promise<void> {
     const container = this.#container(id);
     container.state = "exited";
     this.tree.remove(container.cgroup.directory);
-    await noticed;
     await this.#nri.stop(container);
   }
 

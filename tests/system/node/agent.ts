@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { repository } from "./requirements.ts";
-import { signalIfAlive } from "./signal_if_alive.ts";
+import { signalIfAlive } from "../../kit/spawn.ts";
 
 /** What is tested. */
 export const EXECUTABLE = `${repository}/dist/weka-cpuset`;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connectCri, type Cri, type Images } from "./cri.ts";
 import { eventually } from "./eventually.ts";
 import { type Install, unpacked } from "./requirements.ts";
-import { signalIfAlive } from "./signal_if_alive.ts";
+import { signalIfAlive } from "../../kit/spawn.ts";
 
 /** The image of every test container and of the pause containers, from `hack/test-image.sh`. */
 export const IMAGE = "localhost/weka-cpuset-test:1";

@@ -16,7 +16,7 @@ onContainerd(
   },
 );
 
-onContainerd("a write to a container's cpuset is noticed, also one that changes nothing", async (node) => {
+onContainerd("a write to a container's cpuset is detected, also one that changes nothing", async (node) => {
   const container = await node.run(shared());
   const update = async () => {
     await node.cri.updateContainerResources({ containerId: container.id, linux: { cpusetCpus: "0" } });

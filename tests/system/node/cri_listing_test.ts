@@ -21,7 +21,7 @@ const all = online();
 const last = all.slice(-1);
 const rest = without(all, last);
 
-onContainerd("the CRI tells of each kind of container what NRI's Synchronize tells", async (node) => {
+onContainerd("the CRI lists of each kind of container what NRI's Synchronize lists", async (node) => {
   // By the runtime, so that every set is in the record.
   await node.startAgent({ args: ["--apply", "runtime"] });
   const before = await node.run(shared({ "weka.io/forbid-core-ids": "4095", "example.org/other": "1" }));
@@ -65,7 +65,7 @@ onContainerd("a container that isn't started yet is listed as created, with its 
   await recordsToldTwice(node);
 });
 
-onContainerd("after a restart of the runtime the CRI still tells which CPUs are whose", async (node) => {
+onContainerd("after a restart of the runtime the CRI still lists each container's CPUs", async (node) => {
   await node.startAgent();
   await node.run(shared());
   const owner = await node.run(exclusive(1));

@@ -10,7 +10,7 @@ import { onContainerd } from "./suite.ts";
 const all = online();
 const last = all.slice(-1);
 
-Deno.test("in an empty environment the executable tells its version and that of Deno", async () => {
+Deno.test("in an empty environment the executable prints its version and that of Deno", async () => {
   const { version } = JSON.parse(Deno.readTextFileSync(`${repository}/deno.json`));
   const { code, stdout } = await runExecutable({ args: ["--version"] });
   assert.equal(code, 0);

@@ -63,7 +63,7 @@ for (const [what, containers, said, expected] of cases) {
   });
 }
 
-onContainerd("the final check sees what the kernel has, and fails where nobody decides", async (node) => {
+onContainerd("the final check sees what the kernel has, and fails without an agent", async (node) => {
   const nobody = { lines: [] };
   const other = await node.run(shared());
   const owner = await node.run(exclusive(1));

@@ -1,5 +1,5 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import { RequestSchema } from "../../../src/wire/gen/ttrpc_pb.ts";
+import { TrunkDecoder } from "../../../src/wire/mux.ts";
+import { decodeRequest, type Frame, FrameDecoder, FrameType } from "../../../src/wire/ttrpc.ts";
 
 /** A whole message that passes between agent and runtime. */
 export interface Message {
@@ -88,59 +88,34 @@ export class NriProxy implements AsyncDisposable {
   }
 }
 
-const REQUEST = 1;
-const TRUNK_HEADER = 8;
-const FRAME_HEADER = 10;
-
-/** One direction of a connection: the bytes of ttrpc frames in those of trunk frames, as in the NRI specification. */
+/** The messages of one direction of a connection. */
 class Messages {
-  #trunk = new Uint8Array();
-  readonly #frames = new Map<number, Uint8Array>();
+  readonly #trunk = new TrunkDecoder();
+  readonly #frames = new Map<number, FrameDecoder>();
 
   /** @param methods the calls under way, of both directions */
   constructor(private readonly from: Message["from"], private readonly methods: Map<string, string>) {}
 
   /** The messages that end in `bytes`. */
   receive(bytes: Uint8Array): Message[] {
-    this.#trunk = joined(this.#trunk, bytes);
+    this.#trunk.receive(bytes);
     const found: Message[] = [];
-    while (this.#trunk.length >= TRUNK_HEADER) {
-      const end = TRUNK_HEADER + uint32(this.#trunk, 4);
-      if (this.#trunk.length < end) break;
-      const connection = uint32(this.#trunk, 0);
-      const rest = this.#frames.get(connection) ?? new Uint8Array();
-      this.#frames.set(connection, joined(rest, this.#trunk.slice(TRUNK_HEADER, end)));
-      this.#trunk = this.#trunk.slice(end);
-      found.push(...this.#messages(connection));
-    }
-    return found;
-  }
-
-  #messages(connection: number): Message[] {
-    const found: Message[] = [];
-    let bytes = this.#frames.get(connection) ?? new Uint8Array();
-    while (bytes.length >= FRAME_HEADER && bytes.length >= FRAME_HEADER + uint32(bytes, 0)) {
-      const end = FRAME_HEADER + uint32(bytes, 0);
-      const call = `${connection} ${uint32(bytes, 4)}`;
-      const kind = bytes[8] === REQUEST ? "request" : "response";
-      if (kind === "request") {
-        this.methods.set(call, fromBinary(RequestSchema, bytes.slice(FRAME_HEADER, end)).method);
+    for (let part = this.#trunk.next(); part !== undefined; part = this.#trunk.next()) {
+      const { connection, payload } = part;
+      const frames = this.#frames.get(connection) ?? new FrameDecoder();
+      this.#frames.set(connection, frames);
+      frames.receive(payload);
+      for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
+        found.push(this.#message(connection, frame));
       }
-      found.push({ from: this.from, kind, method: this.methods.get(call) ?? "" });
-      bytes = bytes.slice(end);
     }
-    this.#frames.set(connection, bytes);
     return found;
   }
-}
 
-function uint32(bytes: Uint8Array, at: number): number {
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);
-}
-
-function joined(left: Uint8Array, right: Uint8Array): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(left.length + right.length);
-  all.set(left);
-  all.set(right, left.length);
-  return all;
+  #message(connection: number, { stream, type, payload }: Frame): Message {
+    const call = `${connection} ${stream}`;
+    const kind = type === FrameType.REQUEST ? "request" : "response";
+    if (kind === "request") this.methods.set(call, decodeRequest(payload).method);
+    return { from: this.from, kind, method: this.methods.get(call) ?? "" };
+  }
 }

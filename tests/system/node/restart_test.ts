@@ -33,7 +33,7 @@ for (const [kind, pod] of [["a pinned", pinned(`${last}`)], ["an exclusive", exc
   });
 }
 
-onContainerd("containers that were created while the agent was away are put right", async (node) => {
+onContainerd("containers that were created without an agent are corrected", async (node) => {
   const agent = await node.startAgent();
   const before = await node.run(shared());
   await agent.end("SIGKILL");

@@ -72,7 +72,7 @@ for (const way of ["kernel-first", "runtime"]) {
   });
 }
 
-onContainerd("the recorder sees a call that nobody asked for", async (node) => {
+onContainerd("the recorder sees an unsolicited call", async (node) => {
   await using proxy = proxyOf(node);
   const plugin = await ScriptedPlugin.register(proxy.path);
   const container = await node.run(shared());

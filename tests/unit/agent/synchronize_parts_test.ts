@@ -55,7 +55,7 @@ Deno.test("more pods and containers than a node can have are refused, in a part 
   refuses(() => whole(full, part(["one"])), /^Synchronize has more than 65536 pods and containers$/);
 });
 
-Deno.test("parts that tell nothing are bounded too", () => {
+Deno.test("empty parts are bounded too", () => {
   const empty = part([]);
   const full = { ...FRESH, parts: Array<Part>(MAX_CONTAINERS).fill(empty) };
   refuses(() => gather(full, empty), /^Synchronize has more than 65536/);

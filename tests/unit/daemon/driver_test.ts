@@ -1,30 +1,23 @@
 /** What the driver does beside carrying out outputs: an orderly stop, and warnings of slow replies. */
 import assert from "node:assert/strict";
-import { create, toBinary } from "@bufbuild/protobuf";
 import { newAgent } from "../../../src/agent/step.ts";
 import { Driver, type Queries } from "../../../src/daemon/driver.ts";
 import type { ByteStream } from "../../../src/platform/socket.ts";
-import {
-  ConfigureRequestSchema,
-  ContainerRequestSchema,
-  StopContainerRequestSchema,
-  SynchronizeRequestSchema,
-} from "../../../src/nri/gen/nri_pb.ts";
 import type { CpusetPort } from "../../../src/cgroup/port.ts";
-import { PLUGIN_SERVICE } from "../../../src/nri/methods.ts";
-import { Session, type SessionEvent } from "../../../src/wire/session.ts";
-import { FakeCpusets } from "../../kit/fake_cpusets.ts";
+import type { SessionEvent } from "../../../src/wire/session.ts";
+import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { DEFAULT_SETTINGS } from "../../kit/policy.ts";
 import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { subject } from "../../kit/link.ts";
 import { containerOf, podOf } from "../../kit/messages.ts";
+import { type Method, type Request, RuntimeEnd } from "../../kit/runtime_end.ts";
 import { Records } from "../../kit/daemon_stage.ts";
 
 const TOPOLOGY = topologyOf(twoCpuVm);
 
 /** The runtime's end of a connection, at which each write is held until it is released. */
 class Peer implements ByteStream {
-  readonly session = new Session("runtime");
+  readonly session = new RuntimeEnd();
   /** While false, writes are held. */
   reads = true;
   isClosed = false;
@@ -80,12 +73,13 @@ class Peer implements ByteStream {
     while (!this.isClosed) await this.#changed.promise;
   }
 
-  calls(method: string, payload: Uint8Array): void {
-    this.#hand(this.session.call(PLUGIN_SERVICE, method, payload).bytes);
+  calls<M extends Method>(method: M, request: Request<M>): void {
+    this.#hand(this.session.request(method, request));
   }
 
-  answers({ stream }: SessionEvent): void {
-    this.#hand(this.session.answer(stream, new Uint8Array()));
+  /** Takes the registration and accepts it. */
+  async accepts(): Promise<void> {
+    this.#hand(this.session.accept(await this.next()).bytes);
   }
 
   /** The next event of the agent. */
@@ -126,10 +120,7 @@ const NO_QUERIES: Queries = {
   configure: () => assert.fail("not expected"),
 };
 
-const STOP_EXCLUSIVE = toBinary(
-  StopContainerRequestSchema,
-  create(StopContainerRequestSchema, subject({ name: "x", cpus: 1 })),
-);
+const EXCLUSIVE = subject({ name: "x", cpus: 1 });
 
 /** An agent that serves a shared and an exclusive container, and a peer that takes what it writes. */
 async function serving(
@@ -150,13 +141,11 @@ async function serving(
   });
   const driver = new Driver(agent, { ...NO_QUERIES, ...queries }, log, stop.signal);
   const over = driver.serve(peer, TOPOLOGY);
-  peer.answers(await peer.next());
-  const configure = { requestTimeout: 400n };
-  peer.calls("Configure", toBinary(ConfigureRequestSchema, create(ConfigureRequestSchema, configure)));
+  await peer.accepts();
+  peer.calls("Configure", { requestTimeout: 400n });
   await peer.next();
   const running = [{ name: "s", record: "0" }, { name: "x", cpus: 1, record: "1" }];
-  const request = { pods: running.map(podOf), containers: running.map(containerOf) };
-  peer.calls("Synchronize", toBinary(SynchronizeRequestSchema, create(SynchronizeRequestSchema, request)));
+  peer.calls("Synchronize", { pods: running.map(podOf), containers: running.map(containerOf) });
   await peer.next();
   try {
     await play({ driver, peer, log, stop, over });
@@ -179,7 +168,7 @@ Deno.test("stopping closes the connection at once when no request is in hand", a
 Deno.test("stopping lets the runtime read a reply that is being written", async () => {
   await serving(async ({ peer, stop, over }) => {
     peer.reads = false;
-    peer.calls("StopContainer", STOP_EXCLUSIVE);
+    peer.calls("StopContainer", EXCLUSIVE);
     await peer.writing();
     stop.abort();
     assert(!peer.isClosed);
@@ -193,7 +182,7 @@ Deno.test("stopping lets the runtime read a reply that is being written", async 
 Deno.test("stopping waits a bounded time for a runtime that doesn't read", async () => {
   await serving(async ({ peer, stop, over }) => {
     peer.reads = false;
-    peer.calls("StopContainer", STOP_EXCLUSIVE);
+    peer.calls("StopContainer", EXCLUSIVE);
     await peer.writing();
     stop.abort();
     await peer.closed();
@@ -212,16 +201,16 @@ Deno.test("stopping finishes the update under way, with the runtime's requests a
   };
   await serving(
     async ({ driver, peer, stop, over }) => {
-      peer.calls("StopContainer", STOP_EXCLUSIVE);
+      peer.calls("StopContainer", EXCLUSIVE);
       await peer.next();
       driver.feed({ kind: "tick", now: performance.now() + 10_000 });
       await asked.promise;
       stop.abort();
       assert(!peer.isClosed);
-      // The runtime calls its plugins during the update; every call is answered.
-      peer.calls("StopContainer", STOP_EXCLUSIVE);
+      // The runtime asks its plugins about the very update; whatever it asks is answered.
+      peer.calls("StopContainer", EXCLUSIVE);
       assert.equal((await peer.next()).kind, "answered");
-      done.resolve(); // with changes left over, since it has seen the stop
+      done.resolve(); // and something is left, since whoever applies has seen the stop
       await over;
       assert.equal(times, 1);
     },
@@ -230,14 +219,13 @@ Deno.test("stopping finishes the update under way, with the runtime's requests a
   );
 });
 
-Deno.test("stopping answers a deferred StartContainer first", async () => {
-  const kernel = new FakeCpusets();
+Deno.test("stopping lets a start be answered that waits for the kernel to have its CPUs", async () => {
+  const kernel = new FakeKernel();
   kernel.writable = false;
   kernel.appear("id-x", "0-1");
   await serving(
     async ({ peer, stop, over }) => {
-      const x = subject({ name: "x", cpus: 1 });
-      peer.calls("StartContainer", toBinary(ContainerRequestSchema, create(ContainerRequestSchema, x)));
+      peer.calls("StartContainer", EXCLUSIVE);
       await peer.reading();
       stop.abort();
       assert(!peer.isClosed);
@@ -257,7 +245,7 @@ Deno.test("an update that hangs doesn't delay stopping", async () => {
   const apply = () => (asked.resolve(), new Promise<void>(() => {}));
   await serving(
     async ({ driver, peer, stop, over }) => {
-      peer.calls("StopContainer", STOP_EXCLUSIVE);
+      peer.calls("StopContainer", EXCLUSIVE);
       await peer.next();
       driver.feed({ kind: "tick", now: performance.now() + 10_000 });
       await asked.promise;
@@ -276,7 +264,7 @@ Deno.test("a reply that the runtime reads late is warned of beyond half of its r
     performance.now = () => real.call(performance) + late;
     try {
       peer.reads = false;
-      peer.calls("StopContainer", STOP_EXCLUSIVE);
+      peer.calls("StopContainer", EXCLUSIVE);
       await peer.writing();
       late = 250;
       peer.release();

@@ -26,7 +26,7 @@ Deno.test("of the kernel's files the service can write the cgroups, and nothing 
   assert.equal(settings.get("ProtectKernelTunables"), "yes");
 });
 
-Deno.test("nothing narrows the CPUs of the one who gives them out", () => {
+Deno.test("the unit doesn't narrow the agent's own CPUs", () => {
   for (const key of ["CPUAffinity", "AllowedCPUs", "CPUQuota"]) assert(!settings.has(key), key);
 });
 

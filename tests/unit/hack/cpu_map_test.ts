@@ -40,7 +40,7 @@ socket 1
   );
 });
 
-Deno.test("a machine without hyper-threads, and CPUs that nobody uses", () => {
+Deno.test("a machine without hyper-threads, and unused CPUs", () => {
   const map = cpuMap(topologyOf(twoCpuVm), [owner("exclusive", "A", "one/main", "1")], plain);
   assert.equal(
     map,
@@ -55,7 +55,7 @@ Deno.test("a machine without hyper-threads, and CPUs that nobody uses", () => {
   );
 });
 
-Deno.test("pinned containers that share a CPU are told from owners that must not meet", () => {
+Deno.test("pinned containers that share a CPU are marked unlike exclusive ones that overlap", () => {
   const map = cpuMap(topologyOf(bigNode), [
     owner("pinned", "a", "a/main", "0-1"),
     owner("pinned", "b", "b/main", "1-2"),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { wrapped } from "../../../hack/demo/play.ts";
 import { faults, type Placed, placed } from "../../../hack/demo/verdict.ts";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { readManifests } from "../../kit/runtime/manifest.ts";
@@ -24,7 +25,7 @@ function shared(name: string, has: string, forbidden = ""): Placed {
 
 const online = cpus("0-7");
 
-Deno.test("a node on which everybody has what was promised has no fault", () => {
+Deno.test("a node on which every container has its CPUs has no fault", () => {
   const good = [
     pinned("a", "1-2"),
     pinned("b", "2-3"),
@@ -36,7 +37,7 @@ Deno.test("a node on which everybody has what was promised has no fault", () => 
   assert.deepEqual(faults([shared("a", "0-7")], online), []);
 });
 
-Deno.test("each broken promise is told, with who and which CPUs", () => {
+Deno.test("each fault is listed with container and CPUs", () => {
   const cases: [Placed[], string][] = [
     [[pinned("a", "1-2", "1")], "a claims CPUs 1-2 but runs on 1"],
     [[exclusive("a", 2, "3")], "a claims 2 CPUs but runs on 3"],
@@ -48,7 +49,7 @@ Deno.test("each broken promise is told, with who and which CPUs", () => {
   for (const [containers, sentence] of cases) assert.deepEqual(faults(containers, online), [sentence]);
 });
 
-Deno.test("two exclusive containers that meet are both told of", () => {
+Deno.test("two exclusive containers that overlap are both listed", () => {
   assert.equal(faults([exclusive("a", 1, "3"), exclusive("b", 1, "3")], online).length, 2);
 });
 
@@ -68,4 +69,10 @@ spec: { containers: [{ name: main, resources: { limits: {${limits}}, requests: {
   assert.equal(promise("", "cpu: 1500m, memory: 1Gi").kind, "shared");
   assert.equal(promise("", whole, "cpu: 1, memory: 1Gi").kind, "shared");
   assert.deepEqual(promise(`weka.io/forbid-core-ids: "0"`, ""), { kind: "shared", forbidden: cpus("0") });
+});
+
+Deno.test("a long message is broken between words, and a word that is too long stays whole", () => {
+  assert.equal(wrapped("one two three", "  ", 9), "  one two\n  three\n");
+  assert.equal(wrapped("tremendously long", "  ", 9), "  tremendously\n  long\n");
+  assert.equal(wrapped("", "  ", 9), "  \n");
 });

@@ -45,7 +45,7 @@ Deno.test("a container that claims otherwise holds otherwise, though its CPUs ar
   assert(ledger.without("a").claimed.isEmpty);
 });
 
-Deno.test("who shares a pinned CPU is counted in each ledger by itself", () => {
+Deno.test("pinned containers of one CPU are counted in each ledger by itself", () => {
   const pin = (name: string) => ({ container: ref(name), claim: pinned("1"), grant: cpus("1") });
   const both = EMPTY.with(pin("a")).with(pin("b"));
   assert.equal(both.without("a").pinned.toString(), "1");

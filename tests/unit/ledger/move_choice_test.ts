@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { twoCpuVm } from "../../kit/sysfs.ts";
 import { Books, cpus, exclusive, pinned } from "../../kit/books.ts";
 
-Deno.test("of several who have to move the one with the least choice goes first, whatever it claims", () => {
+Deno.test("of several containers to move the one with the least choice is placed first, whatever it claims", () => {
   const books = new Books({ ...twoCpuVm, coresPerNode: 10 });
   books.recovered([["one", exclusive(1, "0-4,9"), "8"], ["four", exclusive(4, "0,6-9"), "1-4"]]);
   assert.equal(books.create("p", pinned("4,8")), "4,8 mems 0");
   assert.deepEqual([books.on("four"), books.on("one")], ["1-3,5", "6"]);
 });
 
-Deno.test("who can't be moved for want of whole cores is named with what is wanting", () => {
+Deno.test("a container that can't be moved for lack of whole cores is named with the reason", () => {
   const books = new Books({ ...twoCpuVm, coresPerNode: 4, threads: 2 });
   books.create("db", {
     kind: "exclusive",

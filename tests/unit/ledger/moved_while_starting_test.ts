@@ -21,7 +21,7 @@ function replied(ledger: Ledger): [Ledger, string[]] {
   return [told.ledger, told.updates.map(({ id, cpus }) => `${id}=${cpus}`)];
 }
 
-Deno.test("what it should have left is given to no shared container before it runs and was told again", () => {
+Deno.test("CPUs that a starting container loses are given to no shared container before it runs and its update was sent again", () => {
   // Cores: 0 and 4, 1 and 5, 2 and 6, 3 and 7.
   const topology = topologyOf({ ...twoCpuVm, coresPerNode: 4, threads: 2 });
   let ledger = Ledger.empty(topology, DEFAULT_POLICY);

@@ -7,7 +7,7 @@ import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
 import { Books, cpus, exclusive, ref } from "../../kit/books.ts";
 
-Deno.test("only who had CPUs of its own is remembered, and only where its pod is known", () => {
+Deno.test("only the CPUs of claims are remembered, and only of known pods", () => {
   const empty = Ledger.empty(topologyOf({ ...twoCpuVm, coresPerNode: 4 }), DEFAULT_POLICY);
   const held = { container: ref("a"), claim: exclusive(1), grant: cpus("1") };
   const after = (assignment: Parameters<Ledger["with"]>[0]) => release(empty.with(assignment), "a").recent;

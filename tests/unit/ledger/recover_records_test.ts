@@ -10,7 +10,7 @@ import { cpus, exclusive, pinned, ref } from "../../kit/books.ts";
 const TOPOLOGY = topologyOf(bigNode);
 const FOUND = { createdAt: 1n, container: ref("db"), claim: exclusive(2), record: cpus("8,40") };
 
-Deno.test("memory that an exclusive container is bound to still holds it, whoever wants its CPUs", () => {
+Deno.test("an exclusive container with memory nodes in its record is moved only within these", () => {
   const found = [{ ...FOUND, mems: cpus("1") }];
   const filler = {
     ...FOUND,
@@ -33,7 +33,7 @@ Deno.test("memory nodes in the record of another container mean nothing", () => 
   assert.equal(ledger.assignments.get("db")?.mems, undefined);
 });
 
-Deno.test("a pod's own limit holds at a recovery too, and the reason is said", () => {
+Deno.test("a pod's own limit holds at a recovery too, with the reason", () => {
   const claim = { ...exclusive(2), podLimit: 3 };
   const pod = { podUid: "pod" };
   const ledger = recover(TOPOLOGY, DEFAULT_POLICY, [

@@ -26,52 +26,6 @@ function sent(ledger: Ledger): Record<string, string> {
   return Object.fromEntries(pendingUpdates(ledger).map(({ id, cpus }) => [id, cpus.toString()]));
 }
 
-Deno.test("what is right stays as it is, and nothing is sent", () => {
-  const ledger = recover(BIG, DEFAULT_POLICY, [
-    found("p", pinned("0,32"), "0,32"),
-    found("e", exclusive(3), "5,17,40"),
-    found("s", shared(), "1-4,6-16,18-31,33-39,41-63"),
-  ]);
-  assert.equal(on(ledger, "e"), "5,17,40");
-  assert.deepEqual(sent(ledger), {});
-});
-
-Deno.test("containers that were created without the agent are put right", () => {
-  const ledger = recover(SMALL, DEFAULT_POLICY, [found("e", exclusive(1)), found("s", shared())]);
-  assert.deepEqual(sent(ledger), { e: "1", s: "0" });
-});
-
-Deno.test("a pinned container takes its CPUs from an exclusive one, which is placed anew", () => {
-  const ledger = recover(BIG, DEFAULT_POLICY, [
-    found("e", exclusive(2), "4,36", 1),
-    found("p", pinned("4"), undefined, 2),
-  ]);
-  assert.equal(on(ledger, "p"), "4");
-  assert(!cpus(on(ledger, "e")).has(4));
-  assert.equal(cpus(on(ledger, "e")).size, 2);
-});
-
-Deno.test("of two exclusive containers on the same CPUs the older one keeps them", () => {
-  const two = [found("young", exclusive(2), "4,36", 20), found("old", exclusive(2), "4,36", 10)];
-  const ledger = recover(BIG, DEFAULT_POLICY, two);
-  assert.equal(on(ledger, "old"), "4,36");
-  assert(!cpus(on(ledger, "young")).intersects(cpus("4,36")));
-});
-
-Deno.test("without creation times the lower id keeps them", () => {
-  const ledger = recover(BIG, DEFAULT_POLICY, [
-    found("b", exclusive(2), "4,36"),
-    found("a", exclusive(2), "4,36"),
-  ]);
-  assert.equal(on(ledger, "a"), "4,36");
-});
-
-Deno.test("one found on more CPUs than it claims gets some of them and no others", () => {
-  const ledger = recover(BIG, DEFAULT_POLICY, [found("e", exclusive(2), "4-7,36-39")]);
-  assert(cpus(on(ledger, "e")).isSubsetOf(cpus("4-7,36-39")));
-  assert.equal(ledger.claimed.size, 2);
-});
-
 Deno.test("those whose CPUs are right keep them even against older ones that must be placed", () => {
   const ledger = recover(SMALL, DEFAULT_POLICY, [
     found("old", exclusive(1), undefined, 1),
@@ -86,15 +40,6 @@ Deno.test("a pinned container on CPUs that don't exist runs degraded in the pool
   const ledger = recover(SMALL, DEFAULT_POLICY, [found("p", pinned("7")), found("e", exclusive(1), "1")]);
   assert.equal(on(ledger, "p"), "0");
   assert.match(ledger.assignments.get("p")?.degraded ?? "", /names CPU 7, not online/);
-});
-
-Deno.test("the shared pool keeps its minimum", () => {
-  const ledger = recover(SMALL, DEFAULT_POLICY, [
-    found("a", pinned("0"), "0", 1),
-    found("b", pinned("1"), "1", 2),
-  ]);
-  assert.equal(ledger.claimed.toString(), "0");
-  assert.match(ledger.assignments.get("b")?.degraded ?? "", /would leave 0 for the shared pool/);
 });
 
 const anyClaim = fc.oneof(

@@ -30,7 +30,7 @@ Deno.test("a container that is bound to memory grows near to it, or not at all",
   assert.equal(resized(books, "db", exclusive(16)), "0-7,32-39");
 });
 
-Deno.test("what an exclusive container gives back goes to those who have waited", () => {
+Deno.test("CPUs that an exclusive container gives back go to degraded ones", () => {
   const books = new Books({ ...twoCpuVm, coresPerNode: 6 });
   books.recovered([["a", exclusive(3), "1-3"], ["p", pinned("4"), "4"], ["b", exclusive(2), "4-5"]]);
   assert.equal(books.on("b"), "0,5", "degraded: it lives in the pool");

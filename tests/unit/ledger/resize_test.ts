@@ -23,39 +23,12 @@ Deno.test("a container that grows keeps its CPUs and gets the nearest more", () 
   assert.equal(books.on("next"), "2,34");
 });
 
-Deno.test("a container that shrinks keeps whole cores, and the rest is the pool's", () => {
-  const books = new Books(bigNode);
-  books.create("s", shared());
-  books.create("db", exclusive(4));
-  assert.equal(books.on("db"), "1-2,33-34");
-  assert.equal(resized(books, "db", exclusive(2)), "1,33");
-  assert.equal(books.on("s"), "0,2-32,34-63");
-});
-
-Deno.test("what a shrinking container leaves goes to those who have waited first", () => {
+Deno.test("CPUs of a shrinking container go to degraded ones first", () => {
   const books = new Books(twoCpuVm);
   books.recovered([["a", exclusive(1), "1"], ["b", exclusive(1), "1"]]);
   assert.equal(books.on("b"), "0", "degraded: it lives in the pool");
   assert.equal(resized(books, "a", shared()), "0");
   assert.equal(books.on("b"), "1");
-});
-
-Deno.test("growth that finds no room is refused with the numbers, and the old claim stands", () => {
-  const books = new Books(twoCpuVm);
-  books.create("db", exclusive(1));
-  assert.equal(
-    resized(books, "db", exclusive(2)),
-    "cpuset: pod ns/db container c: needs 2 exclusive CPUs, 1 is free " +
-      "(2 online, 0 reserved, 0 claimed, 1 kept for the shared pool)",
-  );
-  assert.equal(books.on("db"), "1");
-});
-
-Deno.test("a shared container that becomes whole gets CPUs of its own, and gives them back", () => {
-  const books = new Books(bigNode);
-  books.create("web", shared());
-  assert.equal(resized(books, "web", exclusive(2)), "1,33");
-  assert.equal(resized(books, "web", shared()), "0-63");
 });
 
 Deno.test("growth stays in the cache group while that has room", () => {
@@ -64,10 +37,4 @@ Deno.test("growth stays in the cache group while that has room", () => {
   assert.equal(books.on("db"), "1-2,129-130");
   books.create("pin", pinned("8-127"));
   assert.equal(resized(books, "db", exclusive(8)), "1-4,129-132");
-});
-
-Deno.test("a pinned container's CPUs don't follow its size", () => {
-  const books = new Books(bigNode);
-  books.create("db", pinned("5"));
-  assert.equal(resized(books, "db", pinned("5")), "5");
 });

@@ -1,13 +1,12 @@
 /** What the administrator's policy and a pod's own limit mean for exclusive claims. */
 import assert from "node:assert/strict";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
-import { Topology } from "../../../src/cpu/topology.ts";
 import type { ExclusiveClaim } from "../../../src/ledger/claim.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
 import { admit } from "../../../src/ledger/plan.ts";
 import { release, releaseSandbox } from "../../../src/ledger/release.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
-import { amd16, bigNode, topologyOf } from "../../kit/sysfs.ts";
+import { bigNode, topologyOf } from "../../kit/sysfs.ts";
 import { Books, cpus, exclusive, pinned, ref, shared } from "../../kit/books.ts";
 
 const placed = (count: number, placement: ExclusiveClaim["placement"]): ExclusiveClaim => ({
@@ -16,25 +15,6 @@ const placed = (count: number, placement: ExclusiveClaim["placement"]): Exclusiv
   forbidden: CpuSet.empty,
   movable: true,
   placement,
-});
-
-Deno.test("a strict reservation leaves the reserved CPUs to the system's own containers", () => {
-  const books = new Books(bigNode, { systemReserved: cpus("0,32"), strictReserved: true });
-  assert.equal(books.create("web", shared()), "1-31,33-63");
-  assert.equal(books.create("dns", { kind: "shared", forbidden: cpus(""), system: true }), "default");
-  books.create("pin", pinned("0"));
-  assert.equal(
-    books.on("dns"),
-    "1-63",
-    "a pinned claim may use a reserved CPU, which then leaves every pool",
-  );
-  assert.equal(books.on("web"), "1-31,33-63");
-});
-
-Deno.test("a reservation that isn't strict only keeps exclusive claims off", () => {
-  const books = new Books(bigNode, { systemReserved: cpus("0-3,32-35") });
-  assert.equal(books.create("web", shared()), "default");
-  assert.equal(books.create("db", exclusive(2)), "4,36");
 });
 
 Deno.test("local memory is that of the CPUs, and a move stays within it", () => {
@@ -67,7 +47,7 @@ Deno.test("a pod has no more exclusive CPUs than its own limit; the rest is shar
   assert.equal(ledger.assignments.get("b")?.grant.size, 2);
 });
 
-Deno.test("one thread of each core: the siblings are nobody's, and go with it", () => {
+Deno.test("one thread of each core: the siblings stay idle, and are released with it", () => {
   const books = new Books(bigNode);
   books.create("web", shared());
   assert.equal(books.create("db", placed(2, "single-thread")), "1-2");
@@ -77,26 +57,6 @@ Deno.test("one thread of each core: the siblings are nobody's, and go with it", 
   assert.equal(books.on("db"), "2,4", "an idle sibling is as much in the way as the CPU itself");
   books.end("db");
   assert.equal(books.on("web"), "0-2,4-32,34,36-63");
-});
-
-Deno.test("full cores: what can't be whole cores is refused in words", () => {
-  const books = new Books(bigNode);
-  assert.match(
-    books.create("db", placed(3, "full-cores")),
-    /needs 3 exclusive CPUs, but placement full-cores needs a multiple of 2 CPUs \(64 online/,
-  );
-  books.create("pin", pinned("1"));
-  assert.equal(books.create("db", placed(2, "full-cores")), "2,34");
-});
-
-Deno.test("CPUs freed a moment ago are left to the container that had them, while its pod lives", () => {
-  const books = new Books(amd16);
-  books.create("db", exclusive(2));
-  const before = books.on("db");
-  books.end("db");
-  books.create("other", exclusive(2));
-  assert.notEqual(books.on("other"), before);
-  assert.equal(books.create("db", exclusive(2)), before);
 });
 
 Deno.test("with its sandbox a pod is forgotten", () => {
@@ -116,22 +76,3 @@ Deno.test("what is remembered of ended containers is bounded", () => {
   assert.equal(ledger.recent.length, 64);
   assert.equal(ledger.recent[0]?.podUid, "36", "the oldest is forgotten first");
 });
-
-for (const [isolatedCpus, expected] of [["ignore", "1,33"], ["prefer", "2,34"], ["avoid", "1,33"]] as const) {
-  Deno.test(`isolated CPUs: ${isolatedCpus}`, () => {
-    const known = topologyOf(bigNode);
-    const isolated = isolatedCpus === "avoid" ? cpus("2-7,34-39") : cpus("2,34");
-    const facts = { possible: known.online, present: known.online, isolated, nohzFull: CpuSet.empty };
-    const topology = new Topology(known.cpus, known.nodes, facts);
-    const empty = Ledger.empty(topology, { ...DEFAULT_POLICY, isolatedCpus });
-    const plan = admit(empty, { container: ref("db"), claim: exclusive(2) });
-    assert(plan.kind === "plan");
-    assert.equal(`${plan.grant.cpus}`, expected);
-    const more = admit(plan.next, { container: ref("more"), claim: exclusive(4) });
-    assert(more.kind === "plan");
-    assert.equal(
-      more.grant.cpus?.intersects(isolated),
-      isolatedCpus !== "avoid" && isolatedCpus !== "prefer",
-    );
-  });
-}

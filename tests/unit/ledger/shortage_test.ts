@@ -28,7 +28,7 @@ Deno.test("where the pool is below its minimum already, no CPU is free", () => {
   assert.match(books.create("one", exclusive(1)), /needs 1 exclusive CPU, 0 are free/);
 });
 
-Deno.test("where there are enough CPUs of the wrong kind it is said what is wrong with them", () => {
+Deno.test("with enough CPUs of the wrong kind the refusal names what is missing", () => {
   const books = new Books(FOUR_CORES, { systemReserved: cpus("4-7") });
   assert.match(books.create("db", alone(3)), /but placement single-thread needs 3 whole cores, 0 are free/);
   const one = new Books(FOUR_CORES, { systemReserved: cpus("0,2-4,6-7") });

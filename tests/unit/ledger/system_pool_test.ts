@@ -10,14 +10,14 @@ const STRICT = { systemReserved: cpus("0-1"), strictReserved: true };
 const FOUR = { ...twoCpuVm, coresPerNode: 4 };
 const system = (forbidden: string) => ({ ...shared(forbidden), system: true as const });
 
-Deno.test("who forbids all of the shared pool is refused, unless it may use reserved CPUs", () => {
+Deno.test("a container that forbids all of the shared pool is refused, unless it may use reserved CPUs", () => {
   const books = new Books(FOUR, STRICT);
   assert.match(books.create("web", shared("2-3")), /2-3 forbids all of the shared pool \(2-3\)/);
   assert.equal(books.create("agent", system("2-3")), "0-1");
   assert.match(books.create("none", system("0-3")), /forbids all of the shared pool \(0-3\)/);
 });
 
-Deno.test("the same forbidden CPUs leave each pool its own rest, whoever is asked first", () => {
+Deno.test("the same forbidden CPUs leave each pool its own rest, in either order", () => {
   const forbidden = cpus("1,3");
   const claims = [{ ...shared(), forbidden }, { ...system(""), forbidden }];
   for (const order of [claims, claims.toReversed()]) {

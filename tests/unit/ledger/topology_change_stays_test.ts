@@ -57,7 +57,7 @@ Deno.test("when the pool needs a CPU the youngest gives it, whatever the contain
   }
 });
 
-Deno.test("where all CPUs of a container were struck from its record it is told its new ones without delay", () => {
+Deno.test("a container all of whose CPUs were removed from its record is updated without delay", () => {
   const books = new Books(FOUR);
   books.create("p", pinned("3"));
   books.create("x", exclusive(1));

@@ -17,26 +17,6 @@ function degraded(books: Books, name: string): string | undefined {
   return books.ledger.assignments.get(name)?.degraded;
 }
 
-Deno.test("the pool loses a CPU that goes offline and has it again when it comes back", () => {
-  const books = new Books(bigNode);
-  books.create("s", shared());
-  offline(books, bigNode, "5");
-  assert.equal(books.on("s"), "0-4,6-63");
-  assert.deepEqual(books.sent, [], "the kernel keeps it off that CPU by itself");
-  offline(books, bigNode, "");
-  assert.equal(books.on("s"), "0-63");
-});
-
-Deno.test("cgroup v1 strikes the CPU for good, so it is written again when it comes back", () => {
-  const books = new Books(bigNode);
-  books.create("db", exclusive(2));
-  books.create("s", shared());
-  offline(books, bigNode, "5", true);
-  assert.deepEqual(books.sent, []);
-  offline(books, bigNode, "");
-  assert.deepEqual(books.sent, ["s=0,2-32,34-63"]);
-});
-
 Deno.test("an exclusive container that lost a CPU is placed anew, and keeps what it can", () => {
   const books = new Books(bigNode);
   books.create("s", shared());
@@ -44,19 +24,6 @@ Deno.test("an exclusive container that lost a CPU is placed anew, and keeps what
   assert.equal(books.on("db"), "1-2,33");
   offline(books, bigNode, "2");
   assert.equal(books.on("db"), "1,33-34");
-  assert.equal(degraded(books, "db"), undefined);
-});
-
-Deno.test("without room it keeps what is left of its CPUs, degraded, and is whole again once there is some", () => {
-  const books = new Books(FOUR);
-  books.create("db", exclusive(3));
-  offline(books, FOUR, "2");
-  assert.equal(books.on("db"), "1,3");
-  assert.match(degraded(books, "db") ?? "", /^needs 3 exclusive CPUs, 2 are free .*; it has 1,3$/);
-  books.create("s", shared());
-  assert.equal(books.on("s"), "0");
-  offline(books, FOUR, "");
-  assert.equal(books.on("db"), "1-3");
   assert.equal(degraded(books, "db"), undefined);
 });
 
@@ -73,16 +40,6 @@ Deno.test("a pinned container keeps the rest, degraded, and heals; others are mo
   assert.equal(degraded(books, "p"), undefined);
 });
 
-Deno.test("a pinned container that has lost all its CPUs lives in the pool at once", () => {
-  const books = new Books(FOUR);
-  books.create("p", pinned("3"));
-  offline(books, FOUR, "3");
-  assert.equal(books.on("p"), "0-2");
-  assert.deepEqual(books.sent, ["p=0-2"]);
-  offline(books, FOUR, "");
-  assert.equal(books.on("p"), "3");
-});
-
 Deno.test("the pool is never left without a CPU while an exclusive container can give one", () => {
   const books = new Books(twoCpuVm);
   books.create("s", shared());
@@ -94,16 +51,6 @@ Deno.test("the pool is never left without a CPU while an exclusive container can
   offline(books, twoCpuVm, "");
   assert.equal(books.on("db"), "1");
   assert.equal(books.on("s"), "0");
-});
-
-Deno.test("CPUs that are reserved from now on are left by their exclusive owners", () => {
-  const books = new Books(bigNode);
-  books.create("db", exclusive(2));
-  const { topology, policy } = books.ledger;
-  books.adopt(
-    applyTopology(books.ledger, { topology, policy: { ...policy, systemReserved: cpus("0-1,32-33") } }),
-  );
-  assert.equal(books.on("db"), "2,34");
 });
 
 const change = fc.record({

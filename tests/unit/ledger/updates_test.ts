@@ -54,7 +54,7 @@ Deno.test("a running container whose rest would be empty falls back to the whole
   assert.deepEqual(books.sent, ["s=1"]);
 });
 
-Deno.test("those who only lose CPUs come first, those who only gain last", () => {
+Deno.test("updates that only shrink come first, those that only grow last", () => {
   const books = new Books(bigNode);
   books.create("grows", shared());
   books.create("moves", shared("1"));
@@ -77,7 +77,7 @@ Deno.test("the container being created is never among the updates", () => {
   assert.deepEqual(planUpdates(decision.next, { id: "db" }).updates.map((c) => c.id), ["s"]);
 });
 
-Deno.test("what no reply could carry stays owed until one can", () => {
+Deno.test("an update that no reply could carry stays pending until one can", () => {
   const books = new Books(twoCpuVm);
   books.create("s", shared());
   books.create("db", exclusive(1));

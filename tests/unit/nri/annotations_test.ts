@@ -39,7 +39,7 @@ Deno.test("the form that users write is a key that Kubernetes takes", () => {
   }
 });
 
-Deno.test("the first text that is understood counts, and those before it are told", () => {
+Deno.test("the first valid text counts, and the invalid ones before it are warned of", () => {
   const all = ["no", "false", "maybe"].map((text, i) => ({ key: `k${i}`, text, own: true }));
   const heard = hear(all, movable);
   assert.equal(heard.value, false);

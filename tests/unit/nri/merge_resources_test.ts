@@ -70,7 +70,7 @@ Deno.test("an update of memory, of the CPU set or of nothing isn't a resize", ()
   }
 });
 
-Deno.test("what is said again isn't a resize", () => {
+Deno.test("a request that repeats the record isn't a resize", () => {
   assert.equal(resized(TWO, update(figures)), undefined);
 });
 

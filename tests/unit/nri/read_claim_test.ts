@@ -95,7 +95,7 @@ for (const [why, wanted, expected] of KINDS) {
   });
 }
 
-Deno.test("shares at kubelet's cap without a quota are shared, and it is said why", () => {
+Deno.test("shares at kubelet's cap without a quota are shared, with the reason", () => {
   const wanted = { cpus: 300, quota: -1n };
   assert.equal(
     claimOf(wanted),
@@ -115,7 +115,7 @@ Deno.test("more CPUs than any node has are refused, not counted", () => {
   }
 });
 
-Deno.test("the node's placement is for those who don't say", () => {
+Deno.test("the node's placement holds for pods without the annotation", () => {
   const rules = { placement: "spread" } as const;
   assert.equal(claimOf({ cpus: 2 }, rules), "exclusive 2 spread");
   assert.equal(claimOf({ cpus: 2, annotations: { [PLACEMENT]: "packed" } }, rules), "exclusive 2");
@@ -175,12 +175,12 @@ for (const [annotation, text, warning] of BAD) {
   });
 }
 
-Deno.test("pinned containers ignore what else is said, bad as it may be", () => {
+Deno.test("pinned containers ignore the other annotations, invalid ones too", () => {
   const annotations = { [CORES_IDS]: "1", [FORBID_CORE_IDS]: "x", [PLACEMENT]: "y", [MOVABLE]: "z" };
   assert.deepEqual(warningsOf({ annotations }), []);
 });
 
-Deno.test("what is said of the container wins over what is said of the pod, and concerns no other", () => {
+Deno.test("a container's annotation wins over the pod's, and concerns no other container", () => {
   const annotations = {
     [CORES_IDS]: "0",
     [own(CORES_IDS)]: "1",
@@ -246,7 +246,7 @@ Deno.test("shared containers of reserved namespaces are the system's", () => {
   assert.equal(claimOf({}, { reservedNamespaces: ["*"] }), "shared system");
 });
 
-Deno.test("the record is what the runtime says; none, or one that can't be read, is no record", () => {
+Deno.test("the record is the runtime's; an invalid one is none", () => {
   assert.deepEqual(recordOf(containerOf({ record: "0-3" })), CpuSet.range(0, 3));
   assert.equal(recordOf(containerOf()), undefined);
   assert.equal(recordOf(containerOf({ record: "zero" })), undefined);

@@ -73,7 +73,7 @@ for (const [name, code, bytes] of table) {
   });
 }
 
-Deno.test("a data frame is told apart: the message says that NRI doesn't stream", () => {
+Deno.test("a data frame is refused with a message of its own: NRI doesn't stream", () => {
   const session = new Session("plugin");
   session.receive(rawTrunk(1, rawFrame(1, 3, NOTHING)));
   assert.throws(() => session.next(), /NRI has no streaming calls/);
@@ -144,7 +144,7 @@ Deno.test("what a huge message announces costs nothing, what has arrived of it t
   assertBroken("truncated", () => session.finish());
 });
 
-Deno.test("empty frames and frames for nobody, without end, cost no memory", () => {
+Deno.test("endless empty frames and frames of unknown connections cost no memory", () => {
   const session = new Session("plugin");
   const idle = session.capacity;
   const noise = concat(rawTrunk(1, NOTHING), rawTrunk(77, pattern(500)), rawTrunk(2, NOTHING));

@@ -54,7 +54,7 @@ Deno.test("a write shows in the effective files below it", () =>
     assert.equal(Deno.readTextFileSync(`${tree.root}${C}/cpuset.cpus.effective`), "4-5\n");
   }));
 
-Deno.test("what somebody writes into the files counts, and is shown after a refresh", () =>
+Deno.test("what others write into the files counts, and is shown after a refresh", () =>
   withTree((tree) => {
     tree.create(C, { cpus: "1" });
     Deno.writeTextFileSync(`${tree.root}${C}/cpuset.cpus`, "3\n");

@@ -22,7 +22,7 @@ Deno.test("waiting in vain ends with what is missing and what came last", async 
   );
 });
 
-Deno.test("whoever waits when the log is closed is told so", async () => {
+Deno.test("waits are rejected when the log is closed", async () => {
   const log = new EventLog();
   const waiting = log.until(() => false, "nothing", 5000);
   log.close();

@@ -10,12 +10,12 @@ function adjustment(cpu: Cpu) {
   return create(ContainerAdjustmentSchema, { linux: { resources: { cpu } } });
 }
 
-function update(containerId: string, cpu: Cpu, ignoreFailure = false) {
-  return create(ContainerUpdateSchema, { containerId, linux: { resources: { cpu } }, ignoreFailure });
+function update(containerId: string, cpu: Cpu) {
+  return create(ContainerUpdateSchema, { containerId, linux: { resources: { cpu } } });
 }
 
 Deno.test("adjustments and updates of different fields add up, over replies too", () => {
-  const reply = new MergedReply({ creating: "new" });
+  const reply = new MergedReply("new");
   reply.adjust("a", adjustment({ cpus: "1" }));
   reply.adjust("b", adjustment({ mems: "0" }));
   reply.update("a", [update("x", { cpus: "2" }), update("y", { cpus: "3" })]);
@@ -28,7 +28,7 @@ Deno.test("adjustments and updates of different fields add up, over replies too"
 });
 
 Deno.test("an empty cpuset is no change, so it is no conflict either", () => {
-  const reply = new MergedReply({ creating: "new" });
+  const reply = new MergedReply("new");
   reply.adjust("a", adjustment({ cpus: "1" }));
   reply.adjust("b", adjustment({ cpus: "" }));
   reply.adjust("c", undefined);
@@ -37,7 +37,7 @@ Deno.test("an empty cpuset is no change, so it is no conflict either", () => {
 
 Deno.test("one field may be set once, by one plugin too", () => {
   for (const second of ["a", "b"]) {
-    const reply = new MergedReply({ creating: "new" });
+    const reply = new MergedReply("new");
     reply.adjust("a", adjustment({ cpus: "1" }));
     assert.throws(() => reply.adjust(second, adjustment({ cpus: "1" })), Refused);
     reply.update("a", [update("x", { cpus: "1" })]);
@@ -45,27 +45,7 @@ Deno.test("one field may be set once, by one plugin too", () => {
   }
 });
 
-Deno.test("a conflict with ignore_failure is passed over, and none of that update is taken", () => {
-  const reply = new MergedReply();
-  reply.update("a", [
-    update("x", { cpus: "1" }),
-    update("x", { cpus: "2", mems: "1" }, true),
-    update("y", { mems: "0" }),
-  ]);
-  assert.deepEqual(reply.others, [
-    { id: "x", resources: { cpus: "1" } },
-    { id: "y", resources: { mems: "0" } },
-  ]);
-});
-
 Deno.test("the container being created is not to be updated", () => {
-  const reply = new MergedReply({ creating: "new" });
-  assert.throws(() => reply.update("a", [update("new", { cpus: "1" }, true)]), /new, which is being created/);
-});
-
-Deno.test("the updated container gets what was asked and what the plugin adds, apart from the others", () => {
-  const reply = new MergedReply({ updating: "own", asked: { quota: 100_000, cpus: "0" } });
-  reply.update("a", [update("own", { cpus: "1" }), update("x", { cpus: "2" })]);
-  assert.deepEqual(reply.own, { quota: 100_000, cpus: "1" });
-  assert.deepEqual(reply.others.map(({ id }) => id), ["x"]);
+  const reply = new MergedReply("new");
+  assert.throws(() => reply.update("a", [update("new", { cpus: "1" })]), /new, which is being created/);
 });

@@ -65,7 +65,7 @@ Deno.test("a container's message follows its state; before NRI 0.10 there is no 
   assert.equal(containerMessage(container, "0.12").pid, container.pid);
 });
 
-Deno.test("an event is told by StateChange or by its own call", () => {
+Deno.test("an event is a StateChange or a call of its own", () => {
   const { pod, container } = records();
   const old = notice("0.6", Event.START_CONTAINER, pod, container);
   assert.equal(old.method, "StateChange");

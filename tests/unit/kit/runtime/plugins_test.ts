@@ -57,7 +57,7 @@ Deno.test("asking for an event that the played NRI doesn't know costs the connec
   }
 });
 
-Deno.test("Synchronize tells of what was there before, and its updates are applied", async () => {
+Deno.test("Synchronize lists what was there before, and its updates are applied", async () => {
   await withRuntime({}, async ({ runtime, plug }) => {
     const running = await runtime.runPod(podOf("running", "main"));
     const ended = await runtime.runPod(podOf("ended", "main"));
@@ -227,7 +227,7 @@ Deno.test("several plugins are asked in the order of their indices, and a confli
   });
 });
 
-Deno.test("a restart keeps pods and cgroups; the plugin registers anew and is told of what ran meanwhile", async () => {
+Deno.test("a restart keeps pods and cgroups; the plugin registers anew and gets a list of what ran meanwhile", async () => {
   await withRuntime({}, async ({ runtime, plug }) => {
     await plug({ create: () => ({ cpus: "3" }) });
     const before = await runtime.runPod(podOf("before", "main"));

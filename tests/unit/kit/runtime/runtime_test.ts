@@ -102,7 +102,7 @@ Deno.test("a refused creation throws the plugin's message, after Stop and Remove
   });
 });
 
-Deno.test("a refused container doesn't keep its neighbours from running, and the run says who was refused", async () => {
+Deno.test("a refused container doesn't keep its neighbours from running, and the run lists it", async () => {
   await withRuntime({}, async ({ runtime, plug }) => {
     await plug({
       create: (_pod, container) => {
@@ -181,7 +181,7 @@ Deno.test("a container that runs again in its pod has another id and counts its 
   });
 });
 
-Deno.test("StopContainer is told once a container, whoever asks, and its reply may carry updates", async () => {
+Deno.test("StopContainer is called once a container, and its reply may carry updates", async () => {
   await withRuntime({}, async ({ runtime, plug }) => {
     const other: string[] = [];
     const plugin = await plug({
@@ -195,35 +195,6 @@ Deno.test("StopContainer is told once a container, whoever asks, and its reply m
     await runtime.removeContainer(ends);
     assert.equal(plugin.calls.filter((call) => call === "StopContainer").length, 1);
     assert.equal(`${runtime.cpusOf(keeps)}`, "0-7");
-  });
-});
-
-Deno.test("a container's end that is noticed late comes after its successor's creation", async () => {
-  await withRuntime({}, async ({ runtime, plug }) => {
-    const plugin = await plug();
-    const { id: pod, containers } = await runtime.runPod(podOf("p", "main"));
-    const first = containers.get("main") ?? "";
-    const noticed = Promise.withResolvers<void>();
-    const stopping = runtime.stopContainer(first, noticed.promise);
-    assert.equal(runtime.tree.exists(runtime.container(first).cgroup.directory), false);
-    await runtime.createContainer(pod, "main");
-    noticed.resolve();
-    await stopping;
-    assert.deepEqual(plugin.calls.slice(-3), ["CreateContainer", "PostCreateContainer", "StopContainer"]);
-  });
-});
-
-Deno.test("a container that is stopped while it starts doesn't run", async () => {
-  await withRuntime({}, async ({ runtime }) => {
-    const pod = await runtime.createPod(podOf("p", "main"));
-    const id = await runtime.createContainer(pod, "main");
-    const gate = Promise.withResolvers<void>();
-    runtime.faults.hold("start", gate.promise);
-    const start = assert.rejects(runtime.startContainer(id), /it was stopped while it started/);
-    await runtime.stopContainer(id);
-    gate.resolve();
-    await start;
-    assert.equal(runtime.container(id).state, "exited");
   });
 });
 
@@ -252,5 +223,39 @@ Deno.test("what is asked of a container or pod that isn't there is an error of t
     const id = await runtime.createContainer(pod, "main");
     await runtime.startContainer(id);
     await assert.rejects(runtime.startContainer(id), /p\/main can't start: it is running/);
+  });
+});
+
+Deno.test("updates in a reply are applied before the new container starts; one that fails changes nothing", async () => {
+  await withRuntime({}, async ({ runtime, plug }) => {
+    const sent: string[] = [];
+    let first = "";
+    await plug({
+      create: () => ({ cpus: "0-3", update: sent.splice(0).map((cpus) => cpusUpdate(first, cpus)) }),
+    });
+    first = idOf(await runtime.runPod(podOf("first", "main")), "main");
+    sent.push("1-3");
+    await runtime.runPod(podOf("second", "main"));
+    assert.equal(`${runtime.cpusOf(first)}`, "1-3");
+    const order = runtime.log.events.map((event) => event.kind === "call" ? event.event : event.kind);
+    assert(order.lastIndexOf("updated") < order.lastIndexOf("StartContainer"));
+    sent.push("99");
+    assert.deepEqual((await runtime.runPod(podOf("third", "main"))).refused, []);
+    assert.equal(runtime.container(first).resources.cpus, "1-3");
+    assert.match(runtime.log.of("update-failed")[0]?.message ?? "", /no CPU 99/);
+  });
+});
+
+Deno.test("a connection can be cut in the middle of a frame, wherever that falls", async () => {
+  await withRuntime({}, async ({ runtime, plug }) => {
+    for (const bytes of [0, 1, 7, 9, 100]) {
+      const plugin = await plug({ events: 1 << 3 });
+      runtime.dropPlugin(bytes);
+      assert.deepEqual((await runtime.runPod(podOf("p", "main"))).refused, [], `${bytes} bytes`);
+      await runtime.pluginGone();
+      await plugin.gone();
+      assert.equal(plugin.calls.includes("CreateContainer"), false, `${bytes} bytes`);
+    }
+    assert.equal(runtime.log.of("unplaced").length, 5);
   });
 });

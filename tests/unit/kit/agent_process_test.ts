@@ -1,14 +1,11 @@
 import assert from "node:assert/strict";
-import { AgentProcess } from "../../../hack/demo/agent_process.ts";
-import { wrapped } from "../../../hack/demo/play.ts";
+import { AgentProcess } from "../../kit/agent_process.ts";
 
+/** A process that runs `script` in place of the agent. */
 async function withProcess(script: string, play: (agent: AgentProcess) => Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir({ prefix: "agent-" });
-  const agent = new AgentProcess({
-    executable: "/bin/sh",
-    args: ["-c", script],
-    logFile: `${dir}/agent.log`,
-  });
+  const shell = `exec 2>>${dir}/agent.log; ${script}`;
+  const agent = new AgentProcess({ mode: "external", dir, socket: "", sysfs: "", shell });
   try {
     await play(agent);
   } finally {
@@ -36,17 +33,11 @@ Deno.test("an agent that ends is why the work fails, also when the work fails fi
 });
 
 Deno.test("the tail is the end of what it wrote to stderr", async () => {
-  await withProcess("for i in $(seq 30); do echo line $i >&2; done", async (agent) => {
+  await withProcess("for i in $(seq 30); do echo line $i >&2; done; exit 0", async (agent) => {
     await assert.rejects(agent.during(new Promise(() => {})), /exit code 0/);
     await agent.stop();
     const lines = agent.tail().split("\n");
     assert.equal(lines.length, 15);
     assert.equal(lines.at(-1), "line 30");
   });
-});
-
-Deno.test("a long message is broken between words, and a word that is too long stays whole", () => {
-  assert.equal(wrapped("one two three", "  ", 9), "  one two\n  three\n");
-  assert.equal(wrapped("tremendously long", "  ", 9), "  tremendously\n  long\n");
-  assert.equal(wrapped("", "  ", 9), "  \n");
 });

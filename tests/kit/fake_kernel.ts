@@ -1,9 +1,11 @@
-/** A kernel's cpusets as values, with the failures that a test sets. */
+/** The kernel's cpusets as values, behind the agent's port, with the failures that a test asks for. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef } from "../../src/ledger/claim.ts";
 import type { CpusetPort, CpusetReading, CpusetWrite, CpusetWriteResult } from "../../src/cgroup/port.ts";
 
-export class FakeCpusets implements CpusetPort {
+const MAX_WRITTEN = 1000;
+
+export class FakeKernel implements CpusetPort {
   writable = true;
   /** By container id; a container that isn't here has no cgroup. */
   readonly sets = new Map<string, CpuSet>();
@@ -11,7 +13,7 @@ export class FakeCpusets implements CpusetPort {
   readonly busy = new Map<string, CpuSet>();
   /** Containers whose cgroups can't be read. */
   readonly unreadable = new Set<string>();
-  /** The writes that have been made, as `id=cpus`. */
+  /** The latest writes, as `id=cpus`. */
   readonly written: string[] = [];
   /** The next write passes its deadline. */
   pastDeadline = false;
@@ -19,8 +21,8 @@ export class FakeCpusets implements CpusetPort {
   constructor(readonly version: 1 | 2 = 1) {}
 
   /** A cgroup appears, with what the runtime writes into it. */
-  appear(id: string, cpus: string): void {
-    const set = CpuSet.parse(cpus);
+  appear(id: string, cpus: string | CpuSet): void {
+    const set = typeof cpus === "string" ? CpuSet.parse(cpus) : cpus;
     if (set instanceof CpuSet) this.sets.set(id, set);
   }
 
@@ -32,23 +34,23 @@ export class FakeCpusets implements CpusetPort {
 
   write(writes: readonly CpusetWrite[]): CpusetWriteResult {
     const ids = writes.map(({ container }) => container.id).filter((id) => this.unreadable.has(id));
-    if (ids.length > 0) {
-      return { kind: "unverified", containers: new Set(ids), reason: "no cgroup", tookMs: 0 };
-    }
-    const before = new Map(this.sets);
+    if (ids.length > 0) return { kind: "unverified", containers: new Set(ids), reason: "no cgroup", tookMs: 0 };
+    const before: [string, CpuSet][] = [];
     for (const { container: { id }, cpus } of writes) {
       const now = this.sets.get(id);
       const busy = this.busy.get(id) ?? CpuSet.empty;
       if (now?.difference(cpus).intersects(busy) || this.pastDeadline) {
-        for (const [id, cpus] of before) this.sets.set(id, cpus);
+        for (const [id, cpus] of before.reverse()) this.sets.set(id, cpus);
         const code = this.pastDeadline ? "deadline" : "EBUSY";
         this.pastDeadline = false;
         const reason = `a child holds ${busy} (${code})`;
         return { kind: "failed", container: id, code, reason, notRolledBack: new Set(), tookMs: 0 };
       }
       if (now === undefined || now.equals(cpus)) continue;
+      before.push([id, now]);
       this.sets.set(id, cpus);
       this.written.push(`${id}=${cpus}`);
+      if (this.written.length > MAX_WRITTEN) this.written.shift();
     }
     return { kind: "done", tookMs: 0 };
   }
