@@ -1,16 +1,19 @@
 /** What is done between requests: cgroups are written, each for itself, and compared with the ledger. */
 import type { CpusetPort } from "../cgroup/port.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
 import { resolved } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
-import { afterWrites, type PlannedWrite, planWrites } from "../ledger/writes.ts";
+import { afterWrites, type PlannedWrite, planWrites, type WriteScope } from "../ledger/writes.ts";
 import type { LogRecord } from "../log_record.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
-import { writablePort } from "./apply_mode.ts";
+import { readablePort, writablePort } from "./apply_mode.ts";
 import { deliveryLogs, logOf } from "./logs.ts";
 import { hasWrites, immediateUpdates, withLedger } from "./pending.ts";
 import { reconcile } from "./reconcile.ts";
+import { withoutId } from "../ledger/id_map.ts";
+import type { WriteFailed } from "./decision.ts";
 import type { AgentState } from "./state.ts";
 import { lessonOf, writeAll } from "./transaction.ts";
 
@@ -24,39 +27,41 @@ const WRITE_DEADLINE_MS = 300;
 export function runBackgroundWork(agent: Agent): Step {
   if (agent.state.phase !== "serving") return idle(agent);
   const applied = applyPending(agent.state);
-  const { state, logs, ended } = reconcile(applied.state);
+  const compared = reconcile(applied.state);
+  const { state, updates } = withRetries(agent.state, compared.state);
   const isMore = state.reconcile.queue.length > 0 || (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [
-    ...[...applied.logs, ...logs].map(logOutput),
-    ...(applied.updates.length === 0 ? [] : [{ kind: "apply", changes: applied.updates } as const]),
-    ...(ended ? [{ kind: "count" } as const] : []),
+    ...[...applied.logs, ...compared.logs].map(logOutput),
+    ...(updates.length === 0 ? [] : [{ kind: "apply", changes: updates } as const]),
+    ...(compared.ended ? [{ kind: "count" } as const] : []),
     ...(isMore ? [{ kind: "wake", after: 0 } as const] : wakeFor(agent.state, state)),
   ];
   return { agent: { ...agent, state }, outputs };
 }
 
-interface Applied {
+interface Retried {
   readonly state: AgentState;
-  readonly logs: readonly LogRecord[];
   /** What the runtime is to be asked for at once: a degraded container has got its CPUs, and others are still there. */
   readonly updates: readonly CpuUpdate[];
 }
 
-function applyPending(state: AgentState): Applied {
+/** Who had to do without CPUs that couldn't be taken from another may have them once that failure is over. */
+function withRetries({ ledger: before }: AgentState, state: AgentState): Retried {
+  const isFree = state.ledger.failed.length < before.failed.length;
+  const ledger = isFree ? retryDegraded(state.ledger) : state.ledger;
+  return ledger === state.ledger
+    ? { state, updates: [] }
+    : { state: withLedger(state, ledger), updates: immediateUpdates(state, ledger) };
+}
+
+function applyPending(
+  state: AgentState,
+): { readonly state: AgentState; readonly logs: readonly LogRecord[] } {
   const cpusets = writablePort(state);
-  const { ledger } = state;
-  if (cpusets === undefined || (ledger.failed.length === 0 && !hasWrites(state))) {
-    return { state, logs: [], updates: [] };
-  }
-  const slice = applySlice(cpusets, clearResolved(ledger), state.now);
-  // Who had to do without CPUs that couldn't be taken from another may have them now.
-  const isFree = slice.ledger.failed.length < ledger.failed.length;
-  const next = isFree ? retryDegraded(slice.ledger) : slice.ledger;
-  return {
-    state: withLedger(state, next),
-    logs: slice.logs,
-    updates: next === slice.ledger ? [] : immediateUpdates(state, next),
-  };
+  const { ledger, now } = state;
+  if (cpusets === undefined || (ledger.failed.length === 0 && !hasWrites(state))) return { state, logs: [] };
+  const slice = applySlice(cpusets, clearResolved(ledger), now, { kind: "due", now });
+  return { state: withLedger(state, slice.ledger), logs: slice.logs };
 }
 
 /** Whose delivery has failed and who has, by now, what it should have: that failure is over. */
@@ -72,22 +77,24 @@ interface Slice {
   readonly logs: readonly LogRecord[];
 }
 
-/** Writes what is due, in order; after a failure what is left is planned anew, without the container that failed. */
-function applySlice(cpusets: CpusetPort, before: Ledger, now: number): Slice {
+/**
+ * Writes in the planned order, each container for itself; after a failure what is left is planned anew, without the
+ * container that failed.
+ */
+function applySlice(cpusets: CpusetPort, before: Ledger, now: number, first: WriteScope): Slice {
   const logs: LogRecord[] = [];
-  let ledger = before;
+  let [ledger, scope] = [before, first];
   let [leftMs, left] = [SLICE_MS, SLICE];
   while (left > 0 && leftMs > 0) {
-    const plan = planWrites(ledger, { kind: "due", now }).slice(0, left);
-    if (plan.length === 0) break;
+    const plan = planWrites(ledger, scope).slice(0, left);
     const done: PlannedWrite[] = [];
+    let lesson: Pick<WriteFailed, "learn" | "logs"> | undefined;
     for (const write of plan) {
       const result = writeAll(cpusets, [write], WRITE_DEADLINE_MS);
       [leftMs, left] = [leftMs - result.tookMs, left - 1];
       if (result.kind !== "done") {
-        const lesson = lessonOf(cpusets, ledger, [write], result, now);
-        ledger = lesson.learn(ledger);
-        logs.push(...lesson.logs);
+        lesson = lessonOf(cpusets, ledger, [write], result, now);
+        scope = withoutRetry(scope, write.assignment.container.id);
         break;
       }
       done.push(write);
@@ -95,9 +102,15 @@ function applySlice(cpusets: CpusetPort, before: Ledger, now: number): Slice {
     }
     logs.push(...writtenLogs(ledger, done), ...deliveryLogs(done));
     ledger = afterWrites(ledger, done);
-    if (done.length === plan.length) break;
+    if (lesson === undefined) break;
+    logs.push(...lesson.logs);
+    ledger = lesson.learn(ledger);
   }
   return { ledger, logs };
+}
+
+function withoutRetry(scope: WriteScope, id: string): WriteScope {
+  return scope.kind === "due" ? scope : { ...scope, retried: withoutId(scope.retried ?? new Set(), id) };
 }
 
 function writtenLogs(ledger: Ledger, done: readonly PlannedWrite[]): LogRecord[] {
@@ -109,20 +122,30 @@ function writtenLogs(ledger: Ledger, done: readonly PlannedWrite[]): LogRecord[]
   });
 }
 
-/** Those whose CPUs couldn't be taken are tried once more, each for itself: a claim is about to depend on it. */
+/** Those whose CPUs couldn't be taken are tried once more, before their back-off is over: a claim is about to depend on it. */
 export function retryFailed(state: AgentState): Slice {
   const cpusets = writablePort(state);
-  const cleared = clearResolved(state.ledger);
-  if (cpusets === undefined || cleared.failed.length === 0) return { ledger: cleared, logs: [] };
-  const ids = new Set(cleared.failed.map(({ container }) => container.id));
-  const plan = planWrites(cleared, { kind: "losses", retryFailed: true })
-    .filter(({ assignment }) => ids.has(assignment.container.id)).slice(0, SLICE);
-  let ledger = cleared;
-  for (const write of plan) {
-    const result = writeAll(cpusets, [write], WRITE_DEADLINE_MS);
-    ledger = result.kind === "done"
-      ? afterWrites(ledger, [write])
-      : lessonOf(cpusets, ledger, [write], result, state.now).learn(ledger);
-  }
-  return { ledger, logs: [] };
+  const { ledger } = state;
+  if (ledger.failed.length === 0) return { ledger, logs: [] };
+  if (cpusets === undefined) return { ledger: rereadFailed(state), logs: [] };
+  const retried = new Set(ledger.failed.map(({ container }) => container.id));
+  const slice = applySlice(cpusets, ledger, state.now, { kind: "losses", retried });
+  // Who has nothing to give up now may give up other CPUs than before.
+  const next = slice.ledger.failed.reduce(
+    (next, holder) => next.overhang(holder).isEmpty ? next.update(holder.container.id, resolved) : next,
+    slice.ledger,
+  );
+  return { ledger: next, logs: slice.logs };
+}
+
+/** The runtime alone can't be made to move anybody; but it may have done so since. */
+function rereadFailed(state: AgentState): Ledger {
+  const { ledger } = state;
+  return ledger.failed.reduce((next, holder) => {
+    const reading = readablePort(state)?.read(holder.container);
+    const over = reading?.kind === "values"
+      ? reading.cpus.intersection(ledger.topology.online).difference(ledger.desired(holder))
+      : CpuSet.empty;
+    return over.isEmpty ? next.update(holder.container.id, resolved) : next;
+  }, ledger);
 }

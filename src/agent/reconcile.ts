@@ -101,7 +101,7 @@ function verdictOn(state: AgentState, assignment: Assignment, cpus: CpuSet): Ver
   if (hasNoProcess(assignment.delivery)) return startedVerdict(state, assignment, cpus);
   return writablePort(state) === undefined
     ? runtimeVerdict(state, assignment, cpus)
-    : cgroupVerdict(state.ledger, assignment, cpus);
+    : cgroupVerdict(state, assignment, cpus);
 }
 
 /** One that has a cgroup at two comparisons has started, while no agent was connected. */
@@ -111,11 +111,17 @@ function startedVerdict(state: AgentState, assignment: Assignment, cpus: CpuSet)
   return { after: isWritten ? confirm(assignment, cpus, "running") : runs(assignment) };
 }
 
-function cgroupVerdict(ledger: Ledger, assignment: Assignment, cpus: CpuSet): Verdict {
+function cgroupVerdict({ ledger, reconcile }: AgentState, assignment: Assignment, cpus: CpuSet): Verdict {
   const after = observe(assignment, cpus);
   const isSame = after === assignment || ledger.mayRunOn(assignment).equals(cpus);
-  if (!isConfirmed(assignment) || isSame) return { after };
-  return { after, message: DRIFT, reason: driftOf(ledger, assignment, cpus) };
+  const drift = !isConfirmed(assignment) || isSame
+    ? {}
+    : { message: DRIFT, reason: driftOf(ledger, assignment, cpus) };
+  if (assignment.delivery.state !== "starting") return { after, ...drift };
+  // It has been started for a whole comparison, so it runs.
+  return reconcile.suspects.has(assignment.container.id)
+    ? { after: runs(after), ...drift }
+    : { after, ...drift, isSuspect: true };
 }
 
 /**

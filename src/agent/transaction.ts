@@ -19,8 +19,8 @@ import { logOf } from "./logs.ts";
 const WRITE_SHARE = 0.25;
 /** containerd's default, for a runtime that doesn't name its own. */
 const DEFAULT_REQUEST_TIMEOUT_MS = 2000;
-/** Each try has learnt of one container more that can't be written as planned. */
-const MAX_TRIES = 8;
+/** Each try has shown CPUs more that a container keeps; the deadline is the bound that counts. */
+const MAX_TRIES = 64;
 
 /** What a call's writes are done with. */
 export interface Means {

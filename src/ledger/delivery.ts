@@ -146,9 +146,11 @@ export function isStartingAfterAll<A extends Delivered>(assignment: A): A {
 }
 
 /** At StartContainer the cgroup of one that gets its CPUs by the record has `cpus`: if the record says so, it was delivered. */
-export function seenAtStart<A extends Delivered>(assignment: A, cpus: CpuSet): A {
-  const { delivery } = assignment;
+export function seenAtStart<A extends Delivered>(assignment: A, cpus: CpuSet, online: CpuSet): A {
+  const { delivery, mayRunOn } = assignment;
   if (delivery.by === "cgroup" || delivery.record?.equals(cpus) !== true) return assignment;
+  // A set that names only CPUs that are offline inherits: what is in force then isn't what was written.
+  if (mayRunOn !== ANYWHERE && !mayRunOn.isSubsetOf(online)) return assignment;
   const { recordUnsure: _, ...rest } = delivery;
   return { ...assignment, mayRunOn: cpus, delivery: rest as Delivery };
 }

@@ -23,11 +23,11 @@ export interface PlannedWrite {
 }
 
 /**
- * Which writes: those by which CPUs are given up or exchanged, also of containers whose back-off isn't over with
- * `retryFailed`, and the growth of one container; or all that are due.
+ * Which writes: those by which CPUs are given up or exchanged, also of containers that are `retried` before the end of
+ * their back-off, and the growth of one container; or all that are due.
  */
 export type WriteScope =
-  | { readonly kind: "losses"; readonly retryFailed: boolean; readonly grows?: string }
+  | { readonly kind: "losses"; readonly retried?: ReadonlySet<string>; readonly grows?: string }
   | { readonly kind: "due"; readonly now: number };
 
 /** The writes, in their order. */
@@ -51,10 +51,10 @@ export function planWrites(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
   exchange(ledger, over, exchanging, write);
   for (const assignment of gaining) {
     if (scope.kind === "losses" && assignment.container.id !== scope.grows) continue;
-    const cpus = ledger.desired(assignment).difference(over.blockedFor(assignment));
-    const isWhole = assignment.grant.isEmpty || cpus.equals(assignment.grant);
     const bound = ledger.mayRunOn(assignment);
-    if (isWhole && !isIn(ledger, assignment, cpus) && bound.isSubsetOf(cpus)) write(assignment, cpus);
+    const cpus = ledger.desired(assignment).difference(over.blockedFor(assignment).difference(bound));
+    const isWhole = assignment.grant.isEmpty || cpus.equals(assignment.grant);
+    if (isWhole && !isIn(ledger, assignment, cpus)) write(assignment, cpus);
   }
   return writes;
 }
@@ -84,7 +84,7 @@ function isDue(ledger: Ledger, assignment: Assignment, scope: WriteScope): boole
   if (failure === undefined) return true;
   if (scope.kind === "due") return failure.retryAt <= scope.now;
   // What failed is none of what it has to give up now.
-  return scope.retryFailed || !failure.cpus.intersects(ledger.overhang(assignment));
+  return scope.retried?.has(assignment.container.id) || !failure.cpus.intersects(ledger.overhang(assignment));
 }
 
 function bySteps(ledger: Ledger, candidates: readonly Assignment[]) {
@@ -136,10 +136,9 @@ function exchange(
 /** What can be written now; undefined where that is nothing. */
 function targetOf(ledger: Ledger, over: Overhangs, assignment: Assignment): CpuSet | undefined {
   const desired = ledger.desired(assignment);
-  const blocked = over.blockedFor(assignment);
-  if (!assignment.grant.isEmpty) {
-    return desired.difference(ledger.mayRunOn(assignment)).intersects(blocked) ? undefined : desired;
-  }
+  // Where it is already it goes onto nobody's CPUs.
+  const blocked = over.blockedFor(assignment).difference(ledger.mayRunOn(assignment));
+  if (!assignment.grant.isEmpty) return desired.intersects(blocked) ? undefined : desired;
   const some = desired.difference(blocked);
   if (!some.isEmpty) return some;
   // All of the pool, forbidden CPUs included, is better than CPUs that are another's.

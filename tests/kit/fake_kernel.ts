@@ -34,7 +34,9 @@ export class FakeKernel implements CpusetPort {
 
   write(writes: readonly CpusetWrite[]): CpusetWriteResult {
     const ids = writes.map(({ container }) => container.id).filter((id) => this.unreadable.has(id));
-    if (ids.length > 0) return { kind: "unverified", containers: new Set(ids), reason: "no cgroup", tookMs: 0 };
+    if (ids.length > 0) {
+      return { kind: "unverified", containers: new Set(ids), reason: "no cgroup", tookMs: 0 };
+    }
     const before: [string, CpuSet][] = [];
     for (const { container: { id }, cpus } of writes) {
       const now = this.sets.get(id);

@@ -83,7 +83,8 @@ export function recordIsKnown(world: World): string | undefined {
     if (isInKernelAlone(placed)) continue;
     const container = runtime.containers.get(id);
     if (
-      container === undefined || starting || unacknowledged !== undefined || container.isUncertain || exemptions.has(id) ||
+      container === undefined || starting || unacknowledged !== undefined || container.isUncertain ||
+      exemptions.has(id) ||
       world.isRequested(id)
     ) {
       continue;

@@ -236,7 +236,9 @@ export function unchangedSince(
       if (id === subject.id || was === undefined || was.equals(now)) continue;
       const placed = before.placed.get(id);
       const pending = placed && !was.equals(placed.desired) && now.isSubsetOf(placed.desired);
-      if (world.windows.opening(id) === "kept" || placed?.hasWriteFailure || pending) continue;
+      // Another program has written it, or it couldn't be rolled back.
+      const disturbed = world.observer.isDisturbed && after.placed.get(id)?.hasWriteFailure;
+      if (world.windows.opening(id) === "kept" || placed?.hasWriteFailure || pending || disturbed) continue;
       return `a refused ${method} has changed ${id} from ${was} to ${now}`;
     }
     return ledgerProblem(method, before, after);
@@ -248,7 +250,9 @@ function ledgerProblem(method: string, before: View, after: View): string | unde
   for (const id of ids) {
     const [was, is] = [before.placed.get(id), after.placed.get(id)];
     const same = was !== undefined && is !== undefined && was.grant.equals(is.grant) &&
-      was.desired.equals(is.desired) && `${was.record}` === `${is.record}` && was.degraded === is.degraded;
+      was.desired.equals(is.desired) &&
+      `${was.record ?? was.unacknowledged ?? ""}` === `${is.record ?? is.unacknowledged ?? ""}` &&
+      was.degraded === is.degraded;
     if (!same) return `a refused ${method} has changed the ledger's entry of ${id}`;
   }
   return undefined;

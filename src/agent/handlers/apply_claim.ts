@@ -12,8 +12,8 @@ import { type Decision, withLogs } from "../decision.ts";
 import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
 
-/** Each try has shown one container more that keeps its CPUs. */
-const MAX_TRIES = 8;
+/** Each try has shown CPUs more that a container keeps; the deadline of the call is the bound that counts. */
+const MAX_TRIES = 64;
 
 interface Claimed {
   /** Before the claim. */
@@ -40,7 +40,7 @@ export const FIRST_ATTEMPT: Attempt = { tries: 1, byReply: [] };
 export function applyClaim({ state, next: decided, id, attempt, again, giveUp, written }: Claimed): Decision {
   const { tries, byReply } = attempt;
   const next = byReply.reduce((ledger, other) => ledger.update(other, unreadable), decided);
-  const writes = planWrites(next, { kind: "losses", retryFailed: false, grows: id });
+  const writes = planWrites(next, { kind: "losses", grows: id });
   const after = afterWrites(next, writes);
   const holder = holderOn(after, id);
   if (holder !== undefined) {

@@ -79,11 +79,16 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
     then: (readings) => {
       const reading = readings.get(ref.id);
       if (reading?.kind !== "values") return unreadableStart(state, ledger, own, reading);
-      const intruder = others.find(({ container: { id } }) => isOn(readings.get(id), own.grant));
+      const intruder = others.find((other) =>
+        isOn(ledger, other, readings.get(other.container.id), own.grant)
+      );
       if (intruder !== undefined) return unconfirmed(state, own, stillHeld(own, intruder));
       return writablePort(state) === undefined
         ? byRecord(
-          withLedger(state, ledger.update(ref.id, (a) => seenAtStart(a, reading.cpus))),
+          withLedger(
+            state,
+            ledger.update(ref.id, (a) => seenAtStart(a, reading.cpus, ledger.topology.online)),
+          ),
           own,
           reading.cpus,
         )
@@ -100,8 +105,10 @@ function unconfirmedBeside(ledger: Ledger, own: Assignment): Assignment[] {
   );
 }
 
-function isOn(reading: CpusetReading | undefined, cpus: CpuSet): boolean {
-  return reading?.kind === "values" && reading.cpus.intersects(cpus);
+/** By its cgroup; by all that is known where that can't be read. */
+function isOn(ledger: Ledger, other: Assignment, reading: CpusetReading | undefined, cpus: CpuSet): boolean {
+  if (reading?.kind === "absent") return false;
+  return (reading?.kind === "values" ? reading.cpus : ledger.mayRunOn(other)).intersects(cpus);
 }
 
 /** The runtime has delivered what replies said, or has failed to and told nobody. */
@@ -116,7 +123,7 @@ function byCgroup(state: AgentState, ledger: Ledger, id: string): Decision {
   return {
     kind: "write",
     ledger,
-    writes: planWrites(ledger, { kind: "losses", retryFailed: false }),
+    writes: planWrites(ledger, { kind: "losses" }),
     written: (after) => checked(state, after, id),
     failed: ({ learn, isFinal, logs, reason }) => {
       const next = learn(ledger);

@@ -33,8 +33,9 @@ export type Update = Subject & { readonly resources: LinuxResources | undefined 
 /** Decides the claim anew where the request changes it, and answers the container's CPUs. */
 export function updateContainer(state: AgentState, update: Update, attempt = FIRST_ATTEMPT): Decision {
   const { container: { id } } = update;
-  const before = state.phase === "serving" ? state.ledger.assignments.get(id) : undefined;
-  if (before === undefined) return unchanged(state);
+  if (state.phase !== "serving") return unchanged(state);
+  const before = state.ledger.assignments.get(id);
+  if (before === undefined) return answered(state, state.ledger, update, []);
   const decided = decideClaim(state, before, update);
   if (decided === undefined) return answered(state, state.ledger, update, []);
   const { container } = before;
