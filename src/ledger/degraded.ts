@@ -3,7 +3,7 @@
  * will do for them; then the oldest.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { footprint, ownsCores } from "../cpu/footprint.ts";
+import { ownsCores } from "../cpu/footprint.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type Assignment, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import type { ExclusiveClaim, PinnedClaim } from "./claim.ts";
@@ -29,23 +29,6 @@ function retryExclusive(ledger: Ledger): Ledger {
     const served = placeExclusive(next, assignment);
     return served.assignments.get(assignment.container.id)?.degraded === undefined ? served : next;
   }, ledger);
-}
-
-/**
- * Whether an exclusive container could stay on `cpus`: nobody else's, not reserved, and leaving at least `floor` CPUs
- * for the pool.
- */
-export function canKeep(
-  ledger: Ledger,
-  { container, claim }: Pick<ExclusiveAssignment, "container" | "claim">,
-  cpus: CpuSet,
-  floor = ledger.policy.minShared,
-): boolean {
-  const others = ledger.without(container.id);
-  const free = freeFor(others, CpuSet.empty);
-  const kept = footprint(ledger.topology, cpus, claim.placement);
-  return cpus.isSubsetOf(free.difference(claim.forbidden)) && kept.isSubsetOf(free) &&
-    others.sharedPool.size - kept.size >= floor;
 }
 
 /** How an exclusive container is placed anew. */

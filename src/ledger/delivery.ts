@@ -5,9 +5,9 @@
  * reports no failure, so what it was sent counts as done, except for a container that has no process yet, whose updates
  * may be lost. By its *cgroup*: written and read back; only a read makes it true.
  *
- *     record   created ──runs──▶ running ──drift──▶ failed
- *                 ▲                 ▲ ▲
- *                 │ unreadable      │ └────────── unreadable
+ *     record   created ──StartContainer──▶ starting ──runs──▶ running ──drift──▶ failed
+ *                 ▲                           ▲                  ▲
+ *                 │ unreadable                │ unreadable       │ unreadable
  *     cgroup   not-started ──StartContainer──▶ starting ──runs──▶ running ──write fails──▶ failed
  *
  * `mayRunOn` is the bound that all of this keeps: every CPU on which one of the container's processes may be running by
@@ -36,6 +36,8 @@ export type RecordDelivery =
   & (
     /** No process yet, as far as is known. */
     | { readonly by: "record"; readonly state: "created" }
+    /** StartContainer was answered: the program may begin at any moment, and updates may still be lost. */
+    | { readonly by: "record"; readonly state: "starting" }
     | { readonly by: "record"; readonly state: "running" }
     /** It was found on other CPUs than its record says; it is sent its set again after a while. */
     | { readonly by: "record"; readonly state: "failed"; readonly failure: DeliveryFailure }
@@ -82,9 +84,18 @@ export function created(by: Delivery["by"], record?: CpuSet): Delivered {
 /** The delivery of a container found with `record` whose cgroup isn't, or can't be, read. */
 export function foundByRecord(record: CpuSet | undefined, isRunning: boolean): Delivered {
   const { mayRunOn, delivery } = created("record", record);
+  const state = isRunning ? "running" : "created";
+  return { mayRunOn, delivery: { ...recordOf(delivery), by: "record", state } };
+}
+
+/** What a container was sent while it was starting, before it was found again: its record may say that by now. */
+export function mayHaveBeenSent<A extends Delivered>(assignment: A, cpus: CpuSet): A {
+  const { mayRunOn, delivery } = assignment;
+  const next = { ...delivery, record: cpus, recordUnsure: true } as const;
   return {
-    mayRunOn,
-    delivery: { ...recordOf(delivery), by: "record", state: isRunning ? "running" : "created" },
+    ...assignment,
+    mayRunOn: delivery.by === "record" ? mayRunOn.union(cpus) : mayRunOn,
+    delivery: next,
   };
 }
 
@@ -140,9 +151,16 @@ export function runs<A extends Delivered>(assignment: A): A {
 /** It is only about to start, though it was taken for running: what its record was sent may have been lost. */
 export function isStartingAfterAll<A extends Delivered>(assignment: A): A {
   const { delivery } = assignment;
-  if (delivery.by !== "record" || delivery.state === "created") return assignment;
+  if (delivery.by !== "record" || isStarting(assignment)) return assignment;
   const unsure = delivery.record === undefined ? {} : { recordUnsure: true as const };
   return { ...assignment, delivery: { ...recordOf(delivery), ...unsure, by: "record", state: "created" } };
+}
+
+/** StartContainer was answered, of one that gets its CPUs by the record. */
+export function starts<A extends Delivered>(assignment: A): A {
+  const { delivery } = assignment;
+  if (delivery.by === "cgroup" || delivery.state !== "created") return assignment;
+  return { ...assignment, delivery: { ...delivery, state: "starting" } };
 }
 
 /** At StartContainer the cgroup of one that gets its CPUs by the record has `cpus`: if the record says so, it was delivered. */
@@ -168,7 +186,7 @@ export function unreadable<A extends Delivered>(assignment: A): A {
       delivery: { ...recordOf(delivery), by: "record", state: "created" },
     };
   }
-  const state = delivery.state === "starting" ? "created" : "running";
+  const state = delivery.state === "starting" ? "starting" : "running";
   const bound = record === undefined ? ANYWHERE : mayRunOn.union(record);
   // Whether the cgroup has what the record says can't be seen, so the runtime is sent it again.
   const unsure = record?.equals(mayRunOn) ? {} : { recordUnsure: true as const };

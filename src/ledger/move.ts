@@ -5,11 +5,11 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { misfit } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
-import type { Displaced, ExclusiveAssignment } from "./assignment.ts";
+import { type Displaced, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import { describe } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { countFree } from "./refusal.ts";
-import { cpusNear, requestOf } from "./room.ts";
+import { canKeep, cpusNear, requestOf } from "./room.ts";
 
 /** The ledger in which nobody exclusive is left on the wanted CPUs, and who was moved for that. */
 export interface Moved {
@@ -44,8 +44,9 @@ export function moveAway(ledger: Ledger, wanted: CpuSet): Moved | string {
 export function moveBack(ledger: Ledger, displaced: readonly Displaced[]): Ledger {
   return displaced.reduce((next, { id, from }) => {
     const holder = next.assignments.get(id);
-    const free = holder?.grant.size === from.size && from.isSubsetOf(next.sharedPool.union(holder.grant));
-    return holder !== undefined && free ? next.with({ ...holder, grant: from }) : next;
+    const fits = holder !== undefined && isExclusive(holder) && holder.grant.size === from.size &&
+      canKeep(next, holder, from);
+    return fits ? next.with({ ...holder, grant: from }) : next;
   }, ledger);
 }
 

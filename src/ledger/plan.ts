@@ -17,8 +17,8 @@ import {
 import type { Ledger } from "./ledger.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
-import { freeFor, overPodLimit, shortage, takeExclusive } from "./room.ts";
-import { canKeep, retryDegraded } from "./degraded.ts";
+import { canKeep, freeFor, overPodLimit, shortage, takeExclusive } from "./room.ts";
+import { retryDegraded } from "./degraded.ts";
 
 /** What the new container starts with. An absent part is left as the runtime has it. */
 export interface Grant {

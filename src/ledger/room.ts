@@ -5,6 +5,7 @@ import { retake } from "../cpu/retake.ts";
 import { take, type TakeRequest } from "../cpu/take.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type ContainerRef, describe, type ExclusiveClaim } from "./claim.ts";
+import type { ExclusiveAssignment } from "./assignment.ts";
 import { contestedIn } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
 import { countFree, numbers } from "./refusal.ts";
@@ -30,6 +31,23 @@ export function cpusNear(topology: Topology, mems: CpuSet | undefined): CpuSet {
 export function leavesEnough(ledger: Ledger, { placement }: ExclusiveClaim, cpus: CpuSet): boolean {
   const left = ledger.sharedPool.difference(footprint(ledger.topology, cpus, placement)).size;
   return left >= ledger.policy.minShared || left === ledger.sharedPool.size;
+}
+
+/**
+ * Whether an exclusive container could stay on `cpus`: nobody else's, not reserved, and leaving at least `floor` CPUs
+ * for the pool.
+ */
+export function canKeep(
+  ledger: Ledger,
+  { container, claim }: Pick<ExclusiveAssignment, "container" | "claim">,
+  cpus: CpuSet,
+  floor = ledger.policy.minShared,
+): boolean {
+  const others = ledger.without(container.id);
+  const free = freeFor(others, CpuSet.empty);
+  const kept = footprint(ledger.topology, cpus, claim.placement);
+  return cpus.isSubsetOf(free.difference(claim.forbidden)) && kept.isSubsetOf(free) &&
+    others.sharedPool.size - kept.size >= floor;
 }
 
 /**
