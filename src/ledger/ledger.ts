@@ -279,9 +279,11 @@ export class Ledger {
    * Every online CPU on which a container's processes may be running; none where it has no process. The kernel lets
    * nobody run on a CPU that is offline, and anywhere where a set names none that is online.
    */
-  mayRunOn({ mayRunOn }: Assignment): CpuSet {
+  mayRunOn({ mayRunOn, delivery }: Assignment): CpuSet {
     const { online } = this.topology;
     if (mayRunOn === ANYWHERE || mayRunOn.isEmpty) return mayRunOn.isEmpty ? mayRunOn : online;
+    // Of several sets that may be in force one may name none that is online.
+    if (delivery.by === "record" && delivery.recordUnsure && !mayRunOn.isSubsetOf(online)) return online;
     let known = this.#online.get(mayRunOn);
     if (known === undefined) {
       const left = mayRunOn.intersection(online);

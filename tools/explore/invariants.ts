@@ -2,9 +2,9 @@
 import type { Assignment } from "../../src/ledger/assignment.ts";
 import { mayShare } from "../../src/ledger/assignment.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
-import { planUpdates } from "../../src/ledger/updates.ts";
+import { pendingUpdateOf, planUpdates } from "../../src/ledger/updates.ts";
 import { planWrites } from "../../src/ledger/writes.ts";
-import { type Box, effective, hasStarted, isFaulty, type Node } from "./node.ts";
+import { type Box, effective, hasStarted, isFaulty, isUnreadable, type Node } from "./node.ts";
 import { isHonest } from "./promises.ts";
 
 type Check = (node: Node, ledger: Ledger) => string | undefined;
@@ -35,7 +35,9 @@ function ownersAreDistinct(_: Node, ledger: Ledger): string | undefined {
   for (const one of all) {
     if (one.claim.kind !== "exclusive") continue;
     const other = all.find((other) => other !== one && other.grant.intersects(one.grant));
-    if (other !== undefined) return `${one.container.id} has ${one.grant}, ${other.container.id} ${other.grant}`;
+    if (other !== undefined) {
+      return `${one.container.id} has ${one.grant}, ${other.container.id} ${other.grant}`;
+    }
   }
   return undefined;
 }
@@ -54,7 +56,9 @@ function startedAreKnown({ boxes }: Node, ledger: Ledger): string | undefined {
 }
 
 function boundsAreHonest(node: Node, ledger: Ledger): string | undefined {
-  const wrong = node.boxes.find((box) => hasStarted(box) && !box.isDrifted && !isHonest(node, box));
+  const wrong = node.boxes.find((box) =>
+    hasStarted(box) && !box.isDrifted && !isUnreadable(node, box) && !isHonest(node, box)
+  );
   const bound = wrong && ledger.assignments.get(wrong.id)?.mayRunOn;
   return wrong && `${wrong.id} runs on ${effective(node, wrong)}, known is ${bound}`;
 }
@@ -69,15 +73,19 @@ function promisesAreKept(node: Node, ledger: Ledger): string | undefined {
     if (owner.promised.isEmpty) continue;
     for (const { box: other, assignment: theirs, runs } of started) {
       if (other === owner || mayShare(assignment, theirs) || !runs.intersects(owner.promised)) continue;
-      if (isExcused(other, theirs)) continue;
+      if (isExcused(node, other, theirs, ledger)) continue;
       return `${other.id} runs on ${runs}, ${owner.id} has ${owner.promised}`;
     }
   }
   return undefined;
 }
 
-function isExcused(box: Box, { delivery }: Assignment): boolean {
-  return isFaulty(box) || box.isDrifted || delivery.state === "failed";
+function isExcused(node: Node, box: Box, { delivery }: Assignment, ledger: Ledger): boolean {
+  if (isFaulty(box) || isUnreadable(node, box) || box.isDrifted || delivery.state === "failed") return true;
+  // The runtime is being asked to move it, or will be; what it was sent while it started may be lost until it runs.
+  const isPlanned = node.asked.includes(box.id) || pendingUpdateOf(ledger, box.id) !== undefined;
+  const isUnsure = delivery.recordUnsure !== undefined;
+  return delivery.by === "record" && (isPlanned || isUnsure);
 }
 
 /** Who is dirty is only a way to be quick. */
@@ -93,4 +101,3 @@ function dirtyIsWhole(_: Node, ledger: Ledger): string | undefined {
   });
   return some === all ? undefined : `due is ${all}, known ${some}`;
 }
-

@@ -2,13 +2,13 @@
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import type { Call } from "../../src/nri/methods.ts";
-import { type Box, boxOf, effective, isFaulty, type Node, PINNED } from "./node.ts";
+import { type Box, boxOf, effective, isFaulty, isUnreadable, type Node, PINNED } from "./node.ts";
 
 /** A container with a grant was let start. */
 export function startProblem(node: Node, id: string): string | undefined {
   const box = boxOf(node, id);
   const grant = node.agent?.state.ledger.assignments.get(id)?.grant;
-  if (box === undefined || grant === undefined || grant.isEmpty || box.isHidden) return undefined;
+  if (box === undefined || grant === undefined || grant.isEmpty || isUnreadable(node, box)) return undefined;
   const runs = effective(node, box);
   return runs.equals(grant) ? undefined : `${id} may start on ${runs} instead of ${grant}`;
 }
@@ -32,11 +32,13 @@ export function refusalProblem(
 
 function ledgerChange(before: Ledger, after: Ledger): string | undefined {
   const [was, is] = [before, after].map((ledger) =>
-    new Map(ledger.assignments.values().map((assignment) => {
-      const { container: { id }, grant, delivery: { record, recordUnsure }, degraded } = assignment;
-      const desired = ledger.desired(assignment);
-      return [id, `${grant} ${desired} ${record} ${recordUnsure} ${degraded !== undefined}`];
-    }))
+    new Map(
+      ledger.assignments.values().map((assignment) => {
+        const { container: { id }, grant, delivery: { record, recordUnsure }, degraded } = assignment;
+        const desired = ledger.desired(assignment);
+        return [id, `${grant} ${desired} ${record} ${recordUnsure} ${degraded !== undefined}`];
+      }),
+    )
   );
   const ids = [...was?.keys() ?? [], ...is?.keys() ?? []];
   const changed = ids.find((id) => was?.get(id) !== is?.get(id));
@@ -58,7 +60,7 @@ function kernelChange(before: Node, after: Node, was: Ledger, is: Ledger): strin
 
 /** By the simplest count there is; false where anything is out of order. */
 export function surelyFits(node: Node, ledger: Ledger, { id, slot, kind, limit }: Box): boolean {
-  if (node.boxes.some((box) => isFaulty(box) || box.isDrifted)) return false;
+  if (node.boxes.some((box) => isFaulty(box) || isUnreadable(node, box) || box.isDrifted)) return false;
   const assignments = ledger.assignments.values();
   const own = assignments.filter(({ container }) =>
     container.id === id || container.sandboxId === `sandbox${slot}`

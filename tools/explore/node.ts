@@ -51,7 +51,7 @@ export interface Box {
   readonly held: CpuSet;
   /** Its cgroup can't be read. */
   readonly isHidden: boolean;
-  /** Another program has written its cgroup, or the runtime has failed to: the agent doesn't know yet. */
+  /** Another program has written its cgroup, or the runtime has failed to: the agent hasn't repaired that yet. */
   readonly isDrifted: boolean;
   /** CPUs that it has for itself by a reply, or since nothing was due any more. */
   readonly promised: CpuSet;
@@ -86,6 +86,11 @@ export function hasStarted({ life }: Box): boolean {
 
 export function isFaulty({ held, isHidden }: Box): boolean {
   return isHidden || !held.isEmpty;
+}
+
+/** The agent can't see where it runs: cgroup v1 shows no CPUs where all that were written have gone offline. */
+export function isUnreadable({ mode }: Node, { isHidden, written }: Box): boolean {
+  return isHidden || (mode === "kernel-v1" && written.isEmpty);
 }
 
 /** Where the kernel lets it run. */

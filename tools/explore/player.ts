@@ -32,8 +32,7 @@ import {
   type Box,
   boxOf,
   effective,
-
-
+  hasStarted,
   isAlive,
   type Kind,
   livingIn,
@@ -177,7 +176,7 @@ export class Player {
       case "heal":
         return this.#change(id, (box) => ({ ...box, isHidden: false, held: CpuSet.empty }));
       case "tamper": {
-        const after = writtenTo(this.node, box, this.node.online);
+        const after = writtenTo(this.node, box, ALL);
         if (after !== undefined) this.#change(id, () => ({ ...after, isDrifted: true }));
       }
     }
@@ -236,7 +235,11 @@ export class Player {
   #runc(id: string): void {
     const box = boxOf(this.node, id);
     if (box?.life !== "created") return;
-    const ready: Box = { ...box, life: "ready", written: this.mode === "kernel-v1" ? this.node.online : CpuSet.empty };
+    const ready: Box = {
+      ...box,
+      life: "ready",
+      written: this.mode === "kernel-v1" ? this.node.online : CpuSet.empty,
+    };
     const after = box.record === undefined ? ready : writtenTo(this.node, ready, box.record);
     if (after === undefined) this.node = withoutBox(this.node, id);
     else this.#change(id, () => after);
@@ -292,6 +295,7 @@ export class Player {
     if (box === undefined) return;
     if (!this.#update(box, figuresOf(box.kind, limit))) return;
     this.#change(id, (after) => ({ ...after, limit }));
+    this.#promise(id);
     this.node = { ...this.node, pods: this.node.pods.with(box.slot, { kind: box.kind, limit }) };
   }
 
@@ -315,7 +319,6 @@ export class Player {
     const own = update.find(({ containerId }) => containerId === box.id);
     const isApplied = this.#applyTo(box.id, setOf(own?.linux?.resources?.cpu?.cpus) ?? setOf(cpu.cpus));
     if (isApplied) this.#notify("PostUpdateContainer", box.id);
-    this.#promise(box.id);
     return isApplied;
   }
 
@@ -376,6 +379,9 @@ export class Player {
     const boxes = this.node.boxes.map((box) => ({
       ...box,
       held: box.held.intersection(online),
+      // Where all its CPUs are gone the kernel has put it on others.
+      isDrifted: box.isDrifted ||
+        (hasStarted(box) && !box.written.isEmpty && !box.written.intersects(online)),
       written: isStruck ? box.written.intersection(online) : box.written,
     }));
     this.node = { ...this.node, online, boxes };
@@ -454,4 +460,3 @@ function setOf(text: string | undefined): CpuSet | undefined {
   const cpus = CpuSet.parse(text ?? "");
   return cpus instanceof CpuSet && !cpus.isEmpty ? cpus : undefined;
 }
-

@@ -7,7 +7,7 @@ import { keyOf } from "./canonical.ts";
 import { describe, type Event } from "./events.ts";
 import { problemOf } from "./invariants.ts";
 import { surelyFits } from "./invariants_answers.ts";
-import { boxOf, effective, isFaulty, livingIn, type Node, SLOTS } from "./node.ts";
+import { boxOf, effective, isFaulty, isUnreadable, livingIn, type Node, SLOTS } from "./node.ts";
 import type { Player } from "./player.ts";
 
 /** More than any node needs. */
@@ -85,7 +85,7 @@ function differing(node: Node, ledger: Ledger): string | undefined {
     const { id } = assignment.container;
     const box = boxOf(node, id);
     const desired = ledger.desired(assignment);
-    if (box === undefined || desired.isEmpty) continue;
+    if (box === undefined || desired.isEmpty || isUnreadable(node, box)) continue;
     const [runs, bound] = [effective(node, box), ledger.mayRunOn(assignment)];
     if (!runs.equals(desired)) return `${id} runs on ${runs} instead of ${desired}`;
     if (!bound.equals(desired)) return `${id} should run on ${desired}, known is ${bound}`;
@@ -95,9 +95,11 @@ function differing(node: Node, ledger: Ledger): string | undefined {
 }
 
 function degraded(node: Node, ledger: Ledger): string | undefined {
-  const less = ledger.degraded.find(({ container: { id } }) => {
+  const less = ledger.degraded.find(({ container: { id }, claim }) => {
     const box = boxOf(node, id);
-    return box !== undefined && surelyFits(node, ledger, box);
+    // A resize that the runtime has failed to make after it was agreed to counts for the agent all the same.
+    const limit = claim.kind === "exclusive" ? claim.count : 0;
+    return box !== undefined && surelyFits(node, ledger, { ...box, limit });
   });
   return less && `${less.container.id} is degraded, although it fits: ${less.degraded}`;
 }

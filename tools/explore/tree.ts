@@ -2,7 +2,7 @@
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef } from "../../src/ledger/claim.ts";
 import type { CpusetPort, CpusetReading, CpusetWrite, CpusetWriteResult } from "../../src/cgroup/port.ts";
-import { type Box, boxOf, effective, hasCgroup, type Node, withBox } from "./node.ts";
+import { type Box, boxOf, effective, hasCgroup, isUnreadable, type Node, withBox } from "./node.ts";
 
 /** The container with that set, or undefined where the kernel refuses it. */
 export function writtenTo({ mode, online }: Node, box: Box, cpus: CpuSet): Box | undefined {
@@ -23,9 +23,8 @@ export class Tree implements CpusetPort {
   read({ id }: Pick<ContainerRef, "id">): CpusetReading {
     const box = boxOf(this.node, id);
     if (box === undefined || !hasCgroup(box)) return { kind: "absent" };
-    const cpus = this.#inForce(box);
-    if (box.isHidden || cpus.isEmpty) return { kind: "unverified", reason: "it can't be read" };
-    return { kind: "values", cpus };
+    if (isUnreadable(this.node, box)) return { kind: "unverified", reason: "it can't be read" };
+    return { kind: "values", cpus: this.#inForce(box) };
   }
 
   write(writes: readonly CpusetWrite[], _deadlineMs: number): CpusetWriteResult {
