@@ -9,7 +9,8 @@ import { type Assignment, type ExclusiveAssignment, isExclusive } from "./assign
 import type { ExclusiveClaim, PinnedClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { makeRoom, offlineOf } from "./pin.ts";
-import { cpusNear, freeFor, overPodLimit, shortage, takeExclusive } from "./room.ts";
+import { candidatesFor, freeFor } from "./candidates.ts";
+import { overPodLimit, shortage, takeExclusive } from "./room.ts";
 
 /** The ledger in which everybody who has less than it claims has been tried again. */
 export function retryDegraded(ledger: Ledger): Ledger {
@@ -51,13 +52,14 @@ export function placeExclusive(
   const { container, claim, mems, grant } = assignment;
   const { degraded: _, ...whole } = assignment;
   const others = ledger.without(container.id);
-  const free = freeFor(others, claim.forbidden).intersection(cpusNear(ledger.topology, mems));
+  const free = freeFor(others, claim.forbidden, { mems });
+  const candidates = candidatesFor(others, claim.forbidden, { mems });
   const own = ownable(ledger.topology, claim, grant.intersection(free), free);
   const over = overPodLimit(others, container, claim);
   const choose = (from: CpuSet) => takeExclusive(others, container, claim, from, grant);
   const chosen = over !== undefined
     ? undefined
-    : (within && choose(within.intersection(free))) ?? choose(free);
+    : (within && choose(within.intersection(candidates))) ?? choose(candidates);
   if (chosen !== undefined) return ledger.with({ ...whole, grant: chosen });
   const kept = keepRemaining && own.size < others.sharedPool.size ? own : CpuSet.empty;
   const has = kept.isEmpty ? "" : `; it has ${kept}`;

@@ -15,7 +15,7 @@ import type { Assignment } from "./assignment.ts";
 import { isConfirmed } from "./delivery.ts";
 import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
 import { Ledger } from "./ledger.ts";
-import { canKeep } from "./room.ts";
+import { canKeep } from "./candidates.ts";
 import type { Policy } from "./policy.ts";
 import { pin, placeExclusive } from "./degraded.ts";
 

@@ -15,7 +15,7 @@ import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from 
 import { withoutOffline } from "./delivery.ts";
 import { Ledger } from "./ledger.ts";
 import { offlineOf } from "./pin.ts";
-import { canKeep } from "./room.ts";
+import { canKeep } from "./candidates.ts";
 import type { Policy } from "./policy.ts";
 import { placeExclusive, retryDegraded, retryPinned } from "./degraded.ts";
 
