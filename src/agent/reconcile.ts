@@ -1,5 +1,5 @@
 /**
- * The ledger compared with the kernel, again and again: somebody else may have written a cgroup, an update of the runtime
+ * The ledger compared with the kernel, again and again: another program may have written a cgroup, an update of the runtime
  * may have failed or come late. What differs is repaired, and logged once per container and cause.
  */
 import type { CpusetReading } from "../cgroup/port.ts";

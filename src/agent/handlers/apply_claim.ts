@@ -39,6 +39,7 @@ export const FIRST_ATTEMPT: Attempt = { tries: 1, byReply: [] };
 
 export function applyClaim({ state, next: decided, id, attempt, again, giveUp, written }: Claimed): Decision {
   const { tries, byReply } = attempt;
+  const isShared = decided.assignments.get(id)?.grant.isEmpty !== false;
   const next = byReply.reduce(
     (ledger, other) => ledger.update(other, unreadable),
     deliverable(state, decided, id),
@@ -65,6 +66,8 @@ export function applyClaim({ state, next: decided, id, attempt, again, giveUp, w
     writes,
     written: (ledger) => written(ledger, writes),
     failed: ({ learn, reason, isFinal, logs }) => {
+      // A shared container needs none of them: they are retried in the background.
+      if (isShared) return withLogs(written(learn(next), []), logs);
       const known = withLedger(state, learn(state.ledger));
       return withLogs(isFinal ? giveUp(known, reason) : again(known, attempt), logs);
     },

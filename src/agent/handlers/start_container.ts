@@ -32,7 +32,7 @@ import { logOf } from "../logs.ts";
 import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
 
-/** From here on a creation can't fail by others' doing any more: who was moved for it stays where it is. */
+/** From here on the creation counts as done: containers that were moved for it aren't moved back any more. */
 export function startContainer(state: AgentState, subject: Subject): Decision {
   if (state.phase !== "serving") return unchanged(state);
   const ref = refOf(subject.pod, subject.container);
@@ -112,7 +112,7 @@ function isOn(ledger: Ledger, other: Assignment, reading: CpusetReading | undefi
   return (reading?.kind === "values" ? reading.cpus : ledger.mayRunOn(other)).intersects(cpus);
 }
 
-/** The runtime has delivered what replies said, or has failed to and told nobody. */
+/** The runtime has delivered what replies carried, or has failed to without reporting it. */
 function byRecord(state: AgentState, own: Assignment, cpus: CpuSet): Decision {
   const { grant } = own;
   if (grant.isEmpty || cpus.equals(grant)) return unchanged(state);
@@ -133,7 +133,7 @@ function byCgroup(state: AgentState, ledger: Ledger, id: string): Decision {
   };
 }
 
-/** With a grant it starts on exactly that and alone; a shared container starts on nobody else's CPUs. */
+/** With a grant it starts on exactly that and alone; a shared container starts on no claimed CPU. */
 function checked(
   state: AgentState,
   ledger: Ledger,
