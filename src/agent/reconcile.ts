@@ -111,7 +111,9 @@ function verdictOn(state: AgentState, assignment: Assignment, cpus: CpuSet): Ver
 function startedVerdict(state: AgentState, assignment: Assignment, cpus: CpuSet): Verdict {
   if (!state.reconcile.suspects.has(assignment.container.id)) return { after: assignment, isSuspect: true };
   const isWritten = writablePort(state) !== undefined;
-  return { after: isWritten ? confirm(assignment, cpus, "running") : runs(assignment) };
+  return isWritten
+    ? { after: confirm(assignment, cpus, "running") }
+    : { after: runs(assignment), isSuspect: true };
 }
 
 function cgroupVerdict({ ledger, reconcile }: AgentState, assignment: Assignment, cpus: CpuSet): Verdict {

@@ -16,6 +16,7 @@ import {
   hasNoProcess,
   isConfirmed,
   isStartingAfterAll,
+  observe,
   seenAtStart,
   starts,
   unreadable,
@@ -93,7 +94,7 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
           own,
           reading.cpus,
         )
-        : byCgroup(state, ledger.update(ref.id, (a) => confirm(a, reading.cpus, "starting")), ref.id);
+        : byCgroup(state, ledger.update(ref.id, (a) => startsOn(a, reading.cpus)), ref.id);
     },
   };
 }
@@ -119,12 +120,19 @@ function byRecord(state: AgentState, own: Assignment, cpus: CpuSet): Decision {
   return unconfirmed(state, own, `the runtime has given it the CPUs ${cpus} instead of ${grant}`);
 }
 
+/** A write that has failed a moment ago stays so: its back-off goes on. */
+function startsOn(assignment: Assignment, cpus: CpuSet): Assignment {
+  return assignment.delivery.state === "failed"
+    ? observe(assignment, cpus)
+    : confirm(assignment, cpus, "starting");
+}
+
 /** Its own set is written, and those of others that have to give up CPUs. */
 function byCgroup(state: AgentState, ledger: Ledger, id: string): Decision {
   return {
     kind: "write",
     ledger,
-    writes: planWrites(ledger, { kind: "losses" }),
+    writes: planWrites(ledger, { kind: "losses", grows: id }),
     written: (after) => checked(state, after, id),
     failed: ({ learn, isFinal, logs, reason }) => {
       const next = learn(ledger);

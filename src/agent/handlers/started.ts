@@ -28,9 +28,10 @@ export function postStartContainer(state: AgentState, { pod, container }: Subjec
     const own = state.dryRun ? undefined : pendingUpdateOf(after, ref.id);
     return { ...unchanged(withLedger(state, after)), background: own === undefined ? [] : [own] };
   };
-  // What it was sent while it was taken for running, as it wasn't yet, may be lost.
+  // It was taken for running by its cgroup alone, before it was: what it was sent since may be lost.
   const { by, record } = known.delivery;
-  if (by === "record" && record !== undefined && !isStarting(known)) {
+  const isGuess = !isStarting(known) && state.reconcile.suspects.has(container.id);
+  if (by === "record" && record !== undefined && isGuess) {
     return started((assignment) => mayHaveBeenSent(assignment, record));
   }
   if (by === "record") return started((assignment) => assignment);
