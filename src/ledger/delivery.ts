@@ -16,7 +16,6 @@
  * done is always the difference between the bound and the CPUs that the container should have.
  */
 import { CpuSet, MAX_CPU_ID } from "../cpu/cpu_set.ts";
-import type { Assignment } from "./assignment.ts";
 
 /** The bound of a container whose record names no CPUs: the kernel lets it run on all that there are. */
 export const ANYWHERE = CpuSet.range(0, MAX_CPU_ID);
@@ -31,6 +30,17 @@ interface Recorded {
 
 export type Delivery = RecordDelivery | CgroupDelivery;
 
+/** What is delivered to a container, and where it may be running. */
+export interface Delivered {
+  /**
+   * Every CPU on which one of its processes may be running by all that is known; empty: it has none yet. CPUs that are
+   * offline may be among them (`Ledger.mayRunOn` is without these).
+   */
+  readonly mayRunOn: CpuSet;
+  /** How it gets its CPUs, and how far that has come. */
+  readonly delivery: Delivery;
+}
+
 export type RecordDelivery =
   & Recorded
   & (
@@ -39,8 +49,8 @@ export type RecordDelivery =
     /** StartContainer was answered: the program may begin at any moment, and updates may still be lost. */
     | { readonly by: "record"; readonly state: "starting" }
     | { readonly by: "record"; readonly state: "running" }
-    /** It was found on other CPUs than its record says; it is sent its set again after a while. */
-    | { readonly by: "record"; readonly state: "failed"; readonly failure: DeliveryFailure }
+    /** It was found on other CPUs than those of its record; it is sent its set again after a back-off. */
+    | ({ readonly by: "record" } & Failed)
   );
 
 export type CgroupDelivery =
@@ -52,8 +62,15 @@ export type CgroupDelivery =
     | { readonly by: "cgroup"; readonly state: "starting" }
     | { readonly by: "cgroup"; readonly state: "running" }
     /** The last write failed; it is tried again after a back-off. */
-    | { readonly by: "cgroup"; readonly state: "failed"; readonly failure: DeliveryFailure }
+    | ({ readonly by: "cgroup" } & Failed)
   );
+
+interface Failed {
+  readonly state: "failed";
+  readonly failure: DeliveryFailure;
+  /** It was starting then, and hasn't been reported to run since. */
+  readonly wasStarting?: true;
+}
 
 /** CPUs that a container couldn't be made to give up. */
 export interface DeliveryFailure {
@@ -70,9 +87,6 @@ export interface DeliveryFailure {
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 60_000;
 
-/** Placed by whom the bound and the delivery are looked at. */
-type Delivered = Pick<Assignment, "mayRunOn" | "delivery">;
-
 /** The delivery of a container whose creation is being answered with `record` (absent: its record names no CPUs). */
 export function created(by: Delivery["by"], record?: CpuSet): Delivered {
   const recorded = record === undefined ? {} : { record };
@@ -88,7 +102,7 @@ export function foundByRecord(record: CpuSet | undefined, isRunning: boolean): D
   return { mayRunOn, delivery: { ...recordOf(delivery), by: "record", state } };
 }
 
-/** What a container was sent while it was starting, before it was found again: its record may say that by now. */
+/** What a container was sent while it was starting, before it was found again: its record may hold that by now. */
 export function mayHaveBeenSent<A extends Delivered>(assignment: A, cpus: CpuSet): A {
   const { mayRunOn, delivery } = assignment;
   const next = { ...delivery, record: cpus, recordUnsure: true } as const;
@@ -109,13 +123,15 @@ export function confirm<A extends Delivered>(assignment: A, cpus: CpuSet, state:
 /** Its cgroup was read: it may be running there and nowhere else. A failure stays until what failed is done. */
 export function observe<A extends Delivered>(assignment: A, cpus: CpuSet): A {
   const { mayRunOn, delivery } = assignment;
-  if (!isConfirmed(assignment)) return confirm(assignment, cpus, "running");
+  if (!isConfirmed(assignment)) {
+    return confirm(assignment, cpus, delivery.state === "starting" ? "starting" : "running");
+  }
   return mayRunOn.equals(cpus) ? assignment : { ...assignment, mayRunOn: cpus, delivery };
 }
 
 /** A write was read back: a failure is over, all else stays as it was. */
 export function written<A extends Delivered>(assignment: A, cpus: CpuSet): A {
-  return confirm(assignment, cpus, assignment.delivery.state === "starting" ? "starting" : "running");
+  return confirm(assignment, cpus, isStarting(assignment) ? "starting" : "running");
 }
 
 /**
@@ -127,7 +143,7 @@ export function updateSent<A extends Delivered>(assignment: A, cpus: CpuSet): A 
   const { mayRunOn, delivery } = assignment;
   const { record, recordUnsure, ...rest } = delivery;
   const isSame = recordUnsure === undefined && record?.equals(cpus) === true;
-  const unsure = !isSame && (hasNoProcess(delivery) || delivery.state === "starting");
+  const unsure = !isSame && isStarting(assignment);
   const next = { ...rest, record: cpus, ...(unsure ? { recordUnsure: true as const } : {}) } as Delivery;
   if (delivery.by === "cgroup") return { ...assignment, delivery: next };
   return { ...assignment, mayRunOn: unsure ? mayRunOn.union(cpus) : cpus, delivery: next };
@@ -144,6 +160,10 @@ export function updateNoted<A extends Delivered>(assignment: A): A {
 /** PostStartContainer, or its cgroup was seen for a while: it runs, and what it is sent from now on arrives. */
 export function runs<A extends Delivered>(assignment: A): A {
   const { delivery } = assignment;
+  if (delivery.state === "failed") {
+    const { wasStarting: _, ...rest } = delivery;
+    return delivery.wasStarting ? { ...assignment, delivery: rest } : assignment;
+  }
   if (delivery.state !== "created" && delivery.state !== "starting") return assignment;
   return { ...assignment, delivery: { ...delivery, state: "running" } };
 }
@@ -163,7 +183,8 @@ export function starts<A extends Delivered>(assignment: A): A {
   return { ...assignment, delivery: { ...delivery, state: "starting" } };
 }
 
-/** At StartContainer the cgroup of one that gets its CPUs by the record has `cpus`: if the record says so, it was delivered. */
+/** At StartContainer the cgroup of one that gets its CPUs by the record has `cpus`: if the record has them too, they were
+ * delivered. */
 export function seenAtStart<A extends Delivered>(assignment: A, cpus: CpuSet, online: CpuSet): A {
   const { delivery, mayRunOn } = assignment;
   if (delivery.by === "cgroup" || delivery.record?.equals(cpus) !== true) return assignment;
@@ -186,9 +207,9 @@ export function unreadable<A extends Delivered>(assignment: A): A {
       delivery: { ...recordOf(delivery), by: "record", state: "created" },
     };
   }
-  const state = delivery.state === "starting" ? "starting" : "running";
+  const state = isStarting(assignment) ? "starting" : "running";
   const bound = record === undefined ? ANYWHERE : mayRunOn.union(record);
-  // Whether the cgroup has what the record says can't be seen, so the runtime is sent it again.
+  // Whether the cgroup has what the record has can't be read, so the runtime is sent it again.
   const unsure = record?.equals(mayRunOn) ? {} : { recordUnsure: true as const };
   return {
     ...assignment,
@@ -207,11 +228,12 @@ export function failed<A extends Delivered>(
   const before = failureOf(assignment);
   const tries = (before?.tries ?? 0) + 1;
   const delay = Math.min(FIRST_RETRY_MS * 2 ** Math.min(tries - 1, 10), LAST_RETRY_MS);
+  const wasStarting = isStarting(assignment) ? { wasStarting: true as const } : {};
   const failure = { cpus: before?.cpus.union(cpus) ?? cpus, reason, tries, retryAt: now + delay };
   return {
     ...assignment,
     mayRunOn,
-    delivery: { ...recordOf(delivery), by: delivery.by, state: "failed", failure },
+    delivery: { ...recordOf(delivery), ...wasStarting, by: delivery.by, state: "failed", failure },
   };
 }
 
@@ -219,7 +241,8 @@ export function failed<A extends Delivered>(
 export function resolved<A extends Delivered>(assignment: A): A {
   const { delivery } = assignment;
   if (delivery.state !== "failed") return assignment;
-  return { ...assignment, delivery: { ...recordOf(delivery), by: delivery.by, state: "running" } };
+  const state = delivery.wasStarting ? "starting" : "running";
+  return { ...assignment, delivery: { ...recordOf(delivery), by: delivery.by, state } };
 }
 
 /** CPUs that are offline have been taken out of every set for good (cgroup v1). */
@@ -250,7 +273,8 @@ export function hasNoProcess({ state }: Delivery): boolean {
 
 /** Between its creation and its PostStartContainer. */
 export function isStarting({ delivery }: Delivered): boolean {
-  return hasNoProcess(delivery) || delivery.state === "starting";
+  return hasNoProcess(delivery) || delivery.state === "starting" ||
+    (delivery.state === "failed" && delivery.wasStarting === true);
 }
 
 function recordOf({ record, recordUnsure }: Delivery): Recorded {
