@@ -27,7 +27,7 @@ export function runBackgroundWork(agent: Agent): Step {
   if (agent.state.phase !== "serving") return idle(agent);
   const applied = applyPending(agent.state);
   const compared = reconcile(applied.state);
-  const { state, updates } = withRetries(agent.state, compared.state);
+  const { state, updates } = withRetries(compared.state);
   const isMore = state.reconcile.queue.length > 0 || (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [
     ...[...applied.logs, ...compared.logs].map(logOutput),
@@ -44,11 +44,11 @@ interface Retried {
   readonly updates: readonly CpuUpdate[];
 }
 
-/** Who had to do without CPUs that couldn't be taken from another may have them once that failure is over. */
-function withRetries({ ledger: before }: AgentState, state: AgentState): Retried {
-  const isFree = state.ledger.failed.length < before.failed.length;
-  const ledger = isFree ? retryDegraded(state.ledger) : state.ledger;
-  return ledger === state.ledger
+/** Who had to do without CPUs that couldn't be taken from another may have them once nobody holds them any more. */
+function withRetries(state: AgentState): Retried {
+  const before = state.ledger;
+  const ledger = before.degraded.length === 0 ? before : retryDegraded(before);
+  return ledger.claimed.equals(before.claimed)
     ? { state, updates: [] }
     : { state: withLedger(state, ledger), updates: immediateUpdates(state, ledger) };
 }

@@ -1,22 +1,21 @@
 /** Which CPUs containers have for themselves by now: what an answer gave them, and what all had time to leave. */
-import { hasWrites } from "../../src/agent/pending.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
-import { failureOf } from "../../src/ledger/delivery.ts";
-import { pendingUpdates } from "../../src/ledger/updates.ts";
-import { type Box, effective, type Node } from "./node.ts";
+import { type Assignment, mayShare } from "../../src/ledger/assignment.ts";
+import type { Ledger } from "../../src/ledger/ledger.ts";
+import { ALL, type Box, effective, type Node } from "./node.ts";
 
 /**
- * A grant that has changed without an answer to its container is no promise before all that is due was done: those that
- * have the CPUs leave them with the next tick, or with an update that the runtime was asked for.
+ * A grant that has changed without an answer to its container is no promise before nobody else may be on it by the
+ * agent's own bounds: those that are leave it with the next tick, or with an update that the runtime was asked for.
  */
 export function promised(node: Node): Node {
   const ledger = node.agent?.state.ledger;
-  const isDue = node.agent !== undefined && isWorkDue(node);
-  const isFailed = ledger !== undefined && ledger.failed.some((each) => failureOf(each) !== undefined);
   let isChanged = false;
   const boxes = node.boxes.map((box): Box => {
-    const grant = ledger?.assignments.get(box.id)?.grant ?? CpuSet.empty;
-    const next = isDue || isFailed ? box.promised.intersection(grant) : grant;
+    const assignment = ledger?.assignments.get(box.id);
+    const grant = assignment?.grant ?? CpuSet.empty;
+    const isFree = ledger !== undefined && assignment !== undefined && isAloneOn(ledger, assignment);
+    const next = isFree ? grant : box.promised.intersection(grant);
     const isDrifted = box.isDrifted && !isRepaired(node, box);
     if (next.equals(box.promised) && isDrifted === box.isDrifted) return box;
     isChanged = true;
@@ -25,18 +24,20 @@ export function promised(node: Node): Node {
   return isChanged ? { ...node, boxes } : node;
 }
 
-function isWorkDue({ agent, asked, mode }: Node): boolean {
-  if (agent === undefined || asked.length > 0) return true;
-  return (mode !== "runtime" && hasWrites(agent.state)) || pendingUpdates(agent.state.ledger).length > 0;
+function isAloneOn(ledger: Ledger, own: Assignment): boolean {
+  if (own.grant.isEmpty) return true;
+  return !ledger.assignments.values().some((other) =>
+    other.container.id !== own.container.id && !mayShare(own, other) &&
+    ledger.mayRunOn(other).intersects(own.grant)
+  );
 }
 
-/** It runs where it should, and the agent knows which set is written, CPUs that are offline included. */
+/** Known, and its cgroup names no CPU that it shouldn't have, not even one that is offline. */
 function isRepaired(node: Node, box: Box): boolean {
   const ledger = node.agent?.state.ledger;
   const assignment = ledger?.assignments.get(box.id);
-  if (ledger === undefined || assignment === undefined) return false;
-  const written = box.written.isEmpty ? node.online : box.written;
-  return effective(node, box).isSubsetOf(ledger.desired(assignment)) && written.isSubsetOf(assignment.mayRunOn);
+  if (ledger === undefined || assignment === undefined || !isHonest(node, box)) return false;
+  return (box.written.isEmpty ? ALL : box.written).isSubsetOf(ledger.desired(assignment));
 }
 
 /** The agent's bound of a container holds all that the kernel lets it run on. */
