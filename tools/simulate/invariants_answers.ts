@@ -7,7 +7,7 @@ import type { Resources } from "./pods.ts";
 import { surelyFits } from "./placeable.ts";
 import type { Container } from "./records.ts";
 import type { Update } from "./reply.ts";
-import { isStandby } from "./view.ts";
+import { isStandby, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 import { expectation } from "./invariants.ts";
 
