@@ -26,7 +26,7 @@ const WRITE_DEADLINE_MS = 300;
 /** Does a slice of what there is to do, and asks for a tick at once if that isn't all. */
 export function runBackgroundWork(agent: Agent): Step {
   if (agent.state.phase !== "serving") return idle(agent);
-  const applied = applyPending(agent.state);
+  const applied = applyPending(withoutOldEnds(agent.state));
   const compared = reconcile(applied.state);
   const { state, updates } = withRetries(agent.state, compared.state);
   const isMore = state.reconcile.queue.length > 0 || (hasWrites(state) && writablePort(state) !== undefined);
@@ -37,6 +37,11 @@ export function runBackgroundWork(agent: Agent): Step {
     ...(isMore ? [{ kind: "wake", after: 0 } as const] : wakeFor(agent.state, state)),
   ];
   return { agent: { ...agent, state }, outputs };
+}
+
+function withoutOldEnds(state: AgentState): AgentState {
+  const ledger = state.ledger.forgettingOld(state.now);
+  return ledger === state.ledger ? state : withLedger(state, ledger);
 }
 
 interface Retried {

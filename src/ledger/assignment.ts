@@ -22,6 +22,8 @@ export interface Assignment {
    * fail, they go back.
    */
   readonly displaced?: readonly Displaced[];
+  /** The CPUs that it had for itself before a resize put it in the shared pool: another resize gives them back. */
+  readonly home?: CpuSet;
   /** Why a container has less than it claims: one clause for people. */
   readonly degraded?: string;
   /** Its place in the order of admissions; given by the ledger. */

@@ -25,7 +25,7 @@ import { add, heldIn, poolsAfter } from "./holdings.ts";
 import { IdMap, withId, withoutId } from "./id_map.ts";
 import type { Policy } from "./policy.ts";
 import { Pools } from "./pools.ts";
-import { forget, type Recent, remember } from "./recent.ts";
+import { age, forget, type Recent, remember } from "./recent.ts";
 
 /** Up to one in so many assignments are changed one by one rather than with all the others. */
 const FEW = 16;
@@ -249,6 +249,12 @@ export class Ledger {
   /** The ledger that has forgotten where containers of a pod were; of one of them, where it is named. */
   forgetting(podUid: string, name?: string): Ledger {
     const left = forget(this.recent, podUid, name);
+    return left === this.recent ? this : new Ledger({ ...this.#state, recent: left }, this);
+  }
+
+  /** The ledger that has forgotten where containers were that ended too long ago. */
+  forgettingOld(now: number): Ledger {
+    const left = age(this.recent, now);
     return left === this.recent ? this : new Ledger({ ...this.#state, recent: left }, this);
   }
 
