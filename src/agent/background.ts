@@ -1,7 +1,6 @@
 /** What is done between requests: cgroups are written, each for itself, and compared with the ledger. */
 import type { CpusetPort } from "../cgroup/port.ts";
-import { CpuSet } from "../cpu/cpu_set.ts";
-import { resolved } from "../ledger/delivery.ts";
+import { isConfirmed, resolved } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
@@ -46,7 +45,10 @@ function withoutOldEnds(state: AgentState): AgentState {
 
 interface Retried {
   readonly state: AgentState;
-  /** What the runtime is to be asked for at once: a degraded container has got its CPUs, and others are still there. */
+  /**
+   * What the runtime is to be asked for at once: a degraded container has got its CPUs, and others are still there; or one
+   * that has to give up CPUs can't be written any more.
+   */
   readonly updates: readonly CpuUpdate[];
 }
 
@@ -54,9 +56,20 @@ interface Retried {
 function withRetries({ ledger: before }: AgentState, state: AgentState): Retried {
   const isFree = state.ledger.failed.length < before.failed.length;
   const ledger = isFree ? retryDegraded(state.ledger) : state.ledger;
-  return ledger === state.ledger
-    ? { state, updates: [] }
-    : { state: withLedger(state, ledger), updates: immediateUpdates(state, ledger) };
+  const isUrgent = ledger !== state.ledger || hasFallenBack(before, ledger);
+  return {
+    state: withLedger(state, ledger),
+    updates: isUrgent ? immediateUpdates(state, ledger) : [],
+  };
+}
+
+/** Whether a container whose cgroup was written gets its CPUs by the runtime now. */
+function hasFallenBack(before: Ledger, after: Ledger): boolean {
+  if (before === after) return false;
+  return after.dirty.some(({ container: { id }, delivery }) => {
+    const was = before.assignments.get(id);
+    return delivery.by === "record" && was !== undefined && isConfirmed(was);
+  });
 }
 
 function applyPending(
@@ -69,7 +82,7 @@ function applyPending(
   return { state: withLedger(state, slice.ledger), logs: slice.logs };
 }
 
-/** Whose delivery has failed and who has, by now, what it should have: that failure is over. */
+/** The ledger without failures of containers that have, by now, what they should have. */
 export function clearResolved(ledger: Ledger): Ledger {
   return ledger.failed.reduce((next, holder) => {
     const isRight = next.mayRunOn(holder).equals(next.desired(holder));
@@ -147,10 +160,10 @@ export function retryFailed(state: AgentState): Slice {
 function rereadFailed(state: AgentState): Ledger {
   const { ledger } = state;
   return ledger.failed.reduce((next, holder) => {
+    const { id } = holder.container;
     const reading = readablePort(state)?.read(holder.container);
-    const over = reading?.kind === "values"
-      ? reading.cpus.intersection(ledger.topology.online).difference(ledger.desired(holder))
-      : CpuSet.empty;
-    return over.isEmpty ? next.update(holder.container.id, resolved) : next;
+    if (reading?.kind !== "values") return next.update(id, resolved);
+    const over = reading.cpus.intersection(ledger.topology.online).difference(ledger.desired(holder));
+    return next.update(id, (a) => over.isEmpty ? resolved(a) : { ...a, mayRunOn: reading.cpus });
   }, ledger);
 }

@@ -26,7 +26,7 @@ export function resize(
   if (claim.kind === "shared") return intoPool(ledger, assignment, claim, degraded);
   const { degraded: _, home, ...rest } = assignment;
   const others = ledger.without(container.id);
-  // The pod's own limit isn't asked: the runtime may still tell the one from before the resize.
+  // The pod's own limit isn't checked: the runtime may still report the one from before the resize.
   const cpus = resized(others, assignment, claim);
   if (cpus === undefined) {
     const own = grant.isEmpty && home !== undefined && !claim.movable;

@@ -137,7 +137,7 @@ function cpuStep(ledger: Ledger, assignment: Assignment, over: Overhangs): Step 
   const isPartial = cpus !== desired;
   const isNothing = cpus.isEmpty || isSent(ledger, assignment, cpus);
   const before = ledger.mayRunOn(assignment);
-  // A record that may say anything isn't left so for the growth delay.
+  // A record that may hold anything doesn't have to stay so for the growth delay.
   const order = orderOf(
     delivery.recordUnsure ? before.union(ledger.topology.online) : before,
     cpus,
