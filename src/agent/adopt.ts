@@ -4,7 +4,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, byOrder } from "../ledger/assignment.ts";
-import { foundByRecord, isConfirmed, isStarting } from "../ledger/delivery.ts";
+import { foundByRecord, isConfirmed, isStarting, mayHaveBeenSent } from "../ledger/delivery.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { type Found, recover } from "../ledger/recover.ts";
 import { release } from "../ledger/release.ts";
@@ -61,19 +61,27 @@ function foundIn(
 ): Found[] {
   const listed = new Set(listing.containers.map(({ id }) => id));
   return found.map((each) => {
-    const { record, isRunning, ...rest } = withEarlyState(state, each, listed);
-    return { ...rest, ...deliveryOfFound(state, { record, isRunning }, readings.get(each.container.id)) };
+    const { record, isRunning, sent, ...rest } = withEarlyState(state, each, listed);
+    const delivered = deliveryOfFound(state, { record, isRunning }, readings.get(each.container.id));
+    return { ...rest, ...(sent === undefined ? delivered : mayHaveBeenSent(delivered, sent)) };
   });
 }
 
 /** With the events of a container since the list was taken. */
-function withEarlyState({ early, ledger }: AgentState, found: ListedContainer, listed: ReadonlySet<string>) {
+function withEarlyState(
+  { early, ledger }: AgentState,
+  found: ListedContainer,
+  listed: ReadonlySet<string>,
+): ListedContainer {
   const { id } = found.container;
   const event = early.get(id);
   if (event === undefined) return found;
   const isRunning = !event.starting || (found.isRunning && listed.has(id));
+  const { record, recordUnsure } = ledger.assignments.get(id)?.delivery ?? {};
   // Its record is what was answered since.
-  return { ...found, isRunning, record: ledger.assignments.get(id)?.delivery.record ?? found.record };
+  return recordUnsure
+    ? { ...found, isRunning, sent: record }
+    : { ...found, isRunning, record: record ?? found.record };
 }
 
 function rebuild(state: AgentState, listing: Listing): Rebuilt {

@@ -18,6 +18,8 @@ export interface ListedContainer extends Omit<Found, "mayRunOn" | "delivery"> {
   readonly record: CpuSet | undefined;
   /** False: created, and not running yet. */
   readonly isRunning: boolean;
+  /** What it was sent while it was starting: its record may say that by now. */
+  readonly sent?: CpuSet | undefined;
 }
 
 /** Containers that run, and what is odd about them. */

@@ -98,7 +98,10 @@ function unreadableIn(state: AgentState, assignment: Assignment): Assignment {
 }
 
 function verdictOn(state: AgentState, assignment: Assignment, cpus: CpuSet): Verdict {
-  if (hasNoProcess(assignment.delivery)) return startedVerdict(state, assignment, cpus);
+  const { delivery } = assignment;
+  if (hasNoProcess(delivery) || (delivery.by === "record" && delivery.state === "starting")) {
+    return startedVerdict(state, assignment, cpus);
+  }
   return writablePort(state) === undefined
     ? runtimeVerdict(state, assignment, cpus)
     : cgroupVerdict(state, assignment, cpus);

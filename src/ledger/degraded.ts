@@ -3,13 +3,14 @@
  * will do for them; then the oldest.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { footprint, ownsCores } from "../cpu/footprint.ts";
+import { ownsCores } from "../cpu/footprint.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type Assignment, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import type { ExclusiveClaim, PinnedClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { makeRoom, offlineOf } from "./pin.ts";
-import { cpusNear, freeFor, overPodLimit, shortage, takeExclusive } from "./room.ts";
+import { candidatesFor, freeFor } from "./candidates.ts";
+import { overPodLimit, shortage, takeExclusive } from "./room.ts";
 
 /** The ledger in which everybody who has less than it claims has been tried again. */
 export function retryDegraded(ledger: Ledger): Ledger {
@@ -29,23 +30,6 @@ function retryExclusive(ledger: Ledger): Ledger {
     const served = placeExclusive(next, assignment);
     return served.assignments.get(assignment.container.id)?.degraded === undefined ? served : next;
   }, ledger);
-}
-
-/**
- * Whether an exclusive container could stay on `cpus`: nobody else's, not reserved, and leaving at least `floor` CPUs
- * for the pool.
- */
-export function canKeep(
-  ledger: Ledger,
-  { container, claim }: Pick<ExclusiveAssignment, "container" | "claim">,
-  cpus: CpuSet,
-  floor = ledger.policy.minShared,
-): boolean {
-  const others = ledger.without(container.id);
-  const free = freeFor(others, CpuSet.empty);
-  const kept = footprint(ledger.topology, cpus, claim.placement);
-  return cpus.isSubsetOf(free.difference(claim.forbidden)) && kept.isSubsetOf(free) &&
-    others.sharedPool.size - kept.size >= floor;
 }
 
 /** How an exclusive container is placed anew. */
@@ -68,13 +52,14 @@ export function placeExclusive(
   const { container, claim, mems, grant } = assignment;
   const { degraded: _, ...whole } = assignment;
   const others = ledger.without(container.id);
-  const free = freeFor(others, claim.forbidden).intersection(cpusNear(ledger.topology, mems));
+  const free = freeFor(others, claim.forbidden, { mems });
+  const candidates = candidatesFor(others, claim.forbidden, { mems });
   const own = ownable(ledger.topology, claim, grant.intersection(free), free);
   const over = overPodLimit(others, container, claim);
   const choose = (from: CpuSet) => takeExclusive(others, container, claim, from, grant);
   const chosen = over !== undefined
     ? undefined
-    : (within && choose(within.intersection(free))) ?? choose(free);
+    : (within && choose(within.intersection(candidates))) ?? choose(candidates);
   if (chosen !== undefined) return ledger.with({ ...whole, grant: chosen });
   const kept = keepRemaining && own.size < others.sharedPool.size ? own : CpuSet.empty;
   const has = kept.isEmpty ? "" : `; it has ${kept}`;

@@ -5,9 +5,9 @@
  * reports no failure, so what it was sent counts as done, except for a container that has no process yet, whose updates
  * may be lost. By its *cgroup*: written and read back; only a read makes it true.
  *
- *     record   created ──runs──▶ running ──drift──▶ failed
- *                 ▲                 ▲ ▲
- *                 │ unreadable      │ └────────── unreadable
+ *     record   created ──StartContainer──▶ starting ──runs──▶ running ──drift──▶ failed
+ *                 ▲                           ▲                  ▲
+ *                 │ unreadable                │ unreadable       │ unreadable
  *     cgroup   not-started ──StartContainer──▶ starting ──runs──▶ running ──write fails──▶ failed
  *
  * `mayRunOn` is the bound that all of this keeps: every CPU on which one of the container's processes may be running by
@@ -36,9 +36,11 @@ export type RecordDelivery =
   & (
     /** No process yet, as far as is known. */
     | { readonly by: "record"; readonly state: "created" }
+    /** StartContainer was answered: the program may begin at any moment, and updates may still be lost. */
+    | { readonly by: "record"; readonly state: "starting" }
     | { readonly by: "record"; readonly state: "running" }
     /** It was found on other CPUs than its record says; it is sent its set again after a while. */
-    | { readonly by: "record"; readonly state: "failed"; readonly failure: DeliveryFailure }
+    | ({ readonly by: "record" } & Failed)
   );
 
 export type CgroupDelivery =
@@ -50,8 +52,15 @@ export type CgroupDelivery =
     | { readonly by: "cgroup"; readonly state: "starting" }
     | { readonly by: "cgroup"; readonly state: "running" }
     /** The last write failed; it is tried again after a back-off. */
-    | { readonly by: "cgroup"; readonly state: "failed"; readonly failure: DeliveryFailure }
+    | ({ readonly by: "cgroup" } & Failed)
   );
+
+interface Failed {
+  readonly state: "failed";
+  readonly failure: DeliveryFailure;
+  /** It was starting then, and hasn't been reported to run since. */
+  readonly wasStarting?: true;
+}
 
 /** CPUs that a container couldn't be made to give up. */
 export interface DeliveryFailure {
@@ -82,9 +91,18 @@ export function created(by: Delivery["by"], record?: CpuSet): Delivered {
 /** The delivery of a container found with `record` whose cgroup isn't, or can't be, read. */
 export function foundByRecord(record: CpuSet | undefined, isRunning: boolean): Delivered {
   const { mayRunOn, delivery } = created("record", record);
+  const state = isRunning ? "running" : "created";
+  return { mayRunOn, delivery: { ...recordOf(delivery), by: "record", state } };
+}
+
+/** What a container was sent while it was starting, before it was found again: its record may say that by now. */
+export function mayHaveBeenSent<A extends Delivered>(assignment: A, cpus: CpuSet): A {
+  const { mayRunOn, delivery } = assignment;
+  const next = { ...delivery, record: cpus, recordUnsure: true } as const;
   return {
-    mayRunOn,
-    delivery: { ...recordOf(delivery), by: "record", state: isRunning ? "running" : "created" },
+    ...assignment,
+    mayRunOn: delivery.by === "record" ? mayRunOn.union(cpus) : mayRunOn,
+    delivery: next,
   };
 }
 
@@ -98,13 +116,15 @@ export function confirm<A extends Delivered>(assignment: A, cpus: CpuSet, state:
 /** Its cgroup was read: it may be running there and nowhere else. A failure stays until what failed is done. */
 export function observe<A extends Delivered>(assignment: A, cpus: CpuSet): A {
   const { mayRunOn, delivery } = assignment;
-  if (!isConfirmed(assignment)) return confirm(assignment, cpus, "running");
+  if (!isConfirmed(assignment)) {
+    return confirm(assignment, cpus, delivery.state === "starting" ? "starting" : "running");
+  }
   return mayRunOn.equals(cpus) ? assignment : { ...assignment, mayRunOn: cpus, delivery };
 }
 
 /** A write was read back: a failure is over, all else stays as it was. */
 export function written<A extends Delivered>(assignment: A, cpus: CpuSet): A {
-  return confirm(assignment, cpus, assignment.delivery.state === "starting" ? "starting" : "running");
+  return confirm(assignment, cpus, isStarting(assignment) ? "starting" : "running");
 }
 
 /**
@@ -116,7 +136,7 @@ export function updateSent<A extends Delivered>(assignment: A, cpus: CpuSet): A 
   const { mayRunOn, delivery } = assignment;
   const { record, recordUnsure, ...rest } = delivery;
   const isSame = recordUnsure === undefined && record?.equals(cpus) === true;
-  const unsure = !isSame && (hasNoProcess(delivery) || delivery.state === "starting");
+  const unsure = !isSame && isStarting(assignment);
   const next = { ...rest, record: cpus, ...(unsure ? { recordUnsure: true as const } : {}) } as Delivery;
   if (delivery.by === "cgroup") return { ...assignment, delivery: next };
   return { ...assignment, mayRunOn: unsure ? mayRunOn.union(cpus) : cpus, delivery: next };
@@ -133,6 +153,10 @@ export function updateNoted<A extends Delivered>(assignment: A): A {
 /** PostStartContainer, or its cgroup was seen for a while: it runs, and what it is sent from now on arrives. */
 export function runs<A extends Delivered>(assignment: A): A {
   const { delivery } = assignment;
+  if (delivery.state === "failed") {
+    const { wasStarting: _, ...rest } = delivery;
+    return delivery.wasStarting ? { ...assignment, delivery: rest } : assignment;
+  }
   if (delivery.state !== "created" && delivery.state !== "starting") return assignment;
   return { ...assignment, delivery: { ...delivery, state: "running" } };
 }
@@ -140,9 +164,16 @@ export function runs<A extends Delivered>(assignment: A): A {
 /** It is only about to start, though it was taken for running: what its record was sent may have been lost. */
 export function isStartingAfterAll<A extends Delivered>(assignment: A): A {
   const { delivery } = assignment;
-  if (delivery.by !== "record" || delivery.state === "created") return assignment;
+  if (delivery.by !== "record" || isStarting(assignment)) return assignment;
   const unsure = delivery.record === undefined ? {} : { recordUnsure: true as const };
   return { ...assignment, delivery: { ...recordOf(delivery), ...unsure, by: "record", state: "created" } };
+}
+
+/** StartContainer was answered, of one that gets its CPUs by the record. */
+export function starts<A extends Delivered>(assignment: A): A {
+  const { delivery } = assignment;
+  if (delivery.by === "cgroup" || delivery.state !== "created") return assignment;
+  return { ...assignment, delivery: { ...delivery, state: "starting" } };
 }
 
 /** At StartContainer the cgroup of one that gets its CPUs by the record has `cpus`: if the record says so, it was delivered. */
@@ -168,7 +199,7 @@ export function unreadable<A extends Delivered>(assignment: A): A {
       delivery: { ...recordOf(delivery), by: "record", state: "created" },
     };
   }
-  const state = delivery.state === "starting" ? "created" : "running";
+  const state = isStarting(assignment) ? "starting" : "running";
   const bound = record === undefined ? ANYWHERE : mayRunOn.union(record);
   // Whether the cgroup has what the record says can't be seen, so the runtime is sent it again.
   const unsure = record?.equals(mayRunOn) ? {} : { recordUnsure: true as const };
@@ -189,11 +220,12 @@ export function failed<A extends Delivered>(
   const before = failureOf(assignment);
   const tries = (before?.tries ?? 0) + 1;
   const delay = Math.min(FIRST_RETRY_MS * 2 ** Math.min(tries - 1, 10), LAST_RETRY_MS);
+  const wasStarting = isStarting(assignment) ? { wasStarting: true as const } : {};
   const failure = { cpus: before?.cpus.union(cpus) ?? cpus, reason, tries, retryAt: now + delay };
   return {
     ...assignment,
     mayRunOn,
-    delivery: { ...recordOf(delivery), by: delivery.by, state: "failed", failure },
+    delivery: { ...recordOf(delivery), ...wasStarting, by: delivery.by, state: "failed", failure },
   };
 }
 
@@ -201,7 +233,8 @@ export function failed<A extends Delivered>(
 export function resolved<A extends Delivered>(assignment: A): A {
   const { delivery } = assignment;
   if (delivery.state !== "failed") return assignment;
-  return { ...assignment, delivery: { ...recordOf(delivery), by: delivery.by, state: "running" } };
+  const state = delivery.wasStarting ? "starting" : "running";
+  return { ...assignment, delivery: { ...recordOf(delivery), by: delivery.by, state } };
 }
 
 /** CPUs that are offline have been taken out of every set for good (cgroup v1). */
@@ -232,7 +265,8 @@ export function hasNoProcess({ state }: Delivery): boolean {
 
 /** Between its creation and its PostStartContainer. */
 export function isStarting({ delivery }: Delivered): boolean {
-  return hasNoProcess(delivery) || delivery.state === "starting";
+  return hasNoProcess(delivery) || delivery.state === "starting" ||
+    (delivery.state === "failed" && delivery.wasStarting === true);
 }
 
 function recordOf({ record, recordUnsure }: Delivery): Recorded {

@@ -5,11 +5,12 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { misfit } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
-import type { Displaced, ExclusiveAssignment } from "./assignment.ts";
+import { type Displaced, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import { describe } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { countFree } from "./refusal.ts";
-import { cpusNear, requestOf } from "./room.ts";
+import { candidatesFor, canKeep } from "./candidates.ts";
+import { requestOf } from "./room.ts";
 
 /** The ledger in which nobody exclusive is left on the wanted CPUs, and who was moved for that. */
 export interface Moved {
@@ -44,28 +45,28 @@ export function moveAway(ledger: Ledger, wanted: CpuSet): Moved | string {
 export function moveBack(ledger: Ledger, displaced: readonly Displaced[]): Ledger {
   return displaced.reduce((next, { id, from }) => {
     const holder = next.assignments.get(id);
-    const free = holder?.grant.size === from.size && from.isSubsetOf(next.sharedPool.union(holder.grant));
-    return holder !== undefined && free ? next.with({ ...holder, grant: from }) : next;
+    const fits = holder !== undefined && isExclusive(holder) && holder.grant.size === from.size &&
+      canKeep(next, holder, from);
+    return fits ? next.with({ ...holder, grant: from }) : next;
   }, ledger);
 }
 
 /** CPUs that `holder` may be moved to; `before` is the ledger in which nobody has moved yet. */
-function candidatesFor(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): CpuSet {
+function openTo(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): CpuSet {
   const { claim, mems } = holder;
   const own = before.held(holder);
-  const others = before.claimed.difference(own).union(next.claimed.difference(own)).union(wanted);
-  const free = cpusNear(before.topology, mems).difference(others).difference(before.contested);
-  return free.difference(before.policy.systemReserved).difference(claim.forbidden);
+  const taken = next.claimed.difference(own).union(wanted);
+  return candidatesFor(before, claim.forbidden, { mems, own, taken }).difference(before.contested);
 }
 
 /** The one with the least to choose from goes first: it has the most to lose by another's choice. */
 function mostConstrained(before: Ledger, next: Ledger, wanted: CpuSet, holders: readonly Holder[]): Holder {
-  const slack = (holder: Holder) => candidatesFor(before, next, wanted, holder).size - holder.claim.count;
+  const slack = (holder: Holder) => openTo(before, next, wanted, holder).size - holder.claim.count;
   return holders.reduce((best, holder) => slack(holder) < slack(best) ? holder : best);
 }
 
 function placeFor(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): CpuSet | undefined {
-  const free = candidatesFor(before, next, wanted, holder);
+  const free = openTo(before, next, wanted, holder);
   const claimed = next.claimed.difference(before.held(holder)).union(wanted);
   const own = holder.grant.intersection(free);
   const request = requestOf(before, holder.container, holder.claim, free);
@@ -75,7 +76,7 @@ function placeFor(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder):
 function shortage(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): string {
   const { count, placement } = holder.claim;
   const needs = `moving it needs ${count} ${count === 1 ? "CPU" : "CPUs"}`;
-  const free = candidatesFor(before, next, wanted, holder);
+  const free = openTo(before, next, wanted, holder);
   const why = misfit(before.topology, placement, count, free) ?? countFree(free.size);
   return `${heldBy(before, wanted, holder)}; ${needs}, ${why}`;
 }

@@ -17,8 +17,9 @@ import {
 import type { Ledger } from "./ledger.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
-import { freeFor, overPodLimit, shortage, takeExclusive } from "./room.ts";
-import { canKeep, retryDegraded } from "./degraded.ts";
+import { candidatesFor, canKeep } from "./candidates.ts";
+import { overPodLimit, shortage, takeExclusive } from "./room.ts";
+import { retryDegraded } from "./degraded.ts";
 
 /** What the new container starts with. An absent part is left as the runtime has it. */
 export interface Grant {
@@ -108,7 +109,7 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Plan | Refusal {
   const { ledger, container, claim, predecessor } = admission;
   const over = overPodLimit(ledger, container, claim);
   if (over !== undefined) return plan(admission, { grant: CpuSet.empty, degraded: over });
-  const free = freeFor(ledger, claim.forbidden);
+  const free = candidatesFor(ledger, claim.forbidden);
   const before = predecessor?.grant ?? recentOf(ledger, container) ?? CpuSet.empty;
   const same = before.size === claim.count && !before.intersects(ledger.contested) &&
     canKeep(ledger, { container, claim }, before);

@@ -15,8 +15,9 @@ import type { Assignment } from "./assignment.ts";
 import { isConfirmed } from "./delivery.ts";
 import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
 import { Ledger } from "./ledger.ts";
+import { canKeep } from "./candidates.ts";
 import type { Policy } from "./policy.ts";
-import { canKeep, pin, placeExclusive } from "./degraded.ts";
+import { pin, placeExclusive } from "./degraded.ts";
 
 /** One container as the runtime reports it. */
 export interface Found extends Pick<Assignment, "mayRunOn" | "delivery"> {

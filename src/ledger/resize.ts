@@ -5,7 +5,8 @@ import type { Assignment } from "./assignment.ts";
 import type { Claim, ExclusiveClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Refusal, refuse } from "./refusal.ts";
-import { cpusNear, freeFor, leavesEnough, requestOf, shortage, takeExclusive } from "./room.ts";
+import { candidatesFor, leavesEnough } from "./candidates.ts";
+import { requestOf, shortage, takeExclusive } from "./room.ts";
 import { retryDegraded } from "./degraded.ts";
 
 /**
@@ -41,8 +42,7 @@ function resized(
 ): CpuSet | undefined {
   const { topology, claimed } = others;
   const { count, placement } = claim;
-  const free = freeFor(others, claim.forbidden).intersection(cpusNear(topology, mems))
-    .difference(others.contested.difference(grant));
+  const free = candidatesFor(others, claim.forbidden, { mems, own: grant });
   if (grant.isEmpty) return takeExclusive(others, container, claim, free);
   if (count <= grant.size) return shrink({ topology, claimed, own: grant, count, placement });
   const cpus = grow({ ...requestOf(others, container, claim, free.union(grant)), own: grant });

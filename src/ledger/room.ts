@@ -1,41 +1,17 @@
-/** Room for an exclusive claim: which CPUs it may choose from, how many may leave the pool, and the choice. */
+/** Room for an exclusive claim: the choice among the candidates, and why there is none. */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { footprint, misfit } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
 import { take, type TakeRequest } from "../cpu/take.ts";
-import type { Topology } from "../cpu/topology.ts";
 import { type ContainerRef, describe, type ExclusiveClaim } from "./claim.ts";
+import { candidatesFor, freeFor, leavesEnough, spare } from "./candidates.ts";
 import { contestedIn } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
 import { countFree, numbers } from "./refusal.ts";
 
-/** CPUs an exclusive claim may choose from. */
-export function freeFor(ledger: Ledger, forbidden: CpuSet): CpuSet {
-  return ledger.sharedPool.difference(ledger.policy.systemReserved).difference(forbidden);
-}
-
-/** How many CPUs may still leave the shared pool. */
-export function spare(ledger: Ledger): number {
-  return Math.max(0, ledger.sharedPool.size - ledger.policy.minShared);
-}
-
-/** The CPUs that are at home on these memory nodes; all of them where it names none. */
-export function cpusNear(topology: Topology, mems: CpuSet | undefined): CpuSet {
-  if (mems === undefined) return topology.online;
-  const near = topology.nodes.filter(({ cpus }) => topology.memoryNodesOf(cpus).isSubsetOf(mems));
-  return CpuSet.unionOf(near.map(({ cpus }) => cpus));
-}
-
-/** Whether what the claim would keep from others, `cpus` and maybe more, leaves enough for the shared pool. */
-export function leavesEnough(ledger: Ledger, { placement }: ExclusiveClaim, cpus: CpuSet): boolean {
-  const left = ledger.sharedPool.difference(footprint(ledger.topology, cpus, placement)).size;
-  return left >= ledger.policy.minShared || left === ledger.sharedPool.size;
-}
-
 /**
  * The CPUs for an exclusive claim, out of `free`: unless there are too few, or the shared pool would fall below its
- * minimum. With `home`, CPUs that it has now, it keeps of them what it can, and stays near. CPUs that somebody can't be made
- * to leave are nobody's to give.
+ * minimum. With `home`, CPUs that it has now, it keeps of them what it can, and stays near.
  */
 export function takeExclusive(
   ledger: Ledger,
@@ -45,7 +21,6 @@ export function takeExclusive(
   home = CpuSet.empty,
 ): CpuSet | undefined {
   if (claim.count > spare(ledger)) return undefined;
-  free = free.difference(ledger.contested);
   const request = requestOf(ledger, container, claim, free);
   const cpus = home.isEmpty ? take(request) : retake({ ...request, own: home.intersection(free), home });
   return cpus !== undefined && leavesEnough(ledger, claim, cpus) ? cpus : undefined;
@@ -78,7 +53,7 @@ export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
   const wanted = `${count} exclusive ${count === 1 ? "CPU" : "CPUs"}`;
   const candidates = freeFor(ledger, named);
   const unfit = misfit(ledger.topology, placement, count, candidates);
-  const free = Math.min(candidates.difference(ledger.contested).size, spare(ledger));
+  const free = Math.min(candidatesFor(ledger, named).size, spare(ledger));
   const forbidden = named.intersection(ledger.topology.online);
   const suffix = (forbidden.isEmpty ? "" : `; ${forbidden.size} forbidden by the pod`) +
     (contestedClause(ledger, candidates) ?? "");

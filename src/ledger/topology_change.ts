@@ -15,8 +15,9 @@ import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from 
 import { withoutOffline } from "./delivery.ts";
 import { Ledger } from "./ledger.ts";
 import { offlineOf } from "./pin.ts";
+import { canKeep } from "./candidates.ts";
 import type { Policy } from "./policy.ts";
-import { canKeep, placeExclusive, retryDegraded, retryPinned } from "./degraded.ts";
+import { placeExclusive, retryDegraded, retryPinned } from "./degraded.ts";
 
 export interface TopologyChange {
   readonly topology: Topology;

@@ -156,8 +156,8 @@ function cpuStep(ledger: Ledger, assignment: Assignment, over: Overhangs): Step 
 
 /** Whether nothing is to be sent for a container to have `cpus`. */
 function isSent(ledger: Ledger, assignment: Assignment, cpus: CpuSet): boolean {
-  const { delivery: { record, recordUnsure }, delivery } = assignment;
-  if (hasNoProcess(delivery) && recordUnsure) return record?.equals(cpus) === true;
+  const { record, recordUnsure } = assignment.delivery;
+  if (isStarting(assignment) && recordUnsure) return record?.equals(cpus) === true;
   return recordUnsure === undefined && isIn(ledger, assignment, cpus);
 }
 

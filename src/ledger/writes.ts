@@ -154,7 +154,11 @@ function inCircle(ledger: Ledger, over: Overhangs, left: readonly Assignment[]):
   for (const assignment of queue) {
     const { id } = assignment.container;
     if (blockers.has(id)) continue;
-    const gained = ledger.desired(assignment).difference(ledger.mayRunOn(assignment));
+    const [desired, bound] = [ledger.desired(assignment), ledger.mayRunOn(assignment)];
+    // A shared one can always do with those of its CPUs that it keeps.
+    const gained = assignment.grant.isEmpty && desired.intersects(bound)
+      ? CpuSet.empty
+      : desired.difference(bound);
     const holders = over.holdersOf(assignment, gained).map(({ holder }) => holder);
     blockers.set(id, holders.map(({ container }) => container.id));
     // What the runtime delivers comes after the writes: such a one is a part of the circle too.

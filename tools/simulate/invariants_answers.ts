@@ -51,6 +51,10 @@ function isSoAlready(world: World, id: string, cpus: string, subject: Container 
   if (container === undefined || container === subject || world.exemptions.has(id)) return false;
   // A change of its record, or of its set in the kernel, hasn't been reported yet.
   if (world.offRecord.has(id) || world.windows.has(id)) return false;
+  // By all that the agent was told it was starting when it was sent that.
+  if ([world.observer.before, world.inCharge].some((view) => view?.placed.get(id)?.unacknowledged)) {
+    return false;
+  }
   if (world.scenario.mode === "kernel" && !world.kernel.written(id)?.equals(setOf(cpus))) return false;
   return container.posted && !container.isUncertain && container.life === "running" &&
     container.record.cpus === cpus && container.agreed.length === 0;

@@ -211,7 +211,10 @@ export function startProblem(world: World, { id }: Container): string | undefine
       continue;
     }
     // That it runs wasn't reported.
-    if (other.starting && world.exemptions.cause(other.id) === "gap") continue;
+    if (
+      (other.starting || world.observer.before?.placed.get(other.id)?.starting) &&
+      world.exemptions.cause(other.id) === "gap"
+    ) continue;
     const theirs = kernel.effective(other.id);
     if (world.scenario.mode === "kernel" && isExempt(world, other)) continue;
     if (theirs?.intersects(own.grant)) return `${id} may start on ${runs}, where ${other.id} is`;

@@ -37,7 +37,7 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   /** In the call under way something went wrong that wouldn't in a retry. */
   isDisturbed = false;
   /** The owner's ledger before the call under way. */
-  #before: View | undefined;
+  before: View | undefined;
   /** Containers on each other's CPUs in the course of the agent's plans, since its last step. */
   #overlaps: Overlap[] = [];
   #event: SimEvent["kind"] | undefined;
@@ -59,7 +59,7 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   ): void {
     this.world.seen.calls++;
     if (this.world.inCharge !== undefined && PROMISING.includes(method)) {
-      this.world.windows.promise(this.world, this.#before);
+      this.world.windows.promise(this.world, this.before);
     }
     this.hasAnswered ||= by === this.world.owner;
     this.world.seen.updates += others.length;
@@ -87,7 +87,7 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   asking(by: Instance, method: string, subject: Container): (refusal: string | undefined) => void {
     if (by !== this.world.owner || this.world.scenario.mode === "blind") return () => {};
     this.isDisturbed = false;
-    this.#before = viewOf(by.agent);
+    this.before = viewOf(by.agent);
     const before = unchangedSince(this.world, subject);
     return (refusal) => this.world.report(refusal === undefined ? undefined : before(method, refusal));
   }

@@ -39,7 +39,10 @@ export const FIRST_ATTEMPT: Attempt = { tries: 1, byReply: [] };
 
 export function applyClaim({ state, next: decided, id, attempt, again, giveUp, written }: Claimed): Decision {
   const { tries, byReply } = attempt;
-  const next = byReply.reduce((ledger, other) => ledger.update(other, unreadable), decided);
+  const next = byReply.reduce(
+    (ledger, other) => ledger.update(other, unreadable),
+    deliverable(state, decided, id),
+  );
   const writes = planWrites(next, { kind: "losses", grows: id });
   const after = afterWrites(next, writes);
   const holder = holderOn(after, id);
@@ -66,6 +69,17 @@ export function applyClaim({ state, next: decided, id, attempt, again, giveUp, w
       return withLogs(isFinal ? giveUp(known, reason) : again(known, attempt), logs);
     },
   };
+}
+
+/** Without the CPUs that degraded containers have got on the way and that others can't be made to give up yet. */
+function deliverable({ ledger: before }: AgentState, next: Ledger, id: string): Ledger {
+  const after = afterWrites(next, planWrites(next, { kind: "losses", grows: id }));
+  return before.degraded.reduce((ledger, was) => {
+    const { container } = was;
+    const isUndone = container.id !== id && after.assignments.get(container.id)?.degraded === undefined &&
+      holderOn(after, container.id) !== undefined;
+    return isUndone ? ledger.update(container.id, () => was) : ledger;
+  }, next);
 }
 
 /** Who runs on a container's own CPUs by its cgroup as it was last read or written. */

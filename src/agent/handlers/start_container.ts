@@ -17,6 +17,7 @@ import {
   isConfirmed,
   isStartingAfterAll,
   seenAtStart,
+  starts,
   unreadable,
 } from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
@@ -71,7 +72,7 @@ function unknownStarts(state: AgentState, ref: ContainerRef, { pod, container }:
 function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decision {
   const own = ledger.assignments.get(ref.id);
   const isLooked = own !== undefined && readablePort(state) !== undefined;
-  if (!isLooked) return unchanged(withLedger(state, ledger));
+  if (!isLooked) return unchanged(withLedger(state, ledger.update(ref.id, starts)));
   const others = own.grant.isEmpty ? [] : unconfirmedBeside(ledger, own);
   return {
     kind: "read",
@@ -87,7 +88,7 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
         ? byRecord(
           withLedger(
             state,
-            ledger.update(ref.id, (a) => seenAtStart(a, reading.cpus, ledger.topology.online)),
+            ledger.update(ref.id, (a) => starts(seenAtStart(a, reading.cpus, ledger.topology.online))),
           ),
           own,
           reading.cpus,
@@ -171,5 +172,5 @@ function unreadableStart(
 ): Decision {
   const reason = reading?.kind === "unverified" ? reading.reason : "its cgroup wasn't found";
   const logs: LogRecord[] = [logOf("warn", "cpuset not verified at the start", container, { reason })];
-  return { ...unchanged(withLedger(state, ledger.update(container.id, unreadable))), logs };
+  return { ...unchanged(withLedger(state, ledger.update(container.id, (a) => starts(unreadable(a))))), logs };
 }

@@ -1,0 +1,67 @@
+/** Which CPUs an exclusive claim may choose from, or keep. */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { footprint } from "../cpu/footprint.ts";
+import type { Topology } from "../cpu/topology.ts";
+import type { ExclusiveAssignment } from "./assignment.ts";
+import type { ExclusiveClaim } from "./claim.ts";
+import type { Ledger } from "./ledger.ts";
+
+export interface Wanted {
+  /** Memory nodes that the container is bound to; absent: none. */
+  readonly mems?: CpuSet | undefined;
+  /** CPUs that the container has now. */
+  readonly own?: CpuSet;
+  /** CPUs that others get at the same time. */
+  readonly taken?: CpuSet;
+}
+
+/** CPUs that are free for an exclusive claim: in the shared pool or its own, not reserved and not forbidden. */
+export function freeFor(
+  { topology, policy, sharedPool }: Ledger,
+  forbidden: CpuSet,
+  { mems, own = CpuSet.empty, taken = CpuSet.empty }: Wanted = {},
+): CpuSet {
+  const pool = sharedPool.union(own).difference(taken);
+  const free = pool.difference(policy.systemReserved).difference(forbidden);
+  return mems === undefined ? free : free.intersection(cpusNear(topology, mems));
+}
+
+/** Those of the free CPUs that can be given: CPUs that somebody can't be made to give up are nobody else's to have. */
+export function candidatesFor(ledger: Ledger, forbidden: CpuSet, wanted: Wanted = {}): CpuSet {
+  const { own = CpuSet.empty } = wanted;
+  return freeFor(ledger, forbidden, wanted).difference(ledger.contested.difference(own));
+}
+
+/** How many CPUs may still leave the shared pool. */
+export function spare(ledger: Ledger): number {
+  return Math.max(0, ledger.sharedPool.size - ledger.policy.minShared);
+}
+
+/** Whether what the claim would keep from others, `cpus` and maybe more, leaves enough for the shared pool. */
+export function leavesEnough(ledger: Ledger, { placement }: ExclusiveClaim, cpus: CpuSet): boolean {
+  const left = ledger.sharedPool.difference(footprint(ledger.topology, cpus, placement)).size;
+  return left >= ledger.policy.minShared || left === ledger.sharedPool.size;
+}
+
+/**
+ * Whether an exclusive container could stay on `cpus`: nobody else's, not reserved, and leaving at least `floor` CPUs
+ * for the pool.
+ */
+export function canKeep(
+  ledger: Ledger,
+  { container, claim }: Pick<ExclusiveAssignment, "container" | "claim">,
+  cpus: CpuSet,
+  floor = ledger.policy.minShared,
+): boolean {
+  const others = ledger.without(container.id);
+  const kept = footprint(ledger.topology, cpus, claim.placement);
+  return cpus.isSubsetOf(freeFor(others, claim.forbidden)) &&
+    kept.isSubsetOf(freeFor(others, CpuSet.empty)) &&
+    others.sharedPool.size - kept.size >= floor;
+}
+
+/** The CPUs that are at home on these memory nodes. */
+function cpusNear(topology: Topology, mems: CpuSet): CpuSet {
+  const near = topology.nodes.filter(({ cpus }) => topology.memoryNodesOf(cpus).isSubsetOf(mems));
+  return CpuSet.unionOf(near.map(({ cpus }) => cpus));
+}
