@@ -45,7 +45,7 @@ export function serve(before: AgentState, call: Call, requestTimeoutMs?: number)
     : response;
 }
 
-/** Whose CPUs couldn't be taken is tried once more before somebody is refused because of that. */
+/** Failed writes are retried once more before a claim is refused because of them. */
 function withRetries(state: AgentState): AgentState {
   const { ledger } = retryFailed(state);
   return ledger === state.ledger ? state : withLedger(state, ledger);
