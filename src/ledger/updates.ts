@@ -158,7 +158,9 @@ function cpuStep(ledger: Ledger, assignment: Assignment, over: Overhangs): Step 
 function isSent(ledger: Ledger, assignment: Assignment, cpus: CpuSet): boolean {
   const { record, recordUnsure } = assignment.delivery;
   if (isStarting(assignment) && recordUnsure) return record?.equals(cpus) === true;
-  return recordUnsure === undefined && isIn(ledger, assignment, cpus);
+  // By a reading it may be there although its record names CPUs that are all offline, or others.
+  const isRecorded = record === undefined || record.intersection(ledger.topology.online).equals(cpus);
+  return recordUnsure === undefined && isRecorded && isIn(ledger, assignment, cpus);
 }
 
 /** CPUs that it would gain are held by a container whose cgroup hasn't been written yet, or can't be. */

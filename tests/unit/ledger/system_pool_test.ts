@@ -4,7 +4,7 @@ import { Ledger } from "../../../src/ledger/ledger.ts";
 import { cpusNear } from "../../../src/ledger/room.ts";
 import { filesMissing, topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
-import { Books, cpus, ref, shared } from "../../kit/books.ts";
+import { Books, cpus, placed, shared } from "../../kit/books.ts";
 
 const STRICT = { systemReserved: cpus("0-1"), strictReserved: true };
 const FOUR = { ...twoCpuVm, coresPerNode: 4 };
@@ -22,9 +22,7 @@ Deno.test("the same forbidden CPUs leave each pool its own rest, in either order
   const claims = [{ ...shared(), forbidden }, { ...system(""), forbidden }];
   for (const order of [claims, claims.toReversed()]) {
     const ledger = Ledger.empty(topologyOf(FOUR), { ...DEFAULT_POLICY, ...STRICT });
-    const rests = order.map((claim) =>
-      ledger.desired({ container: ref("c"), claim, grant: cpus("") }).toString()
-    );
+    const rests = order.map((claim) => ledger.desired(placed("c", claim, "")).toString());
     assert.deepEqual(rests, order === claims ? ["2", "0,2"] : ["0,2", "2"]);
   }
 });
