@@ -2,6 +2,7 @@
 import type { CpusetPort } from "../cgroup/port.ts";
 import { isConfirmed, resolved } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
+import { age } from "../ledger/recent.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import { afterWrites, type PlannedWrite, planWrites, type WriteScope } from "../ledger/writes.ts";
@@ -38,8 +39,9 @@ export function runBackgroundWork(agent: Agent): Step {
   return { agent: { ...agent, state }, outputs };
 }
 
+/** CPUs that were freed too long ago are like all others. */
 function withoutOldEnds(state: AgentState): AgentState {
-  const ledger = state.ledger.forgettingOld(state.now);
+  const ledger = state.ledger.withRecent(age(state.ledger.recent, state.now));
   return ledger === state.ledger ? state : withLedger(state, ledger);
 }
 

@@ -4,7 +4,6 @@
  */
 import type { LogRecord } from "../log_record.ts";
 import type { Call, Subject } from "../nri/methods.ts";
-import type { Response } from "./decision.ts";
 
 /** Milliseconds from one record of a container and cause to the next, which has the count. */
 const COUNT_INTERVAL_MS = 600_000;
@@ -33,11 +32,11 @@ interface Filtered {
 export function filterRefusals(
   before: RefusalLog,
   call: Call,
-  { reply, logs }: Pick<Response, "reply" | "logs">,
+  { isRefused, logs }: { readonly isRefused: boolean; readonly logs: readonly LogRecord[] },
   now: number,
 ): Filtered {
   if (!("container" in call)) return { refusals: before, logs };
-  if (reply.kind === "refuse") return counted(before, call, logs, now);
+  if (isRefused) return counted(before, call, logs, now);
   return { refusals: call.kind === "StartContainer" ? without(before, call) : before, logs };
 }
 

@@ -175,10 +175,15 @@ function answer(agent: Agent, session: Session, deferred: DeferredCall): Step {
       };
     }
   }
-  const isEnd = call.kind === "StartContainer" && response.reply.kind === "refuse";
-  const final = isEnd ? startRefused(response, call) : response;
+  const isRefused = response.reply.kind === "refuse";
+  const final = isRefused && call.kind === "StartContainer" ? startRefused(response, call) : response;
   const { reply, background = [] } = final;
-  const { refusals, logs } = filterRefusals(final.state.refusals, call, final, agent.state.now);
+  const { refusals, logs } = filterRefusals(
+    final.state.refusals,
+    call,
+    { isRefused, logs: final.logs },
+    agent.state.now,
+  );
   const state = { ...final.state, refusals };
   const asked = call.kind === "Configure"
     ? idle({ ...configured.agent, state })
