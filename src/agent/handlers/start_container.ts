@@ -13,6 +13,7 @@ import { Overhangs } from "../../ledger/conflict.ts";
 import {
   confirm,
   created,
+  failureOf,
   hasNoProcess,
   isConfirmed,
   isStartingAfterAll,
@@ -126,16 +127,19 @@ function startsOn(assignment: Assignment, cpus: CpuSet): Assignment {
     : confirm(assignment, cpus, "starting");
 }
 
-/** Its own set is written, and those of others that have to give up CPUs. */
-function byCgroup(state: AgentState, ledger: Ledger, id: string): Decision {
+/** Its own set is written, once without regard to a back-off, and those of others that have to give up CPUs. */
+function byCgroup(state: AgentState, ledger: Ledger, id: string, retried = new Set([id])): Decision {
   return {
     kind: "write",
     ledger,
-    writes: planWrites(ledger, { kind: "losses", grows: id }),
+    writes: planWrites(ledger, { kind: "losses", grows: id, retried }),
     written: (after) => checked(state, after, id),
     failed: ({ learn, isFinal, logs, reason }) => {
       const next = learn(ledger);
-      return withLogs(isFinal ? checked(state, next, id, reason) : byCgroup(state, next, id), logs);
+      return withLogs(
+        isFinal ? checked(state, next, id, reason) : byCgroup(state, next, id, new Set()),
+        logs,
+      );
     },
   };
 }
@@ -145,10 +149,11 @@ function checked(
   state: AgentState,
   ledger: Ledger,
   id: string,
-  reason = "its cgroup has other CPUs",
+  failure?: string,
 ): Decision {
   const own = ledger.assignments.get(id);
   if (own === undefined) return unchanged(withLedger(state, ledger));
+  const reason = failure ?? failureOf(own)?.reason ?? "its cgroup has other CPUs";
   const cpus = ledger.mayRunOn(own);
   const isRight = own.grant.isEmpty ? !cpus.intersects(ledger.claimed) : cpus.equals(own.grant);
   const after = withLedger(state, ledger);

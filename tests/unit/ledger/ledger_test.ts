@@ -4,7 +4,7 @@ import { AssertionError } from "../../../src/assert.ts";
 import { pendingUpdates } from "../../../src/ledger/updates.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
 import { bigNode, topologyOf } from "../../kit/sysfs.ts";
-import { Books, cpus, exclusive, pinned, placed, ref, shared } from "../../kit/books.ts";
+import { Books, cpus, exclusive, pinned, placed, shared } from "../../kit/books.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
 
 const EMPTY = Ledger.empty(topologyOf(bigNode), DEFAULT_POLICY);

@@ -1,7 +1,7 @@
 /** Where the reservation is strict, the system's own containers have more than all others. */
 import assert from "node:assert/strict";
+import { freeFor } from "../../../src/ledger/candidates.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
-import { cpusNear } from "../../../src/ledger/room.ts";
 import { filesMissing, topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
 import { Books, cpus, placed, shared } from "../../kit/books.ts";
@@ -29,5 +29,6 @@ Deno.test("the same forbidden CPUs leave each pool its own rest, in either order
 
 Deno.test("where nothing is known of memory every CPU is near to it", () => {
   const topology = topologyOf(filesMissing);
-  assert.equal(cpusNear(topology, cpus("0")).size, 64);
+  const ledger = Ledger.empty(topology, DEFAULT_POLICY);
+  assert.equal(freeFor(ledger, cpus(""), { mems: cpus("0") }).size, 64);
 });
