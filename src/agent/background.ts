@@ -1,7 +1,8 @@
 /** What is done between requests: cgroups are written, each for itself, and compared with the ledger. */
 import type { CpusetPort } from "../cgroup/port.ts";
-import { resolved } from "../ledger/delivery.ts";
+import { isConfirmed, resolved } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
+import { age } from "../ledger/recent.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import { afterWrites, type PlannedWrite, planWrites, type WriteScope } from "../ledger/writes.ts";
@@ -25,9 +26,9 @@ const WRITE_DEADLINE_MS = 300;
 /** Does a slice of what there is to do, and asks for a tick at once if that isn't all. */
 export function runBackgroundWork(agent: Agent): Step {
   if (agent.state.phase !== "serving") return idle(agent);
-  const applied = applyPending(agent.state);
+  const applied = applyPending(withoutOldEnds(agent.state));
   const compared = reconcile(applied.state);
-  const { state, updates } = withRetries(compared.state);
+  const { state, updates } = withRetries(agent.state, compared.state);
   const isMore = state.reconcile.queue.length > 0 || (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [
     ...[...applied.logs, ...compared.logs].map(logOutput),
@@ -38,19 +39,40 @@ export function runBackgroundWork(agent: Agent): Step {
   return { agent: { ...agent, state }, outputs };
 }
 
+/** CPUs that were freed too long ago are like all others. */
+function withoutOldEnds(state: AgentState): AgentState {
+  const ledger = state.ledger.withRecent(age(state.ledger.recent, state.now));
+  return ledger === state.ledger ? state : withLedger(state, ledger);
+}
+
 interface Retried {
   readonly state: AgentState;
-  /** What the runtime is to be asked for at once: a degraded container has got its CPUs, and others are still there. */
+  /**
+   * What the runtime is to be asked for at once: a degraded container has got its CPUs, and others are still there; or one
+   * that has to give up CPUs can't be written any more.
+   */
   readonly updates: readonly CpuUpdate[];
 }
 
 /** Who had to do without CPUs that couldn't be taken from another may have them once nobody holds them any more. */
-function withRetries(state: AgentState): Retried {
-  const before = state.ledger;
-  const ledger = before.degraded.length === 0 ? before : retryDegraded(before);
-  return ledger.claimed.equals(before.claimed)
-    ? { state, updates: [] }
-    : { state: withLedger(state, ledger), updates: immediateUpdates(state, ledger) };
+function withRetries({ ledger: before }: AgentState, state: AgentState): Retried {
+  const retried = state.ledger.degraded.length === 0 ? state.ledger : retryDegraded(state.ledger);
+  const isServed = !retried.claimed.equals(state.ledger.claimed);
+  const ledger = isServed ? retried : state.ledger;
+  const isUrgent = isServed || hasFallenBack(before, ledger);
+  return {
+    state: withLedger(state, ledger),
+    updates: isUrgent ? immediateUpdates(state, ledger) : [],
+  };
+}
+
+/** Whether a container whose cgroup was written gets its CPUs by the runtime now. */
+function hasFallenBack(before: Ledger, after: Ledger): boolean {
+  if (before === after) return false;
+  return after.dirty.some(({ container: { id }, delivery }) => {
+    const was = before.assignments.get(id);
+    return delivery.by === "record" && was !== undefined && isConfirmed(was);
+  });
 }
 
 function applyPending(

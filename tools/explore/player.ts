@@ -6,6 +6,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import type { Agent, Input } from "../../src/agent/agent.ts";
 import { pendingFor } from "../../src/agent/agent.ts";
 import type { Response } from "../../src/agent/decision.ts";
+import { startRefused } from "../../src/agent/handlers/ends.ts";
 import { serve } from "../../src/agent/serve.ts";
 import { initialState, type Settings } from "../../src/agent/state.ts";
 import { step } from "../../src/agent/step.ts";
@@ -60,7 +61,7 @@ export interface Played {
 }
 
 /** Longer than any back-off, delay or interval of the agent. */
-const WAIT_MS = 100_000;
+const WAIT_MS = 400_000;
 /** A start that is refused for the moment is decided again, after the work that is due. */
 const START_TRIES = 3;
 
@@ -256,7 +257,10 @@ export class Player {
         this.#tick(0);
         continue;
       }
-      if (response?.reply.kind === "refuse") return this.#exit(id);
+      if (response?.reply.kind === "refuse") {
+        this.#take(startRefused(response, { pod, container }));
+        return this.#exit(id);
+      }
       this.#change(id, (box) => ({ ...box, life: "cleared" }));
       this.#promise(id);
       this.#problem ??= startProblem(this.node, id);
@@ -404,8 +408,7 @@ export class Player {
     if (agent === undefined) return undefined;
     const before = this.node;
     const response = (this.doubles.serve ?? serve)(agent.state, call);
-    this.#keep(response.state);
-    this.#request(response.background ?? []);
+    this.#take(response);
     if (response.reply.kind === "refuse") {
       this.#problem ??= about === undefined
         ? `${call.kind} is refused: ${response.reply.message}`
@@ -431,6 +434,11 @@ export class Player {
         this.#feed({ kind: "listed", listing: { pods: alive.map(({ pod }) => pod), containers } });
       } else this.#feed({ kind: "counted", living: new Set(containers.map(({ id }) => id)) });
     }
+  }
+
+  #take({ state, background = [] }: Response): void {
+    this.#keep(state);
+    this.#request(background);
   }
 
   #keep(state: Agent["state"]): void {

@@ -194,7 +194,7 @@ Deno.test("a dry run changes nothing and refuses nothing", async () => {
     const placed = [await stage.place(PINNED), await stage.place(EXCLUSIVE), await stage.place(SHARED)];
     placed.push(await stage.place(manifest("bad", { "weka.io/cores-ids": "5-2" }, {})));
     for (const { container } of placed) assert.equal(stage.cpusOf(container), "0-63");
-    assert(stage.log.has("would refuse: cpuset: pod default/bad"));
+    assert(stage.log.has("container would be refused"));
   });
 });
 
@@ -263,7 +263,7 @@ Deno.test("a dry run needs no leader lock: it runs beside the active agent", asy
     );
     const { container } = await stage.place(PINNED);
     assert.equal(stage.cpusOf(container), "8-9,40");
-    assert(log.has("would place pinned"));
+    assert(log.has("container would be admitted"));
     stop.abort();
     await watcher;
   });
