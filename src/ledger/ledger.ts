@@ -137,7 +137,6 @@ export class Ledger {
     return this.assignments.values().sort(byOrder);
   }
 
-  /** The containers of a pod. */
   ofPod(podUid: string): Assignment[] {
     return this.#those(this.#state.pods.get(podUid) ?? []);
   }
@@ -253,7 +252,6 @@ export class Ledger {
     return this.inOrder().filter(isExclusive).filter((a) => this.held(a).intersects(cpus));
   }
 
-  /** {@link heldIn} */
   held(assignment: Assignment): CpuSet {
     return heldIn(this.topology, assignment);
   }
@@ -270,13 +268,13 @@ export class Ledger {
 
   /**
    * Every online CPU on which a container's processes may be running; none where it has no process. The kernel runs
-   * nothing on a CPU that is offline, and a set that names none that is online counts as all of them.
+   * nothing on one that is offline; a set that names none that is online, as one of several may, counts as all of them.
    */
   mayRunOn({ mayRunOn, delivery }: Assignment): CpuSet {
     const { online } = this.topology;
-    if (mayRunOn === ANYWHERE || mayRunOn.isEmpty) return mayRunOn.isEmpty ? mayRunOn : online;
-    // Of several sets that may be in force one may name none that is online.
-    if (delivery.by === "record" && delivery.recordUnsure && !mayRunOn.isSubsetOf(online)) return online;
+    if (mayRunOn.isEmpty) return mayRunOn;
+    const isUnsure = delivery.by === "record" && delivery.recordUnsure;
+    if (mayRunOn === ANYWHERE || (isUnsure && !mayRunOn.isSubsetOf(online))) return online;
     let known = this.#online.get(mayRunOn);
     if (known === undefined) {
       const left = mayRunOn.intersection(online);
