@@ -84,8 +84,10 @@ export function step(agent: Agent, input: Input): Step {
       return idle({ ...agent, state: { ...agent.state, claimsSuspendedReason: input.why } });
     case "promoted":
       return promoted(atTime(input.now, agent));
+    case "demoted":
+      return idle({ ...agent, state: { ...agent.state, standby: true } });
     case "ground":
-      return topologyChanged(atTime(input.now, agent), input.topology, input.struck);
+      return topologyChanged(atTime(input.now, agent), input);
   }
 }
 

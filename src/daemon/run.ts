@@ -18,13 +18,13 @@ interface Start extends Omit<Context, "log"> {
  * hand is answered and the log is flushed.
  * @throws {ConfigError} in external mode for any problem of the configuration
  */
-export async function run({ effective, version, inherited, stop, log: given }: Start): Promise<void> {
+export async function run({ effective, inherited, log: given, ...rest }: Start): Promise<void> {
   const launched = inherited !== undefined;
   const mode = launched ? launchedMode(inherited) : EXTERNAL;
   mode.checkConfig(effective.problems);
   const log = given ?? openLog(logOptions(effective.config, launched));
   try {
-    await live(mode, { effective, version, stop, log });
+    await live(mode, { ...rest, effective, log });
     log.write({ level: "info", message: "stopped; containers keep their CPUs" });
   } finally {
     await log.flush();
