@@ -3,7 +3,7 @@
  * one, ends that were never reported, other CPUs, another policy.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { type Assignment, byOrder } from "../ledger/assignment.ts";
+import type { Assignment } from "../ledger/assignment.ts";
 import { foundByRecord, isConfirmed, isStarting, mayHaveBeenSent } from "../ledger/delivery.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { type Found, recover } from "../ledger/recover.ts";
@@ -64,7 +64,8 @@ function foundIn(
   return found.map((each) => {
     const { record, isRunning, sent, ...rest } = withEarlyState(state, each, listed);
     const delivered = deliveryOfFound(state, { record, isRunning }, readings.get(each.container.id));
-    return { ...rest, ...(sent === undefined ? delivered : mayHaveBeenSent(delivered, sent)) };
+    const since = state.ledger.assignments.get(each.container.id)?.since ?? state.now;
+    return { ...rest, since, ...(sent === undefined ? delivered : mayHaveBeenSent(delivered, sent)) };
   });
 }
 
@@ -101,8 +102,8 @@ export function adoptListing(state: AgentState, listing: Listing): Adopted {
 }
 
 /**
- * The last resort, where nothing tells which containers run: `claims`, the CPUs that somebody seems to have for itself,
- * are treated as pinned, so that no new container is given them.
+ * The last resort, where the running containers can't be listed: `claims`, the CPUs that seem to be claimed, are treated
+ * as pinned, so that no new container is given them.
  */
 export function adoptClaims(state: AgentState, claims: CpuSet): Adopted {
   const nothing = { pods: [], containers: [] };
@@ -122,7 +123,7 @@ export function adoptClaims(state: AgentState, claims: CpuSet): Adopted {
   return { ...next, state: { ...next.state, early, awaitsListing } };
 }
 
-/** Whoever has these CPUs. */
+/** The unknown holder of these CPUs. */
 function holderOf(cpus: CpuSet): Assignment {
   const unknown = { id: "unknown", name: "unknown", pod: "unknown", namespace: "unknown" };
   const container = { ...unknown, podUid: "", sandboxId: "" };
@@ -200,7 +201,7 @@ export function adoptTopology(state: AgentState, change: TopologyChange): Adopte
   };
 }
 
-/** The ledger with what the kernel has by now, for those of whom that was known. */
+/** The ledger with what the kernel has by now, for those whose cgroups are read. */
 function rereadConfirmed(state: AgentState, ledger: Ledger): Ledger {
   const known = ledger.assignments.values().filter(isConfirmed).map(({ container }) => container);
   const readings = readAll(readablePort(state), known);
@@ -222,14 +223,14 @@ export function synchronizedState({ pending: _, ...state }: AgentState): AgentSt
 }
 
 function degradedLogs(ledger: Ledger): LogRecord[] {
-  return ledger.assignments.values().filter(({ degraded }) => degraded !== undefined).sort(byOrder).map(
+  return ledger.inOrder().filter(({ degraded }) => degraded !== undefined).map(
     degradedLog,
   );
 }
 
 /** One line for each container: with CPUs of its own at info, in the shared pool at debug. */
 function placedLogs(ledger: Ledger): LogRecord[] {
-  return ledger.assignments.values().sort(byOrder).map((assignment) => {
+  return ledger.inOrder().map((assignment) => {
     const { container, claim: { kind }, grant } = assignment;
     const fields = { kind, cpus: ledger.desired(assignment).toString() };
     return logOf(grant.isEmpty ? "debug" : "info", "container found", container, fields);

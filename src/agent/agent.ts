@@ -12,7 +12,7 @@ import { type AgentState, initialState, type Ports, type Settings } from "./stat
 import { ProtocolError } from "../wire/errors.ts";
 import type { Session } from "../wire/session.ts";
 
-/** Who the plugin says it is. */
+/** The name and index under which the plugin registers. */
 export interface Identity {
   readonly name: string;
   /** Two digits; plugins are called in the order of their indices. */
@@ -30,7 +30,7 @@ export interface Connection {
   readonly session: Session;
   readonly connectedAt: number;
   readonly configuredAt?: number;
-  /** Milliseconds after which the runtime cuts off a plugin that hasn't answered, as it says; 0: it doesn't. */
+  /** Milliseconds after which the runtime drops a plugin that hasn't answered; 0: it hasn't said. */
   readonly requestTimeout?: number;
   /** When the host was asked for the running containers. */
   readonly listedAt?: number;
@@ -60,7 +60,7 @@ export type Input =
   | { readonly kind: "listed"; readonly listing: Listing }
   /** The answer to `count`: the ids of the containers that live. */
   | { readonly kind: "counted"; readonly living: ReadonlySet<string> }
-  /** The answer to `scan`: CPUs that somebody seems to have for itself. */
+  /** The answer to `scan`: CPUs that seem to be claimed. */
   | { readonly kind: "scanned"; readonly claims: CpuSet }
   /** The answer to `configure`, and any later change of mind. */
   | { readonly kind: "settings"; readonly settings: Settings }
@@ -91,7 +91,7 @@ export type Output =
   | { readonly kind: "scan" }
   /**
    * Bring these about by the runtime's other interface, one after the other, as far as possible, and each only as it
-   * is {@link owed} by then.
+   * is pending by then ({@link pendingFor}).
    */
   | { readonly kind: "apply"; readonly changes: readonly CpuUpdate[] }
   /** Give a `tick` after so many milliseconds or before, when all outputs up to here were acted on. */
@@ -123,7 +123,7 @@ export function atTime(now: number, agent: Agent): Agent {
   return { ...agent, state: { ...agent.state, now } };
 }
 
-/** What a container is still owed, if anything: replies may have said it meanwhile. */
+/** The pending update of a container, if there is one: replies may have carried it meanwhile. */
 export function pendingFor({ state }: Agent, id: string): CpuUpdate | undefined {
   return pendingUpdateOf(state.ledger, id);
 }
@@ -148,7 +148,7 @@ export function close(agent: Agent, why: string): Step {
   };
 }
 
-/** Without a connection, and so without a phase; what is known is kept until a runtime tells anew. */
+/** Without a connection, and so without a phase; what is known is kept until a runtime reports it anew. */
 export function withoutLink({ connection: _, ...agent }: Agent): Agent {
   return { ...agent, state: { ...agent.state, phase: "disconnected", parts: [] } };
 }

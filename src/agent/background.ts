@@ -1,6 +1,5 @@
 /** What is done between requests: cgroups are written, each for itself, and compared with the ledger. */
 import type { CpusetPort } from "../cgroup/port.ts";
-import { CpuSet } from "../cpu/cpu_set.ts";
 import { resolved } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -64,7 +63,7 @@ function applyPending(
   return { state: withLedger(state, slice.ledger), logs: slice.logs };
 }
 
-/** Whose delivery has failed and who has, by now, what it should have: that failure is over. */
+/** The ledger without failures of containers that have, by now, what they should have. */
 export function clearResolved(ledger: Ledger): Ledger {
   return ledger.failed.reduce((next, holder) => {
     const isRight = next.mayRunOn(holder).equals(next.desired(holder));
@@ -142,10 +141,10 @@ export function retryFailed(state: AgentState): Slice {
 function rereadFailed(state: AgentState): Ledger {
   const { ledger } = state;
   return ledger.failed.reduce((next, holder) => {
+    const { id } = holder.container;
     const reading = readablePort(state)?.read(holder.container);
-    const over = reading?.kind === "values"
-      ? reading.cpus.intersection(ledger.topology.online).difference(ledger.desired(holder))
-      : CpuSet.empty;
-    return over.isEmpty ? next.update(holder.container.id, resolved) : next;
+    if (reading?.kind !== "values") return next.update(id, resolved);
+    const over = reading.cpus.intersection(ledger.topology.online).difference(ledger.desired(holder));
+    return next.update(id, (a) => over.isEmpty ? resolved(a) : { ...a, mayRunOn: reading.cpus });
   }, ledger);
 }

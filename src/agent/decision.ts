@@ -1,6 +1,6 @@
 /**
  * What a handler answers: a value. It reads and writes nothing; what has to be known or true in the kernel before the
- * reply is said as data, and `transaction.ts` carries it out.
+ * reply is given as data, and `transaction.ts` carries it out.
  */
 import type { CpusetReading } from "../cgroup/port.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
@@ -29,7 +29,7 @@ export function neutralSynchronize(more: boolean): Reply {
   return { kind: "answer", payload: synchronizeReply([], more) };
 }
 
-/** By container id; who isn't in it can't be read at all. */
+/** By container id; what isn't in it can't be read at all. */
 export type Readings = ReadonlyMap<string, CpusetReading>;
 
 export type Decision = Response | ReadFirst | WriteFirst;
@@ -65,7 +65,7 @@ export interface WriteFirst {
 
 /** Nothing was written, or all is rolled back but what couldn't be. */
 export interface WriteFailed {
-  /** A ledger, with what the failure has shown: who gives up which CPUs, and who can't be written at all. */
+  /** A ledger, with what the failure has shown: which containers keep which CPUs, and which can't be written at all. */
   learn(ledger: Ledger): Ledger;
   /** One sentence. */
   readonly reason: string;

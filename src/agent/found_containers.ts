@@ -18,7 +18,7 @@ export interface ListedContainer extends Omit<Found, "mayRunOn" | "delivery"> {
   readonly record: CpuSet | undefined;
   /** False: created, and not running yet. */
   readonly isRunning: boolean;
-  /** What it was sent while it was starting: its record may say that by now. */
+  /** What it was sent while it was starting: its record may hold that by now. */
   readonly sent?: CpuSet | undefined;
 }
 

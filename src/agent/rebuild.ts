@@ -1,8 +1,8 @@
 /**
- * Finding the running containers when the runtime doesn't tell them: containerd 1.7.24 never synchronizes a plugin
- * that it launched, and one that stood by and takes over has missed the telling.
+ * Finding the running containers when the runtime doesn't report them: containerd 1.7.24 never synchronizes a plugin
+ * that it launched, and one that leaves standby has changed nothing so far and knows of no container.
  *
- *     not told ──first event, or a second──▶ list ──ten seconds──▶ scan
+ *     not synchronized ──first event, or a second──▶ list ──ten seconds──▶ scan
  *
  * Whatever answers first is taken over; a list that comes after a scan replaces it.
  */
@@ -37,10 +37,10 @@ import {
 const LIST_AFTER_MS = 1000;
 /** Milliseconds from asking for them to doing without. */
 const LIST_TIMEOUT_MS = 10_000;
-/** Milliseconds between looks for ends that may not be told. */
+/** Milliseconds between counts of the running containers, for ends that may not be reported. */
 const COUNT_INTERVAL_MS = 5000;
 
-/** Asks, once a connection, for the running containers where the runtime should have told them by now. */
+/** Asks, once per connection, for the running containers where the runtime should have reported them by now. */
 export function requestListing(agent: Agent): Step {
   const { connection, state } = agent;
   if (
@@ -60,7 +60,7 @@ export function requestListing(agent: Agent): Step {
   };
 }
 
-/** Nobody else decides on the node any more: what runs has to be heard of first. */
+/** This agent is active now: what runs has to be known first. */
 export function promoted(agent: Agent): Step {
   if (!agent.state.standby) return idle(agent);
   const { connection: before, ...rest } = agent;
@@ -76,7 +76,7 @@ function withoutRequests({ listedAt: _, scanned: __, ...link }: Connection): Con
   return link;
 }
 
-/** A list has come: of all that run, or to find those that nobody has told of. */
+/** A list has come: of all that run, or to find those that are in no event so far. */
 export function listed(agent: Agent, listing: Listing): Step {
   if (agent.state.awaitsListing) return adopt(agent, (state) => adoptListing(state, listing));
   return agent.state.phase === "serving"
@@ -106,8 +106,8 @@ export function runRebuild(agent: Agent): Step {
 }
 
 /**
- * containerd 1.7.24 tells the ends of only those containers that it has told a plugin of; after its restart those
- * are none of the older ones. So as long as one of these is left, it is asked after.
+ * containerd 1.7.24 reports the ends of only those containers that it has reported to a plugin; after its restart those
+ * are none of the older ones. So as long as one of these is left, the running containers are counted.
  */
 function recount(agent: Agent, link: Connection): Step {
   const due = agent.state.untracked.size > 0 &&
@@ -119,7 +119,7 @@ function recount(agent: Agent, link: Connection): Step {
   };
 }
 
-/** Has what was owed for long enough brought about. */
+/** Requests the pending updates that are due. */
 function flushPending({ agent, outputs }: Step): Step {
   const { state, updates } = takeDue(agent.state);
   return updates.length === 0
@@ -145,11 +145,11 @@ export function counted(agent: Agent, living: ReadonlySet<string>): Step {
   if (agent.state.phase !== "serving" || agent.state.awaitsListing) return idle(agent);
   const next = adopt(agent, (state) => forgetEnded(state, living));
   const { ledger, reconcile } = next.agent.state;
-  const unheard = [...living].filter((id) => !ledger.assignments.has(id) && !reconcile.unmanaged.has(id));
-  // What is being created in this moment will be told.
-  const again = unheard.some((id) => reconcile.unknown.has(id));
+  const unknown = [...living].filter((id) => !ledger.assignments.has(id) && !reconcile.unmanaged.has(id));
+  // A container that is being created in this moment will be reported.
+  const again = unknown.some((id) => reconcile.unknown.has(id));
   const unmanaged = new Set([...reconcile.unmanaged].filter((id) => living.has(id)));
-  const state = { ...next.agent.state, reconcile: { ...reconcile, unknown: new Set(unheard), unmanaged } };
+  const state = { ...next.agent.state, reconcile: { ...reconcile, unknown: new Set(unknown), unmanaged } };
   return {
     agent: { ...next.agent, state },
     outputs: [...next.outputs, ...(again ? [{ kind: "list" } as const] : [])],

@@ -1,5 +1,5 @@
 /**
- * The ledger compared with the kernel, again and again: somebody else may have written a cgroup, an update of the runtime
+ * The ledger compared with the kernel, again and again: another program may have written a cgroup, an update of the runtime
  * may have failed or come late. What differs is repaired, and logged once per container and cause.
  */
 import type { CpusetReading } from "../cgroup/port.ts";
@@ -111,7 +111,9 @@ function verdictOn(state: AgentState, assignment: Assignment, cpus: CpuSet): Ver
 function startedVerdict(state: AgentState, assignment: Assignment, cpus: CpuSet): Verdict {
   if (!state.reconcile.suspects.has(assignment.container.id)) return { after: assignment, isSuspect: true };
   const isWritten = writablePort(state) !== undefined;
-  return { after: isWritten ? confirm(assignment, cpus, "running") : runs(assignment) };
+  return isWritten
+    ? { after: confirm(assignment, cpus, "running") }
+    : { after: runs(assignment), isSuspect: true };
 }
 
 function cgroupVerdict({ ledger, reconcile }: AgentState, assignment: Assignment, cpus: CpuSet): Verdict {

@@ -63,7 +63,7 @@ function onCurrentMachine(state: AgentState, call: Call): Adopted {
   return change === undefined ? { state, updates: [], logs: [] } : adoptMachine(state, change);
 }
 
-/** Whose CPUs couldn't be taken is tried once more before somebody is refused because of that. */
+/** Failed writes are retried once more before a claim is refused because of them. */
 function withRetries(state: AgentState): AgentState {
   const { ledger } = retryFailed(state);
   return ledger === state.ledger ? state : withLedger(state, ledger);

@@ -45,7 +45,7 @@ import { Code } from "../wire/ttrpc.ts";
 
 export { type Agent, type Input, newAgent, type Output, pendingFor, type Step } from "./agent.ts";
 
-/** The NRI version whose messages this plugin understands; told at registration. */
+/** The NRI version whose messages this plugin understands; sent at registration. */
 const NRI_VERSION = "0.12.0";
 
 /**
@@ -156,7 +156,10 @@ function answer(agent: Agent, session: Session, deferred: DeferredCall): Step {
     const waiting = [...agent.connection.deferred ?? [], deferred];
     const later = { ...agent, state, connection: { ...agent.connection, deferred: waiting } };
     if (waiting.length <= MAX_DEFERRED) {
-      return { agent: later, outputs: [{ kind: "wake", after: START_RETRY_MS }] };
+      return {
+        agent: later,
+        outputs: [...wakeFor(agent.state, state), { kind: "wake", after: START_RETRY_MS }],
+      };
     }
   }
   const asked = call.kind === "Configure"

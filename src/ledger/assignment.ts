@@ -1,29 +1,24 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
-import type { Delivery } from "./delivery.ts";
+import type { Delivered } from "./delivery.ts";
 
 /** One container that the agent places: what it should have, and where it may be running. */
-export interface Assignment {
+export interface Assignment extends Delivered {
   readonly container: ContainerRef;
   readonly claim: Claim;
   /** The CPUs granted to a pinned or exclusive claim; empty for a container that lives in the shared pool. */
   readonly grant: CpuSet;
-  /**
-   * Every CPU on which one of its processes may be running by all that is known; empty: it has none yet. CPUs that are
-   * offline may be among them (`Ledger.mayRunOn` is without these).
-   */
-  readonly mayRunOn: CpuSet;
-  /** How it gets its CPUs, and how far that has come. */
-  readonly delivery: Delivery;
   /** The memory nodes that an exclusive container is bound to, once and for all; absent: none. */
   readonly mems?: CpuSet;
   /**
-   * Of a pinned container that hasn't started yet: who was moved for it, and from where. Should its creation
-   * fail, they go back.
+   * Of a pinned container that hasn't started yet: the containers that were moved for it, and from where. If its
+   * creation fails, they are moved back.
    */
   readonly displaced?: readonly Displaced[];
   /** Why a container has less than it claims: one clause for people. */
   readonly degraded?: string;
+  /** When it was admitted or found, in the milliseconds of whoever admits. */
+  readonly since?: number | undefined;
   /** Its place in the order of admissions; given by the ledger. */
   readonly order?: number;
 }

@@ -4,6 +4,7 @@ import { footprint } from "../cpu/footprint.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { ExclusiveAssignment } from "./assignment.ts";
 import type { ExclusiveClaim } from "./claim.ts";
+import { contestedCpus } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
 
 export interface Wanted {
@@ -26,10 +27,10 @@ export function freeFor(
   return mems === undefined ? free : free.intersection(cpusNear(topology, mems));
 }
 
-/** Those of the free CPUs that can be given: CPUs that somebody can't be made to give up are nobody else's to have. */
+/** The free CPUs without those that a container couldn't be made to give up. */
 export function candidatesFor(ledger: Ledger, forbidden: CpuSet, wanted: Wanted = {}): CpuSet {
   const { own = CpuSet.empty } = wanted;
-  return freeFor(ledger, forbidden, wanted).difference(ledger.contested.difference(own));
+  return freeFor(ledger, forbidden, wanted).difference(contestedCpus(ledger).difference(own));
 }
 
 /** How many CPUs may still leave the shared pool. */
@@ -44,8 +45,8 @@ export function leavesEnough(ledger: Ledger, { placement }: ExclusiveClaim, cpus
 }
 
 /**
- * Whether an exclusive container could stay on `cpus`: nobody else's, not reserved, and leaving at least `floor` CPUs
- * for the pool.
+ * Whether an exclusive container could stay on `cpus`: not claimed by others, not reserved, and leaving at least `floor`
+ * CPUs for the shared pool.
  */
 export function canKeep(
   ledger: Ledger,

@@ -43,11 +43,11 @@ export interface ContainerRef {
   readonly podUid: string;
   /** The runtime's id of the pod's sandbox. */
   readonly sandboxId: string;
-  /** Absent: nothing is told of it. */
+  /** Absent: not known. */
   readonly cgroup?: CgroupHints;
 }
 
-/** What is told of a container's place in the cgroup tree; passed on to whoever looks there. */
+/** What the runtime reports of a container's place in the cgroup tree. */
 export interface CgroupHints {
   /** In the runtime's record: a path, or with the systemd driver `slice:prefix:name`. Empty: not known. */
   readonly path: string;

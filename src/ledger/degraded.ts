@@ -1,6 +1,6 @@
 /**
- * Containers that have less than they claim: served as soon as that can be. Pinned ones first, since only certain CPUs
- * will do for them; then the oldest.
+ * Degraded containers: they have less than they claim, and are retried at every release. Pinned ones first, since only
+ * certain CPUs will do for them; then the oldest.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { ownsCores } from "../cpu/footprint.ts";
@@ -12,7 +12,7 @@ import { makeRoom, offlineOf } from "./pin.ts";
 import { candidatesFor, freeFor } from "./candidates.ts";
 import { overPodLimit, shortage, takeExclusive } from "./room.ts";
 
-/** The ledger in which everybody who has less than it claims has been tried again. */
+/** The ledger in which every degraded container has been retried. */
 export function retryDegraded(ledger: Ledger): Ledger {
   return retryExclusive(retryPinned(ledger));
 }
@@ -42,7 +42,7 @@ export interface Replacement {
 
 /**
  * The ledger in which an exclusive container has the CPUs that it claims, with as many as can be of those of its
- * grant; where there is no room it is degraded, and it says why.
+ * grant; where there is no room it is degraded, with the reason.
  */
 export function placeExclusive(
   ledger: Ledger,
@@ -66,7 +66,7 @@ export function placeExclusive(
   return ledger.with({ ...whole, grant: kept, degraded: (over ?? shortage(others, claim)) + has });
 }
 
-/** Those of `own` that the claim may keep: where it has its cores to itself, nobody else may be on them. */
+/** Those of `own` that the claim may keep: where it has its cores to itself, none of their threads may be another's. */
 function ownable(topology: Topology, { placement }: ExclusiveClaim, own: CpuSet, free: CpuSet): CpuSet {
   if (!ownsCores(placement)) return own;
   return CpuSet.from(own.toArray().filter((id) => topology.threadsOf(id).isSubsetOf(free)));

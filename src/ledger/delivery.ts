@@ -16,7 +16,6 @@
  * done is always the difference between the bound and the CPUs that the container should have.
  */
 import { CpuSet, MAX_CPU_ID } from "../cpu/cpu_set.ts";
-import type { Assignment } from "./assignment.ts";
 
 /** The bound of a container whose record names no CPUs: the kernel lets it run on all that there are. */
 export const ANYWHERE = CpuSet.range(0, MAX_CPU_ID);
@@ -31,6 +30,17 @@ interface Recorded {
 
 export type Delivery = RecordDelivery | CgroupDelivery;
 
+/** What is delivered to a container, and where it may be running. */
+export interface Delivered {
+  /**
+   * Every CPU on which one of its processes may be running by all that is known; empty: it has none yet. CPUs that are
+   * offline may be among them (`Ledger.mayRunOn` is without these).
+   */
+  readonly mayRunOn: CpuSet;
+  /** How it gets its CPUs, and how far that has come. */
+  readonly delivery: Delivery;
+}
+
 export type RecordDelivery =
   & Recorded
   & (
@@ -39,7 +49,7 @@ export type RecordDelivery =
     /** StartContainer was answered: the program may begin at any moment, and updates may still be lost. */
     | { readonly by: "record"; readonly state: "starting" }
     | { readonly by: "record"; readonly state: "running" }
-    /** It was found on other CPUs than its record says; it is sent its set again after a while. */
+    /** It was found on other CPUs than those of its record; it is sent its set again after a back-off. */
     | ({ readonly by: "record" } & Failed)
   );
 
@@ -77,9 +87,6 @@ export interface DeliveryFailure {
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 60_000;
 
-/** Placed by whom the bound and the delivery are looked at. */
-type Delivered = Pick<Assignment, "mayRunOn" | "delivery">;
-
 /** The delivery of a container whose creation is being answered with `record` (absent: its record names no CPUs). */
 export function created(by: Delivery["by"], record?: CpuSet): Delivered {
   const recorded = record === undefined ? {} : { record };
@@ -95,7 +102,7 @@ export function foundByRecord(record: CpuSet | undefined, isRunning: boolean): D
   return { mayRunOn, delivery: { ...recordOf(delivery), by: "record", state } };
 }
 
-/** What a container was sent while it was starting, before it was found again: its record may say that by now. */
+/** What a container was sent while it was starting, before it was found again: its record may hold that by now. */
 export function mayHaveBeenSent<A extends Delivered>(assignment: A, cpus: CpuSet): A {
   const { mayRunOn, delivery } = assignment;
   const next = { ...delivery, record: cpus, recordUnsure: true } as const;
@@ -176,7 +183,8 @@ export function starts<A extends Delivered>(assignment: A): A {
   return { ...assignment, delivery: { ...delivery, state: "starting" } };
 }
 
-/** At StartContainer the cgroup of one that gets its CPUs by the record has `cpus`: if the record says so, it was delivered. */
+/** At StartContainer the cgroup of one that gets its CPUs by the record has `cpus`: if the record has them too, they were
+ * delivered. */
 export function seenAtStart<A extends Delivered>(assignment: A, cpus: CpuSet, online: CpuSet): A {
   const { delivery, mayRunOn } = assignment;
   if (delivery.by === "cgroup" || delivery.record?.equals(cpus) !== true) return assignment;
@@ -201,7 +209,7 @@ export function unreadable<A extends Delivered>(assignment: A): A {
   }
   const state = isStarting(assignment) ? "starting" : "running";
   const bound = record === undefined ? ANYWHERE : mayRunOn.union(record);
-  // Whether the cgroup has what the record says can't be seen, so the runtime is sent it again.
+  // Whether the cgroup has what the record has can't be read, so the runtime is sent it again.
   const unsure = record?.equals(mayRunOn) ? {} : { recordUnsure: true as const };
   return {
     ...assignment,

@@ -6,7 +6,7 @@ import type { Topology } from "../cpu/topology.ts";
 import { type Assignment, isExclusive } from "./assignment.ts";
 import { describe } from "./claim.ts";
 import type { Policy } from "./policy.ts";
-import type { Pools } from "./pools.ts";
+import { Pools } from "./pools.ts";
 
 /** Where things are held, and what is held by all. */
 interface Held {
@@ -51,4 +51,21 @@ function remove({ topology, pools }: Held, assignment: Assignment): Pools {
 
 function placementOf({ claim }: Assignment): string {
   return claim.kind === "exclusive" ? claim.placement : "";
+}
+
+/** A ledger as far as its sums are concerned. */
+interface Summed extends Pick<Held, "topology" | "policy"> {
+  readonly assignments: { values(): Assignment[] };
+  readonly exclusive: CpuSet;
+  readonly pinned: CpuSet;
+}
+
+/** Throws unless no CPU has two exclusive owners, no reserved CPU has one, and the sums are right. */
+export function checkPools({ topology, policy, assignments, exclusive, pinned }: Summed): void {
+  const pools = assignments.values().reduce(
+    (pools, assignment) => add({ topology, policy, pools }, assignment),
+    Pools.none,
+  );
+  assert(pools.exclusive.equals(exclusive), `exclusive is ${exclusive}, not ${pools.exclusive}`);
+  assert(pools.pinned.equals(pinned), `pinned is ${pinned}, not ${pools.pinned}`);
 }

@@ -16,12 +16,11 @@
  * What a change costs doesn't grow with the number of containers: the pools are kept as sums, and the ledger
  * remembers whose record may differ from what it should be.
  */
-import { assert } from "../assert.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import { ANYWHERE, failureOf } from "./delivery.ts";
-import { add, heldIn, poolsAfter } from "./holdings.ts";
+import { heldIn, poolsAfter } from "./holdings.ts";
 import { IdMap, withId, withoutId } from "./id_map.ts";
 import type { Policy } from "./policy.ts";
 import { Pools } from "./pools.ts";
@@ -74,7 +73,7 @@ export class Ledger {
     this.#allowed = same ? before.#allowed : new WeakMap();
   }
 
-  /** A ledger in which nobody owns anything. */
+  /** A ledger without containers. */
   static empty(topology: Topology, policy: Policy): Ledger {
     return new Ledger({
       topology,
@@ -129,20 +128,15 @@ export class Ledger {
     return this.#those(this.#state.failed).sort(byOrder);
   }
 
-  /** CPUs on which somebody may still run that couldn't be made to give them up. */
-  get contested(): CpuSet {
-    if (this.#state.failed.size === 0) return CpuSet.empty;
-    return CpuSet.unionOf(
-      this.failed.map((holder) =>
-        failureOf(holder)?.cpus.intersection(this.mayRunOn(holder)) ?? CpuSet.empty
-      ),
-    );
-  }
-
   /** Those that may have to be delivered other CPUs. */
   get dirty(): Assignment[] {
     const { dirty, assignments } = this.#state;
     return dirty === undefined ? assignments.values() : this.#those(dirty);
+  }
+
+  /** All containers, oldest admission first. */
+  inOrder(): Assignment[] {
+    return this.assignments.values().sort(byOrder);
   }
 
   /** The containers of a pod. */
@@ -230,7 +224,7 @@ export class Ledger {
     );
   }
 
-  /** The ledger in which these are delivered as they are then; `dirty` is who is still to be delivered other CPUs. */
+  /** The ledger with these assignments in place of those; `dirty`: the ids of those still to be delivered other CPUs. */
   withDeliveries(after: ReadonlyMap<Assignment, Assignment>, dirty: ReadonlySet<string>): Ledger {
     if (after.size === 0 && dirty.size === 0 && this.#state.dirty?.size === 0) return this;
     const { assignments } = this.#state;
@@ -260,7 +254,7 @@ export class Ledger {
     );
   }
 
-  /** What a container keeps from others: its grant, and the threads beside it that its placement leaves idle. */
+  /** {@link heldIn} */
   held(assignment: Assignment): CpuSet {
     return heldIn(this.topology, assignment);
   }
@@ -276,8 +270,8 @@ export class Ledger {
   }
 
   /**
-   * Every online CPU on which a container's processes may be running; none where it has no process. The kernel lets
-   * nobody run on a CPU that is offline, and anywhere where a set names none that is online.
+   * Every online CPU on which a container's processes may be running; none where it has no process. The kernel runs
+   * nothing on a CPU that is offline, and a set that names none that is online counts as all of them.
    */
   mayRunOn({ mayRunOn }: Assignment): CpuSet {
     const { online } = this.topology;
@@ -303,15 +297,5 @@ export class Ledger {
     const result = allowed.isEmpty ? pool : allowed;
     if (pool === this.sharedPool) this.#allowed.set(forbidden, result);
     return result;
-  }
-
-  /** Throws unless no CPU has two exclusive owners, no reserved CPU has one, and the sums are right. */
-  check(): void {
-    const pools = this.assignments.values().reduce(
-      (pools, assignment) => add({ ...this.#state, pools }, assignment),
-      Pools.none,
-    );
-    assert(pools.exclusive.equals(this.exclusive), `exclusive is ${this.exclusive}, not ${pools.exclusive}`);
-    assert(pools.pinned.equals(this.pinned), `pinned is ${this.pinned}, not ${pools.pinned}`);
   }
 }

@@ -1,18 +1,19 @@
 /**
- * Moving exclusive containers out of the way of a pinned one. A move takes only CPUs that nobody claims now, or
- * the container's own: so no container waits for another to leave, and there are no chains and no cycles.
+ * Moving exclusive containers out of the way of a pinned one. A move takes only CPUs that aren't claimed now, or
+ * the container's own: so no move depends on another, and there are no chains and no cycles.
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { misfit } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
 import { type Displaced, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import { describe } from "./claim.ts";
+import { contestedCpus } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
 import { countFree } from "./refusal.ts";
 import { candidatesFor, canKeep } from "./candidates.ts";
 import { requestOf } from "./room.ts";
 
-/** The ledger in which nobody exclusive is left on the wanted CPUs, and who was moved for that. */
+/** The ledger in which no exclusive container is left on the named CPUs, and those that were moved for that. */
 export interface Moved {
   readonly next: Ledger;
   readonly displaced: readonly Displaced[];
@@ -20,18 +21,18 @@ export interface Moved {
 
 type Holder = ExclusiveAssignment;
 
-/** Moves every exclusive holder off `wanted`; a clause that says who can't be moved and why, where one can't. */
-export function moveAway(ledger: Ledger, wanted: CpuSet): Moved | string {
-  const holders = ledger.holders(wanted);
+/** Moves every exclusive holder off `named`; a clause with the container that can't be moved and why, where one can't. */
+export function moveAway(ledger: Ledger, named: CpuSet): Moved | string {
+  const holders = ledger.holders(named);
   const fixed = holders.find(({ claim }) => !claim.movable);
   if (fixed !== undefined) {
-    return `${heldBy(ledger, wanted, fixed)}, which may not be moved`;
+    return `${heldBy(ledger, named, fixed)}, which may not be moved`;
   }
   let next = ledger;
   for (let rest = holders; rest.length > 0;) {
-    const holder = mostConstrained(ledger, next, wanted, rest);
-    const grant = placeFor(ledger, next, wanted, holder);
-    if (grant === undefined) return shortage(ledger, next, wanted, holder);
+    const holder = mostConstrained(ledger, next, named, rest);
+    const grant = placeFor(ledger, next, named, holder);
+    if (grant === undefined) return shortage(ledger, next, named, holder);
     next = next.with({ ...holder, grant });
     rest = rest.filter((other) => other !== holder);
   }
@@ -51,38 +52,38 @@ export function moveBack(ledger: Ledger, displaced: readonly Displaced[]): Ledge
   }, ledger);
 }
 
-/** CPUs that `holder` may be moved to; `before` is the ledger in which nobody has moved yet. */
-function openTo(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): CpuSet {
+/** CPUs that `holder` may be moved to; `before` is the ledger before any move. */
+function openTo(before: Ledger, next: Ledger, named: CpuSet, holder: Holder): CpuSet {
   const { claim, mems } = holder;
   const own = before.held(holder);
-  const taken = next.claimed.difference(own).union(wanted);
-  return candidatesFor(before, claim.forbidden, { mems, own, taken }).difference(before.contested);
+  const taken = next.claimed.difference(own).union(named);
+  return candidatesFor(before, claim.forbidden, { mems, own, taken }).difference(contestedCpus(before));
 }
 
 /** The one with the least to choose from goes first: it has the most to lose by another's choice. */
-function mostConstrained(before: Ledger, next: Ledger, wanted: CpuSet, holders: readonly Holder[]): Holder {
-  const slack = (holder: Holder) => openTo(before, next, wanted, holder).size - holder.claim.count;
+function mostConstrained(before: Ledger, next: Ledger, named: CpuSet, holders: readonly Holder[]): Holder {
+  const slack = (holder: Holder) => openTo(before, next, named, holder).size - holder.claim.count;
   return holders.reduce((best, holder) => slack(holder) < slack(best) ? holder : best);
 }
 
-function placeFor(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): CpuSet | undefined {
-  const free = openTo(before, next, wanted, holder);
-  const claimed = next.claimed.difference(before.held(holder)).union(wanted);
+function placeFor(before: Ledger, next: Ledger, named: CpuSet, holder: Holder): CpuSet | undefined {
+  const free = openTo(before, next, named, holder);
+  const claimed = next.claimed.difference(before.held(holder)).union(named);
   const own = holder.grant.intersection(free);
   const request = requestOf(before, holder.container, holder.claim, free);
   return retake({ ...request, claimed, own, home: holder.grant });
 }
 
-function shortage(before: Ledger, next: Ledger, wanted: CpuSet, holder: Holder): string {
+function shortage(before: Ledger, next: Ledger, named: CpuSet, holder: Holder): string {
   const { count, placement } = holder.claim;
   const needs = `moving it needs ${count} ${count === 1 ? "CPU" : "CPUs"}`;
-  const free = openTo(before, next, wanted, holder);
+  const free = openTo(before, next, named, holder);
   const why = misfit(before.topology, placement, count, free) ?? countFree(free.size);
-  return `${heldBy(before, wanted, holder)}; ${needs}, ${why}`;
+  return `${heldBy(before, named, holder)}; ${needs}, ${why}`;
 }
 
-function heldBy(before: Ledger, wanted: CpuSet, holder: Holder): string {
+function heldBy(before: Ledger, named: CpuSet, holder: Holder): string {
   const { container } = holder;
-  const theirs = wanted.intersection(before.held(holder));
+  const theirs = named.intersection(before.held(holder));
   return `${theirs} ${theirs.size === 1 ? "is" : "are"} held exclusively by ${describe(container)}`;
 }

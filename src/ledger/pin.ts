@@ -1,4 +1,4 @@
-/** Making room for a pinned claim: the CPUs are named, so all that is to decide is who has to leave them. */
+/** Making room for a pinned claim: the CPUs are named, so all there is to decide is which containers are moved off them. */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { describe, type PinnedClaim } from "./claim.ts";
 import { contestedIn } from "./contested.ts";
@@ -23,7 +23,7 @@ export function makeRoom(ledger: Ledger, { cpus }: PinnedClaim): Moved | Obstacl
   return moved;
 }
 
-/** Who can't be made to leave one of these CPUs, and why; undefined where nobody is known to be so. */
+/** The container that couldn't be made to give up one of these CPUs, and why; undefined where there is none. */
 function contesting(ledger: Ledger, wanted: CpuSet): string | undefined {
   const held = contestedIn(ledger, wanted);
   if (held === undefined) return undefined;

@@ -14,6 +14,7 @@ import {
   type PinnedClaim,
   type SharedClaim,
 } from "./claim.ts";
+import { contestedCpus } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
@@ -42,6 +43,8 @@ export interface AdmissionRequest {
   readonly record?: CpuSet | undefined;
   /** Why the claim is less than the pod asked for, if it is. */
   readonly degraded?: string | undefined;
+  /** When, in the milliseconds of whoever asks. */
+  readonly since?: number;
   /** How it gets its CPUs; absent: by the runtime's record. */
   readonly deliverBy?: DeliverBy | undefined;
 }
@@ -51,7 +54,7 @@ export interface AdmissionRequest {
  */
 export type DeliverBy = "record" | "cgroup" | "both";
 
-/** A newcomer, and the ledger without it and without whom it supersedes. */
+/** An admission request, and the ledger without that container and without the one that it supersedes. */
 interface Admission<C extends Claim> extends AdmissionRequest {
   readonly claim: C;
   readonly ledger: Ledger;
@@ -63,17 +66,17 @@ interface Admission<C extends Claim> extends AdmissionRequest {
  * Decides where a container that is being created may run.
  *
  * The same pod and container name as one in the ledger supersedes that one at once: kubelet has restarted it,
- * and the end of the old one may be told later or never.
+ * and the end of the old one may be reported later or never.
  */
-export function admit(ledger: Ledger, newcomer: AdmissionRequest): Plan | Refusal {
-  const { container } = newcomer;
+export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal {
+  const { container } = request;
   const predecessor = predecessorOf(ledger, container);
   const rest = ledger.without(container.id);
   const others = predecessor === undefined ? rest : rest.without(predecessor.container.id);
-  const decision = decide({ ...newcomer, ledger: others, predecessor });
-  // Its end was the predecessor's: what that had and it doesn't want goes to those who have waited.
+  const decision = decide({ ...request, ledger: others, predecessor });
+  // It ends the predecessor: what that had and it doesn't claim goes to degraded containers.
   return decision.kind === "plan" && predecessor !== undefined
-    ? granted(retryDegraded(decision.next), newcomer, decision.grant.mems)
+    ? granted(retryDegraded(decision.next), request, decision.grant.mems)
     : decision;
 }
 
@@ -111,7 +114,7 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Plan | Refusal {
   if (over !== undefined) return plan(admission, { grant: CpuSet.empty, degraded: over });
   const free = candidatesFor(ledger, claim.forbidden);
   const before = predecessor?.grant ?? recentOf(ledger, container) ?? CpuSet.empty;
-  const same = before.size === claim.count && !before.intersects(ledger.contested) &&
+  const same = before.size === claim.count && !before.intersects(contestedCpus(ledger)) &&
     canKeep(ledger, { container, claim }, before);
   const grant = same ? before : takeExclusive(ledger, container, claim, free, before);
   if (grant === undefined) return refuse(container, "unavailable", shortage(ledger, claim));
@@ -137,21 +140,22 @@ function admitShared(admission: Admission<SharedClaim>): Plan | Refusal {
 
 type Placed = Pick<Assignment, "grant" | "mems" | "displaced" | "degraded">;
 
-function plan(newcomer: AdmissionRequest & { ledger: Ledger }, placed: Placed, mems = CpuSet.empty): Plan {
-  const { ledger, container, claim, degraded, deliverBy = "record" } = newcomer;
+function plan(request: AdmissionRequest & { ledger: Ledger }, placed: Placed, mems = CpuSet.empty): Plan {
+  const { ledger, container, claim, degraded, since, deliverBy = "record" } = request;
   const assignment: Assignment = {
     container,
     claim,
     ...created(deliverBy === "record" ? "record" : "cgroup"),
     ...(degraded === undefined ? {} : { degraded }),
+    ...(since === undefined ? {} : { since }),
     ...placed,
   };
-  return granted(ledger.with(assignment), newcomer, mems);
+  return granted(ledger.with(assignment), request, mems);
 }
 
-/** What the newcomer starts with, by what it is assigned in `next`. */
-function granted(next: Ledger, newcomer: AdmissionRequest, mems = CpuSet.empty): Plan {
-  const { container, record: given, deliverBy = "record" } = newcomer;
+/** What the request starts with, by what it is assigned in `next`. */
+function granted(next: Ledger, request: AdmissionRequest, mems = CpuSet.empty): Plan {
+  const { container, record: given, deliverBy = "record" } = request;
   const placed = next.assignments.get(container.id);
   assert(placed !== undefined, `${describe(container)}: planned without being placed`);
   const cpus = next.desired(placed);

@@ -19,7 +19,7 @@ export class Pools {
     this.claimed = exclusive.union(pinned);
   }
 
-  /** With `cpus` held exclusively; throws where somebody else has one of them. */
+  /** With `cpus` held exclusively; throws where another container has one of them. */
   withExclusive(cpus: CpuSet): Pools {
     assert(!cpus.intersects(this.exclusive), `CPUs ${cpus} have two exclusive owners`);
     assert(!cpus.intersects(this.pinned), `CPUs ${cpus} are pinned and held exclusively`);

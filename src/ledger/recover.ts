@@ -5,7 +5,7 @@
  *
  * Who wins what, in this order:
  *  1. pinned containers get exactly what their pods name, as far as it is online;
- *  2. exclusive ones whose CPUs (as the kernel has them, else as recorded) are right (as many as claimed, online, nobody else's) keep them;
+ *  2. exclusive ones whose CPUs (by the kernel, else by the record) are as many as claimed, online and not claimed by others keep them;
  *  3. the other exclusive ones are placed anew, within their recorded CPUs if possible, oldest first;
  *  4. what finds no room lives in the shared pool, degraded.
  */
@@ -25,8 +25,10 @@ export interface Found extends Pick<Assignment, "mayRunOn" | "delivery"> {
   readonly claim: Claim;
   /** The memory nodes in the runtime's record, if it names some. */
   readonly mems?: CpuSet;
-  /** Nanoseconds since 1970; 0 where the runtime doesn't say (NRI before 0.10). */
+  /** Nanoseconds since 1970; 0 where the runtime doesn't report it (NRI before 0.10). */
   readonly createdAt: bigint;
+  /** When it was found, in the milliseconds of whoever looked. */
+  readonly since?: number;
   /** Why the claim is less than the pod asked for (a bad annotation), if it is. */
   readonly degraded?: string;
 }
@@ -70,7 +72,7 @@ function byAge(a: Found, b: Found): number {
   return a.container.id < b.container.id ? -1 : 1;
 }
 
-/** What the kernel has is where it runs, whatever the record says. */
+/** Where it was last known to run: by its cgroup, else by the record. */
 function lastKnown(f: Found): CpuSet | undefined {
   return isConfirmed(f) ? f.mayRunOn : f.delivery.record;
 }
@@ -92,6 +94,7 @@ function unplaced(f: Found): Assignment {
     container: f.container,
     claim: f.claim,
     grant: CpuSet.empty,
+    ...(f.since === undefined ? {} : { since: f.since }),
     mayRunOn: f.mayRunOn,
     delivery: f.delivery,
     ...(f.mems === undefined || f.claim.kind !== "exclusive" ? {} : { mems: f.mems }),

@@ -1,21 +1,21 @@
-/** The end of containers: what they held is free, for those who have waited for it first. */
+/** The end of containers: what they held is free, for degraded containers first. */
 import { isExclusive } from "./assignment.ts";
 import type { Ledger } from "./ledger.ts";
 import { moveBack } from "./move.ts";
 import { retryDegraded } from "./degraded.ts";
 
 /**
- * The ledger after a container has stopped, was removed, or was never started: then those who were moved for it
- * go back. Unknown ids are harmless.
+ * The ledger after a container has stopped, was removed, or was never started: then those that were moved for it
+ * are moved back. Unknown ids are harmless.
  */
 export function release(ledger: Ledger, id: string): Ledger {
   return retryDegraded(removeContainer(ledger, id));
 }
 
-/** The ledger without all containers of a sandbox: it has ended, and so have they, said or unsaid. */
+/** The ledger without all containers of a sandbox: it has ended, and so have they, reported or not. */
 export function releaseSandbox(ledger: Ledger, sandboxId: string, podUid: string): Ledger {
   const known = podUid === "" ? [] : ledger.ofPod(podUid);
-  // Whose pod nobody has told of is known by its sandbox only.
+  // A container whose pod isn't known is known by its sandbox only.
   const ended = [...known, ...ledger.ofPod("")].filter(({ container }) => container.sandboxId === sandboxId);
   const next = ended.reduce((next, { container }) => removeContainer(next, container.id), ledger).forgetting(
     podUid,

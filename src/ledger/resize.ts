@@ -28,7 +28,7 @@ export function resize(
   }
   const { container, grant } = assignment;
   const others = ledger.without(container.id);
-  // The pod's own limit isn't asked: the runtime may still tell the one from before the resize.
+  // The pod's own limit isn't checked: the runtime may still report the one from before the resize.
   const cpus = resized(others, assignment, claim);
   if (cpus === undefined) return refuse(container, "unavailable", shortage(others, claim));
   const next = ledger.with({ ...rest, claim, grant: cpus });

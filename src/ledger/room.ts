@@ -62,7 +62,7 @@ export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
   return `needs ${wanted}${held}, ${why} (${numbers(ledger)}${suffix})`;
 }
 
-/** Who can't be made to leave some of these CPUs, and why; undefined where nobody is known to be so. */
+/** The container that couldn't be made to give up some of these CPUs, and why; undefined where there is none. */
 function contestedClause(ledger: Ledger, cpus: CpuSet): string | undefined {
   const held = contestedIn(ledger, cpus);
   return held && `; ${held.cpus} still held by ${describe(held.holder.container)}: ${held.reason}`;

@@ -1,6 +1,6 @@
 /**
- * The same containers on another ground: CPUs have gone offline or come back, or the administrator has decided
- * otherwise. Whoever can stay stays.
+ * The same containers after a topology change: CPUs have gone offline or come online, or the policy has changed. Whatever
+ * can stay stays.
  *
  *  1. pinned containers keep those of their CPUs that are online; one that has none left lives in the pool;
  *  2. exclusive ones whose CPUs are all still good keep them, the oldest first;
@@ -22,11 +22,11 @@ import { placeExclusive, retryDegraded, retryPinned } from "./degraded.ts";
 export interface TopologyChange {
   readonly topology: Topology;
   readonly policy: Policy;
-  /** The kernel has struck the CPUs that went offline from every set, for good (cgroup v1). */
+  /** The kernel has removed the CPUs that went offline from every set, for good (cgroup v1). */
   readonly offlineRemoved?: boolean;
 }
 
-/** The ledger of the same containers on `ground`. */
+/** The ledger of the same containers with that topology and policy. */
 export function applyTopology(
   ledger: Ledger,
   { topology, policy, offlineRemoved = false }: TopologyChange,

@@ -137,7 +137,7 @@ function cpuStep(ledger: Ledger, assignment: Assignment, over: Overhangs): Step 
   const isPartial = cpus !== desired;
   const isNothing = cpus.isEmpty || isSent(ledger, assignment, cpus);
   const before = ledger.mayRunOn(assignment);
-  // A record that may say anything isn't left so for the growth delay.
+  // A record that may hold anything doesn't have to stay so for the growth delay.
   const order = orderOf(
     delivery.recordUnsure ? before.union(ledger.topology.online) : before,
     cpus,
@@ -158,7 +158,9 @@ function cpuStep(ledger: Ledger, assignment: Assignment, over: Overhangs): Step 
 function isSent(ledger: Ledger, assignment: Assignment, cpus: CpuSet): boolean {
   const { record, recordUnsure } = assignment.delivery;
   if (isStarting(assignment) && recordUnsure) return record?.equals(cpus) === true;
-  return recordUnsure === undefined && isIn(ledger, assignment, cpus);
+  // By a reading it may be there although its record names CPUs that are all offline, or others.
+  const isRecorded = record === undefined || record.intersection(ledger.topology.online).equals(cpus);
+  return recordUnsure === undefined && isRecorded && isIn(ledger, assignment, cpus);
 }
 
 /** CPUs that it would gain are held by a container whose cgroup hasn't been written yet, or can't be. */

@@ -1,9 +1,9 @@
 /**
- * Which cgroups are to be written, and in which order: so that by the rule of `conflict.ts` nobody is written onto a CPU
- * on which another may still be running, as long as every write before it has succeeded.
+ * Which cgroups are to be written, and in which order: so that by the rule of `conflict.ts` no container is written
+ * onto a CPU on which another may still be running, as long as every write before it has succeeded.
  *
  *  1. Containers that only lose CPUs.
- *  2. Those that lose some and gain some, as soon as nobody is left on what they gain. A shared container takes what it
+ *  2. Those that lose some and gain some, as soon as no other is left on what they gain. A shared container takes what it
  *     can get at once; one with a grant is written when all of it is free.
  *  3. Those that only gain CPUs.
  *
@@ -12,7 +12,7 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, byOrder } from "./assignment.ts";
 import { Overhangs } from "./conflict.ts";
-import { failureOf, written } from "./delivery.ts";
+import { failureOf, observe, written } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
 import { isIn, needsWrite } from "./updates.ts";
 
@@ -69,12 +69,13 @@ export function blockedWrites(ledger: Ledger): Assignment[] {
   );
 }
 
-/** The ledger once these were written and read back. */
+/** The ledger once these were written and read back. A failure is over once the container has all that it should have. */
 export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Ledger {
   return ledger.updateAll(
     new Map(writes.map(({ assignment: { container: { id } }, cpus }) => [
       id,
-      (assignment: Assignment) => written(assignment, cpus),
+      (assignment: Assignment) =>
+        (cpus.equals(ledger.desired(assignment)) ? written : observe)(assignment, cpus),
     ])),
   );
 }
@@ -136,7 +137,7 @@ function exchange(
 /** What can be written now; undefined where that is nothing. */
 function targetOf(ledger: Ledger, over: Overhangs, assignment: Assignment): CpuSet | undefined {
   const desired = ledger.desired(assignment);
-  // Where it is already it goes onto nobody's CPUs.
+  // Where it is already it conflicts with no one anew.
   const blocked = over.blockedFor(assignment).difference(ledger.mayRunOn(assignment));
   if (!assignment.grant.isEmpty) return desired.intersects(blocked) ? undefined : desired;
   const some = desired.difference(blocked);
@@ -146,7 +147,7 @@ function targetOf(ledger: Ledger, over: Overhangs, assignment: Assignment): CpuS
   return any.isEmpty || isIn(ledger, assignment, any) ? undefined : any;
 }
 
-/** One of those that are in nobody's way but each other's: a shared one before those with a grant, else the oldest. */
+/** One of those that block only each other: a shared one before those with a grant, else the oldest. */
 function inCircle(ledger: Ledger, over: Overhangs, left: readonly Assignment[]): Assignment | undefined {
   const blockers = new Map<string, string[]>();
   const queue = [...left];
@@ -166,7 +167,7 @@ function inCircle(ledger: Ledger, over: Overhangs, left: readonly Assignment[]):
     byRecord.forEach(({ container }) => mayGo.add(container.id));
     queue.push(...byRecord);
   }
-  // Who is blocked by somebody else, or by one that isn't blocked itself, has to wait for that one.
+  // One that is blocked from outside, or by one that isn't blocked itself, is written after that one.
   for (let before = -1; before !== mayGo.size;) {
     before = mayGo.size;
     for (const id of mayGo) {

@@ -1,4 +1,5 @@
 /** What must hold after every event, whatever a script expects. */
+import { checkPools } from "../../src/ledger/holdings.ts";
 import assert from "node:assert/strict";
 import type { Agent } from "../../src/agent/step.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
@@ -38,7 +39,7 @@ export function checkHandOver(id: string, cpus: string, boxes: Iterable<Box>, ag
  * has it once the reply was applied. A container that only starts may still be owed its set.
  */
 export function checkRecords(boxes: Iterable<Box>, agent: Agent): void {
-  agent.state.ledger.check();
+  checkPools(agent.state.ledger);
   const places = placesOf(boxes, agent);
   const claimed = CpuSet.unionOf(places.filter(({ kind }) => kind !== "shared").map(({ cpus }) => cpus));
   for (const { box, cpus, kind } of places) {

@@ -1,4 +1,5 @@
 /** The CRI's answers: the JSON of the verbose part, messages with broken bytes, and the ledger that is rebuilt of them. */
+import { checkPools } from "../../src/ledger/holdings.ts";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { nriContainer, nriPod } from "../../src/cri/to_nri.ts";
 import { ContainerStatusResponseSchema, PodSandboxStatusResponseSchema } from "../../src/cri/gen/cri_pb.ts";
@@ -68,7 +69,7 @@ export const criAnswers: Target<Input> = {
     toBinary(ContainerSchema, one);
     toBinary(PodSandboxSchema, its);
     const { state: node, logs } = adoptListing(NODE, { pods: [its], containers: [one] });
-    node.ledger.check();
+    checkPools(node.ledger);
     require(node.ledger.assignments.size <= 1, () => "one container, and more in the ledger");
     logs.forEach(requireLine);
   },

@@ -1,4 +1,5 @@
 /** Machines whose sysfs is odd. */
+import { checkPools } from "../../src/ledger/holdings.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { discover, DiscoverError } from "../../src/cpu/discover.ts";
 import type { Topology } from "../../src/cpu/topology.ts";
@@ -88,6 +89,6 @@ function requireSound(topology: Topology, online: unknown): void {
   } as const;
   const decision = admit(Ledger.empty(topology, DEFAULT_POLICY), { container: names, claim });
   if (decision.kind === "refusal") return require(topology.online.size < 3, () => decision.message);
-  decision.next.check();
+  checkPools(decision.next);
   require(decision.grant.cpus?.size === 2, () => `given ${decision.grant.cpus}`);
 }

@@ -1,4 +1,5 @@
 /** An agent and a runtime that watches what it answers; what must hold after any input is here. */
+import { checkPools } from "../../src/ledger/holdings.ts";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type Agent, newAgent, type Output, step } from "../../src/agent/step.ts";
 import type { Input } from "../../src/agent/agent.ts";
@@ -126,7 +127,7 @@ export class Rig {
   #feed(input: Input): void {
     const { agent, outputs } = step(this.#agent, input);
     this.#agent = agent;
-    agent.state.ledger.check();
+    checkPools(agent.state.ledger);
     require(outputs.filter(({ kind }) => kind === "log").length <= MAX_LOGS, () => "endless logs");
     for (const output of outputs) this.#act(output);
     require(this.#closed === (agent.connection === undefined), () => "closed, and yet not");

@@ -129,7 +129,7 @@ export function refusalProblem(world: World, container: Container, message: stri
   const freed = CpuSet.unionOf(
     before.filter(({ claim }) => claim.kind === "exclusive").map(({ grant }) => grant),
   );
-  if (world.observer.isDisturbed) return undefined;
+  if (world.observer.isDisturbed || world.isTopologyStale) return undefined;
   const expected = expectation(container, settings);
   return surelyFits(expected, inCharge, scenario, freed, contested(world))
     ? `${container.id} is refused, although it fits: ${message}`

@@ -1,9 +1,8 @@
 /** What the agent knows: the one place where the simulation reads the agent's state. */
+import { type ContainerView, type NodeView, viewOf as nodeViewOf } from "../../src/agent/view.ts";
 import type { Agent } from "../../src/agent/step.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Claim } from "../../src/ledger/claim.ts";
-import { isStarting } from "../../src/ledger/delivery.ts";
-import { blockedWrites } from "../../src/ledger/writes.ts";
 
 /** One container in the agent's ledger. */
 export interface Placed {
@@ -72,35 +71,37 @@ type Ledger = Agent["state"]["ledger"];
 
 let last: { readonly ledger: Ledger; readonly view: View } | undefined;
 
-export function viewOf({ state: { ledger } }: Agent): View {
-  if (last?.ledger !== ledger) last = { ledger, view: viewOfLedger(ledger) };
+export function viewOf({ state }: Agent): View {
+  const { ledger } = state;
+  if (last?.ledger !== ledger) last = { ledger, view: simulatedView(nodeViewOf(state)) };
   return last.view;
 }
 
-function viewOfLedger(ledger: Ledger): View {
-  const placed = new Map<string, Placed>();
-  const blocked = new Set(blockedWrites(ledger).map(({ container }) => container.id));
-  for (const assignment of ledger.assignments.values()) {
-    const { container: { id }, claim, grant, mayRunOn, delivery, degraded } = assignment;
-    const { record, recordUnsure, state } = delivery;
-    placed.set(id, {
-      id,
-      claim,
-      grant,
-      desired: ledger.desired(assignment),
-      record: recordUnsure === undefined ? record : undefined,
-      unacknowledged: recordUnsure === undefined ? undefined : record ?? CpuSet.empty,
-      kernel: delivery.by === "record" ? undefined : state === "not-started" ? "at-start" : mayRunOn,
-      hasWriteFailure: state === "failed" || blocked.has(id),
-      starting: isStarting(assignment),
-      degraded,
-    });
-  }
+function simulatedView({ containers, online, sharedPool, exclusive, pinned }: NodeView): View {
+  const placed = new Map([...containers].map(([id, container]) => [id, placedIn(id, container)]));
   return {
     placed,
-    online: ledger.topology.online,
-    pool: ledger.sharedPool,
-    claimed: ledger.claimed,
-    hasWriteFailure: ledger.failed.length > 0 || blocked.size > 0,
+    online,
+    pool: sharedPool,
+    claimed: exclusive.union(pinned),
+    hasWriteFailure: [...placed.values()].some((each) => each.hasWriteFailure),
+  };
+}
+
+function placedIn(id: string, container: ContainerView): Placed {
+  const { claim, grant, desired, mayRunOn, by, record, isRecordSure, state, isStarting, degraded } =
+    container;
+  const written = state === "not started" ? "at-start" : mayRunOn;
+  return {
+    id,
+    claim,
+    grant,
+    desired,
+    record: isRecordSure ? record : undefined,
+    unacknowledged: isRecordSure ? undefined : record ?? CpuSet.empty,
+    kernel: by === "record" ? undefined : written,
+    hasWriteFailure: state === "failed" || state === "blocked",
+    starting: isStarting,
+    degraded,
   };
 }

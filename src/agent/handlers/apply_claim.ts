@@ -39,9 +39,11 @@ export const FIRST_ATTEMPT: Attempt = { tries: 1, byReply: [] };
 
 export function applyClaim({ state, next: decided, id, attempt, again, giveUp, written }: Claimed): Decision {
   const { tries, byReply } = attempt;
+  const isShared = decided.assignments.get(id)?.grant.isEmpty !== false;
+  const planned = afterWrites(decided, planWrites(decided, { kind: "losses", grows: id }));
   const next = byReply.reduce(
     (ledger, other) => ledger.update(other, unreadable),
-    deliverable(state, decided, id),
+    deliverable(state, decided, id, planned),
   );
   const writes = planWrites(next, { kind: "losses", grows: id });
   const after = afterWrites(next, writes);
@@ -65,6 +67,11 @@ export function applyClaim({ state, next: decided, id, attempt, again, giveUp, w
     writes,
     written: (ledger) => written(ledger, writes),
     failed: ({ learn, reason, isFinal, logs }) => {
+      // A shared container needs none of them: they are retried in the background.
+      if (isShared) {
+        const known = learn(next);
+        return withLogs(written(deliverable(state, known, id, known), []), logs);
+      }
       const known = withLedger(state, learn(state.ledger));
       return withLogs(isFinal ? giveUp(known, reason) : again(known, attempt), logs);
     },
@@ -72,8 +79,7 @@ export function applyClaim({ state, next: decided, id, attempt, again, giveUp, w
 }
 
 /** Without the CPUs that degraded containers have got on the way and that others can't be made to give up yet. */
-function deliverable({ ledger: before }: AgentState, next: Ledger, id: string): Ledger {
-  const after = afterWrites(next, planWrites(next, { kind: "losses", grows: id }));
+function deliverable({ ledger: before }: AgentState, next: Ledger, id: string, after: Ledger): Ledger {
   return before.degraded.reduce((ledger, was) => {
     const { container } = was;
     const isUndone = container.id !== id && after.assignments.get(container.id)?.degraded === undefined &&

@@ -37,7 +37,14 @@ export function createContainer(state: AgentState, { pod, container }: Subject):
     return refused(state, ref, refuse(ref, "unavailable", FULL));
   }
   const deliverBy = deliverByFor(state, container);
-  const request = { container: ref, claim, record: recordOf(container), degraded, deliverBy };
+  const request = {
+    container: ref,
+    claim,
+    record: recordOf(container),
+    degraded,
+    deliverBy,
+    since: state.now,
+  };
   return withLogs(admitted(state, request), warnings);
 }
 

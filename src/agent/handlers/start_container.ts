@@ -16,6 +16,7 @@ import {
   hasNoProcess,
   isConfirmed,
   isStartingAfterAll,
+  observe,
   seenAtStart,
   starts,
   unreadable,
@@ -32,7 +33,7 @@ import { logOf } from "../logs.ts";
 import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
 
-/** From here on a creation can't fail by others' doing any more: who was moved for it stays where it is. */
+/** From here on the creation counts as done: containers that were moved for it aren't moved back any more. */
 export function startContainer(state: AgentState, subject: Subject): Decision {
   if (state.phase !== "serving") return unchanged(state);
   const ref = refOf(subject.pod, subject.container);
@@ -93,7 +94,7 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
           own,
           reading.cpus,
         )
-        : byCgroup(state, ledger.update(ref.id, (a) => confirm(a, reading.cpus, "starting")), ref.id);
+        : byCgroup(state, ledger.update(ref.id, (a) => startsOn(a, reading.cpus)), ref.id);
     },
   };
 }
@@ -112,11 +113,18 @@ function isOn(ledger: Ledger, other: Assignment, reading: CpusetReading | undefi
   return (reading?.kind === "values" ? reading.cpus : ledger.mayRunOn(other)).intersects(cpus);
 }
 
-/** The runtime has delivered what replies said, or has failed to and told nobody. */
+/** The runtime has delivered what replies carried, or has failed to without reporting it. */
 function byRecord(state: AgentState, own: Assignment, cpus: CpuSet): Decision {
   const { grant } = own;
   if (grant.isEmpty || cpus.equals(grant)) return unchanged(state);
   return unconfirmed(state, own, `the runtime has given it the CPUs ${cpus} instead of ${grant}`);
+}
+
+/** A write that has failed a moment ago stays so: its back-off goes on. */
+function startsOn(assignment: Assignment, cpus: CpuSet): Assignment {
+  return assignment.delivery.state === "failed"
+    ? observe(assignment, cpus)
+    : confirm(assignment, cpus, "starting");
 }
 
 /** Its own set is written, and those of others that have to give up CPUs. */
@@ -124,7 +132,7 @@ function byCgroup(state: AgentState, ledger: Ledger, id: string): Decision {
   return {
     kind: "write",
     ledger,
-    writes: planWrites(ledger, { kind: "losses" }),
+    writes: planWrites(ledger, { kind: "losses", grows: id }),
     written: (after) => checked(state, after, id),
     failed: ({ learn, isFinal, logs, reason }) => {
       const next = learn(ledger);
@@ -133,7 +141,7 @@ function byCgroup(state: AgentState, ledger: Ledger, id: string): Decision {
   };
 }
 
-/** With a grant it starts on exactly that and alone; a shared container starts on nobody else's CPUs. */
+/** With a grant it starts on exactly that and alone; a shared container starts on no claimed CPU. */
 function checked(
   state: AgentState,
   ledger: Ledger,

@@ -1,7 +1,15 @@
 /** PostStartContainer and PostUpdateContainer: an update that was under way has come to its end, so the kernel is read. */
 import type { CpusetReading } from "../../cgroup/port.ts";
 import type { Assignment } from "../../ledger/assignment.ts";
-import { isConfirmed, observe, runs, unreadable, updateNoted } from "../../ledger/delivery.ts";
+import {
+  isConfirmed,
+  isStarting,
+  mayHaveBeenSent,
+  observe,
+  runs,
+  unreadable,
+  updateNoted,
+} from "../../ledger/delivery.ts";
 import { pendingUpdateOf } from "../../ledger/updates.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { refOf } from "../../nri/read_claim.ts";
@@ -20,7 +28,13 @@ export function postStartContainer(state: AgentState, { pod, container }: Subjec
     const own = state.dryRun ? undefined : pendingUpdateOf(after, ref.id);
     return { ...unchanged(withLedger(state, after)), background: own === undefined ? [] : [own] };
   };
-  if (known.delivery.by === "record") return started((assignment) => assignment);
+  // It was taken for running by its cgroup alone, before it was: what it was sent since may be lost.
+  const { by, record } = known.delivery;
+  const isGuess = !isStarting(known) && state.reconcile.suspects.has(container.id);
+  if (by === "record" && record !== undefined && isGuess) {
+    return started((assignment) => mayHaveBeenSent(assignment, record));
+  }
+  if (by === "record") return started((assignment) => assignment);
   return { kind: "read", containers: [ref], then: (readings) => started(readAs(readings.get(ref.id))) };
 }
 

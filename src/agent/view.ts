@@ -1,0 +1,143 @@
+/**
+ * The read model: who owns which CPU, why, since when, what is pending and what failed. Tests, logs and everything that
+ * shows the agent's state to people or programs read this and nothing else of the agent.
+ */
+import type { CpuSet } from "../cpu/cpu_set.ts";
+import type { Assignment } from "../ledger/assignment.ts";
+import type { Claim, ContainerRef } from "../ledger/claim.ts";
+import {
+  type DeliveryFailure,
+  failureOf,
+  hasNoProcess,
+  isConfirmed,
+  isStarting,
+} from "../ledger/delivery.ts";
+import { pendingUpdates } from "../ledger/updates.ts";
+import { blockedWrites, planWrites } from "../ledger/writes.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Phase } from "./lifecycle.ts";
+import type { AgentState } from "./state.ts";
+
+/**
+ * How far the delivery of a container's CPUs has come. `not started`: it has no process; `confirmed`: read back from its
+ * cgroup; `assumed`: by the runtime, which reports no failure; `pending`: it still has other CPUs; `failed`: the last
+ * write failed and is retried; `blocked`: another container that keeps its CPUs has to give them up first.
+ */
+export type DeliveryState = "not started" | "confirmed" | "assumed" | "pending" | "failed" | "blocked";
+
+export interface ContainerView {
+  readonly container: ContainerRef;
+  readonly claim: Claim;
+  /** The CPUs of its own; empty for one that lives in the shared pool. */
+  readonly grant: CpuSet;
+  /** The CPUs that it should be running on. */
+  readonly desired: CpuSet;
+  /** The CPUs that it may be running on by all that is known; empty: it has no process. */
+  readonly mayRunOn: CpuSet;
+  readonly mems?: CpuSet | undefined;
+  readonly state: DeliveryState;
+  /** Between its creation and its PostStartContainer. */
+  readonly isStarting: boolean;
+  /** How it gets its CPUs: written in its cgroup, or by the runtime's record. */
+  readonly by: "cgroup" | "record";
+  /** The set in the runtime's record; absent: none. `isRecordSure` is false while the runtime may have lost it. */
+  readonly record?: CpuSet | undefined;
+  readonly isRecordSure: boolean;
+  readonly failure?: DeliveryFailure | undefined;
+  /** Why it has less than it claims. */
+  readonly degraded?: string | undefined;
+  /** When it was admitted or found, in the milliseconds of the agent's clock. */
+  readonly since?: number | undefined;
+}
+
+export interface NodeView {
+  readonly phase: Phase;
+  readonly standby: boolean;
+  readonly dryRun: boolean;
+  readonly online: CpuSet;
+  readonly reserved: CpuSet;
+  readonly sharedPool: CpuSet;
+  readonly exclusive: CpuSet;
+  readonly pinned: CpuSet;
+  /** Why pinned and exclusive creations are refused for the time being. */
+  readonly claimsSuspendedReason?: string | undefined;
+  /** By container id, in the order of admission. */
+  readonly containers: ReadonlyMap<string, ContainerView>;
+  /** Since when the runtime lacks an update that no reply has carried, in the milliseconds of the agent's clock. */
+  readonly pendingSince?: number | undefined;
+}
+
+/** The view of an agent's state; the containers' part is made once for each ledger. */
+export function viewOf(state: AgentState): NodeView {
+  const { ledger, phase, standby, dryRun, claimsSuspendedReason, pending } = state;
+  return {
+    phase,
+    standby,
+    dryRun,
+    online: ledger.topology.online,
+    reserved: ledger.policy.systemReserved,
+    sharedPool: ledger.sharedPool,
+    exclusive: ledger.exclusive,
+    pinned: ledger.pinned,
+    claimsSuspendedReason,
+    containers: containersOf(ledger),
+    pendingSince: pending?.since,
+  };
+}
+
+const views = new WeakMap<Ledger, ReadonlyMap<string, ContainerView>>();
+
+function containersOf(ledger: Ledger): ReadonlyMap<string, ContainerView> {
+  let known = views.get(ledger);
+  if (known === undefined) {
+    let states: ((assignment: Assignment) => DeliveryState) | undefined;
+    const stateOf = (assignment: Assignment) => (states ??= statesOf(ledger))(assignment);
+    known = new Map(ledger.inOrder().map((a) => [a.container.id, containerView(ledger, a, stateOf)]));
+    views.set(ledger, known);
+  }
+  return known;
+}
+
+function containerView(
+  ledger: Ledger,
+  assignment: Assignment,
+  stateOf: (assignment: Assignment) => DeliveryState,
+): ContainerView {
+  const { container, claim, grant, mems, delivery, degraded, since } = assignment;
+  return {
+    container,
+    claim,
+    grant,
+    desired: ledger.desired(assignment),
+    mayRunOn: ledger.mayRunOn(assignment),
+    mems,
+    // Made only when it is read: it needs the plan of all writes.
+    get state() {
+      return stateOf(assignment);
+    },
+    isStarting: isStarting(assignment),
+    by: delivery.by,
+    record: delivery.record,
+    isRecordSure: delivery.recordUnsure === undefined,
+    failure: failureOf(assignment),
+    degraded,
+    since,
+  };
+}
+
+function statesOf(ledger: Ledger): (assignment: Assignment) => DeliveryState {
+  const blocked = new Set(blockedWrites(ledger).map(({ container }) => container.id));
+  const writes = planWrites(ledger, { kind: "due", now: -Infinity });
+  const pending = new Set([
+    ...writes.map(({ assignment }) => assignment.container.id),
+    ...pendingUpdates(ledger).map(({ id }) => id),
+  ]);
+  return (assignment) => {
+    const { container: { id }, delivery } = assignment;
+    if (delivery.state === "failed") return "failed";
+    if (blocked.has(id)) return "blocked";
+    if (hasNoProcess(delivery)) return "not started";
+    if (pending.has(id)) return "pending";
+    return isConfirmed(assignment) ? "confirmed" : "assumed";
+  };
+}
