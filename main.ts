@@ -6,6 +6,7 @@ import { ConfigError } from "./src/daemon/config_error.ts";
 import { run } from "./src/daemon/run.ts";
 import { buildInfo } from "./src/platform/build_info.ts";
 import { lastWords } from "./src/platform/log.ts";
+import { raisePriority } from "./src/platform/priority.ts";
 
 /** From the first signal to the exit, whatever is still under way: supervisors may kill after a second. */
 const EXIT_DEADLINE_MS = 900;
@@ -27,6 +28,7 @@ const program = commandLine(
       effective,
       version,
       stop: stop.signal,
+      priorityFailure: raisePriority(),
       ...(pod === undefined ? {} : { pod }),
       ...(inherited === undefined ? {} : { inherited: Number(inherited) }),
     }),

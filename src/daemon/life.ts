@@ -4,7 +4,6 @@ import type { Topology } from "../cpu/topology.ts";
 import type { MachinePort } from "../agent/machine.ts";
 import { backoff } from "../platform/backoff.ts";
 import { pause } from "../platform/pause.ts";
-import { raisePriority } from "../platform/priority.ts";
 import type { ByteStream } from "../platform/socket.ts";
 import type { Context } from "./context.ts";
 import { Driver } from "./driver.ts";
@@ -13,7 +12,7 @@ import { cpusetsFor, rediscover } from "./machine.ts";
 import type { Mode } from "./modes.ts";
 import { queriesOn } from "./queries.ts";
 import { identityOf, settingsOf } from "./settings.ts";
-import { logPriority, logStart } from "./startup_log.ts";
+import { logStart } from "./startup_log.ts";
 import { machineOn, watchCpus } from "./watch_cpus.ts";
 import { watchPeers } from "./watch_peers.ts";
 
@@ -28,7 +27,6 @@ const LAST_RETRY_MS = 1000;
 export async function live(mode: Mode, context: Context): Promise<void> {
   const discovered = mode.discover(context.effective.config);
   logStart(mode.name, discovered, context);
-  logPriority(raisePriority(), context);
   const end = new AbortController();
   const ended = AbortSignal.any([context.stop, end.signal]);
   const leadership = new Leadership(mode, context, ended, (isActive) => {

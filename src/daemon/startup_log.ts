@@ -19,12 +19,6 @@ export function logStart(mode: string, { topology, warnings }: Discovery, contex
   }
 }
 
-/** Logs why the process has no better scheduling share than others, where that is so. */
-export function logPriority(failure: string | undefined, { log }: Pick<Context, "log">): void {
-  if (failure === undefined) return;
-  log.write({ level: "debug", message: "scheduling priority not raised", fields: { reason: failure } });
-}
-
 /** The figures of the node that diagnosis begins with. */
 function nodeFacts(config: Config, topology: Topology): Record<string, string | number | boolean> {
   const kernel = readerOf(config.procRoot)("sys/kernel/osrelease")?.trim() ?? "unknown";
