@@ -204,8 +204,7 @@ export function adoptTopology(state: AgentState, change: TopologyChange): Adopte
 /** The ledger with what the kernel has by now, for those whose cgroups are read. */
 function rereadConfirmed(state: AgentState, ledger: Ledger): Ledger {
   const known = ledger.assignments.values().filter(isConfirmed).map(({ container }) => container);
-  const readings = readAll(readablePort(state), known);
-  return withReadings(ledger, new Map([...readings].filter(([, { kind }]) => kind === "values")));
+  return withReadings(ledger, readAll(readablePort(state), known));
 }
 
 function adopted(state: AgentState, ledger: Ledger, logs: readonly LogRecord[]): Adopted {
