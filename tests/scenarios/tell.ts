@@ -22,7 +22,7 @@ export function change(name: string, before: string, after: string, online: CpuS
 
 /** A warning or an error, with its container and its reason; nothing for what is said in the reply as well, or to those who debug. */
 export function logLines({ level, message, fields = {} }: LogRecord): string[] {
-  if ((level !== "warn" && level !== "error") || message === "container refused") return [];
+  if ((level !== "warn" && level !== "error") || /^container( resize)? refused$/.test(message)) return [];
   const { namespace, pod, container, reason } = fields;
   const about = pod === undefined ? "" : ` (${namespace}/${pod} container ${container})`;
   return [`${level}: ${message}${about}${reason === undefined ? "" : `: ${reason}`}`];
