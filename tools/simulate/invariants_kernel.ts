@@ -244,7 +244,8 @@ export function unchangedSince(
       if (world.windows.opening(id) === "kept" || placed?.hasWriteFailure || pending || disturbed) continue;
       return `a refused ${method} has changed ${id} from ${was} to ${now}`;
     }
-    return ledgerProblem(method, before, after);
+    // Before it decided, it has seen that other CPUs are online.
+    return before.online.equals(after.online) ? ledgerProblem(method, before, after) : undefined;
   };
 }
 
