@@ -18,7 +18,7 @@ import { findContainers, type ListedContainer } from "./found_containers.ts";
 import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
 import type { MachineChange } from "./machine.ts";
-import { degradedLog, logOf, recoveredLogs } from "./logs.ts";
+import { degradedLog, logOf, placementOf, recoveredLogs } from "./logs.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
 import { readAll, withReadings } from "./transaction.ts";
@@ -141,7 +141,7 @@ export function forgetEnded(state: AgentState, living: ReadonlySet<string>): Ado
     return !living.has(id) && (before.has(id) || (!isStarting(assignment) && sandboxId !== ""));
   }).map(({ container }) => container.id);
   const ended = gone.filter((id) => reconcile.missing.has(id));
-  const { ledger, logs } = released(state, (before) => ended.reduce(release, before), ended);
+  const { ledger, logs } = released(state, (before) => withoutEnded(before, ended), ended);
   const untracked = new Set([...before].filter((id) => ledger.assignments.has(id)));
   const missing = new Set(gone.filter((id) => ledger.assignments.has(id)));
   return {
@@ -149,6 +149,13 @@ export function forgetEnded(state: AgentState, living: ReadonlySet<string>): Ado
     updates: state.dryRun || ended.length === 0 ? [] : pendingUpdates(ledger),
     logs,
   };
+}
+
+/** Who isn't reported to end has a pod that isn't, either: with its last container it counts as ended. */
+function withoutEnded(before: Ledger, ended: readonly string[]): Ledger {
+  const pods = new Set(ended.map((id) => before.assignments.get(id)?.container.podUid ?? ""));
+  const next = ended.reduce(release, before);
+  return [...pods].reduce((next, pod) => next.ofPod(pod).length === 0 ? next.forgetting(pod) : next, next);
 }
 
 /** Containers that run and are in no event so far are taken in, as far as they are managed. */
@@ -168,11 +175,16 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
   const untracked = new Set([...state.untracked, ...taken]);
   const fields = { containers: taken.size, ids: [...taken].slice(0, 8).join(" ") };
   const message = "unknown running containers found and placed";
+  const placed = [...taken].flatMap((id) => ledger.assignments.get(id) ?? []);
   const next = { ...state, untracked, reconcile: { ...reconcile, unmanaged, unknown: new Set<string>() } };
   return {
     state: withLedger(next, ledger),
     updates: state.dryRun ? [] : pendingUpdates(ledger),
-    logs: [...taken.size === 0 ? [] : [logOf("warn", message, undefined, fields)], ...logs],
+    logs: [
+      ...taken.size === 0 ? [] : [logOf("warn", message, undefined, fields)],
+      ...logs,
+      ...placedLogs(ledger, placed),
+    ],
   };
 }
 
@@ -228,11 +240,10 @@ function degradedLogs(ledger: Ledger): LogRecord[] {
 }
 
 /** One line for each container: with CPUs of its own at info, in the shared pool at debug. */
-function placedLogs(ledger: Ledger): LogRecord[] {
-  return ledger.inOrder().map((assignment) => {
-    const { container, claim: { kind }, grant } = assignment;
-    const fields = { kind, cpus: ledger.desired(assignment).toString() };
-    return logOf(grant.isEmpty ? "debug" : "info", "container found", container, fields);
+function placedLogs(ledger: Ledger, all: readonly Assignment[] = ledger.inOrder()): LogRecord[] {
+  return all.map((assignment) => {
+    const level = assignment.grant.isEmpty ? "debug" : "info";
+    return logOf(level, "container found", assignment.container, placementOf(ledger, assignment));
   });
 }
 

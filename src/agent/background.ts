@@ -1,7 +1,8 @@
 /** What is done between requests: cgroups are written, each for itself, and compared with the ledger. */
 import type { CpusetPort } from "../cgroup/port.ts";
-import { resolved } from "../ledger/delivery.ts";
+import { isConfirmed, resolved } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
+import { age } from "../ledger/recent.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import { afterWrites, type PlannedWrite, planWrites, type WriteScope } from "../ledger/writes.ts";
@@ -25,7 +26,7 @@ const WRITE_DEADLINE_MS = 300;
 /** Does a slice of what there is to do, and asks for a tick at once if that isn't all. */
 export function runBackgroundWork(agent: Agent): Step {
   if (agent.state.phase !== "serving") return idle(agent);
-  const applied = applyPending(agent.state);
+  const applied = applyPending(withoutOldEnds(agent.state));
   const compared = reconcile(applied.state);
   const { state, updates } = withRetries(agent.state, compared.state);
   const isMore = state.reconcile.queue.length > 0 || (hasWrites(state) && writablePort(state) !== undefined);
@@ -38,9 +39,18 @@ export function runBackgroundWork(agent: Agent): Step {
   return { agent: { ...agent, state }, outputs };
 }
 
+/** CPUs that were freed too long ago are like all others. */
+function withoutOldEnds(state: AgentState): AgentState {
+  const ledger = state.ledger.withRecent(age(state.ledger.recent, state.now));
+  return ledger === state.ledger ? state : withLedger(state, ledger);
+}
+
 interface Retried {
   readonly state: AgentState;
-  /** What the runtime is to be asked for at once: a degraded container has got its CPUs, and others are still there. */
+  /**
+   * What the runtime is to be asked for at once: a degraded container has got its CPUs, and others are still there; or one
+   * that has to give up CPUs can't be written any more.
+   */
   readonly updates: readonly CpuUpdate[];
 }
 
@@ -48,9 +58,20 @@ interface Retried {
 function withRetries({ ledger: before }: AgentState, state: AgentState): Retried {
   const isFree = state.ledger.failed.length < before.failed.length;
   const ledger = isFree ? retryDegraded(state.ledger) : state.ledger;
-  return ledger === state.ledger
-    ? { state, updates: [] }
-    : { state: withLedger(state, ledger), updates: immediateUpdates(state, ledger) };
+  const isUrgent = ledger !== state.ledger || hasFallenBack(before, ledger);
+  return {
+    state: withLedger(state, ledger),
+    updates: isUrgent ? immediateUpdates(state, ledger) : [],
+  };
+}
+
+/** Whether a container whose cgroup was written gets its CPUs by the runtime now. */
+function hasFallenBack(before: Ledger, after: Ledger): boolean {
+  if (before === after) return false;
+  return after.dirty.some(({ container: { id }, delivery }) => {
+    const was = before.assignments.get(id);
+    return delivery.by === "record" && was !== undefined && isConfirmed(was);
+  });
 }
 
 function applyPending(

@@ -10,7 +10,7 @@ import type { CpuUpdate } from "../ledger/updates.ts";
 import type { PlannedWrite } from "../ledger/writes.ts";
 import type { LogRecord } from "../log_record.ts";
 import { synchronizeReply } from "../nri/write_reply.ts";
-import { refusalLog } from "./logs.ts";
+import { refusalLog, type Refused } from "./logs.ts";
 import type { AgentState } from "./state.ts";
 
 /** Why a call is answered with an error; each is one of ttrpc's status codes in the end. */
@@ -84,14 +84,13 @@ export function refused(
   state: AgentState,
   container: ContainerRef,
   { reason, message }: Refusal,
-  warnings: readonly LogRecord[] = [],
+  what: Refused = "container",
 ): Response {
-  const logs = [...warnings, refusalLog(container, message, state.dryRun)];
   return {
     kind: "response",
     state,
     reply: state.dryRun ? NEUTRAL : { kind: "refuse", reason, message },
-    logs,
+    logs: [refusalLog(container, message, state.dryRun, what)],
   };
 }
 

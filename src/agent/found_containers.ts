@@ -8,6 +8,8 @@ import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { Listing } from "./early.ts";
 import { type Container, ContainerState, type PodSandbox, PodSandboxSchema } from "../nri/gen/nri_pb.ts";
+import { withRequestOfLimit } from "../nri/merge_resources.ts";
+import { figuresOf, sharesOfLimit, wholeLimit } from "../nri/whole_cpus.ts";
 import { warningsOf } from "./logs.ts";
 import type { AgentState } from "./state.ts";
 import { readClaim, recordOf, refOf } from "../nri/read_claim.ts";
@@ -35,11 +37,28 @@ export function findContainers(state: AgentState, listing: Listing): FoundContai
   const unique = new Map(listing.containers.map((container) => [container.id, container]));
   for (const container of unique.values()) {
     if (container.state === ContainerState.CONTAINER_STOPPED) continue;
-    const { found, logs } = findContainer(state, pods.get(container.podSandboxId), container);
+    const seen = hasOwnCpus(container, unique.values()) ? withRequestOfLimit(container) : container;
+    const { found, logs } = findContainer(state, pods.get(container.podSandboxId), seen);
     all.found.push(...found);
     all.logs.push(...logs);
   }
   return all;
+}
+
+/**
+ * Whether its record names as many CPUs as its quota allows, and no other's names one of them: then it was given them
+ * for itself, whatever shares it was sent since.
+ */
+function hasOwnCpus(container: Container, all: Iterable<Container>): boolean {
+  const figures = figuresOf(container.linux?.resources?.cpu);
+  const isSettled = figures.shares === (sharesOfLimit(figures) ?? figures.shares);
+  const record = isSettled ? undefined : recordOf(container);
+  if (record === undefined || record.size !== wholeLimit(figures)) return false;
+  for (const other of all) {
+    const isOther = other.id !== container.id && other.state !== ContainerState.CONTAINER_STOPPED;
+    if (isOther && recordOf(other)?.intersects(record)) return false;
+  }
+  return true;
 }
 
 function findContainer(

@@ -24,6 +24,13 @@ export function warningsOf(messages: readonly string[], container: ContainerRef)
   return messages.map((message) => logOf("warn", message, container));
 }
 
+/** What a container has: one that claims CPUs of its own and has none is shared, whatever it claims. */
+export function placementOf(ledger: Ledger, placed: Assignment) {
+  const { claim: { kind }, grant } = placed;
+  const claimed = grant.isEmpty && kind !== "shared" ? { kind: "shared", claimed: kind } : { kind };
+  return { ...claimed, cpus: ledger.desired(placed).toString() };
+}
+
 /** `verb`: what has happened to the container, such as `admitted`. One that has less than it claims is logged so. */
 export function placedLog(
   verb: string,
@@ -31,10 +38,9 @@ export function placedLog(
   placed: Assignment,
   { mems }: Pick<Grant, "mems"> = {},
 ): LogRecord {
-  const { claim: { kind }, degraded } = placed;
+  const { degraded } = placed;
   const fields = {
-    kind,
-    cpus: ledger.desired(placed).toString(),
+    ...placementOf(ledger, placed),
     ...(mems === undefined ? {} : { mems: mems.toString() }),
     sharedPool: ledger.sharedPool.toString(),
   };
@@ -48,8 +54,16 @@ export function degradedLog({ container, claim: { kind }, grant, degraded = "" }
   return logOf("warn", "container degraded", container, { kind, cpus, reason: degraded });
 }
 
-export function refusalLog(container: ContainerRef, reason: string, dryRun: boolean): LogRecord {
-  return logOf("warn", dryRun ? "container would be refused" : "container refused", container, { reason });
+/** What of a container is refused. */
+export type Refused = "container" | "container resize";
+
+export function refusalLog(
+  container: ContainerRef,
+  reason: string,
+  dryRun: boolean,
+  refused: Refused = "container",
+): LogRecord {
+  return logOf("warn", `${refused} ${dryRun ? "would be refused" : "refused"}`, container, { reason });
 }
 
 export function releasedLog({ container, claim: { kind }, grant }: Assignment): LogRecord {

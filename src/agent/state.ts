@@ -5,6 +5,7 @@ import type { Apply, CpusetPort } from "../cgroup/port.ts";
 import type { SynchronizeRequest } from "../nri/gen/nri_pb.ts";
 import { type EarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
 import type { Phase } from "./lifecycle.ts";
+import { EMPTY_REFUSAL_LOG, type RefusalLog } from "./refusal_log.ts";
 import type { MachinePort } from "./machine.ts";
 import type { Rules } from "../nri/rules.ts";
 
@@ -83,6 +84,8 @@ export interface AgentState {
   readonly early: EarlyEvents;
   /** A list of the running containers was asked for: it will replace what is known. */
   readonly awaitsListing: boolean;
+  /** Refusals that have been logged. */
+  readonly refusals: RefusalLog;
   /** Another agent is active on this node; this one changes nothing. */
   readonly standby: boolean;
   /** Decide and log, but change and refuse nothing. */
@@ -129,6 +132,7 @@ export function initialState(
     untracked: new Set(),
     early: NO_EARLY_EVENTS,
     awaitsListing: false,
+    refusals: EMPTY_REFUSAL_LOG,
     standby,
     dryRun,
   };

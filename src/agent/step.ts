@@ -31,6 +31,7 @@ import {
   wakeFor,
   withoutLink,
 } from "./agent.ts";
+import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { applyTopology } from "../ledger/topology_change.ts";
 import { NO_EARLY_EVENTS } from "./early.ts";
@@ -38,7 +39,9 @@ import { type ConfigureRequest, RegisterPluginRequestSchema } from "../nri/gen/n
 import { advance } from "./lifecycle.ts";
 import { type Call, decodeCall, RUNTIME_SERVICE } from "../nri/methods.ts";
 import type { RefusalReason, Reply, Response } from "./decision.ts";
+import { filterRefusals } from "./refusal_log.ts";
 import { answerAfterBug, serve } from "./serve.ts";
+import { startRefused } from "./handlers/ends.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { Session, type SessionEvent } from "../wire/session.ts";
 import { Code } from "../wire/ttrpc.ts";
@@ -63,6 +66,18 @@ const MAX_DEFERRED = 16;
 
 /** Takes one input in. Throws nothing: a bug is caught, logged and answered, and the ledger is kept. */
 export function step(agent: Agent, input: Input): Step {
+  const next = stepped(agent, input);
+  const changed = poolLogs(agent.state.ledger.sharedPool, next.agent.state.ledger.sharedPool);
+  return changed.length === 0 ? next : { ...next, outputs: [...next.outputs, ...changed] };
+}
+
+function poolLogs(before: CpuSet, after: CpuSet): Output[] {
+  return after.equals(before)
+    ? []
+    : [log("debug", "shared pool changed", { before: `${before}`, cpus: `${after}` })];
+}
+
+function stepped(agent: Agent, input: Input): Step {
   switch (input.kind) {
     case "connected":
       return connected(atTime(input.now, agent), input.topology);
@@ -151,17 +166,27 @@ function called(agent: Agent, session: Session, { stream, service, method, paylo
 function answer(agent: Agent, session: Session, deferred: DeferredCall): Step {
   const { stream, call, until } = deferred;
   const configured = call.kind === "Configure" ? configure(agent, call.request) : idle(agent);
-  const { state, reply, logs, background = [], retryable } = serveOrExplain(configured.agent, call);
-  if (retryable && agent.state.now < until && agent.connection !== undefined) {
+  const response = serveOrExplain(configured.agent, call);
+  if (response.retryable && agent.state.now < until && agent.connection !== undefined) {
     const waiting = [...agent.connection.deferred ?? [], deferred];
-    const later = { ...agent, state, connection: { ...agent.connection, deferred: waiting } };
+    const later = { ...agent, state: response.state, connection: { ...agent.connection, deferred: waiting } };
     if (waiting.length <= MAX_DEFERRED) {
       return {
         agent: later,
-        outputs: [...wakeFor(agent.state, state), { kind: "wake", after: START_RETRY_MS }],
+        outputs: [...wakeFor(agent.state, later.state), { kind: "wake", after: START_RETRY_MS }],
       };
     }
   }
+  const isRefused = response.reply.kind === "refuse";
+  const final = isRefused && call.kind === "StartContainer" ? startRefused(response, call) : response;
+  const { reply, background = [] } = final;
+  const { refusals, logs } = filterRefusals(
+    final.state.refusals,
+    call,
+    { isRefused, logs: final.logs },
+    agent.state.now,
+  );
+  const state = { ...final.state, refusals };
   const asked = call.kind === "Configure"
     ? idle({ ...configured.agent, state })
     : requestListing({ ...configured.agent, state });

@@ -15,6 +15,8 @@ export interface Assignment extends Delivered {
    * creation fails, they are moved back.
    */
   readonly displaced?: readonly Displaced[];
+  /** The CPUs that it had for itself before a resize put it in the shared pool: another resize gives them back. */
+  readonly home?: CpuSet;
   /** Why a container has less than it claims: one clause for people. */
   readonly degraded?: string;
   /** When it was admitted or found, in the milliseconds of whoever admits. */

@@ -11,6 +11,8 @@ export type Claim = PinnedClaim | ExclusiveClaim | SharedClaim;
 export interface PinnedClaim {
   readonly kind: "pinned";
   readonly cpus: CpuSet;
+  /** The annotation that names them, as the pod wrote it; absent: `weka.io/cores-ids`. */
+  readonly key?: string;
 }
 
 /** `count` whole CPUs that no other container may use, chosen by the agent outside `forbidden`. */
@@ -29,6 +31,8 @@ export interface ExclusiveClaim {
 export interface SharedClaim {
   readonly kind: "shared";
   readonly forbidden: CpuSet;
+  /** The annotation that forbids them, as the pod wrote it; absent: `weka.io/forbid-core-ids`. */
+  readonly key?: string;
   /** Part of the system: may use reserved CPUs where the reservation keeps them from all others. */
   readonly system?: true;
 }

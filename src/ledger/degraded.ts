@@ -77,10 +77,10 @@ export function pin(ledger: Ledger, assignment: Assignment & { readonly claim: P
   const { claim, grant } = assignment;
   const { degraded: _, ...whole } = assignment;
   const cpus = claim.cpus.intersection(ledger.topology.online);
-  const missing = offlineOf(ledger, claim.cpus);
+  const missing = offlineOf(ledger, claim);
   const less = missing === undefined ? {} : { degraded: missing };
   if (cpus.equals(grant)) return ledger.with({ ...whole, ...less });
-  const room = makeRoom(ledger, { kind: "pinned", cpus });
+  const room = makeRoom(ledger, { ...claim, cpus });
   if ("why" in room) return ledger.with({ ...assignment, degraded: room.why });
   return room.next.with({ ...whole, ...less, grant: cpus });
 }

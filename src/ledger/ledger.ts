@@ -13,8 +13,7 @@
  * An assignment without a grant lives in the shared pool: a shared container, or one that asked for
  * more than the node could give and is *degraded*.
  *
- * What a change costs doesn't grow with the number of containers: the pools are kept as sums, and the ledger
- * remembers whose record may differ from what it should be.
+ * What a change costs doesn't grow with the number of containers: the pools are kept as sums.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
@@ -47,7 +46,6 @@ interface State {
   readonly nextOrder: number;
 }
 
-/** Immutable; see the head of this file for the words. */
 export class Ledger {
   readonly #state: State;
   readonly sharedPool: CpuSet;
@@ -237,21 +235,22 @@ export class Ledger {
 
   /** The ledger that remembers where a container was whose pod lives on; and no more of its earlier ends. */
   remembering(recent: Recent): Ledger {
-    return new Ledger({ ...this.#state, recent: remember(this.recent, recent) }, this);
+    return this.withRecent(remember(this.recent, recent));
   }
 
   /** The ledger that has forgotten where containers of a pod were; of one of them, where it is named. */
   forgetting(podUid: string, name?: string): Ledger {
-    const left = forget(this.recent, podUid, name);
-    return left === this.recent ? this : new Ledger({ ...this.#state, recent: left }, this);
+    return this.withRecent(forget(this.recent, podUid, name));
+  }
+
+  withRecent(recent: readonly Recent[]): Ledger {
+    return recent === this.recent ? this : new Ledger({ ...this.#state, recent }, this);
   }
 
   /** Exclusive containers that keep one of `cpus` from others, in the order of their admission. */
   holders(cpus: CpuSet): ExclusiveAssignment[] {
     if (!cpus.intersects(this.exclusive)) return [];
-    return this.assignments.values().filter(isExclusive).filter((a) => this.held(a).intersects(cpus)).sort(
-      byOrder,
-    );
+    return this.inOrder().filter(isExclusive).filter((a) => this.held(a).intersects(cpus));
   }
 
   /** {@link heldIn} */

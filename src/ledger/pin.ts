@@ -7,8 +7,9 @@ import { moveAway, type Moved } from "./move.ts";
 import { numbers, type Obstacle, obstacle } from "./refusal.ts";
 
 /** The ledger in which the claim's CPUs are free of exclusive owners, or why that can't be. */
-export function makeRoom(ledger: Ledger, { cpus }: PinnedClaim): Moved | Obstacle {
-  const missing = offlineOf(ledger, cpus);
+export function makeRoom(ledger: Ledger, claim: PinnedClaim): Moved | Obstacle {
+  const { cpus } = claim;
+  const missing = offlineOf(ledger, claim);
   if (missing !== undefined) return obstacle(missing, "invalid");
   const holder = contesting(ledger, cpus);
   if (holder !== undefined) return obstacle(holder);
@@ -34,9 +35,12 @@ function contesting(ledger: Ledger, wanted: CpuSet): string | undefined {
 }
 
 /** `weka.io/cores-ids names CPU 9, not online on this node (online: 0-7)`; undefined where all are online. */
-export function offlineOf({ topology: { online } }: Ledger, cpus: CpuSet): string | undefined {
+export function offlineOf(
+  { topology: { online } }: Ledger,
+  { cpus, key = "weka.io/cores-ids" }: PinnedClaim,
+): string | undefined {
   const missing = cpus.difference(online);
   if (missing.isEmpty) return undefined;
   const named = `${missing.size === 1 ? "CPU" : "CPUs"} ${missing}`;
-  return `weka.io/cores-ids names ${named}, not online on this node (online: ${online})`;
+  return `${key} names ${named}, not online on this node (online: ${online})`;
 }

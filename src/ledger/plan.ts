@@ -129,10 +129,10 @@ function recentOf({ recent }: Ledger, { podUid, name }: ContainerRef): CpuSet | 
 }
 
 function admitShared(admission: Admission<SharedClaim>): Plan | Refusal {
-  const { ledger, container, claim: { forbidden, system } } = admission;
+  const { ledger, container, claim: { forbidden, system, key = "weka.io/forbid-core-ids" } } = admission;
   const pool = system ? ledger.systemPool : ledger.sharedPool;
   if (pool.isSubsetOf(forbidden)) {
-    const why = `weka.io/forbid-core-ids ${forbidden} forbids all of the shared pool (${pool})`;
+    const why = `${key} ${forbidden} forbids all of the shared pool (${pool})`;
     return refuse(container, "unavailable", `${why}; allow at least one of these CPUs`);
   }
   return plan(admission, { grant: CpuSet.empty });

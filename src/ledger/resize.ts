@@ -2,17 +2,18 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { grow, shrink } from "../cpu/regrow.ts";
 import type { Assignment } from "./assignment.ts";
-import type { Claim, ExclusiveClaim } from "./claim.ts";
+import type { Claim, ExclusiveClaim, SharedClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Refusal, refuse } from "./refusal.ts";
-import { candidatesFor, leavesEnough } from "./candidates.ts";
+import { candidatesFor, canKeep, leavesEnough } from "./candidates.ts";
 import { requestOf, shortage, takeExclusive } from "./room.ts";
 import { retryDegraded } from "./degraded.ts";
 
 /**
  * The ledger in which the container claims `claim`: it keeps the CPUs that it has when it grows, and the best of
- * them when it shrinks. A refusal where there is no room; the old claim stands then. `degraded`: why it is less than
- * the pod asks for, if it is.
+ * them when it shrinks. One that had CPUs for itself before it was resized into the shared pool comes back to them; if
+ * they aren't free it gets others, or a refusal where it may not be moved. A refusal where there is no room; the old
+ * claim stands then. `degraded`: why it is less than the pod asks for, if it is.
  */
 export function resize(
   ledger: Ledger,
@@ -20,31 +21,57 @@ export function resize(
   claim: Claim,
   degraded?: string,
 ): Ledger | Refusal {
-  const { degraded: _, ...rest } = assignment;
   if (claim.kind === "pinned") return ledger.with({ ...assignment, claim });
-  if (claim.kind === "shared") {
-    const less = degraded === undefined ? {} : { degraded };
-    return retryDegraded(ledger.with({ ...rest, claim, grant: CpuSet.empty, ...less }));
-  }
   const { container, grant } = assignment;
+  if (claim.kind === "shared") return intoPool(ledger, assignment, claim, degraded);
+  const { degraded: _, home, ...rest } = assignment;
   const others = ledger.without(container.id);
   // The pod's own limit isn't checked: the runtime may still report the one from before the resize.
   const cpus = resized(others, assignment, claim);
-  if (cpus === undefined) return refuse(container, "unavailable", shortage(others, claim));
-  const next = ledger.with({ ...rest, claim, grant: cpus });
+  if (cpus === undefined) {
+    const own = grant.isEmpty && home !== undefined && !claim.movable;
+    const why = own
+      ? `needs its own CPUs ${home} back (it may not be moved), and they aren't all free; `
+      : "";
+    return refuse(container, "unavailable", why + shortage(others, claim));
+  }
+  const next = ledger.with({ ...rest, claim, grant: cpus }).forgetting(container.podUid, container.name);
   return cpus.size < grant.size ? retryDegraded(next) : next;
 }
 
-function resized(
+/** Its CPUs are free for others; those come to them last for a while. */
+function intoPool(ledger: Ledger, assignment: Assignment, claim: SharedClaim, degraded?: string): Ledger {
+  const { degraded: _, container: { podUid, name }, grant, ...rest } = assignment;
+  const less = degraded === undefined ? {} : { degraded };
+  const home = grant.isEmpty ? {} : { home: grant };
+  const { container } = assignment;
+  const next = ledger.with({ ...rest, container, claim, grant: CpuSet.empty, ...home, ...less });
+  const returns = !grant.isEmpty && podUid !== "";
+  return retryDegraded(returns ? next.remembering({ podUid, name, cpus: grant }) : next);
+}
+
+function resized(others: Ledger, assignment: Assignment, claim: ExclusiveClaim): CpuSet | undefined {
+  const { container, grant, mems, home = CpuSet.empty } = assignment;
+  const free = candidatesFor(others, claim.forbidden, { mems, own: grant });
+  if (!grant.isEmpty) return fromOwn(others, assignment, claim, free, grant);
+  if (!home.isEmpty && home.isSubsetOf(free)) {
+    const back = fromOwn(others, assignment, claim, free, home);
+    if (back !== undefined && canKeep(others, { container, claim }, back)) return back;
+  }
+  return claim.movable || home.isEmpty ? takeExclusive(others, container, claim, free, home) : undefined;
+}
+
+/** All of `own` and more, or some of them. */
+function fromOwn(
   others: Ledger,
-  { container, grant, mems }: Assignment,
+  { container }: Assignment,
   claim: ExclusiveClaim,
+  free: CpuSet,
+  own: CpuSet,
 ): CpuSet | undefined {
   const { topology, claimed } = others;
   const { count, placement } = claim;
-  const free = candidatesFor(others, claim.forbidden, { mems, own: grant });
-  if (grant.isEmpty) return takeExclusive(others, container, claim, free);
-  if (count <= grant.size) return shrink({ topology, claimed, own: grant, count, placement });
-  const cpus = grow({ ...requestOf(others, container, claim, free.union(grant)), own: grant });
+  if (count <= own.size) return shrink({ topology, claimed, own, count, placement });
+  const cpus = grow({ ...requestOf(others, container, claim, free.union(own)), own });
   return cpus !== undefined && leavesEnough(others, claim, cpus) ? cpus : undefined;
 }

@@ -47,7 +47,7 @@ export function applyTopology(
 function keepPinned(ledger: Ledger, assignment: Assignment): Ledger {
   const { claim, grant } = assignment;
   if (claim.kind !== "pinned" || grant.isEmpty) return ledger;
-  const missing = offlineOf(ledger, claim.cpus);
+  const missing = offlineOf(ledger, claim);
   return ledger.with({
     ...assignment,
     grant: grant.intersection(ledger.topology.online),

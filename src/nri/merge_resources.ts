@@ -8,16 +8,32 @@ import {
   type LinuxResources,
   LinuxResourcesSchema,
 } from "./gen/nri_pb.ts";
-import { figuresOf } from "./whole_cpus.ts";
+import { figuresOf, sharesOfLimit } from "./whole_cpus.ts";
 
-/** The container as it will be, if that changes a figure by which its claim is decided; else undefined. */
+/**
+ * The container as it will be, if the request says by its quota how many CPUs it may use; else undefined.
+ *
+ * Shares alone aren't a resize, and no quota isn't one: kubelet itself sends 2 shares and a quota of 0 where it has lost
+ * what it had sent before ("Missing actuated resource record"), and the true figures a moment later; others send
+ * shares alone. A quota of −1 takes the limit away (CFS quota is off): then the shares beside it say how many.
+ */
 export function resized(container: Container, update: LinuxResources | undefined): Container | undefined {
+  const given = figuresOf(update?.cpu);
+  if (given.quota === 0n || (given.quota < 0n && given.shares === 0n)) return undefined;
   const merged = mergeResources(container, update);
-  const before = figuresOf(container.linux?.resources?.cpu);
-  const after = figuresOf(merged.linux?.resources?.cpu);
-  const same = before.shares === after.shares && before.quota === after.quota &&
-    before.period === after.period;
-  return same ? undefined : merged;
+  const { quota, period } = figuresOf(merged.linux?.resources?.cpu);
+  return quota > 0n && period === 0n ? undefined : merged;
+}
+
+/**
+ * The container with the request that belongs to its limit. A pod stays Guaranteed as long as it lives, so a container
+ * that has been exclusive requests what its quota says, whatever shares it was sent since.
+ */
+export function withRequestOfLimit(container: Container): Container {
+  const shares = sharesOfLimit(figuresOf(container.linux?.resources?.cpu));
+  return shares === undefined
+    ? container
+    : mergeResources(container, create(LinuxResourcesSchema, { cpu: { shares: { value: shares } } }));
 }
 
 /**

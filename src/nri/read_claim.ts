@@ -93,7 +93,7 @@ function hearUnmanaged(pod: PodSandbox, container: Container, rules: Rules): Hea
   return { value: undefined, from: undefined, warnings: [...heard.warnings, why] };
 }
 
-function readPinned(ref: ContainerRef, { key, text }: Said, rules: Rules): ReadClaim | Refusal {
+function readPinned(ref: ContainerRef, { key, text, own }: Said, rules: Rules): ReadClaim | Refusal {
   if (!lists(rules.pinnedNamespaces, ref.namespace)) {
     const why =
       `namespace ${ref.namespace} may not use ${key}: the node's pinnedNamespaces doesn't list it; ` +
@@ -106,7 +106,7 @@ function readPinned(ref: ContainerRef, { key, text }: Said, rules: Rules): ReadC
     const why = `${key} is empty; name the CPUs as in "0,2-3", or remove the annotation`;
     return refuse(ref, "invalid", why);
   }
-  return { kind: "claim", claim: { kind: "pinned", cpus }, warnings: [] };
+  return { kind: "claim", claim: { kind: "pinned", cpus, ...(own ? { key } : {}) }, warnings: [] };
 }
 
 /** What is said of placing is listened to whatever the kind, so that a mistake shows at once. */
@@ -122,7 +122,8 @@ function readUnpinned(pod: PodSandbox, container: Container, rules: Rules): Read
   if (count === undefined || count === "ambiguous") {
     const system = lists(rules.reservedNamespaces, pod.namespace) ? { system: true as const } : {};
     const degraded = count === undefined ? {} : { degraded: AMBIGUOUS };
-    return { kind: "claim", claim: { kind: "shared", forbidden, ...system }, warnings, ...degraded };
+    const key = forbid.from?.own ? { key: forbid.from.key } : {};
+    return { kind: "claim", claim: { kind: "shared", forbidden, ...key, ...system }, warnings, ...degraded };
   }
   if (count > MAX_CPUS) {
     const why = `needs ${count} exclusive CPUs, but a node has ${MAX_CPUS} at most; lower its CPU limit`;

@@ -44,6 +44,12 @@ export function wholeCpus(figures: Figures): bigint | "ambiguous" | undefined {
   return shares >= SHARES_PER_CPU && shares % SHARES_PER_CPU === 0n ? shares / SHARES_PER_CPU : undefined;
 }
 
+/** The shares of a container whose request is the limit that its quota sets; undefined where that isn't whole. */
+export function sharesOfLimit(figures: Figures): bigint | undefined {
+  const count = figures.quota > 0n ? wholeQuota(figures) : undefined;
+  return count === undefined ? undefined : cappedShares(count);
+}
+
 /** The most whole CPUs that `quota` allows; undefined where it sets no limit. */
 export function wholeLimit({ quota, period }: Figures): number | undefined {
   if (quota <= 0n || period <= 0n) return undefined;

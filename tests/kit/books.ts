@@ -3,11 +3,12 @@ import { checkPools } from "../../src/ledger/holdings.ts";
 import assert from "node:assert/strict";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { planUpdates } from "../../src/ledger/updates.ts";
+import type { Assignment } from "../../src/ledger/assignment.ts";
 import type { Claim, ContainerRef } from "../../src/ledger/claim.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { admit, type Plan } from "../../src/ledger/plan.ts";
 import type { Policy } from "../../src/ledger/policy.ts";
-import { forgetDisplaced, markRunning } from "../../src/ledger/progress.ts";
+import { foundByRecord, runs } from "../../src/ledger/delivery.ts";
 import { recover } from "../../src/ledger/recover.ts";
 import type { Refusal } from "../../src/ledger/refusal.ts";
 import { release } from "../../src/ledger/release.ts";
@@ -41,6 +42,12 @@ export const exclusive = (count: number, forbidden = "", movable = true): Claim 
 });
 export const shared = (forbidden = ""): Claim => ({ kind: "shared", forbidden: cpus(forbidden) });
 
+/** A container that runs, by its record, on the CPUs that it is granted; on `record` where that is given. */
+export function placed(name: string, claim: Claim, grant: string, record = grant): Assignment {
+  const set = record === "" ? undefined : cpus(record);
+  return { container: ref(name), claim, grant: cpus(grant), ...foundByRecord(set, true) };
+}
+
 /** Plays what the agent does with a runtime that applies everything: decide, send the changes, adopt. */
 export class Books {
   ledger: Ledger;
@@ -56,7 +63,7 @@ export class Books {
     const decision = this.decide(name, claim, record);
     if (decision.kind === "refusal") return decision.message;
     this.#adopt(decision.next, name);
-    this.ledger = markRunning(this.ledger, name);
+    this.ledger = this.ledger.update(name, runs);
     const { grant } = decision;
     return (grant.cpus?.toString() ?? "default") + (grant.mems === undefined ? "" : ` mems ${grant.mems}`);
   }
@@ -87,7 +94,7 @@ export class Books {
       found.map(([name, claim, record], i) => ({
         container: ref(name),
         claim,
-        record: cpus(record),
+        ...foundByRecord(cpus(record), true),
         createdAt: BigInt(i + 1),
       })),
     ));
@@ -95,7 +102,7 @@ export class Books {
 
   /** The container starts: its creation can't be undone any more. */
   start(name: string): void {
-    this.ledger = forgetDisplaced(this.ledger, name);
+    this.ledger = this.ledger.update(name, ({ displaced: _, ...rest }) => rest);
   }
 
   /** Any later reply: it carries what earlier ones couldn't. */

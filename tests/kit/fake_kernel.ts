@@ -32,7 +32,7 @@ export class FakeKernel implements CpusetPort {
     return cpus === undefined ? { kind: "absent" } : { kind: "values", cpus };
   }
 
-  write(writes: readonly CpusetWrite[]): CpusetWriteResult {
+  write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {
     const ids = writes.map(({ container }) => container.id).filter((id) => this.unreadable.has(id));
     if (ids.length > 0) {
       return { kind: "unverified", containers: new Set(ids), reason: "no cgroup", tookMs: 0 };
@@ -43,10 +43,12 @@ export class FakeKernel implements CpusetPort {
       const busy = this.busy.get(id) ?? CpuSet.empty;
       if (now?.difference(cpus).intersects(busy) || this.pastDeadline) {
         for (const [id, cpus] of before.reverse()) this.sets.set(id, cpus);
-        const code = this.pastDeadline ? "deadline" : "EBUSY";
+        const failed = { kind: "failed", container: id, notRolledBack: new Set<string>() } as const;
+        if (!this.pastDeadline) {
+          return { ...failed, code: "EBUSY", reason: `a child holds ${busy} (EBUSY)`, tookMs: 0 };
+        }
         this.pastDeadline = false;
-        const reason = `a child holds ${busy} (${code})`;
-        return { kind: "failed", container: id, code, reason, notRolledBack: new Set(), tookMs: 0 };
+        return { ...failed, code: "deadline", reason: "no time was left", tookMs: deadlineMs };
       }
       if (now === undefined || now.equals(cpus)) continue;
       before.push([id, now]);

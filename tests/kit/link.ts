@@ -1,6 +1,7 @@
 /** An agent and a runtime's end of the wire, joined without a socket: what one sends the other receives. */
 import assert from "node:assert/strict";
 import { type Agent, type Input, newAgent, type Output, step } from "../../src/agent/step.ts";
+import { type ContainerView, viewOf } from "../../src/agent/view.ts";
 import type { AgentOptions } from "../../src/agent/agent.ts";
 import type { LogRecord } from "../../src/log_record.ts";
 import { type Container, Event, type PodSandbox } from "../../src/nri/gen/nri_pb.ts";
@@ -184,9 +185,16 @@ export class Link {
     return `${this.agent.state.ledger.claimed}`;
   }
 
-  /** What was logged at these levels, as messages. */
+  /** What was logged at these levels: the messages, each with its reason. */
   logged(...levels: LogRecord["level"][]): string[] {
-    return this.logs.filter((r) => levels.includes(r.level)).map((r) => r.message);
+    return this.logs.filter((r) => levels.includes(r.level)).map(({ message, fields }) =>
+      fields?.reason === undefined ? message : `${message}: ${fields.reason}`
+    );
+  }
+
+  /** What the agent knows of a container. */
+  container(id: string): ContainerView | undefined {
+    return viewOf(this.agent.state).containers.get(id);
   }
 }
 

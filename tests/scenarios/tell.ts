@@ -20,11 +20,12 @@ export function change(name: string, before: string, after: string, online: CpuS
   return `${name} moves from ${from} to ${to}`;
 }
 
-/** A warning or an error; nothing for what is said in the reply as well, or to those who debug. */
-export function logLines({ level, message, fields }: LogRecord): string[] {
-  if ((level !== "warn" && level !== "error") || message.startsWith("refused: ")) return [];
-  const pod = `${fields?.pod ?? ""}`;
-  return [`${level}: ${message}${pod === "" || message.includes(pod) ? "" : ` (${pod})`}`];
+/** A warning or an error, with its container and its reason; nothing for what is said in the reply as well, or to those who debug. */
+export function logLines({ level, message, fields = {} }: LogRecord): string[] {
+  if ((level !== "warn" && level !== "error") || /^container( resize)? refused$/.test(message)) return [];
+  const { namespace, pod, container, reason } = fields;
+  const about = pod === undefined ? "" : ` (${namespace}/${pod} container ${container})`;
+  return [`${level}: ${message}${about}${reason === undefined ? "" : `: ${reason}`}`];
 }
 
 /** The ledger of an agent that knows what runs. */

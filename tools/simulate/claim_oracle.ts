@@ -54,6 +54,24 @@ export function expectedOf(pod: PodSpec, name: string, resources: Resources, set
   return { kind: "shared", forbidden, system: listed(rules.reservedNamespaces, pod.namespace) };
 }
 
+/**
+ * How many CPUs of its own a container asks for once an update was agreed to, and how many before that (0: none). Its pod
+ * stays Guaranteed, so only a quota tells; what else is sent beside it is looked at where that alone doesn't.
+ */
+export function countAfter(pod: PodSpec, record: Resources, update: Resources, before: number): number {
+  const { quota = 0 } = update;
+  if (pod.qos !== "guaranteed" || quota === 0) return before;
+  if (quota < 0) {
+    const asked = (update.shares ?? 0) / 1024;
+    return asked === 0 ? before : Number.isInteger(asked) && asked < 256 ? asked : 0;
+  }
+  const count = quota / (update.period || record.period || Infinity);
+  if (count === 0) return before;
+  if (!Number.isInteger(count)) return 0;
+  const matches = (update.shares || record.shares) === Math.min(count * 1024, 262_144);
+  return before > 0 || matches ? count : 0;
+}
+
 function listed(namespaces: readonly string[], namespace: string): boolean {
   return namespaces.includes("*") || namespaces.includes(namespace);
 }

@@ -243,7 +243,9 @@ function drawUpdate(random: Random, world: World): SimEvent | undefined {
 
 /** What kubelet's managers, an in-place resize and other clients send: parts, or nothing at all. */
 function drawResources(random: Random, cpus: CpuSet): Resources {
-  switch (random.below(5)) {
+  switch (random.below(6)) {
+    case 5: // kubelet that has lost what it had sent
+      return { shares: 2, quota: random.oneOf(0, 0, 0, -1), period: 100_000 };
     case 0:
       return {};
     case 1:

@@ -1,13 +1,14 @@
 /** What must hold of answers, refusals and `apply`: each returns the first problem, or undefined. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { CpuUpdate } from "../../src/ledger/updates.ts";
+import { countAfter } from "./claim_oracle.ts";
 import { setOf } from "./cpus.ts";
 import type { Instance } from "./instance.ts";
 import type { Resources } from "./pods.ts";
 import { surelyFits } from "./placeable.ts";
 import type { Container } from "./records.ts";
 import type { Update } from "./reply.ts";
-import { isStandby } from "./view.ts";
+import { isStandby, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 import { expectation } from "./invariants.ts";
 
@@ -52,7 +53,11 @@ function isSoAlready(world: World, id: string, cpus: string, subject: Container 
   // A change of its record, or of its set in the kernel, hasn't been reported yet.
   if (world.offRecord.has(id) || world.windows.has(id)) return false;
   // By all that the agent was told it was starting when it was sent that.
-  if ([world.observer.before, world.inCharge].some((view) => view?.placed.get(id)?.unacknowledged)) {
+  if (
+    [world.observer.before, world.owner && viewOf(world.owner.agent)].some((view) =>
+      view?.placed.get(id)?.unacknowledged
+    )
+  ) {
     return false;
   }
   if (world.scenario.mode === "kernel" && !world.kernel.written(id)?.equals(setOf(cpus))) return false;
@@ -82,6 +87,27 @@ function grantProblem(world: World, subject: Container, own: Resources): string 
         ? `${named}, of which some are claimed`
         : undefined;
   }
+}
+
+/** What is wrong with what a container claims after an update was agreed to; `before` it: undefined where nobody looked. */
+export function resizeProblem(
+  { inCharge, scenario, settings }: World,
+  container: Container,
+  asked: Resources,
+  before: View | undefined,
+): string | undefined {
+  if (scenario.mode === "blind" || scenario.dryRun) return undefined;
+  const { id, pod, record } = container;
+  const [was, is] = [before?.placed.get(id)?.claim, inCharge?.placed.get(id)?.claim];
+  if (was === undefined || is === undefined || was.kind === "pinned") return undefined;
+  const had = was.kind === "exclusive" ? was.count : 0;
+  // It runs in the pool until what its pod names is mended.
+  const isInvalid = expectation(container, settings).kind === "invalid";
+  const count = isInvalid ? had : countAfter(pod.spec, record, asked, had);
+  const claimed = is.kind === "exclusive" ? is.count : 0;
+  return claimed === count
+    ? undefined
+    : `${id} claims ${claimed} CPUs instead of ${count} after an update with ${JSON.stringify(asked)}`;
 }
 
 /** A shared container has no set in its record. systemd would take the controller away from it in cgroup v2. */
@@ -118,7 +144,12 @@ function contested({ inCharge, kernel, runtime }: World): CpuSet {
 export function refusalProblem(world: World, container: Container, message: string): string | undefined {
   if (world.scenario.dryRun) return `a dry run refuses: ${message}`;
   const { inCharge, runtime, scenario, settings } = world;
-  if (inCharge === undefined || container.life === "starting") return undefined;
+  if (inCharge === undefined) return undefined;
+  if (container.life === "starting") {
+    return inCharge.placed.has(container.id)
+      ? `${container.id} was refused to start and is in the ledger`
+      : undefined;
+  }
   if (!message.startsWith(`cpuset: pod ${container.pod.spec.namespace}/p${container.pod.number} `)) {
     return `a refusal that doesn't name its container: ${message}`;
   }

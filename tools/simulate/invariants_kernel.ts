@@ -245,8 +245,25 @@ export function unchangedSince(
       return `a refused ${method} has changed ${id} from ${was} to ${now}`;
     }
     // Before it decided, it has seen that other CPUs are online.
-    return before.online.equals(after.online) ? ledgerProblem(method, before, after) : undefined;
+    if (!before.online.equals(after.online)) return undefined;
+    return STARTS.includes(method)
+      ? endedProblem(subject, before, after)
+      : ledgerProblem(method, before, after);
   };
+}
+
+/** As what a start is sent. */
+const STARTS: readonly string[] = ["StartContainer", "StateChange"];
+
+/** A refused start is the end of that container: others may get what it had, or go back, and lose nothing. */
+function endedProblem({ id }: Container, before: View, after: View): string | undefined {
+  for (const was of before.placed.values()) {
+    const is = after.placed.get(was.id);
+    if (was.id === id) continue;
+    const same = is !== undefined && (is.grant.size === was.grant.size || was.degraded !== undefined);
+    if (!same) return `a refused start of ${id} has changed the ledger's entry of ${was.id}`;
+  }
+  return undefined;
 }
 
 function ledgerProblem(method: string, before: View, after: View): string | undefined {

@@ -10,7 +10,7 @@ import type { Watch } from "./conversation.ts";
 import type { TreeWatch } from "./cpusets.ts";
 import type { SimEvent } from "./events.ts";
 import type { Instance, InstanceObserver } from "./instance.ts";
-import { answerProblem, askedProblem, refusalProblem } from "./invariants_answers.ts";
+import { answerProblem, askedProblem, refusalProblem, resizeProblem } from "./invariants_answers.ts";
 import {
   noteUnverified,
   orderProblem,
@@ -40,13 +40,13 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   before: View | undefined;
   /** Containers on each other's CPUs in the course of the agent's plans, since its last step. */
   #overlaps: Overlap[] = [];
-  #event: SimEvent["kind"] | undefined;
+  #event: SimEvent | undefined;
 
   constructor(private readonly world: World) {}
 
   /** An event is about to happen. */
-  begin({ kind }: SimEvent): void {
-    this.#event = kind;
+  begin(event: SimEvent): void {
+    this.#event = event;
     this.hasAnswered = false;
   }
 
@@ -64,6 +64,10 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
     this.hasAnswered ||= by === this.world.owner;
     this.world.seen.updates += others.length;
     this.world.report(answerProblem(this.world, by, method, subject, own, others));
+    if (method === "UpdateContainer" && subject !== undefined && by === this.world.owner) {
+      const asked = this.#event?.kind === "update" ? this.#event.resources : {};
+      this.world.report(resizeProblem(this.world, subject, asked, this.before));
+    }
     for (const { id } of others) {
       if (this.world.runtime.containers.get(id)?.life === "asked") this.world.exemptions.give(id, "starting");
     }
@@ -75,13 +79,13 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
     const stale = update.cpus !== undefined &&
       (placed?.desired.toString() !== update.cpus || placed.record?.toString() !== update.cpus);
     if (outcome === "failed") this.world.exemptions.give(id, "failed");
-    else if (stale && this.#event === "applied") {
+    else if (stale && this.#event?.kind === "applied") {
       this.world.exemptions.give(id, "overtaken");
       if (this.world.scenario.mode === "kernel") this.world.offRecord.add(id);
     } else if (outcome === "lost") {
       this.world.exemptions.give(id, container.life === "running" ? "lost" : "starting");
     }
-    if (this.#event === "applied" && outcome === "done") this.world.windows.open(id, "updated");
+    if (this.#event?.kind === "applied" && outcome === "done") this.world.windows.open(id, "updated");
   }
 
   asking(by: Instance, method: string, subject: Container): (refusal: string | undefined) => void {

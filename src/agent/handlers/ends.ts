@@ -5,7 +5,8 @@ import type { LogRecord } from "../../log_record.ts";
 import type { PodSandbox } from "../../nri/gen/nri_pb.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { stopReply } from "../../nri/write_reply.ts";
-import { type Decision, unchanged } from "../decision.ts";
+import { type Decision, type Response, unchanged } from "../decision.ts";
+import { withEarlyEvent } from "../early.ts";
 import { recoveredLogs, releasedLog } from "../logs.ts";
 import { immediateUpdates, withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
@@ -19,9 +20,28 @@ export function stopContainer(state: AgentState, { container }: Subject): Decisi
 }
 
 /** Normally comes after a stop and finds nothing. Its reply carries no updates. */
-export function removeContainer(state: AgentState, { container }: Subject): Decision {
+export function removeContainer(state: AgentState, { container }: Subject): Response {
   if (state.phase !== "serving") return unchanged(state);
   return withoutUpdates(state, released(state, (before) => release(before, container.id), [container.id]));
+}
+
+/**
+ * A start that is refused for good is the end of that container: the runtime kills it, and containerd 1.7 reports nothing
+ * more of it. kubelet creates another one under another id.
+ */
+export function startRefused(response: Response, subject: Subject): Response {
+  const { state, logs, background = [] } = response;
+  if (state.phase !== "serving" || state.standby) return response;
+  const ended = removeContainer(state, subject);
+  const early = state.awaitsListing
+    ? withEarlyEvent(state.early, { kind: "RemoveContainer", ...subject })
+    : state.early;
+  return {
+    ...response,
+    state: { ...ended.state, early },
+    logs: [...logs, ...ended.logs],
+    background: [...background, ...ended.background ?? []],
+  };
 }
 
 /** A container whose start failed is never reported as stopped: with its sandbox it is gone for certain. */
@@ -37,7 +57,7 @@ interface Released {
 }
 
 /** For a call whose reply can't carry updates. */
-function withoutUpdates(state: AgentState, { ledger, logs }: Released): Decision {
+function withoutUpdates(state: AgentState, { ledger, logs }: Released): Response {
   return { ...unchanged(withLedger(state, ledger)), logs, background: immediateUpdates(state, ledger) };
 }
 

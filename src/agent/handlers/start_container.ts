@@ -13,6 +13,7 @@ import { Overhangs } from "../../ledger/conflict.ts";
 import {
   confirm,
   created,
+  failureOf,
   hasNoProcess,
   isConfirmed,
   isStartingAfterAll,
@@ -28,24 +29,23 @@ import type { LogRecord } from "../../log_record.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
 import { readablePort, writablePort } from "../apply_mode.ts";
-import { type Decision, refused, unchanged, withLogs } from "../decision.ts";
+import { type Decision, refused, type Response, unchanged, withLogs } from "../decision.ts";
 import { logOf } from "../logs.ts";
 import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
 
-/** From here on the creation counts as done: containers that were moved for it aren't moved back any more. */
+/** Once it is let start its creation counts as done: containers that were moved for it aren't moved back any more. */
 export function startContainer(state: AgentState, subject: Subject): Decision {
   if (state.phase !== "serving") return unchanged(state);
   const ref = refOf(subject.pod, subject.container);
   const known = state.ledger.assignments.get(ref.id);
   return known === undefined
     ? unknownStarts(state, ref, subject)
-    : verified(state, state.ledger.with(startOf(known, ref)), ref);
+    : verified(state, state.ledger.with({ ...isStartingAfterAll(known), container: ref }), ref);
 }
 
-function startOf(known: Assignment, container: ContainerRef): Assignment {
-  const { displaced: _, ...rest } = isStartingAfterAll(known);
-  return { ...rest, container };
+function allowed(state: AgentState, ledger: Ledger, id: string): Response {
+  return unchanged(withLedger(state, ledger.update(id, ({ displaced: _, ...rest }) => rest)));
 }
 
 /**
@@ -73,7 +73,7 @@ function unknownStarts(state: AgentState, ref: ContainerRef, { pod, container }:
 function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decision {
   const own = ledger.assignments.get(ref.id);
   const isLooked = own !== undefined && readablePort(state) !== undefined;
-  if (!isLooked) return unchanged(withLedger(state, ledger.update(ref.id, starts)));
+  if (!isLooked) return allowed(state, ledger.update(ref.id, starts), ref.id);
   const others = own.grant.isEmpty ? [] : unconfirmedBeside(ledger, own);
   return {
     kind: "read",
@@ -116,7 +116,7 @@ function isOn(ledger: Ledger, other: Assignment, reading: CpusetReading | undefi
 /** The runtime has delivered what replies carried, or has failed to without reporting it. */
 function byRecord(state: AgentState, own: Assignment, cpus: CpuSet): Decision {
   const { grant } = own;
-  if (grant.isEmpty || cpus.equals(grant)) return unchanged(state);
+  if (grant.isEmpty || cpus.equals(grant)) return allowed(state, state.ledger, own.container.id);
   return unconfirmed(state, own, `the runtime has given it the CPUs ${cpus} instead of ${grant}`);
 }
 
@@ -127,16 +127,19 @@ function startsOn(assignment: Assignment, cpus: CpuSet): Assignment {
     : confirm(assignment, cpus, "starting");
 }
 
-/** Its own set is written, and those of others that have to give up CPUs. */
-function byCgroup(state: AgentState, ledger: Ledger, id: string): Decision {
+/** Its own set is written, once without regard to a back-off, and those of others that have to give up CPUs. */
+function byCgroup(state: AgentState, ledger: Ledger, id: string, retried = new Set([id])): Decision {
   return {
     kind: "write",
     ledger,
-    writes: planWrites(ledger, { kind: "losses", grows: id }),
+    writes: planWrites(ledger, { kind: "losses", grows: id, retried }),
     written: (after) => checked(state, after, id),
     failed: ({ learn, isFinal, logs, reason }) => {
       const next = learn(ledger);
-      return withLogs(isFinal ? checked(state, next, id, reason) : byCgroup(state, next, id), logs);
+      return withLogs(
+        isFinal ? checked(state, next, id, reason) : byCgroup(state, next, id, new Set()),
+        logs,
+      );
     },
   };
 }
@@ -146,10 +149,11 @@ function checked(
   state: AgentState,
   ledger: Ledger,
   id: string,
-  reason = "its cgroup has other CPUs",
+  failure?: string,
 ): Decision {
   const own = ledger.assignments.get(id);
   if (own === undefined) return unchanged(withLedger(state, ledger));
+  const reason = failure ?? failureOf(own)?.reason ?? "its cgroup has other CPUs";
   const cpus = ledger.mayRunOn(own);
   const isRight = own.grant.isEmpty ? !cpus.intersects(ledger.claimed) : cpus.equals(own.grant);
   const after = withLedger(state, ledger);
@@ -157,7 +161,9 @@ function checked(
     return unconfirmed(after, own, `it can't be started on the CPUs ${ledger.desired(own)}: ${reason}`);
   }
   const holder = new Overhangs(ledger).holdersOf(own, own.grant).find(({ holder }) => isConfirmed(holder));
-  return holder === undefined ? unchanged(after) : unconfirmed(after, own, stillHeld(own, holder.holder));
+  return holder === undefined
+    ? allowed(state, ledger, id)
+    : unconfirmed(after, own, stillHeld(own, holder.holder));
 }
 
 function stillHeld({ grant }: Assignment, holder: Assignment): string {
@@ -180,5 +186,6 @@ function unreadableStart(
 ): Decision {
   const reason = reading?.kind === "unverified" ? reading.reason : "its cgroup wasn't found";
   const logs: LogRecord[] = [logOf("warn", "cpuset not verified at the start", container, { reason })];
-  return { ...unchanged(withLedger(state, ledger.update(container.id, (a) => starts(unreadable(a))))), logs };
+  const { id } = container;
+  return { ...allowed(state, ledger.update(id, (a) => starts(unreadable(a))), id), logs };
 }

@@ -18,7 +18,7 @@ import { allowedNow, type PlannedUpdate, planUpdates, recordUpdate } from "../..
 import type { PlannedWrite } from "../../ledger/writes.ts";
 import type { LogRecord } from "../../log_record.ts";
 import type { LinuxResources } from "../../nri/gen/nri_pb.ts";
-import { resized } from "../../nri/merge_resources.ts";
+import { resized, withRequestOfLimit } from "../../nri/merge_resources.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { type ReadClaim, readClaim } from "../../nri/read_claim.ts";
 import { updateReply } from "../../nri/write_reply.ts";
@@ -39,7 +39,7 @@ export function updateContainer(state: AgentState, update: Update, attempt = FIR
   const decided = decideClaim(state, before, update);
   if (decided === undefined) return answered(state, state.ledger, update, []);
   const { container } = before;
-  if ("kind" in decided) return refused(state, container, decided);
+  if ("kind" in decided) return refused(state, container, decided, "container resize");
   return applyClaim({
     state,
     next: decided.ledger,
@@ -48,7 +48,7 @@ export function updateContainer(state: AgentState, update: Update, attempt = FIR
     again: (known, attempt) => updateContainer(known, update, attempt),
     giveUp: (known, reason) => {
       const why = `the CPUs of other containers can't be changed: ${reason}; retrying`;
-      return refused(known, container, refuse(container, "unavailable", why));
+      return refused(known, container, refuse(container, "unavailable", why), "container resize");
     },
     written: (ledger, writes) => answered(state, ledger, update, decided.logs, writes),
   });
@@ -89,7 +89,8 @@ function decideClaim(
 ): Decided | Refusal | undefined {
   const after = resized(update.container, update.resources);
   if (after === undefined || before.claim.kind === "pinned") return undefined;
-  const read = readClaim(update.pod, after, rules);
+  const isExclusive = before.claim.kind === "exclusive";
+  const read = readClaim(update.pod, isExclusive ? withRequestOfLimit(after) : after, rules);
   // What its pod's annotations say by now is for its next creation.
   if (read.kind !== "claim" || read.claim.kind === "pinned") return undefined;
   const claim = asPlaced(before.claim, read.claim);

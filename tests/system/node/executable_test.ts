@@ -38,7 +38,7 @@ onContainerd(
       assertRunsOn(container, all);
       assert.deepEqual(await node.recorded(container), { cpus: "", mems: "" });
     }
-    await agent.says(/pinned.*default\/p2/);
+    await agent.says(/container would be admitted.* pod=p2 .*kind=pinned/);
     await agent.says(/refuse.*default\/p3.*exclusive/);
     await agent.says(/refuse.*default\/p4.*5-2/);
   },

@@ -18,8 +18,8 @@ function found(id: string, wish: Wish, ...cpus: number[]): Found {
   return { id, pod: `pod-${id}`, wish, cpus };
 }
 
-const warned = 'level=warn msg="degraded to the shared pool: no room" container=a';
-const healed = 'level=info msg="no longer degraded: placed exclusive" container=a';
+const warned = 'level=warn msg="container degraded" containerID=a reason="no room"';
+const healed = 'level=info msg="container no longer degraded" containerID=a kind=exclusive';
 
 const cases: [string, Found[], string[], RegExp[]][] = [
   ["nothing runs", [], [], []],

@@ -166,7 +166,7 @@ onBareNode("without Synchronize and CRI nobody is given a CPU that somebody seem
     cgroupRoot: findHierarchy().root + cgroupOf(node.dir), // other tests may run on this machine
   });
   const synchronizes = !/^1\.7\.(1[6-9]|2[0-5])$/.test(node.install.version); // NRI from 0.8 on
-  await restart(node, agent, synchronizes ? SYNCHRONIZED : /degraded: the running containers are unknown/);
+  await restart(node, agent, synchronizes ? SYNCHRONIZED : /degraded: running containers unknown/);
   await assertKeepsOff(node, exclusive(1), own);
   assertRunsOn(await node.run(shared()), without(all, own));
   assertRunsOn(owner, own);

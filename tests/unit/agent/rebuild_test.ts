@@ -237,8 +237,8 @@ Deno.test("a dry run logs what it would do", () => {
   link.create({ name: "more", cpus: 1 });
   link.feed({ kind: "barred", why: WHY });
   link.create(db);
-  assert(link.logged("info").includes("would place exclusive"));
+  assert(link.logged("info").includes("container would be admitted"));
   const [more, again] = link.logged("warn");
-  assert.match(more ?? "", /^would refuse: cpuset: pod ns\/more/);
-  assert.equal(again, `would refuse: cpuset: pod ns/db container c: ${WHY}`);
+  assert.match(more ?? "", /^container would be refused: cpuset: pod ns\/more/);
+  assert.equal(again, `container would be refused: cpuset: pod ns/db container c: ${WHY}`);
 });

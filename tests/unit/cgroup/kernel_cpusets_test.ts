@@ -60,12 +60,8 @@ const TWO = CpuSet.range(0, 1);
 Deno.test("a container's CPUs are read and written", () => {
   using tree = new Tree();
   const { cpusets } = tree;
-  assert.deepEqual(
-    cpusets.write([{ container: ref("a"), cpus: TWO }, { container: ref("b"), cpus: TWO }], 1000),
-    {
-      kind: "done",
-    },
-  );
+  const plan = ["a", "b"].map((id) => ({ container: ref(id), cpus: TWO }));
+  assert.equal(cpusets.write(plan, 1000).kind, "done");
   const reading = cpusets.read(ref("a"));
   assert.equal(reading.kind === "values" && `${reading.cpus}`, "0-1");
   assert.deepEqual(["a", "b", "c"].map((id) => tree.cpusOf(id)), ["0-1", "0-1", "0-3"]);
@@ -74,7 +70,7 @@ Deno.test("a container's CPUs are read and written", () => {
 Deno.test("a container without a cgroup is absent, and needs no write", () => {
   using tree = new Tree();
   assert.deepEqual(tree.cpusets.read(ref("gone")), { kind: "absent" });
-  assert.deepEqual(tree.cpusets.write([{ container: ref("gone"), cpus: TWO }], 1000), { kind: "done" });
+  assert.equal(tree.cpusets.write([{ container: ref("gone"), cpus: TWO }], 1000).kind, "done");
 });
 
 Deno.test("a write past its deadline is rolled back, and names the container", () => {

@@ -6,14 +6,10 @@ import { admit } from "../../../src/ledger/plan.ts";
 import { applyTopology } from "../../../src/ledger/topology_change.ts";
 import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
-import { Books, cpus, exclusive, pinned, ref, shared } from "../../kit/books.ts";
+import { Books, cpus, exclusive, pinned, placed, ref, shared } from "../../kit/books.ts";
 
 const EMPTY = Ledger.empty(topologyOf({ ...twoCpuVm, coresPerNode: 8 }), DEFAULT_POLICY);
-const held = (name: string, count: number, list: string) => ({
-  container: ref(name),
-  claim: exclusive(count),
-  grant: cpus(list),
-});
+const held = (name: string, count: number, list: string) => placed(name, exclusive(count), list);
 
 Deno.test("a grant is as large as its claim, or smaller with a reason", () => {
   const why = { degraded: "no room" };
@@ -23,7 +19,7 @@ Deno.test("a grant is as large as its claim, or smaller with a reason", () => {
 });
 
 Deno.test("not even one CPU may be held twice", () => {
-  const pin = { container: ref("p"), claim: pinned("2-3"), grant: cpus("2-3") };
+  const pin = placed("p", pinned("2-3"), "2-3");
   const own = held("a", 2, "1-2");
   for (const [first, second] of [[pin, own], [own, pin], [own, held("b", 2, "2-3")]] as const) {
     assert.throws(() => EMPTY.with(first).with(second), AssertionError);
@@ -46,7 +42,7 @@ Deno.test("a container that claims otherwise holds otherwise, though its CPUs ar
 });
 
 Deno.test("pinned containers of one CPU are counted in each ledger by itself", () => {
-  const pin = (name: string) => ({ container: ref(name), claim: pinned("1"), grant: cpus("1") });
+  const pin = (name: string) => (placed(name, pinned("1"), "1"));
   const both = EMPTY.with(pin("a")).with(pin("b"));
   assert.equal(both.without("a").pinned.toString(), "1");
   assert.equal(both.without("b").pinned.toString(), "1", "a is still there, in this one");
@@ -64,8 +60,8 @@ Deno.test("pinned CPUs that are taken already cost the pool nothing, however sma
 
 Deno.test("only exclusive CPUs count against the limit of a pod", () => {
   const ofPod = (name: string) => ({ ...ref(name), podUid: "pod" });
-  const sidecar = EMPTY.with({ container: ofPod("sidecar"), claim: pinned("5"), grant: cpus("5") })
-    .with({ container: ofPod("shared"), claim: shared(), grant: cpus("") });
+  const sidecar = EMPTY.with({ ...placed("sidecar", pinned("5"), "5"), container: ofPod("sidecar") })
+    .with({ ...placed("shared", shared(), ""), container: ofPod("shared") });
   const claim = { kind: "exclusive", count: 2, forbidden: cpus(""), movable: true } as const;
   const plan = admit(sidecar, {
     container: ofPod("db"),

@@ -4,43 +4,43 @@ import { AssertionError } from "../../../src/assert.ts";
 import { pendingUpdates } from "../../../src/ledger/updates.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
 import { bigNode, topologyOf } from "../../kit/sysfs.ts";
-import { Books, cpus, exclusive, pinned, ref, shared } from "../../kit/books.ts";
+import { Books, cpus, exclusive, pinned, placed, shared } from "../../kit/books.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
 
 const EMPTY = Ledger.empty(topologyOf(bigNode), DEFAULT_POLICY);
 
 Deno.test("a ledger is a value: changing it leaves the old one as it was", () => {
-  const one = EMPTY.with({ container: ref("a"), claim: pinned("1"), grant: cpus("1") });
+  const one = EMPTY.with(placed("a", pinned("1"), "1"));
   const two = one.without("a");
   assert.deepEqual([EMPTY.claimed.size, one.claimed.size, two.claimed.size], [0, 1, 0]);
 });
 
 Deno.test("a CPU can't be given to two exclusive owners", () => {
-  const one = EMPTY.with({ container: ref("a"), claim: exclusive(2), grant: cpus("1-2") });
-  const second = { container: ref("b"), claim: exclusive(2), grant: cpus("2-3") };
+  const one = EMPTY.with(placed("a", exclusive(2), "1-2"));
+  const second = placed("b", exclusive(2), "2-3");
   assert.throws(() => one.with(second), AssertionError);
 });
 
 Deno.test("an exclusive CPU can't be pinned, nor a pinned one given exclusively", () => {
-  const own = { container: ref("a"), claim: exclusive(1), grant: cpus("1") };
-  const pin = { container: ref("b"), claim: pinned("1"), grant: cpus("1") };
+  const own = placed("a", exclusive(1), "1");
+  const pin = placed("b", pinned("1"), "1");
   assert.throws(() => EMPTY.with(own).with(pin), AssertionError);
   assert.throws(() => EMPTY.with(pin).with(own), AssertionError);
 });
 
 Deno.test("a reserved CPU has no exclusive owner, and a grant is as large as its claim", () => {
   const reserved = Ledger.empty(EMPTY.topology, { ...DEFAULT_POLICY, systemReserved: cpus("1") });
-  const holder = { container: ref("a"), claim: exclusive(1), grant: cpus("1") };
+  const holder = placed("a", exclusive(1), "1");
   assert.throws(() => reserved.with(holder), AssertionError);
   assert.throws(() => EMPTY.with({ ...holder, grant: cpus("1-2") }), AssertionError);
 });
 
 Deno.test("a grant that changes its size or its kind changes the pools", () => {
-  const one = EMPTY.with({ container: ref("a"), claim: pinned("1"), grant: cpus("1") });
+  const one = EMPTY.with(placed("a", pinned("1"), "1"));
   assert.equal(one.sharedPool.size, 63);
-  const more = one.with({ container: ref("a"), claim: pinned("1-2"), grant: cpus("1-2") });
+  const more = one.with(placed("a", pinned("1-2"), "1-2"));
   assert.equal(more.sharedPool.size, 62);
-  const other = more.with({ container: ref("a"), claim: exclusive(2), grant: cpus("1-2") });
+  const other = more.with(placed("a", exclusive(2), "1-2"));
   assert.deepEqual([other.pinned.size, other.exclusive.size], [0, 2]);
 });
 
@@ -63,7 +63,7 @@ Deno.test("after every event of any history: claims disjoint, pool = what is lef
       assert.equal(ledger.sharedPool.size + ledger.claimed.size, 64);
       assert(ledger.sharedPool.size >= 1);
       for (const a of ledger.assignments.values()) {
-        const running = a.record ?? ledger.topology.online;
+        const running = a.delivery.record ?? ledger.topology.online;
         const others = a.claim.kind === "pinned" ? ledger.exclusive : ledger.claimed.difference(a.grant);
         // For the moment even on CPUs that its pod forbids, where somebody has to leave the others first.
         const open = a.grant.isEmpty ? ledger.sharedPool : a.grant;
@@ -74,7 +74,7 @@ Deno.test("after every event of any history: claims disjoint, pool = what is lef
       books.laterReply();
       assert.deepEqual(pendingUpdates(books.ledger), [], "one more reply, and nothing is owed");
       for (const a of books.ledger.assignments.values()) {
-        assert((a.record ?? books.ledger.topology.online).equals(books.ledger.desired(a)));
+        assert((a.delivery.record ?? books.ledger.topology.online).equals(books.ledger.desired(a)));
       }
     }
   }));

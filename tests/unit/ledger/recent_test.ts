@@ -5,11 +5,11 @@ import { admit } from "../../../src/ledger/plan.ts";
 import { release } from "../../../src/ledger/release.ts";
 import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
-import { Books, cpus, exclusive, ref } from "../../kit/books.ts";
+import { Books, cpus, exclusive, placed, ref } from "../../kit/books.ts";
 
 Deno.test("only the CPUs of claims are remembered, and only of known pods", () => {
   const empty = Ledger.empty(topologyOf({ ...twoCpuVm, coresPerNode: 4 }), DEFAULT_POLICY);
-  const held = { container: ref("a"), claim: exclusive(1), grant: cpus("1") };
+  const held = placed("a", exclusive(1), "1");
   const after = (assignment: Parameters<Ledger["with"]>[0]) => release(empty.with(assignment), "a").recent;
   assert.deepEqual(after(held).map(({ cpus }) => cpus.toString()), ["1"]);
   assert.deepEqual(after({ ...held, container: { ...held.container, podUid: "" } }), []);

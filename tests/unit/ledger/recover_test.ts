@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { pendingUpdates } from "../../../src/ledger/updates.ts";
 import type { Claim } from "../../../src/ledger/claim.ts";
+import { foundByRecord } from "../../../src/ledger/delivery.ts";
 import type { Ledger } from "../../../src/ledger/ledger.ts";
 import { type Found, recover } from "../../../src/ledger/recover.ts";
 import { bigNode, topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
@@ -13,8 +14,8 @@ const BIG = topologyOf(bigNode);
 const SMALL = topologyOf(twoCpuVm);
 
 function found(name: string, claim: Claim, record?: string, createdAt = 0): Found {
-  const base = { container: ref(name), claim, createdAt: BigInt(createdAt) };
-  return record === undefined ? base : { ...base, record: cpus(record) };
+  const delivered = foundByRecord(record === undefined ? undefined : cpus(record), true);
+  return { container: ref(name), claim, createdAt: BigInt(createdAt), ...delivered };
 }
 
 function on(ledger: Ledger, name: string): string {

@@ -1,10 +1,10 @@
 /** Where the reservation is strict, the system's own containers have more than all others. */
 import assert from "node:assert/strict";
+import { freeFor } from "../../../src/ledger/candidates.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
-import { cpusNear } from "../../../src/ledger/room.ts";
 import { filesMissing, topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
-import { Books, cpus, ref, shared } from "../../kit/books.ts";
+import { Books, cpus, placed, shared } from "../../kit/books.ts";
 
 const STRICT = { systemReserved: cpus("0-1"), strictReserved: true };
 const FOUR = { ...twoCpuVm, coresPerNode: 4 };
@@ -22,14 +22,13 @@ Deno.test("the same forbidden CPUs leave each pool its own rest, in either order
   const claims = [{ ...shared(), forbidden }, { ...system(""), forbidden }];
   for (const order of [claims, claims.toReversed()]) {
     const ledger = Ledger.empty(topologyOf(FOUR), { ...DEFAULT_POLICY, ...STRICT });
-    const rests = order.map((claim) =>
-      ledger.desired({ container: ref("c"), claim, grant: cpus("") }).toString()
-    );
+    const rests = order.map((claim) => ledger.desired(placed("c", claim, "")).toString());
     assert.deepEqual(rests, order === claims ? ["2", "0,2"] : ["0,2", "2"]);
   }
 });
 
 Deno.test("where nothing is known of memory every CPU is near to it", () => {
   const topology = topologyOf(filesMissing);
-  assert.equal(cpusNear(topology, cpus("0")).size, 64);
+  const ledger = Ledger.empty(topology, DEFAULT_POLICY);
+  assert.equal(freeFor(ledger, cpus(""), { mems: cpus("0") }).size, 64);
 });

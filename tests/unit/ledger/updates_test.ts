@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { pendingUpdates, planUpdates } from "../../../src/ledger/updates.ts";
+import { foundByRecord } from "../../../src/ledger/delivery.ts";
 import { release } from "../../../src/ledger/release.ts";
 import { bigNode, twoCpuVm } from "../../kit/sysfs.ts";
-import { Books, cpus, exclusive, pinned, ref, shared } from "../../kit/books.ts";
+import { Books, cpus, exclusive, pinned, placed, shared } from "../../kit/books.ts";
 
 Deno.test("running shared containers shrink at an admission and grow at its end", () => {
   const books = new Books(twoCpuVm);
@@ -64,8 +65,8 @@ Deno.test("updates that only shrink come first, those that only grow last", () =
   const tampered = Object.entries(records).reduce((next, [id, record]) => {
     const assignment = next.assignments.get(id);
     assert(assignment !== undefined);
-    return next.with({ ...assignment, record: cpus(record) });
-  }, ledger).with({ container: ref("p"), claim: pinned("0"), grant: cpus("0"), record: cpus("0") });
+    return next.with({ ...assignment, ...foundByRecord(cpus(record), true) });
+  }, ledger).with(placed("p", pinned("0"), "0"));
   assert.deepEqual(pendingUpdates(tampered).map((c) => c.id), ["shrinks", "moves", "grows"]);
 });
 

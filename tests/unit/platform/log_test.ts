@@ -11,12 +11,16 @@ async function linesOf(options: LogOptions, use: (log: LevelledLog) => void): Pr
   return text.split("\n").slice(0, -1);
 }
 
-const PLACED: LogRecord = { level: "info", message: "placed pinned", fields: { cpus: "2-3", updates: 1 } };
+const PLACED: LogRecord = {
+  level: "info",
+  message: "container admitted",
+  fields: { cpus: "2-3", updates: 1 },
+};
 
 Deno.test("a record becomes one line of key=value pairs", async () => {
   const lines = await linesOf({ level: "info" }, (log) => log.write(PLACED));
   assert.equal(lines.length, 1);
-  assert.match(lines[0] ?? "", /^time=\S+ level=info .*msg="placed pinned" cpus=2-3 updates=1$/);
+  assert.match(lines[0] ?? "", /^time=\S+ level=info .*msg="container admitted" cpus=2-3 updates=1$/);
 });
 
 Deno.test("or one JSON object, with the same names and values", async () => {
@@ -29,7 +33,7 @@ Deno.test("or one JSON object, with the same names and values", async () => {
   assert.deepEqual({ ...placed, time: "" }, {
     time: "",
     level: "info",
-    msg: "placed pinned",
+    msg: "container admitted",
     cpus: "2-3",
     updates: 1,
   });
@@ -117,10 +121,10 @@ Deno.test("the summary comes by itself when the minute is over", async () => {
     assert(timers[0]?.ms !== undefined && timers[0].ms > 50_000 && timers[0].ms <= 60_000);
     timers[0].due();
     await Promise.resolve();
-    assert.match(lines.join(""), /placed pinned \(repeated 1 more times/);
+    assert.match(lines.join(""), /container admitted \(repeated 1 more times/);
     log.write(PLACED); // news again
     await Promise.resolve();
-    assert.match(lines.join(""), /repeated[^]*msg="placed pinned" /);
+    assert.match(lines.join(""), /repeated[^]*msg="container admitted" /);
   } finally {
     globalThis.setTimeout = real;
   }

@@ -26,7 +26,7 @@ export async function hotplug(scene: Scene, check: Check): Promise<void> {
     const own = scene.of("pinned");
     const gone = own.at(-1) ?? -1;
     await unplug(gone);
-    await agent.says(new RegExp(`degraded: .*names CPU ${gone}, not online`), said);
+    await agent.says(new RegExp(`container degraded.*names CPU ${gone}, not online`), said);
     await scene.settles();
     assertHas(scene.the("pinned"), own.slice(0, -1));
     await scene.prepare({ offline: pinned(`${gone}`) });

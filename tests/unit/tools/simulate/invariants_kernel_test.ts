@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type Agent, step } from "../../../../src/agent/step.ts";
 import { CpuSet } from "../../../../src/cpu/cpu_set.ts";
-import { markUnverified } from "../../../../src/ledger/progress.ts";
+import { isStarting, unreadable, updateSent } from "../../../../src/ledger/delivery.ts";
 import type { CpusetPort, CpusetWrite } from "../../../../src/cgroup/port.ts";
 import { setOf } from "../../../../tools/simulate/cpus.ts";
 import type { Step } from "../../../../tools/simulate/instance.ts";
@@ -60,7 +60,7 @@ Deno.test("a set in the kernel that the agent has wrong is found", () => {
 });
 
 Deno.test("writes that aren't made are found: a container starts on other CPUs", () => {
-  const stage = stageWith(lied(() => ({ write: () => ({ kind: "done" }) })));
+  const stage = stageWith(lied(() => ({ write: () => ({ kind: "done", tookMs: 0 }) })));
   stage.run("s", SHARED);
   const problem = stage.run("e", exclusive(1)) ?? "";
   assert.match(problem, /has the kernel's set .*: s: 0,2-3, really 0-3/);
@@ -68,7 +68,10 @@ Deno.test("writes that aren't made are found: a container starts on other CPUs",
 
 Deno.test("an agent that takes a start's set for there without reading is found", () => {
   const believed = (cpus: string): Step =>
-    lied(() => ({ read: () => ({ kind: "values", cpus: setOf(cpus) }), write: () => ({ kind: "done" }) }));
+    lied(() => ({
+      read: () => ({ kind: "values", cpus: setOf(cpus) }),
+      write: () => ({ kind: "done", tookMs: 0 }),
+    }));
   const stage = stageWith(believed("1"));
   stage.run("e", exclusive(1), "runc");
   stage.world.kernel.write("e", setOf("0-3"));
@@ -89,11 +92,8 @@ Deno.test("an agent that falls back to runtime updates without need is found", (
   const stage = stageWith((agent, input) => {
     const next = step(agent, input);
     const { state } = next.agent;
-    if (state.ledger.assignments.get("s")?.starting !== undefined) return next;
-    return {
-      ...next,
-      agent: { ...next.agent, state: { ...state, ledger: markUnverified(state.ledger, "s") } },
-    };
+    const ledger = state.ledger.update("s", (own) => isStarting(own) ? own : unreadable(own));
+    return { ...next, agent: { ...next.agent, state: { ...state, ledger } } };
   });
   assert.match(stage.run("s", SHARED) ?? "", /no container is unverified that could be read and written: s/);
 });
@@ -128,7 +128,10 @@ Deno.test("a write that fails and isn't rolled back is found", () => {
       const result = real.write(writes.slice(0, 1), deadlineMs);
       const container = writes[1]?.container.id;
       if (container === undefined) return result;
-      return { kind: "failed", container, code: "EBUSY", reason: "it is broken", notRolledBack: new Set() };
+      return {
+        ...{ kind: "failed", container, code: "EBUSY", reason: "it is broken" },
+        ...{ notRolledBack: new Set(), tookMs: 0 },
+      };
     },
   });
   const stage = stageWith(lied(halfway));
@@ -145,11 +148,11 @@ Deno.test("a refusal that changes the ledger is found", () => {
     const known = state.ledger.assignments.get("s");
     if (known === undefined || state.ledger.assignments.has("p")) return next;
     if (
-      !next.outputs.some((output) => output.kind === "log" && output.record.message.startsWith("refused"))
+      !next.outputs.some((output) => output.kind === "log" && output.record.message === "container refused")
     ) {
       return next;
     }
-    const ledger = state.ledger.with({ ...known, record: CpuSet.of(0) });
+    const ledger = state.ledger.with(updateSent(known, CpuSet.of(0)));
     return { ...next, agent: { ...next.agent, state: { ...state, ledger } } };
   });
   stage.run("s", SHARED);

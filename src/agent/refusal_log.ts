@@ -1,0 +1,76 @@
+/**
+ * Keeps the log readable while kubelet tries again, every few seconds and for as long as the pod lives: the warnings of a
+ * refused call are logged once per container and cause, and then with a count every ten minutes.
+ */
+import type { LogRecord } from "../log_record.ts";
+import type { Call, Subject } from "../nri/methods.ts";
+
+/** Milliseconds from one record of a container and cause to the next, which has the count. */
+const COUNT_INTERVAL_MS = 600_000;
+
+/** Containers and causes that are counted; the oldest is forgotten first. */
+const MAX_CAUSES = 1024;
+
+interface Counted {
+  /** When it was logged last, in milliseconds of any clock that never goes back. */
+  readonly loggedAt: number;
+  /** How often it has come since. */
+  readonly count: number;
+}
+
+/** By container and cause, the oldest first. */
+export type RefusalLog = ReadonlyMap<string, Counted>;
+
+export const EMPTY_REFUSAL_LOG: RefusalLog = new Map();
+
+interface Filtered {
+  readonly refusals: RefusalLog;
+  readonly logs: readonly LogRecord[];
+}
+
+/** What is to be logged of a response by now. A container that starts is through: its next refusal is a new one. */
+export function filterRefusals(
+  before: RefusalLog,
+  call: Call,
+  { isRefused, logs }: { readonly isRefused: boolean; readonly logs: readonly LogRecord[] },
+  now: number,
+): Filtered {
+  if (!("container" in call)) return { refusals: before, logs };
+  if (isRefused) return counted(before, call, logs, now);
+  return { refusals: call.kind === "StartContainer" ? without(before, call) : before, logs };
+}
+
+function counted(before: RefusalLog, subject: Subject, logs: readonly LogRecord[], now: number): Filtered {
+  const refusals = new Map(before);
+  const logged = logs.flatMap((record) => {
+    const { level, message, fields = {} } = record;
+    if (level !== "warn" || fields.containerID !== subject.container.id) return [record];
+    const key = `${prefixOf(subject)}${message}\n${causeOf(fields.reason)}`;
+    const known = refusals.get(key);
+    const isQuiet = known !== undefined && now - known.loggedAt < COUNT_INTERVAL_MS;
+    refusals.set(key, isQuiet ? { ...known, count: known.count + 1 } : { loggedAt: now, count: 0 });
+    if (isQuiet) return [];
+    return [known === undefined ? record : { ...record, fields: { ...fields, times: known.count + 1 } }];
+  });
+  for (const key of refusals.keys()) {
+    if (refusals.size <= MAX_CAUSES) break;
+    refusals.delete(key);
+  }
+  return { refusals, logs: logged };
+}
+
+/** The same whatever is free by now: a cause doesn't change with its figures. */
+function causeOf(reason: string | number | boolean | undefined): string {
+  return `${reason ?? ""}`.replaceAll(/\d[\d,-]*/g, "#");
+}
+
+/** A container by its pod and name: each attempt has another id. */
+function prefixOf({ pod, container }: Subject): string {
+  return `${pod.uid}\n${container.name}\n`;
+}
+
+function without(refusals: RefusalLog, subject: Subject): RefusalLog {
+  const prefix = prefixOf(subject);
+  const left = [...refusals].filter(([key]) => !key.startsWith(prefix));
+  return left.length === refusals.size ? refusals : new Map(left);
+}
