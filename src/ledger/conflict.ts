@@ -44,13 +44,12 @@ export class Overhangs {
 
   /** CPUs that a container must not be written onto now: others that it mustn't share them with may be running there. */
   blockedFor(assignment: Assignment): CpuSet {
-    if (assignment.grant.isEmpty) {
-      // One without a process is verified when it starts: what it was never on it can't lose to the pool.
-      const running = [...this.#granted.values()].filter(({ holder }) => !hasNoProcess(holder.delivery));
-      return this.#ofGranted ??= union(running);
-    }
+    const conflicting = () =>
+      [...this.#granted.values()].filter(({ holder }) => conflicts(assignment, holder));
+    // For all shared containers it is the same.
+    if (assignment.grant.isEmpty) return this.#ofGranted ??= union(conflicting());
     this.#ofShared ??= union(this.#shared.values());
-    const own = [...this.#granted.values()].filter(({ holder }) => isOther(assignment, holder));
+    const own = conflicting();
     return own.length === 0 ? this.#ofShared : this.#ofShared.union(union(own));
   }
 
@@ -58,7 +57,7 @@ export class Overhangs {
   holdersOf(assignment: Assignment, cpus: CpuSet): Overhang[] {
     return [...this.#shared.values(), ...this.#granted.values()].flatMap((each) => {
       const both = each.cpus.intersection(cpus);
-      return isOther(assignment, each.holder) && !both.isEmpty ? [{ ...each, cpus: both }] : [];
+      return conflicts(assignment, each.holder) && !both.isEmpty ? [{ ...each, cpus: both }] : [];
     });
   }
 
@@ -71,8 +70,13 @@ export class Overhangs {
   }
 }
 
-function isOther(assignment: Assignment, other: Assignment): boolean {
-  return other.container.id !== assignment.container.id && !mayShare(assignment, other);
+/**
+ * Whether a container must stay off CPUs on which the other may be running. One with a grant and without a process is
+ * verified when it starts: what it was never on it can't lose to the shared pool.
+ */
+function conflicts(assignment: Assignment, other: Assignment): boolean {
+  if (other.container.id === assignment.container.id || mayShare(assignment, other)) return false;
+  return !(assignment.grant.isEmpty && hasNoProcess(other.delivery));
 }
 
 function union(overhangs: Iterable<Overhang>): CpuSet {

@@ -8,7 +8,7 @@ import type { Resources } from "./pods.ts";
 import { surelyFits } from "./placeable.ts";
 import type { Container } from "./records.ts";
 import type { Update } from "./reply.ts";
-import { isStandby, type View } from "./view.ts";
+import { isStandby, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 import { expectation } from "./invariants.ts";
 
@@ -53,7 +53,11 @@ function isSoAlready(world: World, id: string, cpus: string, subject: Container 
   // A change of its record, or of its set in the kernel, hasn't been reported yet.
   if (world.offRecord.has(id) || world.windows.has(id)) return false;
   // By all that the agent was told it was starting when it was sent that.
-  if ([world.observer.before, world.inCharge].some((view) => view?.placed.get(id)?.unacknowledged)) {
+  if (
+    [world.observer.before, world.owner && viewOf(world.owner.agent)].some((view) =>
+      view?.placed.get(id)?.unacknowledged
+    )
+  ) {
     return false;
   }
   if (world.scenario.mode === "kernel" && !world.kernel.written(id)?.equals(setOf(cpus))) return false;
