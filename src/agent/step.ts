@@ -99,8 +99,10 @@ function stepped(agent: Agent, input: Input): Step {
       return idle({ ...agent, state: { ...agent.state, claimsSuspendedReason: input.why } });
     case "promoted":
       return promoted(atTime(input.now, agent));
+    case "demoted":
+      return idle({ ...agent, state: { ...agent.state, standby: true } });
     case "ground":
-      return topologyChanged(atTime(input.now, agent), input.topology, input.struck);
+      return topologyChanged(atTime(input.now, agent), input);
   }
 }
 

@@ -43,19 +43,6 @@ export const ACCEPTED: readonly Accepted[] = [
     edits: ["first branch twice"],
     because: "grow asserts that the count isn't less",
   },
-  { file: "src/ledger/updates.ts", part: "vacatedBy", edits: ["one less"], because: EARLY_EXIT },
-  {
-    file: "src/ledger/updates.ts",
-    part: "vacatedBy",
-    edits: ["drop difference"],
-    because: "no shared container is ever to have CPUs of a grant",
-  },
-  {
-    file: "src/ledger/updates.ts",
-    part: "planUpdates",
-    edits: ["if true #3"],
-    because: COMPARED_FOR_NOTHING,
-  },
   { file: "src/ledger/holdings.ts", part: "heldIn", edits: ["drop right of &&"], because: EARLY_EXIT },
   { file: "src/ledger/holdings.ts", part: "poolsAfter", edits: ["=== to !=="], because: EARLY_EXIT },
   { file: "src/ledger/holdings.ts", part: "remove", edits: ["if false"], because: EARLY_EXIT },
@@ -95,12 +82,6 @@ export const ACCEPTED: readonly Accepted[] = [
     part: "moveAway",
     edits: ["swap arguments #7"],
     because: "the two ledgers differ in nothing that is asked of them here",
-  },
-  {
-    file: "src/ledger/move.ts",
-    part: "moveBack",
-    edits: ["drop left of && #2"],
-    because: "without a holder nothing is free",
   },
   {
     file: "src/ledger/plan.ts",
