@@ -146,19 +146,13 @@ export const ACCEPTED: readonly Accepted[] = [
   },
   {
     file: "src/ledger/resize.ts",
-    part: "resized",
-    edits: ["if false"],
-    because: "to grow from nothing is to be placed",
-  },
-  {
-    file: "src/ledger/resize.ts",
-    part: "resized",
+    part: "fromOwn",
     edits: ["<= to <"],
     because: "to grow by nothing is to shrink by nothing",
   },
   {
     file: "src/ledger/resize.ts",
-    part: "resized",
+    part: "fromOwn",
     edits: ["drop union"],
     because: "its own CPUs are taken out of the free ones, first of all",
   },

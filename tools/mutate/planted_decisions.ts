@@ -225,8 +225,8 @@ export const LEDGER: readonly Planted[] = [
   },
   {
     file: "src/ledger/resize.ts",
-    part: "resized",
-    edit: [/grow\(\{ \.\.\.\w+\((.*)\), own: \w+ \}\)/, "takeExclusive($1)"],
+    part: "fromOwn",
+    edit: [/grow\(\{ \.\.\.\w+\((.*)\), own \}\)/, "takeExclusive($1)"],
     breaks: "A container that grows is put on other CPUs altogether.",
   },
   {

@@ -52,10 +52,9 @@ Deno.test("a log record before a decision comes first in its response, by whatev
 Deno.test("a refusal is logged with its container and its reason; a dry run only logs it", () => {
   const refusal = refuse(ref("db"), "unavailable", "no room");
   for (const dryRun of [false, true]) {
-    const { reply, logs } = refused({ ...STATE, dryRun }, ref("db"), refusal, [line("warning")]);
+    const { reply, logs } = refused({ ...STATE, dryRun }, ref("db"), refusal);
     assert.equal(reply.kind, dryRun ? "answer" : "refuse");
-    const [warning, last] = logs;
-    assert.equal(warning?.message, "warning");
+    const [last] = logs;
     assert.equal(last?.message, dryRun ? "container would be refused" : "container refused");
     assert.deepEqual(last?.fields, {
       ...{ namespace: "ns", pod: "db", container: "c", containerID: "db" },
