@@ -15,7 +15,7 @@
  *
  * What a change costs doesn't grow with the number of containers: the pools are kept as sums.
  */
-import { CpuSet } from "../cpu/cpu_set.ts";
+import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import { ANYWHERE, failureOf } from "./delivery.ts";

@@ -226,7 +226,7 @@ export const LEDGER: readonly Planted[] = [
   {
     file: "src/ledger/resize.ts",
     part: "fromOwn",
-    edit: [/grow\(\{ \.\.\.\w+\((.*)\.union\(own\)\), own \}\)/, "takeExclusive($1)"],
+    edit: [/grow\(\{ \.\.\.\w+\((.*)\), own \}\)/, "takeExclusive($1)"],
     breaks: "A container that grows is put on other CPUs altogether.",
   },
   {
