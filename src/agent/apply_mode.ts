@@ -1,7 +1,7 @@
 /** By which way containers get their CPUs on this node: written in their cgroups, or by the runtime alone. */
 import type { CpusetPort, CpusetReading } from "../cgroup/port.ts";
 import type { Assignment } from "../ledger/assignment.ts";
-import { confirm, created, foundByRecord } from "../ledger/delivery.ts";
+import { ANYWHERE, confirm, created, foundByRecord } from "../ledger/delivery.ts";
 import type { DeliverBy } from "../ledger/plan.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Container } from "../nri/gen/nri_pb.ts";
@@ -29,17 +29,32 @@ export function deliverByFor(state: AgentState, container: Container): DeliverBy
   return isUnit && cpusets.version === 2 ? "both" : "cgroup";
 }
 
+type Delivered = Pick<Assignment, "mayRunOn" | "delivery">;
+
 /** How far the delivery to a container has come that is there already, by its record and a reading of its cgroup. */
 export function deliveryOfFound(
   state: AgentState,
   { record, isRunning }: { readonly record: CpuSet | undefined; readonly isRunning: boolean },
   reading: CpusetReading | undefined,
-): Pick<Assignment, "mayRunOn" | "delivery"> {
-  if (writablePort(state) === undefined || reading === undefined) return foundByRecord(record, isRunning);
+): Delivered {
+  const found = foundByRecord(record, isRunning);
+  if (reading === undefined) return found;
+  if (writablePort(state) === undefined) {
+    return reading.kind === "values" ? seenByRecord(found, reading.cpus) : found;
+  }
   if (reading.kind === "values") {
     return confirm(created("cgroup", record), reading.cpus, isRunning ? "running" : "starting");
   }
-  return reading.kind === "absent" && !isRunning
-    ? created("cgroup", record)
-    : foundByRecord(record, isRunning);
+  // An agent before may have written another set than the record's.
+  if (reading.kind === "unverified") return { ...found, mayRunOn: ANYWHERE };
+  return isRunning ? found : created("cgroup", record);
+}
+
+/** What the record has may not have been delivered to it; before it runs that may be lost again. */
+function seenByRecord({ mayRunOn, delivery }: Delivered, cpus: CpuSet): Delivered {
+  const isLost = delivery.state === "created" && delivery.record?.equals(cpus) === false;
+  return {
+    mayRunOn: mayRunOn.union(cpus),
+    delivery: isLost ? { ...delivery, recordUnsure: true } : delivery,
+  };
 }

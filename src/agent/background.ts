@@ -54,11 +54,12 @@ interface Retried {
   readonly updates: readonly CpuUpdate[];
 }
 
-/** Who had to do without CPUs that couldn't be taken from another may have them once that failure is over. */
+/** Who had to do without CPUs that couldn't be taken from another may have them once nobody holds them any more. */
 function withRetries({ ledger: before }: AgentState, state: AgentState): Retried {
-  const isFree = state.ledger.failed.length < before.failed.length;
-  const ledger = isFree ? retryDegraded(state.ledger) : state.ledger;
-  const isUrgent = ledger !== state.ledger || hasFallenBack(before, ledger);
+  const retried = state.ledger.degraded.length === 0 ? state.ledger : retryDegraded(state.ledger);
+  const isServed = !retried.claimed.equals(state.ledger.claimed);
+  const ledger = isServed ? retried : state.ledger;
+  const isUrgent = isServed || hasFallenBack(before, ledger);
   return {
     state: withLedger(state, ledger),
     updates: isUrgent ? immediateUpdates(state, ledger) : [],

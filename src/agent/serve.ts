@@ -36,15 +36,13 @@ import { carryOut } from "./transaction.ts";
 export function serve(before: AgentState, call: Call, requestTimeoutMs?: number): Response {
   const phase = advance(before.phase, happeningOf(call));
   if (phase === undefined) return outOfOrder(before, call);
-  const { state: onMachine, updates, logs } = onCurrentMachine({ ...before, phase }, call);
+  const advanced = { ...before, phase };
+  const change = onCurrentMachine(advanced, call);
+  const onMachine = change?.state ?? advanced;
   const state = call.kind === "CreateContainer" ? withRetries(onMachine) : onMachine;
   const decision = state.standby ? standbyReply(state, call) : dispatch(state, call);
   const answered = carryOut(decision, { cpusets: readablePort(state), now: state.now, requestTimeoutMs });
-  const response = {
-    ...answered,
-    logs: [...logs, ...answered.logs],
-    background: [...updates, ...answered.background ?? []],
-  };
+  const response = change === undefined ? answered : withChange(answered, change);
   const { phase: after, awaitsListing, standby, early } = response.state;
   const isEarly = !standby && (after !== "serving" || awaitsListing) && response.reply.kind === "answer";
   return isEarly
@@ -53,14 +51,20 @@ export function serve(before: AgentState, call: Call, requestTimeoutMs?: number)
 }
 
 /**
- * The state with the CPUs that are usable at this moment, where a claim is about to be decided: what the host reports
- * is up to a second old.
+ * What follows from the CPUs that are usable at this moment, where a claim is about to be decided: what the host reports
+ * is up to a second old. Undefined where they are the same as before.
  */
-function onCurrentMachine(state: AgentState, call: Call): Adopted {
+function onCurrentMachine(state: AgentState, call: Call): Adopted | undefined {
   const isClaim = call.kind === "CreateContainer" ||
     (call.kind === "UpdateContainer" && resized(call.container, call.resources) !== undefined);
   const change = isClaim && !state.standby ? state.machine?.changed(state.ledger.topology) : undefined;
-  return change === undefined ? { state, updates: [], logs: [] } : adoptMachine(state, change);
+  return change === undefined ? undefined : adoptMachine(state, change);
+}
+
+function withChange(response: Response, { updates, logs }: Adopted): Response {
+  const { background = [] } = response;
+  const others = updates.filter(({ id }) => !background.some((each) => each.id === id));
+  return { ...response, logs: [...logs, ...response.logs], background: [...background, ...others] };
 }
 
 /** Failed writes are retried once more before a claim is refused because of them. */

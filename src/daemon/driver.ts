@@ -47,6 +47,8 @@ export class Driver {
   readonly #latency: Latency;
   /** Ids of the containers with a pending update: no more than there are containers. */
   readonly #pending = new Set<string>();
+  /** While the connection isn't served yet. */
+  #onServing: (() => void) | undefined;
   #applying = false;
   #counting = false;
   #listing = false;
@@ -75,15 +77,11 @@ export class Driver {
    */
   async serve(connection: ByteStream, topology: Topology, onServing = () => {}): Promise<boolean> {
     this.#connection = connection;
-    let served = false;
+    this.#onServing = onServing;
     try {
       await this.#take({ kind: "connected", now: performance.now(), topology });
       for (let bytes = await this.#read(); bytes !== undefined; bytes = await this.#read()) {
         await this.#take({ kind: "received", now: performance.now(), bytes });
-        if (!served && this.#agent.state.phase === "serving") {
-          served = true;
-          onServing();
-        }
       }
     } catch (error) {
       // Closing is how a read is ended: by the driver when stopped, by the agent when the wire is broken.
@@ -93,6 +91,8 @@ export class Driver {
       this.#connection = undefined;
       this.feed({ kind: "disconnected" });
     }
+    const served = this.#onServing === undefined;
+    this.#onServing = undefined;
     return served;
   }
 
@@ -145,6 +145,10 @@ export class Driver {
   async #take(input: Input): Promise<void> {
     const { agent, outputs } = step(this.#agent, input);
     this.#agent = agent;
+    if (agent.state.phase === "serving") {
+      this.#onServing?.();
+      this.#onServing = undefined;
+    }
     const failures: unknown[] = [];
     for (const output of outputs) {
       try {

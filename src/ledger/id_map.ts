@@ -46,7 +46,9 @@ export class IdMap<V> {
 
   /** In no order that means anything, but the same one for the same changes. */
   values(): V[] {
-    return this.buckets.flatMap(({ values }) => values);
+    const all: V[] = [];
+    for (const bucket of this.buckets) if (bucket !== NONE) all.push(...bucket.values);
+    return all;
   }
 
   /** In the order of {@link values}. */

@@ -272,9 +272,11 @@ export class Ledger {
    * Every online CPU on which a container's processes may be running; none where it has no process. The kernel runs
    * nothing on a CPU that is offline, and a set that names none that is online counts as all of them.
    */
-  mayRunOn({ mayRunOn }: Assignment): CpuSet {
+  mayRunOn({ mayRunOn, delivery }: Assignment): CpuSet {
     const { online } = this.topology;
     if (mayRunOn === ANYWHERE || mayRunOn.isEmpty) return mayRunOn.isEmpty ? mayRunOn : online;
+    // Of several sets that may be in force one may name none that is online.
+    if (delivery.by === "record" && delivery.recordUnsure && !mayRunOn.isSubsetOf(online)) return online;
     let known = this.#online.get(mayRunOn);
     if (known === undefined) {
       const left = mayRunOn.intersection(online);

@@ -25,7 +25,6 @@ import {
 import type { Ledger } from "../../ledger/ledger.ts";
 import { refuse } from "../../ledger/refusal.ts";
 import { planWrites } from "../../ledger/writes.ts";
-import type { LogRecord } from "../../log_record.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
 import { readablePort, writablePort } from "../apply_mode.ts";
@@ -85,7 +84,7 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
     containers: [ref, ...others.map(({ container }) => container)],
     then: (readings) => {
       const reading = readings.get(ref.id);
-      if (reading?.kind !== "values") return unreadableStart(state, ledger, own, reading);
+      if (reading?.kind !== "values") return unreadableStart(state, ledger, ref, reading);
       const intruder = others.find((other) =>
         isOn(ledger, other, readings.get(other.container.id), own.grant)
       );
@@ -149,7 +148,7 @@ function byCgroup(state: AgentState, ledger: Ledger, id: string, retried = new S
   };
 }
 
-/** With a grant it starts on exactly that and alone; a shared container starts on no claimed CPU. */
+/** With a grant it starts on exactly that and alone; a shared container starts on no claimed CPU. As far as that is seen. */
 function checked(
   state: AgentState,
   ledger: Ledger,
@@ -160,7 +159,8 @@ function checked(
   if (own === undefined) return unchanged(withLedger(state, ledger));
   const reason = failure ?? failureOf(own)?.reason ?? "its cgroup has other CPUs";
   const cpus = ledger.mayRunOn(own);
-  const isRight = own.grant.isEmpty ? !cpus.intersects(ledger.claimed) : cpus.equals(own.grant);
+  const isSeen = isConfirmed(own);
+  const isRight = !isSeen || (own.grant.isEmpty ? !cpus.intersects(ledger.claimed) : cpus.equals(own.grant));
   const after = withLedger(state, ledger);
   if (!isRight) {
     return unconfirmed(after, own, `it can't be started on the CPUs ${ledger.desired(own)}: ${reason}`);
@@ -183,14 +183,20 @@ function unconfirmed(state: AgentState, { container }: Assignment, why: string):
   };
 }
 
+/** Where its own cgroup can't be read, those that are to leave its CPUs are written all the same. */
 function unreadableStart(
   state: AgentState,
-  ledger: Ledger,
-  { container }: Assignment,
+  before: Ledger,
+  { id }: ContainerRef,
   reading: Exclude<CpusetReading, { kind: "values" }> | undefined,
 ): Decision {
   const reason = reading?.kind === "unverified" ? reading.reason : "its cgroup wasn't found";
-  const logs: LogRecord[] = [logOf("warn", "cpuset not verified at the start", container, { reason })];
-  const { id } = container;
-  return { ...allowed(state, ledger.update(id, (a) => starts(unreadable(a))), id), logs };
+  const ledger = before.update(id, (a) => starts(unreadable(a)));
+  const own = ledger.assignments.get(id);
+  if (own === undefined) return unchanged(withLedger(state, ledger));
+  const logs = [logOf("warn", "cpuset not verified at the start", own.container, { reason })];
+  const decision = writablePort(state) === undefined
+    ? allowed(state, ledger, id)
+    : byCgroup(state, ledger, id);
+  return withLogs(decision, logs);
 }

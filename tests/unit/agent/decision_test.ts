@@ -52,9 +52,8 @@ Deno.test("a log record before a decision comes first in its response, by whatev
 Deno.test("a refusal is logged with its container and its reason; a dry run only logs it", () => {
   const refusal = refuse(ref("db"), "unavailable", "no room");
   for (const dryRun of [false, true]) {
-    const { reply, logs } = refused({ ...STATE, dryRun }, ref("db"), refusal);
+    const { reply, logs: [last] } = refused({ ...STATE, dryRun }, ref("db"), refusal);
     assert.equal(reply.kind, dryRun ? "answer" : "refuse");
-    const [last] = logs;
     assert.equal(last?.message, dryRun ? "container would be refused" : "container refused");
     assert.deepEqual(last?.fields, {
       ...{ namespace: "ns", pod: "db", container: "c", containerID: "db" },

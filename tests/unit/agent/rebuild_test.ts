@@ -97,9 +97,10 @@ Deno.test("the containers of a list are counted, twice before one is removed, as
   assert(!link.askedFor.includes("count"));
 });
 
-Deno.test("a scan that finds nothing claims nothing", () => {
+Deno.test("a scan is asked for once, and one that finds nothing claims nothing", () => {
   const link = Link.configured();
-  for (const now of [1000, 11_000]) link.tick(now);
+  for (const now of [1000, 11_000, 12_000]) link.tick(now);
+  assert.deepEqual(link.askedFor, ["list", "scan"]);
   link.feed({ kind: "scanned", claims: CpuSet.empty });
   assert.equal(link.create(db).cpus, "1");
 });

@@ -125,7 +125,7 @@ Deno.test("a shorter name replaces a longer one wholly, and control characters a
   await inFolder(async (dir) => {
     (await free(dir, "a very long name indeed")).release();
     const lock = await free(dir, "x\x1b[2J\x9bevil");
-    assert.match(await Deno.readTextFile(`${dir}/owner.lock`), /^x\x1b\[2J\x9bevil\n/);
+    assert((await Deno.readTextFile(`${dir}/owner.lock`)).startsWith("x\x1b[2J\x9bevil\n"));
     const { gained, waitedFor } = contend(dir, "next");
     assert.deepEqual(await waitedFor(1), ["x [2J evil"]);
     lock.release();

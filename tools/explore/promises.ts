@@ -1,0 +1,48 @@
+/** Which CPUs containers have for themselves by now: what an answer gave them, and what all had time to leave. */
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { type Assignment, mayShare } from "../../src/ledger/assignment.ts";
+import type { Ledger } from "../../src/ledger/ledger.ts";
+import { ALL, type Box, effective, type Node } from "./node.ts";
+
+/**
+ * A grant that has changed without an answer to its container is no promise before nobody else may be on it by the
+ * agent's own bounds: those that are leave it with the next tick, or with an update that the runtime was asked for.
+ */
+export function promised(node: Node): Node {
+  const ledger = node.agent?.state.ledger;
+  let isChanged = false;
+  const boxes = node.boxes.map((box): Box => {
+    const assignment = ledger?.assignments.get(box.id);
+    const grant = assignment?.grant ?? CpuSet.empty;
+    const isFree = ledger !== undefined && assignment !== undefined && isAloneOn(ledger, assignment);
+    const next = isFree ? grant : box.promised.intersection(grant);
+    const isDrifted = box.isDrifted && !isRepaired(node, box);
+    if (next.equals(box.promised) && isDrifted === box.isDrifted) return box;
+    isChanged = true;
+    return { ...box, promised: next, isDrifted };
+  });
+  return isChanged ? { ...node, boxes } : node;
+}
+
+function isAloneOn(ledger: Ledger, own: Assignment): boolean {
+  if (own.grant.isEmpty) return true;
+  return !ledger.assignments.values().some((other) =>
+    other.container.id !== own.container.id && !mayShare(own, other) &&
+    ledger.mayRunOn(other).intersects(own.grant)
+  );
+}
+
+/** Known, and its cgroup names no CPU that it shouldn't have, not even one that is offline. */
+function isRepaired(node: Node, box: Box): boolean {
+  const ledger = node.agent?.state.ledger;
+  const assignment = ledger?.assignments.get(box.id);
+  if (ledger === undefined || assignment === undefined || !isHonest(node, box)) return false;
+  return (box.written.isEmpty ? ALL : box.written).isSubsetOf(ledger.desired(assignment));
+}
+
+/** The agent's bound of a container holds all that the kernel lets it run on. */
+export function isHonest({ agent, online }: Node, { id, written }: Box): boolean {
+  const assignment = agent?.state.ledger.assignments.get(id);
+  if (agent === undefined || assignment === undefined) return false;
+  return effective({ online }, { written }).isSubsetOf(agent.state.ledger.mayRunOn(assignment));
+}
