@@ -10,8 +10,8 @@ export const CALLS: readonly Planted[] = [
   },
   {
     file: "src/agent/handlers/start_container.ts",
-    part: "allowed",
-    edit: [/\(\{ \w+: _, \.\.\.(\w+) \}\)/, "($1)"],
+    part: "withoutDisplaced",
+    edit: [/\w+ === undefined/, "true"],
     breaks: "The end of a pinned container moves others that were moved for it long ago.",
   },
   {

@@ -44,7 +44,12 @@ export function startContainer(state: AgentState, subject: Subject): Decision {
 }
 
 function allowed(state: AgentState, ledger: Ledger, id: string): Response {
-  return unchanged(withLedger(state, ledger.update(id, ({ displaced: _, ...rest }) => rest)));
+  return unchanged(withLedger(state, ledger.update(id, withoutDisplaced)));
+}
+
+function withoutDisplaced(assignment: Assignment): Assignment {
+  const { displaced, ...rest } = assignment;
+  return displaced === undefined ? assignment : rest;
 }
 
 /**
