@@ -10,10 +10,8 @@
  *     system    online − claimed: what is left, always
  *     shared    the same; where the reservation is strict, without the reserved CPUs
  *
- * An assignment without a grant lives in the shared pool: a shared container, or one that asked for
- * more than the node could give and is *degraded*.
- *
- * What a change costs doesn't grow with the number of containers: the pools are kept as sums.
+ * An assignment without a grant lives in the shared pool: a shared container, or a *degraded* one. What a change costs
+ * doesn't grow with the number of containers: the pools are kept as sums.
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
