@@ -189,11 +189,11 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
 }
 
 /** CPUs have gone offline or come back. */
-export function adoptMachine(state: AgentState, { topology, struck }: MachineChange): Adopted {
+export function adoptMachine(state: AgentState, { topology, offlineRemoved }: MachineChange): Adopted {
   const { policy, topology: { online } } = state.ledger;
   const fields = { before: online.toString(), online: topology.online.toString() };
   const log = logOf("warn", "the CPUs that are online have changed", undefined, fields);
-  const adopted = adoptTopology(state, { topology, policy, offlineRemoved: struck });
+  const adopted = adoptTopology(state, { topology, policy, offlineRemoved });
   return { ...adopted, logs: [log, ...adopted.logs] };
 }
 

@@ -65,10 +65,10 @@ export type Input =
   /** The answer to `configure`, and any later change of mind. */
   | { readonly kind: "settings"; readonly settings: Settings }
   /** CPUs have gone offline or come back. */
-  | { readonly kind: "ground"; readonly now: number } & MachineChange
-  /** From now on nobody is given CPUs of its own, for this reason; undefined: nothing is against it any more. */
-  | { readonly kind: "barred"; readonly why: string | undefined }
-  /** Nobody else decides on this node any more. */
+  | { readonly kind: "topology"; readonly now: number } & MachineChange
+  /** Claims are suspended: no container is given CPUs of its own, for this reason; undefined: they are served again. */
+  | { readonly kind: "suspended"; readonly reason: string | undefined }
+  /** This agent holds the leader lock: no other agent decides on this node. */
   | { readonly kind: "promoted"; readonly now: number }
   /** This agent, which has no connection, has given up the leader lock: another one may be active from now on. */
   | { readonly kind: "demoted" };

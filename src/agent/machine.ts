@@ -6,7 +6,7 @@ export interface MachineChange {
   /** Without CPUs that containers can't be given, though they are online. */
   readonly topology: Topology;
   /** The kernel has removed the CPUs that are offline from every set, for good (cgroup v1). */
-  readonly struck: boolean;
+  readonly offlineRemoved: boolean;
 }
 
 /** Reads which CPUs are usable now. Like the cgroups, it is asked within a step: it returns at once and throws nothing. */

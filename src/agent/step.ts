@@ -95,13 +95,13 @@ function stepped(agent: Agent, input: Input): Step {
       return scanned(agent, input.claims);
     case "settings":
       return settingsChanged(agent, input.settings);
-    case "barred":
-      return idle({ ...agent, state: { ...agent.state, claimsSuspendedReason: input.why } });
+    case "suspended":
+      return idle({ ...agent, state: { ...agent.state, claimsSuspendedReason: input.reason } });
     case "promoted":
       return promoted(atTime(input.now, agent));
     case "demoted":
       return idle({ ...agent, state: { ...agent.state, standby: true } });
-    case "ground":
+    case "topology":
       return topologyChanged(atTime(input.now, agent), input);
   }
 }

@@ -32,7 +32,7 @@ class Machine implements MachinePort {
     this.#logUnusable(cpus);
     if (cpus.online.difference(cpus.unusable).equals(known.online)) return undefined;
     const topology = rediscover(this.context.effective.config, known, this.context);
-    return topology.online.equals(known.online) ? undefined : { topology, struck: cpus.removesOffline };
+    return topology.online.equals(known.online) ? undefined : { topology, offlineRemoved: cpus.removesOffline };
   }
 
   /** The agent doesn't repair this: others below the same parents may have been removed from those CPUs on purpose. */
@@ -56,7 +56,7 @@ class Machine implements MachinePort {
 export function watchCpus(driver: Driver, machine: MachinePort): { close(): void } {
   const timer = setInterval(() => {
     const change = machine.changed(driver.agent.state.ledger.topology);
-    if (change !== undefined) driver.feed({ kind: "ground", now: performance.now(), ...change });
+    if (change !== undefined) driver.feed({ kind: "topology", now: performance.now(), ...change });
   }, INTERVAL_MS);
   return { close: () => clearInterval(timer) };
 }

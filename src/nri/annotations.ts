@@ -19,7 +19,7 @@ export const ANNOTATIONS = [CORES_IDS, FORBID_CORE_IDS, PLACEMENT, MOVABLE, CPUS
 export type Annotation = (typeof ANNOTATIONS)[number];
 
 /** An annotation as the pod has it. */
-export interface Said {
+export interface AnnotationValue {
   readonly key: string;
   readonly text: string;
   /** It names the container, and weighs more than what is said of the whole pod. */
@@ -27,7 +27,7 @@ export interface Said {
 }
 
 /** What `pod` says to the container called `name` by this annotation, the weightiest first. */
-export function said({ annotations }: PodSandbox, annotation: Annotation, name: string): readonly Said[] {
+export function valuesOf({ annotations }: PodSandbox, annotation: Annotation, name: string): readonly AnnotationValue[] {
   return [...containerKeys(annotation, name), annotation].flatMap((key) => {
     const text = annotations[key];
     return text === undefined ? [] : [{ key, text, own: key !== annotation }];
@@ -41,48 +41,48 @@ export function containerKeys(annotation: Annotation, name: string): readonly [s
 }
 
 /** A text that isn't what its annotation takes: what is wrong with it, as in `must be …, not …`. */
-export class Misfit {
+export class InvalidValue {
   constructor(readonly why: string) {}
 }
 
 /** What was understood of all that was said, and a sentence for each text that is ignored. */
-export interface Heard<T> {
+export interface ReadValue<T> {
   readonly value: T | undefined;
   /** Where the value comes from. */
-  readonly from: Said | undefined;
+  readonly from: AnnotationValue | undefined;
   readonly warnings: readonly string[];
 }
 
 /** The weightiest text that `understand` understands; a bad one counts as if it weren't there. */
-export function hear<T>(all: readonly Said[], understand: (text: string) => T | Misfit): Heard<T> {
+export function firstValid<T>(all: readonly AnnotationValue[], understand: (text: string) => T | InvalidValue): ReadValue<T> {
   const warnings: string[] = [];
   for (const from of all) {
     const value = understand(from.text);
-    if (!(value instanceof Misfit)) return { value, from, warnings };
+    if (!(value instanceof InvalidValue)) return { value, from, warnings };
     warnings.push(`${from.key} is ignored, it ${value.why}`);
   }
   return { value: undefined, from: undefined, warnings };
 }
 
-export function cpuList(text: string): CpuSet | Misfit {
+export function cpuList(text: string): CpuSet | InvalidValue {
   const cpus = CpuSet.parse(text);
-  return cpus instanceof CpuSet ? cpus : new Misfit(`is not a CPU list: ${cpus.problem}`);
+  return cpus instanceof CpuSet ? cpus : new InvalidValue(`is not a CPU list: ${cpus.problem}`);
 }
 
-export function placement(text: string): Placement | Misfit {
+export function placement(text: string): Placement | InvalidValue {
   return PLACEMENTS.find((name) => name === text.trim()) ??
-    new Misfit(`must be packed, spread, full-cores or single-thread, not ${quoted(text)}`);
+    new InvalidValue(`must be packed, spread, full-cores or single-thread, not ${quoted(text)}`);
 }
 
-export function movable(text: string): boolean | Misfit {
+export function movable(text: string): boolean | InvalidValue {
   const word = text.trim();
   return word === "true" || word === "false"
     ? word === "true"
-    : new Misfit(`must be "true" or "false", not ${quoted(text)}`);
+    : new InvalidValue(`must be "true" or "false", not ${quoted(text)}`);
 }
 
-export function unmanaged(text: string): true | Misfit {
-  return text.trim() === "unmanaged" || new Misfit(`must be "unmanaged", not ${quoted(text)}`);
+export function unmanaged(text: string): true | InvalidValue {
+  return text.trim() === "unmanaged" || new InvalidValue(`must be "unmanaged", not ${quoted(text)}`);
 }
 
 /** How much of an offending text is quoted back. */

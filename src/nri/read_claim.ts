@@ -11,15 +11,15 @@ import {
   cpuList,
   CPUSET,
   FORBID_CORE_IDS,
-  hear,
-  type Heard,
-  Misfit,
+  firstValid,
+  type ReadValue,
+  InvalidValue,
   MOVABLE,
   movable,
   PLACEMENT,
   placement,
-  type Said,
-  said,
+  type AnnotationValue,
+  valuesOf,
   unmanaged,
 } from "./annotations.ts";
 import type { Container, PodSandbox } from "./gen/nri_pb.ts";
@@ -49,8 +49,8 @@ export function readClaim(
   rules: Rules,
 ): ReadClaim | Unmanaged | Refusal {
   const ref = refOf(pod, container);
-  const { from: out, warnings } = hearUnmanaged(pod, container, rules);
-  const [pin] = said(pod, CORES_IDS, container.name);
+  const { from: out, warnings } = readUnmanaged(pod, container, rules);
+  const [pin] = valuesOf(pod, CORES_IDS, container.name);
   if (out !== undefined && (pin === undefined || (out.own && !pin.own))) {
     return { kind: "unmanaged", warnings };
   }
@@ -85,15 +85,15 @@ export function recordOf(container: Container): CpuSet | undefined {
 }
 
 /** Whether the container asks to be left alone and may; `from` is then where. */
-function hearUnmanaged(pod: PodSandbox, container: Container, rules: Rules): Heard<true> {
-  const heard = hear(said(pod, CPUSET, container.name), unmanaged);
+function readUnmanaged(pod: PodSandbox, container: Container, rules: Rules): ReadValue<true> {
+  const heard = firstValid(valuesOf(pod, CPUSET, container.name), unmanaged);
   if (heard.from === undefined || lists(rules.unmanagedNamespaces, pod.namespace)) return heard;
   const why = `${heard.from.key} is ignored, namespace ${pod.namespace} may not use it: ` +
     "the node's unmanagedNamespaces doesn't list it";
   return { value: undefined, from: undefined, warnings: [...heard.warnings, why] };
 }
 
-function readPinned(ref: ContainerRef, { key, text, own }: Said, rules: Rules): ReadClaim | Refusal {
+function readPinned(ref: ContainerRef, { key, text, own }: AnnotationValue, rules: Rules): ReadClaim | Refusal {
   if (!lists(rules.pinnedNamespaces, ref.namespace)) {
     const why =
       `namespace ${ref.namespace} may not use ${key}: the node's pinnedNamespaces doesn't list it; ` +
@@ -101,7 +101,7 @@ function readPinned(ref: ContainerRef, { key, text, own }: Said, rules: Rules): 
     return refuse(ref, "invalid", why);
   }
   const cpus = cpuList(text);
-  if (cpus instanceof Misfit) return refuse(ref, "invalid", `${key} ${cpus.why}`);
+  if (cpus instanceof InvalidValue) return refuse(ref, "invalid", `${key} ${cpus.why}`);
   if (cpus.isEmpty) {
     const why = `${key} is empty; name the CPUs as in "0,2-3", or remove the annotation`;
     return refuse(ref, "invalid", why);
@@ -111,9 +111,9 @@ function readPinned(ref: ContainerRef, { key, text, own }: Said, rules: Rules): 
 
 /** What is said of placing is listened to whatever the kind, so that a mistake shows at once. */
 function readUnpinned(pod: PodSandbox, container: Container, rules: Rules): ReadClaim | Refusal {
-  const forbid = hear(said(pod, FORBID_CORE_IDS, container.name), cpuList);
-  const place = hear(said(pod, PLACEMENT, container.name), placement);
-  const move = hear(said(pod, MOVABLE, container.name), movable);
+  const forbid = firstValid(valuesOf(pod, FORBID_CORE_IDS, container.name), cpuList);
+  const place = firstValid(valuesOf(pod, PLACEMENT, container.name), placement);
+  const move = firstValid(valuesOf(pod, MOVABLE, container.name), movable);
   const warnings = [...forbid.warnings, ...place.warnings, ...move.warnings];
   const forbidden = forbid.value ?? CpuSet.empty;
   const count = isGuaranteed(pod, container)

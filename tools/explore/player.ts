@@ -392,7 +392,7 @@ export class Player {
     }));
     this.node = { ...this.node, online, boxes };
     const now = this.node.agent?.state.now ?? 0;
-    this.#feed({ kind: "ground", now, topology: topologyOf(online), struck: isStruck });
+    this.#feed({ kind: "topology", now, topology: topologyOf(online), offlineRemoved: isStruck });
   }
 
   #tick(afterMs: number): void {

@@ -154,7 +154,7 @@ export class World {
   #machineChange(known: Topology): MachineChange | undefined {
     const isSame = known.online.equals(this.kernel.usable);
     if (isSame || this.#readsMachine.chance(0.5)) return undefined;
-    return { topology: this.topology, struck: this.scenario.cgroups === 1 };
+    return { topology: this.topology, offlineRemoved: this.scenario.cgroups === 1 };
   }
 
   /** A launched agent's process ends with its connection. */

@@ -19,7 +19,7 @@ class Machine implements MachinePort {
   changed(known: ReturnType<typeof topologyOf>): ReturnType<MachinePort["changed"]> {
     this.readings++;
     const topology = topologyOf({ ...FOUR, offline: this.offline });
-    return topology.online.equals(known.online) ? undefined : { topology, struck: false };
+    return topology.online.equals(known.online) ? undefined : { topology, offlineRemoved: false };
   }
 }
 

@@ -148,7 +148,7 @@ const WHY = "two deciders fight";
 /** Claims are suspended. */
 function suspended(...running: Wanted[]): Link {
   const link = Link.serving(running);
-  link.feed({ kind: "barred", why: WHY });
+  link.feed({ kind: "suspended", reason: WHY });
   return link;
 }
 
@@ -165,7 +165,7 @@ Deno.test("while claims are suspended they are refused with the reason, and shar
   );
   assert.equal(link.agent.state.ledger, before);
   assert.deepEqual(link.create(web), NOTHING);
-  link.feed({ kind: "barred", why: undefined });
+  link.feed({ kind: "suspended", reason: undefined });
   assert.equal(link.create(db).cpus, "1");
 });
 
@@ -203,10 +203,10 @@ const DRY_RUNS: Record<string, (link: Link) => unknown> = {
   "a CPU that goes offline": (link) => {
     link.create(db);
     const topology = topologyOf({ ...link.machine, offline: "1" });
-    link.feed({ kind: "ground", now: 0, topology, struck: false });
+    link.feed({ kind: "topology", now: 0, topology, offlineRemoved: false });
   },
   "suspended claims": (link) => {
-    link.feed({ kind: "barred", why: WHY });
+    link.feed({ kind: "suspended", reason: WHY });
     return link.create(db);
   },
   "a list": (link) => {
@@ -236,7 +236,7 @@ Deno.test("a dry run logs what it would do", () => {
   const link = Link.serving([], undefined, { dryRun: true });
   link.create(db);
   link.create({ name: "more", cpus: 1 });
-  link.feed({ kind: "barred", why: WHY });
+  link.feed({ kind: "suspended", reason: WHY });
   link.create(db);
   assert(link.logged("info").includes("container would be admitted"));
   const [more, again] = link.logged("warn");
