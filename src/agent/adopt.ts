@@ -151,7 +151,7 @@ export function forgetEnded(state: AgentState, living: ReadonlySet<string>): Ado
   };
 }
 
-/** Who isn't reported to end has a pod that isn't, either: with its last container it counts as ended. */
+/** A container whose end isn't reported has a pod whose end isn't, either: it counts as ended with its last container. */
 function withoutEnded(before: Ledger, ended: readonly string[]): Ledger {
   const pods = new Set(ended.map((id) => before.assignments.get(id)?.container.podUid ?? ""));
   const next = ended.reduce(release, before);

@@ -1,6 +1,6 @@
 /**
  * Finding the running containers when the runtime doesn't report them: containerd 1.7.24 never synchronizes a plugin
- * that it launched, and one that leaves standby has changed nothing so far and knows of no container.
+ * that it launched, and one that leaves standby has changed nothing so far and has no container in its ledger.
  *
  *     not synchronized ──first event, or a second──▶ list ──ten seconds──▶ scan
  *

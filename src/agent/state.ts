@@ -53,7 +53,7 @@ export interface Part {
   readonly bytes: number;
 }
 
-/** What the agent knows between two inputs. Immutable. */
+/** The agent's state between two inputs. Immutable. */
 export interface AgentState {
   readonly phase: Phase;
   readonly rules: Rules;
@@ -109,7 +109,7 @@ export interface Settings {
 /** What a step reads and writes besides its input. */
 export type Ports = Pick<AgentState, "cpusets" | "machine">;
 
-/** The state of an agent that knows of no container. */
+/** The state of an agent without containers. */
 export function initialState(
   topology: Topology,
   { policy, rules, growDelayMs, dryRun, apply, reconcileMs }: Settings,

@@ -32,7 +32,9 @@ class Machine implements MachinePort {
     this.#logUnusable(cpus);
     if (cpus.online.difference(cpus.unusable).equals(known.online)) return undefined;
     const topology = rediscover(this.context.effective.config, known, this.context);
-    return topology.online.equals(known.online) ? undefined : { topology, offlineRemoved: cpus.removesOffline };
+    return topology.online.equals(known.online)
+      ? undefined
+      : { topology, offlineRemoved: cpus.removesOffline };
   }
 
   /** The agent doesn't repair this: others below the same parents may have been removed from those CPUs on purpose. */

@@ -33,12 +33,12 @@ interface State {
   /** Pod uid to the ids of its containers. */
   readonly pods: IdMap<readonly string[]>;
   readonly pools: Pools;
-  /** Whose record may differ from what it should be; absent: anybody's. */
+  /** Containers whose record may differ from what it should be; absent: all. */
   readonly dirty?: ReadonlySet<string> | undefined;
-  /** Who has less than it claims and may be served later. */
+  /** Containers that have less than they claim and may be served later. */
   readonly degraded: ReadonlySet<string>;
   readonly recent: readonly Recent[];
-  /** Whose last delivery failed. */
+  /** Containers whose last delivery failed. */
   readonly failed: ReadonlySet<string>;
   /** The next place in the order of admissions. */
   readonly nextOrder: number;
@@ -205,7 +205,7 @@ export class Ledger {
     });
   }
 
-  /** The same ledger; anybody may have to be delivered other CPUs. */
+  /** The same ledger; any container may have to be delivered other CPUs. */
   allDirty(): Ledger {
     return new Ledger({ ...this.#state, dirty: undefined }, this);
   }

@@ -1,6 +1,6 @@
 /** Room for an exclusive claim: the choice among the candidates, and why there is none. */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { footprint, countProblem } from "../cpu/footprint.ts";
+import { countProblem, footprint } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
 import { take, type TakeRequest } from "../cpu/take.ts";
 import { type ContainerRef, describe, type ExclusiveClaim } from "./claim.ts";

@@ -22,19 +22,23 @@ export type Annotation = (typeof ANNOTATIONS)[number];
 export interface AnnotationValue {
   readonly key: string;
   readonly text: string;
-  /** It names the container, and weighs more than what is said of the whole pod. */
+  /** Its key names the container; it takes precedence over the value for the whole pod. */
   readonly own: boolean;
 }
 
-/** What `pod` says to the container called `name` by this annotation, the weightiest first. */
-export function valuesOf({ annotations }: PodSandbox, annotation: Annotation, name: string): readonly AnnotationValue[] {
+/** The values that `pod` has by this annotation for the container called `name`; the first takes precedence. */
+export function valuesOf(
+  { annotations }: PodSandbox,
+  annotation: Annotation,
+  name: string,
+): readonly AnnotationValue[] {
   return [...containerKeys(annotation, name), annotation].flatMap((key) => {
     const text = annotations[key];
     return text === undefined ? [] : [{ key, text, own: key !== annotation }];
   });
 }
 
-/** `weka.io/movable` → `movable.weka.io/container.NAME`, and the form of those who speak to the CRI itself. */
+/** `weka.io/movable` → `movable.weka.io/container.NAME`, and the form for users of the CRI itself. */
 export function containerKeys(annotation: Annotation, name: string): readonly [string, string] {
   const [domain = "", word = ""] = annotation.split("/");
   return [`${word}.${domain}/container.${name}`, `${annotation}/container.${name}`];
@@ -45,7 +49,7 @@ export class InvalidValue {
   constructor(readonly why: string) {}
 }
 
-/** What was understood of all that was said, and a sentence for each text that is ignored. */
+/** The value in force, and a sentence for each one that is ignored. */
 export interface ReadValue<T> {
   readonly value: T | undefined;
   /** Where the value comes from. */
@@ -53,11 +57,14 @@ export interface ReadValue<T> {
   readonly warnings: readonly string[];
 }
 
-/** The weightiest text that `understand` understands; a bad one counts as if it weren't there. */
-export function firstValid<T>(all: readonly AnnotationValue[], understand: (text: string) => T | InvalidValue): ReadValue<T> {
+/** The first value that `parse` accepts; an invalid one counts as if it weren't there. */
+export function firstValid<T>(
+  all: readonly AnnotationValue[],
+  parse: (text: string) => T | InvalidValue,
+): ReadValue<T> {
   const warnings: string[] = [];
   for (const from of all) {
-    const value = understand(from.text);
+    const value = parse(from.text);
     if (!(value instanceof InvalidValue)) return { value, from, warnings };
     warnings.push(`${from.key} is ignored, it ${value.why}`);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
-import { footprint, countProblem } from "../../../src/cpu/footprint.ts";
+import { countProblem, footprint } from "../../../src/cpu/footprint.ts";
 import { PLACEMENTS } from "../../../src/cpu/placement.ts";
 import { take } from "../../../src/cpu/take.ts";
 import { bigNode, hybrid, power8, topologyOf } from "../../kit/sysfs.ts";
@@ -28,7 +28,8 @@ Deno.test("any count suits packed and spread", () => {
 });
 
 Deno.test("why a count doesn't suit full-cores is said in one clause", () => {
-  const why = (count: number, free: CpuSet, topology = BIG) => countProblem(topology, "full-cores", count, free);
+  const why = (count: number, free: CpuSet, topology = BIG) =>
+    countProblem(topology, "full-cores", count, free);
   assert.equal(why(4, BIG.online), undefined);
   assert.equal(why(3, BIG.online), "placement full-cores needs a multiple of 2 CPUs");
   assert.equal(

@@ -399,7 +399,12 @@ Deno.test("claims are looked for among the CPUs that are online by then", async 
   const scan: Queries["scan"] = (online) => (scanned.push(`${online}`), CpuSet.empty);
   await configured(async ({ driver }) => {
     const now = performance.now();
-    driver.feed({ kind: "topology", now, topology: topologyOf({ ...twoCpuVm, offline: "1" }), offlineRemoved: false });
+    driver.feed({
+      kind: "topology",
+      now,
+      topology: topologyOf({ ...twoCpuVm, offline: "1" }),
+      offlineRemoved: false,
+    });
     for (const later of [1000, 12_000]) driver.feed({ kind: "tick", now: now + later });
     await Promise.resolve();
     assert.deepEqual(scanned, ["0"]);

@@ -37,8 +37,8 @@ Deno.test("a machine with the same CPUs as before hasn't changed", async () => {
 Deno.test("a CPU that has gone offline, and one that is back, are seen at the next reading", async () => {
   await onMachine(({ machine, write }) => {
     write(ONLINE, "0-2");
-    const { topology, struck } = machine.changed(KNOWN) ?? assert.fail();
-    assert.deepEqual([`${topology.online}`, struck], ["0-2", false]);
+    const { topology, offlineRemoved } = machine.changed(KNOWN) ?? assert.fail();
+    assert.deepEqual([`${topology.online}`, offlineRemoved], ["0-2", false]);
     assert.equal(machine.changed(topology), undefined);
     write(ONLINE, "0-3");
     assert.equal(`${machine.changed(topology)?.topology.online}`, "0-3");
@@ -56,8 +56,8 @@ Deno.test("a CPU that cgroup v1 has removed from kubepods for good is no CPU of 
   const v1 = { "cpuset/cpuset.cpus": "0-3", "cpuset/kubepods/cpuset.cpus": "0-3" };
   await onMachine(({ machine, write, log }) => {
     write("cgroup/cpuset/kubepods/cpuset.cpus", "0-2");
-    const { topology, struck } = machine.changed(KNOWN) ?? assert.fail();
-    assert.deepEqual([`${topology.online}`, struck], ["0-2", true]);
+    const { topology, offlineRemoved } = machine.changed(KNOWN) ?? assert.fail();
+    assert.deepEqual([`${topology.online}`, offlineRemoved], ["0-2", true]);
     assert.equal(machine.changed(topology), undefined);
     assert.deepEqual(log.records.map(({ message, fields }) => [message, fields?.["cpus"]]), [
       ["online CPUs not available to containers", "3"],

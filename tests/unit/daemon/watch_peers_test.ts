@@ -137,7 +137,10 @@ Deno.test("a peer is logged once when it appears and once when it is gone, whate
     stage.state(NONE);
     await stage.nextCheck();
     assert.deepEqual(stage.logged(), [`info: conflicting CPU manager gone: ${KUBELET}`]);
-    assert.deepEqual(stage.fed, [{ kind: "suspended", reason: WHY }, { kind: "suspended", reason: undefined }]);
+    assert.deepEqual(stage.fed, [{ kind: "suspended", reason: WHY }, {
+      kind: "suspended",
+      reason: undefined,
+    }]);
     watch.close();
   }));
 

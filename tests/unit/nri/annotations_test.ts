@@ -12,8 +12,8 @@ import {
   MOVABLE,
   movable,
   placement,
-  valuesOf,
   unmanaged,
+  valuesOf,
 } from "../../../src/nri/annotations.ts";
 import { readClaim } from "../../../src/nri/read_claim.ts";
 import type { Rules } from "../../../src/nri/rules.ts";
