@@ -57,8 +57,7 @@ export class Ledger {
   private constructor(state: State, before?: Ledger) {
     this.#state = state;
     const same = before !== undefined && before.topology === state.topology &&
-      before.policy === state.policy &&
-      before.claimed.equals(state.pools.claimed);
+      before.policy === state.policy && before.claimed.equals(state.pools.claimed);
     const { topology: { online }, policy, pools } = state;
     this.systemPool = same ? before.systemPool : online.difference(pools.claimed);
     this.sharedPool = same
@@ -275,12 +274,11 @@ export class Ledger {
     if (mayRunOn === ANYWHERE || mayRunOn.isEmpty) return mayRunOn.isEmpty ? mayRunOn : online;
     // Of several sets that may be in force one may name none that is online.
     if (delivery.by === "record" && delivery.recordUnsure && !mayRunOn.isSubsetOf(online)) return online;
-    let known = this.#online.get(mayRunOn);
-    if (known === undefined) {
-      const left = mayRunOn.intersection(online);
-      this.#online.set(mayRunOn, known = left.isEmpty ? online : left);
-    }
-    return known;
+    const known = this.#online.get(mayRunOn);
+    if (known !== undefined) return known;
+    const left = mayRunOn.intersection(online);
+    this.#online.set(mayRunOn, left.isEmpty ? online : left);
+    return left.isEmpty ? online : left;
   }
 
   /** CPUs on which a container may be running though it shouldn't. */

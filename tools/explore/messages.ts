@@ -4,7 +4,7 @@ import {
   type Container,
   ContainerSchema,
   ContainerState,
-  LinuxResourcesSchema,
+  type LinuxResourcesSchema,
   type PodSandbox,
   PodSandboxSchema,
 } from "../../src/nri/gen/nri_pb.ts";

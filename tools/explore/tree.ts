@@ -1,5 +1,5 @@
 /** The cgroup tree as the agent's port sees it: one port for all nodes, which shows the node that is being played. */
-import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef } from "../../src/ledger/claim.ts";
 import type { CpusetPort, CpusetReading, CpusetWrite, CpusetWriteResult } from "../../src/cgroup/port.ts";
 import { type Box, boxOf, effective, hasCgroup, isUnreadable, type Node, withBox } from "./node.ts";
