@@ -1,10 +1,12 @@
 /** Entry point: command line, signals, exit code. */
 import { CommanderError } from "commander";
 import { commandLine } from "./src/cli/command_line.ts";
+import { POD_VARIABLE } from "./src/config/environment.ts";
 import { ConfigError } from "./src/daemon/config_error.ts";
 import { run } from "./src/daemon/run.ts";
 import { buildInfo } from "./src/platform/build_info.ts";
 import { lastWords } from "./src/platform/log.ts";
+import { raisePriority } from "./src/platform/priority.ts";
 
 /** From the first signal to the exit, whatever is still under way: supervisors may kill after a second. */
 const EXIT_DEADLINE_MS = 900;
@@ -17,6 +19,7 @@ Deno.addSignalListener("SIGXFSZ", () => {});
 
 // Set by a runtime that has started this process: the descriptor is one end of a socket pair.
 const inherited = Deno.env.get("NRI_PLUGIN_SOCKET");
+const pod = Deno.env.get(POD_VARIABLE);
 
 const program = commandLine(
   `weka-cpuset ${version} (commit ${commit}, Deno ${deno})`,
@@ -25,9 +28,11 @@ const program = commandLine(
       effective,
       version,
       stop: stop.signal,
+      priorityFailure: raisePriority(),
+      ...(pod === undefined ? {} : { pod }),
       ...(inherited === undefined ? {} : { inherited: Number(inherited) }),
     }),
-).exitOverride();
+);
 
 try {
   await program.parseAsync(Deno.args, { from: "user" });

@@ -17,6 +17,7 @@ import { type Listing, mergeEarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
 import { findContainers, type ListedContainer } from "./found_containers.ts";
 import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
+import type { MachineChange } from "./machine.ts";
 import { degradedLog, logOf, placementOf, recoveredLogs } from "./logs.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
@@ -150,7 +151,7 @@ export function forgetEnded(state: AgentState, living: ReadonlySet<string>): Ado
   };
 }
 
-/** Who isn't reported to end has a pod that isn't, either: with its last container it counts as ended. */
+/** A container whose end isn't reported has a pod whose end isn't, either: it counts as ended with its last container. */
 function withoutEnded(before: Ledger, ended: readonly string[]): Ledger {
   const pods = new Set(ended.map((id) => before.assignments.get(id)?.container.podUid ?? ""));
   const next = ended.reduce(release, before);
@@ -185,6 +186,15 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
       ...placedLogs(ledger, placed),
     ],
   };
+}
+
+/** CPUs have gone offline or come back. */
+export function adoptMachine(state: AgentState, { topology, offlineRemoved }: MachineChange): Adopted {
+  const { policy, topology: { online } } = state.ledger;
+  const fields = { before: online.toString(), online: topology.online.toString() };
+  const log = logOf("warn", "the CPUs that are online have changed", undefined, fields);
+  const adopted = adoptTopology(state, { topology, policy, offlineRemoved });
+  return { ...adopted, logs: [log, ...adopted.logs] };
 }
 
 /** CPUs have gone offline or come back, or the administrator has decided otherwise. */

@@ -3,12 +3,12 @@ import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type CpuUpdate, pendingUpdateOf } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
-import type { CpusetPort } from "../cgroup/port.ts";
 import type { Listing } from "./early.ts";
 import type { Call } from "../nri/methods.ts";
 import { writablePort } from "./apply_mode.ts";
+import type { MachineChange } from "./machine.ts";
 import { hasWrites } from "./pending.ts";
-import { type AgentState, initialState, type Settings } from "./state.ts";
+import { type AgentState, initialState, type Ports, type Settings } from "./state.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import type { Session } from "../wire/session.ts";
 
@@ -64,15 +64,14 @@ export type Input =
   | { readonly kind: "scanned"; readonly claims: CpuSet }
   /** The answer to `configure`, and any later change of mind. */
   | { readonly kind: "settings"; readonly settings: Settings }
-  /**
-   * CPUs have gone offline or come back. `struck`: the kernel has struck those that are offline from every set, for
-   * good (cgroup v1). CPUs that containers can't be given any more, though they are online, aren't in `topology`.
-   */
-  | { readonly kind: "ground"; readonly now: number; readonly topology: Topology; readonly struck: boolean }
-  /** From now on nobody is given CPUs of its own, for this reason; undefined: nothing is against it any more. */
-  | { readonly kind: "barred"; readonly why: string | undefined }
-  /** Nobody else decides on this node any more. */
-  | { readonly kind: "promoted"; readonly now: number };
+  /** CPUs have gone offline or come back. */
+  | { readonly kind: "topology"; readonly now: number } & MachineChange
+  /** Claims are suspended: no container is given CPUs of its own, for this reason; undefined: they are served again. */
+  | { readonly kind: "suspended"; readonly reason: string | undefined }
+  /** This agent holds the leader lock: no other agent decides on this node. */
+  | { readonly kind: "promoted"; readonly now: number }
+  /** This agent, which has no connection, has given up the leader lock: another one may be active from now on. */
+  | { readonly kind: "demoted" };
 
 export type Output =
   /** `answers`: the call that these bytes are the answer to, and the time of the input that brought it. */
@@ -106,19 +105,17 @@ export interface Step {
 }
 
 /** What an agent is made of. */
-export interface AgentOptions extends Settings {
+export interface AgentOptions extends Settings, Ports {
   readonly identity: Identity;
   readonly topology: Topology;
   /** Another agent decides, until `promoted`. */
   readonly standby: boolean;
-  /** Absent: the kernel's cpusets can't be reached. */
-  readonly cpusets?: CpusetPort | undefined;
 }
 
 /** An agent without a connection. */
 export function newAgent(setup: AgentOptions): Agent {
-  const { identity, topology, standby, cpusets } = setup;
-  return { identity, state: initialState(topology, setup, standby, cpusets) };
+  const { identity, topology, standby } = setup;
+  return { identity, state: initialState(topology, setup, standby, setup) };
 }
 
 /** The agent at a later time. */

@@ -54,7 +54,7 @@ interface Retried {
   readonly updates: readonly CpuUpdate[];
 }
 
-/** Who had to do without CPUs that couldn't be taken from another may have them once nobody holds them any more. */
+/** A degraded container may get CPUs that couldn't be taken from another container once that one has given them up. */
 function withRetries({ ledger: before }: AgentState, state: AgentState): Retried {
   const retried = state.ledger.degraded.length === 0 ? state.ledger : retryDegraded(state.ledger);
   const isServed = !retried.claimed.equals(state.ledger.claimed);
@@ -143,7 +143,7 @@ function writtenLogs(ledger: Ledger, done: readonly PlannedWrite[]): LogRecord[]
   });
 }
 
-/** Those whose CPUs couldn't be taken are tried once more, before their back-off is over: a claim is about to depend on it. */
+/** Containers whose CPUs couldn't be taken are written once more, before their back-off is over: a claim is about to depend on it. */
 export function retryFailed(state: AgentState): Slice {
   const cpusets = writablePort(state);
   const { ledger } = state;
@@ -151,7 +151,7 @@ export function retryFailed(state: AgentState): Slice {
   if (cpusets === undefined) return { ledger: rereadFailed(state), logs: [] };
   const retried = new Set(ledger.failed.map(({ container }) => container.id));
   const slice = applySlice(cpusets, ledger, state.now, { kind: "losses", retried });
-  // Who has nothing to give up now may give up other CPUs than before.
+  // A container that has nothing to give up now may give up other CPUs than before.
   const next = slice.ledger.failed.reduce(
     (next, holder) => next.overhang(holder).isEmpty ? next.update(holder.container.id, resolved) : next,
     slice.ledger,
@@ -159,7 +159,7 @@ export function retryFailed(state: AgentState): Slice {
   return { ledger: next, logs: slice.logs };
 }
 
-/** The runtime alone can't be made to move anybody; but it may have done so since. */
+/** Where only the runtime moves containers, it may have done so since: read again. */
 function rereadFailed(state: AgentState): Ledger {
   const { ledger } = state;
   return ledger.failed.reduce((next, holder) => {

@@ -1,4 +1,4 @@
-/** What the log says of decisions. The facts are in fields with fixed keys. */
+/** Log records of decisions. The facts are in fields with fixed keys. */
 import type { Assignment } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";

@@ -1,6 +1,6 @@
 /**
  * Finding the running containers when the runtime doesn't report them: containerd 1.7.24 never synchronizes a plugin
- * that it launched, and one that leaves standby has changed nothing so far and knows of no container.
+ * that it launched, and one that leaves standby has changed nothing so far and has no container in its ledger.
  *
  *     not synchronized ──first event, or a second──▶ list ──ten seconds──▶ scan
  *
@@ -19,7 +19,7 @@ import {
   wakeFor,
 } from "./agent.ts";
 import type { Listing } from "./early.ts";
-import type { Topology } from "../cpu/topology.ts";
+import type { MachineChange } from "./machine.ts";
 import { takeDue } from "./pending.ts";
 import type { AgentState, Settings } from "./state.ts";
 import { promote } from "./serve.ts";
@@ -27,6 +27,7 @@ import {
   adoptClaims,
   type Adopted,
   adoptListing,
+  adoptMachine,
   adoptTopology,
   adoptUnknown,
   forgetEnded,
@@ -127,14 +128,8 @@ function flushPending({ agent, outputs }: Step): Step {
 }
 
 /** Other CPUs are online. */
-export function topologyChanged(agent: Agent, topology: Topology, struck: boolean): Step {
-  const { policy, topology: { online } } = agent.state.ledger;
-  const fields = { before: online.toString(), online: topology.online.toString() };
-  const next = adopt(agent, (state) => adoptTopology(state, { topology, policy, offlineRemoved: struck }));
-  return {
-    ...next,
-    outputs: [log("warn", "the CPUs that are online have changed", fields), ...next.outputs],
-  };
+export function topologyChanged(agent: Agent, change: MachineChange): Step {
+  return adopt(agent, (state) => adoptMachine(state, change));
 }
 
 /** The administrator has decided otherwise. */

@@ -3,6 +3,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { LogRecord } from "../log_record.ts";
 import { type ConfigureRequest, ConfigureResponseSchema } from "../nri/gen/nri_pb.ts";
 import { type Call, eventMask, SUBSCRIBED } from "../nri/methods.ts";
+import { resized } from "../nri/merge_resources.ts";
+import { type Adopted, adoptMachine } from "./adopt.ts";
 import { readablePort } from "./apply_mode.ts";
 import { retryFailed } from "./background.ts";
 import {
@@ -35,14 +37,34 @@ export function serve(before: AgentState, call: Call, requestTimeoutMs?: number)
   const phase = advance(before.phase, happeningOf(call));
   if (phase === undefined) return outOfOrder(before, call);
   const advanced = { ...before, phase };
-  const state = call.kind === "CreateContainer" ? withRetries(advanced) : advanced;
+  const change = onCurrentMachine(advanced, call);
+  const onMachine = change?.state ?? advanced;
+  const state = call.kind === "CreateContainer" ? withRetries(onMachine) : onMachine;
   const decision = state.standby ? standbyReply(state, call) : dispatch(state, call);
-  const response = carryOut(decision, { cpusets: readablePort(state), now: state.now, requestTimeoutMs });
+  const answered = carryOut(decision, { cpusets: readablePort(state), now: state.now, requestTimeoutMs });
+  const response = change === undefined ? answered : withChange(answered, change);
   const { phase: after, awaitsListing, standby, early } = response.state;
   const isEarly = !standby && (after !== "serving" || awaitsListing) && response.reply.kind === "answer";
   return isEarly
     ? { ...response, state: { ...response.state, early: withEarlyEvent(early, call) } }
     : response;
+}
+
+/**
+ * What follows from the CPUs that are usable at this moment, where a claim is about to be decided: what the host reports
+ * is up to a second old. Undefined where they are the same as before.
+ */
+function onCurrentMachine(state: AgentState, call: Call): Adopted | undefined {
+  const isClaim = call.kind === "CreateContainer" ||
+    (call.kind === "UpdateContainer" && resized(call.container, call.resources) !== undefined);
+  const change = isClaim && !state.standby ? state.machine?.changed(state.ledger.topology) : undefined;
+  return change === undefined ? undefined : adoptMachine(state, change);
+}
+
+function withChange(response: Response, { updates, logs }: Adopted): Response {
+  const { background = [] } = response;
+  const others = updates.filter(({ id }) => !background.some((each) => each.id === id));
+  return { ...response, logs: [...logs, ...response.logs], background: [...background, ...others] };
 }
 
 /** Failed writes are retried once more before a claim is refused because of them. */

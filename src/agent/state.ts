@@ -6,6 +6,7 @@ import type { SynchronizeRequest } from "../nri/gen/nri_pb.ts";
 import { type EarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
 import type { Phase } from "./lifecycle.ts";
 import { EMPTY_REFUSAL_LOG, type RefusalLog } from "./refusal_log.ts";
+import type { MachinePort } from "./machine.ts";
 import type { Rules } from "../nri/rules.ts";
 
 /** Since when the runtime lacks an update that no reply has carried. */
@@ -52,7 +53,7 @@ export interface Part {
   readonly bytes: number;
 }
 
-/** What the agent knows between two inputs. Immutable. */
+/** The agent's state between two inputs. Immutable. */
 export interface AgentState {
   readonly phase: Phase;
   readonly rules: Rules;
@@ -60,6 +61,8 @@ export interface AgentState {
   readonly growDelayMs: number;
   /** What cgroups are read and written by; absent: they can't be. */
   readonly cpusets?: CpusetPort | undefined;
+  /** What the CPUs of the machine are read by before a claim is decided; absent: they are known by inputs alone. */
+  readonly machine?: MachinePort | undefined;
   readonly apply: Apply;
   /** Milliseconds from one comparison of the ledger with the kernel to the next; 0: none is made. */
   readonly reconcileMs: number;
@@ -103,12 +106,15 @@ export interface Settings {
   readonly reconcileMs: number;
 }
 
-/** The state of an agent that knows of no container. */
+/** What a step reads and writes besides its input. */
+export type Ports = Pick<AgentState, "cpusets" | "machine">;
+
+/** The state of an agent without containers. */
 export function initialState(
   topology: Topology,
   { policy, rules, growDelayMs, dryRun, apply, reconcileMs }: Settings,
   standby: boolean,
-  cpusets?: CpusetPort,
+  { cpusets, machine }: Ports = {},
 ): AgentState {
   const ledger = Ledger.empty(topology, policy);
   return {
@@ -116,6 +122,7 @@ export function initialState(
     rules,
     growDelayMs,
     cpusets,
+    machine,
     apply,
     reconcileMs,
     reconcile: INITIAL_RECONCILE,

@@ -95,12 +95,14 @@ function stepped(agent: Agent, input: Input): Step {
       return scanned(agent, input.claims);
     case "settings":
       return settingsChanged(agent, input.settings);
-    case "barred":
-      return idle({ ...agent, state: { ...agent.state, claimsSuspendedReason: input.why } });
+    case "suspended":
+      return idle({ ...agent, state: { ...agent.state, claimsSuspendedReason: input.reason } });
     case "promoted":
       return promoted(atTime(input.now, agent));
-    case "ground":
-      return topologyChanged(atTime(input.now, agent), input.topology, input.struck);
+    case "demoted":
+      return idle({ ...agent, state: { ...agent.state, standby: true } });
+    case "topology":
+      return topologyChanged(atTime(input.now, agent), input);
   }
 }
 

@@ -24,7 +24,7 @@ export interface FoundCgroup {
 
 /**
  * Finds the tree below `cgroupRoot`: cgroup v1's hierarchy with the cpuset controller, alone (`cpuset`) or with
- * others (`cpu,cpuset`), else v2's, at `cgroupRoot` or in `unified`. Unverified: the reason says what is missing.
+ * others (`cpu,cpuset`), else v2's, at `cgroupRoot` or in `unified`. Unverified: the reason names what is missing.
  *
  * @param cgroupRoot where the tree is mounted
  * @param proc reads files of /proc

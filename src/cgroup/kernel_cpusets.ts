@@ -20,20 +20,22 @@ export function openCpusets(
   { cgroupRoot, apply }: { readonly cgroupRoot: string; readonly apply: Apply },
 ): { readonly cpusets?: CpusetPort; readonly record: LogRecord } {
   const hierarchy = findHierarchy(cgroupRoot);
-  if (hierarchy.kind === "unverified") return { record: fallback(apply, hierarchy.reason) };
+  if (hierarchy.kind === "unverified") {
+    return { record: fallback(apply, "cpusets not found", hierarchy.reason) };
+  }
   const problem = writeProblem(hierarchy);
   const cpusets = new KernelCpusets(hierarchy, problem === undefined);
   if (apply === "runtime") {
     return { cpusets, record: { level: "info", message: "applying CPU changes through runtime updates" } };
   }
-  if (problem !== undefined) return { cpusets, record: fallback(apply, problem) };
+  if (problem !== undefined) return { cpusets, record: fallback(apply, "cpusets not writable", problem) };
   const fields = { cgroup: `v${hierarchy.version}`, root: hierarchy.root };
   return { cpusets, record: { level: "info", message: "applying cpusets directly (kernel-first)", fields } };
 }
 
-function fallback(apply: Apply, reason: string): LogRecord {
+function fallback(apply: Apply, what: string, reason: string): LogRecord {
   const level = apply === "kernel-first" ? "error" : "warn";
-  const message = "cpusets not writable; falling back to runtime updates, whose failures aren't reported";
+  const message = `${what}; falling back to runtime updates, whose failures aren't reported`;
   return { level, message, fields: { reason } };
 }
 

@@ -7,6 +7,9 @@ const ONLINE = "devices/system/cpu/online";
 /** Where kubelet's cgroups are in a v1 hierarchy, for both drivers, alone and below another root (kind). */
 const KUBEPODS = ["kubepods", "kubepods.slice", "kubelet/kubepods", "kubelet.slice/kubelet-kubepods.slice"];
 
+/** Of a CPU list: thousands of ranges. */
+const MAX_BYTES = 16 * 1024;
+
 /** The CPUs of the node that containers can use. */
 export interface UsableCpus {
   readonly online: CpuSet;
@@ -16,11 +19,15 @@ export interface UsableCpus {
   readonly removesOffline: boolean;
 }
 
-/** Reads them; undefined when the online CPUs can't be read. */
-export function usableCpus(sysfsRoot: string, cgroupRoot: string): UsableCpus | undefined {
-  const online = cpusIn(readerOf(sysfsRoot), ONLINE);
+/** Reads them, in some 20 µs; undefined when the online CPUs can't be read. */
+export function usableCpusReader(sysfsRoot: string, cgroupRoot: string): () => UsableCpus | undefined {
+  const [sysfs, cgroups] = [readerOf(sysfsRoot, MAX_BYTES), readerOf(cgroupRoot, MAX_BYTES)];
+  return () => usableCpus(sysfs, cgroups);
+}
+
+function usableCpus(sysfs: ReadFile, read: ReadFile): UsableCpus | undefined {
+  const online = cpusIn(sysfs, ONLINE);
   if (online === undefined) return undefined;
-  const read = readerOf(cgroupRoot);
   const removesOffline = read("cpuset/cpuset.cpus") !== undefined;
   const kubepods = removesOffline ? KUBEPODS.map((path) => cpusIn(read, `cpuset/${path}/cpuset.cpus`)) : [];
   const allowed = kubepods.find((cpus) => cpus !== undefined && cpus.intersects(online)) ?? online;
@@ -30,8 +37,9 @@ export function usableCpus(sysfsRoot: string, cgroupRoot: string): UsableCpus | 
 /** A reader of sysfs that shows only the usable CPUs as online. */
 export function usableReader(sysfsRoot: string, cgroupRoot: string): ReadFile {
   const read = readerOf(sysfsRoot);
+  const usable = usableCpusReader(sysfsRoot, cgroupRoot);
   return (path) => {
-    const cpus = path === ONLINE ? usableCpus(sysfsRoot, cgroupRoot) : undefined;
+    const cpus = path === ONLINE ? usable() : undefined;
     return cpus === undefined ? read(path) : `${cpus.online.difference(cpus.unusable)}`;
   };
 }

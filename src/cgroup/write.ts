@@ -208,7 +208,7 @@ function writeIn(directory: CgroupDirectory, cpus: CpuSet): Failure | Absent | u
   return { kind: "failed", code: failure.errno, reason: sentence(directory.path, cpus, failure) };
 }
 
-/** Why the kernel refused the write, as far as its sources tell (kernel/cgroup/cpuset*.c, validate_change). */
+/** Why the kernel refused the write, after its sources (kernel/cgroup/cpuset*.c, validate_change). */
 const MEANINGS: Readonly<Partial<Record<ErrnoName, string>>> = {
   EBUSY:
     "a cgroup below it still holds a CPU that it should give up, or a deadline task needs it; end or move that",

@@ -15,7 +15,7 @@ interface OtherInputs {
 
 /**
  * The program's command line; `run` gets the configuration with its problems, which it may reject or log.
- * Only the names of the flags are checked here: their values, like those of the other sources, in src/config.
+ * It throws CommanderError instead of ending the process. Only the names of the flags are checked here: their values, like those of the other sources, in src/config.
  */
 export function commandLine(
   version: string,
@@ -27,7 +27,8 @@ export function commandLine(
     .version(version, "--version", "print version, commit and Deno version")
     .helpOption("--help", "print this help")
     .helpCommand(false)
-    .allowExcessArguments(false)
+    .exitOverride() // before the commands, which inherit it
+    .allowExcessArguments() // a stray word is meant as a command
     .option(
       "--config <path>",
       `YAML configuration file (default: ${DEFAULT_FILE} if it exists, env: ${CONFIG_VARIABLE})`,
@@ -36,12 +37,22 @@ export function commandLine(
     if (key.flag !== undefined) program.addOption(optionOf(key, key.flag));
   }
   const load = () => loadConfig(flagsOf(program.opts()), inputs.environment, inputs.defaultFile);
-  program.action(async () => run(await load()));
+  program.action(async () => {
+    const [unknown] = program.args;
+    if (unknown !== undefined) program.error(unknownCommand(unknown, program.commands), { exitCode: 2 });
+    await run(await load());
+  });
   program.command("config")
+    .allowExcessArguments(false)
     .description("print the effective configuration with the source of each value")
     .helpOption("--help", "print this help")
     .action(async () => printConfig(await load()));
   return program;
+}
+
+function unknownCommand(word: string, commands: readonly Command[]): string {
+  const known = commands.map((command) => command.name()).join(", ");
+  return `error: unknown command '${word}'; commands: ${known}; without a command the agent runs`;
 }
 
 function optionOf(key: Key, flag: string): Option {

@@ -6,6 +6,9 @@ import { type Place, problem, shownKey } from "./problems.ts";
 /** The variable that names the configuration file, as `--config` does. */
 export const CONFIG_VARIABLE = `${VARIABLE_PREFIX}CONFIG`;
 
+/** The variable with the name of the agent's pod, for people: no key of the configuration. */
+export const POD_VARIABLE = `${VARIABLE_PREFIX}POD`;
+
 /**
  * Variables that kubelet sets in every pod for each service of its namespace (service links): those of a service
  * called `weka-cpuset` are no configuration.
@@ -24,7 +27,7 @@ export function environmentLayer(environment: Readonly<Record<string, string>>):
     return value === undefined ? [] : [[path, value]];
   });
   const layer = flatLayer(PLACE, given);
-  const known = [...KEYS.map(({ variable }) => variable), CONFIG_VARIABLE];
+  const known = [...KEYS.map(({ variable }) => variable), CONFIG_VARIABLE, POD_VARIABLE];
   const unknown = Object.keys(environment).filter((name) =>
     name.startsWith(VARIABLE_PREFIX) && !known.includes(name) && !SERVICE_LINK.test(name)
   );

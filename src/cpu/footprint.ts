@@ -21,7 +21,7 @@ export function ownsCores(placement: Placement): boolean {
  * Why `count` CPUs can't be had with the placement, though `free` may have as many: one clause, or undefined where
  * they can. Where `free` is all that is ever assignable, they never can.
  */
-export function misfit(
+export function countProblem(
   topology: Topology,
   placement: Placement,
   count: number,

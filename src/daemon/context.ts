@@ -5,6 +5,8 @@ import type { Effective } from "./load_config.ts";
 export interface Context {
   readonly effective: Effective;
   readonly version: string;
+  /** The name of the pod that the process runs in, as its manifest says. */
+  readonly pod?: string;
   /** Aborted by the first signal: what is under way may be finished, nothing new is begun. */
   readonly stop: AbortSignal;
   readonly log: LevelledLog;

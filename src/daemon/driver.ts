@@ -23,12 +23,12 @@ const MAX_WAKES = 64;
 
 /** The agent's questions, answered by the host. */
 export interface Queries {
-  /** The running containers, however long it takes to list them; undefined when stopped before. */
-  list(): Promise<Listing | undefined>;
+  /** The running containers, tried until they are listed; undefined when stopped, or not `wanted` any more, before. */
+  list(wanted: () => boolean): Promise<Listing | undefined>;
   /** The ids of the living containers; undefined when they can't be counted now. */
   count(): Promise<ReadonlySet<string> | undefined>;
-  /** CPUs that seem to be claimed by running containers. */
-  scan(): CpuSet;
+  /** CPUs of `online` that seem to be claimed by running containers. */
+  scan(online: CpuSet): CpuSet;
   /** Applies the updates that `next` gives, one after the other, until it gives no more. */
   apply(next: () => CpuUpdate | undefined): Promise<void>;
   /** The settings with the runtime's configuration text applied. */
@@ -47,8 +47,13 @@ export class Driver {
   readonly #latency: Latency;
   /** Ids of the containers with a pending update: no more than there are containers. */
   readonly #pending = new Set<string>();
+  /** While the connection isn't served yet. */
+  #onServing: (() => void) | undefined;
   #applying = false;
   #counting = false;
+  #listing = false;
+  /** The last connection on which the running containers were asked for. */
+  #listFor: ByteStream | undefined;
 
   constructor(
     agent: Agent,
@@ -68,16 +73,15 @@ export class Driver {
 
   /**
    * Serves a connection until the peer or the agent closes it or the driver is stopped; it is closed then. Resolves
-   * to whether the agent has reached phase `serving` on it.
+   * to whether the agent has reached phase `serving` on it; `onServing` is called when it does.
    */
-  async serve(connection: ByteStream, topology: Topology): Promise<boolean> {
+  async serve(connection: ByteStream, topology: Topology, onServing = () => {}): Promise<boolean> {
     this.#connection = connection;
-    let served = false;
+    this.#onServing = onServing;
     try {
       await this.#take({ kind: "connected", now: performance.now(), topology });
       for (let bytes = await this.#read(); bytes !== undefined; bytes = await this.#read()) {
         await this.#take({ kind: "received", now: performance.now(), bytes });
-        served ||= this.#agent.state.phase === "serving";
       }
     } catch (error) {
       // Closing is how a read is ended: by the driver when stopped, by the agent when the wire is broken.
@@ -87,6 +91,8 @@ export class Driver {
       this.#connection = undefined;
       this.feed({ kind: "disconnected" });
     }
+    const served = this.#onServing === undefined;
+    this.#onServing = undefined;
     return served;
   }
 
@@ -135,10 +141,23 @@ export class Driver {
     }
   }
 
+  /** Every output is carried out, also those after a reply that can't be sent; then the first failure is thrown. */
   async #take(input: Input): Promise<void> {
     const { agent, outputs } = step(this.#agent, input);
     this.#agent = agent;
-    for (const output of outputs) await this.#carryOut(output);
+    if (agent.state.phase === "serving") {
+      this.#onServing?.();
+      this.#onServing = undefined;
+    }
+    const failures: unknown[] = [];
+    for (const output of outputs) {
+      try {
+        await this.#carryOut(output);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   async #carryOut(output: Output): Promise<void> {
@@ -150,11 +169,13 @@ export class Driver {
       case "configure":
         return await this.#take({ kind: "settings", settings: await this.queries.configure(output.text) });
       case "list":
-        return this.#list();
+        this.#listFor = this.#connection;
+        if (!this.#listing) this.#list();
+        return;
       case "count":
         return this.#count();
       case "scan":
-        return this.feed({ kind: "scanned", claims: this.queries.scan() });
+        return this.feed({ kind: "scanned", claims: this.#scan() });
       case "apply":
         return this.#apply(output.changes);
       case "wake":
@@ -186,14 +207,30 @@ export class Driver {
     this.#wakes.add(timer);
   }
 
-  /** In the background, so that requests are answered meanwhile. A list is of no use to a later connection. */
-  #list(): void {
-    const connection = this.#connection;
-    this.queries.list()
-      .then((listing) => {
-        if (listing !== undefined && this.#connection === connection) this.feed({ kind: "listed", listing });
-      })
-      .catch((error) => this.#logError("error", "failed to list running containers", error));
+  /**
+   * In the background, so that requests are answered meanwhile, and one at a time. A list is of no use to a later
+   * connection: what was asked for on that one meanwhile is listed afterwards.
+   */
+  async #list(): Promise<void> {
+    this.#listing = true;
+    try {
+      while (this.#listFor !== undefined) {
+        const connection = this.#listFor;
+        const isWanted = () => this.#connection === connection;
+        const listing = await this.queries.list(isWanted);
+        if (this.#listFor === connection) this.#listFor = undefined;
+        if (listing !== undefined && isWanted()) this.feed({ kind: "listed", listing });
+      }
+    } catch (error) {
+      this.#listFor = undefined;
+      this.#logError("error", "failed to list running containers", error);
+    } finally {
+      this.#listing = false;
+    }
+  }
+
+  #scan(): CpuSet {
+    return this.queries.scan(this.#agent.state.ledger.topology.online);
   }
 
   /** One at a time, so that a count is always newer than all that preceded the one before. */
@@ -231,7 +268,9 @@ export class Driver {
     this.#closeIfStopped();
   }
 
+  /** None without a connection: the runtime has to serve the next one first, and then its list says what is pending. */
   #nextPending(): CpuUpdate | undefined {
+    if (this.#connection === undefined) this.#pending.clear();
     for (const id of this.#pending) {
       this.#pending.delete(id);
       const update = pendingFor(this.#agent, id);

@@ -1,17 +1,19 @@
 /** The life of the process, one for both modes: machine, leader lock, agent, then one connection after the other. */
 import { newAgent } from "../agent/step.ts";
 import type { Topology } from "../cpu/topology.ts";
+import type { MachinePort } from "../agent/machine.ts";
 import { backoff } from "../platform/backoff.ts";
 import { pause } from "../platform/pause.ts";
-import { claimLock } from "./claim_lock.ts";
+import type { ByteStream } from "../platform/socket.ts";
 import type { Context } from "./context.ts";
 import { Driver } from "./driver.ts";
+import { Leadership } from "./leadership.ts";
 import { cpusetsFor, rediscover } from "./machine.ts";
 import type { Mode } from "./modes.ts";
 import { queriesOn } from "./queries.ts";
 import { identityOf, settingsOf } from "./settings.ts";
 import { logStart } from "./startup_log.ts";
-import { watchCpus } from "./watch_cpus.ts";
+import { machineOn, watchCpus } from "./watch_cpus.ts";
 import { watchPeers } from "./watch_peers.ts";
 
 /** Bounds of the delay between two connections: dialling a unix socket is cheap, a missed creation isn't. */
@@ -23,60 +25,86 @@ const LAST_RETRY_MS = 1000;
  * @throws {Error} what prevents the start in this mode
  */
 export async function live(mode: Mode, context: Context): Promise<void> {
-  const machine = mode.discover(context.effective.config);
-  logStart(mode.name, machine, context);
+  const discovered = mode.discover(context.effective.config);
+  logStart(mode.name, discovered, context);
   const end = new AbortController();
   const ended = AbortSignal.any([context.stop, end.signal]);
-  const lock = claimLock(mode, context, ended);
-  if (mode.standby === "unregistered") await lock.acquired;
-  if (context.stop.aborted) return;
-  const standby = lock.contested && mode.standby === "registered";
-  const driver = driverOf(machine.topology, standby, context, ended);
-  if (standby) lock.acquired.then(() => promote(driver, ended));
-  const watches = [watchCpus(driver, context), watchPeers(driver, context)];
+  const leadership = new Leadership(mode, context, ended, (isActive) => {
+    driver.feed(isActive ? { kind: "promoted", now: performance.now() } : { kind: "demoted" });
+  });
+  const machine = machineOn(context);
+  const driver = driverOf(discovered.topology, machine, context, ended);
+  const watches = [watchCpus(driver, machine), watchPeers(driver, context)];
   try {
-    // What was read of the machine is recent unless the lock was awaited since.
-    await serve(mode, driver, standby || !lock.contested, context);
+    await serve(mode, driver, leadership, context);
   } finally {
     for (const watch of watches) watch.close();
     end.abort();
     driver.close();
-    (await lock.acquired)?.release();
+    await leadership.close();
   }
 }
 
-function driverOf(topology: Topology, standby: boolean, context: Context, ended: AbortSignal): Driver {
+/** An agent on standby: it has neither a connection nor the leader lock yet. */
+function driverOf(topology: Topology, machine: MachinePort, context: Context, ended: AbortSignal): Driver {
   const { effective: { config }, log, stop } = context;
-  const queries = queriesOn(topology, { ...context, stop: ended });
-  const cpusets = cpusetsFor(context);
   const agent = newAgent({
     identity: identityOf(config),
     topology,
-    standby,
-    cpusets,
+    standby: true,
+    cpusets: cpusetsFor(context),
+    machine,
     ...settingsOf(config),
   });
-  return new Driver(agent, queries, log, stop);
+  return new Driver(agent, queriesOn({ ...context, stop: ended }), log, stop);
 }
 
-function promote(driver: Driver, ended: AbortSignal): void {
-  if (!ended.aborted) driver.feed({ kind: "promoted", now: performance.now() });
-}
-
-/** Serves one connection after the other, the first one with the agent's topology if that is `recent`. */
-async function serve(mode: Mode, driver: Driver, recent: boolean, context: Context): Promise<void> {
-  const { effective: { config }, log, stop } = context;
+/** Serves one connection after the other. */
+async function serve(mode: Mode, driver: Driver, leadership: Leadership, context: Context): Promise<void> {
   const retries = backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
-  for (let isRecent = recent; !stop.aborted; isRecent = false) {
+  for (let isFirst = true; !context.stop.aborted; isFirst = false) {
     const connection = await mode.connect(context);
-    if (connection !== undefined) {
-      const known = driver.agent.state.ledger.topology;
-      const topology = isRecent ? known : rediscover(config, known, context);
-      const served = await driver.serve(connection, topology);
-      if (!mode.reconnects) return;
-      if (served) retries.reset();
-      if (!stop.aborted) log.write({ level: "warn", message: "connection lost; reconnecting" });
-    }
-    await pause(retries.next(), stop);
+    if (connection !== undefined && !await mayRegister(mode, connection, leadership)) continue;
+    const served = connection !== undefined &&
+      await serveOne(connection, isFirst, driver, leadership, context);
+    if (!mode.reconnects) return;
+    if (served) retries.reset();
+    leadership.disconnected(served);
+    await pause(retries.next(), context.stop);
   }
+}
+
+/**
+ * Asks for the leader lock, now that there is a connection. False when that took a while, where the mode doesn't register
+ * on standby: the connection is closed, since a runtime doesn't wait long for a registration.
+ */
+async function mayRegister(mode: Mode, connection: ByteStream, leadership: Leadership): Promise<boolean> {
+  const { contested, settled } = leadership.claim();
+  if (contested && mode.standby === "registered") return true;
+  if (contested) connection.close();
+  try {
+    await settled;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+  return !contested;
+}
+
+/** Serves a connection until it ends: whether the agent was synchronized on it. */
+async function serveOne(
+  connection: ByteStream,
+  isFirst: boolean,
+  driver: Driver,
+  leadership: Leadership,
+  context: Context,
+): Promise<boolean> {
+  const { effective: { config }, log, stop } = context;
+  const known = driver.agent.state.ledger.topology;
+  // At the start what was read of the machine is recent.
+  const topology = isFirst ? known : rediscover(config, known, context);
+  leadership.describe("registering with the runtime");
+  const served = await driver.serve(connection, topology, () => leadership.describe("serving"));
+  if (!stop.aborted) log.write({ level: "warn", message: "connection lost; reconnecting" });
+  return served;
 }

@@ -15,7 +15,7 @@ export interface Mode {
   readonly checkConfig: (problems: readonly Problem[]) => void;
   /** Throws {@link DiscoverError} where an unreadable machine prevents the start. */
   readonly discover: (config: Config) => Discovery;
-  /** While another agent is active: wait for the leader lock unregistered, or register and answer everything empty. */
+  /** While another agent is active: wait for the leader lock without a connection, or register and answer everything empty. */
   readonly standby: "unregistered" | "registered";
   /** An unusable leader lock ends the process; otherwise it is active without one. */
   readonly needsLock: boolean;

@@ -1,9 +1,7 @@
 /** The host's side of the agent's questions: containers from the CRI, claims from the cgroup tree, configuration. */
 import { scanClaims } from "../cgroup/scan.ts";
-import type { Topology } from "../cpu/topology.ts";
 import { Cri } from "../cri/cri.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
-import type { Listing } from "../agent/early.ts";
 import { backoff } from "../platform/backoff.ts";
 import { pause } from "../platform/pause.ts";
 import type { Context } from "./context.ts";
@@ -15,13 +13,13 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2000;
 
 /** The queries, answered from this node. */
-export function queriesOn(topology: Topology, context: Context): Queries {
+export function queriesOn(context: Context): Queries {
   const { cgroupRoot } = context.effective.config;
   return {
-    list: () => list(context),
+    list: lister(context),
     count: counter(context),
     apply: (next) => apply(next, context),
-    scan: () => scanClaims(cgroupRoot, topology.online),
+    scan: (online) => scanClaims(cgroupRoot, online),
     configure: (text) => settingsWithRuntimeText(text, context),
   };
 }
@@ -69,18 +67,22 @@ function counter({ effective: { config }, log }: Context): Queries["count"] {
   };
 }
 
-/** The running containers as the CRI lists them; retried until it does, undefined when stopped before. */
-async function list({ effective: { config }, log, stop }: Context): Promise<Listing | undefined> {
+function lister({ effective: { config }, log, stop }: Context): Queries["list"] {
   const delays = backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
   const failures = new FailureLog("failed to list running containers; retrying", log);
-  for (; !stop.aborted; await pause(delays.next(), stop)) {
-    try {
-      return await withCri(config.criSockets, (cri) => cri.list());
-    } catch (error) {
-      failures.write(error);
+  return async (wanted) => {
+    for (; !stop.aborted && wanted(); await pause(delays.next(), stop)) {
+      try {
+        const listing = await withCri(config.criSockets, (cri) => cri.list());
+        delays.reset();
+        failures.clear();
+        return listing;
+      } catch (error) {
+        failures.write(error);
+      }
     }
-  }
-  return undefined;
+    return undefined;
+  };
 }
 
 /**

@@ -9,6 +9,8 @@ import { EXTERNAL, launchedMode } from "./modes.ts";
 interface Start extends Omit<Context, "log"> {
   /** The connection's descriptor, when the runtime has started the process (NRI_PLUGIN_SOCKET). */
   readonly inherited?: number;
+  /** Why the process has no better scheduling share than others, where it asked for one. */
+  readonly priorityFailure?: string | undefined;
   /** Replaces the log that the configuration names. */
   readonly log?: LevelledLog;
 }
@@ -18,13 +20,19 @@ interface Start extends Omit<Context, "log"> {
  * hand is answered and the log is flushed.
  * @throws {ConfigError} in external mode for any problem of the configuration
  */
-export async function run({ effective, version, inherited, stop, log: given }: Start): Promise<void> {
+export async function run(
+  { effective, inherited, priorityFailure, log: given, ...rest }: Start,
+): Promise<void> {
   const launched = inherited !== undefined;
   const mode = launched ? launchedMode(inherited) : EXTERNAL;
   mode.checkConfig(effective.problems);
   const log = given ?? openLog(logOptions(effective.config, launched));
   try {
-    await live(mode, { effective, version, stop, log });
+    if (priorityFailure !== undefined) {
+      const fields = { reason: priorityFailure };
+      log.write({ level: "debug", message: "scheduling priority not raised", fields });
+    }
+    await live(mode, { ...rest, effective, log });
     log.write({ level: "info", message: "stopped; containers keep their CPUs" });
   } finally {
     await log.flush();

@@ -77,7 +77,7 @@ class PeerWatch {
     const reason = this.config.onKubeletStatic === "refuse" ? whyRefuse(this.#facts) : undefined;
     if (reason === this.#suspendedReason) return;
     this.#suspendedReason = reason;
-    this.driver.feed({ kind: "barred", why: reason });
+    this.driver.feed({ kind: "suspended", reason });
   }
 
   /** An unknown state isn't `none`: kubelet is restarted, and its file removed, between one policy and the next. */

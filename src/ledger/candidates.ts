@@ -7,7 +7,7 @@ import type { ExclusiveClaim } from "./claim.ts";
 import { contestedCpus } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
 
-export interface Wanted {
+export interface CandidateOptions {
   /** Memory nodes that the container is bound to; absent: none. */
   readonly mems?: CpuSet | undefined;
   /** CPUs that the container has now. */
@@ -20,7 +20,7 @@ export interface Wanted {
 export function freeFor(
   { topology, policy, sharedPool }: Ledger,
   forbidden: CpuSet,
-  { mems, own = CpuSet.empty, taken = CpuSet.empty }: Wanted = {},
+  { mems, own = CpuSet.empty, taken = CpuSet.empty }: CandidateOptions = {},
 ): CpuSet {
   const pool = sharedPool.union(own).difference(taken);
   const free = pool.difference(policy.systemReserved).difference(forbidden);
@@ -28,9 +28,9 @@ export function freeFor(
 }
 
 /** The free CPUs without those that a container couldn't be made to give up. */
-export function candidatesFor(ledger: Ledger, forbidden: CpuSet, wanted: Wanted = {}): CpuSet {
-  const { own = CpuSet.empty } = wanted;
-  return freeFor(ledger, forbidden, wanted).difference(contestedCpus(ledger).difference(own));
+export function candidatesFor(ledger: Ledger, forbidden: CpuSet, options: CandidateOptions = {}): CpuSet {
+  const { own = CpuSet.empty } = options;
+  return freeFor(ledger, forbidden, options).difference(contestedCpus(ledger).difference(own));
 }
 
 /** How many CPUs may still leave the shared pool. */

@@ -37,7 +37,7 @@ export interface SharedClaim {
   readonly system?: true;
 }
 
-/** Who a container is: enough to find it in the runtime and to name it to a person. */
+/** A container's identity: enough to find it in the runtime and to name it to a person. */
 export interface ContainerRef {
   /** The runtime's id, unique on the node. */
   readonly id: string;

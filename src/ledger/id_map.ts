@@ -71,7 +71,7 @@ const NONE: Bucket<never> = { ids: [], values: [] };
 /** As much of an id as spreads well: containerd's are 64 random digits. */
 const HASHED = 16;
 
-/** FNV-1a of an id's end. Ids are chosen by the runtime, so nobody can aim at one bucket. */
+/** FNV-1a of an id's end. Ids are chosen by the runtime, so no user can aim at one bucket. */
 function bucketOf(id: string): number {
   let hash = 0x811c9dc5;
   for (let i = Math.max(0, id.length - HASHED); i < id.length; i++) {

@@ -10,12 +10,10 @@
  *     system    online − claimed: what is left, always
  *     shared    the same; where the reservation is strict, without the reserved CPUs
  *
- * An assignment without a grant lives in the shared pool: a shared container, or one that asked for
- * more than the node could give and is *degraded*.
- *
- * What a change costs doesn't grow with the number of containers: the pools are kept as sums.
+ * An assignment without a grant lives in the shared pool: a shared container, or a *degraded* one. What a change costs
+ * doesn't grow with the number of containers: the pools are kept as sums.
  */
-import { CpuSet } from "../cpu/cpu_set.ts";
+import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import { ANYWHERE, failureOf } from "./delivery.ts";
@@ -35,12 +33,12 @@ interface State {
   /** Pod uid to the ids of its containers. */
   readonly pods: IdMap<readonly string[]>;
   readonly pools: Pools;
-  /** Whose record may differ from what it should be; absent: anybody's. */
+  /** Containers whose record may differ from what it should be; absent: all. */
   readonly dirty?: ReadonlySet<string> | undefined;
-  /** Who has less than it claims and may be served later. */
+  /** Containers that have less than they claim and may be served later. */
   readonly degraded: ReadonlySet<string>;
   readonly recent: readonly Recent[];
-  /** Whose last delivery failed. */
+  /** Containers whose last delivery failed. */
   readonly failed: ReadonlySet<string>;
   /** The next place in the order of admissions. */
   readonly nextOrder: number;
@@ -59,8 +57,7 @@ export class Ledger {
   private constructor(state: State, before?: Ledger) {
     this.#state = state;
     const same = before !== undefined && before.topology === state.topology &&
-      before.policy === state.policy &&
-      before.claimed.equals(state.pools.claimed);
+      before.policy === state.policy && before.claimed.equals(state.pools.claimed);
     const { topology: { online }, policy, pools } = state;
     this.systemPool = same ? before.systemPool : online.difference(pools.claimed);
     this.sharedPool = same
@@ -137,6 +134,7 @@ export class Ledger {
     return this.assignments.values().sort(byOrder);
   }
 
+  /** The containers of a pod. */
   ofPod(podUid: string): Assignment[] {
     return this.#those(this.#state.pods.get(podUid) ?? []);
   }
@@ -206,7 +204,7 @@ export class Ledger {
     });
   }
 
-  /** The same ledger; anybody may have to be delivered other CPUs. */
+  /** The same ledger; any container may have to be delivered other CPUs. */
   allDirty(): Ledger {
     return new Ledger({ ...this.#state, dirty: undefined }, this);
   }
@@ -252,6 +250,7 @@ export class Ledger {
     return this.inOrder().filter(isExclusive).filter((a) => this.held(a).intersects(cpus));
   }
 
+  /** {@link heldIn} */
   held(assignment: Assignment): CpuSet {
     return heldIn(this.topology, assignment);
   }
@@ -268,19 +267,18 @@ export class Ledger {
 
   /**
    * Every online CPU on which a container's processes may be running; none where it has no process. The kernel runs
-   * nothing on one that is offline; a set that names none that is online, as one of several may, counts as all of them.
+   * nothing on a CPU that is offline, and a set that names none that is online counts as all of them.
    */
   mayRunOn({ mayRunOn, delivery }: Assignment): CpuSet {
     const { online } = this.topology;
-    if (mayRunOn.isEmpty) return mayRunOn;
-    const isUnsure = delivery.by === "record" && delivery.recordUnsure;
-    if (mayRunOn === ANYWHERE || (isUnsure && !mayRunOn.isSubsetOf(online))) return online;
-    let known = this.#online.get(mayRunOn);
-    if (known === undefined) {
-      const left = mayRunOn.intersection(online);
-      this.#online.set(mayRunOn, known = left.isEmpty ? online : left);
-    }
-    return known;
+    if (mayRunOn === ANYWHERE || mayRunOn.isEmpty) return mayRunOn.isEmpty ? mayRunOn : online;
+    // Of several sets that may be in force one may name none that is online.
+    if (delivery.by === "record" && delivery.recordUnsure && !mayRunOn.isSubsetOf(online)) return online;
+    const known = this.#online.get(mayRunOn);
+    if (known !== undefined) return known;
+    const left = mayRunOn.intersection(online);
+    this.#online.set(mayRunOn, left.isEmpty ? online : left);
+    return left.isEmpty ? online : left;
   }
 
   /** CPUs on which a container may be running though it shouldn't. */

@@ -3,7 +3,7 @@
  * the container's own: so no move depends on another, and there are no chains and no cycles.
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
-import { misfit } from "../cpu/footprint.ts";
+import { countProblem } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
 import { type Displaced, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import { describe } from "./claim.ts";
@@ -78,7 +78,7 @@ function shortage(before: Ledger, next: Ledger, named: CpuSet, holder: Holder): 
   const { count, placement } = holder.claim;
   const needs = `moving it needs ${count} ${count === 1 ? "CPU" : "CPUs"}`;
   const free = openTo(before, next, named, holder);
-  const why = misfit(before.topology, placement, count, free) ?? countFree(free.size);
+  const why = countProblem(before.topology, placement, count, free) ?? countFree(free.size);
   return `${heldBy(before, named, holder)}; ${needs}, ${why}`;
 }
 

@@ -102,7 +102,7 @@ function admitPinned(admission: Admission<PinnedClaim>): Plan | Refusal {
   const room = makeRoom(ledger, claim);
   if ("why" in room) return refuse(container, room.reason, room.why);
   const mems = ledger.topology.memoryNodesOf(claim.cpus);
-  // Whom a predecessor moved that never started: the container that takes its place has moved them now.
+  // Containers moved for a predecessor that never started: the container that takes its place has moved them now.
   const displaced = [...predecessor?.displaced ?? [], ...room.displaced];
   const more = displaced.length === 0 ? {} : { displaced };
   return plan({ ...admission, ledger: room.next }, { grant: claim.cpus, ...more }, mems);

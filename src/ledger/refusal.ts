@@ -2,7 +2,7 @@ import { type ContainerRef, describe } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 
 /**
- * The domain says no. `reason` tells a claim that can never be served on this node (`invalid`) from
+ * A claim that isn't served. `reason` tells a claim that can never be served on this node (`invalid`) from
  * one that may be served later (`unavailable`); `message` is a sentence the pod's owner can act on.
  */
 export interface Refusal {

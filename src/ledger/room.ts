@@ -1,6 +1,6 @@
 /** Room for an exclusive claim: the choice among the candidates, and why there is none. */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { footprint, misfit } from "../cpu/footprint.ts";
+import { countProblem, footprint } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
 import { take, type TakeRequest } from "../cpu/take.ts";
 import { type ContainerRef, describe, type ExclusiveClaim } from "./claim.ts";
@@ -52,7 +52,7 @@ export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
   const { count, forbidden: named, placement } = claim;
   const wanted = `${count} exclusive ${count === 1 ? "CPU" : "CPUs"}`;
   const candidates = freeFor(ledger, named);
-  const unfit = misfit(ledger.topology, placement, count, candidates);
+  const unfit = countProblem(ledger.topology, placement, count, candidates);
   const free = Math.min(candidatesFor(ledger, named).size, spare(ledger));
   const forbidden = named.intersection(ledger.topology.online);
   const suffix = (forbidden.isEmpty ? "" : `; ${forbidden.size} forbidden by the pod`) +

@@ -143,7 +143,7 @@ function cpuStep(ledger: Ledger, assignment: Assignment, over: Overhangs): Step 
     cpus,
     grant.isEmpty,
   );
-  // Who has no process yet takes its place when it starts, and is verified then.
+  // A container without a process takes its place when it starts, and is verified then.
   const isBlocked = !grant.isEmpty && !hasNoProcess(delivery) && isHeldInKernel(ledger, assignment, over);
   return {
     id,

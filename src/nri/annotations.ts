@@ -19,70 +19,77 @@ export const ANNOTATIONS = [CORES_IDS, FORBID_CORE_IDS, PLACEMENT, MOVABLE, CPUS
 export type Annotation = (typeof ANNOTATIONS)[number];
 
 /** An annotation as the pod has it. */
-export interface Said {
+export interface AnnotationValue {
   readonly key: string;
   readonly text: string;
-  /** It names the container, and weighs more than what is said of the whole pod. */
+  /** Its key names the container; it takes precedence over the value for the whole pod. */
   readonly own: boolean;
 }
 
-/** What `pod` says to the container called `name` by this annotation, the weightiest first. */
-export function said({ annotations }: PodSandbox, annotation: Annotation, name: string): readonly Said[] {
+/** The values that `pod` has by this annotation for the container called `name`; the first takes precedence. */
+export function valuesOf(
+  { annotations }: PodSandbox,
+  annotation: Annotation,
+  name: string,
+): readonly AnnotationValue[] {
   return [...containerKeys(annotation, name), annotation].flatMap((key) => {
     const text = annotations[key];
     return text === undefined ? [] : [{ key, text, own: key !== annotation }];
   });
 }
 
-/** `weka.io/movable` → `movable.weka.io/container.NAME`, and the form of those who speak to the CRI itself. */
+/** `weka.io/movable` → `movable.weka.io/container.NAME`, and the form for users of the CRI itself. */
 export function containerKeys(annotation: Annotation, name: string): readonly [string, string] {
   const [domain = "", word = ""] = annotation.split("/");
   return [`${word}.${domain}/container.${name}`, `${annotation}/container.${name}`];
 }
 
 /** A text that isn't what its annotation takes: what is wrong with it, as in `must be …, not …`. */
-export class Misfit {
+export class InvalidValue {
   constructor(readonly why: string) {}
 }
 
-/** What was understood of all that was said, and a sentence for each text that is ignored. */
-export interface Heard<T> {
+/** The value in force, and a sentence for each one that is ignored. */
+export interface ReadValue<T> {
   readonly value: T | undefined;
   /** Where the value comes from. */
-  readonly from: Said | undefined;
+  readonly from: AnnotationValue | undefined;
   readonly warnings: readonly string[];
 }
 
-/** The weightiest text that `understand` understands; a bad one counts as if it weren't there. */
-export function hear<T>(all: readonly Said[], understand: (text: string) => T | Misfit): Heard<T> {
+/** The first value that `parse` accepts; an invalid one counts as if it weren't there. */
+export function firstValid<T>(
+  all: readonly AnnotationValue[],
+  parse: (text: string) => T | InvalidValue,
+): ReadValue<T> {
   const warnings: string[] = [];
   for (const from of all) {
-    const value = understand(from.text);
-    if (!(value instanceof Misfit)) return { value, from, warnings };
+    const value = parse(from.text);
+    if (!(value instanceof InvalidValue)) return { value, from, warnings };
     warnings.push(`${from.key} is ignored, it ${value.why}`);
   }
   return { value: undefined, from: undefined, warnings };
 }
 
-export function cpuList(text: string): CpuSet | Misfit {
+export function cpuList(text: string): CpuSet | InvalidValue {
   const cpus = CpuSet.parse(text);
-  return cpus instanceof CpuSet ? cpus : new Misfit(`is not a CPU list: ${cpus.problem}`);
+  return cpus instanceof CpuSet ? cpus : new InvalidValue(`is not a CPU list: ${cpus.problem}`);
 }
 
-export function placement(text: string): Placement | Misfit {
+export function placement(text: string): Placement | InvalidValue {
   return PLACEMENTS.find((name) => name === text.trim()) ??
-    new Misfit(`must be packed, spread, full-cores or single-thread, not ${quoted(text)}`);
+    new InvalidValue(`must be packed, spread, full-cores or single-thread, not ${quoted(text)}`);
 }
 
-export function movable(text: string): boolean | Misfit {
+export function movable(text: string): boolean | InvalidValue {
   const word = text.trim();
   return word === "true" || word === "false"
     ? word === "true"
-    : new Misfit(`must be "true" or "false", not ${quoted(text)}`);
+    : new InvalidValue(`must be "true" or "false", not ${quoted(text)}`);
 }
 
-export function unmanaged(text: string): true | Misfit {
-  return text.trim() === "unmanaged" || new Misfit(`must be "unmanaged", not ${quoted(text)}`);
+export function unmanaged(text: string): true | InvalidValue {
+  return text.trim() === "unmanaged" || new InvalidValue(`must be "unmanaged", not ${quoted(text)}`);
 }
 
 /** How much of an offending text is quoted back. */

@@ -11,7 +11,7 @@ import {
 import { figuresOf, sharesOfLimit } from "./whole_cpus.ts";
 
 /**
- * The container as it will be, if the request says by its quota how many CPUs it may use; else undefined.
+ * The container as it will be, if the request's quota sets how many CPUs it may use; else undefined.
  *
  * Shares alone aren't a resize, and no quota isn't one: kubelet itself sends 2 shares and a quota of 0 where it has lost
  * what it had sent before ("Missing actuated resource record"), and the true figures a moment later; others send
@@ -27,7 +27,7 @@ export function resized(container: Container, update: LinuxResources | undefined
 
 /**
  * The container with the request that belongs to its limit. A pod stays Guaranteed as long as it lives, so a container
- * that has been exclusive requests what its quota says, whatever shares it was sent since.
+ * that has been exclusive requests what its quota allows, whatever shares it was sent since.
  */
 export function withRequestOfLimit(container: Container): Container {
   const shares = sharesOfLimit(figuresOf(container.linux?.resources?.cpu));

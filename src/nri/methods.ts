@@ -1,7 +1,7 @@
 /**
  * The calls of NRI's plugin service: from method name and bytes to one {@link Call}, whichever form
  * the runtime uses. Before NRI 0.12 most events come as StateChange, after it as calls of their own
- * (RemoveContainer, …); nobody behind this file can tell the difference.
+ * (RemoveContainer, …); code behind this file sees no difference.
  */
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { ProtocolError } from "../wire/errors.ts";

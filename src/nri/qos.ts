@@ -1,7 +1,7 @@
 import type { Container, PodSandbox } from "./gen/nri_pb.ts";
 
 /**
- * Whether the pod's QoS class is Guaranteed. NRI doesn't tell; it only shows in the pod's cgroup parent, because
+ * Whether the pod's QoS class is Guaranteed. NRI has no field for it; it only shows in the pod's cgroup parent, because
  * kubelet puts pods of the other classes below a group `burstable` or `besteffort`. Outside kubelet's tree (a bare
  * CRI client) a memory limit of the container stands in for it.
  */

@@ -7,20 +7,20 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Claim, ContainerRef } from "../ledger/claim.ts";
 import { type Refusal, refuse } from "../ledger/refusal.ts";
 import {
+  type AnnotationValue,
   CORES_IDS,
   cpuList,
   CPUSET,
+  firstValid,
   FORBID_CORE_IDS,
-  hear,
-  type Heard,
-  Misfit,
+  InvalidValue,
   MOVABLE,
   movable,
   PLACEMENT,
   placement,
-  type Said,
-  said,
+  type ReadValue,
   unmanaged,
+  valuesOf,
 } from "./annotations.ts";
 import type { Container, PodSandbox } from "./gen/nri_pb.ts";
 import { isGuaranteed } from "./qos.ts";
@@ -36,7 +36,7 @@ export interface ReadClaim {
   readonly degraded?: string;
 }
 
-/** The pod wants none of its CPUs decided, and may say so. */
+/** The container's CPUs are left alone: its pod asks for that, and its namespace may. */
 export interface Unmanaged {
   readonly kind: "unmanaged";
   readonly warnings: readonly string[];
@@ -49,8 +49,8 @@ export function readClaim(
   rules: Rules,
 ): ReadClaim | Unmanaged | Refusal {
   const ref = refOf(pod, container);
-  const { from: out, warnings } = hearUnmanaged(pod, container, rules);
-  const [pin] = said(pod, CORES_IDS, container.name);
+  const { from: out, warnings } = readUnmanaged(pod, container, rules);
+  const [pin] = valuesOf(pod, CORES_IDS, container.name);
   if (out !== undefined && (pin === undefined || (out.own && !pin.own))) {
     return { kind: "unmanaged", warnings };
   }
@@ -84,16 +84,20 @@ export function recordOf(container: Container): CpuSet | undefined {
   return cpus instanceof CpuSet && !cpus.isEmpty ? cpus : undefined;
 }
 
-/** Whether the container asks to be left alone and may; `from` is then where. */
-function hearUnmanaged(pod: PodSandbox, container: Container, rules: Rules): Heard<true> {
-  const heard = hear(said(pod, CPUSET, container.name), unmanaged);
-  if (heard.from === undefined || lists(rules.unmanagedNamespaces, pod.namespace)) return heard;
-  const why = `${heard.from.key} is ignored, namespace ${pod.namespace} may not use it: ` +
+/** Whether the container's CPUs are left alone, as its pod asks and its namespace may; `from` is the annotation. */
+function readUnmanaged(pod: PodSandbox, container: Container, rules: Rules): ReadValue<true> {
+  const read = firstValid(valuesOf(pod, CPUSET, container.name), unmanaged);
+  if (read.from === undefined || lists(rules.unmanagedNamespaces, pod.namespace)) return read;
+  const why = `${read.from.key} is ignored, namespace ${pod.namespace} may not use it: ` +
     "the node's unmanagedNamespaces doesn't list it";
-  return { value: undefined, from: undefined, warnings: [...heard.warnings, why] };
+  return { value: undefined, from: undefined, warnings: [...read.warnings, why] };
 }
 
-function readPinned(ref: ContainerRef, { key, text, own }: Said, rules: Rules): ReadClaim | Refusal {
+function readPinned(
+  ref: ContainerRef,
+  { key, text, own }: AnnotationValue,
+  rules: Rules,
+): ReadClaim | Refusal {
   if (!lists(rules.pinnedNamespaces, ref.namespace)) {
     const why =
       `namespace ${ref.namespace} may not use ${key}: the node's pinnedNamespaces doesn't list it; ` +
@@ -101,7 +105,7 @@ function readPinned(ref: ContainerRef, { key, text, own }: Said, rules: Rules): 
     return refuse(ref, "invalid", why);
   }
   const cpus = cpuList(text);
-  if (cpus instanceof Misfit) return refuse(ref, "invalid", `${key} ${cpus.why}`);
+  if (cpus instanceof InvalidValue) return refuse(ref, "invalid", `${key} ${cpus.why}`);
   if (cpus.isEmpty) {
     const why = `${key} is empty; name the CPUs as in "0,2-3", or remove the annotation`;
     return refuse(ref, "invalid", why);
@@ -109,11 +113,11 @@ function readPinned(ref: ContainerRef, { key, text, own }: Said, rules: Rules): 
   return { kind: "claim", claim: { kind: "pinned", cpus, ...(own ? { key } : {}) }, warnings: [] };
 }
 
-/** What is said of placing is listened to whatever the kind, so that a mistake shows at once. */
+/** Annotations about placement are read whatever the kind of claim, so that a mistake shows at once. */
 function readUnpinned(pod: PodSandbox, container: Container, rules: Rules): ReadClaim | Refusal {
-  const forbid = hear(said(pod, FORBID_CORE_IDS, container.name), cpuList);
-  const place = hear(said(pod, PLACEMENT, container.name), placement);
-  const move = hear(said(pod, MOVABLE, container.name), movable);
+  const forbid = firstValid(valuesOf(pod, FORBID_CORE_IDS, container.name), cpuList);
+  const place = firstValid(valuesOf(pod, PLACEMENT, container.name), placement);
+  const move = firstValid(valuesOf(pod, MOVABLE, container.name), movable);
   const warnings = [...forbid.warnings, ...place.warnings, ...move.warnings];
   const forbidden = forbid.value ?? CpuSet.empty;
   const count = isGuaranteed(pod, container)
@@ -140,7 +144,7 @@ function readUnpinned(pod: PodSandbox, container: Container, rules: Rules): Read
 }
 
 const AMBIGUOUS =
-  "without a CFS quota, kubelet's cap of 262144 CPU shares doesn't tell how many CPUs are asked for";
+  "without a CFS quota, kubelet's cap of 262144 CPU shares doesn't show how many CPUs are requested";
 
 /**
  * What the pod as a whole may use: with resources of the pod's own, kubelet gives each container the pod's figures.

@@ -1,8 +1,8 @@
 import type { Placement } from "../cpu/placement.ts";
 
-/** What the administrator decides about who may claim what, and how it is read. */
+/** The administrator's rules: which pods may claim what, and how their annotations are read. */
 export interface Rules {
-  /** What an exclusive container gets whose pod doesn't say. */
+  /** What an exclusive container gets whose pod has no such annotation. */
   readonly placement: Placement;
   /** Namespaces whose pods may use `weka.io/cores-ids`; elsewhere it is refused. `*` is all. */
   readonly pinnedNamespaces: readonly string[];

@@ -6,7 +6,7 @@ import type { LinuxCPU } from "./gen/nri_pb.ts";
 const MAX_SHARES = 262144n;
 const SHARES_PER_CPU = 1024n;
 
-/** More CPUs than this no kernel has; who asks for more can never be served. */
+/** More CPUs than this no kernel has; a request for more can never be served. */
 export const MAX_CPUS = MAX_CPU_ID + 1;
 
 /** The figures of NRI, where 0 and nothing at all both mean "not given". */

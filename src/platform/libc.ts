@@ -1,7 +1,7 @@
 /**
  * The C library, for the few calls that Deno doesn't make for a program with narrow permissions: files below
  * /sys, /proc and /dev (which it opens only for a program that is allowed everything), an inherited socket, a
- * lock that is tried. Calling libc needs no more than the permission to load this one library, so that running
+ * lock that is tried, the process's priority. Calling libc needs no more than the permission to load this one library, so that running
  * programs, the network and every other library stay denied.
  */
 
@@ -31,6 +31,7 @@ const SYMBOLS = {
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   geteuid: { parameters: [], result: "u32" },
+  setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
   syscall: { parameters: ["i64", "i32", "buffer", "i32", "u32", "buffer"], result: "i64" },
   openat2: { name: "syscall", parameters: ["i64", "i32", "buffer", "buffer", "usize"], result: "i64" },
   __errno_location: { parameters: [], result: "pointer" },

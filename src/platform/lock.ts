@@ -18,11 +18,20 @@ const LOCK_FILE = "owner.lock";
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 /** Of the lock file; more isn't read. */
-const MAX_HOLDER_BYTES = 200;
+const MAX_HOLDER_BYTES = 400;
 /** Retries because the lock's file was replaced, or the call was interrupted. */
 const MAX_TRIES = 100;
 /** Calls under way, aborted ones too: each holds a thread of Deno's pool, which has 512. */
 const MAX_WAITS = 4;
+
+/** What the lock file says of the process that holds the lock, a line each. Lines that aren't there are empty. */
+export interface Holder {
+  /** Its name, like `unit weka-cpuset.service, pid 4711, external, 1.2.3`; `unknown` where it has written nothing. */
+  readonly name: string;
+  /** When it took the lock. */
+  readonly since: string;
+  readonly activity: string;
+}
 
 /**
  * The leader lock: the process of this node that holds it (flock(2) on `owner.lock`, exclusive) is active, the others
@@ -32,12 +41,16 @@ const MAX_WAITS = 4;
 export class LeaderLock {
   static #waits = 0;
 
-  private constructor(private readonly file: Descriptor) {}
+  private constructor(
+    private readonly file: Descriptor,
+    private readonly name: string,
+    private readonly since: string,
+  ) {}
 
   /**
-   * Resolves when this process holds the lock, until it ends or calls `release`. `holder` (like `launched, 1.2.3`)
-   * is written into the lock file after the process id, to be read by people and by other processes: `onWaiting` is
-   * called with that text while another process holds the lock, the first time before `acquire` has returned.
+   * Resolves when this process holds the lock, until it ends or calls `release`. `name` is written into the lock
+   * file, to be read by people and by other processes: `onWaiting` is called while another process holds the lock,
+   * the first time before `acquire` has returned, with a function that reads what the holder has written.
    *
    * When `stop` is aborted, this rejects with its reason at once. The blocked thread can't be cancelled: it stays
    * until the lock becomes free (and then releases it) or the process exits by Deno.exit, which it doesn't delay. So
@@ -47,21 +60,22 @@ export class LeaderLock {
    */
   static async acquire(
     runDir: string,
-    holder: string,
+    name: string,
     stop: AbortSignal,
-    onWaiting: (holder: string) => void,
+    onWaiting: (holder: () => Holder) => void,
   ): Promise<LeaderLock> {
     stop.throwIfAborted();
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const file = openLockFile(runDir);
       try {
         if (!tryLock(file)) {
-          onWaiting(holderOf(file));
+          onWaiting(() => holderOf(file));
           await LeaderLock.#wait(file, stop);
         }
         if (isStillAt(pathIn(runDir), file)) {
-          writeHolder(file, holder);
-          return new LeaderLock(file);
+          const lock = new LeaderLock(file, name, new Date().toISOString());
+          lock.describe("");
+          return lock;
         }
       } catch (error) {
         file.close();
@@ -73,6 +87,20 @@ export class LeaderLock {
     throw new Error(
       `${pathIn(runDir)} is replaced again and again; only the programs that lock it may do that`,
     );
+  }
+
+  /** Throws the same as `acquire`, where the lock can't be used. */
+  static check(runDir: string): void {
+    openLockFile(runDir).close();
+  }
+
+  /** Writes what this process is doing into the lock file. It is only shown, so a full disk doesn't matter. */
+  describe(activity: string): void {
+    if (!this.file.isOpen) return;
+    const lines = [this.name, this.since, ...activity === "" ? [] : [activity]];
+    const text = new TextEncoder().encode(`${lines.join("\n")}\n`);
+    libc().ftruncate(this.file.number, 0n);
+    libc().pwrite(this.file.number, text, BigInt(text.length), 0n);
   }
 
   /** Releases the lock. Idempotent. */
@@ -159,16 +187,12 @@ async function lockBlocking(file: Descriptor): Promise<void> {
   throw new Error(`the wait for ${LOCK_FILE} is interrupted again and again`);
 }
 
-function holderOf(file: Descriptor): string {
+function holderOf(file: Descriptor): Holder {
   const bytes = new Uint8Array(MAX_HOLDER_BYTES);
-  const length = Math.max(Number(libc().pread(file.number, bytes, BigInt(bytes.length), 0n)), 0);
-  const text = new TextDecoder().decode(bytes.subarray(0, length));
-  return text.replace(/\p{Cc}+/gu, " ").trim() || "unknown";
-}
-
-/** Only shown, so a full disk doesn't matter. */
-function writeHolder(file: Descriptor, holder: string): void {
-  const text = new TextEncoder().encode(`pid ${Deno.pid}, ${holder}\n`);
-  libc().ftruncate(file.number, 0n);
-  libc().pwrite(file.number, text, BigInt(text.length), 0n);
+  const length = file.isOpen ? Number(libc().pread(file.number, bytes, BigInt(bytes.length), 0n)) : 0;
+  const text = new TextDecoder().decode(bytes.subarray(0, Math.max(length, 0)));
+  const [name = "", since = "", activity = ""] = text.split("\n").map((line) =>
+    line.replace(/\p{Cc}+/gu, " ").trim()
+  );
+  return { name: name || "unknown", since, activity };
 }

@@ -43,7 +43,7 @@ export class RotatingFile {
     try {
       for (let rest = fitting; rest.length > 0;) rest = rest.subarray(await file.write(rest));
     } catch (error) {
-      await file.truncate(size).catch(() => {}); // no half a line
+      cutBack(file, size);
       throw error;
     }
     return fitting.length;
@@ -59,6 +59,15 @@ export class RotatingFile {
     if (keep === 0) await unlessMissing(Deno.remove(path));
     // Files from before `keep` was reduced.
     for (let old = keep + 1; await unlessMissing(Deno.remove(`${path}.${old}`));) old++;
+  }
+}
+
+/** Leaves no half a line behind. A file that another program has shortened meanwhile isn't made longer. */
+function cutBack(file: Deno.FsFile, size: number): void {
+  try {
+    if (file.statSync().size > size) file.truncateSync(size);
+  } catch {
+    // The write has failed, which is reported.
   }
 }
 

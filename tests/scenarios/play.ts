@@ -175,7 +175,12 @@ export class Player extends Exchange {
 
   #ground(offline: CpuSet, struck: boolean): void {
     this.machine = { ...this.machine, offline: `${offline}` };
-    this.feed({ kind: "ground", now: this.link.now, topology: topologyOf(this.machine), struck });
+    this.feed({
+      kind: "topology",
+      now: this.link.now,
+      topology: topologyOf(this.machine),
+      offlineRemoved: struck,
+    });
   }
 
   #newAgent(): Link {

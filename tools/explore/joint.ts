@@ -88,7 +88,9 @@ export class Joint {
 
   connect(): void {
     const apply = this.mode === "runtime" ? "runtime" : "auto";
-    const fresh = initialState(topologyOf(this.node.online), { ...SETTINGS, apply }, false, this.#port);
+    const fresh = initialState(topologyOf(this.node.online), { ...SETTINGS, apply }, false, {
+      cpusets: this.#port,
+    });
     const identity = { name: "weka-cpuset", index: "99" };
     this.node = { ...this.node, agent: { identity, state: fresh, connection: CONNECTION }, asked: [] };
     this.synchronize();

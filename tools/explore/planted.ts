@@ -70,7 +70,7 @@ export const PLANTED: readonly Planted[] = [
     breaks: "the ledger follows the machine: a CPU that goes offline isn't noticed",
     mode: "kernel",
     doubles: {
-      step: (agent, input) => input.kind === "ground" ? { agent, outputs: [] } : step(agent, input),
+      step: (agent, input) => input.kind === "topology" ? { agent, outputs: [] } : step(agent, input),
     },
   },
   {

@@ -283,7 +283,7 @@ export class Player {
     }));
     this.#joint.node = { ...this.#joint.node, online, boxes };
     const now = this.#joint.node.agent?.state.now ?? 0;
-    this.#joint.feed({ kind: "ground", now, topology: topologyOf(online), struck: isStruck });
+    this.#joint.feed({ kind: "topology", now, topology: topologyOf(online), offlineRemoved: isStruck });
   }
 
   #tick(afterMs: number): void {

@@ -5,7 +5,7 @@ import { readCpuset } from "../../src/cgroup/read.ts";
 import { findCgroup, findHierarchy } from "../../src/cgroup/hierarchy.ts";
 import { writeCpusets } from "../../src/cgroup/write.ts";
 import { readerOf } from "../../src/platform/sysfs.ts";
-import { usableCpus, usableReader } from "../../src/cgroup/usable_cpus.ts";
+import { usableCpusReader, usableReader } from "../../src/cgroup/usable_cpus.ts";
 import type { Random } from "../random.ts";
 import { cpuListText } from "./cpu_lists.ts";
 import { textLike } from "./nasty.ts";
@@ -81,7 +81,7 @@ export const cgroupTrees: Target<Input> = {
     const online = CpuSet.range(0, 7);
     const claims = scanClaims(`${dir.path}/cgroup`, online);
     require(claims.isSubsetOf(online) && !claims.equals(online), () => `claims ${claims}`);
-    const usable = usableCpus(`${dir.path}/sys`, `${dir.path}/cgroup`);
+    const usable = usableCpusReader(`${dir.path}/sys`, `${dir.path}/cgroup`)();
     require(!usable || usable.unusable.isSubsetOf(usable.online), () => `unusable ${usable?.unusable}`);
     usableReader(`${dir.path}/sys`, `${dir.path}/cgroup`)("devices/system/cpu/online");
     requireOwnCgroup(dir.path, input);

@@ -4,6 +4,7 @@
  */
 import type { Anchored } from "./anchors.ts";
 import { CALLS } from "./planted_calls.ts";
+import { CORE } from "./planted_core.ts";
 import { CPU, LEDGER } from "./planted_decisions.ts";
 
 export interface Planted extends Anchored {
@@ -11,4 +12,4 @@ export interface Planted extends Anchored {
   readonly breaks: string;
 }
 
-export const PLANTED: readonly Planted[] = [...CPU, ...LEDGER, ...CALLS];
+export const PLANTED: readonly Planted[] = [...CPU, ...LEDGER, ...CORE, ...CALLS];

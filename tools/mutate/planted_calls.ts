@@ -3,15 +3,15 @@ import type { Planted } from "./planted.ts";
 
 export const CALLS: readonly Planted[] = [
   {
-    file: "src/agent/handlers/start_container.ts",
+    file: "src/agent/handlers/started.ts",
     part: "postStartContainer",
-    edit: "first branch twice #2",
+    edit: [/\? \[\] : \[\w+\]/, "? [] : []"],
     breaks: "An update that was lost during a start isn't repaired.",
   },
   {
     file: "src/agent/handlers/start_container.ts",
-    part: "startContainer",
-    edit: [/= \w+\((\w+\.ledger), container\.id\)/, "= $1"],
+    part: "withoutDisplaced",
+    edit: [/\w+ === undefined/, "true"],
     breaks: "The end of a pinned container moves others that were moved for it long ago.",
   },
   {
@@ -22,8 +22,8 @@ export const CALLS: readonly Planted[] = [
   },
   {
     file: "src/agent/handlers/update_container.ts",
-    part: "updateContainer",
-    edit: [/\[\.\.\.(\w+), \.\.\.\w+\]/, "$1"],
+    part: "answered",
+    edit: [/updateReply\(\[\.\.\.(\w+), \.\.\.\w+\]\)/, "updateReply($1)"],
     breaks: "An update that names CPUs of its own replaces those of the container.",
   },
   {
@@ -59,7 +59,7 @@ export const CALLS: readonly Planted[] = [
   {
     file: "src/agent/found_containers.ts",
     part: "findContainer",
-    edit: [/starting: [^,]+,/, ""],
+    edit: [/isRunning: [^,]+,/, "isRunning: true,"],
     breaks: "A container that is only starting when the agent comes back is taken for running.",
   },
   {

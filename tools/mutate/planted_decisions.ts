@@ -67,28 +67,21 @@ export const LEDGER: readonly Planted[] = [
   },
   {
     file: "src/ledger/updates.ts",
-    part: "within",
-    edit: [/const (\w+) = \w+\.difference\(\w+\);/, "const $1 = CpuSet.empty;"],
+    part: "allowedNow",
+    edit: [/const blocked = [^;]*;/, "const blocked = CpuSet.empty;"],
     breaks: "A shared container is put on CPUs that a moved one is only now vacating.",
   },
   {
     file: "src/ledger/updates.ts",
     part: "planUpdates",
-    edit: "drop right of ||",
+    edit: [/ \|\| isStarting\(\w+\)/, ""],
     breaks:
       "What was sent to a starting container is taken for done, and others get the CPUs that it may still be on.",
   },
   {
-    file: "src/ledger/assignment.ts",
-    part: "withRecord",
-    edit: "if false",
-    breaks:
-      "The record of a starting container is taken for what it was sent, though the runtime may have lost that.",
-  },
-  {
     file: "src/ledger/updates.ts",
     part: "planUpdates",
-    edit: "drop left of ||",
+    edit: [/\w+\.isPartial \|\| /, ""],
     breaks: "CPUs that couldn't be sent yet, because they had to be vacated first, are never sent.",
   },
   {
@@ -117,20 +110,20 @@ export const LEDGER: readonly Planted[] = [
   },
   {
     file: "src/ledger/move.ts",
-    part: "candidatesFor",
-    edit: "drop difference #6",
+    part: "openTo",
+    edit: [/\w+\.forbidden/, "CpuSet.empty"],
     breaks: "A move forgets what the pod forbids.",
   },
   {
     file: "src/ledger/move.ts",
-    part: "candidatesFor",
-    edit: "drop difference #5",
-    breaks: "A move takes reserved CPUs.",
+    part: "openTo",
+    edit: "drop union",
+    breaks: "A container is moved onto the CPUs of the pinned one for which it is moved.",
   },
   {
     file: "src/ledger/move.ts",
-    part: "candidatesFor",
-    edit: [/cpusNear\((\w+\.topology), \w+\)/, "$1.online"],
+    part: "openTo",
+    edit: [/\{ mems, /, "{ "],
     breaks: "A move ignores the memory nodes to which the container is bound.",
   },
   {
@@ -152,15 +145,15 @@ export const LEDGER: readonly Planted[] = [
     breaks: "Pinned CPUs are never free again.",
   },
   {
-    file: "src/ledger/room.ts",
+    file: "src/ledger/candidates.ts",
     part: "spare",
     edit: [/minShared/, "minShared + 1"],
     breaks: "The shared pool falls one CPU below its minimum.",
   },
   {
-    file: "src/ledger/room.ts",
+    file: "src/ledger/candidates.ts",
     part: "freeFor",
-    edit: "drop difference",
+    edit: [/\.difference\(\w+\.systemReserved\)/, ""],
     breaks: "Reserved CPUs are given exclusively.",
   },
   {
@@ -170,7 +163,7 @@ export const LEDGER: readonly Planted[] = [
     breaks: "The containers of a pod take more exclusive CPUs than the pod may have.",
   },
   {
-    file: "src/ledger/room.ts",
+    file: "src/ledger/candidates.ts",
     part: "leavesEnough",
     edit: [/footprint\(\w+\.topology, (\w+), \w+\)/, "$1"],
     breaks: "Idle siblings aren't counted against the minimum of the shared pool.",
@@ -218,12 +211,6 @@ export const LEDGER: readonly Planted[] = [
     breaks: "Containers that were moved for a first attempt aren't put back when the second one fails.",
   },
   {
-    file: "src/ledger/progress.ts",
-    part: "markRunning",
-    edit: [/\{ \w+: _, \.\.\.(\w+) \}/, "$1"],
-    breaks: "A container counts as starting for ever, and is sent the same again and again.",
-  },
-  {
     file: "src/ledger/topology_change.ts",
     part: "applyTopology",
     edit: "swap branches",
@@ -238,8 +225,8 @@ export const LEDGER: readonly Planted[] = [
   },
   {
     file: "src/ledger/resize.ts",
-    part: "resized",
-    edit: [/grow\(\{ \.\.\.\w+\((.*)\), own: \w+ \}\)/, "takeExclusive($1)"],
+    part: "fromOwn",
+    edit: [/grow\(\{ \.\.\.\w+\((.*)\), own \}\)/, "takeExclusive($1)"],
     breaks: "A container that grows is put on other CPUs altogether.",
   },
   {

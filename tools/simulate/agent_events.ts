@@ -184,7 +184,7 @@ function updateTopology(world: World): void {
   const { now, topology } = world;
   for (const each of world.instances) {
     if (each.dead || onlineOf(each.agent).equals(topology.online)) continue;
-    each.feed({ kind: "ground", now, topology, struck: world.scenario.cgroups === 1 });
+    each.feed({ kind: "topology", now, topology, offlineRemoved: world.scenario.cgroups === 1 });
   }
   adopted(world, "hotplug");
 }

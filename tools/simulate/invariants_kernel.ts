@@ -244,6 +244,8 @@ export function unchangedSince(
       if (world.windows.opening(id) === "kept" || placed?.hasWriteFailure || pending || disturbed) continue;
       return `a refused ${method} has changed ${id} from ${was} to ${now}`;
     }
+    // Before it decided, it has seen that other CPUs are online.
+    if (!before.online.equals(after.online)) return undefined;
     return STARTS.includes(method)
       ? endedProblem(subject, before, after)
       : ledgerProblem(method, before, after);

@@ -10,6 +10,7 @@
  * The Observer observes all of them.
  */
 import { newAgent, step } from "../../src/agent/step.ts";
+import type { MachineChange } from "../../src/agent/machine.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Topology } from "../../src/cpu/topology.ts";
 import type { Settings } from "../../src/agent/state.ts";
@@ -56,6 +57,7 @@ export class World {
   readonly seen = { played: 0, rests: 0, running: 0, refused: 0, updates: 0, calls: 0 };
   #problem: string | undefined;
   readonly #chance: Random;
+  readonly #readsMachine: Random;
 
   constructor(readonly scenario: Scenario, private readonly doubles: Doubles = {}) {
     this.settings = settingsOf(scenario);
@@ -70,6 +72,7 @@ export class World {
       doubles.mangle,
     );
     this.#chance = new Random(scenario.seed ^ 0x5eed);
+    this.#readsMachine = new Random(scenario.seed ^ 0xc90);
     this.launch();
   }
 
@@ -135,8 +138,23 @@ export class World {
   #instance(index: string, standby: boolean): Instance {
     const identity = { name: "weka-cpuset", index };
     const cpusets = this.scenario.mode === "blind" ? undefined : this.#cpusets;
-    const agent = newAgent({ identity, topology: this.topology, standby, ...this.settings, cpusets });
+    const machine = { changed: (known: Topology) => this.#machineChange(known) };
+    const agent = newAgent({
+      identity,
+      topology: this.topology,
+      standby,
+      ...this.settings,
+      cpusets,
+      machine,
+    });
     return new Instance(agent, this.settings, this.doubles.step ?? step, this.observer, this.#chance);
+  }
+
+  /** Half of the time it can't be read, so that claims are also decided by CPUs of a moment ago. */
+  #machineChange(known: Topology): MachineChange | undefined {
+    const isSame = known.online.equals(this.kernel.usable);
+    if (isSame || this.#readsMachine.chance(0.5)) return undefined;
+    return { topology: this.topology, offlineRemoved: this.scenario.cgroups === 1 };
   }
 
   /** A launched agent's process ends with its connection. */

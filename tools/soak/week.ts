@@ -258,7 +258,12 @@ export class Week {
   plug(): void {
     this.#offline = this.#offline === "" ? "40" : "";
     const machine = this.#offline === "" ? bigNode : { ...bigNode, offline: this.#offline };
-    this.#link.feed({ kind: "ground", now: this.#link.now, topology: topologyOf(machine), struck: false });
+    this.#link.feed({
+      kind: "topology",
+      now: this.#link.now,
+      topology: topologyOf(machine),
+      offlineRemoved: false,
+    });
   }
 
   /** The runtime restarts. */

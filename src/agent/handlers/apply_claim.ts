@@ -88,7 +88,7 @@ function deliverable({ ledger: before }: AgentState, next: Ledger, id: string, a
   }, next);
 }
 
-/** Who runs on a container's own CPUs by its cgroup as it was last read or written. */
+/** Containers that run on another's own CPUs, by their cgroups as last read or written. */
 function holderOn(ledger: Ledger, id: string): Overhang | undefined {
   const own = ledger.assignments.get(id);
   if (own === undefined || own.grant.isEmpty) return undefined;

@@ -2,7 +2,7 @@
  * StartContainer: the container's cgroup is there and none of its program runs yet, so this is the moment to see that it
  * has the CPUs that it should. One that hasn't is refused: an error fails the start, and kubelet tries again.
  *
- * Nobody else may be on the CPUs of a container with a grant. Who gets its CPUs by its cgroup is known by the last read;
+ * No other container may be on the CPUs of one with a grant. Where a container gets its CPUs by its cgroup, the last read shows it;
  * all others are read here, whoever should have moved them.
  */
 import type { CpusetReading } from "../../cgroup/port.ts";
@@ -44,7 +44,12 @@ export function startContainer(state: AgentState, subject: Subject): Decision {
 }
 
 function allowed(state: AgentState, ledger: Ledger, id: string): Response {
-  return unchanged(withLedger(state, ledger.update(id, ({ displaced: _, ...rest }) => rest)));
+  return unchanged(withLedger(state, ledger.update(id, withoutDisplaced)));
+}
+
+function withoutDisplaced(assignment: Assignment): Assignment {
+  const { displaced, ...rest } = assignment;
+  return displaced === undefined ? assignment : rest;
 }
 
 /**

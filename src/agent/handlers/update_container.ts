@@ -1,5 +1,5 @@
 /**
- * UpdateContainer: kubelet's in-place resize, its managers, or anybody else changes a container's resources.
+ * UpdateContainer: kubelet's in-place resize, its managers, or another program changes a container's resources.
  *
  * Every reply carries the container's own CPUs, whoever asked for the update: a request with a set of its own would
  * replace ours otherwise. NRI takes the container's own resources from the last update that names it, so it goes last.

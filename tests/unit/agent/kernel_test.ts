@@ -133,6 +133,16 @@ Deno.test("a container whose cgroup can't be read gets an update of the runtime,
   assert(it.link.logged("warn").some((line) => line.startsWith("cpuset not readable; falling back to")));
 });
 
+Deno.test("a container that moves onto CPUs which another leaves only by the reply is moved by the reply too", () => {
+  const it = rig();
+  run(it, web);
+  run(it, db);
+  it.kernel.unreadable.add("id-web");
+  it.link.mention(Event.POST_UPDATE_CONTAINER, web);
+  assert.deepEqual(it.link.create(pin, { runs: false }).updates, ["id-web=0,3-33,35-63", "id-db=2,34"]);
+  assert.equal(it.link.container("id-db")?.by, "record");
+});
+
 Deno.test("a container whose cgroup isn't found at its start gets an update of the runtime", () => {
   const it = rig();
   run(it, db);

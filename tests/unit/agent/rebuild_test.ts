@@ -97,9 +97,10 @@ Deno.test("the containers of a list are counted, twice before one is removed, as
   assert(!link.askedFor.includes("count"));
 });
 
-Deno.test("a scan that finds nothing claims nothing", () => {
+Deno.test("a scan is asked for once, and one that finds nothing claims nothing", () => {
   const link = Link.configured();
-  for (const now of [1000, 11_000]) link.tick(now);
+  for (const now of [1000, 11_000, 12_000]) link.tick(now);
+  assert.deepEqual(link.askedFor, ["list", "scan"]);
   link.feed({ kind: "scanned", claims: CpuSet.empty });
   assert.equal(link.create(db).cpus, "1");
 });
@@ -147,7 +148,7 @@ const WHY = "two deciders fight";
 /** Claims are suspended. */
 function suspended(...running: Wanted[]): Link {
   const link = Link.serving(running);
-  link.feed({ kind: "barred", why: WHY });
+  link.feed({ kind: "suspended", reason: WHY });
   return link;
 }
 
@@ -164,7 +165,7 @@ Deno.test("while claims are suspended they are refused with the reason, and shar
   );
   assert.equal(link.agent.state.ledger, before);
   assert.deepEqual(link.create(web), NOTHING);
-  link.feed({ kind: "barred", why: undefined });
+  link.feed({ kind: "suspended", reason: undefined });
   assert.equal(link.create(db).cpus, "1");
 });
 
@@ -202,10 +203,10 @@ const DRY_RUNS: Record<string, (link: Link) => unknown> = {
   "a CPU that goes offline": (link) => {
     link.create(db);
     const topology = topologyOf({ ...link.machine, offline: "1" });
-    link.feed({ kind: "ground", now: 0, topology, struck: false });
+    link.feed({ kind: "topology", now: 0, topology, offlineRemoved: false });
   },
   "suspended claims": (link) => {
-    link.feed({ kind: "barred", why: WHY });
+    link.feed({ kind: "suspended", reason: WHY });
     return link.create(db);
   },
   "a list": (link) => {
@@ -235,7 +236,7 @@ Deno.test("a dry run logs what it would do", () => {
   const link = Link.serving([], undefined, { dryRun: true });
   link.create(db);
   link.create({ name: "more", cpus: 1 });
-  link.feed({ kind: "barred", why: WHY });
+  link.feed({ kind: "suspended", reason: WHY });
   link.create(db);
   assert(link.logged("info").includes("container would be admitted"));
   const [more, again] = link.logged("warn");

@@ -125,7 +125,7 @@ Deno.test("an update list for what the runtime's list shows wrong stays pending 
 Deno.test("a topology change before the containers are known updates none", () => {
   const link = Link.configured(bigNode);
   const topology = topologyOf({ ...bigNode, offline: "1" });
-  link.feed({ kind: "ground", now: 0, topology, struck: false });
+  link.feed({ kind: "topology", now: 0, topology, offlineRemoved: false });
   assert.deepEqual(link.applied(), []);
   assert.deepEqual(link.synchronize([{ ...other, record: "2,34" }]), []);
 });
@@ -135,7 +135,7 @@ Deno.test("the recovery of a degraded container is logged", () => {
   link.create({ name: "pin", annotations: { [CORES_IDS]: "5-6" } });
   for (const offline of ["6", ""]) {
     const topology = topologyOf({ ...bigNode, offline });
-    link.feed({ kind: "ground", now: 0, topology, struck: false });
+    link.feed({ kind: "topology", now: 0, topology, offlineRemoved: false });
     assert.deepEqual(link.applied(), [], "the kernel keeps it off that CPU by itself");
   }
   assert.equal(link.logged("info").at(-1), "container no longer degraded");

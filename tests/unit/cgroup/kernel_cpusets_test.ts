@@ -127,5 +127,6 @@ Deno.test("without a tree there are no cpusets, and the record says what is miss
   using tree = new Tree();
   const { cpusets, record } = openCpusets({ cgroupRoot: `${tree.root}/none`, apply: "auto" });
   assert.equal(cpusets, undefined);
+  assert.match(record.message, /^cpusets not found; falling back to runtime updates/);
   assert.match(`${record.fields?.reason}`, /there is no directory/);
 });

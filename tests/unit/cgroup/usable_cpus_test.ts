@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
-import { usableCpus, usableReader } from "../../../src/cgroup/usable_cpus.ts";
+import { usableCpusReader, usableReader } from "../../../src/cgroup/usable_cpus.ts";
 import { readerOf } from "../../../src/platform/sysfs.ts";
 
 readerOf("/sys")("kernel/osrelease"); // loads libc outside of the tests, where it is no leak
@@ -16,7 +16,7 @@ function usable(files: Record<string, string>): { cpus: string[] | undefined; sh
       Deno.writeTextFileSync(`${dir}/${path}`, `${content}\n`);
     }
     const [sys, cgroup] = [`${dir}/sys`, `${dir}/cgroup`];
-    const found = usableCpus(sys, cgroup);
+    const found = usableCpusReader(sys, cgroup)();
     return {
       cpus: found && [`${found.online}`, `${found.unusable}`, `${found.removesOffline}`],
       shown: usableReader(sys, cgroup)("devices/system/cpu/online")?.trim(),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { CommanderError } from "commander";
 import type { Effective } from "../../../src/daemon/load_config.ts";
 import { ConfigError, rejectProblems } from "../../../src/daemon/config_error.ts";
 import { commandLine } from "../../../src/cli/command_line.ts";
@@ -16,7 +17,7 @@ async function effective(args: string[], environment: Record<string, string> = {
 
 function quiet(run: (given: Effective) => Promise<void>, environment: Record<string, string>) {
   const program = commandLine("test", run, { environment, defaultFile: "/nonexistent/config.yaml" });
-  return program.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
+  return program.configureOutput({ writeErr: () => {}, writeOut: () => {} });
 }
 
 /** The configuration that external mode starts with. */
@@ -101,7 +102,19 @@ for (const [args, sentence] of BAD) {
 
 Deno.test("unknown flags and stray words are refused", async () => {
   await assert.rejects(parse("--sokcet", "/x"), /unknown option '--sokcet'/);
-  await assert.rejects(parse("serve"), /too many arguments/);
+  await assert.rejects(parse("config", "all"), /too many arguments for 'config'/);
+});
+
+Deno.test("an unknown command is named, with those that there are, and the agent isn't run", async () => {
+  const sentence = "error: unknown command 'status'; commands: config; without a command the agent runs";
+  for (const args of [["status"], ["--log-level", "debug", "status", "now"]]) {
+    const run = () => assert.fail("it runs");
+    await assert.rejects(quiet(run, {}).parseAsync(args, { from: "user" }), (error) => {
+      assert(error instanceof CommanderError);
+      assert.deepEqual([error.message, error.exitCode], [sentence, 2]);
+      return true;
+    });
+  }
 });
 
 Deno.test("the help names every flag with its default and its variable", () => {

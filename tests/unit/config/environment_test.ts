@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CONFIG_VARIABLE, environmentLayer } from "../../../src/config/environment.ts";
+import { CONFIG_VARIABLE, environmentLayer, POD_VARIABLE } from "../../../src/config/environment.ts";
 import { KEYS } from "../../../src/config/keys.ts";
 import { resolve } from "../../../src/config/layers.ts";
 
@@ -72,6 +72,10 @@ Deno.test("a bad value is named by its variable", () => {
     path: "log.maxSizeMiB",
     sentence: 'WEKA_CPUSET_LOG_MAX_SIZE_MIB must be a whole number from 1 to 1024, but it is "big"',
   }]);
+});
+
+Deno.test("the name of the pod is no configuration", () => {
+  assert.deepEqual(environmentLayer({ [POD_VARIABLE]: "agent-x7k2p" }).problems, []);
 });
 
 Deno.test("an unknown variable with our prefix is a problem", () => {

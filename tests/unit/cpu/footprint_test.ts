@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
-import { footprint, misfit } from "../../../src/cpu/footprint.ts";
+import { countProblem, footprint } from "../../../src/cpu/footprint.ts";
 import { PLACEMENTS } from "../../../src/cpu/placement.ts";
 import { take } from "../../../src/cpu/take.ts";
 import { bigNode, hybrid, power8, topologyOf } from "../../kit/sysfs.ts";
@@ -22,13 +22,14 @@ Deno.test("a claim keeps from others what it has; with cores of its own, their o
 
 Deno.test("any count suits packed and spread", () => {
   for (const count of [1, 3, 500]) {
-    assert.equal(misfit(BIG, "packed", count, BIG.online), undefined);
-    assert.equal(misfit(BIG, "spread", count, BIG.online), undefined);
+    assert.equal(countProblem(BIG, "packed", count, BIG.online), undefined);
+    assert.equal(countProblem(BIG, "spread", count, BIG.online), undefined);
   }
 });
 
 Deno.test("why a count doesn't suit full-cores is said in one clause", () => {
-  const why = (count: number, free: CpuSet, topology = BIG) => misfit(topology, "full-cores", count, free);
+  const why = (count: number, free: CpuSet, topology = BIG) =>
+    countProblem(topology, "full-cores", count, free);
   assert.equal(why(4, BIG.online), undefined);
   assert.equal(why(3, BIG.online), "placement full-cores needs a multiple of 2 CPUs");
   assert.equal(
@@ -47,7 +48,7 @@ Deno.test("why a count doesn't suit full-cores is said in one clause", () => {
 });
 
 Deno.test("cores of different widths are put together", () => {
-  const why = (count: number, free: CpuSet) => misfit(HYBRID, "full-cores", count, free);
+  const why = (count: number, free: CpuSet) => countProblem(HYBRID, "full-cores", count, free);
   assert.equal(why(3, HYBRID.online), undefined, "a large core and a small one");
   assert.equal(why(3, CpuSet.range(0, 11)), "placement full-cores needs a multiple of 2 CPUs");
   assert.equal(
@@ -58,7 +59,7 @@ Deno.test("cores of different widths are put together", () => {
 });
 
 Deno.test("single-thread needs a whole core for each CPU", () => {
-  const why = (count: number, free: CpuSet) => misfit(BIG, "single-thread", count, free);
+  const why = (count: number, free: CpuSet) => countProblem(BIG, "single-thread", count, free);
   assert.equal(why(32, BIG.online), undefined);
   assert.equal(why(33, BIG.online), "placement single-thread needs 33 whole cores, 32 are free");
   assert.equal(why(2, CpuSet.of(1, 2, 33)), "placement single-thread needs 2 whole cores, 1 is free");
@@ -70,7 +71,7 @@ Deno.test("a count is a misfit exactly where nothing can be taken though as many
     fc.property(requests, ([request, placement]) => {
       const { topology, count, free } = request;
       if (free.size < count) return;
-      const clause = misfit(topology, placement, count, free);
+      const clause = countProblem(topology, placement, count, free);
       assert.equal(clause === undefined, take({ ...request, placement }) !== undefined, clause ?? "it suits");
     }),
     { numRuns: 300 },

@@ -1,5 +1,6 @@
 /** What the driver does beside carrying out outputs: an orderly stop, and warnings of slow replies. */
 import assert from "node:assert/strict";
+import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { newAgent } from "../../../src/agent/step.ts";
 import { Driver, type Queries } from "../../../src/daemon/driver.ts";
 import type { ByteStream } from "../../../src/platform/socket.ts";
@@ -77,9 +78,11 @@ class Peer implements ByteStream {
     this.#hand(this.session.request(method, request));
   }
 
-  /** Takes the registration and accepts it. */
-  async accepts(): Promise<void> {
+  /** Accepts the registration, and configures the plugin. */
+  async configures(): Promise<void> {
     this.#hand(this.session.accept(await this.next()).bytes);
+    this.calls("Configure", { requestTimeout: 400n });
+    await this.next();
   }
 
   /** The next event of the agent. */
@@ -122,8 +125,8 @@ const NO_QUERIES: Queries = {
 
 const EXCLUSIVE = subject({ name: "x", cpus: 1 });
 
-/** An agent that serves a shared and an exclusive container, and a peer that takes what it writes. */
-async function serving(
+/** A configured agent, and a peer that takes what it writes. */
+async function configured(
   play: (stage: Stage) => Promise<void>,
   queries: Partial<Queries> = {},
   growDelay = 0,
@@ -141,12 +144,7 @@ async function serving(
   });
   const driver = new Driver(agent, { ...NO_QUERIES, ...queries }, log, stop.signal);
   const over = driver.serve(peer, TOPOLOGY);
-  await peer.accepts();
-  peer.calls("Configure", { requestTimeout: 400n });
-  await peer.next();
-  const running = [{ name: "s", record: "0" }, { name: "x", cpus: 1, record: "1" }];
-  peer.calls("Synchronize", { pods: running.map(podOf), containers: running.map(containerOf) });
-  await peer.next();
+  await peer.configures();
   try {
     await play({ driver, peer, log, stop, over });
   } finally {
@@ -155,6 +153,18 @@ async function serving(
     driver.close();
   }
 }
+
+/** The same, serving a shared and an exclusive container. */
+async function serving(play: (stage: Stage) => Promise<void>, ...rest: Rest): Promise<void> {
+  await configured(async (stage) => {
+    const running = [{ name: "s", record: "0" }, { name: "x", cpus: 1, record: "1" }];
+    stage.peer.calls("Synchronize", { pods: running.map(podOf), containers: running.map(containerOf) });
+    await stage.peer.next();
+    await play(stage);
+  }, ...rest);
+}
+
+type Rest = [queries?: Partial<Queries>, growDelay?: number, cpusets?: CpusetPort];
 
 Deno.test("stopping closes the connection at once when no request is in hand", async () => {
   await serving(async ({ peer, stop, over }) => {
@@ -287,4 +297,116 @@ Deno.test("a closed driver doesn't react to the stop signal, and has no timer le
     stop.abort();
     assert(!peer.isClosed);
   });
+});
+
+Deno.test("a reply that can't be sent keeps none of its step's log records back", async () => {
+  await serving(async ({ peer, log, over }) => {
+    peer.reads = false;
+    peer.calls("StopContainer", EXCLUSIVE);
+    await peer.writing();
+    peer.close();
+    await over;
+    assert(log.has("container released"));
+  });
+});
+
+Deno.test("what a lost connection left to be applied isn't asked of the runtime while it is needed for the next", async () => {
+  const asked = Promise.withResolvers<Parameters<Queries["apply"]>[0]>();
+  const done = Promise.withResolvers<void>();
+  const apply: Queries["apply"] = (next) => (asked.resolve(next), done.promise);
+  await serving(
+    async ({ driver, peer, over }) => {
+      peer.calls("StopContainer", EXCLUSIVE);
+      await peer.next();
+      driver.feed({ kind: "tick", now: performance.now() + 10_000 });
+      const next = await asked.promise;
+      peer.close();
+      await over;
+      assert.equal(next(), undefined);
+      done.resolve();
+    },
+    { apply },
+    1000,
+  );
+});
+
+/** One of them is unknown, for which the agent asks for a list when it is told twice. */
+const LIVING = new Set(["id-s", "id-x", "id-new"]);
+
+/** Listings that end when the test says so. */
+class Listings {
+  readonly #under: PromiseWithResolvers<undefined>[] = [];
+  readonly #wanted: (() => boolean)[] = [];
+  begun = 0;
+
+  readonly list: Queries["list"] = (wanted) => {
+    this.begun++;
+    this.#wanted.push(wanted);
+    this.#under.push(Promise.withResolvers());
+    return this.#under.at(-1)?.promise ?? assert.fail();
+  };
+
+  get isWanted(): boolean {
+    return this.#wanted.at(-1)?.() ?? false;
+  }
+
+  /** Ends the one under way without a list, as when it isn't wanted any more. */
+  async end(): Promise<void> {
+    this.#under.at(-1)?.resolve(undefined);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+}
+
+Deno.test("one listing is under way at a time, however often it is asked for", async () => {
+  const listings = new Listings();
+  await serving(async ({ driver }) => {
+    for (let i = 0; i < 5; i++) driver.feed({ kind: "counted", living: LIVING });
+    assert.equal(listings.begun, 1);
+    await listings.end();
+    assert.equal(listings.begun, 1);
+    driver.feed({ kind: "counted", living: LIVING });
+    assert.equal(listings.begun, 2);
+    await listings.end();
+  }, { list: listings.list });
+});
+
+Deno.test("a listing of a lost connection isn't wanted any more, and the one for the next connection follows it", async () => {
+  const listings = new Listings();
+  await serving(async ({ driver, peer, over }) => {
+    for (let i = 0; i < 2; i++) driver.feed({ kind: "counted", living: LIVING });
+    assert(listings.isWanted);
+    peer.close();
+    await over;
+    assert(!listings.isWanted);
+    const next = new Peer();
+    const served = driver.serve(next, TOPOLOGY);
+    await next.configures();
+    next.calls("StopContainer", EXCLUSIVE); // an event without a Synchronize
+    await next.next();
+    assert.equal(listings.begun, 1);
+    await listings.end();
+    assert.equal(listings.begun, 2);
+    assert(listings.isWanted);
+    next.close();
+    await served;
+    await listings.end();
+    assert.equal(listings.begun, 2);
+  }, { list: listings.list });
+});
+
+Deno.test("claims are looked for among the CPUs that are online by then", async () => {
+  const scanned: string[] = [];
+  const scan: Queries["scan"] = (online) => (scanned.push(`${online}`), CpuSet.empty);
+  await configured(async ({ driver }) => {
+    const now = performance.now();
+    driver.feed({
+      kind: "topology",
+      now,
+      topology: topologyOf({ ...twoCpuVm, offline: "1" }),
+      offlineRemoved: false,
+    });
+    for (const later of [1000, 12_000]) driver.feed({ kind: "tick", now: now + later });
+    await Promise.resolve();
+    assert.deepEqual(scanned, ["0"]);
+  }, { scan });
 });

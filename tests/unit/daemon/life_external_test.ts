@@ -15,7 +15,12 @@ class Stage {
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
-  private constructor(readonly runtime: EmbeddedRuntime, readonly config: Config) {}
+  private constructor(
+    readonly runtime: EmbeddedRuntime,
+    readonly config: Config,
+    /** The runtime's. */
+    readonly socket: string,
+  ) {}
 
   static async with(
     settings: { runtime?: Partial<RuntimeOptions>; agent?: Partial<Config> },
@@ -37,7 +42,7 @@ class Stage {
       kubeletRoot: `${dir}/kubelet`,
       growDelayMs: 0,
       ...settings.agent,
-    });
+    }, socket);
     try {
       stage.startAgent();
       await play(stage);
@@ -216,56 +221,93 @@ Deno.test("a plugin index that the runtime rejects is logged with the reason", a
   );
 });
 
+/** Another agent of the stage's node, until the end of `play`. */
+async function withSecond(
+  config: Config,
+  play: (log: Records) => Promise<void>,
+): Promise<void> {
+  const log = new Records();
+  const stop = new AbortController();
+  const running = run({ effective: effective(config), version: "test", stop: stop.signal, log });
+  try {
+    await play(log);
+  } finally {
+    stop.abort();
+    await running;
+  }
+}
+
+async function synchronizedTwice({ runtime }: Stage): Promise<void> {
+  await runtime.log.until(() => runtime.log.of("synchronized").length === 2, "the second", 20_000);
+}
+
 Deno.test("a second agent is on standby, unregistered, until the first one ends, and then takes over", async () => {
   await Stage.with({}, async (stage) => {
     await stage.runtime.pluginReady();
     const { container } = await stage.place(EXCLUSIVE);
     const before = stage.cpusOf(container);
-    const log = new Records();
-    const stop = new AbortController();
-    const second = run({
-      effective: effective(stage.config),
-      version: "test",
-      stop: stop.signal,
-      log,
+    await withSecond(stage.config, async (log) => {
+      await log.until("standby: another agent is active");
+      const standby = log.records.find(({ message }) => message.startsWith("standby"))?.fields ?? {};
+      assert.match(`${standby["holder"]}`, /pid \d+, external, test, started 20\d\d-.*Z$/);
+      assert.match(`${standby["since"]}`, /^20\d\d-.*Z$/);
+      assert.equal(standby["activity"], "serving");
+      assert.equal(stage.runtime.log.of("synchronized").length, 1);
+      await stage.stopAgent();
+      await synchronizedTwice(stage);
+      assert.equal(stage.cpusOf(container), before);
+      const pinned = await stage.place(PINNED);
+      assert.equal(stage.cpusOf(pinned.container), "8-9,40");
     });
-    assert(log.has("standby: another agent is active"));
-    await stage.stopAgent();
-    await stage.runtime.log.until(
-      () => stage.runtime.log.of("synchronized").length === 2,
-      "the second",
-      20_000,
-    );
-    assert.equal(stage.cpusOf(container), before);
-    const pinned = await stage.place(PINNED);
-    assert.equal(stage.cpusOf(pinned.container), "8-9,40");
-    stop.abort();
-    await second;
   });
+});
+
+Deno.test("an agent that reaches no runtime never takes the leader lock", async () => {
+  await Stage.with({ agent: { socket: "/nonexistent/nri.sock" } }, async (stage) => {
+    await stage.log.until("failed to connect to the NRI socket; retrying");
+    await withSecond({ ...stage.config, socket: stage.socket }, async (log) => {
+      await stage.runtime.pluginReady();
+      assert(!log.has("standby"));
+    });
+    assert(!stage.log.has("this agent decides on the node"));
+  });
+});
+
+Deno.test("an agent that has lost its runtime gives the leader lock up after some seconds, to one that has one", async () => {
+  const cgroupRoot = await Deno.makeTempDir();
+  const socket = `${cgroupRoot}/nri.sock`;
+  const other = EmbeddedRuntime.start({ socketPath: socket, cgroupRoot, online: topologyOf(bigNode).online });
+  await Stage.with({}, async (stage) => {
+    await stage.runtime.pluginReady();
+    await withSecond({ ...stage.config, socket, cgroupRoot }, async (log) => {
+      await log.until("standby: another agent is active");
+      await stage.runtime.restart(async () => {
+        await stage.log.until("failed to connect to the NRI socket; retrying");
+        assert(!stage.log.has("leader lock released"), "not at once: the runtime may only restart");
+        assert(!log.has("this agent decides on the node"));
+        await stage.log.until("leader lock released: no connection to the runtime");
+        await other.pluginReady();
+      });
+      // Its runtime is there again, and the other one is active by now.
+      await stage.log.until("standby: another agent is active");
+    });
+    await stage.runtime.pluginReady();
+    assert.equal(stage.cpusOf((await stage.place(PINNED)).container), "8-9,40");
+  });
+  await other.close();
+  await Deno.remove(cgroupRoot, { recursive: true });
 });
 
 Deno.test("a dry run needs no leader lock: it runs beside the active agent", async () => {
   await Stage.with({}, async (stage) => {
     await stage.runtime.pluginReady();
-    const log = new Records();
-    const stop = new AbortController();
     const config = { ...stage.config, dryRun: true, pluginName: "watcher", pluginIndex: "98" };
-    const watcher = run({
-      effective: effective(config),
-      version: "test",
-      stop: stop.signal,
-      log,
+    await withSecond(config, async (log) => {
+      await synchronizedTwice(stage);
+      const { container } = await stage.place(PINNED);
+      assert.equal(stage.cpusOf(container), "8-9,40");
+      assert(log.has("container would be admitted"));
     });
-    await stage.runtime.log.until(
-      () => stage.runtime.log.of("synchronized").length === 2,
-      "the watcher",
-      20_000,
-    );
-    const { container } = await stage.place(PINNED);
-    assert.equal(stage.cpusOf(container), "8-9,40");
-    assert(log.has("container would be admitted"));
-    stop.abort();
-    await watcher;
   });
 });
 

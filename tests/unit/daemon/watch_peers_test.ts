@@ -91,7 +91,7 @@ Deno.test("a static policy in the state file suspends claims before the runtime'
   onStage(async (stage) => {
     stage.state(STATIC);
     const watch = stage.watch({ onKubeletStatic: "refuse" });
-    assert.deepEqual(stage.fed, [{ kind: "barred", why: WHY }], "with nothing awaited");
+    assert.deepEqual(stage.fed, [{ kind: "suspended", reason: WHY }], "with nothing awaited");
     watch.close();
     await stage.checked();
   }));
@@ -137,7 +137,10 @@ Deno.test("a peer is logged once when it appears and once when it is gone, whate
     stage.state(NONE);
     await stage.nextCheck();
     assert.deepEqual(stage.logged(), [`info: conflicting CPU manager gone: ${KUBELET}`]);
-    assert.deepEqual(stage.fed, [{ kind: "barred", why: WHY }, { kind: "barred", why: undefined }]);
+    assert.deepEqual(stage.fed, [{ kind: "suspended", reason: WHY }, {
+      kind: "suspended",
+      reason: undefined,
+    }]);
     watch.close();
   }));
 
@@ -165,7 +168,7 @@ Deno.test("without a state file the PodResources API is asked, again each minute
     const kubelet = new FakeKubelet(stage.socket, { getAllocatableResources: allocatable(1, 2, 3), list });
     const watch = stage.watch({ onKubeletStatic: "refuse" });
     await stage.checked();
-    assert.deepEqual(stage.fed, [{ kind: "barred", why: WHY }]);
+    assert.deepEqual(stage.fed, [{ kind: "suspended", reason: WHY }]);
     const found = stage.log.records.find(({ level }) => level === "error")?.fields?.["found"];
     assert.equal(
       found,
@@ -173,7 +176,7 @@ Deno.test("without a state file the PodResources API is asked, again each minute
     );
     kubelet.answers({ getAllocatableResources: allocatable() });
     await stage.nextCheck();
-    assert.deepEqual(stage.fed.slice(1), [{ kind: "barred", why: undefined }]);
+    assert.deepEqual(stage.fed.slice(1), [{ kind: "suspended", reason: undefined }]);
     watch.close();
     await kubelet.stop();
   }));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
+import { POD_VARIABLE } from "../../../src/config/environment.ts";
 import { parseYaml } from "../../../src/config/parse.ts";
 import { DEFAULTS, schema } from "../../../src/config/schema.ts";
 import { imageReference } from "../../../hack/image.ts";
@@ -71,6 +72,12 @@ Deno.test("the DaemonSet's pods are on every node, one at a time, before all oth
   });
   assert.deepEqual(pod.tolerations, [{ operator: "Exists" }]);
   assert.equal(pod.priorityClassName, "system-node-critical");
+});
+
+Deno.test("the pod's name is passed on under the variable that the agent reads", () => {
+  assert.deepEqual(container.env, [
+    { name: POD_VARIABLE, valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+  ]);
 });
 
 Deno.test("the agent gives its own pod no CPUs of its own, and nothing throttles it", () => {

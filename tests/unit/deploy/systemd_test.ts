@@ -26,6 +26,11 @@ Deno.test("of the kernel's files the service can write the cgroups, and nothing 
   assert.equal(settings.get("ProtectKernelTunables"), "yes");
 });
 
+Deno.test("under contention the service gets more CPU time than its neighbours", () => {
+  assert(Number(settings.get("CPUWeight")) > 100, "systemd's default");
+  assert.equal(settings.get("Nice"), "-10");
+});
+
 Deno.test("the unit doesn't narrow the agent's own CPUs", () => {
   for (const key of ["CPUAffinity", "AllowedCPUs", "CPUQuota"]) assert(!settings.has(key), key);
 });

@@ -27,8 +27,12 @@ Deno.test("CPUs of a shrinking container go to degraded ones first", () => {
   const books = new Books(twoCpuVm);
   books.recovered([["a", exclusive(1), "1"], ["b", exclusive(1), "1"]]);
   assert.equal(books.on("b"), "0", "degraded: it lives in the pool");
-  assert.equal(resized(books, "a", shared()), "0");
-  assert.equal(books.on("b"), "1");
+  assert.equal(
+    resized(books, "a", shared()),
+    "1",
+    "its own CPU comes to others last, so that it can come back",
+  );
+  assert.deepEqual([books.on("b"), books.ledger.degraded], ["0", []]);
 });
 
 Deno.test("growth stays in the cache group while that has room", () => {

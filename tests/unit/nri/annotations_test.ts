@@ -7,13 +7,13 @@ import {
   containerKeys,
   CORES_IDS,
   cpuList,
-  hear,
-  Misfit,
+  firstValid,
+  InvalidValue,
   MOVABLE,
   movable,
   placement,
-  said,
   unmanaged,
+  valuesOf,
 } from "../../../src/nri/annotations.ts";
 import { readClaim } from "../../../src/nri/read_claim.ts";
 import type { Rules } from "../../../src/nri/rules.ts";
@@ -23,13 +23,13 @@ const ALL_FORMS = ["movable.weka.io/container.app", "weka.io/movable/container.a
 
 Deno.test("an annotation has three forms, and the weightiest comes first", () => {
   const annotations = Object.fromEntries(ALL_FORMS.map((key, i) => [key, `${i}`]));
-  assert.deepEqual(said(podOf({ annotations }), MOVABLE, "app"), [
+  assert.deepEqual(valuesOf(podOf({ annotations }), MOVABLE, "app"), [
     { key: "movable.weka.io/container.app", text: "0", own: true },
     { key: "weka.io/movable/container.app", text: "1", own: true },
     { key: "weka.io/movable", text: "2", own: false },
   ]);
-  assert.deepEqual(said(podOf({ annotations }), MOVABLE, "sidecar").map(({ text }) => text), ["2"]);
-  assert.deepEqual(said(podOf({ annotations }), CORES_IDS, "app"), []);
+  assert.deepEqual(valuesOf(podOf({ annotations }), MOVABLE, "sidecar").map(({ text }) => text), ["2"]);
+  assert.deepEqual(valuesOf(podOf({ annotations }), CORES_IDS, "app"), []);
 });
 
 Deno.test("the form that users write is a key that Kubernetes takes", () => {
@@ -41,16 +41,16 @@ Deno.test("the form that users write is a key that Kubernetes takes", () => {
 
 Deno.test("the first valid text counts, and the invalid ones before it are warned of", () => {
   const all = ["no", "false", "maybe"].map((text, i) => ({ key: `k${i}`, text, own: true }));
-  const heard = hear(all, movable);
+  const heard = firstValid(all, movable);
   assert.equal(heard.value, false);
   assert.equal(heard.from?.key, "k1");
   assert.deepEqual(heard.warnings, ['k0 is ignored, it must be "true" or "false", not "no"']);
-  assert.deepEqual(hear([], movable), { value: undefined, from: undefined, warnings: [] });
+  assert.deepEqual(firstValid([], movable), { value: undefined, from: undefined, warnings: [] });
 });
 
 Deno.test("a text that goes back to its author is short and has no control characters", () => {
   const misfit = movable("\u001b\u0085\n" + "😀".repeat(1000));
-  assert(misfit instanceof Misfit);
+  assert(misfit instanceof InvalidValue);
   assert.match(misfit.why, /^must be "true" or "false", not "\\u001b\\u0085\\n[^\p{Cc}]{1,60}"$/u);
 });
 
@@ -59,8 +59,8 @@ Deno.test("spaces around a value are no part of it", () => {
   assert.equal(placement(" spread\n"), "spread");
   assert.equal(movable("\ttrue "), true);
   assert.equal(unmanaged(" unmanaged "), true);
-  assert(placement("full cores") instanceof Misfit);
-  assert(unmanaged("Unmanaged") instanceof Misfit);
+  assert(placement("full cores") instanceof InvalidValue);
+  assert(unmanaged("Unmanaged") instanceof InvalidValue);
 });
 
 const word = fc.oneof(

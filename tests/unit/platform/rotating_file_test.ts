@@ -122,6 +122,42 @@ Deno.test("a file that was moved or deleted is created again", async () => {
   });
 });
 
+/** Appends while each write ends in the middle: after four bytes, and then `meanwhile`, it fails. */
+async function failing(stage: Stage, meanwhile: () => void): Promise<void> {
+  const { open } = Deno;
+  Deno.open = async (...args) => {
+    const file = await open(...args);
+    let writes = 0;
+    file.write = (bytes) => {
+      if (writes++ === 0) return Promise.resolve(file.writeSync(bytes.subarray(0, 4)));
+      meanwhile();
+      return Promise.reject(new Error("no space left"));
+    };
+    return file;
+  };
+  try {
+    await assert.rejects(stage.append("cut off\n"), /no space left/);
+  } finally {
+    Deno.open = open;
+  }
+}
+
+Deno.test("a write that fails in the middle leaves no half a line", async () => {
+  await Stage.with(100, 1, async (stage) => {
+    await stage.append("one\n");
+    await failing(stage, () => {});
+    assert.deepEqual(stage.files(), { "": "one\n" });
+  });
+});
+
+Deno.test("a file that is emptied while a write fails isn't made longer", async () => {
+  await Stage.with(100, 1, async (stage) => {
+    await stage.append("one\n");
+    await failing(stage, () => Deno.truncateSync(stage.path));
+    assert.deepEqual(stage.files(), { "": "" });
+  });
+});
+
 /** What is in the way; the reason that is given. */
 const REFUSED: readonly [name: string, make: (stage: Stage) => void, reason: RegExp][] = [
   ["a link", ({ dir, path }) => Deno.symlinkSync(`${dir}/victim`, path), /^Error: it is no regular file$/],
