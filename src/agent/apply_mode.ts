@@ -40,18 +40,18 @@ export function deliveryOfFound(
   const found = foundByRecord(record, isRunning);
   if (reading === undefined) return found;
   if (writablePort(state) === undefined) {
-    return reading.kind === "values" ? seenByRecord(found, reading.cpus) : found;
+    return reading.kind === "values" ? foundOn(found, reading.cpus) : found;
   }
   if (reading.kind === "values") {
     return confirm(created("cgroup", record), reading.cpus, isRunning ? "running" : "starting");
   }
   // An agent before may have written another set than the record's.
-  if (reading.kind === "unverified") return { ...found, mayRunOn: ANYWHERE };
+  if (reading.kind === "unverified") return foundOn(found, ANYWHERE);
   return isRunning ? found : created("cgroup", record);
 }
 
-/** What the record has may not have been delivered to it; before it runs that may be lost again. */
-function seenByRecord({ mayRunOn, delivery }: Delivered, cpus: CpuSet): Delivered {
+/** It may be running on `cpus` too: what the record has may not have been delivered, and before it runs that may be lost again. */
+function foundOn({ mayRunOn, delivery }: Delivered, cpus: CpuSet): Delivered {
   const isLost = delivery.state === "created" && delivery.record?.equals(cpus) === false;
   return {
     mayRunOn: mayRunOn.union(cpus),

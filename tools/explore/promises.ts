@@ -32,12 +32,17 @@ function isAloneOn(ledger: Ledger, own: Assignment): boolean {
   );
 }
 
-/** Known, and its cgroup names no CPU that it shouldn't have, not even one that is offline. */
+/**
+ * Known, and its cgroup names no CPU that it shouldn't have, not even one that is offline. Where the runtime writes it, it
+ * has got an update that didn't fail: that it has less than it should isn't repaired.
+ */
 function isRepaired(node: Node, box: Box): boolean {
   const ledger = node.agent?.state.ledger;
   const assignment = ledger?.assignments.get(box.id);
   if (ledger === undefined || assignment === undefined || !isHonest(node, box)) return false;
-  return (box.written.isEmpty ? ALL : box.written).isSubsetOf(ledger.desired(assignment));
+  const desired = ledger.desired(assignment);
+  if (node.mode === "runtime" && !effective(node, box).equals(desired)) return false;
+  return (box.written.isEmpty ? ALL : box.written).isSubsetOf(desired);
 }
 
 /** The agent's bound of a container holds all that the kernel lets it run on. */
