@@ -2,6 +2,7 @@
 # name for each target.
 deno := hack/deno.sh
 sources := main.ts src tests tools hack deploy
+explore := $(deno) run --quiet --allow-all --v8-flags=--max-old-space-size=4096 tools/explore/main.ts
 build_permissions := --allow-read --allow-write --allow-env --allow-run
 # The image's name, REGISTRY/IMAGE_NAME:IMAGE_TAG; defaults in hack/image.ts.
 export REGISTRY IMAGE_NAME IMAGE_TAG
@@ -10,7 +11,7 @@ export CONTAINERD
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
 .PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-slow test-node test-vm ansible-check \
-  rewrite-scripts simulate mutate fuzz soak lint fmt fmt-check verify verify-all generate clean distclean
+  rewrite-scripts simulate explore mutate fuzz soak lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -42,6 +43,10 @@ simulate: ## random events on simulated nodes, drawn anew (EVENTS= JOBS= SEED= M
 	$(deno) run --quiet --allow-all tools/simulate/main.ts $(if $(EVENTS),--events $(EVENTS)) $(if $(JOBS),--jobs $(JOBS)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(MODE),--mode $(MODE)) $(if $(CGROUPS),--cgroups $(CGROUPS)) \
 	  $(if $(DRIVER),--driver $(DRIVER)) $(if $(MACHINE),--machine $(MACHINE)) $(if $(REPLAY),--replay $(REPLAY))
+
+explore: ## every sequence of events on a node with three CPUs and three pods, and planted faults (MINUTES= DEPTH= REPLAY=)
+	$(if $(REPLAY),,$(explore) --planted)
+	$(explore) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DEPTH),--depth $(DEPTH)) $(if $(REPLAY),--replay "$(REPLAY)")
 
 mutate: ## mutation testing: change the sources in small ways and check that a test fails; see docs/mutation.md
 	$(deno) run --quiet --allow-all tools/mutate/main.ts $(MUTATE)
@@ -97,12 +102,13 @@ fmt-check: ## check that all sources are formatted
 
 verify: test-unit test-slow lint fmt-check ## run the checks required for a change: test-unit, test-slow, lint, fmt-check
 
-verify-all: verify ## run verify, test-node on all three containerds, test-vm, ansible-check, simulate, mutate, fuzz, soak
+verify-all: verify ## run verify, test-node on all three containerds, test-vm, ansible-check, simulate, explore, mutate, fuzz, soak
 	$(MAKE) --no-print-directory test-node
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
 	$(MAKE) --no-print-directory test-vm
 	$(MAKE) --no-print-directory ansible-check
 	$(MAKE) --no-print-directory simulate EVENTS=1000000
+	$(MAKE) --no-print-directory explore
 	$(MAKE) --no-print-directory mutate
 	$(MAKE) --no-print-directory fuzz INPUTS=1000000
 	$(MAKE) --no-print-directory soak

@@ -3,78 +3,68 @@
  * pods that are alike may change places; times are only due or not; what is only for the log is left out.
  */
 import { ANYWHERE, type Delivery } from "../../src/ledger/delivery.ts";
-import type { Assignment } from "../../src/ledger/assignment.ts";
-import { type Node, SLOTS } from "./node.ts";
+import { type Assignment, byOrder } from "../../src/ledger/assignment.ts";
+import type { AgentState } from "../../src/agent/state.ts";
+import { type Box, boxOf, type Node, SLOTS } from "./node.ts";
+
+/** Milliseconds after which the agent asks the runtime again for what it still lacks (src/agent/pending.ts). */
+const RETRY_MS = 5000;
 
 export function keyOf(node: Node): string {
-  const { agent, pods, boxes, online, asked, mode } = node;
-  const state = agent?.state;
-  const ledger = state?.ledger;
-  const assignments = ledger?.assignments.values().sort((a, b) => (a.order ?? 0) - (b.order ?? 0)) ?? [];
-  const now = state?.now ?? 0;
-  const bySlot = SLOTS.map((slot) => {
-    const sandbox = `sandbox${slot}`;
-    const own = assignments.filter(({ container }) => container.sandboxId === sandbox);
-    const ids = [
-      ...new Set([
-        ...boxes.filter((box) => box.slot === slot).map(({ id }) => id),
-        ...own.map(({ container }) => container.id),
-      ]),
-    ];
-    const pod = pods[slot];
-    const lines = ids.map((id) => {
-      const box = boxes.find((each) => each.id === id);
-      const assignment = own.find(({ container }) => container.id === id);
-      const flags = state === undefined
-        ? ""
-        : `${+state.reconcile.suspects.has(id)}${+state.reconcile.missing.has(id)}${+state.reconcile.unknown
-          .has(id)}${+state.untracked.has(id)}`;
-      return `${
-        box === undefined
-          ? "-"
-          : `${box.kind[0]}${box.limit}${box.life} ${box.record ?? "*"} ${box.written} ${box.held}${
-            box.isHidden ? "h" : ""
-          }${box.isDrifted ? "d" : ""} ${box.promised}`
-      }|${assignment === undefined ? "-" : textOf(assignment, now)}|${flags}`;
-    });
-    const recent = ledger?.recent.find(({ podUid }) => podUid === `uid${slot}`)?.cpus ?? "";
-    return {
-      slot,
-      ids,
-      text: `${pod === undefined ? "-" : `${pod.kind[0]}${pod.limit}`} ${recent};${lines.join(";")}`,
-    };
-  });
-  bySlot.sort((a, b) => a.text < b.text ? -1 : a.text > b.text ? 1 : a.slot - b.slot);
-  const names = new Map(bySlot.flatMap(({ ids }, place) => ids.map((id, at) => [id, `${place}.${at}`])));
+  const { online, asked, mode } = node;
+  const state = node.agent?.state;
+  const assignments = state?.ledger.assignments.values().sort(byOrder) ?? [];
+  const slots = SLOTS.map((slot) => slotText(node, slot, assignments));
+  slots.sort((a, b) => a.text < b.text ? -1 : a.text > b.text ? 1 : 0);
+  const names = new Map(slots.flatMap(({ ids }, place) => ids.map((id, at) => [id, `${place}.${at}`])));
   const name = (id: string) => names.get(id) ?? "gone";
-  const order = assignments.map(({ container }) => name(container.id)).join(" ");
   const displaced = assignments.flatMap(({ container, displaced = [] }) =>
     displaced.map(({ id, from }) => `${name(container.id)}:${name(id)}@${from}`)
-  ).join(" ");
-  const pending = state?.pending === undefined ? "" : `${+(now - state.pending.since >=
-    state.growDelayMs)}${+(now - (state.pending.requestedAt ?? -Infinity) >= 5000)}`;
-  const compare = state === undefined
-    ? ""
-    : `${state.phase} ${state.reconcile.nextAt === undefined ? "-" : +(now >= state.reconcile.nextAt)}`;
+  );
   return [
     mode,
     online,
     asked.map(name).join(" "),
-    order,
-    displaced,
-    ledger?.recent.length ?? "",
-    pending,
-    compare,
-    ...bySlot.map(({ text }) => text),
+    assignments.map(({ container }) => name(container.id)).join(" "),
+    displaced.join(" "),
+    state === undefined ? "" : timesText(state),
+    ...slots.map(({ text }) => text),
   ].join("/");
 }
 
-function textOf({ claim, grant, mayRunOn, delivery, degraded }: Assignment, now: number): string {
+/** A pod with its containers, and their ids: those of the runtime first, those that are only in the ledger last. */
+function slotText(
+  node: Node,
+  slot: number,
+  assignments: readonly Assignment[],
+): { readonly ids: readonly string[]; readonly text: string } {
+  const own = assignments.filter(({ container }) => container.sandboxId === `sandbox${slot}`);
+  const boxes = node.boxes.filter((box) => box.slot === slot);
+  const ids = [...new Set([...boxes.map(({ id }) => id), ...own.map(({ container }) => container.id)])];
+  const state = node.agent?.state;
+  const lines = ids.map((id) => {
+    const [box, assignment] = [boxOf(node, id), own.find(({ container }) => container.id === id)];
+    const known = assignment === undefined ? "-" : assignmentText(assignment, state?.now ?? 0);
+    return `${box === undefined ? "-" : boxText(box)}|${known}|${
+      state === undefined ? "" : flags(state, id)
+    }`;
+  });
+  const recent = state?.ledger.recent.find(({ podUid }) => podUid === `uid${slot}`);
+  const freed = recent === undefined ? "" : `${recent.cpus}${recent.since === undefined ? "new" : ""}`;
+  const pod = node.pods[slot];
+  return { ids, text: `${pod === undefined ? "-" : pod.kind + pod.limit} ${freed};${lines.join(";")}` };
+}
+
+function boxText({ kind, limit, life, record, written, held, isHidden, isDrifted, promised }: Box): string {
+  const faults = `${isHidden ? "h" : ""}${isDrifted ? "d" : ""}`;
+  return `${kind}${limit}${life} ${record ?? "*"} ${written} ${held} ${faults} ${promised}`;
+}
+
+function assignmentText({ claim, grant, mayRunOn, delivery, degraded }: Assignment, now: number): string {
   const size = claim.kind === "exclusive" ? claim.count : "";
   const bound = mayRunOn === ANYWHERE ? "*" : mayRunOn;
-  return `${claim.kind[0]}${size} ${grant} ${bound} ${deliveryText(delivery, now)}${
-    degraded === undefined ? "" : "!"
-  }`;
+  const less = degraded === undefined ? "" : "!";
+  return `${claim.kind}${size} ${grant} ${bound} ${deliveryText(delivery, now)}${less}`;
 }
 
 function deliveryText(delivery: Delivery, now: number): string {
@@ -82,5 +72,16 @@ function deliveryText(delivery: Delivery, now: number): string {
   const failure = delivery.state === "failed"
     ? `${delivery.failure.cpus}${delivery.failure.retryAt <= now ? "due" : ""}`
     : "";
-  return `${by[0]}${state} ${record ?? "*"}${recordUnsure ? "?" : ""} ${failure}`;
+  return `${by}${state} ${record ?? "*"}${recordUnsure ? "?" : ""} ${failure}`;
+}
+
+function flags({ reconcile, untracked }: AgentState, id: string): string {
+  return [reconcile.suspects, reconcile.missing, reconcile.unknown, untracked].map((ids) => +ids.has(id))
+    .join("");
+}
+
+function timesText({ phase, now, pending, growDelayMs, reconcile: { nextAt } }: AgentState): string {
+  const isDue = pending !== undefined && now - pending.since >= growDelayMs;
+  const isAsked = pending?.requestedAt !== undefined && now - pending.requestedAt < RETRY_MS;
+  return `${phase} ${pending !== undefined}${isDue}${isAsked} ${nextAt === undefined ? "-" : nextAt <= now}`;
 }

@@ -75,7 +75,7 @@ export function parseEvent(text: string): Event {
     ["runc start posted failStart exit stop hold hide heal tamper", { id: subject }],
     ["agentDown agentUp runtimeRestart apply tick wait", {}],
   ].find(([kinds]) => `${kinds}`.split(" ").includes(kind));
-  if (event === undefined) throw new Error(`no event: ${text}`);
+  if (event === undefined) throw new Error(`no event: ${text.trim()}`);
   return { kind, ...event[1] as object } as Event;
 }
 

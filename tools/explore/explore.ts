@@ -10,8 +10,6 @@ import { unrestOf } from "./rest.ts";
 export interface Limits {
   readonly depth: number;
   readonly ms: number;
-  /** Nodes of one depth: more aren't kept in memory. */
-  readonly nodes?: number;
   readonly doubles?: Doubles;
 }
 
@@ -38,64 +36,93 @@ export interface Explored {
   readonly found: readonly Found[];
 }
 
-/** A node, and how it was reached. */
-interface Reached {
-  readonly node: Node;
-  readonly from: Reached | undefined;
-  readonly event: Event | undefined;
+/** How a node was reached. */
+interface Path {
+  readonly event: Event;
+  readonly from: Path | undefined;
 }
 
-/** Other problems than the first that are looked for, each of another cause. */
+interface Reached {
+  readonly node: Node;
+  readonly path: Path | undefined;
+}
+
+/** Problems of one depth that are looked for, each of another cause. */
 const MAX_FOUND = 10;
+/** Nodes that are kept in memory to go on from, each of some 4 kB; beyond that those of the next depth are only checked. */
+const MAX_KEPT = 600_000;
 
 export function explore(
   mode: Mode,
-  { depth: last, ms, nodes = Infinity, doubles }: Limits,
+  { depth: last, ms, doubles }: Limits,
   onLevel: (level: Level) => void = () => {},
 ): Explored {
   const end = performance.now() + ms;
-  const player = new Player(mode, doubles);
-  const [known, restful] = [new KeySet(), new KeySet()];
-  const found = new Map<string, Found>();
-  const report = (problem: string, path: readonly Event[]) => {
-    const cause = problem.replaceAll(/\d[a-c]|[\d,-]+/g, "…");
-    if (!found.has(cause)) found.set(cause, { problem, path });
-  };
-  const first: Reached = { node: player.empty, from: undefined, event: undefined };
-  known.add(keyOf(first.node));
-  let [level, depth, transitions] = [[first], 0, 0];
-  const result = () => ({ mode, depth, states: known.size, transitions, found: [...found.values()] });
-  onLevel({ depth, states: 1, transitions });
-  while (depth < last && level.length > 0 && found.size === 0) {
+  const search = new Search(mode, doubles);
+  let [level, depth] = [search.first, 0];
+  onLevel({ depth, states: 1, transitions: 0 });
+  while (depth < last && level.length > 0 && search.found.size === 0) {
+    const states = search.known.size;
     const next: Reached[] = [];
     for (const from of level) {
-      if (performance.now() > end || next.length > nodes || found.size >= MAX_FOUND) return result();
-      for (const event of eventsOf(from.node)) {
-        const { node, problem: first } = player.play(from.node, event);
-        transitions++;
-        const key = keyOf(node);
-        if (first === undefined && !known.add(key)) continue;
-        const reached = { node, from, event };
-        const problem = first ?? problemOf(node);
-        if (problem !== undefined) {
-          report(problem, pathTo(reached));
-          continue;
-        }
-        const unrest = unrestOf(player, node, restful);
-        if (unrest !== undefined) report(unrest.problem, [...pathTo(reached), ...unrest.events]);
-        else next.push(reached);
-      }
+      if (performance.now() > end || search.found.size >= MAX_FOUND) return search.result(depth);
+      search.goOn(from, next, MAX_KEPT - level.length);
     }
-    [level, depth] = [next, depth + 1];
-    onLevel({ depth, states: next.length, transitions });
+    depth++;
+    onLevel({ depth, states: search.known.size - states, transitions: search.transitions });
+    if (next.length >= MAX_KEPT - level.length) break;
+    level = next;
   }
-  return result();
+  return search.result(depth);
 }
 
-function pathTo(reached: Reached): Event[] {
-  const path: Event[] = [];
-  for (let at: Reached | undefined = reached; at !== undefined; at = at.from) {
-    if (at.event !== undefined) path.push(at.event);
+class Search {
+  readonly known = new KeySet();
+  readonly found = new Map<string, Found>();
+  readonly first: Reached[];
+  transitions = 0;
+  readonly #restful = new KeySet();
+  readonly #player: Player;
+
+  constructor(private readonly mode: Mode, doubles: Doubles | undefined) {
+    this.#player = new Player(mode, doubles);
+    const node = this.#player.empty;
+    this.known.add(keyOf(node));
+    this.first = [{ node, path: undefined }];
   }
-  return path.reverse();
+
+  /**
+   * Lets each event happen that can happen there; what is new and as it should be is added to `next`, which keeps
+   * so many at most.
+   */
+  goOn(from: Reached, next: Reached[], most: number): void {
+    for (const event of eventsOf(from.node)) {
+      const { node, problem: first } = this.#player.play(from.node, event);
+      this.transitions++;
+      const isNew = this.known.add(keyOf(node));
+      if (first === undefined && !isNew) continue;
+      const path = { event, from: from.path };
+      const problem = first ?? problemOf(node);
+      const unrest = problem === undefined ? unrestOf(this.#player, node, this.#restful) : undefined;
+      if (problem !== undefined) this.#report(problem, eventsTo(path));
+      else if (unrest !== undefined) this.#report(unrest.problem, [...eventsTo(path), ...unrest.events]);
+      else if (next.length < most) next.push({ node, path });
+    }
+  }
+
+  #report(problem: string, path: readonly Event[]): void {
+    const cause = problem.replaceAll(/\d[a-c]|[\d,-]+/g, "…");
+    if (!this.found.has(cause)) this.found.set(cause, { problem, path });
+  }
+
+  result(depth: number): Explored {
+    const { mode, known: { size: states }, transitions, found } = this;
+    return { mode, depth, states, transitions, found: [...found.values()] };
+  }
+}
+
+function eventsTo(last: Path): Event[] {
+  const events: Event[] = [];
+  for (let at: Path | undefined = last; at !== undefined; at = at.from) events.push(at.event);
+  return events.reverse();
 }
