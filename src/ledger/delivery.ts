@@ -187,7 +187,11 @@ export function starts<A extends Delivered>(assignment: A): A {
  * delivered. */
 export function seenAtStart<A extends Delivered>(assignment: A, cpus: CpuSet, online: CpuSet): A {
   const { delivery, mayRunOn } = assignment;
-  if (delivery.by === "cgroup" || delivery.record?.equals(cpus) !== true) return assignment;
+  if (delivery.by === "cgroup") return assignment;
+  if (delivery.record === undefined) return { ...assignment, mayRunOn: mayRunOn.union(cpus) };
+  if (!delivery.record.equals(cpus)) {
+    return { ...assignment, mayRunOn: mayRunOn.union(cpus), delivery: { ...delivery, recordUnsure: true } };
+  }
   // A set that names only CPUs that are offline inherits: what is in force then isn't what was written.
   if (mayRunOn !== ANYWHERE && !mayRunOn.isSubsetOf(online)) return assignment;
   const { recordUnsure: _, ...rest } = delivery;

@@ -67,6 +67,8 @@ export function planUpdates(ledger: Ledger, filter: UpdateFilter = {}): PlannedU
     const step = stepFor(ledger, assignment, over);
     const isPending = step !== undefined || needsWrite(ledger, assignment);
     const isExcluded = step !== undefined && excludes(ledger, filter, step);
+    // Others may not go where it may still be, though there is nothing to send to it now.
+    if (step === undefined && !ledger.overhang(assignment).isEmpty) left.add(assignment.container.id);
     if (isPending && (step === undefined || step.isPartial || isExcluded || isStarting(assignment))) {
       left.add(assignment.container.id);
     }

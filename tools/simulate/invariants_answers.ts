@@ -128,14 +128,13 @@ export function askedProblem(world: World, changes: readonly CpuUpdate[]): strin
   return undefined;
 }
 
-/**
- * CPUs that couldn't be taken from a container; where a write has failed, all on which it runs.
- */
+/** CPUs that couldn't be taken from a container; where a write has failed, all on which it runs, or ran when it ended unreported. */
 function contested({ inCharge, kernel, runtime }: World): CpuSet {
   return CpuSet.unionOf([...runtime.containers.keys()].map((id) => {
     const placed = inCharge?.placed.get(id);
-    const [held, runs] = [kernel.held(id), kernel.effective(id) ?? CpuSet.empty];
+    const held = kernel.held(id);
     if (placed === undefined) return held;
+    const runs = kernel.effective(id) ?? (placed.kernel instanceof CpuSet ? placed.kernel : CpuSet.empty);
     return placed.hasWriteFailure || !held.isSubsetOf(placed.desired) ? runs : held;
   }));
 }

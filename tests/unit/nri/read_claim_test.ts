@@ -99,7 +99,7 @@ Deno.test("shares at kubelet's cap without a quota are shared, with the reason",
   const wanted = { cpus: 300, quota: -1n };
   assert.equal(
     claimOf(wanted),
-    "shared degraded: without a CFS quota, kubelet's cap of 262144 CPU shares doesn't tell how many CPUs are asked for",
+    "shared degraded: without a CFS quota, kubelet's cap of 262144 CPU shares doesn't show how many CPUs are requested",
   );
   assert.equal(claimOf({ ...wanted, cgroupParent: "/kubepods/burstable/pod1" }), "shared");
 });
