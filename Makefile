@@ -107,7 +107,7 @@ verify-all: verify ## run verify, test-node on all three containerds, test-vm, a
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
 	$(MAKE) --no-print-directory test-vm
 	$(MAKE) --no-print-directory ansible-check
-	$(MAKE) --no-print-directory simulate EVENTS=1000000
+	$(MAKE) --no-print-directory simulate EVENTS=10000000
 	$(MAKE) --no-print-directory explore
 	$(MAKE) --no-print-directory mutate
 	$(MAKE) --no-print-directory fuzz INPUTS=1000000

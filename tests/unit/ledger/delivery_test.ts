@@ -76,7 +76,7 @@ const TABLE: readonly [what: string, from: Assignment, by: Transition, to: strin
     seen("1"),
     "record created on 1,3 record 3?",
   ],
-  ["its record has CPUs that are offline", byRecord("2,9"), seen("2"), "record created on 2,9 record 2,9"],
+  ["its record has CPUs that are offline", byRecord("2,9"), seen("2"), "record created on 2,9 record 2,9?"],
   ["it drifts", running("1-2"), failing, "record failed on 1-3 record 1-2"],
   ["that is over", failing(running("1-2")), resolved, "record running on 1-3 record 1-2"],
   ["it drifts as it starts", failing(starts(byRecord("1-2"))), resolved, "record starting on 1-3 record 1-2"],

@@ -9,11 +9,11 @@ import type { Tally } from "../../../../tools/simulate/tally.ts";
 
 const FOUND = new URL("../../../../tools/simulate/found/", import.meta.url);
 
-Deno.test("20000 events on many nodes break no invariant, and every kind of event is among them", () => {
-  const { violations, events, nodes, coverage, seen } = simulate({ seed: 1, events: 20_000, perNode: 500 });
+Deno.test("50000 events on many nodes break no invariant, and every kind of event is among them", () => {
+  const { violations, events, nodes, coverage, seen } = simulate({ seed: 1, events: 50_000, perNode: 500 });
   requireNone(violations);
-  assert.equal(events, 20_000);
-  assert.equal(nodes, 40);
+  assert.equal(events, 50_000);
+  assert.equal(nodes, 100);
   assert.deepEqual(coverage.missing, []);
   assert(coverage.pairs.size > 500, `${coverage.pairs.size} pairs of kinds`);
   assert(seen.rests >= nodes && seen.updates > 1000 && seen.refused > 100, JSON.stringify(seen));
