@@ -50,9 +50,14 @@ export function deliveryOfFound(
   return isRunning ? found : created("cgroup", record);
 }
 
-/** It may be running on `cpus` too: what the record has may not have been delivered, and before it runs that may be lost again. */
+/**
+ * It may be running on `cpus` too: what the record has may not have been delivered, and before it runs that may be lost
+ * again. Where the record has nothing and its cgroup isn't seen it may be on fewer CPUs than it should be.
+ */
 function foundOn({ mayRunOn, delivery }: Delivered, cpus: CpuSet): Delivered {
-  const isLost = delivery.state === "created" && delivery.record?.equals(cpus) === false;
+  const isLost = delivery.state === "created"
+    ? delivery.record?.equals(cpus) === false
+    : delivery.record === undefined && cpus === ANYWHERE;
   return {
     mayRunOn: mayRunOn.union(cpus),
     delivery: isLost ? { ...delivery, recordUnsure: true } : delivery,
