@@ -152,7 +152,9 @@ export function updateSent<A extends Delivered>(assignment: A, cpus: CpuSet): A 
 /** PostUpdateContainer: the runtime has noted in the record what it was answered, whatever became of the cgroup. */
 export function updateNoted<A extends Delivered>(assignment: A): A {
   const { delivery } = assignment;
-  if (delivery.by === "record" || delivery.recordUnsure === undefined) return assignment;
+  if (delivery.by === "record" || delivery.recordUnsure === undefined || hasNoProcess(delivery)) {
+    return assignment;
+  }
   const { recordUnsure: _, ...rest } = delivery;
   return { ...assignment, delivery: rest as Delivery };
 }
@@ -192,8 +194,8 @@ export function seenAtStart<A extends Delivered>(assignment: A, cpus: CpuSet, on
   if (!delivery.record.equals(cpus)) {
     return { ...assignment, mayRunOn: mayRunOn.union(cpus), delivery: { ...delivery, recordUnsure: true } };
   }
-  // A set that names only CPUs that are offline inherits: what is in force then isn't what was written.
-  if (mayRunOn !== ANYWHERE && !mayRunOn.isSubsetOf(online)) return assignment;
+  // All that are online may be inherited; and so is what is in force where a set names only CPUs that are offline.
+  if (cpus.equals(online) || (mayRunOn !== ANYWHERE && !mayRunOn.isSubsetOf(online))) return assignment;
   const { recordUnsure: _, ...rest } = delivery;
   return { ...assignment, mayRunOn: cpus, delivery: rest as Delivery };
 }
@@ -202,9 +204,10 @@ export function seenAtStart<A extends Delivered>(assignment: A, cpus: CpuSet, on
 export function unreadable<A extends Delivered>(assignment: A): A {
   const { mayRunOn, delivery } = assignment;
   if (delivery.by === "record") return assignment;
-  const { record } = delivery;
+  const { record, recordUnsure } = delivery;
   if (delivery.state === "not-started") {
-    const bound = record ?? ANYWHERE;
+    // Its cgroup may have been made with what the record had before.
+    const bound = record === undefined || recordUnsure ? ANYWHERE : record;
     return {
       ...assignment,
       mayRunOn: bound,

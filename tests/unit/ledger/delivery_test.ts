@@ -86,7 +86,7 @@ const TABLE: readonly [what: string, from: Assignment, by: Transition, to: strin
   // By the cgroup.
   ["it is created", byCgroup("1-2"), (a) => a, "cgroup not-started on nothing record 1-2"],
   ["it is sent CPUs", byCgroup("1-2"), sent("3"), "cgroup not-started on nothing record 3?"],
-  ["that is noted", sent("3")(byCgroup("1-2")), updateNoted, "cgroup not-started on nothing record 3"],
+  ["that is noted", sent("3")(byCgroup("1-2")), updateNoted, "cgroup not-started on nothing record 3?"],
   [
     "it starts",
     byCgroup("1-2"),

@@ -17,6 +17,10 @@ const FOUND: Readonly<Record<string, string>> = {
     "runtime: create shared; start 0a; create pinned; agentDown; agentUp",
   "growth that was lost before the start is sent again once it runs":
     "runtime: create shared; run pinned; runc 0a; stopPod 1; agentDown; agentUp; start 0a; posted 0a; wait",
+  "what the record has by now may not be what a cgroup was made with that can't be read":
+    "kernel: create exclusive; runc 0a; hide 0a; cpuOff 2; apply; start 0a; heal 0a",
+  "all CPUs that are online may be inherited, so a record with the same may not have been delivered":
+    "runtime: create shared; runc 0a; run pinned; cpuOff 0; start 0a; cpuOn 0",
 };
 
 for (const [sentence, text] of Object.entries(FOUND)) {
