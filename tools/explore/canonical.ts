@@ -55,8 +55,10 @@ function slotText(
   return { ids, text: `${pod === undefined ? "-" : pod.kind + pod.limit} ${freed};${lines.join(";")}` };
 }
 
-function boxText({ kind, limit, life, record, written, held, isHidden, isDrifted, promised }: Box): string {
-  const faults = `${isHidden ? "h" : ""}${isDrifted ? "d" : ""}`;
+function boxText(
+  { kind, limit, life, record, written, held, isHidden, isDrifted, isLate, promised }: Box,
+): string {
+  const faults = `${isHidden ? "h" : ""}${isDrifted ? "d" : ""}${isLate ? "l" : ""}`;
   return `${kind}${limit}${life} ${record ?? "*"} ${written} ${held} ${faults} ${promised}`;
 }
 

@@ -81,7 +81,8 @@ function promisesAreKept(node: Node, ledger: Ledger): string | undefined {
 }
 
 function isExcused(node: Node, box: Box, { delivery }: Assignment, ledger: Ledger): boolean {
-  if (isFaulty(box) || isUnreadable(node, box) || box.isDrifted || delivery.state === "failed") return true;
+  if (isFaulty(box) || isUnreadable(node, box)) return true;
+  if (box.isDrifted || box.isLate || delivery.state === "failed") return true;
   // The runtime is being asked to move it, or will be; what it was sent while it started may be lost until it runs.
   const isPlanned = node.asked.includes(box.id) || pendingUpdateOf(ledger, box.id) !== undefined;
   const isUnsure = delivery.recordUnsure !== undefined;

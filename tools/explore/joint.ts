@@ -100,6 +100,12 @@ export class Joint {
     const { agent, boxes } = this.node;
     if (agent === undefined) return;
     this.keep({ ...agent.state, phase: "configured" });
+    // Of what can't be read the record is all that is known; before the start updates may have been lost.
+    for (const { id, life, isHidden } of boxes) {
+      if (this.mode === "runtime" && isHidden && life !== "running") {
+        this.change(id, (box) => ({ ...box, isDrifted: true }));
+      }
+    }
     const subjects = boxes.filter(isAlive).map(subjectOf);
     const request = message(SynchronizeRequestSchema, {
       pods: [...new Set(subjects.map(({ pod }) => pod))],

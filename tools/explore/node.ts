@@ -53,6 +53,8 @@ export interface Box {
   readonly isHidden: boolean;
   /** Another program has written its cgroup, or the runtime has failed to: the agent hasn't repaired that yet. */
   readonly isDrifted: boolean;
+  /** It couldn't be read until a moment ago: where it is wrong, that isn't repaired yet. */
+  readonly isLate: boolean;
   /** CPUs that it has for itself by a reply, or since nothing was due any more. */
   readonly promised: CpuSet;
 }

@@ -126,7 +126,10 @@ export class Player {
       case "hide":
         return this.#joint.change(id, (box) => ({ ...box, isHidden: true }));
       case "heal":
-        return this.#joint.change(id, (box) => ({ ...box, isHidden: false, held: CpuSet.empty }));
+        return this.#joint.change(
+          id,
+          (b) => ({ ...b, isHidden: false, isLate: b.isHidden, held: CpuSet.empty }),
+        );
       case "tamper": {
         const after = writtenTo(this.#joint.node, box, ALL);
         if (after !== undefined) this.#joint.change(id, () => ({ ...after, isDrifted: true }));
@@ -146,7 +149,16 @@ export class Player {
     const id = this.#joint.freshId(slot);
     if (pod === undefined || id === undefined || livingIn(this.#joint.node, slot) !== undefined) return;
     const box: Box = {
-      ...{ ...pod, id, slot, life: "created", record: undefined, isHidden: false, isDrifted: false },
+      ...{
+        ...pod,
+        id,
+        slot,
+        life: "created",
+        record: undefined,
+        isHidden: false,
+        isDrifted: false,
+        isLate: false,
+      },
       ...{ written: CpuSet.empty, held: CpuSet.empty, promised: CpuSet.empty },
     };
     if (!this.#create(box) || !isRun) return;
@@ -204,7 +216,14 @@ export class Player {
   #exit(id: string): void {
     this.#joint.change(id, (box) => ({
       ...box,
-      ...{ life: "exited", isHidden: false, isDrifted: false, written: CpuSet.empty, held: CpuSet.empty },
+      ...{
+        life: "exited",
+        isHidden: false,
+        isDrifted: false,
+        isLate: false,
+        written: CpuSet.empty,
+        held: CpuSet.empty,
+      },
     }));
   }
 
@@ -286,11 +305,9 @@ export class Player {
     this.#joint.feed({ kind: "topology", now, topology: topologyOf(online), offlineRemoved: isStruck });
   }
 
-  /** What was let start runs by then, whether that is reported or not. */
+  /** What was let start runs by then. */
   #wait(): void {
-    for (const { id, life } of this.#joint.node.boxes) {
-      if (life === "cleared") this.#joint.change(id, (box) => ({ ...box, life: "running" }));
-    }
+    for (const box of this.#joint.node.boxes) if (box.life === "cleared") this.#playOn(box, "posted");
     this.#tick(WAIT_MS);
   }
 

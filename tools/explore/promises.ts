@@ -16,10 +16,11 @@ export function promised(node: Node): Node {
     const grant = assignment?.grant ?? CpuSet.empty;
     const isFree = ledger !== undefined && assignment !== undefined && isAloneOn(ledger, assignment);
     const next = isFree ? grant : box.promised.intersection(grant);
-    const isDrifted = box.isDrifted && !isRepaired(node, box);
-    if (next.equals(box.promised) && isDrifted === box.isDrifted) return box;
+    const isOpen = (box.isDrifted || box.isLate) && !isRepaired(node, box);
+    const [isDrifted, isLate] = [box.isDrifted && isOpen, box.isLate && isOpen];
+    if (next.equals(box.promised) && isDrifted === box.isDrifted && isLate === box.isLate) return box;
     isChanged = true;
-    return { ...box, promised: next, isDrifted };
+    return { ...box, promised: next, isDrifted, isLate };
   });
   return isChanged ? { ...node, boxes } : node;
 }
