@@ -104,7 +104,9 @@ export function eventsOf(node: Node): Event[] {
   if (agent === undefined) return [...events, { kind: "agentUp" }];
   if (hasWrites(agent.state)) events.push({ kind: "tick" });
   if (node.asked.length > 0) events.push({ kind: "apply" });
-  return [...events, { kind: "wait" }, { kind: "agentDown" }, { kind: "runtimeRestart" }];
+  // Between the making of a cgroup and the start there are milliseconds.
+  if (!boxes.some(({ life }) => life === "ready")) events.push({ kind: "wait" });
+  return [...events, { kind: "agentDown" }, { kind: "runtimeRestart" }];
 }
 
 function eventsOfBox(box: Box, mayFail: boolean): Event[] {

@@ -34,9 +34,9 @@ function ledgerChange(before: Ledger, after: Ledger): string | undefined {
   const [was, is] = [before, after].map((ledger) =>
     new Map(
       ledger.assignments.values().map((assignment) => {
-        const { container: { id }, grant, delivery: { record, recordUnsure }, degraded } = assignment;
+        const { container: { id }, grant, delivery: { record }, degraded } = assignment;
         const desired = ledger.desired(assignment);
-        return [id, `${grant} ${desired} ${record} ${recordUnsure} ${degraded !== undefined}`];
+        return [id, `${grant} ${desired} ${record} ${degraded !== undefined}`];
       }),
     )
   );

@@ -165,9 +165,13 @@ export class Joint {
     if (more.length > 0) this.node = { ...this.node, asked: [...asked, ...more] };
   }
 
+  grantOf(id: string): CpuSet | undefined {
+    return this.node.agent?.state.ledger.assignments.get(id)?.grant;
+  }
+
   /** A reply has given the container these CPUs for itself. */
   promise(id: string): void {
-    const grant = this.node.agent?.state.ledger.assignments.get(id)?.grant;
+    const grant = this.grantOf(id);
     if (grant !== undefined) this.change(id, (box) => ({ ...box, promised: grant }));
   }
 

@@ -94,8 +94,9 @@ export class Player {
       case "apply":
         return this.#applyNext();
       case "tick":
+        return this.#tick(0);
       case "wait":
-        return this.#tick(event.kind === "wait" ? WAIT_MS : 0);
+        return this.#wait();
       default: {
         const box = boxOf(this.#joint.node, event.id);
         return box && this.#playOn(box, event.kind);
@@ -229,13 +230,12 @@ export class Player {
   #resize(id: string, limit: number): void {
     const box = boxOf(this.#joint.node, id);
     if (box === undefined) return;
+    const before = this.#joint.grantOf(id);
     if (!this.#update(box, figuresOf(box.kind, limit))) return;
     this.#joint.change(id, (after) => ({ ...after, limit }));
-    this.#joint.promise(id);
-    this.#joint.node = {
-      ...this.#joint.node,
-      pods: this.#joint.node.pods.with(box.slot, { kind: box.kind, limit }),
-    };
+    if (this.#joint.grantOf(id) !== before) this.#joint.promise(id);
+    const { node } = this.#joint;
+    this.#joint.node = { ...node, pods: node.pods.with(box.slot, { kind: box.kind, limit }) };
   }
 
   #applyNext(): void {
@@ -284,6 +284,14 @@ export class Player {
     this.#joint.node = { ...this.#joint.node, online, boxes };
     const now = this.#joint.node.agent?.state.now ?? 0;
     this.#joint.feed({ kind: "topology", now, topology: topologyOf(online), offlineRemoved: isStruck });
+  }
+
+  /** What was let start runs by then, whether that is reported or not. */
+  #wait(): void {
+    for (const { id, life } of this.#joint.node.boxes) {
+      if (life === "cleared") this.#joint.change(id, (box) => ({ ...box, life: "running" }));
+    }
+    this.#tick(WAIT_MS);
   }
 
   #tick(afterMs: number): void {
