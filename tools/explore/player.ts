@@ -28,6 +28,7 @@ import {
   type Mode,
   type Node,
   topologyOf,
+  UNTOUCHED,
   withoutBox,
 } from "./node.ts";
 import { promised } from "./promises.ts";
@@ -149,17 +150,13 @@ export class Player {
     const id = this.#joint.freshId(slot);
     if (pod === undefined || id === undefined || livingIn(this.#joint.node, slot) !== undefined) return;
     const box: Box = {
-      ...{
-        ...pod,
-        id,
-        slot,
-        life: "created",
-        record: undefined,
-        isHidden: false,
-        isDrifted: false,
-        isLate: false,
-      },
-      ...{ written: CpuSet.empty, held: CpuSet.empty, promised: CpuSet.empty },
+      ...pod,
+      id,
+      slot,
+      life: "created",
+      record: undefined,
+      promised: CpuSet.empty,
+      ...UNTOUCHED,
     };
     if (!this.#create(box) || !isRun) return;
     this.#start(id);
@@ -214,17 +211,7 @@ export class Player {
   }
 
   #exit(id: string): void {
-    this.#joint.change(id, (box) => ({
-      ...box,
-      ...{
-        life: "exited",
-        isHidden: false,
-        isDrifted: false,
-        isLate: false,
-        written: CpuSet.empty,
-        held: CpuSet.empty,
-      },
-    }));
+    this.#joint.change(id, (box) => ({ ...box, life: "exited", ...UNTOUCHED }));
   }
 
   #stop(id: string): void {
