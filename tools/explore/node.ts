@@ -95,8 +95,10 @@ export function isUnreadable({ mode }: Node, { isHidden, written }: Box): boolea
   return isHidden || (mode === "kernel-v1" && written.isEmpty);
 }
 
-/** Without a cgroup, and nothing wrong with it. */
+/** Without a cgroup or a set in the record, and nothing wrong with it. */
 export const UNTOUCHED = {
+  record: undefined,
+  promised: CpuSet.empty,
   written: CpuSet.empty,
   held: CpuSet.empty,
   isHidden: false,

@@ -149,15 +149,7 @@ export class Player {
     const pod = this.#joint.node.pods[slot];
     const id = this.#joint.freshId(slot);
     if (pod === undefined || id === undefined || livingIn(this.#joint.node, slot) !== undefined) return;
-    const box: Box = {
-      ...pod,
-      id,
-      slot,
-      life: "created",
-      record: undefined,
-      promised: CpuSet.empty,
-      ...UNTOUCHED,
-    };
+    const box: Box = { ...pod, id, slot, life: "created", ...UNTOUCHED };
     if (!this.#create(box) || !isRun) return;
     this.#start(id);
     if (boxOf(this.#joint.node, id)?.life === "cleared") this.#playOn(box, "posted");
@@ -211,7 +203,7 @@ export class Player {
   }
 
   #exit(id: string): void {
-    this.#joint.change(id, (box) => ({ ...box, life: "exited", ...UNTOUCHED }));
+    this.#joint.change(id, (box) => ({ ...box, life: "exited", ...UNTOUCHED, record: box.record }));
   }
 
   #stop(id: string): void {
