@@ -5,7 +5,7 @@ import { POD_VARIABLE } from "./src/config/environment.ts";
 import { ConfigError } from "./src/daemon/config_error.ts";
 import { run } from "./src/daemon/run.ts";
 import { buildInfo } from "./src/platform/build_info.ts";
-import { lastWords } from "./src/platform/log.ts";
+import { logFatal } from "./src/platform/log.ts";
 import { raisePriority } from "./src/platform/priority.ts";
 
 /** From the first signal to the exit, whatever is still under way: supervisors may kill after a second. */
@@ -51,6 +51,6 @@ function stopOrExit(): void {
 async function exitCode(error: unknown): Promise<number> {
   // Commander has already printed its message, the help or the version.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  await lastWords(`weka-cpuset: ${error instanceof Error ? error.message : error}`);
+  await logFatal(`weka-cpuset: ${error instanceof Error ? error.message : error}`);
   return error instanceof ConfigError ? 2 : 1;
 }

@@ -62,7 +62,7 @@ export type Input =
   | { readonly kind: "counted"; readonly living: ReadonlySet<string> }
   /** The answer to `scan`: CPUs that seem to be claimed. */
   | { readonly kind: "scanned"; readonly claims: CpuSet }
-  /** The answer to `configure`, and any later change of mind. */
+  /** The answer to `configure`, and any later change of them. */
   | { readonly kind: "settings"; readonly settings: Settings }
   /** CPUs have gone offline or come back. */
   | { readonly kind: "topology"; readonly now: number } & MachineChange

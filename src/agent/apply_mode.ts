@@ -1,7 +1,6 @@
 /** By which way containers get their CPUs on this node: written in their cgroups, or by the runtime alone. */
 import type { CpusetPort, CpusetReading } from "../cgroup/port.ts";
-import type { Assignment } from "../ledger/assignment.ts";
-import { ANYWHERE, confirm, created, foundByRecord } from "../ledger/delivery.ts";
+import { ANYWHERE, confirm, created, type Delivered, foundByRecord } from "../ledger/delivery.ts";
 import type { DeliverBy } from "../ledger/plan.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Container } from "../nri/gen/nri_pb.ts";
@@ -28,8 +27,6 @@ export function deliverByFor(state: AgentState, container: Container): DeliverBy
   const isUnit = (container.linux?.cgroupsPath ?? "").split(":").length === 3;
   return isUnit && cpusets.version === 2 ? "both" : "cgroup";
 }
-
-type Delivered = Pick<Assignment, "mayRunOn" | "delivery">;
 
 /** How far the delivery to a container has come that is there already, by its record and a reading of its cgroup. */
 export function deliveryOfFound(

@@ -5,7 +5,7 @@ import { retryDegraded } from "../ledger/degraded.ts";
 import { age } from "../ledger/recent.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
-import { afterWrites, type PlannedWrite, planWrites, type WriteScope } from "../ledger/writes.ts";
+import { afterWrites, type PlannedWrite, planWrites, type WriteScope } from "../ledger/plan_writes.ts";
 import type { LogRecord } from "../log_record.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
 import { readablePort, writablePort } from "./apply_mode.ts";
@@ -15,7 +15,7 @@ import { reconcile } from "./reconcile.ts";
 import { withoutId } from "../ledger/id_map.ts";
 import type { WriteFailed } from "./decision.ts";
 import type { AgentState } from "./state.ts";
-import { lessonOf, writeAll } from "./transaction.ts";
+import { knowledgeOf, writeAll } from "./transaction.ts";
 
 /** How many cgroups a slice writes, and in how many milliseconds: requests are answered between two slices. */
 const SLICE = 64;
@@ -109,12 +109,12 @@ function applySlice(cpusets: CpusetPort, before: Ledger, now: number, first: Wri
   while (left > 0 && leftMs > 0) {
     const plan = planWrites(ledger, scope).slice(0, left);
     const done: PlannedWrite[] = [];
-    let lesson: Pick<WriteFailed, "learn" | "logs"> | undefined;
+    let shown: Pick<WriteFailed, "learn" | "logs"> | undefined;
     for (const write of plan) {
       const result = writeAll(cpusets, [write], WRITE_DEADLINE_MS);
       [leftMs, left] = [leftMs - result.tookMs, left - 1];
       if (result.kind !== "done") {
-        lesson = lessonOf(cpusets, ledger, [write], result, now);
+        shown = knowledgeOf(cpusets, ledger, [write], result, now);
         scope = withoutRetry(scope, write.assignment.container.id);
         break;
       }
@@ -123,9 +123,9 @@ function applySlice(cpusets: CpusetPort, before: Ledger, now: number, first: Wri
     }
     logs.push(...writtenLogs(ledger, done), ...deliveryLogs(done));
     ledger = afterWrites(ledger, done);
-    if (lesson === undefined) break;
-    logs.push(...lesson.logs);
-    ledger = lesson.learn(ledger);
+    if (shown === undefined) break;
+    logs.push(...shown.logs);
+    ledger = shown.learn(ledger);
   }
   return { ledger, logs };
 }

@@ -7,7 +7,7 @@ import type { ContainerRef } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Refusal } from "../ledger/refusal.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
-import type { PlannedWrite } from "../ledger/writes.ts";
+import type { PlannedWrite } from "../ledger/plan_writes.ts";
 import type { LogRecord } from "../log_record.ts";
 import { synchronizeReply } from "../nri/write_reply.ts";
 import { refusalLog, type Refused } from "./logs.ts";

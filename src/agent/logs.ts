@@ -82,10 +82,10 @@ export function recoveredLogs(before: Ledger, after: Ledger): LogRecord[] {
   });
 }
 
-type Delivered = Pick<CpuUpdate, "cpus"> & { readonly assignment: Assignment };
+type LoggedUpdate = Pick<CpuUpdate, "cpus"> & { readonly assignment: Assignment };
 
 /** Containers with a grant one by one; those of the shared pool in one record. */
-export function deliveryLogs(delivered: readonly Delivered[]): LogRecord[] {
+export function deliveryLogs(delivered: readonly LoggedUpdate[]): LogRecord[] {
   const granted = delivered.filter(({ assignment: { grant, mayRunOn } }) =>
     !grant.isEmpty && !mayRunOn.equals(grant)
   );
@@ -105,7 +105,7 @@ export function deliveryLogs(delivered: readonly Delivered[]): LogRecord[] {
   ];
 }
 
-function forbiddenLogs({ assignment: { container, claim }, cpus }: Delivered): LogRecord[] {
+function forbiddenLogs({ assignment: { container, claim }, cpus }: LoggedUpdate): LogRecord[] {
   if (claim.kind === "pinned" || !claim.forbidden.intersects(cpus)) return [];
   const reason = `every CPU of the shared pool is forbidden by the pod (${claim.forbidden})`;
   return [logOf("warn", "container degraded", container, { kind: claim.kind, cpus: `${cpus}`, reason })];

@@ -8,7 +8,7 @@
  */
 import type { Ledger } from "../ledger/ledger.ts";
 import { type CpuUpdate, pendingUpdates, planUpdates } from "../ledger/updates.ts";
-import { planWrites } from "../ledger/writes.ts";
+import { planWrites } from "../ledger/plan_writes.ts";
 import type { AgentState } from "./state.ts";
 
 /** Milliseconds after which the host is asked again, where not all has been delivered. */

@@ -28,7 +28,7 @@ interface Filtered {
   readonly logs: readonly LogRecord[];
 }
 
-/** What is to be logged of a response by now. A container that starts is through: its next refusal is a new one. */
+/** What is to be logged of a response by now. A start ends the series: the next refusal of that container is a new one. */
 export function filterRefusals(
   before: RefusalLog,
   call: Call,

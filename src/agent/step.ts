@@ -1,7 +1,7 @@
 /**
  * The whole program as one function: `step(agent, input) → { agent, outputs }`. Inputs are values
- * (bytes received, connected, a tick), outputs are values (bytes to send, a log record, close). What
- * the agent stands for (`node`) is immutable; only the session's byte buffers are advanced in place, so
+ * (bytes received, connected, a tick), outputs are values (bytes to send, a log record, close). The
+ * agent's state (`state`) is immutable; only the session's byte buffers are advanced in place, so
  * an agent is used once: step it, keep the one that comes back.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -53,7 +53,7 @@ const NRI_VERSION = "0.12.0";
 
 /**
  * Milliseconds from the connection to the runtime's Configure: its own limit for a registration is 5 s,
- * twice that is a runtime that has forgotten us.
+ * twice that is a runtime that has no connection to this plugin any more.
  */
 const CONFIGURE_TIMEOUT_MS = 10_000;
 

@@ -7,7 +7,7 @@ import type { Assignment } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import { failed, isConfirmed, observe, unreadable } from "../ledger/delivery.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { afterWrites, type PlannedWrite } from "../ledger/writes.ts";
+import { afterWrites, type PlannedWrite } from "../ledger/plan_writes.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { Decision, Readings, Response, WriteFailed, WriteFirst } from "./decision.ts";
 import { logOf } from "./logs.ts";
@@ -68,7 +68,7 @@ export function readAll(cpusets: CpusetPort | undefined, containers: readonly Co
   return readings;
 }
 
-/** The port's own words for planned writes. */
+/** The planned writes as the port takes them. */
 export function writeAll(
   cpusets: CpusetPort,
   writes: readonly PlannedWrite[],
@@ -89,12 +89,12 @@ function failureOf(
   now: number,
   isFinal: boolean,
 ): WriteFailed {
-  const { learn, logs } = lessonOf(cpusets, ledger, writes, result, now);
+  const { learn, logs } = knowledgeOf(cpusets, ledger, writes, result, now);
   return { learn, logs, reason: result.reason, isFinal };
 }
 
-/** What a failure has shown. The kernel is read now, the lesson can be applied to any ledger. */
-export function lessonOf(
+/** What a failure has shown. The kernel is read now, the result can be applied to any ledger. */
+export function knowledgeOf(
   cpusets: CpusetPort,
   ledger: Ledger,
   writes: readonly PlannedWrite[],

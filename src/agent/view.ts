@@ -13,7 +13,7 @@ import {
   isStarting,
 } from "../ledger/delivery.ts";
 import { pendingUpdates } from "../ledger/updates.ts";
-import { blockedWrites, planWrites } from "../ledger/writes.ts";
+import { blockedWrites, planWrites } from "../ledger/plan_writes.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Phase } from "./lifecycle.ts";
 import type { AgentState } from "./state.ts";

@@ -69,7 +69,7 @@ export function nriPod(status: PodSandboxStatus, { info = "" }: Info): PodSandbo
   });
 }
 
-interface Figures {
+interface ResourceFigures {
   readonly shares: bigint | undefined;
   readonly quota: bigint | undefined;
   readonly period: bigint | undefined;
@@ -115,7 +115,7 @@ function ofPodConfig(config: unknown): LinuxResources {
   });
 }
 
-function resourcesOf({ shares, quota, period, memory, cpus, mems }: Figures): LinuxResources {
+function resourcesOf({ shares, quota, period, memory, cpus, mems }: ResourceFigures): LinuxResources {
   return create(LinuxResourcesSchema, {
     cpu: {
       ...(shares === undefined ? {} : { shares: { value: shares } }),

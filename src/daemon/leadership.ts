@@ -3,7 +3,7 @@
  * before it registers, and gives it up when it hasn't been serving a connection for a while: another agent may have a
  * runtime that it can reach.
  */
-import { type Holder, LeaderLock } from "../platform/lock.ts";
+import { LeaderLock, type LockHolder } from "../platform/lock.ts";
 import { processName, processStart } from "../platform/process_name.ts";
 import type { Context } from "./context.ts";
 import type { Mode } from "./modes.ts";
@@ -113,7 +113,7 @@ export class Leadership {
     this.onChange(true);
   }
 
-  #standby(holder: () => Holder): void {
+  #standby(holder: () => LockHolder): void {
     const remind = () => {
       const { name, since, activity } = holder();
       this.context.log.write({

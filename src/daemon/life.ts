@@ -10,7 +10,7 @@ import { Driver } from "./driver.ts";
 import { Leadership } from "./leadership.ts";
 import { cpusetsFor, rediscover } from "./machine.ts";
 import type { Mode } from "./modes.ts";
-import { queriesOn } from "./queries.ts";
+import { queriesOn } from "./host_queries.ts";
 import { identityOf, settingsOf } from "./settings.ts";
 import { logStart } from "./startup_log.ts";
 import { machineOn, watchCpus } from "./watch_cpus.ts";

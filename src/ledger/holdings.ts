@@ -6,13 +6,13 @@ import type { Topology } from "../cpu/topology.ts";
 import { type Assignment, isExclusive } from "./assignment.ts";
 import { describe } from "./claim.ts";
 import type { Policy } from "./policy.ts";
-import { Pools } from "./pools.ts";
+import { ClaimedCpus } from "./claimed_cpus.ts";
 
 /** Where things are held, and what is held by all. */
 interface Held {
   readonly topology: Topology;
   readonly policy: Policy;
-  readonly pools: Pools;
+  readonly pools: ClaimedCpus;
 }
 
 /** What a container keeps from others: its grant, and the threads beside it that its placement leaves idle. */
@@ -23,7 +23,11 @@ export function heldIn(topology: Topology, assignment: Assignment): CpuSet {
 }
 
 /** The pools after one container's assignment has changed; either may be absent. Throws as {@link add} does. */
-export function poolsAfter(held: Held, before: Assignment | undefined, after: Assignment | undefined): Pools {
+export function poolsAfter(
+  held: Held,
+  before: Assignment | undefined,
+  after: Assignment | undefined,
+): ClaimedCpus {
   const same = before !== undefined && after !== undefined && before.grant.equals(after.grant) &&
     before.claim.kind === after.claim.kind && placementOf(before) === placementOf(after);
   if (same) return held.pools;
@@ -32,7 +36,7 @@ export function poolsAfter(held: Held, before: Assignment | undefined, after: As
 }
 
 /** Throws where a CPU would have two exclusive owners, or a reserved one any, or a grant isn't as large as claimed. */
-export function add({ topology, policy, pools }: Held, assignment: Assignment): Pools {
+export function add({ topology, policy, pools }: Held, assignment: Assignment): ClaimedCpus {
   const { container, claim, grant, degraded } = assignment;
   if (grant.isEmpty) return pools;
   if (claim.kind !== "exclusive") return pools.withPinned(grant);
@@ -42,7 +46,7 @@ export function add({ topology, policy, pools }: Held, assignment: Assignment): 
   return pools.withExclusive(heldIn(topology, assignment));
 }
 
-function remove({ topology, pools }: Held, assignment: Assignment): Pools {
+function remove({ topology, pools }: Held, assignment: Assignment): ClaimedCpus {
   if (assignment.grant.isEmpty) return pools;
   return isExclusive(assignment)
     ? pools.withoutExclusive(heldIn(topology, assignment))
@@ -64,7 +68,7 @@ interface Summed extends Pick<Held, "topology" | "policy"> {
 export function checkPools({ topology, policy, assignments, exclusive, pinned }: Summed): void {
   const pools = assignments.values().reduce(
     (pools, assignment) => add({ topology, policy, pools }, assignment),
-    Pools.none,
+    ClaimedCpus.none,
   );
   assert(pools.exclusive.equals(exclusive), `exclusive is ${exclusive}, not ${pools.exclusive}`);
   assert(pools.pinned.equals(pinned), `pinned is ${pinned}, not ${pools.pinned}`);

@@ -20,7 +20,7 @@ import { ANYWHERE, failureOf } from "./delivery.ts";
 import { heldIn, poolsAfter } from "./holdings.ts";
 import { IdMap, withId, withoutId } from "./id_map.ts";
 import type { Policy } from "./policy.ts";
-import { Pools } from "./pools.ts";
+import { ClaimedCpus } from "./claimed_cpus.ts";
 import { forget, type Recent, remember } from "./recent.ts";
 
 /** Up to one in so many assignments are changed one by one rather than with all the others. */
@@ -32,7 +32,7 @@ interface State {
   readonly assignments: IdMap<Assignment>;
   /** Pod uid to the ids of its containers. */
   readonly pods: IdMap<readonly string[]>;
-  readonly pools: Pools;
+  readonly pools: ClaimedCpus;
   /** Containers whose record may differ from what it should be; absent: all. */
   readonly dirty?: ReadonlySet<string> | undefined;
   /** Containers that have less than they claim and may be served later. */
@@ -75,7 +75,7 @@ export class Ledger {
       policy,
       assignments: IdMap.empty(),
       pods: IdMap.empty(),
-      pools: Pools.none,
+      pools: ClaimedCpus.none,
       dirty: new Set(),
       degraded: new Set(),
       recent: [],

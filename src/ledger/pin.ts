@@ -3,7 +3,7 @@ import type { CpuSet } from "../cpu/cpu_set.ts";
 import { describe, type PinnedClaim } from "./claim.ts";
 import { contestedIn } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
-import { moveAway, type Moved } from "./move.ts";
+import { moveAway, type Moved } from "./make_way.ts";
 import { numbers, type Obstacle, obstacle } from "./refusal.ts";
 
 /** The ledger in which the claim's CPUs are free of exclusive owners, or why that can't be. */

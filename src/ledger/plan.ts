@@ -120,8 +120,8 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Plan | Refusal {
   if (grant === undefined) return refuse(container, "unavailable", shortage(ledger, claim));
   const local = ledger.policy.exclusiveMems === "local";
   const mems = local ? ledger.topology.memoryNodesOf(grant) : CpuSet.empty;
-  const forgetful = { ...admission, ledger: ledger.forgetting(container.podUid, container.name) };
-  return plan(forgetful, { grant, ...(mems.isEmpty ? {} : { mems }) }, mems);
+  const withoutRecent = { ...admission, ledger: ledger.forgetting(container.podUid, container.name) };
+  return plan(withoutRecent, { grant, ...(mems.isEmpty ? {} : { mems }) }, mems);
 }
 
 function recentOf({ recent }: Ledger, { podUid, name }: ContainerRef): CpuSet | undefined {

@@ -1,7 +1,7 @@
 /** The end of containers: what they held is free, for degraded containers first. */
 import { isExclusive } from "./assignment.ts";
 import type { Ledger } from "./ledger.ts";
-import { moveBack } from "./move.ts";
+import { moveBack } from "./make_way.ts";
 import { retryDegraded } from "./degraded.ts";
 
 /**

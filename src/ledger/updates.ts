@@ -61,7 +61,7 @@ export function recordUpdate(ledger: Ledger, { id, cpus }: CpuUpdate): Ledger {
 export function planUpdates(ledger: Ledger, filter: UpdateFilter = {}): PlannedUpdates {
   const { dirty } = ledger;
   const over = new Overhangs(ledger);
-  const groups: [Step[], Step[], Step[], Step[], Step[]] = [[], [], [], [], []];
+  const groups: [UpdateStep[], UpdateStep[], UpdateStep[], UpdateStep[], UpdateStep[]] = [[], [], [], [], []];
   const left = new Set<string>();
   for (const assignment of dirty) {
     const step = stepFor(ledger, assignment, over);
@@ -103,7 +103,7 @@ export function isIn(ledger: Ledger, assignment: Assignment, cpus: CpuSet): bool
  */
 type Order = 0 | 1 | 2 | 3 | 4;
 
-interface Step extends PlannedUpdate {
+interface UpdateStep extends PlannedUpdate {
   /** Absent: nothing can be sent yet. */
   readonly order: Order | undefined;
   /** Some of what it should have is still to be given up by another. */
@@ -111,7 +111,7 @@ interface Step extends PlannedUpdate {
 }
 
 /** What brings the runtime's record of a container nearer to what it should be; undefined where it is that. */
-function stepFor(ledger: Ledger, assignment: Assignment, over: Overhangs): Step | undefined {
+function stepFor(ledger: Ledger, assignment: Assignment, over: Overhangs): UpdateStep | undefined {
   return assignment.delivery.by === "cgroup"
     ? recordStep(ledger, assignment)
     : cpuStep(ledger, assignment, over);
@@ -121,7 +121,7 @@ function stepFor(ledger: Ledger, assignment: Assignment, over: Overhangs): Step 
  * The record of a container whose cgroup is written: it has the grant too, since the runtime writes all of its record
  * with any update. A shared container has no set there, or is answered its present one with each update of its own.
  */
-function recordStep(ledger: Ledger, assignment: Assignment): Step | undefined {
+function recordStep(ledger: Ledger, assignment: Assignment): UpdateStep | undefined {
   const { grant, container: { id }, delivery } = assignment;
   const { record, recordUnsure } = delivery;
   if (grant.isEmpty || (isConfirmed(assignment) && !isIn(ledger, assignment, grant))) return undefined;
@@ -131,7 +131,7 @@ function recordStep(ledger: Ledger, assignment: Assignment): Step | undefined {
   return { id, assignment, cpus: grant, order: 4, isPartial: false };
 }
 
-function cpuStep(ledger: Ledger, assignment: Assignment, over: Overhangs): Step | undefined {
+function cpuStep(ledger: Ledger, assignment: Assignment, over: Overhangs): UpdateStep | undefined {
   const { container: { id }, grant, delivery } = assignment;
   const desired = ledger.desired(assignment);
   if (desired.isEmpty || isSent(ledger, assignment, desired)) return undefined;
@@ -185,7 +185,7 @@ export function allowedNow(ledger: Ledger, assignment: Assignment, over: Overhan
   return !some.isEmpty ? some : any.isEmpty ? desired : any;
 }
 
-function excludes(ledger: Ledger, { id, growth, leaving }: UpdateFilter, step: Step): boolean {
+function excludes(ledger: Ledger, { id, growth, leaving }: UpdateFilter, step: UpdateStep): boolean {
   const { assignment, cpus, order } = step;
   if (step.id === id) return true;
   if (growth === true && order === 3 && assignment.grant.isEmpty) return true;
@@ -200,14 +200,14 @@ function orderOf(before: CpuSet, after: CpuSet, shared: boolean): Order {
 }
 
 /** Who goes where another of them is comes after that one; in a circle, where that can't be, they change places. */
-function vacatingFirst(ledger: Ledger, steps: readonly Step[]): Step[] {
+function vacatingFirst(ledger: Ledger, steps: readonly UpdateStep[]): UpdateStep[] {
   const left = steps.map((step) => {
     const before = ledger.mayRunOn(step.assignment);
     return { step, gained: step.cpus.difference(before), left: before.difference(step.cpus) };
   });
   const gained = CpuSet.unionOf(left.map((each) => each.gained));
   if (!left.some((each) => each.left.intersects(gained))) return [...steps];
-  const ordered: Step[] = [];
+  const ordered: UpdateStep[] = [];
   while (left.length > 0) {
     const next = left.findIndex((one) =>
       !left.some((other) => other !== one && one.gained.intersects(other.left))
@@ -218,7 +218,7 @@ function vacatingFirst(ledger: Ledger, steps: readonly Step[]): Step[] {
 }
 
 /** As a comparator would sort them, for hundreds of them in a fraction of its time. */
-function oldestFirst(steps: readonly Step[]): Step[] {
+function oldestFirst(steps: readonly UpdateStep[]): UpdateStep[] {
   const places = Float64Array.from(steps, ({ assignment: { order = 0 } }, at) => order * MAX_STEPS + at)
     .sort();
   return Array.from(places, (place) => steps[place % MAX_STEPS]).filter((step) => step !== undefined);

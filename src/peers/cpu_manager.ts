@@ -5,7 +5,7 @@ import { printable } from "../platform/printable.ts";
 const MAX_HOLDERS = 1000;
 
 /** A container that kubelet has given exclusive CPUs. */
-export interface Holder {
+export interface CpuHolder {
   /** `ns/pod container c`; a pod's uid or a container's id where nothing else is known. */
   readonly name: string;
   readonly cpus: CpuSet;
@@ -20,7 +20,7 @@ export type CpuManager =
     /** The file or socket that it was read from. */
     readonly source: string;
     /** At most {@link MAX_HOLDERS}. */
-    readonly holders: readonly Holder[];
+    readonly holders: readonly CpuHolder[];
   }
   | {
     readonly kind: "unknown";
@@ -33,8 +33,8 @@ export function unknown(reason: string): CpuManager {
 }
 
 /** `holders` may be endless: it is read no further than needed. Those without CPUs are left out. */
-export function known(policy: string, source: string, holders: Iterable<Holder>): CpuManager {
-  const kept: Holder[] = [];
+export function known(policy: string, source: string, holders: Iterable<CpuHolder>): CpuManager {
+  const kept: CpuHolder[] = [];
   for (const { name, cpus } of holders) {
     if (!cpus.isEmpty) kept.push({ name: printable(name), cpus });
     if (kept.length === MAX_HOLDERS) break;

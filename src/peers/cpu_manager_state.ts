@@ -1,5 +1,5 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { type CpuManager, type Holder, known, unknown } from "./cpu_manager.ts";
+import { type CpuHolder, type CpuManager, known, unknown } from "./cpu_manager.ts";
 import { versionOf } from "../platform/file_version.ts";
 import { at, parseJson, textAt } from "../platform/json_at.ts";
 import { printable } from "../platform/printable.ts";
@@ -25,7 +25,7 @@ export function parseCpuManagerState(text: string, source: string): CpuManager {
 }
 
 /** By pod and container, as kubelet writes it since 1.18; before that by container id. */
-function* holdersIn(entries: unknown): Generator<Holder> {
+function* holdersIn(entries: unknown): Generator<CpuHolder> {
   for (const [pod, containers] of entriesOf(entries)) {
     if (typeof containers === "string") yield { name: `container ${pod}`, cpus: setIn(containers) };
     for (const [container, set] of entriesOf(containers)) {

@@ -3,7 +3,7 @@
  * needed, and not before.
  */
 import { status } from "@grpc/grpc-js";
-import { type CpuManager, cpusOf, type Holder, known, unknown } from "./cpu_manager.ts";
+import { type CpuHolder, type CpuManager, cpusOf, known, unknown } from "./cpu_manager.ts";
 import { type ListPodResourcesResponse, PodResourcesLister } from "./gen/podresources_pb.ts";
 import { type GrpcClient, grpcClient } from "../platform/grpc_client.ts";
 import { printable } from "../platform/printable.ts";
@@ -62,7 +62,7 @@ async function countAllocatable(client: Client): Promise<number | undefined> {
   }
 }
 
-function* holdersIn({ podResources }: ListPodResourcesResponse): Generator<Holder> {
+function* holdersIn({ podResources }: ListPodResourcesResponse): Generator<CpuHolder> {
   for (const { namespace, name, containers } of podResources) {
     for (const container of containers) {
       yield { name: `${namespace}/${name} container ${container.name}`, cpus: cpusOf(container.cpuIds) };

@@ -28,7 +28,7 @@ export interface GrpcClient<M extends Methods> {
 }
 
 /** The error of a call that failed. The sentence names the call; `code` is one of gRPC's, if the peer gave one. */
-type Failed = (message: string, code: number | undefined) => Error;
+type ErrorOf = (message: string, code: number | undefined) => Error;
 
 /** Every call reads the peer's memory, or writes one cgroup. NRI's limit for plugins is 2 s too. */
 const DEADLINE_MS = 2000;
@@ -48,7 +48,7 @@ addEventListener("unhandledrejection", (event) => {
 });
 
 /** A client on the socket at `path`. It connects at its first call, and is of no use after the peer's restart. */
-export function grpcClient<M extends Methods>(path: string, methods: M, failed: Failed): GrpcClient<M> {
+export function grpcClient<M extends Methods>(path: string, methods: M, failed: ErrorOf): GrpcClient<M> {
   const client = new Client(`unix:${path}`, credentials.createInsecure(), OPTIONS);
   return {
     call: (name, request) => unary(client, methods[name], request, failed),
@@ -60,7 +60,7 @@ function unary<M extends DescMethodUnary>(
   client: Client,
   method: M,
   request: MessageInitShape<M["input"]>,
-  failed: Failed,
+  failed: ErrorOf,
 ): Promise<MessageShape<M["output"]>> {
   const { promise, resolve, reject } = Promise.withResolvers<MessageShape<M["output"]>>();
   client.makeUnaryRequest(

@@ -25,7 +25,7 @@ const MAX_TRIES = 100;
 const MAX_WAITS = 4;
 
 /** What the lock file says of the process that holds the lock, a line each. Lines that aren't there are empty. */
-export interface Holder {
+export interface LockHolder {
   /** Its name, like `unit weka-cpuset.service, pid 4711, external, 1.2.3`; `unknown` where it has written nothing. */
   readonly name: string;
   /** When it took the lock. */
@@ -62,7 +62,7 @@ export class LeaderLock {
     runDir: string,
     name: string,
     stop: AbortSignal,
-    onWaiting: (holder: () => Holder) => void,
+    onWaiting: (holder: () => LockHolder) => void,
   ): Promise<LeaderLock> {
     stop.throwIfAborted();
     for (let tries = 0; tries < MAX_TRIES; tries++) {
@@ -187,7 +187,7 @@ async function lockBlocking(file: Descriptor): Promise<void> {
   throw new Error(`the wait for ${LOCK_FILE} is interrupted again and again`);
 }
 
-function holderOf(file: Descriptor): Holder {
+function holderOf(file: Descriptor): LockHolder {
   const bytes = new Uint8Array(MAX_HOLDER_BYTES);
   const length = file.isOpen ? Number(libc().pread(file.number, bytes, BigInt(bytes.length), 0n)) : 0;
   const text = new TextDecoder().decode(bytes.subarray(0, Math.max(length, 0)));

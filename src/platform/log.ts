@@ -80,7 +80,7 @@ export function openLog(options: LogOptions, write: WriteAll = sinkOf(options)):
 }
 
 /** Writes a sentence to stderr before the process ends; also where it is closed or isn't read. */
-export async function lastWords(sentence: string): Promise<void> {
+export async function logFatal(sentence: string): Promise<void> {
   await withTimeout(toStderr(new TextEncoder().encode(`${sentence}\n`)).catch(() => {}));
 }
 

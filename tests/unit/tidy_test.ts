@@ -143,6 +143,16 @@ Deno.test("the world (files, sockets, clocks, timers, randomness) is only touche
   assert.deepEqual(broken, []);
 });
 
+Deno.test("no two exported types have one name", () => {
+  const places = Map.groupBy(
+    CODE.flatMap(({ path, text }) =>
+      [...text.matchAll(/^export (?:interface|type|class) (\w+)/gm)].map(([, name]) => ({ path, name }))
+    ),
+    ({ name }) => name,
+  );
+  assert.deepEqual([...places.values()].filter(({ length }) => length > 1), []);
+});
+
 Deno.test("files stay short", () => {
   const sizes = CODE.map((source) => ({ path: source.path, lines: linesOf(source.text) }));
   assert.deepEqual(sizes.filter(({ lines }) => lines > 300), []);

@@ -3,7 +3,7 @@ import type { Assignment } from "../../src/ledger/assignment.ts";
 import { mayShare } from "../../src/ledger/assignment.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { pendingUpdateOf, planUpdates } from "../../src/ledger/updates.ts";
-import { planWrites } from "../../src/ledger/writes.ts";
+import { planWrites } from "../../src/ledger/plan_writes.ts";
 import { type Box, effective, hasStarted, isFaulty, isUnreadable, type Node } from "./node.ts";
 import { isHonest } from "./promises.ts";
 

@@ -95,6 +95,17 @@ export function isUnreadable({ mode }: Node, { isHidden, written }: Box): boolea
   return isHidden || (mode === "kernel-v1" && written.isEmpty);
 }
 
+/** Without a cgroup or a set in the record, and nothing wrong with it. */
+export const UNTOUCHED = {
+  record: undefined,
+  promised: CpuSet.empty,
+  written: CpuSet.empty,
+  held: CpuSet.empty,
+  isHidden: false,
+  isDrifted: false,
+  isLate: false,
+} as const;
+
 /** Where the kernel lets it run. */
 export function effective({ online }: Pick<Node, "online">, { written }: Pick<Box, "written">): CpuSet {
   const own = written.intersection(online);

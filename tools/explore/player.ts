@@ -28,6 +28,7 @@ import {
   type Mode,
   type Node,
   topologyOf,
+  UNTOUCHED,
   withoutBox,
 } from "./node.ts";
 import { promised } from "./promises.ts";
@@ -148,19 +149,7 @@ export class Player {
     const pod = this.#joint.node.pods[slot];
     const id = this.#joint.freshId(slot);
     if (pod === undefined || id === undefined || livingIn(this.#joint.node, slot) !== undefined) return;
-    const box: Box = {
-      ...{
-        ...pod,
-        id,
-        slot,
-        life: "created",
-        record: undefined,
-        isHidden: false,
-        isDrifted: false,
-        isLate: false,
-      },
-      ...{ written: CpuSet.empty, held: CpuSet.empty, promised: CpuSet.empty },
-    };
+    const box: Box = { ...pod, id, slot, life: "created", ...UNTOUCHED };
     if (!this.#create(box) || !isRun) return;
     this.#start(id);
     if (boxOf(this.#joint.node, id)?.life === "cleared") this.#playOn(box, "posted");
@@ -214,17 +203,7 @@ export class Player {
   }
 
   #exit(id: string): void {
-    this.#joint.change(id, (box) => ({
-      ...box,
-      ...{
-        life: "exited",
-        isHidden: false,
-        isDrifted: false,
-        isLate: false,
-        written: CpuSet.empty,
-        held: CpuSet.empty,
-      },
-    }));
+    this.#joint.change(id, (box) => ({ ...box, life: "exited", ...UNTOUCHED, record: box.record }));
   }
 
   #stop(id: string): void {

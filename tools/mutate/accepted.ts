@@ -78,7 +78,7 @@ export const ACCEPTED: readonly Accepted[] = [
   },
   { file: "src/ledger/ledger.ts", part: "#without", edits: ["swap arguments"], because: CACHED },
   {
-    file: "src/ledger/move.ts",
+    file: "src/ledger/make_way.ts",
     part: "moveAway",
     edits: ["swap arguments #7"],
     because: "the two ledgers differ in nothing that is asked of them here",
@@ -102,7 +102,7 @@ export const ACCEPTED: readonly Accepted[] = [
     because: "there is one, except after a recovery in the middle of a restart: then either will do",
   },
   {
-    file: "src/ledger/pools.ts",
+    file: "src/ledger/claimed_cpus.ts",
     part: "withPinned",
     edits: ["one more #2"],
     because: "one place that isn't used",

@@ -7,7 +7,7 @@ import { type Overhang, Overhangs } from "../../ledger/conflict.ts";
 import type { Assignment } from "../../ledger/assignment.ts";
 import { failed, isConfirmed, unreadable } from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
-import { afterWrites, type PlannedWrite, planWrites } from "../../ledger/writes.ts";
+import { afterWrites, type PlannedWrite, planWrites } from "../../ledger/plan_writes.ts";
 import { type Decision, withLogs } from "../decision.ts";
 import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";

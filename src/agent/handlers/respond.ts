@@ -1,7 +1,7 @@
 /** The reply of a call after which another ledger holds, with the updates of other containers that it carries. */
 import type { Ledger } from "../../ledger/ledger.ts";
 import { type PlannedUpdate, planUpdates, type UpdateFilter } from "../../ledger/updates.ts";
-import type { PlannedWrite } from "../../ledger/writes.ts";
+import type { PlannedWrite } from "../../ledger/plan_writes.ts";
 import type { LogRecord } from "../../log_record.ts";
 import { NEUTRAL, type Response } from "../decision.ts";
 import { deliveryLogs } from "../logs.ts";

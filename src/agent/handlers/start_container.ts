@@ -24,7 +24,7 @@ import {
 } from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { refuse } from "../../ledger/refusal.ts";
-import { planWrites } from "../../ledger/writes.ts";
+import { planWrites } from "../../ledger/plan_writes.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
 import { readablePort, writablePort } from "../apply_mode.ts";

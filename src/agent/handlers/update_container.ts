@@ -15,7 +15,7 @@ import type { Ledger } from "../../ledger/ledger.ts";
 import { type Refusal, refuse } from "../../ledger/refusal.ts";
 import { resize } from "../../ledger/resize.ts";
 import { allowedNow, type PlannedUpdate, planUpdates, recordUpdate } from "../../ledger/updates.ts";
-import type { PlannedWrite } from "../../ledger/writes.ts";
+import type { PlannedWrite } from "../../ledger/plan_writes.ts";
 import type { LogRecord } from "../../log_record.ts";
 import type { LinuxResources } from "../../nri/gen/nri_pb.ts";
 import { resized, withRequestOfLimit } from "../../nri/merge_resources.ts";

@@ -8,7 +8,7 @@ import { carryOut, withReadings } from "../../../src/agent/transaction.ts";
 import type { Assignment } from "../../../src/ledger/assignment.ts";
 import { confirm, created, failureOf } from "../../../src/ledger/delivery.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
-import type { PlannedWrite } from "../../../src/ledger/writes.ts";
+import type { PlannedWrite } from "../../../src/ledger/plan_writes.ts";
 import { cpus, placed, ref, shared } from "../../kit/books.ts";
 import { DEFAULT_POLICY, DEFAULT_SETTINGS } from "../../kit/policy.ts";
 import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { statusAt } from "../../../src/platform/file_status.ts";
-import { type Holder, LeaderLock } from "../../../src/platform/lock.ts";
+import { LeaderLock, type LockHolder } from "../../../src/platform/lock.ts";
 import { Child } from "../../kit/child.ts";
 
 statusAt("/"); // loads libc outside of the tests, where it is no leak
@@ -147,7 +147,7 @@ Deno.test("a holder that has written nothing yet is unknown", async () => {
 Deno.test("those who wait can read at any time since when the lock is held, and what its holder is doing", async () => {
   await inFolder(async (dir) => {
     const lock = await free(dir, "first");
-    let read = (): Holder => assert.fail("it isn't held");
+    let read = (): LockHolder => assert.fail("it isn't held");
     const gained = LeaderLock.acquire(dir, "next", never, (holder) => read = holder);
     const { since } = read();
     assert(Math.abs(Date.parse(since) - Date.now()) < 60_000);
@@ -166,7 +166,7 @@ Deno.test("a lock file of an earlier version has the holder's name only", async 
   await inFolder(async (dir) => {
     const lock = await free(dir);
     await Deno.writeTextFile(`${dir}/owner.lock`, "pid 4711, launched, 0.1.0\n");
-    let read: Holder | undefined;
+    let read: LockHolder | undefined;
     const gained = LeaderLock.acquire(dir, "next", never, (holder) => read = holder());
     assert.deepEqual(read, { name: "pid 4711, launched, 0.1.0", since: "", activity: "" });
     lock.release();

@@ -4,7 +4,7 @@ import type { Assignment } from "../../../src/ledger/assignment.ts";
 import type { Claim } from "../../../src/ledger/claim.ts";
 import { confirm, created, failed } from "../../../src/ledger/delivery.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
-import { afterWrites, blockedWrites, planWrites, type WriteScope } from "../../../src/ledger/writes.ts";
+import { afterWrites, blockedWrites, planWrites, type WriteScope } from "../../../src/ledger/plan_writes.ts";
 import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
 import { cpus, exclusive, pinned, placed, shared } from "../../kit/books.ts";

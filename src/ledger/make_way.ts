@@ -19,8 +19,6 @@ export interface Moved {
   readonly displaced: readonly Displaced[];
 }
 
-type Holder = ExclusiveAssignment;
-
 /** Moves every exclusive holder off `named`; a clause with the container that can't be moved and why, where one can't. */
 export function moveAway(ledger: Ledger, named: CpuSet): Moved | string {
   const holders = ledger.holders(named);
@@ -53,7 +51,7 @@ export function moveBack(ledger: Ledger, displaced: readonly Displaced[]): Ledge
 }
 
 /** CPUs that `holder` may be moved to; `before` is the ledger before any move. */
-function openTo(before: Ledger, next: Ledger, named: CpuSet, holder: Holder): CpuSet {
+function openTo(before: Ledger, next: Ledger, named: CpuSet, holder: ExclusiveAssignment): CpuSet {
   const { claim, mems } = holder;
   const own = before.held(holder);
   const taken = next.claimed.difference(own).union(named);
@@ -61,12 +59,23 @@ function openTo(before: Ledger, next: Ledger, named: CpuSet, holder: Holder): Cp
 }
 
 /** The one with the least to choose from goes first: it has the most to lose by another's choice. */
-function mostConstrained(before: Ledger, next: Ledger, named: CpuSet, holders: readonly Holder[]): Holder {
-  const slack = (holder: Holder) => openTo(before, next, named, holder).size - holder.claim.count;
+function mostConstrained(
+  before: Ledger,
+  next: Ledger,
+  named: CpuSet,
+  holders: readonly ExclusiveAssignment[],
+): ExclusiveAssignment {
+  const slack = (holder: ExclusiveAssignment) =>
+    openTo(before, next, named, holder).size - holder.claim.count;
   return holders.reduce((best, holder) => slack(holder) < slack(best) ? holder : best);
 }
 
-function placeFor(before: Ledger, next: Ledger, named: CpuSet, holder: Holder): CpuSet | undefined {
+function placeFor(
+  before: Ledger,
+  next: Ledger,
+  named: CpuSet,
+  holder: ExclusiveAssignment,
+): CpuSet | undefined {
   const free = openTo(before, next, named, holder);
   const claimed = next.claimed.difference(before.held(holder)).union(named);
   const own = holder.grant.intersection(free);
@@ -74,7 +83,7 @@ function placeFor(before: Ledger, next: Ledger, named: CpuSet, holder: Holder): 
   return retake({ ...request, claimed, own, home: holder.grant });
 }
 
-function shortage(before: Ledger, next: Ledger, named: CpuSet, holder: Holder): string {
+function shortage(before: Ledger, next: Ledger, named: CpuSet, holder: ExclusiveAssignment): string {
   const { count, placement } = holder.claim;
   const needs = `moving it needs ${count} ${count === 1 ? "CPU" : "CPUs"}`;
   const free = openTo(before, next, named, holder);
@@ -82,7 +91,7 @@ function shortage(before: Ledger, next: Ledger, named: CpuSet, holder: Holder): 
   return `${heldBy(before, named, holder)}; ${needs}, ${why}`;
 }
 
-function heldBy(before: Ledger, named: CpuSet, holder: Holder): string {
+function heldBy(before: Ledger, named: CpuSet, holder: ExclusiveAssignment): string {
   const { container } = holder;
   const theirs = named.intersection(before.held(holder));
   return `${theirs} ${theirs.size === 1 ? "is" : "are"} held exclusively by ${describe(container)}`;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { queriesOn } from "../../../src/daemon/queries.ts";
+import { queriesOn } from "../../../src/daemon/host_queries.ts";
 import { DEFAULTS } from "../../../src/config/schema.ts";
 import { effective, Records } from "../../kit/daemon_stage.ts";
 
