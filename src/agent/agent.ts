@@ -48,6 +48,8 @@ export interface DeferredCall {
   readonly call: Call;
   /** When it is refused if nothing has changed, in the milliseconds of {@link Input}. */
   readonly until: number;
+  /** When it is tried again; absent: now. */
+  readonly retryAt?: number;
 }
 
 /** `now` is in milliseconds of any clock that never goes back. */

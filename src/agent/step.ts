@@ -168,7 +168,8 @@ function answer(agent: Agent, session: Session, deferred: DeferredCall): Step {
   const configured = call.kind === "Configure" ? configure(agent, call.request) : idle(agent);
   const response = serveOrExplain(configured.agent, call);
   if (response.retryable && agent.state.now < until && agent.connection !== undefined) {
-    const waiting = [...agent.connection.deferred ?? [], deferred];
+    const retryAt = agent.state.now + START_RETRY_MS;
+    const waiting = [...agent.connection.deferred ?? [], { ...deferred, retryAt }];
     const later = { ...agent, state: response.state, connection: { ...agent.connection, deferred: waiting } };
     if (waiting.length <= MAX_DEFERRED) {
       return {
@@ -250,10 +251,15 @@ function tick(before: Agent): Step {
 function answerDeferred(agent: Agent): Step {
   const { connection } = agent;
   if (connection?.deferred === undefined) return idle(agent);
-  const { deferred, ...rest } = connection;
+  const { now } = agent.state;
+  // One tick each: ticks for other reasons don't try them again, and don't add to their ticks.
+  const { due = [], later = [] } = Object.groupBy(
+    connection.deferred,
+    ({ retryAt = now }) => retryAt <= now ? "due" : "later",
+  );
   const outputs: Output[] = [];
-  let current: Agent = { ...agent, connection: rest };
-  for (const each of deferred) {
+  let current: Agent = { ...agent, connection: { ...connection, deferred: later } };
+  for (const each of due) {
     const next = answer(current, connection.session, each);
     current = next.agent;
     outputs.push(...next.outputs);

@@ -52,12 +52,12 @@ function isSoAlready(world: World, id: string, cpus: string, subject: Container 
   if (container === undefined || container === subject || world.exemptions.has(id)) return false;
   // A change of its record, or of its set in the kernel, hasn't been reported yet.
   if (world.offRecord.has(id) || world.windows.has(id)) return false;
-  // By all that the agent was told it was starting when it was sent that.
-  if (
-    [world.observer.before, world.owner && viewOf(world.owner.agent)].some((view) =>
-      view?.placed.get(id)?.unacknowledged
-    )
-  ) {
+  // By all that the agent was told it was starting when it was sent that, or its cgroup couldn't be read.
+  const [before, after] = [world.observer.before, world.owner && viewOf(world.owner.agent)].map((view) =>
+    view?.placed.get(id)
+  );
+  if (before?.unacknowledged || after?.unacknowledged) return false;
+  if (before !== undefined && before.kernel === undefined && !before.mayRunOn.equals(setOf(cpus))) {
     return false;
   }
   if (world.scenario.mode === "kernel" && !world.kernel.written(id)?.equals(setOf(cpus))) return false;

@@ -241,7 +241,8 @@ export function unchangedSince(
       const pending = placed && !was.equals(placed.desired) && now.isSubsetOf(placed.desired);
       // Another program has written it, or it couldn't be rolled back.
       const disturbed = world.observer.isDisturbed && after.placed.get(id)?.hasWriteFailure;
-      if (world.windows.opening(id) === "kept" || placed?.hasWriteFailure || pending || disturbed) continue;
+      const isForeign = ["kept", "tampered"].includes(world.windows.opening(id) ?? "");
+      if (isForeign || placed?.hasWriteFailure || pending || disturbed) continue;
       return `a refused ${method} has changed ${id} from ${was} to ${now}`;
     }
     // Before it decided, it has seen that other CPUs are online.

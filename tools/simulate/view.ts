@@ -18,6 +18,8 @@ export interface Placed {
   readonly unacknowledged: CpuSet | undefined;
   /** What the kernel has by what the agent knows; undefined: unverified, and only the runtime is sent updates. */
   readonly kernel: CpuSet | "at-start" | undefined;
+  /** Where it may be running by what the agent knows. */
+  readonly mayRunOn: CpuSet;
   /** The last write failed, and is retried. */
   readonly hasWriteFailure: boolean;
   readonly starting: boolean;
@@ -100,6 +102,7 @@ function placedIn(id: string, container: ContainerView): Placed {
     record: isRecordSure ? record : undefined,
     unacknowledged: isRecordSure ? undefined : record ?? CpuSet.empty,
     kernel: by === "record" ? undefined : written,
+    mayRunOn,
     hasWriteFailure: state === "failed" || state === "blocked",
     starting: isStarting,
     degraded,

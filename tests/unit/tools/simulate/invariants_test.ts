@@ -137,6 +137,7 @@ const PLACED: Placed = {
   record: setOf("1"),
   unacknowledged: undefined,
   kernel: undefined,
+  mayRunOn: setOf("1"),
   hasWriteFailure: false,
   starting: false,
   degraded: undefined,
