@@ -7,7 +7,7 @@
  * one container at a time, between the runtime's own calls.
  */
 import type { Ledger } from "../ledger/ledger.ts";
-import { type CpuUpdate, pendingUpdates, planUpdates } from "../ledger/updates.ts";
+import { type CpuUpdate, hasUpdates, pendingUpdates, planUpdates } from "../ledger/updates.ts";
 import { planWrites } from "../ledger/plan_writes.ts";
 import type { AgentState } from "./state.ts";
 
@@ -33,7 +33,7 @@ const lacking = new WeakMap<Ledger, boolean>();
 /** Something that was sent while a container was starting counts too: it may have to be sent again. */
 function lacksUpdates(ledger: Ledger): boolean {
   let known = lacking.get(ledger);
-  if (known === undefined) lacking.set(ledger, known = planUpdates(ledger).updates.length > 0);
+  if (known === undefined) lacking.set(ledger, known = hasUpdates(ledger));
   return known;
 }
 

@@ -32,13 +32,14 @@ export type WriteScope =
 
 /** The writes, in their order. */
 export function planWrites(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
+  const candidates = ledger.dirty.filter((assignment) => needsWrite(ledger, assignment));
+  if (candidates.length === 0) return [];
   const over = new Overhangs(ledger);
   const writes: PlannedWrite[] = [];
   const write = (assignment: Assignment, cpus: CpuSet) => {
     writes.push({ assignment, cpus });
     over.deliver(assignment, cpus);
   };
-  const candidates = ledger.dirty.filter((assignment) => needsWrite(ledger, assignment));
   const [due, waiting] = partition(candidates, (assignment) => isDue(ledger, assignment, scope));
   const { losing, exchanging, gaining } = bySteps(ledger, due);
   for (const assignment of losing) write(assignment, ledger.desired(assignment));

@@ -44,6 +44,12 @@ export function pendingUpdates(ledger: Ledger): CpuUpdate[] {
   return planUpdates(ledger).updates.map(({ id, cpus }) => ({ id, cpus }));
 }
 
+/** Whether there is anything to be sent. */
+export function hasUpdates(ledger: Ledger): boolean {
+  const over = new Overhangs(ledger);
+  return ledger.dirty.some((assignment) => stepFor(ledger, assignment, over)?.order !== undefined);
+}
+
 /** What the runtime is to be sent for the container with that id, if anything, whatever else is pending. */
 export function pendingUpdateOf(ledger: Ledger, id: string): CpuUpdate | undefined {
   const assignment = ledger.assignments.get(id);
