@@ -3,7 +3,7 @@ import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef } from "../../src/ledger/claim.ts";
 import type { CpusetPort, CpusetReading, CpusetWrite, CpusetWriteResult } from "../../src/cgroup/port.ts";
 
-const MAX_WRITTEN = 1000;
+const MAX_WRITTEN = 200;
 
 export class FakeKernel implements CpusetPort {
   writable = true;
