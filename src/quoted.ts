@@ -1,6 +1,6 @@
-/** What somebody else has written, made fit for a log, a terminal or a message to kubelet. */
+/** Text of others, made fit for a log, a terminal or a message to kubelet. */
 
-/** How much of a text is quoted back, unless told otherwise. */
+/** How much of a text is quoted back, by default. */
 const MAX_QUOTED = 60;
 
 /** Control characters, line separators, and marks that are unseen or turn the reading direction. */

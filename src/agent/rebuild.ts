@@ -156,7 +156,7 @@ export function counted(agent: Agent, living: ReadonlySet<string>): Step {
   };
 }
 
-/** Takes over what was found out about the running containers, and has the differences put right. */
+/** Adopts what was found out about the running containers, and requests the updates that they lack. */
 function adopt(agent: Agent, by: (state: AgentState) => Adopted): Step {
   try {
     const { state, updates, logs } = by(agent.state);

@@ -13,11 +13,11 @@ import type { Topology } from "./topology.ts";
 
 interface RetakeRequest extends TakeRequest {
   /**
-   * Those of `free` that the claim has now. What else it keeps from others (its footprint) is free to it too, as far
-   * as nobody has claimed it meanwhile.
+   * Those of `free` that the claim has now. What else it keeps from others (its footprint) is free for it too, as far
+   * as it isn't claimed by another meanwhile.
    */
   readonly own: CpuSet;
-  /** Where the claim runs now, `own` and what it has to leave: its memory is there. Absent: `own`. */
+  /** Where the claim runs now, `own` and what it has to give up: its memory is there. Absent: `own`. */
   readonly home?: CpuSet;
 }
 

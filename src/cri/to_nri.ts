@@ -61,7 +61,7 @@ export function nriPod(status: PodSandboxStatus, { info = "" }: Info): PodSandbo
     labels: status.labels,
     annotations: status.annotations,
     linux: {
-      // CRI-O doesn't repeat the configuration, but its pod has a cgroup like everybody's.
+      // CRI-O doesn't repeat the configuration, but its pod has a cgroup like all others.
       cgroupParent: textAt(config, "cgroup_parent") ||
         parentOf(textAt(details, "runtimeSpec", "linux", "cgroupsPath")),
       ...(resources === undefined ? {} : { podResources: ofPodConfig(resources) }),

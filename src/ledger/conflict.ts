@@ -53,7 +53,7 @@ export class Overhangs {
     return own.length === 0 ? this.#ofShared : this.#ofShared.union(union(own));
   }
 
-  /** Whoever else may be running on these CPUs, and mustn't share them with a container. */
+  /** Other containers that may be running on these CPUs, and mustn't share them with this one. */
   holdersOf(assignment: Assignment, cpus: CpuSet): Overhang[] {
     return [...this.#shared.values(), ...this.#granted.values()].flatMap((each) => {
       const both = each.cpus.intersection(cpus);

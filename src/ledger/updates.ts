@@ -205,7 +205,7 @@ function orderOf(before: CpuSet, after: CpuSet, shared: boolean): Order {
   return shared ? 1 : 2;
 }
 
-/** Who goes where another of them is comes after that one; in a circle, where that can't be, they change places. */
+/** A container that moves to another's CPUs comes after that one; in a circle, where that can't be, they change places. */
 function vacatingFirst(ledger: Ledger, steps: readonly UpdateStep[]): UpdateStep[] {
   const left = steps.map((step) => {
     const before = ledger.mayRunOn(step.assignment);

@@ -44,7 +44,7 @@ async function ask(client: Client, path: string): Promise<CpuManager> {
   const allocatable = await countAllocatable(client);
   if (allocatable === 0) return known("none", path, []);
   const listing = client.call("list", {}).then(holdersIn);
-  // That CPUs can be given is enough to know the policy, even if kubelet doesn't list who has them.
+  // That CPUs can be given is enough to know the policy, even if kubelet doesn't list the containers that have them.
   if (allocatable !== undefined) return known("static", path, await listing.catch(() => []));
   const manager = known("static", path, await listing);
   return manager.kind === "known" && manager.holders.length > 0

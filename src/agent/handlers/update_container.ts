@@ -146,7 +146,7 @@ function ownUpdate(ledger: Ledger, id: string, isAsked: boolean): OwnUpdate | un
   const cpus = allowedNow(ledger, own, new Overhangs(ledger));
   if (cpus.isEmpty) return undefined;
   if (by === "cgroup") {
-    // By the time of the reply it is written, and everybody has given up what it gains.
+    // By the time of the reply it is written, and the others have given up what it gains.
     const isInKernelAlone = grant.isEmpty && record === undefined && !isAsked;
     return isInKernelAlone ? undefined : { leaving: CpuSet.empty, beside: () => cpus };
   }

@@ -30,7 +30,7 @@ onContainerd("the agent works on a read-only root, and takes the socket from NRI
 });
 
 onContainerd(
-  "with --dry-run the agent decides and says so, and every container may use every CPU",
+  "with --dry-run the agent decides and logs it, and every container may use every CPU",
   async (node) => {
     const agent = await node.startAgent({ args: ["--dry-run"] });
     for (const pod of [shared(), pinned(`${last}`), exclusive(all.length), pinned("5-2")]) {

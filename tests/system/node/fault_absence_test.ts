@@ -15,7 +15,7 @@ const rest = without(all, last);
 /** What has happened meanwhile mustn't be left for reconcile to find. */
 const NEVER = { WEKA_CPUSET_RECONCILE_SECONDS: "0" };
 
-onBareNode("an agent that hangs is cut off, and puts things right when it is back", async (node) => {
+onBareNode("an agent that hangs is disconnected, and repairs cpusets when it is back", async (node) => {
   await node.startContainerd({ nri: '  plugin_request_timeout = "500ms"' });
   const tally = new Tally(node, "the agent hangs and is cut off");
   const agent = await node.startAgent({ env: NEVER });
@@ -38,7 +38,7 @@ onBareNode("an agent that hangs is cut off, and puts things right when it is bac
 });
 
 onBareNode(
-  "after a crash, the agent that containerd launches puts right what came meanwhile",
+  "after a crash, the agent that containerd launches repairs what changed meanwhile",
   async (node) => {
     const agent = installPlugin(node.dir, { reconcileSeconds: 0 });
     await node.startContainerd();

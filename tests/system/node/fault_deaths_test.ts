@@ -57,7 +57,7 @@ function proxyOf(node: TestNode): NriProxy {
 
 for (const [way, deaths] of [["kernel-first", 20], ["runtime", 5]] as const) {
   onContainerd(
-    `${way}: an agent that dies at ${deaths} points of bursts of creations leaves nothing that the next can't put right`,
+    `${way}: an agent that dies at ${deaths} points of bursts of creations leaves nothing that the next can't repair`,
     async (node) => {
       await using proxy = proxyOf(node);
       const args = ["--socket", proxy.path, "--apply", way];
@@ -86,7 +86,7 @@ for (const [way, deaths] of [["kernel-first", 20], ["runtime", 5]] as const) {
 }
 
 onContainerd(
-  `a containerd that dies at ${RESTARTS} points of bursts of creations finds the agent again, and all comes right`,
+  `a containerd that dies at ${RESTARTS} points of bursts of creations finds the agent again, and every container is placed`,
   async (node) => {
     await using proxy = proxyOf(node);
     const env = { WEKA_CPUSET_RECONCILE_SECONDS: "0" };

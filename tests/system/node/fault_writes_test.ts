@@ -14,7 +14,7 @@ const all = online();
 const last = all.slice(-1);
 const rest = without(all, last);
 
-onBareNode("an update that fails in the runtime hurts nobody, and is made up for", async (node) => {
+onBareNode("an update that fails in the runtime affects no other container, and is retried", async (node) => {
   const runc = await FaultyRunc.onto(node);
   const tally = new Tally(node, "an update fails in the runtime");
   const agent = await startAgentWithRoom(node, ["--apply", "kernel-first"]);
@@ -76,7 +76,7 @@ if (findHierarchy().version === 1) {
   });
 
   onContainerd(
-    "a CPU that can't be had is promised to nobody, and those who gave it up get it back",
+    "a CPU that isn't given up is granted to no container, and those that gave it up get it back",
     async (node) => {
       const tally = new Tally(node, "a shrink fails in the kernel");
       const before = await node.run(shared());
@@ -98,7 +98,7 @@ if (findHierarchy().version === 1) {
     },
   );
 
-  onContainerd("runtime: a start is refused while somebody holds its CPU", async (node) => {
+  onContainerd("runtime: a start is refused while another container runs on its CPU", async (node) => {
     const tally = new Tally(node, "a shrink fails in the runtime");
     const agent = await node.startAgent({ args: ["--apply", "runtime"] });
     const holder = await node.run(shared());
@@ -115,7 +115,7 @@ function rewrite({ pid }: Running): void {
 
 for (const apply of ["kernel-first", "runtime"]) {
   onContainerd(
-    `${apply}: a cpuset that somebody rewrites is put right, each time, and said once`,
+    `${apply}: a cpuset that another program writes is repaired each time, and logged once`,
     async (node) => {
       const tally = new Tally(node, `${apply}: a cpuset is rewritten by somebody`);
       const agent = await node.startAgent({
@@ -139,7 +139,7 @@ for (const apply of ["kernel-first", "runtime"]) {
 }
 
 onContainerd(
-  "what the record says and the kernel doesn't have is put right when the agent is back",
+  "a cpuset that differs from its record is repaired when the agent is back",
   async (node) => {
     const tally = new Tally(node, "a cpuset is rewritten while the agent is away");
     const agent = await node.startAgent({ args: ["--apply", "kernel-first"] });

@@ -152,26 +152,29 @@ async function assertWorksDespite(node: TestNode, agent: LaunchedAgent, naming: 
   assertRunsOn(await node.run(pinned(`${last}`)), last); // had the rest of the text been taken, it would not
 }
 
-onBareNode("without Synchronize and CRI nobody is given a CPU that somebody seems to have", async (node) => {
-  const agent = installPlugin(node.dir);
-  await node.startContainerd();
-  await agent.says(SYNCHRONIZED);
-  const other = await node.run(shared());
-  const owner = await node.run(exclusive(1));
-  const own = allowedCpus(owner.pid);
-  await comesToRunOn(other, without(all, own));
+onBareNode(
+  "without Synchronize and CRI no container is given a CPU that another seems to have",
+  async (node) => {
+    const agent = installPlugin(node.dir);
+    await node.startContainerd();
+    await agent.says(SYNCHRONIZED);
+    const other = await node.run(shared());
+    const owner = await node.run(exclusive(1));
+    const own = allowedCpus(owner.pid);
+    await comesToRunOn(other, without(all, own));
 
-  installPlugin(node.dir, {
-    criSockets: [`${node.dir}/none.sock`],
-    cgroupRoot: findHierarchy().root + cgroupOf(node.dir), // other tests may run on this machine
-  });
-  const synchronizes = !/^1\.7\.(1[6-9]|2[0-5])$/.test(node.install.version); // NRI from 0.8 on
-  await restart(node, agent, synchronizes ? SYNCHRONIZED : /degraded: running containers unknown/);
-  await assertKeepsOff(node, exclusive(1), own);
-  assertRunsOn(await node.run(shared()), without(all, own));
-  assertRunsOn(owner, own);
-  assertRunsOn(other, without(all, own));
-});
+    installPlugin(node.dir, {
+      criSockets: [`${node.dir}/none.sock`],
+      cgroupRoot: findHierarchy().root + cgroupOf(node.dir), // other tests may run on this machine
+    });
+    const synchronizes = !/^1\.7\.(1[6-9]|2[0-5])$/.test(node.install.version); // NRI from 0.8 on
+    await restart(node, agent, synchronizes ? SYNCHRONIZED : /degraded: running containers unknown/);
+    await assertKeepsOff(node, exclusive(1), own);
+    assertRunsOn(await node.run(shared()), without(all, own));
+    assertRunsOn(owner, own);
+    assertRunsOn(other, without(all, own));
+  },
+);
 
 /** Kills containerd, and starts it again with an agent that says that it is `ready`. */
 async function restart(node: TestNode, agent: LaunchedAgent, ready = SYNCHRONIZED): Promise<void> {

@@ -9,7 +9,7 @@ import { onBareNode } from "./suite.ts";
 const all = online();
 
 onBareNode(
-  "the node is handed over from the launched agent to the external one and back, and no pod feels it",
+  "the node is handed over from the launched agent to the external one and back, and no cpuset changes",
   async (node) => {
     const launched = installPlugin(node.dir);
     await node.startContainerd();

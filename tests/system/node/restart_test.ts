@@ -70,7 +70,7 @@ onContainerd(
   },
 );
 
-onBareNode("an agent that is there before containerd says what it waits for, and joins", async (node) => {
+onBareNode("an agent that starts before containerd logs what it waits for, and registers", async (node) => {
   const agent = node.launchAgent();
   await agent.says(/level=warn.*nri\.sock/);
   await node.startContainerd();
@@ -79,7 +79,7 @@ onBareNode("an agent that is there before containerd says what it waits for, and
 });
 
 onContainerd(
-  "an agent that is told to end does so with status 0 and leaves every cpuset as it is",
+  "an agent that gets SIGTERM ends with status 0 and leaves every cpuset as it is",
   async (node) => {
     const agent = await node.startAgent();
     const pod = await node.run(pinned(`${last}`));

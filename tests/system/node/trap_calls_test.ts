@@ -87,7 +87,7 @@ const HANG = 3000;
 const TRIES = 3;
 
 onContainerd(
-  "calls that nobody asked for stop containerd until it is killed, up to NRI 0.12.0",
+  "unsolicited calls block containerd until it is killed, up to NRI 0.12.0",
   async (node) => {
     const hangs = /^(1|2\.[0-3])\./.test(node.install.version);
     let hung = false;

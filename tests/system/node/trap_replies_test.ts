@@ -32,7 +32,7 @@ async function believer(node: TestNode, losers: Running[]): Promise<ScriptedPlug
 }
 
 onBareNode(
-  "nobody is told that an update in a reply failed, and two have a CPU; with the agent nobody has",
+  "the failure of an update in a reply isn't reported, and two containers have one CPU; with the agent none do",
   async (node) => {
     const runc = await FaultyRunc.onto(node);
     const losers: Running[] = [];
@@ -71,7 +71,7 @@ async function failedOf(plugin: ScriptedPlugin, update: UpdateInit[]): Promise<s
 }
 
 onBareNode(
-  "of unsolicited updates that failed the runtime doesn't say which, or not even that",
+  "of unsolicited updates the runtime doesn't report which failed, or not even that one did",
   async (node) => {
     const runc = await FaultyRunc.onto(node);
     const plugin = await believer(node, []);

@@ -61,7 +61,7 @@ Deno.test("a container that loses CPUs has lost them in the kernel before the re
   assert.deepEqual(it.kernel.written, ["id-web=0,2-32,34-63", "id-api=0,2-32,34-63"]);
 });
 
-Deno.test("a moved container is moved in the kernel, and the reply says it as well", () => {
+Deno.test("a moved container is moved in the kernel, and the reply has the update as well", () => {
   const it = rig();
   run(it, web);
   run(it, db);
@@ -101,7 +101,7 @@ Deno.test("an exclusive container gets other CPUs than those that can't be taken
   assert.equal(`${it.kernel.sets.get("id-web")}`, "0-1,3-33,35-63");
 });
 
-Deno.test("where every choice is held by another the creation is refused, and says who holds them", () => {
+Deno.test("where every choice is held by another the creation is refused, naming the holders", () => {
   const it = rig();
   run(it, web);
   it.kernel.busy.set("id-web", CpuSet.range(0, 63));

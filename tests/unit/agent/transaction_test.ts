@@ -182,7 +182,7 @@ Deno.test("a failure is logged once per container and cause, and a deadline not 
   assert.deepEqual(logs(failed({ code: "deadline" })).texts, []);
 });
 
-Deno.test("readings: read is confirmed, unreadable is left to the record, absent says nothing", () => {
+Deno.test("readings: read is confirmed, unreadable is left to the record, absent changes nothing", () => {
   const readings = new Map<string, CpusetReading>([
     ["a", { kind: "values", cpus: CpuSet.of(3) }],
     ["b", { kind: "unverified", reason: "gone" }],

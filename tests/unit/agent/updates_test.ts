@@ -69,7 +69,7 @@ Deno.test("growth that was put off for growDelayMs rides in the next reply, and 
   assert.deepEqual(link.applied(), []);
 });
 
-Deno.test("growth that nobody applies is asked for again every five seconds", () => {
+Deno.test("growth that isn't applied is requested again every five seconds", () => {
   const link = sharing();
   link.stop(db);
   link.asked.length = 0;
@@ -100,7 +100,7 @@ Deno.test("a degraded container gets CPUs of its own without growDelayMs", () =>
   assert.deepEqual(link.stop(small), []);
 });
 
-Deno.test("the second step of a growth that nobody applies rides in the next reply", () => {
+Deno.test("the second step of a growth that isn't applied is part of the next reply", () => {
   const link = Link.serving([web], bigNode);
   link.create(other);
   assert.deepEqual(grow(link), ["id-web=0,3-32,35-63", "id-other=1,33"], "the others leave first");

@@ -110,7 +110,7 @@ for (const nri of ["0.6", "0.12"] as const) {
   }
 }
 
-Deno.test("a refusal reaches kubelet with its message, and nobody else is touched", async () => {
+Deno.test("a refusal reaches kubelet with its message, and no other container is touched", async () => {
   await Stage.with({}, async (stage) => {
     await stage.runtime.pluginReady();
     const shared = await stage.place(SHARED);

@@ -55,7 +55,7 @@ for (const [own, other, expected] of TABLE) {
   });
 }
 
-Deno.test("conflict: one that is only where it should be, or has no process, is in nobody's way", () => {
+Deno.test("conflict: one that is only where it should be, or has no process, blocks none", () => {
   const there = placed("other", exclusive(1), "3");
   assert.deepEqual(blocked(OWN.pinned, there), ["", []]);
   assert.deepEqual(blocked(OWN.pinned, { ...there, ...created("cgroup", cpus("0-7")) }), ["", []]);
@@ -68,7 +68,7 @@ Deno.test("conflict: before its start it is in the way of those with a grant alo
   assert.equal(blocked(OWN.shared, sent)[0], "");
 });
 
-Deno.test("conflict: its own overhang, and CPUs that are offline, keep nobody off", () => {
+Deno.test("conflict: its own overhang, and CPUs that are offline, block none", () => {
   const ledger = ledgerOf(placed("own", exclusive(1), "2", "2-3"), placed("other", pinned("5"), "5", "5,9"));
   const own = ledger.assignments.get("own");
   assert(own !== undefined);

@@ -46,7 +46,7 @@ Deno.test("CPUs that a starting container loses are given to no shared container
   assert.deepEqual(sent, ["s=0,3-5,7"]);
 });
 
-Deno.test("moved before it starts, it is verified at its start: a shared container may have its CPUs, nobody else", () => {
+Deno.test("moved before it starts, it is verified at its start: a shared container may have its CPUs, no other", () => {
   const [ledger, sent] = moved((x) => x);
   assert.deepEqual(sent, ["s=0,3-5,7", "x=2,6"]);
   assert.equal(`${ledger.assignments.get("x")?.mayRunOn}`, "1-2,5-6", "the runtime may have lost its update");

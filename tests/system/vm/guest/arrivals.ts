@@ -65,7 +65,7 @@ export async function arrivals(scene: Scene, check: Check): Promise<void> {
     });
   }
 
-  await check("what can't be is refused, and everybody keeps what they have", async () => {
+  await check("a claim that can't be served is refused, and every container keeps its CPUs", async () => {
     await scene.assertRefused("tooBig", /needs 16 exclusive CPUs, \d+ are free/);
     scene.assertSettled();
   });

@@ -10,11 +10,14 @@ import type { Check } from "./story.ts";
 export async function changes(scene: Scene, check: Check): Promise<void> {
   const { node, setting } = scene;
 
-  await check("an agent that is killed and started again knows everybody, and writes nothing", async () => {
-    await scene.agent.end("SIGKILL");
-    assert.deepEqual(await writesDuring(node, scene.everybody, () => scene.startAgent()), []);
-    scene.assertSettled();
-  });
+  await check(
+    "an agent that is killed and started again finds every container, and writes nothing",
+    async () => {
+      await scene.agent.end("SIGKILL");
+      assert.deepEqual(await writesDuring(node, scene.everybody, () => scene.startAgent()), []);
+      scene.assertSettled();
+    },
+  );
 
   await check(
     "a pinned pod moves an exclusive one, and shared ones follow, whatever they made in theirs",
@@ -42,7 +45,7 @@ export async function changes(scene: Scene, check: Check): Promise<void> {
 
   // In runtime mode nobody reads what the kernel has.
   if (setting.apply === "kernel-first") {
-    await check("a cpuset that somebody else writes is put right", async () => {
+    await check("a cpuset that another program writes is repaired", async () => {
       for (const name of ["before", "exclusive"]) {
         Deno.writeTextFileSync(`${cpusetDirectory(scene.the(name).pid)}/cpuset.cpus`, `${online()}`);
         await scene.settles();

@@ -51,7 +51,7 @@ async function tell(scene: Scene, check: Check): Promise<void> {
   });
   if (scene.setting.driver !== "systemd") return;
   // The last one: runc 1.1.5 gives systemd the CPUs with their bytes the wrong way round, and a reload writes those.
-  await check("systemd reads its units anew, and everybody has what they should soon after", async () => {
+  await check("systemd reloads its units, and every container has its CPUs again soon after", async () => {
     await scene.prepare({ again: pinned("2,3,12") });
     await scene.claim("again");
     await scene.settles();
