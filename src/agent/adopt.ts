@@ -69,7 +69,7 @@ function foundIn(
   });
 }
 
-/** With the events of a container since the list was taken. */
+/** With what the agent knows of a container besides: events since the list was taken, and what it was sent. */
 function withEarlyState(
   { early, ledger }: AgentState,
   found: ListedContainer,
@@ -77,9 +77,10 @@ function withEarlyState(
 ): ListedContainer {
   const { id } = found.container;
   const event = early.get(id);
-  if (event === undefined) return found;
-  const isRunning = !event.starting || (found.isRunning && listed.has(id));
   const { record, recordUnsure } = ledger.assignments.get(id)?.delivery ?? {};
+  // What was sent before the list was taken may be on its way still.
+  if (event === undefined) return recordUnsure ? { ...found, sent: record } : found;
+  const isRunning = !event.starting || (found.isRunning && listed.has(id));
   // Its record is what was answered since.
   return recordUnsure
     ? { ...found, isRunning, sent: record }

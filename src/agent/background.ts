@@ -4,12 +4,11 @@ import { isConfirmed, resolved } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
 import { age } from "../ledger/recent.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { CpuUpdate } from "../ledger/updates.ts";
 import { afterWrites, type PlannedWrite, planWrites, type WriteScope } from "../ledger/plan_writes.ts";
 import type { LogRecord } from "../log_record.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
 import { readablePort, writablePort } from "./apply_mode.ts";
-import { deliveryLogs, logOf } from "./logs.ts";
+import { deliveryLogs, logOf, recoveredLogs } from "./logs.ts";
 import { hasWrites, immediateUpdates, withLedger } from "./pending.ts";
 import { reconcile } from "./reconcile.ts";
 import { withoutId } from "../ledger/id_map.ts";
@@ -26,12 +25,18 @@ const WRITE_DEADLINE_MS = 300;
 /** Does a slice of what there is to do, and asks for a tick at once if that isn't all. */
 export function runBackgroundWork(agent: Agent): Step {
   if (agent.state.phase !== "serving") return idle(agent);
-  const applied = applyPending(withoutOldEnds(agent.state));
+  const current = withoutOldEnds(agent.state);
+  const retried = withDegradedRetried(current);
+  // In the same step: who gets CPUs isn't the only one on them before the others are written.
+  const applied = applyPending(retried);
   const compared = reconcile(applied.state);
-  const { state, updates } = withRetries(agent.state, compared.state);
+  const { state } = compared;
+  // A degraded container has got its CPUs, and others are still there; or one that has to give up CPUs can't be written.
+  const isUrgent = retried !== current || hasFallenBack(agent.state.ledger, state.ledger);
+  const updates = isUrgent ? immediateUpdates(state, state.ledger) : [];
   const isMore = state.reconcile.queue.length > 0 || (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [
-    ...[...applied.logs, ...compared.logs].map(logOutput),
+    ...[...recoveredLogs(current.ledger, retried.ledger), ...applied.logs, ...compared.logs].map(logOutput),
     ...(updates.length === 0 ? [] : [{ kind: "apply", changes: updates } as const]),
     ...(compared.ended ? [{ kind: "count" } as const] : []),
     ...(isMore ? [{ kind: "wake", after: 0 } as const] : wakeFor(agent.state, state)),
@@ -45,25 +50,15 @@ function withoutOldEnds(state: AgentState): AgentState {
   return ledger === state.ledger ? state : withLedger(state, ledger);
 }
 
-interface Retried {
-  readonly state: AgentState;
-  /**
-   * What the runtime is to be asked for at once: a degraded container has got its CPUs, and others are still there; or one
-   * that has to give up CPUs can't be written any more.
-   */
-  readonly updates: readonly CpuUpdate[];
-}
-
 /** A degraded container may get CPUs that couldn't be taken from another container once that one has given them up. */
-function withRetries({ ledger: before }: AgentState, state: AgentState): Retried {
-  const retried = state.ledger.degraded.length === 0 ? state.ledger : retryDegraded(state.ledger);
-  const isServed = !retried.claimed.equals(state.ledger.claimed);
-  const ledger = isServed ? retried : state.ledger;
-  const isUrgent = isServed || hasFallenBack(before, ledger);
-  return {
-    state: withLedger(state, ledger),
-    updates: isUrgent ? immediateUpdates(state, ledger) : [],
-  };
+function withDegradedRetried(state: AgentState): AgentState {
+  const { ledger } = state;
+  if (ledger.degraded.length === 0) return state;
+  const retried = retryDegraded(clearResolved(ledger));
+  const isServed = ledger.degraded.some(({ container: { id }, grant }) =>
+    retried.assignments.get(id)?.grant.equals(grant) === false
+  );
+  return isServed ? withLedger(state, retried) : state;
 }
 
 /** Whether a container whose cgroup was written gets its CPUs by the runtime now. */
@@ -143,30 +138,37 @@ function writtenLogs(ledger: Ledger, done: readonly PlannedWrite[]): LogRecord[]
   });
 }
 
-/** Containers whose CPUs couldn't be taken are written once more, before their back-off is over: a claim is about to depend on it. */
+/**
+ * Containers whose CPUs couldn't be taken are looked at once more, and written, before their back-off is over: a claim is
+ * about to depend on it. Another program or the runtime may have moved them since.
+ */
 export function retryFailed(state: AgentState): Slice {
+  if (state.ledger.failed.length === 0) return { ledger: state.ledger, logs: [] };
   const cpusets = writablePort(state);
-  const { ledger } = state;
-  if (ledger.failed.length === 0) return { ledger, logs: [] };
-  if (cpusets === undefined) return { ledger: rereadFailed(state), logs: [] };
+  const ledger = rereadFailed(state);
+  if (cpusets === undefined) return { ledger, logs: [] };
   const retried = new Set(ledger.failed.map(({ container }) => container.id));
   const slice = applySlice(cpusets, ledger, state.now, { kind: "losses", retried });
-  // A container that has nothing to give up now may give up other CPUs than before.
-  const next = slice.ledger.failed.reduce(
-    (next, holder) => next.overhang(holder).isEmpty ? next.update(holder.container.id, resolved) : next,
-    slice.ledger,
-  );
-  return { ledger: next, logs: slice.logs };
+  return { ledger: withoutVacated(slice.ledger), logs: slice.logs };
 }
 
-/** Where only the runtime moves containers, it may have done so since: read again. */
+/** The ledger with what is read of them now; one that can't be read isn't known to keep any CPU. */
 function rereadFailed(state: AgentState): Ledger {
   const { ledger } = state;
-  return ledger.failed.reduce((next, holder) => {
-    const { id } = holder.container;
-    const reading = readablePort(state)?.read(holder.container);
-    if (reading?.kind !== "values") return next.update(id, resolved);
-    const over = reading.cpus.intersection(ledger.topology.online).difference(ledger.desired(holder));
-    return next.update(id, (a) => over.isEmpty ? resolved(a) : { ...a, mayRunOn: reading.cpus });
+  const read = ledger.failed.reduce((next, { container }) => {
+    const reading = readablePort(state)?.read(container);
+    if (reading?.kind === "values") {
+      return next.update(container.id, (a) => ({ ...a, mayRunOn: reading.cpus }));
+    }
+    return writablePort(state) === undefined ? next.update(container.id, resolved) : next;
   }, ledger);
+  return writablePort(state) === undefined ? withoutVacated(read) : read;
+}
+
+/** A container that has nothing to give up now may give up other CPUs than before. */
+function withoutVacated(ledger: Ledger): Ledger {
+  return ledger.failed.reduce(
+    (next, holder) => next.overhang(holder).isEmpty ? next.update(holder.container.id, resolved) : next,
+    ledger,
+  );
 }

@@ -150,24 +150,8 @@ function targetOf(ledger: Ledger, over: Overhangs, assignment: Assignment): CpuS
 
 /** One of those that block only each other: a shared one before those with a grant, else the oldest. */
 function inCircle(ledger: Ledger, over: Overhangs, left: readonly Assignment[]): Assignment | undefined {
-  const blockers = new Map<string, string[]>();
-  const queue = [...left];
-  const mayGo = new Set(left.map(({ container }) => container.id));
-  for (const assignment of queue) {
-    const { id } = assignment.container;
-    if (blockers.has(id)) continue;
-    const [desired, bound] = [ledger.desired(assignment), ledger.mayRunOn(assignment)];
-    // A shared one can always do with those of its CPUs that it keeps.
-    const gained = assignment.grant.isEmpty && desired.intersects(bound)
-      ? CpuSet.empty
-      : desired.difference(bound);
-    const holders = over.holdersOf(assignment, gained).map(({ holder }) => holder);
-    blockers.set(id, holders.map(({ container }) => container.id));
-    // What the runtime delivers comes after the writes: such a one is a part of the circle too.
-    const byRecord = holders.filter((holder) => holder.delivery.by === "record");
-    byRecord.forEach(({ container }) => mayGo.add(container.id));
-    queue.push(...byRecord);
-  }
+  const blockers = blockersOf(ledger, over, left);
+  const mayGo = new Set(blockers.keys());
   // One that is blocked from outside, or by one that isn't blocked itself, is written after that one.
   for (let before = -1; before !== mayGo.size;) {
     before = mayGo.size;
@@ -178,4 +162,40 @@ function inCircle(ledger: Ledger, over: Overhangs, left: readonly Assignment[]):
   }
   const [shared, granted] = partition(left, ({ grant }) => grant.isEmpty);
   return [...shared, ...granted].find(({ container: { id } }) => mayGo.has(id));
+}
+
+/**
+ * By whom each of them is blocked. What the runtime delivers comes after the writes, in an order of its own: one that is
+ * moved so is blocked only by those that depend on a write.
+ */
+function blockersOf(
+  ledger: Ledger,
+  over: Overhangs,
+  left: readonly Assignment[],
+): ReadonlyMap<string, readonly string[]> {
+  const blockers = new Map<string, readonly Assignment[]>();
+  const byRecord: Assignment[] = [];
+  const queue = [...left];
+  for (const assignment of queue) {
+    if (blockers.has(assignment.container.id)) continue;
+    const gained = ledger.desired(assignment).difference(ledger.mayRunOn(assignment));
+    const isBlocked = targetOf(ledger, over, assignment) === undefined;
+    const holders = isBlocked ? over.holdersOf(assignment, gained).map(({ holder }) => holder) : [];
+    blockers.set(assignment.container.id, holders);
+    if (assignment.delivery.by === "record") byRecord.push(assignment);
+    queue.push(...holders.filter(({ delivery }) => delivery.by === "record"));
+  }
+  const dependent = new Set<string>();
+  const isDependent = ({ delivery, container }: Assignment) =>
+    delivery.by === "cgroup" || dependent.has(container.id);
+  for (let before = -1; before !== dependent.size;) {
+    before = dependent.size;
+    for (const { container: { id } } of byRecord) {
+      if (blockers.get(id)?.some(isDependent)) dependent.add(id);
+    }
+  }
+  for (const { container: { id } } of byRecord) {
+    blockers.set(id, blockers.get(id)?.filter(isDependent) ?? []);
+  }
+  return new Map([...blockers].map(([id, holders]) => [id, holders.map(({ container }) => container.id)]));
 }

@@ -47,7 +47,7 @@ export function applyClaim({ state, next: decided, id, attempt, again, giveUp, w
   );
   const writes = planWrites(next, { kind: "losses", grows: id });
   const after = afterWrites(next, writes);
-  const holder = holderOn(after, id);
+  const holder = holderOn(after, id) ?? holderOnMoved(state.ledger, after);
   if (holder !== undefined) {
     if (tries < MAX_TRIES && waitsForRuntime(after, holder.holder)) {
       return again(state, { tries: tries + 1, byReply: [...byReply, holder.holder.container.id] });
@@ -93,6 +93,18 @@ function holderOn(ledger: Ledger, id: string): Overhang | undefined {
   const own = ledger.assignments.get(id);
   if (own === undefined || own.grant.isEmpty) return undefined;
   return new Overhangs(ledger).holdersOf(own, own.grant).find(({ holder }) => isConfirmed(holder));
+}
+
+/** The same for containers that are moved for the claim, where the runtime moves them. */
+function holderOnMoved(before: Ledger, after: Ledger): Overhang | undefined {
+  for (const { container: { id }, grant, delivery } of after.dirty) {
+    if (grant.isEmpty || delivery.by === "cgroup" || before.assignments.get(id)?.grant.equals(grant)) {
+      continue;
+    }
+    const holder = holderOn(after, id);
+    if (holder !== undefined) return holder;
+  }
+  return undefined;
 }
 
 /** It can't be written, since those on its new CPUs leave them only with the reply: so it has to go with the reply too. */
