@@ -62,14 +62,21 @@ function foundIn(
 ): Found[] {
   const listed = new Set(listing.containers.map(({ id }) => id));
   return found.map((each) => {
-    const { record, isRunning, sent, ...rest } = withEarlyState(state, each, listed);
+    const { record, isRunning, sent: sentSince, ...rest } = withEarlyState(state, each, listed);
     const delivered = deliveryOfFound(state, { record, isRunning }, readings.get(each.container.id));
+    const sent = sentSince ?? (delivered.delivery.by === "cgroup" ? onItsWay(state, each) : undefined);
     const since = state.ledger.assignments.get(each.container.id)?.since ?? state.now;
     return { ...rest, since, ...(sent === undefined ? delivered : mayHaveBeenSent(delivered, sent)) };
   });
 }
 
-/** With what the agent knows of a container besides: events since the list was taken, and what it was sent. */
+/** What a container was sent before the list was taken, and hadn't in its record then: it may still come. */
+function onItsWay({ ledger }: AgentState, { container: { id }, record: listed }: ListedContainer) {
+  const { record, recordUnsure } = ledger.assignments.get(id)?.delivery ?? {};
+  return recordUnsure && record !== undefined && listed?.equals(record) !== true ? record : undefined;
+}
+
+/** With the events of a container since the list was taken. */
 function withEarlyState(
   { early, ledger }: AgentState,
   found: ListedContainer,
@@ -77,9 +84,8 @@ function withEarlyState(
 ): ListedContainer {
   const { id } = found.container;
   const event = early.get(id);
+  if (event === undefined) return found;
   const { record, recordUnsure } = ledger.assignments.get(id)?.delivery ?? {};
-  // What was sent before the list was taken may be on its way still.
-  if (event === undefined) return recordUnsure ? { ...found, sent: record } : found;
   const isRunning = !event.starting || (found.isRunning && listed.has(id));
   // Its record is what was answered since.
   return recordUnsure

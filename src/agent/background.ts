@@ -1,6 +1,6 @@
 /** What is done between requests: cgroups are written, each for itself, and compared with the ledger. */
 import type { CpusetPort } from "../cgroup/port.ts";
-import { isConfirmed, resolved } from "../ledger/delivery.ts";
+import { resolved } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
 import { age } from "../ledger/recent.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -9,7 +9,7 @@ import type { LogRecord } from "../log_record.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
 import { readablePort, writablePort } from "./apply_mode.ts";
 import { deliveryLogs, logOf, recoveredLogs } from "./logs.ts";
-import { hasWrites, immediateUpdates, withLedger } from "./pending.ts";
+import { hasFallenBack, hasWrites, immediateUpdates, withLedger } from "./pending.ts";
 import { reconcile } from "./reconcile.ts";
 import { withoutId } from "../ledger/id_map.ts";
 import type { WriteFailed } from "./decision.ts";
@@ -59,15 +59,6 @@ function withDegradedRetried(state: AgentState): AgentState {
     retried.assignments.get(id)?.grant.equals(grant) === false
   );
   return isServed ? withLedger(state, retried) : state;
-}
-
-/** Whether a container whose cgroup was written gets its CPUs by the runtime now. */
-function hasFallenBack(before: Ledger, after: Ledger): boolean {
-  if (before === after) return false;
-  return after.dirty.some(({ container: { id }, delivery }) => {
-    const was = before.assignments.get(id);
-    return delivery.by === "record" && was !== undefined && isConfirmed(was);
-  });
 }
 
 function applyPending(

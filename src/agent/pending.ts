@@ -6,6 +6,7 @@
  * container that a reply names, and holds its one lock meanwhile: so what several ends free becomes one round of updates,
  * one container at a time, between the runtime's own calls.
  */
+import { isConfirmed } from "../ledger/delivery.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { type CpuUpdate, hasUpdates, pendingUpdates, planUpdates } from "../ledger/updates.ts";
 import { planWrites } from "../ledger/plan_writes.ts";
@@ -55,6 +56,15 @@ export function hasWrites({ ledger }: AgentState): boolean {
 export function immediateUpdates({ dryRun }: AgentState, ledger: Ledger): CpuUpdate[] {
   if (dryRun) return [];
   return planUpdates(ledger, { growth: true }).updates.map(({ id, cpus }) => ({ id, cpus }));
+}
+
+/** Whether a container whose cgroup was written gets its CPUs by the runtime now. */
+export function hasFallenBack(before: Ledger, after: Ledger): boolean {
+  if (before === after) return false;
+  return after.dirty.some(({ container: { id }, delivery }) => {
+    const was = before.assignments.get(id);
+    return delivery.by === "record" && was !== undefined && isConfirmed(was);
+  });
 }
 
 /** The pending updates that are due by now, in the order in which they are to be applied. */

@@ -23,7 +23,7 @@ import { postStartContainer, postUpdateContainer } from "./handlers/started.ts";
 import { synchronize, synchronizePart } from "./handlers/synchronize.ts";
 import { updateContainer } from "./handlers/update_container.ts";
 import { advance, type Happening } from "./lifecycle.ts";
-import { withLedger } from "./pending.ts";
+import { hasFallenBack, immediateUpdates, withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
 import { carryOut } from "./transaction.ts";
 
@@ -39,10 +39,12 @@ export function serve(before: AgentState, call: Call, requestTimeoutMs?: number)
   const advanced = { ...before, phase };
   const change = onCurrentMachine(advanced, call);
   const onMachine = change?.state ?? advanced;
-  const state = call.kind === "CreateContainer" ? withRetries(onMachine) : onMachine;
+  const { state, logs } = call.kind === "CreateContainer"
+    ? withRetries(onMachine)
+    : { state: onMachine, logs: [] };
   const decision = state.standby ? standbyReply(state, call) : dispatch(state, call);
   const answered = carryOut(decision, { cpusets: readablePort(state), now: state.now, requestTimeoutMs });
-  const response = change === undefined ? answered : withChange(answered, change);
+  const response = withBackground(before, answered, change, logs);
   const { phase: after, awaitsListing, standby, early } = response.state;
   const isEarly = !standby && (after !== "serving" || awaitsListing) && response.reply.kind === "answer";
   return isEarly
@@ -61,16 +63,31 @@ function onCurrentMachine(state: AgentState, call: Call): Adopted | undefined {
   return change === undefined ? undefined : adoptMachine(state, change);
 }
 
-function withChange(response: Response, { updates, logs }: Adopted): Response {
-  const { background = [] } = response;
-  const others = updates.filter(({ id }) => !background.some((each) => each.id === id));
-  return { ...response, logs: [...logs, ...response.logs], background: [...background, ...others] };
+/** With what the runtime is to be asked for besides the reply: what follows from a topology change, and from lost cgroups. */
+function withBackground(
+  before: AgentState,
+  response: Response,
+  change: Adopted | undefined,
+  retried: readonly LogRecord[],
+): Response {
+  const { state, background = [] } = response;
+  const updates = [
+    ...change?.updates ?? [],
+    ...hasFallenBack(before.ledger, state.ledger) ? immediateUpdates(state, state.ledger) : [],
+  ];
+  const others = new Map(updates.map((update) => [update.id, update]));
+  for (const { id } of background) others.delete(id);
+  return {
+    ...response,
+    logs: [...change?.logs ?? [], ...retried, ...response.logs],
+    background: [...background, ...others.values()],
+  };
 }
 
 /** Failed writes are retried once more before a claim is refused because of them. */
-function withRetries(state: AgentState): AgentState {
-  const { ledger } = retryFailed(state);
-  return ledger === state.ledger ? state : withLedger(state, ledger);
+function withRetries(state: AgentState): { readonly state: AgentState; readonly logs: readonly LogRecord[] } {
+  const { ledger, logs } = retryFailed(state);
+  return { state: ledger === state.ledger ? state : withLedger(state, ledger), logs };
 }
 
 function outOfOrder(state: AgentState, call: Call): Response {

@@ -7,7 +7,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, mayShare } from "./assignment.ts";
-import { hasNoProcess } from "./delivery.ts";
+import { hasNoProcess, isConfirmed } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** A container, and CPUs on which it may be running though it shouldn't. */
@@ -16,25 +16,52 @@ export interface Overhang {
   readonly cpus: CpuSet;
 }
 
-/** The overhangs of a ledger's containers, and what they would be after some deliveries more. */
-export class Overhangs {
+export interface Overhangs {
+  /** All of them. */
+  readonly all: readonly Overhang[];
+  /** CPUs that a container must not be written onto now: others that it mustn't share them with may be running there. */
+  blockedFor(assignment: Assignment): CpuSet;
+  /** Other containers that may be running on these CPUs, and mustn't share them with this one. */
+  holdersOf(assignment: Assignment, cpus: CpuSet): Overhang[];
+}
+
+const known = new WeakMap<Ledger, Overhangs>();
+
+/** The overhangs of a ledger's containers. */
+export function overhangsOf(ledger: Ledger): Overhangs {
+  let overhangs = known.get(ledger);
+  if (overhangs === undefined) known.set(ledger, overhangs = new PlannedOverhangs(ledger));
+  return overhangs;
+}
+
+/** By its cgroup as last read or written another container is on CPUs of this one's grant; undefined where none is. */
+export function holderOnGrant(ledger: Ledger, own: Assignment): Overhang | undefined {
+  return overhangsOf(ledger).holdersOf(own, own.grant).find(({ holder }) => isConfirmed(holder));
+}
+
+/** The same, after some deliveries more. */
+export class PlannedOverhangs implements Overhangs {
   readonly #shared = new Map<string, Overhang>();
   readonly #granted = new Map<string, Overhang>();
   #ofShared: CpuSet | undefined;
   #ofGranted: CpuSet | undefined;
 
   constructor(private readonly ledger: Ledger) {
-    // Most shared containers have the same sets: the same two give the same difference.
-    const known = new Map<CpuSet, Map<CpuSet, CpuSet>>();
+    let [bound, desired, cpus] = [CpuSet.empty, CpuSet.empty, CpuSet.empty];
     for (const assignment of ledger.dirty) {
-      const [bound, desired] = [ledger.mayRunOn(assignment), ledger.desired(assignment)];
-      if (bound === desired) continue;
-      const same = known.get(bound) ?? new Map<CpuSet, CpuSet>();
-      known.set(bound, same);
-      const cpus = same.get(desired) ?? bound.difference(desired);
-      same.set(desired, cpus);
+      const [itsBound, itsDesired] = [ledger.mayRunOn(assignment), ledger.desired(assignment)];
+      if (itsBound === itsDesired) continue;
+      // Most shared containers have the same two sets.
+      if (itsBound !== bound || itsDesired !== desired) {
+        [bound, desired] = [itsBound, itsDesired];
+        cpus = bound.difference(desired);
+      }
       this.#set(assignment, cpus);
     }
+  }
+
+  get all(): Overhang[] {
+    return [...this.#shared.values(), ...this.#granted.values()];
   }
 
   /** From now on the container may be running on `bound`. */
@@ -42,7 +69,6 @@ export class Overhangs {
     this.#set(holder, bound.difference(this.ledger.desired(holder)));
   }
 
-  /** CPUs that a container must not be written onto now: others that it mustn't share them with may be running there. */
   blockedFor(assignment: Assignment): CpuSet {
     const conflicting = () =>
       [...this.#granted.values()].filter(({ holder }) => conflicts(assignment, holder));
@@ -53,9 +79,8 @@ export class Overhangs {
     return own.length === 0 ? this.#ofShared : this.#ofShared.union(union(own));
   }
 
-  /** Other containers that may be running on these CPUs, and mustn't share them with this one. */
   holdersOf(assignment: Assignment, cpus: CpuSet): Overhang[] {
-    return [...this.#shared.values(), ...this.#granted.values()].flatMap((each) => {
+    return this.all.flatMap((each) => {
       const both = each.cpus.intersection(cpus);
       return conflicts(assignment, each.holder) && !both.isEmpty ? [{ ...each, cpus: both }] : [];
     });

@@ -13,7 +13,7 @@
  * An assignment without a grant lives in the shared pool: a shared container, or a *degraded* one. What a change costs
  * doesn't grow with the number of containers: the pools are kept as sums.
  */
-import type { CpuSet } from "../cpu/cpu_set.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import { ANYWHERE, failureOf } from "./delivery.ts";
@@ -51,8 +51,9 @@ export class Ledger {
   readonly systemPool: CpuSet;
   /** Pool without some forbidden CPUs, by those; as the pool may stay the same for weeks, only as long as they are used. */
   readonly #allowed: WeakMap<CpuSet, CpuSet>;
-  /** Sets without CPUs that are offline. */
-  readonly #online = new Map<CpuSet, CpuSet>();
+  #dirty: readonly Assignment[] | undefined;
+  /** The last bound that was asked for, and what of it is online: most containers have the same. */
+  #online: readonly [CpuSet, CpuSet] = [CpuSet.empty, CpuSet.empty];
 
   private constructor(state: State, before?: Ledger) {
     this.#state = state;
@@ -124,9 +125,9 @@ export class Ledger {
   }
 
   /** Those that may have to be delivered other CPUs. */
-  get dirty(): Assignment[] {
+  get dirty(): readonly Assignment[] {
     const { dirty, assignments } = this.#state;
-    return dirty === undefined ? assignments.values() : this.#those(dirty);
+    return this.#dirty ??= dirty === undefined ? assignments.values() : this.#those(dirty);
   }
 
   /** All containers, oldest admission first. */
@@ -274,11 +275,11 @@ export class Ledger {
     if (mayRunOn === ANYWHERE || mayRunOn.isEmpty) return mayRunOn.isEmpty ? mayRunOn : online;
     // Of several sets that may be in force one may name none that is online.
     if (delivery.by === "record" && delivery.recordUnsure && !mayRunOn.isSubsetOf(online)) return online;
-    const known = this.#online.get(mayRunOn);
-    if (known !== undefined) return known;
-    const left = mayRunOn.intersection(online);
-    this.#online.set(mayRunOn, left.isEmpty ? online : left);
-    return left.isEmpty ? online : left;
+    if (mayRunOn !== this.#online[0]) {
+      const left = mayRunOn.intersection(online);
+      this.#online = [mayRunOn, left.isEmpty ? online : left];
+    }
+    return this.#online[1];
   }
 
   /** CPUs on which a container may be running though it shouldn't. */

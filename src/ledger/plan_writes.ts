@@ -11,7 +11,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, byOrder } from "./assignment.ts";
-import { Overhangs } from "./conflict.ts";
+import { type Overhangs, PlannedOverhangs } from "./conflict.ts";
 import { failureOf, observe, written } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
 import { isIn, needsWrite } from "./updates.ts";
@@ -34,7 +34,7 @@ export type WriteScope =
 export function planWrites(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
   const candidates = ledger.dirty.filter((assignment) => needsWrite(ledger, assignment));
   if (candidates.length === 0) return [];
-  const over = new Overhangs(ledger);
+  const over = new PlannedOverhangs(ledger);
   const writes: PlannedWrite[] = [];
   const write = (assignment: Assignment, cpus: CpuSet) => {
     writes.push({ assignment, cpus });

@@ -241,7 +241,7 @@ export function unchangedSince(
       const pending = placed && !was.equals(placed.desired) && now.isSubsetOf(placed.desired);
       // Another program has written it, or it couldn't be rolled back.
       const disturbed = world.observer.isDisturbed && after.placed.get(id)?.hasWriteFailure;
-      const isForeign = ["kept", "tampered"].includes(world.windows.opening(id) ?? "");
+      const isForeign = world.observer.notRolledBack.has(id) || world.windows.opening(id) === "tampered";
       if (isForeign || placed?.hasWriteFailure || pending || disturbed) continue;
       return `a refused ${method} has changed ${id} from ${was} to ${now}`;
     }

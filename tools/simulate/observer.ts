@@ -36,6 +36,8 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   hasAnswered = false;
   /** In the call under way something went wrong that wouldn't in a retry. */
   isDisturbed = false;
+  /** Containers that keep what was written in the call under way though it failed. */
+  readonly notRolledBack = new Set<string>();
   /** The owner's ledger before the call under way. */
   before: View | undefined;
   /** Containers on each other's CPUs in the course of the agent's plans, since its last step. */
@@ -91,6 +93,7 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   asking(by: Instance, method: string, subject: Container): (refusal: string | undefined) => void {
     if (by !== this.world.owner || this.world.scenario.mode === "blind") return () => {};
     this.isDisturbed = false;
+    this.notRolledBack.clear();
     this.before = viewOf(by.agent);
     const before = unchangedSince(this.world, subject);
     return (refusal) => this.world.report(refusal === undefined ? undefined : before(method, refusal));
@@ -128,7 +131,10 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   failed(kept: readonly string[], code: string): void {
     this.#overlaps = [];
     this.isDisturbed ||= code !== "EBUSY";
-    for (const id of kept) this.world.windows.open(id, "kept");
+    for (const id of kept) {
+      this.notRolledBack.add(id);
+      this.world.windows.open(id, "kept");
+    }
   }
 
   unverified(ids: readonly string[]): void {

@@ -3,7 +3,7 @@
  * claim is decided once more with what that has shown.
  */
 import { describe } from "../../ledger/claim.ts";
-import { type Overhang, Overhangs } from "../../ledger/conflict.ts";
+import { holderOnGrant, type Overhang, overhangsOf } from "../../ledger/conflict.ts";
 import type { Assignment } from "../../ledger/assignment.ts";
 import { failed, isConfirmed, unreadable } from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
@@ -40,14 +40,8 @@ export const FIRST_ATTEMPT: Attempt = { tries: 1, byReply: [] };
 export function applyClaim({ state, next: decided, id, attempt, again, giveUp, written }: Claimed): Decision {
   const { tries, byReply } = attempt;
   const isShared = decided.assignments.get(id)?.grant.isEmpty !== false;
-  const planned = afterWrites(decided, planWrites(decided, { kind: "losses", grows: id }));
-  const next = byReply.reduce(
-    (ledger, other) => ledger.update(other, unreadable),
-    deliverable(state, decided, id, planned),
-  );
-  const writes = planWrites(next, { kind: "losses", grows: id });
-  const after = afterWrites(next, writes);
-  const holder = holderOn(after, id) ?? holderOnMoved(state.ledger, after);
+  const { ledger: next, writes, after } = deliveryOf(state, decided, id, byReply);
+  const holder = holderInTheWay(state.ledger, after, id);
   if (holder !== undefined) {
     if (tries < MAX_TRIES && waitsForRuntime(after, holder.holder)) {
       return again(state, { tries: tries + 1, byReply: [...byReply, holder.holder.container.id] });
@@ -78,30 +72,52 @@ export function applyClaim({ state, next: decided, id, attempt, again, giveUp, w
   };
 }
 
+interface Deliveries {
+  readonly ledger: Ledger;
+  readonly writes: readonly PlannedWrite[];
+  /** The ledger once these are written. */
+  readonly after: Ledger;
+}
+
+/** What is written for the claim; without what can't be delivered to degraded containers on the way. */
+function deliveryOf(
+  state: AgentState,
+  decided: Ledger,
+  id: string,
+  byReply: readonly string[],
+): Deliveries {
+  const planned = plannedFor(decided, id);
+  const possible = deliverable(state, decided, id, planned.after);
+  const next = byReply.reduce((ledger, other) => ledger.update(other, unreadable), possible);
+  return next === decided ? planned : plannedFor(next, id);
+}
+
+function plannedFor(ledger: Ledger, id: string): Deliveries {
+  const writes = planWrites(ledger, { kind: "losses", grows: id });
+  return { ledger, writes, after: afterWrites(ledger, writes) };
+}
+
 /** Without the CPUs that degraded containers have got on the way and that others can't be made to give up yet. */
 function deliverable({ ledger: before }: AgentState, next: Ledger, id: string, after: Ledger): Ledger {
   return before.degraded.reduce((ledger, was) => {
     const { container } = was;
-    const isUndone = container.id !== id && after.assignments.get(container.id)?.degraded === undefined &&
-      holderOn(after, container.id) !== undefined;
+    const now = after.assignments.get(container.id);
+    const isUndone = container.id !== id && now?.degraded === undefined &&
+      now !== undefined && holderOnGrant(after, now) !== undefined;
     return isUndone ? ledger.update(container.id, () => was) : ledger;
   }, next);
 }
 
-/** Containers that run on another's own CPUs, by their cgroups as last read or written. */
-function holderOn(ledger: Ledger, id: string): Overhang | undefined {
-  const own = ledger.assignments.get(id);
-  if (own === undefined || own.grant.isEmpty) return undefined;
-  return new Overhangs(ledger).holdersOf(own, own.grant).find(({ holder }) => isConfirmed(holder));
-}
-
-/** The same for containers that are moved for the claim, where the runtime moves them. */
-function holderOnMoved(before: Ledger, after: Ledger): Overhang | undefined {
-  for (const { container: { id }, grant, delivery } of after.dirty) {
-    if (grant.isEmpty || delivery.by === "cgroup" || before.assignments.get(id)?.grant.equals(grant)) {
-      continue;
-    }
-    const holder = holderOn(after, id);
+/** Who is on CPUs that the container claims; or on those that the runtime moves others to for its claim. */
+function holderInTheWay(before: Ledger, after: Ledger, id: string): Overhang | undefined {
+  if (!overhangsOf(after).all.some(({ holder }) => isConfirmed(holder))) return undefined;
+  const own = after.assignments.get(id);
+  const moved = after.dirty.filter(({ container, grant, delivery }) =>
+    delivery.by === "record" && !grant.isEmpty &&
+    before.assignments.get(container.id)?.grant.equals(grant) === false
+  );
+  for (const each of own === undefined ? moved : [own, ...moved]) {
+    const holder = holderOnGrant(after, each);
     if (holder !== undefined) return holder;
   }
   return undefined;
@@ -112,6 +128,6 @@ function waitsForRuntime(ledger: Ledger, { container: { id } }: Assignment): boo
   const holder = ledger.assignments.get(id);
   if (holder === undefined) return false;
   const gained = ledger.desired(holder).difference(ledger.mayRunOn(holder));
-  const blockers = new Overhangs(ledger).holdersOf(holder, gained);
+  const blockers = overhangsOf(ledger).holdersOf(holder, gained);
   return blockers.length > 0 && blockers.every(({ holder: { delivery } }) => delivery.by === "record");
 }

@@ -9,7 +9,7 @@ import type { CpusetReading } from "../../cgroup/port.ts";
 import { CpuSet } from "../../cpu/cpu_set.ts";
 import { type Assignment, mayShare } from "../../ledger/assignment.ts";
 import { type ContainerRef, describe } from "../../ledger/claim.ts";
-import { Overhangs } from "../../ledger/conflict.ts";
+import { holderOnGrant } from "../../ledger/conflict.ts";
 import {
   confirm,
   created,
@@ -165,7 +165,7 @@ function checked(
   if (!isRight) {
     return unconfirmed(after, own, `it can't be started on the CPUs ${ledger.desired(own)}: ${reason}`);
   }
-  const holder = new Overhangs(ledger).holdersOf(own, own.grant).find(({ holder }) => isConfirmed(holder));
+  const holder = holderOnGrant(ledger, own);
   return holder === undefined
     ? allowed(state, ledger, id)
     : unconfirmed(after, own, stillHeld(own, holder.holder));

@@ -10,7 +10,7 @@
 import { CpuSet } from "../../cpu/cpu_set.ts";
 import type { Assignment } from "../../ledger/assignment.ts";
 import type { Claim } from "../../ledger/claim.ts";
-import { Overhangs } from "../../ledger/conflict.ts";
+import { overhangsOf } from "../../ledger/conflict.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { type Refusal, refuse } from "../../ledger/refusal.ts";
 import { resize } from "../../ledger/resize.ts";
@@ -143,7 +143,7 @@ function ownUpdate(ledger: Ledger, id: string, isAsked: boolean): OwnUpdate | un
   const own = ledger.assignments.get(id);
   if (own === undefined) return undefined;
   const { grant, delivery: { by, record } } = own;
-  const cpus = allowedNow(ledger, own, new Overhangs(ledger));
+  const cpus = allowedNow(ledger, own, overhangsOf(ledger));
   if (cpus.isEmpty) return undefined;
   if (by === "cgroup") {
     // By the time of the reply it is written, and the others have given up what it gains.

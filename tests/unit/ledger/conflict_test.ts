@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import type { Assignment } from "../../../src/ledger/assignment.ts";
 import type { Claim } from "../../../src/ledger/claim.ts";
-import { Overhangs } from "../../../src/ledger/conflict.ts";
+import { PlannedOverhangs } from "../../../src/ledger/conflict.ts";
 import { created, updateSent } from "../../../src/ledger/delivery.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
 import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
@@ -21,7 +21,7 @@ function blocked([claim, grant]: readonly [Claim, string], other: Assignment): [
   const ledger = ledgerOf(other, placed("own", claim, grant, grant || "0"));
   const own = ledger.assignments.get("own");
   assert(own !== undefined);
-  const over = new Overhangs(ledger);
+  const over = new PlannedOverhangs(ledger);
   const holders = over.holdersOf(own, CpuSet.range(0, 7));
   return [
     `${over.blockedFor(own)}`,
@@ -72,8 +72,8 @@ Deno.test("conflict: its own overhang, and CPUs that are offline, block none", (
   const ledger = ledgerOf(placed("own", exclusive(1), "2", "2-3"), placed("other", pinned("5"), "5", "5,9"));
   const own = ledger.assignments.get("own");
   assert(own !== undefined);
-  assert(new Overhangs(ledger).blockedFor(own).isEmpty);
-  assert.deepEqual(new Overhangs(ledger).holdersOf(own, CpuSet.range(0, 9)), []);
+  assert(new PlannedOverhangs(ledger).blockedFor(own).isEmpty);
+  assert.deepEqual(new PlannedOverhangs(ledger).holdersOf(own, CpuSet.range(0, 9)), []);
 });
 
 Deno.test("conflict: what is delivered on the way counts", () => {
@@ -84,7 +84,7 @@ Deno.test("conflict: what is delivered on the way counts", () => {
   );
   const [own, s] = ["own", "s"].map((id) => ledger.assignments.get(id));
   assert(own !== undefined && s !== undefined);
-  const over = new Overhangs(ledger);
+  const over = new PlannedOverhangs(ledger);
   assert.equal(`${over.blockedFor(own)}`, "4");
   over.deliver(OTHER.exclusive, cpus("3"));
   assert(over.blockedFor(own).isEmpty && over.blockedFor(s).isEmpty);
