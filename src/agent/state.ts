@@ -78,7 +78,7 @@ export interface AgentState {
   readonly ledger: Ledger;
   /** The parts of a Synchronize that isn't complete yet. */
   readonly parts: readonly Part[];
-  /** Containers that are known by a list alone: the runtime may never report their ends. */
+  /** Containers that are known by a list alone, no event so far: the runtime may never report their ends. */
   readonly untracked: ReadonlySet<string>;
   /** Events of containers from before the list of the running ones. */
   readonly early: EarlyEvents;

@@ -4,7 +4,7 @@
  */
 import { assert } from "../assert.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
-import type { Assignment } from "./assignment.ts";
+import { type Assignment, byOrder } from "./assignment.ts";
 import { created } from "./delivery.ts";
 import {
   type Claim,
@@ -54,28 +54,30 @@ export interface AdmissionRequest {
  */
 export type DeliverBy = "record" | "cgroup" | "both";
 
-/** An admission request, and the ledger without that container and without the one that it supersedes. */
+/** An admission request, and the ledger without that container and without those that it supersedes. */
 interface Admission<C extends Claim> extends AdmissionRequest {
   readonly claim: C;
   readonly ledger: Ledger;
-  /** What the same container of the same pod was assigned before, under another id. */
-  readonly predecessor: Assignment | undefined;
+  /** What the same container of the same pod was assigned before, under other ids; the latest last. */
+  readonly predecessors: readonly Assignment[];
 }
 
 /**
  * Decides where a container that is being created may run.
  *
- * The same pod and container name as one in the ledger supersedes that one at once: kubelet has restarted it,
- * and the end of the old one may be reported later or never.
+ * The same pod and container name as others in the ledger supersedes those at once: kubelet has restarted it,
+ * and the end of the old ones may be reported later or never.
  */
 export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal {
   const { container } = request;
-  const predecessor = predecessorOf(ledger, container);
-  const rest = ledger.without(container.id);
-  const others = predecessor === undefined ? rest : rest.without(predecessor.container.id);
-  const decision = decide({ ...request, ledger: others, predecessor });
-  // It ends the predecessor: what that had and it doesn't claim goes to degraded containers.
-  return decision.kind === "plan" && predecessor !== undefined
+  const predecessors = predecessorsOf(ledger, container);
+  const others = predecessors.reduce(
+    (next, { container: { id } }) => next.without(id),
+    ledger.without(container.id),
+  );
+  const decision = decide({ ...request, ledger: others, predecessors });
+  // It ends the predecessors: what they had and it doesn't claim goes to degraded containers.
+  return decision.kind === "plan" && predecessors.length > 0
     ? granted(retryDegraded(decision.next), request, decision.grant.mems)
     : decision;
 }
@@ -92,28 +94,29 @@ function decide(admission: Admission<Claim>): Plan | Refusal {
   }
 }
 
-function predecessorOf(ledger: Ledger, { id, podUid, name }: ContainerRef): Assignment | undefined {
-  if (podUid === "") return undefined;
-  return ledger.ofPod(podUid).find(({ container }) => container.name === name && container.id !== id);
+function predecessorsOf(ledger: Ledger, { id, podUid, name }: ContainerRef): Assignment[] {
+  if (podUid === "") return [];
+  return ledger.ofPod(podUid)
+    .filter(({ container }) => container.name === name && container.id !== id).sort(byOrder);
 }
 
 function admitPinned(admission: Admission<PinnedClaim>): Plan | Refusal {
-  const { ledger, container, claim, predecessor } = admission;
+  const { ledger, container, claim, predecessors } = admission;
   const room = makeRoom(ledger, claim);
   if ("why" in room) return refuse(container, room.reason, room.why);
   const mems = ledger.topology.memoryNodesOf(claim.cpus);
   // Containers moved for a predecessor that never started: the container that takes its place has moved them now.
-  const displaced = [...predecessor?.displaced ?? [], ...room.displaced];
+  const displaced = [...predecessors.flatMap(({ displaced = [] }) => displaced), ...room.displaced];
   const more = displaced.length === 0 ? {} : { displaced };
   return plan({ ...admission, ledger: room.next }, { grant: claim.cpus, ...more }, mems);
 }
 
 function admitExclusive(admission: Admission<ExclusiveClaim>): Plan | Refusal {
-  const { ledger, container, claim, predecessor } = admission;
+  const { ledger, container, claim, predecessors } = admission;
   const over = overPodLimit(ledger, container, claim);
   if (over !== undefined) return plan(admission, { grant: CpuSet.empty, degraded: over });
   const free = candidatesFor(ledger, claim.forbidden);
-  const before = predecessor?.grant ?? recentOf(ledger, container) ?? CpuSet.empty;
+  const before = predecessors.at(-1)?.grant ?? recentOf(ledger, container) ?? CpuSet.empty;
   const same = before.size === claim.count && !before.intersects(contestedCpus(ledger)) &&
     canKeep(ledger, { container, claim }, before);
   const grant = same ? before : takeExclusive(ledger, container, claim, free, before);

@@ -148,7 +148,10 @@ function targetOf(ledger: Ledger, over: Overhangs, assignment: Assignment): CpuS
   return any.isEmpty || isIn(ledger, assignment, any) ? undefined : any;
 }
 
-/** One of those that block only each other: a shared one before those with a grant, else the oldest. */
+/**
+ * One of those that block only each other: a shared one before those with a grant, else the oldest. None where the runtime
+ * moves a shared one of them: that comes after the writes.
+ */
 function inCircle(ledger: Ledger, over: Overhangs, left: readonly Assignment[]): Assignment | undefined {
   const blockers = blockersOf(ledger, over, left);
   const mayGo = new Set(blockers.keys());
@@ -161,7 +164,12 @@ function inCircle(ledger: Ledger, over: Overhangs, left: readonly Assignment[]):
     }
   }
   const [shared, granted] = partition(left, ({ grant }) => grant.isEmpty);
-  return [...shared, ...granted].find(({ container: { id } }) => mayGo.has(id));
+  const first = [...shared, ...granted].find(({ container: { id } }) => mayGo.has(id));
+  const isAfterShared = [...mayGo].some((id) => {
+    const other = ledger.assignments.get(id);
+    return other?.delivery.by === "record" && other.grant.isEmpty;
+  });
+  return first?.grant.isEmpty === false && isAfterShared ? undefined : first;
 }
 
 /**

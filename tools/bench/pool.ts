@@ -7,6 +7,11 @@ import { ratios, summarize } from "./statistics.ts";
 
 const WAYS: readonly Way[] = ["no agent", "kernel-first", "runtime"];
 const SHARED = [20, 50, 100];
+/** Growth is measured besides with so many; a creation that the runtime applies would take longer than its time-out. */
+const GROWING = 500;
+const GROWTH_ROUNDS = 10;
+/** ms */
+const GROWTH_GOAL = 300;
 const WARM_UP = 2;
 const ROUNDS = 15;
 /** ms. The other creation needs some until it asks the plugins; where these take long, it is far from its end then. */
@@ -40,13 +45,16 @@ export async function measurePool(stage: Stage): Promise<Section[]> {
   await sweepLeftovers();
   const times: Figure[] = [];
   const comparisons: Figure[] = [];
+  const growth: Figure[] = [];
+  const parts = SHARED.length + 1;
   for (const [at, install] of installs.entries()) {
-    const progress = (done: number) =>
-      stage.progress("pool", at * SHARED.length + done, installs.length * SHARED.length);
+    const progress = (done: number) => stage.progress("pool", at * parts + done, installs.length * parts);
     for (const { labels, measured } of await measureOn(install, progress)) {
       times.push(...timesOf(labels, measured));
       comparisons.push(...comparisonsOf(labels, measured));
     }
+    progress(SHARED.length);
+    growth.push(await measureGrowth(install));
   }
   return [
     {
@@ -65,7 +73,29 @@ export async function measurePool(stage: Stage): Promise<Section[]> {
       percentiles: false,
       figures: comparisons,
     },
+    {
+      title: "A shared pool that grows",
+      note:
+        "On a real containerd, kernel-first: from the answer of StopContainer of a pinned container until so many " +
+        "running shared ones have its CPU too.",
+      dimensions: ["containerd", "shared"],
+      percentiles: true,
+      figures: growth,
+    },
   ];
+}
+
+async function measureGrowth(install: Install): Promise<Figure> {
+  await using node = await PoolNode.start(install, "kernel-first");
+  await node.fill(GROWING);
+  const took: number[] = [];
+  for (let round = 0; round < GROWTH_ROUNDS; round++) took.push((await node.follow()).growth);
+  return {
+    labels: [install.version, `${GROWING}`],
+    unit: "ms",
+    summary: summarize(took),
+    goal: GROWTH_GOAL,
+  };
 }
 
 /** One containerd for each way, so that no way finds what another has left behind. */

@@ -13,12 +13,14 @@ import { cgroupOf } from "../../tests/system/node/sweep.ts";
 /** What places the containers of a node: nothing, or the agent with this value of `apply`. */
 export type Way = "no agent" | "kernel-first" | "runtime";
 
-/** What a creation takes, in ms. */
+/** What a container takes that comes and goes, in ms. */
 export interface Took {
   /** CreateContainer alone. */
   readonly create: number;
   /** CreateContainer and StartContainer. */
   readonly both: number;
+  /** From the answer of StopContainer until all shared containers have its CPUs; 20 ms more at most. */
+  readonly growth: number;
 }
 
 /** A pod whose container can be made anew in it, as kubelet does after each end of one. */
@@ -82,8 +84,7 @@ export class PoolNode implements AsyncDisposable {
     await this.#node.cri.startContainer({ containerId: id });
     const both = performance.now() - began;
     this.#assertRoom(this.way === "no agent" ? ALL : ALL.filter((cpu) => !WANTED.includes(cpu)));
-    await this.#end(id);
-    return { create, both };
+    return { create, both, growth: await this.#end(id) };
   }
 
   /** How long an unrelated container's creation takes that is asked for `after` ms after the pinned one's, in ms. */
@@ -117,12 +118,13 @@ export class PoolNode implements AsyncDisposable {
     return containerId;
   }
 
-  async #end(...ids: string[]): Promise<void> {
-    for (const containerId of ids) {
-      await this.#node.cri.stopContainer({ containerId, timeout: 0n });
-      await this.#node.cri.removeContainer({ containerId });
-    }
+  async #end(...ids: string[]): Promise<number> {
+    for (const containerId of ids) await this.#node.cri.stopContainer({ containerId, timeout: 0n });
+    const began = performance.now();
     await eventually(() => this.#assertRoom(ALL));
+    const growth = performance.now() - began;
+    for (const containerId of ids) await this.#node.cri.removeContainer({ containerId });
+    return growth;
   }
 
   /** Every shared container may run on exactly these CPUs. */

@@ -233,6 +233,8 @@ export function unchangedSince(
   return (method) => {
     if (owner === undefined || before === undefined) return undefined;
     const after = viewOf(owner.agent);
+    // Before it decided, it has seen that other CPUs are online.
+    if (!before.online.equals(after.online)) return undefined;
     for (const [id, now] of world.kernel.all) {
       const was = sets.get(id);
       // What was pending before may be applied on the way.
@@ -245,8 +247,6 @@ export function unchangedSince(
       if (isForeign || placed?.hasWriteFailure || pending || disturbed) continue;
       return `a refused ${method} has changed ${id} from ${was} to ${now}`;
     }
-    // Before it decided, it has seen that other CPUs are online.
-    if (!before.online.equals(after.online)) return undefined;
     return STARTS.includes(method)
       ? endedProblem(subject, before, after)
       : ledgerProblem(method, before, after);

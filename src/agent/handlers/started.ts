@@ -10,6 +10,7 @@ import {
   unreadable,
   updateNoted,
 } from "../../ledger/delivery.ts";
+import { withoutId } from "../../ledger/id_map.ts";
 import { pendingUpdateOf } from "../../ledger/updates.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { refOf } from "../../nri/read_claim.ts";
@@ -26,7 +27,9 @@ export function postStartContainer(state: AgentState, { pod, container }: Subjec
   const started = (change: (assignment: Assignment) => Assignment): Decision => {
     const after = ledger.update(ref.id, (assignment) => runs(change(assignment)));
     const own = state.dryRun ? undefined : pendingUpdateOf(after, ref.id);
-    return { ...unchanged(withLedger(state, after)), background: own === undefined ? [] : [own] };
+    // Whose start is reported, of that the end is too.
+    const next = { ...state, untracked: withoutId(state.untracked, ref.id) };
+    return { ...unchanged(withLedger(next, after)), background: own === undefined ? [] : [own] };
   };
   // It was taken for running by its cgroup alone, before it was: what it was sent since may be lost.
   const { by, record } = known.delivery;

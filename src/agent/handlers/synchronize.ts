@@ -1,4 +1,5 @@
 /** Synchronize: the runtime lists its containers, maybe in several messages, and the ledger is rebuilt from that alone. */
+import { isStarting } from "../../ledger/delivery.ts";
 import { planUpdates } from "../../ledger/updates.ts";
 import { synchronizeReply } from "../../nri/write_reply.ts";
 import { type Decision, neutralSynchronize } from "../decision.ts";
@@ -31,9 +32,13 @@ export function synchronize(state: AgentState, last: Part): Decision {
       const rebuilt = rebuiltFrom(state, listing, found, readings);
       const { updates, ledger } = planUpdates(rebuilt.ledger);
       const sent = state.dryRun ? [] : updates;
+      // Without a process one may end between this list and the first event (NRI 0.6).
+      const untracked = new Set(
+        ledger.assignments.values().filter(isStarting).map(({ container }) => container.id),
+      );
       return {
         kind: "response",
-        state: withLedger(synchronizedState({ ...state, untracked: new Set() }), ledger),
+        state: withLedger(synchronizedState({ ...state, untracked }), ledger),
         reply: { kind: "answer", payload: synchronizeReply(sent) },
         logs: [...logs, ...rebuilt.logs, synchronizedLog("synchronized", rebuilt.ledger, sent.length)],
       };
