@@ -1,5 +1,4 @@
-import type { Errno } from "../platform/errno.ts";
-import { lastErrno } from "../platform/errno.ts";
+import { attempt, type Done, type Errno } from "../platform/errno.ts";
 import {
   AT_FDCWD,
   cString,
@@ -59,17 +58,17 @@ export class CgroupDirectory implements Disposable {
    */
   static open(root: string, path: string): CgroupDirectory | Errno {
     const opened = openWithoutLinks(`${root}${path}`);
-    return opened.kind === "opened" ? new CgroupDirectory(opened.file, path) : opened;
+    return opened.kind === "done" ? new CgroupDirectory(opened.result, path) : opened;
   }
 
   /** The text of one of its files, without white space around it. */
   read(name: string): { readonly kind: "text"; readonly text: string } | Errno {
     const opened = openAt(this.#file, name, O_RDONLY | O_NOFOLLOW);
     if (opened.kind === "errno") return opened;
-    const length = fill(opened.file);
-    const failure = length < 0 ? lastErrno() : undefined;
-    libc().close(opened.file);
-    return failure ?? { kind: "text", text: decoder.decode(buffer.subarray(0, length)).trim() };
+    const filled = fill(opened.result);
+    libc().close(opened.result);
+    if (filled.kind === "errno") return filled;
+    return { kind: "text", text: decoder.decode(buffer.subarray(0, filled.result)).trim() };
   }
 
   /** Replaces the content of one of its files, which must exist. The failure; undefined when there was none. */
@@ -77,18 +76,18 @@ export class CgroupDirectory implements Disposable {
     const opened = openAt(this.#file, name, O_WRONLY | O_NOFOLLOW | O_TRUNC);
     if (opened.kind === "errno") return opened;
     const bytes = encoder.encode(text);
-    const count = Number(libc().pwrite(opened.file, bytes, BigInt(bytes.length), 0n));
-    const failure = count < 0 ? lastErrno() : undefined;
-    libc().close(opened.file);
-    const isCut = count >= 0 && count < bytes.length;
-    return isCut ? { kind: "errno", errno: "EIO", text: "Only a part was written" } : failure;
+    const wrote = attempt(() => libc().pwrite(opened.result, bytes, BigInt(bytes.length), 0n));
+    libc().close(opened.result);
+    if (wrote.kind === "errno") return wrote;
+    const isCut = wrote.result < bytes.length;
+    return isCut ? { kind: "errno", errno: "EIO", text: "Only a part was written" } : undefined;
   }
 
   /** Why one of its files can't be opened for writing; undefined where it can. Nothing is written. */
   writeProblem(name: string): Errno | undefined {
     const opened = openAt(this.#file, name, O_WRONLY | O_NOFOLLOW);
     if (opened.kind === "errno") return opened;
-    libc().close(opened.file);
+    libc().close(opened.result);
     return undefined;
   }
 
@@ -99,11 +98,11 @@ export class CgroupDirectory implements Disposable {
     if (opened.kind === "errno") return [];
     const names: string[] = [];
     while (names.length < limit) {
-      const length = Number(libc().syscall(SYS_GETDENTS64, opened.file, buffer, MAX_BYTES, 0, null));
+      const length = Number(libc().syscall(SYS_GETDENTS64, opened.result, buffer, MAX_BYTES, 0, null));
       if (length <= 0) break;
       names.push(...directoriesAmong(length));
     }
-    libc().close(opened.file);
+    libc().close(opened.result);
     return names.slice(0, limit);
   }
 
@@ -118,32 +117,26 @@ export class CgroupDirectory implements Disposable {
   }
 }
 
-/** The descriptor of an open file. */
-interface Opened {
-  readonly kind: "opened";
-  readonly file: number;
-}
-
 /** In one call, on a kernel that has it (5.6); otherwise name by name, which takes twice as long. */
-function openWithoutLinks(path: string): Opened | Errno {
+function openWithoutLinks(path: string): Done | Errno {
   if (hasOpenat2) {
-    const file = Number(libc().openat2(SYS_OPENAT2, AT_FDCWD, cString(path), HOW, BigInt(HOW.byteLength)));
-    if (file >= 0) return { kind: "opened", file };
-    const failure = lastErrno();
+    const opened = attempt(() =>
+      libc().openat2(SYS_OPENAT2, AT_FDCWD, cString(path), HOW, BigInt(HOW.byteLength))
+    );
     // Container runtimes answer EPERM to a call that their filter doesn't know.
-    if (failure.errno !== "ENOSYS" && failure.errno !== "EPERM") return failure;
+    if (opened.kind === "done" || (opened.errno !== "ENOSYS" && opened.errno !== "EPERM")) return opened;
     hasOpenat2 = false;
   }
   return openNameByName(path);
 }
 
 /** Exported for tests: the way for an old kernel. */
-export function openNameByName(path: string): Opened | Errno {
+export function openNameByName(path: string): Done | Errno {
   let opened = openAt(AT_FDCWD, "/", DIRECTORY);
   for (const name of path.split("/").slice(1)) {
     if (opened.kind === "errno") break;
-    const below = openAt(opened.file, name, DIRECTORY);
-    libc().close(opened.file);
+    const below = openAt(opened.result, name, DIRECTORY);
+    libc().close(opened.result);
     opened = below;
   }
   return opened;
@@ -158,19 +151,18 @@ function* directoriesAmong(length: number): Generator<string> {
   }
 }
 
-function openAt(directory: number, path: string, flags: number): Opened | Errno {
-  const file = libc().openat(directory, cString(path), flags | O_CLOEXEC, 0);
-  return file < 0 ? lastErrno() : { kind: "opened", file };
+function openAt(directory: number, path: string, flags: number): Done | Errno {
+  return attempt(() => libc().openat(directory, cString(path), flags | O_CLOEXEC, 0));
 }
 
-/** Reads a file to its end into the buffer, and ignores what doesn't fit. Its length; negative: see errno. */
-function fill(file: number): number {
+/** Reads a file to its end into the buffer, and ignores what doesn't fit; its length. */
+function fill(file: number): Done | Errno {
   let length = 0;
   while (length < MAX_BYTES) {
-    const count = Number(libc().read(file, buffer.subarray(length), BigInt(MAX_BYTES - length)));
-    if (count < 0) return count;
-    if (count === 0) break;
-    length += count;
+    const read = attempt(() => libc().read(file, buffer.subarray(length), BigInt(MAX_BYTES - length)));
+    if (read.kind === "errno") return read;
+    if (read.result === 0) break;
+    length += read.result;
   }
-  return length;
+  return { kind: "done", result: length };
 }

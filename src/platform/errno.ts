@@ -1,9 +1,11 @@
-import { lastError } from "./libc.ts";
+import { libc } from "./libc.ts";
 
 const NAMES = {
   1: "EPERM",
   2: "ENOENT",
+  4: "EINTR",
   5: "EIO",
+  11: "EAGAIN",
   13: "EACCES",
   16: "EBUSY",
   19: "ENODEV",
@@ -30,9 +32,47 @@ export interface Errno {
   readonly text: string;
 }
 
-/** The failure of the call just before this one: see {@link lastError} for what "just" means. */
-export function lastErrno(): Errno {
-  const { code, text } = lastError();
+/** What a call returned. */
+export interface Done {
+  readonly kind: "done";
+  /** Not negative. */
+  readonly result: number;
+}
+
+const ENOENT = 2;
+
+/**
+ * A call of libc that returns at once, and may be made again where it failed: what it returned, or why it failed.
+ *
+ * Between a call and the reading of errno the same thread may make another one: V8 looks for the frequency of the time
+ * stamp counter in sysfs once, at any moment, and where that isn't there, errno is ENOENT. So this one counts only when the
+ * call has given it twice.
+ */
+export function attempt(call: () => number | bigint): Done | Errno {
+  let code = ENOENT;
+  for (let tries = 0; tries < 2 && code === ENOENT; tries++) {
+    const result = Number(call());
+    if (result >= 0) return { kind: "done", result };
+    code = errno();
+  }
   const names: Readonly<Record<number, ErrnoName>> = NAMES;
-  return { kind: "errno", errno: names[code] ?? `${code}`, text };
+  return { kind: "errno", errno: names[code] ?? `${code}`, text: textOf(code) };
+}
+
+const errorNumber = new Int32Array(1);
+const errorText = new Uint8Array(128);
+const decoder = new TextDecoder();
+
+/** errno(3) of this thread. */
+function errno(): number {
+  const { __errno_location, memcpy } = libc();
+  // Reading through a pointer object would need the permission for all of FFI; copying by libc doesn't.
+  memcpy(errorNumber, __errno_location(), BigInt(errorNumber.byteLength));
+  return errorNumber[0] ?? 0;
+}
+
+function textOf(code: number): string {
+  const { strerror, strncpy } = libc();
+  strncpy(errorText, strerror(code), BigInt(errorText.length - 1));
+  return decoder.decode(errorText.subarray(0, errorText.indexOf(0)));
 }

@@ -1,5 +1,6 @@
 import { Descriptor } from "./descriptor.ts";
-import { EAGAIN, EINTR, lastError, libc } from "./libc.ts";
+import { attempt, type Errno } from "./errno.ts";
+import { libc } from "./libc.ts";
 import type { ByteStream } from "./socket.ts";
 
 /** An int of C. */
@@ -42,9 +43,8 @@ function whyNotSocket(descriptor: number): string | undefined {
   }
   const type = new Int32Array(1);
   const length = new Int32Array([type.byteLength]);
-  if (libc().getsockopt(descriptor, SOL_SOCKET, SO_TYPE, type, length) < 0) {
-    return `no socket (${lastError().text})`;
-  }
+  const asked = attempt(() => libc().getsockopt(descriptor, SOL_SOCKET, SO_TYPE, type, length));
+  if (asked.kind === "errno") return `no socket (${asked.text})`;
   return type[0] === SOCK_STREAM ? undefined : "a socket of another kind than a stream";
 }
 
@@ -75,9 +75,11 @@ class InheritedSocket implements ByteStream {
       await this.#poll(this.#readable);
       if (!this.#socket.isOpen) return undefined;
       const { number } = this.#socket;
-      const count = Number(libc().recv(number, this.#buffer, BigInt(READ_BYTES), MSG_DONTWAIT));
-      if (count >= 0) return count === 0 ? undefined : this.#buffer.subarray(0, count);
-      throwUnlessRetried("reading from");
+      const received = attempt(() => libc().recv(number, this.#buffer, BigInt(READ_BYTES), MSG_DONTWAIT));
+      if (received.kind === "done") {
+        return received.result === 0 ? undefined : this.#buffer.subarray(0, received.result);
+      }
+      throwUnlessRetried("reading from", received);
     }
     throw new Error("the runtime's socket is reported readable, but can't be read");
   }
@@ -93,13 +95,13 @@ class InheritedSocket implements ByteStream {
     for (let rest = bytes, tries = 0; rest.length > 0;) {
       if (!this.#socket.isOpen) throw new Error("the runtime's socket is closed");
       const { number } = this.#socket;
-      const count = Number(libc().send(number, rest, BigInt(rest.length), MSG_DONTWAIT | MSG_NOSIGNAL));
-      if (count >= 0) {
-        rest = rest.subarray(count);
+      const sent = attempt(() => libc().send(number, rest, BigInt(rest.length), MSG_DONTWAIT | MSG_NOSIGNAL));
+      if (sent.kind === "done") {
+        rest = rest.subarray(sent.result);
         tries = 0;
         continue;
       }
-      throwUnlessRetried("writing to");
+      throwUnlessRetried("writing to", sent);
       if (++tries > MAX_SPURIOUS_POLLS) {
         throw new Error("the runtime's socket is reported writable, but can't be written");
       }
@@ -119,8 +121,9 @@ class InheritedSocket implements ByteStream {
   }
 }
 
-/** The call just before failed: it is retried when it would have blocked, or was interrupted. */
-function throwUnlessRetried(what: string): void {
-  const { code, text } = lastError();
-  if (code !== EAGAIN && code !== EINTR) throw new Error(`${what} the runtime's socket failed: ${text}`);
+/** A call is retried when it would have blocked, or was interrupted. */
+function throwUnlessRetried(what: string, { errno, text }: Errno): void {
+  if (errno !== "EAGAIN" && errno !== "EINTR") {
+    throw new Error(`${what} the runtime's socket failed: ${text}`);
+  }
 }

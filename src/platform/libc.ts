@@ -55,16 +55,12 @@ export const O_PATH = 0o10000000;
 /** In place of a directory's descriptor: the current directory, see openat(2). */
 export const AT_FDCWD = -100;
 
-export const EINTR = 4;
-/** Also EWOULDBLOCK. */
-export const EAGAIN = 11;
-
 type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 let loaded: Libc | undefined;
 
 /**
- * The functions of libc, loaded at the first call. They are called as in C: the caller checks the result,
- * and at `lastError` when it is negative.
+ * The functions of libc, loaded at the first call. They are called as in C; where the reason of a failure counts,
+ * through `attempt`.
  * @throws {Error} naming the places that were searched
  */
 export function libc(): Libc {
@@ -86,27 +82,10 @@ export function libc(): Libc {
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 /** A string as C has them. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(`${text}\0`);
-}
-
-const errorNumber = new Int32Array(1);
-const errorText = new Uint8Array(128);
-
-/**
- * Why the call just before this one failed: errno(3) and its sentence. For calls that returned at once only (errno
- * belongs to the thread), and before anything else is called or awaited.
- */
-export function lastError(): { readonly code: number; readonly text: string } {
-  const { __errno_location, memcpy, strerror, strncpy } = libc();
-  // Reading through a pointer object would need the permission for all of FFI; copying by libc doesn't.
-  memcpy(errorNumber, __errno_location(), BigInt(errorNumber.byteLength));
-  const code = errorNumber[0] ?? 0;
-  strncpy(errorText, strerror(code), BigInt(errorText.length - 1));
-  return { code, text: decoder.decode(errorText.subarray(0, errorText.indexOf(0))) };
 }
 
 /** The bytes of a file that is no longer than `buffer`, as a part of it; undefined when it can't be read or is longer. */

@@ -1,18 +1,8 @@
 import { assert } from "../assert.ts";
 import { Descriptor } from "./descriptor.ts";
+import { attempt, type Done, type Errno } from "./errno.ts";
 import { statusAt, statusOf } from "./file_status.ts";
-import {
-  cString,
-  EAGAIN,
-  lastError,
-  libc,
-  O_CLOEXEC,
-  O_CREAT,
-  O_DIRECTORY,
-  O_NOFOLLOW,
-  O_RDONLY,
-  O_RDWR,
-} from "./libc.ts";
+import { cString, libc, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR } from "./libc.ts";
 
 const LOCK_FILE = "owner.lock";
 const LOCK_EX = 2;
@@ -130,8 +120,8 @@ function openLockFile(runDir: string): Descriptor {
   const directory = openRunDir(runDir);
   try {
     const flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
-    const number = libc().openat(directory.number, cString(LOCK_FILE), flags, 0o600);
-    const file = opened(number, "file", pathIn(runDir));
+    const result = attempt(() => libc().openat(directory.number, cString(LOCK_FILE), flags, 0o600));
+    const file = opened(result, "file", pathIn(runDir));
     libc().fchmod(file.number, 0o600); // any user who can open it could hold the lock
     return file;
   } finally {
@@ -146,14 +136,18 @@ function openRunDir(runDir: string): Descriptor {
     throw new Error(`can't make the run directory ${runDir}: ${(cause as Error).message}`, { cause });
   }
   const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  return opened(libc().open(cString(runDir), flags), "directory", runDir);
+  return opened(attempt(() => libc().open(cString(runDir), flags)), "directory", runDir);
 }
 
 /** The descriptor that open(2) has returned, if only this user can write the file. */
-function opened(number: number, kind: "file" | "directory", path: string): Descriptor {
-  const failure = number < 0 ? `can't be opened (${lastError().text})` : whyNotOwn(number, kind);
-  if (failure === undefined) return new Descriptor(number);
-  if (number >= 0) libc().close(number);
+function opened(result: Done | Errno, kind: "file" | "directory", path: string): Descriptor {
+  const failure = result.kind === "errno"
+    ? `can't be opened (${result.text})`
+    : whyNotOwn(result.result, kind);
+  if (result.kind === "done") {
+    if (failure === undefined) return new Descriptor(result.result);
+    libc().close(result.result);
+  }
   throw new Error(`${path} ${failure}; the leader lock needs a ${kind} of this user, no link`);
 }
 
@@ -171,10 +165,10 @@ function isStillAt(path: string, file: Descriptor): boolean {
 
 /** False when another process holds it. */
 function tryLock(file: Descriptor): boolean {
-  if (libc().flock(file.number, LOCK_EX | LOCK_NB) === 0) return true;
-  const { code, text } = lastError();
-  if (code === EAGAIN) return false;
-  throw new Error(`can't lock ${LOCK_FILE}: ${text}`);
+  const locked = attempt(() => libc().flock(file.number, LOCK_EX | LOCK_NB));
+  if (locked.kind === "done") return true;
+  if (locked.errno === "EAGAIN") return false;
+  throw new Error(`can't lock ${LOCK_FILE}: ${locked.text}`);
 }
 
 /** Resolves when the lock is acquired, or the file has been closed meanwhile. */

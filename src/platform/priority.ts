@@ -1,4 +1,5 @@
-import { lastError, libc } from "./libc.ts";
+import { attempt } from "./errno.ts";
+import { libc } from "./libc.ts";
 
 const PRIO_PROCESS = 0;
 /**
@@ -14,9 +15,8 @@ const TASKS = "/proc/self/task";
  */
 export function raisePriority(): string | undefined {
   for (const thread of threads()) {
-    if (libc().setpriority(PRIO_PROCESS, thread, NICE) < 0) {
-      return `setpriority(${NICE}): ${lastError().text}`;
-    }
+    const set = attempt(() => libc().setpriority(PRIO_PROCESS, thread, NICE));
+    if (set.kind === "errno") return `setpriority(${NICE}): ${set.text}`;
   }
   return undefined;
 }

@@ -96,12 +96,6 @@ export const ACCEPTED: readonly Accepted[] = [
     because: "of one container at most one end is remembered",
   },
   {
-    file: "src/ledger/plan.ts",
-    part: "predecessorOf",
-    edits: ["find to findLast"],
-    because: "there is one, except after a recovery in the middle of a restart: then either will do",
-  },
-  {
     file: "src/ledger/claimed_cpus.ts",
     part: "withPinned",
     edits: ["one more #2"],

@@ -194,8 +194,8 @@ export const LEDGER: readonly Planted[] = [
   },
   {
     file: "src/ledger/plan.ts",
-    part: "predecessorOf",
-    edit: [/=> .*;/, "=> false);"],
+    part: "predecessorsOf",
+    edit: [/=> .*\)\./, "=> false)."],
     breaks: "A restarted container doesn't supersede the one before, whose end may never be reported.",
   },
   {
@@ -207,7 +207,7 @@ export const LEDGER: readonly Planted[] = [
   {
     file: "src/ledger/plan.ts",
     part: "admitPinned",
-    edit: [/\.\.\.[^,[]+ \?\? \[\], /, ""],
+    edit: [/\.\.\.predecessors.*\), /, ""],
     breaks: "Containers that were moved for a first attempt aren't put back when the second one fails.",
   },
   {
