@@ -11,17 +11,17 @@ import { release } from "../ledger/release.ts";
 import { applyTopology, type TopologyChange } from "../ledger/topology_change.ts";
 import { type CpuUpdate, pendingUpdates } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
-import { deliveryOfFound, readablePort, writablePort } from "./apply_mode.ts";
+import { deliveryOfFound, readablePort } from "./apply_mode.ts";
 import type { Readings } from "./decision.ts";
 import { type Listing, mergeEarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
-import { findContainers, type ListedContainer } from "./found_containers.ts";
+import { findContainers, type FoundContainers, type ListedContainer } from "./found_containers.ts";
 import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
 import type { MachineChange } from "./machine.ts";
 import { degradedLog, logOf, placementOf, recoveredLogs } from "./logs.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
-import { readAll, withReadings } from "./transaction.ts";
+import { readAll, withReadings } from "./kernel.ts";
 
 /** What came of it: there is no reply that could carry the corrections. */
 export interface Adopted {
@@ -93,9 +93,14 @@ function withEarlyState(
     : { ...found, isRunning, record: record ?? found.record };
 }
 
-function rebuild(state: AgentState, listing: Listing): Rebuilt {
+/** The containers of a list, and what is read of their cgroups now. */
+function lookUp(state: AgentState, listing: Listing): FoundContainers & { readonly readings: Readings } {
   const { found, logs } = findContainers(state, listedWithEarly(state, listing));
-  const readings = readAll(writablePort(state), found.map(({ container }) => container));
+  return { found, logs, readings: readAll(readablePort(state), found.map(({ container }) => container)) };
+}
+
+function rebuild(state: AgentState, listing: Listing): Rebuilt {
+  const { found, readings, logs } = lookUp(state, listing);
   const rebuilt = rebuiltFrom(state, listing, found, readings);
   return { ...rebuilt, logs: [...logs, ...rebuilt.logs] };
 }
@@ -114,8 +119,7 @@ export function adoptListing(state: AgentState, listing: Listing): Adopted {
  */
 export function adoptClaims(state: AgentState, claims: CpuSet): Adopted {
   const nothing = { pods: [], containers: [] };
-  const { found, logs } = findContainers(state, listedWithEarly(state, nothing));
-  const readings = readAll(writablePort(state), found.map(({ container }) => container));
+  const { found, readings, logs } = lookUp(state, nothing);
   const own = found.flatMap(({ claim, record }) => claim.kind === "shared" || !record ? [] : [record]);
   const { topology, policy } = state.ledger;
   const empty = Ledger.empty(topology, policy);
@@ -172,8 +176,7 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
     reconcile.unknown.has(id) && !before.assignments.has(id)
   );
   const part = { ...listing, containers: unknown };
-  const { found, logs } = findContainers(state, listedWithEarly(state, part));
-  const readings = readAll(writablePort(state), found.map(({ container }) => container));
+  const { found, readings, logs } = lookUp(state, part);
   const ledger = recover(before.topology, before.policy, foundIn(state, part, found, readings), before);
   const taken = new Set(found.map(({ container }) => container.id));
   const others = unknown.map(({ id }) => id).filter((id) => !taken.has(id));

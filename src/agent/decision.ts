@@ -32,7 +32,11 @@ export function neutralSynchronize(more: boolean): Reply {
 /** By container id; what isn't in it can't be read at all. */
 export type Readings = ReadonlyMap<string, CpusetReading>;
 
-export type Decision = Response | ReadFirst | WriteFirst;
+/** How often a call may be decided: each time has shown CPUs more that a container keeps. Its deadline is what counts. */
+export const MAX_TRIES = 64;
+
+/** What is logged of it comes before what is logged of what follows. */
+export type Decision = Response | ReadFirst | RetryFirst | WriteFirst;
 
 /** A call dealt with: the state afterwards, the reply, and what to log. */
 export interface Response {
@@ -40,8 +44,11 @@ export interface Response {
   readonly state: AgentState;
   readonly reply: Reply;
   readonly logs: readonly LogRecord[];
-  /** It is refused for something that may come true within milliseconds: the call is decided anew until then. */
-  readonly retryable?: true;
+  /**
+   * It is refused for something that may come true within milliseconds: the call is decided anew until then. This is what
+   * is logged of the refusal once it is final.
+   */
+  readonly retryable?: LogRecord;
   /** What the runtime is to be asked for without waiting for the next reply. */
   readonly background?: readonly CpuUpdate[];
 }
@@ -50,15 +57,27 @@ export interface Response {
 export interface ReadFirst {
   readonly kind: "read";
   readonly containers: readonly ContainerRef[];
+  readonly logs?: readonly LogRecord[];
   then(readings: Readings): Decision;
+}
+
+/** Containers that couldn't be made to give up CPUs are to be read and written once more before it can be decided. */
+export interface RetryFirst {
+  readonly kind: "retry";
+  readonly state: AgentState;
+  readonly logs?: readonly LogRecord[];
+  then(state: AgentState): Decision;
 }
 
 /** Cgroups to be written, all or none, before the reply promises what they make true. */
 export interface WriteFirst {
   readonly kind: "write";
-  /** The ledger that holds once they are written. */
+  /** The ledger for which they are written. */
   readonly ledger: Ledger;
   readonly writes: readonly PlannedWrite[];
+  /** The same ledger once they are. */
+  readonly after: Ledger;
+  readonly logs?: readonly LogRecord[];
   written(ledger: Ledger): Decision;
   failed(failure: WriteFailed): Decision;
 }
@@ -96,17 +115,10 @@ export function refused(
 
 /** The same decision, with log records before its own. */
 export function withLogs(decision: Decision, logs: readonly LogRecord[]): Decision {
-  if (logs.length === 0) return decision;
-  switch (decision.kind) {
-    case "response":
-      return { ...decision, logs: [...logs, ...decision.logs] };
-    case "read":
-      return { ...decision, then: (readings) => withLogs(decision.then(readings), logs) };
-    case "write":
-      return {
-        ...decision,
-        written: (ledger) => withLogs(decision.written(ledger), logs),
-        failed: (failure) => withLogs(decision.failed(failure), logs),
-      };
-  }
+  return logs.length === 0 ? decision : { ...decision, logs: [...logs, ...decision.logs ?? []] };
+}
+
+/** A claim is decided by a state in which all that failed was retried. */
+export function retriedFirst(state: AgentState, then: (state: AgentState) => Decision): Decision {
+  return state.ledger.failed.length === 0 ? then(state) : { kind: "retry", state, then };
 }

@@ -9,7 +9,7 @@
 import { isConfirmed } from "../ledger/delivery.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { type CpuUpdate, hasUpdates, pendingUpdates, planUpdates } from "../ledger/updates.ts";
-import { planWrites } from "../ledger/plan_writes.ts";
+import { dueWrites } from "../ledger/plan_writes.ts";
 import type { AgentState } from "./state.ts";
 
 /** Milliseconds after which the host is asked again, where not all has been delivered. */
@@ -38,15 +38,9 @@ function lacksUpdates(ledger: Ledger): boolean {
   return known;
 }
 
-const writing = new WeakMap<Ledger, boolean>();
-
 /** Whether cgroups can be written at once, without waiting for the end of a back-off. */
 export function hasWrites({ ledger }: AgentState): boolean {
-  let known = writing.get(ledger);
-  if (known === undefined) {
-    writing.set(ledger, known = planWrites(ledger, { kind: "due", now: -Infinity }).length > 0);
-  }
-  return known;
+  return dueWrites(ledger).length > 0;
 }
 
 /**

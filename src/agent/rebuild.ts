@@ -7,6 +7,7 @@
  * Whatever answers first is taken over; a list that comes after a scan replaces it.
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
+import type { Policy } from "../ledger/policy.ts";
 import {
   type Agent,
   type Connection,
@@ -133,11 +134,21 @@ export function topologyChanged(agent: Agent, change: MachineChange): Step {
 }
 
 /** The administrator has decided otherwise. */
-export function settingsChanged(agent: Agent, settings: Settings): Step {
-  const { topology } = agent.state.ledger;
-  const { policy, ...rest } = settings;
-  const next = { ...agent, state: { ...agent.state, ...rest } };
-  return adopt(next, (state) => adoptTopology(state, { topology, policy }));
+export function settingsChanged(agent: Agent, { policy, ...rest }: Settings): Step {
+  return withPolicy({ ...agent, state: { ...agent.state, ...rest } }, policy);
+}
+
+/** Another program on this node gives CPUs too, for that reason; or, where there is none, does so no more. */
+export function claimsSuspended(agent: Agent, reason: string | undefined): Step {
+  const next = { ...agent, state: { ...agent.state, claimsSuspendedReason: reason } };
+  const { policy } = agent.state.ledger;
+  return (policy.claimsSuspended ?? false) === (reason !== undefined) ? idle(next) : withPolicy(next, policy);
+}
+
+function withPolicy(agent: Agent, given: Policy): Step {
+  const { ledger: { topology }, claimsSuspendedReason } = agent.state;
+  const policy = { ...given, claimsSuspended: claimsSuspendedReason !== undefined };
+  return adopt(agent, (state) => adoptTopology(state, { topology, policy }));
 }
 
 /** Which containers live has come. */

@@ -6,7 +6,6 @@ import { type Call, eventMask, SUBSCRIBED } from "../nri/methods.ts";
 import { resized } from "../nri/merge_resources.ts";
 import { type Adopted, adoptMachine } from "./adopt.ts";
 import { readablePort } from "./apply_mode.ts";
-import { retryFailed } from "./background.ts";
 import {
   type Decision,
   NEUTRAL,
@@ -23,7 +22,7 @@ import { postStartContainer, postUpdateContainer } from "./handlers/started.ts";
 import { synchronize, synchronizePart } from "./handlers/synchronize.ts";
 import { updateContainer } from "./handlers/update_container.ts";
 import { advance, type Happening } from "./lifecycle.ts";
-import { hasFallenBack, immediateUpdates, withLedger } from "./pending.ts";
+import { hasFallenBack, immediateUpdates } from "./pending.ts";
 import type { AgentState } from "./state.ts";
 import { carryOut } from "./transaction.ts";
 
@@ -38,13 +37,10 @@ export function serve(before: AgentState, call: Call, requestTimeoutMs?: number)
   if (phase === undefined) return outOfOrder(before, call);
   const advanced = { ...before, phase };
   const change = onCurrentMachine(advanced, call);
-  const onMachine = change?.state ?? advanced;
-  const { state, logs } = call.kind === "CreateContainer"
-    ? withRetries(onMachine)
-    : { state: onMachine, logs: [] };
+  const state = change?.state ?? advanced;
   const decision = state.standby ? standbyReply(state, call) : dispatch(state, call);
   const answered = carryOut(decision, { cpusets: readablePort(state), now: state.now, requestTimeoutMs });
-  const response = withBackground(before, answered, change, logs);
+  const response = withBackground(before, answered, change);
   const { phase: after, awaitsListing, standby, early } = response.state;
   const isEarly = !standby && (after !== "serving" || awaitsListing) && response.reply.kind === "answer";
   return isEarly
@@ -68,7 +64,6 @@ function withBackground(
   before: AgentState,
   response: Response,
   change: Adopted | undefined,
-  retried: readonly LogRecord[],
 ): Response {
   const { state, background = [] } = response;
   const updates = [
@@ -79,15 +74,9 @@ function withBackground(
   for (const { id } of background) others.delete(id);
   return {
     ...response,
-    logs: [...change?.logs ?? [], ...retried, ...response.logs],
+    logs: [...change?.logs ?? [], ...response.logs],
     background: [...background, ...others.values()],
   };
-}
-
-/** Failed writes are retried once more before a claim is refused because of them. */
-function withRetries(state: AgentState): { readonly state: AgentState; readonly logs: readonly LogRecord[] } {
-  const { ledger, logs } = retryFailed(state);
-  return { state: ledger === state.ledger ? state : withLedger(state, ledger), logs };
 }
 
 function outOfOrder(state: AgentState, call: Call): Response {

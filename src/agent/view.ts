@@ -12,8 +12,8 @@ import {
   isConfirmed,
   isStarting,
 } from "../ledger/delivery.ts";
-import { pendingUpdates } from "../ledger/updates.ts";
-import { blockedWrites, planWrites } from "../ledger/plan_writes.ts";
+import { needsWrite, pendingUpdates } from "../ledger/updates.ts";
+import { dueWrites } from "../ledger/plan_writes.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Phase } from "./lifecycle.ts";
 import type { AgentState } from "./state.ts";
@@ -126,16 +126,13 @@ function containerView(
 }
 
 function statesOf(ledger: Ledger): (assignment: Assignment) => DeliveryState {
-  const blocked = new Set(blockedWrites(ledger).map(({ container }) => container.id));
-  const writes = planWrites(ledger, { kind: "due", now: -Infinity });
-  const pending = new Set([
-    ...writes.map(({ assignment }) => assignment.container.id),
-    ...pendingUpdates(ledger).map(({ id }) => id),
-  ]);
+  const written = new Set(dueWrites(ledger).map(({ assignment }) => assignment.container.id));
+  const pending = written.union(new Set(pendingUpdates(ledger).map(({ id }) => id)));
   return (assignment) => {
     const { container: { id }, delivery } = assignment;
     if (delivery.state === "failed") return "failed";
-    if (blocked.has(id)) return "blocked";
+    // Its CPUs are still held by others that couldn't be made to give them up.
+    if (!written.has(id) && needsWrite(ledger, assignment)) return "blocked";
     if (hasNoProcess(delivery)) return "not started";
     if (pending.has(id)) return "pending";
     return isConfirmed(assignment) ? "confirmed" : "assumed";

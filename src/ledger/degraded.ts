@@ -14,6 +14,7 @@ import { overPodLimit, shortage, takeExclusive } from "./room.ts";
 
 /** The ledger in which every degraded container has been retried. */
 export function retryDegraded(ledger: Ledger): Ledger {
+  if (ledger.policy.claimsSuspended) return ledger;
   return retryExclusive(retryPinned(ledger));
 }
 

@@ -137,7 +137,8 @@ export function written<A extends Delivered>(assignment: A, cpus: CpuSet): A {
 /**
  * The runtime was sent `cpus`. It applies what a reply or a CRI call carries in that order and reports no failure, so for
  * a container that runs by its record this counts as acknowledged; for one without a process the old bound stays beside
- * it until it runs. Where the cgroup is written, the record is only for updates that the runtime makes of its own accord.
+ * it until it runs. Where the cgroup is written, the record is only for updates that the runtime makes of its own accord; what
+ * it writes of it is read at PostUpdateContainer.
  */
 export function updateSent<A extends Delivered>(assignment: A, cpus: CpuSet): A {
   const { mayRunOn, delivery } = assignment;

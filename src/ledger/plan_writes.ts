@@ -30,8 +30,21 @@ export type WriteScope =
   | { readonly kind: "losses"; readonly retried?: ReadonlySet<string>; readonly grows?: string }
   | { readonly kind: "due"; readonly now: number };
 
+const due = new WeakMap<Ledger, readonly PlannedWrite[]>();
+
+/** All writes that can be made at once, without waiting for the end of a back-off, in their order. */
+export function dueWrites(ledger: Ledger): readonly PlannedWrite[] {
+  let known = due.get(ledger);
+  if (known === undefined) due.set(ledger, known = planned(ledger, { kind: "due", now: -Infinity }));
+  return known;
+}
+
 /** The writes, in their order. */
-export function planWrites(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
+export function planWrites(ledger: Ledger, scope: WriteScope): readonly PlannedWrite[] {
+  return scope.kind === "due" && ledger.failed.length === 0 ? dueWrites(ledger) : planned(ledger, scope);
+}
+
+function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
   const candidates = ledger.dirty.filter((assignment) => needsWrite(ledger, assignment));
   if (candidates.length === 0) return [];
   const over = new PlannedOverhangs(ledger);
@@ -42,7 +55,7 @@ export function planWrites(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
   };
   const [due, waiting] = partition(candidates, (assignment) => isDue(ledger, assignment, scope));
   const { losing, exchanging, gaining } = bySteps(ledger, due);
-  for (const assignment of losing) write(assignment, ledger.desired(assignment));
+  for (const assignment of losing) write(assignment, lostTo(ledger, over, assignment, scope));
   if (scope.kind === "losses") {
     for (const assignment of waiting) {
       const cpus = losableBy(ledger, assignment);
@@ -60,16 +73,6 @@ export function planWrites(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
   return writes;
 }
 
-/** Containers that are to be written, and whose CPUs are still held by others that couldn't be made to give them up. */
-export function blockedWrites(ledger: Ledger): Assignment[] {
-  const planned = new Set(
-    planWrites(ledger, { kind: "due", now: -Infinity }).map(({ assignment }) => assignment),
-  );
-  return ledger.dirty.filter((assignment) =>
-    needsWrite(ledger, assignment) && failureOf(assignment) === undefined && !planned.has(assignment)
-  );
-}
-
 /** The ledger once these were written and read back. A failure is over once the container has all that it should have. */
 export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Ledger {
   return ledger.updateAll(
@@ -79,6 +82,16 @@ export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Le
         (cpus.equals(ledger.desired(assignment)) ? written : observe)(assignment, cpus),
     ])),
   );
+}
+
+/** One that starts can be kept off CPUs on which it has been inherited only; it gets them when the others have left. */
+function lostTo(ledger: Ledger, over: Overhangs, assignment: Assignment, scope: WriteScope): CpuSet {
+  const desired = ledger.desired(assignment);
+  if (scope.kind !== "losses" || scope.grows !== assignment.container.id || !assignment.grant.isEmpty) {
+    return desired;
+  }
+  const free = desired.difference(over.blockedFor(assignment));
+  return free.isEmpty ? desired : free;
 }
 
 function isDue(ledger: Ledger, assignment: Assignment, scope: WriteScope): boolean {

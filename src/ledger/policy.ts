@@ -15,4 +15,6 @@ export interface Policy {
   readonly exclusiveMems: "unset" | "local";
   /** CPUs that the kernel keeps its scheduler off (isolcpus): what exclusive claims think of them. */
   readonly isolatedCpus: "avoid" | "prefer" | "ignore";
+  /** For the time being no container is given CPUs that it doesn't have: another program on this node gives them too. */
+  readonly claimsSuspended?: boolean;
 }

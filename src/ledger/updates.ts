@@ -8,7 +8,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "./assignment.ts";
-import { type Overhangs, overhangsOf } from "./conflict.ts";
+import { overhangsOf } from "./conflict.ts";
 import { hasNoProcess, isConfirmed, isStarting, updateSent } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -46,14 +46,13 @@ export function pendingUpdates(ledger: Ledger): CpuUpdate[] {
 
 /** Whether there is anything to be sent. */
 export function hasUpdates(ledger: Ledger): boolean {
-  const over = overhangsOf(ledger);
-  return ledger.dirty.some((assignment) => stepFor(ledger, assignment, over)?.order !== undefined);
+  return ledger.dirty.some((assignment) => stepFor(ledger, assignment)?.order !== undefined);
 }
 
 /** What the runtime is to be sent for the container with that id, if anything, whatever else is pending. */
 export function pendingUpdateOf(ledger: Ledger, id: string): CpuUpdate | undefined {
   const assignment = ledger.assignments.get(id);
-  const step = assignment && stepFor(ledger, assignment, overhangsOf(ledger));
+  const step = assignment && stepFor(ledger, assignment);
   return step?.order === undefined ? undefined : { id, cpus: step.cpus };
 }
 
@@ -66,11 +65,10 @@ export function recordUpdate(ledger: Ledger, { id, cpus }: CpuUpdate): Ledger {
 /** The updates that a reply carries, each container once, in the order in which the runtime has to apply them. */
 export function planUpdates(ledger: Ledger, filter: UpdateFilter = {}): PlannedUpdates {
   const { dirty } = ledger;
-  const over = overhangsOf(ledger);
   const groups: [UpdateStep[], UpdateStep[], UpdateStep[], UpdateStep[], UpdateStep[]] = [[], [], [], [], []];
   const left = new Set<string>();
   for (const assignment of dirty) {
-    const step = stepFor(ledger, assignment, over);
+    const step = stepFor(ledger, assignment);
     const isPending = step !== undefined || needsWrite(ledger, assignment);
     const isExcluded = step !== undefined && excludes(ledger, filter, step);
     const isLeft = step === undefined || step.isPartial || isExcluded || isStarting(assignment);
@@ -115,10 +113,8 @@ interface UpdateStep extends PlannedUpdate {
 }
 
 /** What brings the runtime's record of a container nearer to what it should be; undefined where it is that. */
-function stepFor(ledger: Ledger, assignment: Assignment, over: Overhangs): UpdateStep | undefined {
-  return assignment.delivery.by === "cgroup"
-    ? recordStep(ledger, assignment)
-    : cpuStep(ledger, assignment, over);
+function stepFor(ledger: Ledger, assignment: Assignment): UpdateStep | undefined {
+  return assignment.delivery.by === "cgroup" ? recordStep(ledger, assignment) : cpuStep(ledger, assignment);
 }
 
 /**
@@ -135,11 +131,11 @@ function recordStep(ledger: Ledger, assignment: Assignment): UpdateStep | undefi
   return { id, assignment, cpus: grant, order: 4, isPartial: false };
 }
 
-function cpuStep(ledger: Ledger, assignment: Assignment, over: Overhangs): UpdateStep | undefined {
+function cpuStep(ledger: Ledger, assignment: Assignment): UpdateStep | undefined {
   const { container: { id }, grant, delivery } = assignment;
   const desired = ledger.desired(assignment);
   if (desired.isEmpty || isSent(ledger, assignment, desired)) return undefined;
-  const cpus = allowedNow(ledger, assignment, over);
+  const cpus = allowedNow(ledger, assignment);
   const isPartial = cpus !== desired;
   const isNothing = cpus.isEmpty || isSent(ledger, assignment, cpus);
   const before = ledger.mayRunOn(assignment);
@@ -149,8 +145,7 @@ function cpuStep(ledger: Ledger, assignment: Assignment, over: Overhangs): Updat
     cpus,
     grant.isEmpty,
   );
-  // A container without a process takes its place when it starts, and is verified then.
-  const isBlocked = !grant.isEmpty && !hasNoProcess(delivery) && isHeldInKernel(ledger, assignment, over);
+  const isBlocked = isHeldInKernel(ledger, assignment);
   return {
     id,
     assignment,
@@ -169,10 +164,15 @@ function isSent(ledger: Ledger, assignment: Assignment, cpus: CpuSet): boolean {
   return recordUnsure === undefined && isRecorded && isIn(ledger, assignment, cpus);
 }
 
-/** CPUs that it would gain are held by a container whose cgroup hasn't been written yet, or can't be. */
-function isHeldInKernel(ledger: Ledger, assignment: Assignment, over: Overhangs): boolean {
+/**
+ * CPUs that it would gain are held by a container whose cgroup hasn't been written yet, or can't be. A container without a
+ * process takes its place when it starts, and is verified then.
+ */
+export function isHeldInKernel(ledger: Ledger, assignment: Assignment): boolean {
+  if (assignment.grant.isEmpty || hasNoProcess(assignment.delivery)) return false;
   const gained = assignment.grant.difference(ledger.mayRunOn(assignment));
-  return !gained.isEmpty && over.holdersOf(assignment, gained).some(({ holder }) => isConfirmed(holder));
+  return !gained.isEmpty &&
+    overhangsOf(ledger).holdersOf(assignment, gained).some(({ holder }) => isConfirmed(holder));
 }
 
 /**
@@ -180,10 +180,10 @@ function isHeldInKernel(ledger: Ledger, assignment: Assignment, over: Overhangs)
  * grant may still be on. Where nothing is left of what it should have, all of the pool is better than staying on CPUs that
  * are another's; and where that is blocked too, they change places.
  */
-export function allowedNow(ledger: Ledger, assignment: Assignment, over: Overhangs): CpuSet {
+export function allowedNow(ledger: Ledger, assignment: Assignment): CpuSet {
   const desired = ledger.desired(assignment);
   if (!assignment.grant.isEmpty) return desired;
-  const blocked = over.blockedFor(assignment).difference(ledger.mayRunOn(assignment));
+  const blocked = overhangsOf(ledger).blockedFor(assignment).difference(ledger.mayRunOn(assignment));
   if (blocked.isEmpty || !blocked.intersects(ledger.sharedPool)) return desired;
   const [some, any] = [desired.difference(blocked), ledger.sharedPool.difference(blocked)];
   return !some.isEmpty ? some : any.isEmpty ? desired : any;

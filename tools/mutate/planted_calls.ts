@@ -93,15 +93,15 @@ export const CALLS: readonly Planted[] = [
     breaks: "Of several different updates in one reply, one gets the CPUs of another.",
   },
   {
-    file: "src/agent/step.ts",
+    file: "src/agent/answer.ts",
     part: "serveOrExplain",
     edit: "if false",
     breaks: "A broken wire is answered as if it were a bug, and goes on being broken.",
   },
   {
-    file: "src/agent/step.ts",
-    part: "answer",
-    edit: "first branch twice #3",
+    file: "src/agent/answer.ts",
+    part: "consequencesOf",
+    edit: "first branch twice",
     breaks: "What no reply could carry is never applied.",
   },
   {

@@ -91,7 +91,7 @@ const SAFETY: readonly Planted[] = [
   },
   {
     file: "src/ledger/plan_writes.ts",
-    part: "planWrites",
+    part: "planned",
     edit: [/of losing\)/, "of gaining)"],
     breaks: "Containers that gain CPUs are written before those that lose them.",
   },
@@ -125,23 +125,23 @@ const TRANSACTIONS: readonly Planted[] = [
   {
     file: "src/agent/transaction.ts",
     part: "carryOut",
-    edit: [/leftMs -= .*;/, ""],
+    edit: [/leftMs -= result.*;/, ""],
     breaks: "Each try of a call has a deadline of its own, and the runtime drops the plugin.",
   },
   {
     file: "src/agent/transaction.ts",
     part: "carryOut",
-    edit: [/afterWrites\((\w+), \w+\)/, "$1"],
+    edit: [/decision\.written\(after\)/, "decision.written(ledger)"],
     breaks: "What was written is forgotten, and written again.",
   },
   {
-    file: "src/agent/transaction.ts",
+    file: "src/agent/kernel.ts",
     part: "knowledgeOf",
     edit: [/ \|\| \w+\.notRolledBack\.has\(id\)/, ""],
     breaks: "A container that couldn't be rolled back is thought to be where it was.",
   },
   {
-    file: "src/agent/transaction.ts",
+    file: "src/agent/kernel.ts",
     part: "boundOf",
     edit: [/\w+\.union\((\w+)\)/, "$1"],
     breaks:
@@ -150,8 +150,32 @@ const TRANSACTIONS: readonly Planted[] = [
   {
     file: "src/agent/decision.ts",
     part: "withLogs",
-    edit: [/withLogs\((\w+\.failed\(\w+\)), \w+\)/, "$1"],
-    breaks: "Warnings of a creation are lost where a write fails.",
+    edit: [/\.\.\.decision\.logs \?\? \[\]/, ""],
+    breaks: "What a write has shown is lost where a warning comes before it.",
+  },
+  {
+    file: "src/agent/transaction.ts",
+    part: "carryOut",
+    edit: [/logs\.push\(\.\.\.slice\.logs\);/, ""],
+    breaks: "That CPUs couldn't be taken once more isn't logged.",
+  },
+  {
+    file: "src/agent/handlers/start_container.ts",
+    part: "byCgroupAgain",
+    edit: [/return withoutIntruder\(.*\(\) => (.*)\);/, "return $1;"],
+    breaks: "A container starts beside one whose cgroup can't be read since its start was verified.",
+  },
+  {
+    file: "src/agent/handlers/update_container.ts",
+    part: "updateContainer",
+    edit: "if true",
+    breaks: "A container grows though claims are suspended.",
+  },
+  {
+    file: "src/ledger/plan_writes.ts",
+    part: "lostTo",
+    edit: [/\w+\.isEmpty \? \w+ : (\w+);/, "desired;"],
+    breaks: "A shared container starts on CPUs that one with a grant hasn't left.",
   },
   {
     file: "src/agent/handlers/apply_claim.ts",

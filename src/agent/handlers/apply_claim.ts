@@ -2,18 +2,18 @@
  * A claim before it is promised: those that have to give up CPUs for it are written, all or none. Where one can't be, the
  * claim is decided once more with what that has shown.
  */
-import { describe } from "../../ledger/claim.ts";
+import { CpuSet } from "../../cpu/cpu_set.ts";
+import { type ContainerRef, describe } from "../../ledger/claim.ts";
 import { holderOnGrant, type Overhang, overhangsOf } from "../../ledger/conflict.ts";
 import type { Assignment } from "../../ledger/assignment.ts";
 import { failed, isConfirmed, unreadable } from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
+import { refuse } from "../../ledger/refusal.ts";
 import { afterWrites, type PlannedWrite, planWrites } from "../../ledger/plan_writes.ts";
-import { type Decision, withLogs } from "../decision.ts";
+import { type Decision, MAX_TRIES, refused, unchanged, withLogs } from "../decision.ts";
+import type { Refused } from "../logs.ts";
 import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
-
-/** Each try has shown CPUs more that a container keeps; the deadline of the call is the bound that counts. */
-const MAX_TRIES = 64;
 
 interface Claimed {
   /** Before the claim. */
@@ -22,9 +22,10 @@ interface Claimed {
   readonly next: Ledger;
   /** The container whose claim it is. */
   readonly id: string;
+  /** As the log of a refusal names it. */
+  readonly what: Refused;
   readonly attempt: Attempt;
   again(state: AgentState, attempt: Attempt): Decision;
-  giveUp(state: AgentState, reason: string): Decision;
   written(ledger: Ledger, writes: readonly PlannedWrite[]): Decision;
 }
 
@@ -37,9 +38,11 @@ export interface Attempt {
 
 export const FIRST_ATTEMPT: Attempt = { tries: 1, byReply: [] };
 
-export function applyClaim({ state, next: decided, id, attempt, again, giveUp, written }: Claimed): Decision {
+export function applyClaim({ state, next: decided, id, what, attempt, again, written }: Claimed): Decision {
   const { tries, byReply } = attempt;
-  const isShared = decided.assignments.get(id)?.grant.isEmpty !== false;
+  const own = decided.assignments.get(id);
+  if (own === undefined) return unchanged(state);
+  const giveUp = (known: AgentState, reason: string) => givenUp(known, own.container, reason, what);
   const { ledger: next, writes, after } = deliveryOf(state, decided, id, byReply);
   const holder = holderInTheWay(state.ledger, after, id);
   if (holder !== undefined) {
@@ -59,10 +62,11 @@ export function applyClaim({ state, next: decided, id, attempt, again, giveUp, w
     kind: "write",
     ledger: next,
     writes,
+    after,
     written: (ledger) => written(ledger, writes),
     failed: ({ learn, reason, isFinal, logs }) => {
       // A shared container needs none of them: they are retried in the background.
-      if (isShared) {
+      if (own.grant.isEmpty) {
         const known = learn(next);
         return withLogs(written(deliverable(state, known, id, known), []), logs);
       }
@@ -70,6 +74,11 @@ export function applyClaim({ state, next: decided, id, attempt, again, giveUp, w
       return withLogs(isFinal ? giveUp(known, reason) : again(known, attempt), logs);
     },
   };
+}
+
+function givenUp(state: AgentState, container: ContainerRef, reason: string, what: Refused): Decision {
+  const why = `the CPUs of other containers can't be changed: ${reason}; retrying`;
+  return refused(state, container, refuse(container, "unavailable", why), what);
 }
 
 interface Deliveries {
@@ -99,13 +108,17 @@ function plannedFor(ledger: Ledger, id: string): Deliveries {
 
 /** Without the CPUs that degraded containers have got on the way and that others can't be made to give up yet. */
 function deliverable({ ledger: before }: AgentState, next: Ledger, id: string, after: Ledger): Ledger {
-  return before.degraded.reduce((ledger, was) => {
-    const { container } = was;
+  const undone = before.degraded.filter(({ container }) => {
     const now = after.assignments.get(container.id);
-    const isUndone = container.id !== id && now?.degraded === undefined &&
-      now !== undefined && holderOnGrant(after, now) !== undefined;
-    return isUndone ? ledger.update(container.id, () => was) : ledger;
-  }, next);
+    return container.id !== id && now !== undefined && now.degraded === undefined &&
+      holderOnGrant(after, now) !== undefined;
+  });
+  // All give up first what they have got: one's CPUs of before may be among what another has got.
+  const without = undone.reduce(
+    (ledger, { container }) => ledger.update(container.id, (now) => ({ ...now, grant: CpuSet.empty })),
+    next,
+  );
+  return undone.reduce((ledger, was) => ledger.with(was), without);
 }
 
 /** Who is on CPUs that the container claims; or on those that the runtime moves others to for its claim. */

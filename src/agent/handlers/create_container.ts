@@ -10,7 +10,7 @@ import type { Subject } from "../../nri/methods.ts";
 import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
 import { createReply } from "../../nri/write_reply.ts";
 import { deliverByFor } from "../apply_mode.ts";
-import { type Decision, refused, unchanged, withLogs } from "../decision.ts";
+import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../decision.ts";
 import { placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import type { AgentState } from "../state.ts";
 import { MAX_CONTAINERS } from "../synchronize_parts.ts";
@@ -45,7 +45,10 @@ export function createContainer(state: AgentState, { pod, container }: Subject):
     deliverBy,
     since: state.now,
   };
-  return withLogs(admitted(state, request), warnings);
+  const decision = claim.kind === "shared"
+    ? admitted(state, request)
+    : retriedFirst(state, (known) => admitted(known, request));
+  return withLogs(decision, warnings);
 }
 
 const NOT_SYNCHRONIZED = "not synchronized with the runtime yet; retrying";
@@ -58,9 +61,9 @@ function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_
     state,
     next: plan.next,
     id: container.id,
+    what: "container",
     attempt,
     again: (known, attempt) => admitted(known, request, attempt),
-    giveUp: (known, reason) => givenUp(known, request, reason),
     written: (ledger, writes) =>
       respond(state, ledger, {
         encode: (updates) => createReply(plan.grant, updates),
@@ -68,11 +71,6 @@ function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_
         writes,
       }),
   });
-}
-
-function givenUp(state: AgentState, { container }: AdmissionRequest, reason: string): Decision {
-  const why = `the CPUs of other containers can't be changed: ${reason}; retrying`;
-  return refused(state, container, refuse(container, "unavailable", why));
 }
 
 function admittedLogs(

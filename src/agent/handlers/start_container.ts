@@ -24,11 +24,11 @@ import {
 } from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { refuse } from "../../ledger/refusal.ts";
-import { planWrites } from "../../ledger/plan_writes.ts";
+import { afterWrites, planWrites } from "../../ledger/plan_writes.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
 import { readablePort, writablePort } from "../apply_mode.ts";
-import { type Decision, refused, type Response, unchanged, withLogs } from "../decision.ts";
+import { type Decision, type Readings, refused, type Response, unchanged, withLogs } from "../decision.ts";
 import { logOf } from "../logs.ts";
 import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
@@ -78,27 +78,34 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
   const own = ledger.assignments.get(ref.id);
   const isLooked = own !== undefined && readablePort(state) !== undefined;
   if (!isLooked) return allowed(state, ledger.update(ref.id, starts), ref.id);
+  return withoutIntruder(state, ledger, own, (readings) => {
+    const reading = readings.get(ref.id);
+    if (reading?.kind !== "values") return unreadableStart(state, ledger, ref, reading);
+    if (writablePort(state) !== undefined) {
+      return byCgroup(state, ledger.update(ref.id, (a) => startsOn(a, reading.cpus)), ref.id);
+    }
+    const { online } = ledger.topology;
+    const seen = ledger.update(ref.id, (a) => starts(seenAtStart(a, reading.cpus, online)));
+    return byRecord(withLedger(state, seen), own, reading.cpus);
+  });
+}
+
+/** Goes on with what was read of it, unless one of those that the agent doesn't write is on its CPUs. */
+function withoutIntruder(
+  state: AgentState,
+  ledger: Ledger,
+  own: Assignment,
+  then: (readings: Readings) => Decision,
+): Decision {
   const others = own.grant.isEmpty ? [] : unconfirmedBeside(ledger, own);
   return {
     kind: "read",
-    containers: [ref, ...others.map(({ container }) => container)],
+    containers: [own, ...others].map(({ container }) => container),
     then: (readings) => {
-      const reading = readings.get(ref.id);
-      if (reading?.kind !== "values") return unreadableStart(state, ledger, ref, reading);
       const intruder = others.find((other) =>
         isOn(ledger, other, readings.get(other.container.id), own.grant)
       );
-      if (intruder !== undefined) return unconfirmed(state, own, stillHeld(own, intruder));
-      return writablePort(state) === undefined
-        ? byRecord(
-          withLedger(
-            state,
-            ledger.update(ref.id, (a) => starts(seenAtStart(a, reading.cpus, ledger.topology.online))),
-          ),
-          own,
-          reading.cpus,
-        )
-        : byCgroup(state, ledger.update(ref.id, (a) => startsOn(a, reading.cpus)), ref.id);
+      return intruder === undefined ? then(readings) : unconfirmed(state, own, stillHeld(own, intruder));
     },
   };
 }
@@ -133,19 +140,26 @@ function startsOn(assignment: Assignment, cpus: CpuSet): Assignment {
 
 /** Its own set is written, once without regard to a back-off, and those of others that have to give up CPUs. */
 function byCgroup(state: AgentState, ledger: Ledger, id: string, retried = new Set([id])): Decision {
+  const writes = planWrites(ledger, { kind: "losses", grows: id, retried });
   return {
     kind: "write",
     ledger,
-    writes: planWrites(ledger, { kind: "losses", grows: id, retried }),
+    writes,
+    after: afterWrites(ledger, writes),
     written: (after) => checked(state, after, id),
     failed: ({ learn, isFinal, logs, reason }) => {
       const next = learn(ledger);
-      return withLogs(
-        isFinal ? checked(state, next, id, reason) : byCgroup(state, next, id, new Set()),
-        logs,
-      );
+      return withLogs(isFinal ? checked(state, next, id, reason) : byCgroupAgain(state, next, id), logs);
     },
   };
+}
+
+/** A container that couldn't be read any more isn't known by its cgroup. */
+function byCgroupAgain(state: AgentState, ledger: Ledger, id: string): Decision {
+  const own = ledger.assignments.get(id);
+  const after = withLedger(state, ledger);
+  if (own === undefined) return unchanged(after);
+  return withoutIntruder(after, ledger, own, () => byCgroup(state, ledger, id, new Set()));
 }
 
 /** With a grant it starts on exactly that and alone; a shared container starts on no claimed CPU. As far as that is seen. */
@@ -177,10 +191,12 @@ function stillHeld({ grant }: Assignment, holder: Assignment): string {
 
 /** It is refused, unless it comes true in a moment. */
 function unconfirmed(state: AgentState, { container }: Assignment, why: string): Decision {
-  return {
-    ...refused(state, container, refuse(container, "unavailable", `${why}; retrying`)),
-    retryable: true,
-  };
+  const { logs: [retryable], ...response } = refused(
+    state,
+    container,
+    refuse(container, "unavailable", `${why}; retrying`),
+  );
+  return retryable === undefined ? { ...response, logs: [] } : { ...response, logs: [], retryable };
 }
 
 /** Where its own cgroup can't be read, those that are to leave its CPUs are written all the same. */

@@ -10,11 +10,16 @@
 import { CpuSet } from "../../cpu/cpu_set.ts";
 import type { Assignment } from "../../ledger/assignment.ts";
 import type { Claim } from "../../ledger/claim.ts";
-import { overhangsOf } from "../../ledger/conflict.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
-import { type Refusal, refuse } from "../../ledger/refusal.ts";
+import { refuse } from "../../ledger/refusal.ts";
 import { resize } from "../../ledger/resize.ts";
-import { allowedNow, type PlannedUpdate, planUpdates, recordUpdate } from "../../ledger/updates.ts";
+import {
+  allowedNow,
+  isHeldInKernel,
+  type PlannedUpdate,
+  planUpdates,
+  recordUpdate,
+} from "../../ledger/updates.ts";
 import type { PlannedWrite } from "../../ledger/plan_writes.ts";
 import type { LogRecord } from "../../log_record.ts";
 import type { LinuxResources } from "../../nri/gen/nri_pb.ts";
@@ -22,7 +27,7 @@ import { resized, withRequestOfLimit } from "../../nri/merge_resources.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { type ReadClaim, readClaim } from "../../nri/read_claim.ts";
 import { updateReply } from "../../nri/write_reply.ts";
-import { type Decision, NEUTRAL, refused, type Response, unchanged } from "../decision.ts";
+import { type Decision, NEUTRAL, refused, type Response, retriedFirst, unchanged } from "../decision.ts";
 import { deliveryLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import { immediateUpdates, withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
@@ -31,26 +36,35 @@ import { applyClaim, FIRST_ATTEMPT } from "./apply_claim.ts";
 export type Update = Subject & { readonly resources: LinuxResources | undefined };
 
 /** Decides the claim anew where the request changes it, and answers the container's CPUs. */
-export function updateContainer(state: AgentState, update: Update, attempt = FIRST_ATTEMPT): Decision {
-  const { container: { id } } = update;
+export function updateContainer(state: AgentState, update: Update): Decision {
   if (state.phase !== "serving") return unchanged(state);
+  const before = state.ledger.assignments.get(update.container.id);
+  const asked = before && claimAsked(state, before, update);
+  if (before === undefined || asked === undefined) return answered(state, state.ledger, update, []);
+  const { container, claim } = before;
+  if (sizeOf(asked.claim) < sizeOf(claim)) return resizing(state, update, asked);
+  return state.claimsSuspendedReason === undefined
+    ? retriedFirst(state, (known) => resizing(known, update, asked))
+    : refused(state, container, refuse(container, "unavailable", state.claimsSuspendedReason), RESIZE);
+}
+
+const RESIZE = "container resize";
+
+function resizing(state: AgentState, update: Update, asked: Asked, attempt = FIRST_ATTEMPT): Decision {
+  const { container: { id } } = update;
   const before = state.ledger.assignments.get(id);
   if (before === undefined) return answered(state, state.ledger, update, []);
-  const decided = decideClaim(state, before, update);
-  if (decided === undefined) return answered(state, state.ledger, update, []);
-  const { container } = before;
-  if ("kind" in decided) return refused(state, container, decided, "container resize");
+  const next = resize(state.ledger, before, asked.claim, asked.degraded);
+  if ("kind" in next) return refused(state, before.container, next, RESIZE);
+  const logs = resizedLogs(state, next, id, asked);
   return applyClaim({
     state,
-    next: decided.ledger,
+    next,
     id,
+    what: RESIZE,
     attempt,
-    again: (known, attempt) => updateContainer(known, update, attempt),
-    giveUp: (known, reason) => {
-      const why = `the CPUs of other containers can't be changed: ${reason}; retrying`;
-      return refused(known, container, refuse(container, "unavailable", why), "container resize");
-    },
-    written: (ledger, writes) => answered(state, ledger, update, decided.logs, writes),
+    again: (known, attempt) => resizing(known, update, asked, attempt),
+    written: (ledger, writes) => answered(state, ledger, update, logs, writes),
   });
 }
 
@@ -76,17 +90,13 @@ function answered(
   };
 }
 
-interface Decided {
-  readonly ledger: Ledger;
-  readonly logs: readonly LogRecord[];
+/** What a container is to claim from now on. */
+interface Asked extends Pick<ReadClaim, "degraded" | "warnings"> {
+  readonly claim: Claim;
 }
 
-/** The ledger in which the container claims what it will have; undefined where it claims the same as before. */
-function decideClaim(
-  { ledger, rules, dryRun }: AgentState,
-  before: Assignment,
-  update: Update,
-): Decided | Refusal | undefined {
+/** What the container will claim; undefined where that is the same as before. */
+function claimAsked({ rules }: AgentState, before: Assignment, update: Update): Asked | undefined {
   const after = resized(update.container, update.resources);
   if (after === undefined || before.claim.kind === "pinned") return undefined;
   const isExclusive = before.claim.kind === "exclusive";
@@ -94,10 +104,7 @@ function decideClaim(
   // What its pod's annotations say by now is for its next creation.
   if (read.kind !== "claim" || read.claim.kind === "pinned") return undefined;
   const claim = asPlaced(before.claim, read.claim);
-  if (sizeOf(claim) === sizeOf(before.claim)) return undefined;
-  const next = resize(ledger, before, claim, read.degraded);
-  if ("kind" in next) return next;
-  return { ledger: next, logs: resizedLogs(ledger, next, before.container.id, read, dryRun) };
+  return sizeOf(claim) === sizeOf(before.claim) ? undefined : { ...read, claim };
 }
 
 /** The new size, with all else as it was when the container was placed. */
@@ -113,16 +120,15 @@ function sizeOf(claim: Claim): number {
 }
 
 function resizedLogs(
-  before: Ledger,
+  { ledger: before, dryRun }: AgentState,
   after: Ledger,
   id: string,
-  read: ReadClaim,
-  dryRun: boolean,
+  { warnings }: Asked,
 ): LogRecord[] {
   const own = after.assignments.get(id);
   if (own === undefined) return [];
   return [
-    ...warningsOf(read.warnings, own.container),
+    ...warningsOf(warnings, own.container),
     placedLog(dryRun ? "would be resized" : "resized", after, own),
     ...recoveredLogs(before, after),
   ];
@@ -143,7 +149,8 @@ function ownUpdate(ledger: Ledger, id: string, isAsked: boolean): OwnUpdate | un
   const own = ledger.assignments.get(id);
   if (own === undefined) return undefined;
   const { grant, delivery: { by, record } } = own;
-  const cpus = allowedNow(ledger, own, overhangsOf(ledger));
+  // What another still holds it gets in a step of its own.
+  const cpus = isHeldInKernel(ledger, own) ? ledger.mayRunOn(own) : allowedNow(ledger, own);
   if (cpus.isEmpty) return undefined;
   if (by === "cgroup") {
     // By the time of the reply it is written, and the others have given up what it gains.

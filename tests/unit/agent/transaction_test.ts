@@ -4,11 +4,12 @@ import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import type { CpusetPort, CpusetReading, CpusetWriteResult } from "../../../src/cgroup/port.ts";
 import { type Decision, NEUTRAL, type Response, type WriteFailed } from "../../../src/agent/decision.ts";
 import { initialState } from "../../../src/agent/state.ts";
-import { carryOut, withReadings } from "../../../src/agent/transaction.ts";
+import { withReadings } from "../../../src/agent/kernel.ts";
+import { carryOut } from "../../../src/agent/transaction.ts";
 import type { Assignment } from "../../../src/ledger/assignment.ts";
 import { confirm, created, failureOf } from "../../../src/ledger/delivery.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
-import type { PlannedWrite } from "../../../src/ledger/plan_writes.ts";
+import { afterWrites, type PlannedWrite } from "../../../src/ledger/plan_writes.ts";
 import { cpus, placed, ref, shared } from "../../kit/books.ts";
 import { DEFAULT_POLICY, DEFAULT_SETTINGS } from "../../kit/policy.ts";
 import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
@@ -56,6 +57,7 @@ function insisting(failures: WriteFailed[], ledgers: Ledger[] = []): Decision {
     kind: "write",
     ledger: LEDGER,
     writes: WRITES,
+    after: afterWrites(LEDGER, WRITES),
     written: (ledger) => {
       ledgers.push(ledger);
       return RESPONSE;
@@ -105,7 +107,7 @@ Deno.test("writes that fail at once are tried a bounded number of times", () => 
 Deno.test("after a write the ledger has what was read back; a later try may succeed", () => {
   const ledgers: Ledger[] = [];
   const { port } = kernel([failed(), { kind: "done", tookMs: 1 }]);
-  assert.equal(carryOut(insisting([], ledgers), { cpusets: port, now: 0 }), RESPONSE);
+  assert.deepEqual(carryOut(insisting([], ledgers), { cpusets: port, now: 0 }), RESPONSE);
   assert.deepEqual(ledgers.map((ledger) => ledger.inOrder().map((a) => `${a.mayRunOn}`)), [["0-6", "0-6"]]);
 });
 

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import type { Assignment } from "../../../src/ledger/assignment.ts";
 import type { Claim } from "../../../src/ledger/claim.ts";
-import { confirm, created, failed } from "../../../src/ledger/delivery.ts";
+import { confirm, created, failed, failureOf } from "../../../src/ledger/delivery.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
-import { afterWrites, blockedWrites, planWrites, type WriteScope } from "../../../src/ledger/plan_writes.ts";
+import { afterWrites, dueWrites, planWrites, type WriteScope } from "../../../src/ledger/plan_writes.ts";
+import { needsWrite } from "../../../src/ledger/updates.ts";
 import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
 import { cpus, exclusive, pinned, placed, shared } from "../../kit/books.ts";
@@ -29,7 +30,11 @@ function ledgerOf(...assignments: Assignment[]): Ledger {
 
 const writes = (ledger: Ledger, scope: WriteScope) =>
   planWrites(ledger, scope).map(({ assignment, cpus }) => `${assignment.container.id}=${cpus}`);
-const blocked = (ledger: Ledger) => blockedWrites(ledger).map(({ container }) => container.id);
+const blocked = (ledger: Ledger) => {
+  const written = dueWrites(ledger).map(({ assignment }) => assignment.container.id);
+  return ledger.dirty.filter((a) => needsWrite(ledger, a) && failureOf(a) === undefined)
+    .map(({ container: { id } }) => id).filter((id) => !written.includes(id));
+};
 
 /** `web` is still on the CPUs to which `db` moves, and `db` on those that `api` may have. */
 const MOVE = [on("0", "api"), on("4-5", "db", exclusive(2), "2-3"), on("0-7", "web")];
