@@ -108,7 +108,7 @@ function rebuild(state: AgentState, listing: Listing): Rebuilt {
 /** The ledger is rebuilt from a list that the agent has fetched by itself. */
 export function adoptListing(state: AgentState, listing: Listing): Adopted {
   const { ledger, logs } = rebuild(state, listing);
-  const untracked = new Set(ledger.assignments.keys());
+  const untracked = new Set(ledger.assignments.keys().filter((id) => state.early.get(id)?.isNew !== true));
   const summary = synchronizedLog("synchronized from the CRI", ledger, pendingUpdates(ledger).length);
   return adopted({ ...state, untracked }, ledger, [...logs, summary]);
 }

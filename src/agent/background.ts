@@ -1,6 +1,9 @@
 /** What is done between requests: cgroups are written, each for itself, and compared with the ledger. */
+import { overhangsOf } from "../ledger/conflict.ts";
+import { isConfirmed, written } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
 import { age } from "../ledger/recent.ts";
+import { needsWrite } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
 import { writablePort } from "./apply_mode.ts";
@@ -10,13 +13,16 @@ import { reconcile } from "./reconcile.ts";
 import { applySlice, clearResolved } from "./slice.ts";
 import type { AgentState } from "./state.ts";
 
+/** How many cgroups are read because they are in the way. */
+const MAX_READS = 64;
+
 /** Does a slice of what there is to do, and asks for a tick at once if that isn't all. */
 export function runBackgroundWork(agent: Agent): Step {
   if (agent.state.phase !== "serving") return idle(agent);
   const current = withoutOldEnds(agent.state);
   const retried = withDegradedRetried(current);
   // In the same step: who gets CPUs isn't the only one on them before the others are written.
-  const applied = applyPending(retried);
+  const applied = applyPending(withBlockersRead(retried));
   const compared = reconcile(applied.state);
   const { state } = compared;
   // A degraded container has got its CPUs, and others are still there; or one that has to give up CPUs can't be written.
@@ -57,4 +63,19 @@ function applyPending(
   if (cpusets === undefined || (ledger.failed.length === 0 && !hasWrites(state))) return { state, logs: [] };
   const slice = applySlice(cpusets, clearResolved(ledger), now, { kind: "due", now });
   return { state: withLedger(state, slice.ledger), logs: slice.logs };
+}
+
+/** Where nothing can be written because of containers that aren't known by their cgroups, these are read again. */
+function withBlockersRead(state: AgentState): AgentState {
+  const { ledger } = state;
+  const cpusets = writablePort(state);
+  const isBlocked = cpusets !== undefined && !hasWrites(state) &&
+    ledger.dirty.some((assignment) => needsWrite(ledger, assignment));
+  if (!isBlocked) return state;
+  const blockers = overhangsOf(ledger).all.filter(({ holder }) => !isConfirmed(holder)).slice(0, MAX_READS);
+  const next = blockers.reduce((next, { holder: { container } }) => {
+    const reading = cpusets.read(container);
+    return reading.kind === "values" ? next.update(container.id, (a) => written(a, reading.cpus)) : next;
+  }, ledger);
+  return next === ledger ? state : withLedger(state, next);
 }

@@ -5,9 +5,12 @@
 import { type Container, ContainerState, type PodSandbox } from "../nri/gen/nri_pb.ts";
 import type { Call, Subject } from "../nri/methods.ts";
 
-/** A container with an early event, and whether it was only starting then. */
+/** A container with an early event. */
 export interface EarlyContainer extends Subject {
+  /** It was only starting then. */
   readonly starting: boolean;
+  /** Its creation was among them: the runtime may not list it yet. */
+  readonly isNew: boolean;
 }
 
 /** By container id; undefined for one that has ended. */
@@ -29,6 +32,7 @@ export function withEarlyEvent(early: EarlyEvents, call: Call): EarlyEvents {
   if (early.size >= MAX_EARLY) return early;
   switch (call.kind) {
     case "CreateContainer":
+      return withContainer(early, call, true, true);
     case "StartContainer":
       return withContainer(early, call, true);
     case "PostStartContainer":
@@ -55,9 +59,14 @@ export function withEarlyEvent(early: EarlyEvents, call: Call): EarlyEvents {
 }
 
 /** What has ended stays so: the runtime may report its last moments late. */
-function withContainer(early: EarlyEvents, { pod, container }: Subject, starting: boolean): EarlyEvents {
+function withContainer(
+  early: EarlyEvents,
+  { pod, container }: Subject,
+  starting: boolean,
+  isNew = early.get(container.id)?.isNew ?? false,
+): EarlyEvents {
   const ended = early.has(container.id) && early.get(container.id) === undefined;
-  return ended ? early : new Map(early).set(container.id, { pod, container, starting });
+  return ended ? early : new Map(early).set(container.id, { pod, container, starting, isNew });
 }
 
 /** The listing with what it has missed, and without what has ended since. */

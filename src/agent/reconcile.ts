@@ -14,6 +14,7 @@ import {
   observe,
   resolved,
   runs,
+  seemsToRun,
   unreadable,
 } from "../ledger/delivery.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -111,9 +112,7 @@ function verdictOn(state: AgentState, assignment: Assignment, cpus: CpuSet): Ver
 function startedVerdict(state: AgentState, assignment: Assignment, cpus: CpuSet): Verdict {
   if (!state.reconcile.suspects.has(assignment.container.id)) return { after: assignment, isSuspect: true };
   const isWritten = writablePort(state) !== undefined;
-  return isWritten
-    ? { after: confirm(assignment, cpus, "running") }
-    : { after: runs(assignment), isSuspect: true };
+  return isWritten ? { after: confirm(assignment, cpus, "running") } : { after: seemsToRun(assignment) };
 }
 
 function cgroupVerdict({ ledger, reconcile }: AgentState, assignment: Assignment, cpus: CpuSet): Verdict {

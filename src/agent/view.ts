@@ -5,13 +5,8 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "../ledger/assignment.ts";
 import type { Claim, ContainerRef } from "../ledger/claim.ts";
-import {
-  type DeliveryFailure,
-  failureOf,
-  hasNoProcess,
-  isConfirmed,
-  isStarting,
-} from "../ledger/delivery.ts";
+import type { DeliveryFailure } from "../ledger/failure.ts";
+import { failureOf, hasNoProcess, isConfirmed, isStarting } from "../ledger/delivery.ts";
 import { needsWrite, pendingUpdates } from "../ledger/updates.ts";
 import { dueWrites } from "../ledger/plan_writes.ts";
 import type { Ledger } from "../ledger/ledger.ts";

@@ -16,6 +16,7 @@
  * done is always the difference between the bound and the CPUs that the container should have.
  */
 import { CpuSet, MAX_CPU_ID } from "../cpu/cpu_set.ts";
+import { type Cause, type DeliveryFailure, failureAfter } from "./failure.ts";
 
 /** The bound of a container whose record names no CPUs: the kernel lets it run on all that there are. */
 export const ANYWHERE = CpuSet.range(0, MAX_CPU_ID);
@@ -48,7 +49,8 @@ export type RecordDelivery =
     | { readonly by: "record"; readonly state: "created" }
     /** StartContainer was answered: the program may begin at any moment, and updates may still be lost. */
     | { readonly by: "record"; readonly state: "starting" }
-    | { readonly by: "record"; readonly state: "running" }
+    /** `isAssumed`: by its cgroup, which was seen for a while; PostStartContainer may still come. */
+    | { readonly by: "record"; readonly state: "running"; readonly isAssumed?: true }
     /** It was found on other CPUs than those of its record; it is sent its set again after a back-off. */
     | ({ readonly by: "record" } & Failed)
   );
@@ -71,21 +73,6 @@ interface Failed {
   /** It was starting then, and hasn't been reported to run since. */
   readonly wasStarting?: true;
 }
-
-/** CPUs that a container couldn't be made to give up. */
-export interface DeliveryFailure {
-  readonly cpus: CpuSet;
-  /** One sentence. */
-  readonly reason: string;
-  /** How often it was tried in vain. */
-  readonly tries: number;
-  /** When it may be tried again without being asked for, in the milliseconds of whoever tries. */
-  readonly retryAt: number;
-}
-
-/** Milliseconds from the first failure to the next try, and the most that it comes to. */
-const FIRST_RETRY_MS = 1000;
-const LAST_RETRY_MS = 60_000;
 
 /** The delivery of a container whose creation is being answered with `record` (absent: its record names no CPUs). */
 export function created(by: Delivery["by"], record?: CpuSet): Delivered {
@@ -160,15 +147,28 @@ export function updateNoted<A extends Delivered>(assignment: A): A {
   return { ...assignment, delivery: rest as Delivery };
 }
 
-/** PostStartContainer, or its cgroup was seen for a while: it runs, and what it is sent from now on arrives. */
+/** PostStartContainer: it runs, and what it is sent from now on arrives. */
 export function runs<A extends Delivered>(assignment: A): A {
   const { delivery } = assignment;
   if (delivery.state === "failed") {
     const { wasStarting: _, ...rest } = delivery;
     return delivery.wasStarting ? { ...assignment, delivery: rest } : assignment;
   }
+  if (delivery.by === "record" && delivery.state === "running" && delivery.isAssumed) {
+    const { isAssumed: _, ...rest } = delivery;
+    const known = { ...assignment, delivery: rest };
+    // What it was sent since may have been lost.
+    return delivery.record === undefined ? known : mayHaveBeenSent(known, delivery.record);
+  }
   if (delivery.state !== "created" && delivery.state !== "starting") return assignment;
   return { ...assignment, delivery: { ...delivery, state: "running" } };
+}
+
+/** Its cgroup was seen for a while, so it runs; or it is only about to. */
+export function seemsToRun<A extends Delivered>(assignment: A): A {
+  const { delivery } = assignment;
+  const isNew = delivery.by === "record" && (delivery.state === "created" || delivery.state === "starting");
+  return isNew ? { ...assignment, delivery: { ...delivery, state: "running", isAssumed: true } } : assignment;
 }
 
 /** It is only about to start, though it was taken for running: what its record was sent may have been lost. */
@@ -186,8 +186,7 @@ export function starts<A extends Delivered>(assignment: A): A {
   return { ...assignment, delivery: { ...delivery, state: "starting" } };
 }
 
-/** At StartContainer the cgroup of one that gets its CPUs by the record has `cpus`: if the record has them too, they were
- * delivered. */
+/** At StartContainer the cgroup of one by the record has `cpus`: if the record has them too, they were delivered. */
 export function seenAtStart<A extends Delivered>(assignment: A, cpus: CpuSet, online: CpuSet): A {
   const { delivery, mayRunOn } = assignment;
   if (delivery.by === "cgroup") return assignment;
@@ -227,17 +226,10 @@ export function unreadable<A extends Delivered>(assignment: A): A {
 }
 
 /** A write has failed, or drift was found: `mayRunOn` is what it may be running on now. */
-export function failed<A extends Delivered>(
-  assignment: A,
-  mayRunOn: CpuSet,
-  { cpus, reason, now }: { readonly cpus: CpuSet; readonly reason: string; readonly now: number },
-): A {
+export function failed<A extends Delivered>(assignment: A, mayRunOn: CpuSet, cause: Cause): A {
   const { delivery } = assignment;
-  const before = failureOf(assignment);
-  const tries = (before?.tries ?? 0) + 1;
-  const delay = Math.min(FIRST_RETRY_MS * 2 ** Math.min(tries - 1, 10), LAST_RETRY_MS);
   const wasStarting = isStarting(assignment) ? { wasStarting: true as const } : {};
-  const failure = { cpus: before?.cpus.union(cpus) ?? cpus, reason, tries, retryAt: now + delay };
+  const failure = failureAfter(failureOf(assignment), cause);
   return {
     ...assignment,
     mayRunOn,

@@ -14,7 +14,9 @@ export function isInKernelAlone(placed: Pick<Placed, "grant" | "kernel"> | undef
 export function isConsistent(world: World, container: Container, desired: CpuSet): boolean {
   const { kernel, scenario, inCharge } = world;
   const { id, record: { cpus } } = container;
-  const alone = isInKernelAlone(inCharge?.placed.get(id));
+  // Where the kernel is written, a record of which the agent can't know is never sent again.
+  const alone = isInKernelAlone(inCharge?.placed.get(id)) ||
+    (scenario.mode === "kernel" && world.offRecord.has(id));
   const record = alone || world.means(cpus === undefined ? undefined : setOf(cpus)).equals(desired);
   if (!record || !hasCgroup(container)) return record;
   const runsThere = kernel.effective(id)?.equals(desired) === true;

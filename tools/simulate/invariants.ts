@@ -133,6 +133,8 @@ export function kernelIsDisjoint(world: World): string | undefined {
     for (const other of runtime.containers.values()) {
       if (other.id === id || !hasCgroup(other) || exemptions.has(other.id)) continue;
       if (other.agreed.length > 0 || world.isUpdatePlanned(other.id)) continue;
+      // There is no CPU for it at all, and no set that expresses that.
+      if (inCharge?.placed.get(other.id)?.desired.isEmpty) continue;
       const theirs = kernel.effective(other.id);
       if (theirs?.intersects(own)) return `${other.id} runs on ${theirs}, ${id} on ${own}`;
     }

@@ -1,15 +1,7 @@
 /** PostStartContainer and PostUpdateContainer: an update that was under way has come to its end, so the kernel is read. */
 import type { CpusetReading } from "../../cgroup/port.ts";
 import type { Assignment } from "../../ledger/assignment.ts";
-import {
-  isConfirmed,
-  isStarting,
-  mayHaveBeenSent,
-  observe,
-  runs,
-  unreadable,
-  updateNoted,
-} from "../../ledger/delivery.ts";
+import { isConfirmed, observe, runs, unreadable, updateNoted } from "../../ledger/delivery.ts";
 import { withoutId } from "../../ledger/id_map.ts";
 import { pendingUpdateOf } from "../../ledger/updates.ts";
 import type { Subject } from "../../nri/methods.ts";
@@ -31,13 +23,7 @@ export function postStartContainer(state: AgentState, { pod, container }: Subjec
     const next = { ...state, untracked: withoutId(state.untracked, ref.id) };
     return { ...unchanged(withLedger(next, after)), background: own === undefined ? [] : [own] };
   };
-  // It was taken for running by its cgroup alone, before it was: what it was sent since may be lost.
-  const { by, record } = known.delivery;
-  const isGuess = !isStarting(known) && state.reconcile.suspects.has(container.id);
-  if (by === "record" && record !== undefined && isGuess) {
-    return started((assignment) => mayHaveBeenSent(assignment, record));
-  }
-  if (by === "record") return started((assignment) => assignment);
+  if (known.delivery.by === "record") return started((assignment) => assignment);
   return { kind: "read", containers: [ref], then: (readings) => started(readAs(readings.get(ref.id))) };
 }
 
