@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { NamespaceMode } from "../../src/cri/gen/cri_pb.ts";
 import { IMAGE } from "../../tests/system/node/containerd.ts";
 import { eventually } from "../../tests/system/node/eventually.ts";
-import { cpuset, online } from "../../tests/system/node/machine.ts";
+import { cpusetDirectory, cpusetIn, online } from "../../tests/system/node/machine.ts";
 import { TestNode } from "../../tests/system/node/node.ts";
 import { cgroupParent, pinned, type Pod, resources, shared } from "../../tests/system/node/pods.ts";
 import type { Install } from "../../tests/system/node/requirements.ts";
@@ -38,7 +38,8 @@ const HOST_NETWORK = { namespaceOptions: { network: NamespaceMode.NODE } };
 /** Its containers have one process each, and share a few pods, so that a hundred of them cost next to nothing. */
 export class PoolNode implements AsyncDisposable {
   readonly #node: TestNode;
-  readonly #pids: number[] = [];
+  /** Of each shared container's cgroup. */
+  readonly #directories: string[] = [];
   #made = 0;
 
   private constructor(
@@ -69,10 +70,10 @@ export class PoolNode implements AsyncDisposable {
 
   /** Adds shared containers until `count` of them run. */
   async fill(count: number): Promise<void> {
-    while (this.#pids.length < count) {
+    while (this.#directories.length < count) {
       const id = await this.#create(this.pods.many);
       await this.#node.cri.startContainer({ containerId: id });
-      this.#pids.push(await this.#node.pid(id));
+      this.#directories.push(cpusetDirectory(await this.#node.pid(id)));
     }
   }
 
@@ -129,7 +130,9 @@ export class PoolNode implements AsyncDisposable {
 
   /** Every shared container may run on exactly these CPUs. */
   #assertRoom(cpus: readonly number[]): void {
-    for (const pid of this.#pids) assert.deepEqual(cpuset(pid).cpus, cpus, `shared containers, ${this.way}`);
+    for (const directory of this.#directories) {
+      assert.deepEqual(cpusetIn(directory).cpus, cpus, `shared containers, ${this.way}`);
+    }
   }
 }
 

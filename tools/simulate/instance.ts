@@ -82,6 +82,8 @@ export class Instance {
   countsAsked = 0;
   readonly countsTaken: ReadonlySet<string>[] = [];
   scansAsked = 0;
+  /** Containers that it has had in its ledger, since it was last synchronized. */
+  readonly everPlaced = new Set<string>();
   /** When ticks were asked for. */
   #wakes: number[] = [];
   readonly sequences: Sequence[] = [];

@@ -10,7 +10,7 @@ import { type Expected, expectedOf } from "./claim_oracle.ts";
 import { setOf } from "./cpus.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
 import { isInKernelAlone, isRecordKnown } from "./consistency.ts";
-import { keptBy, type Placed, type View } from "./view.ts";
+import { keptBy, mayShareCpus, type Placed, type View } from "./view.ts";
 import type { World } from "./world.ts";
 
 type Check = (world: World) => string | undefined;
@@ -126,12 +126,13 @@ export function recordsAvoidClaimed(world: World): string | undefined {
 export function kernelIsDisjoint(world: World): string | undefined {
   const { inCharge, runtime, exemptions, kernel } = world;
   if (world.isTopologyStale || world.scenario.mode === "kernel") return undefined;
-  for (const { id, claim, grant } of inCharge?.placed.values() ?? []) {
-    if (claim.kind !== "exclusive" || grant.isEmpty || exemptions.has(id)) continue;
-    if (runtime.containers.get(id)?.life !== "running") continue;
+  for (const owner of inCharge?.placed.values() ?? []) {
+    const { id, grant } = owner;
+    if (grant.isEmpty || runtime.containers.get(id)?.life !== "running") continue;
     const own = kernel.effective(id)?.intersection(grant) ?? grant;
     for (const other of runtime.containers.values()) {
       if (other.id === id || !hasCgroup(other) || exemptions.has(other.id)) continue;
+      if (mayShareCpus(owner, inCharge?.placed.get(other.id))) continue;
       if (other.agreed.length > 0 || world.isUpdatePlanned(other.id)) continue;
       // There is no CPU for it at all, and no set that expresses that.
       if (inCharge?.placed.get(other.id)?.desired.isEmpty) continue;
@@ -142,10 +143,14 @@ export function kernelIsDisjoint(world: World): string | undefined {
   return undefined;
 }
 
-export function containersAreKnown({ inCharge, runtime, exemptions, settings }: World): string | undefined {
+/** An exemption is for one of which it hasn't known so far. */
+export function containersAreKnown(
+  { inCharge, runtime, exemptions, settings, owner }: World,
+): string | undefined {
   if (inCharge === undefined) return undefined;
   for (const container of runtime.containers.values()) {
-    if (!isAlive(container) || exemptions.has(container.id) || inCharge.placed.has(container.id)) continue;
+    if (!isAlive(container) || inCharge.placed.has(container.id)) continue;
+    if (exemptions.has(container.id) && !owner?.everPlaced.has(container.id)) continue;
     if (expectation(container, settings).kind !== "unmanaged") return container.id;
   }
   return undefined;

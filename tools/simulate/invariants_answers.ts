@@ -36,11 +36,34 @@ export function answerProblem(
     if (isSoAlready(world, id, resources.cpus, subject)) {
       return `${method}: ${id} has ${resources.cpus} already`;
     }
+    const wrong = setProblem(world, by, id, resources.cpus);
+    if (wrong !== undefined) return `${method}: ${wrong}`;
     seen.add(id);
   }
+  const wrong = method === "UpdateContainer" && subject !== undefined && own.cpus !== undefined
+    ? setProblem(world, by, subject.id, own.cpus)
+    : undefined;
+  if (wrong !== undefined) return `${method}: ${wrong}`;
   return method === "CreateContainer" && subject !== undefined && !silent
     ? grantProblem(world, subject, own)
     : undefined;
+}
+
+/** What is wrong with a set in an answer: a shared container is sent no claimed CPU, one with a grant that, or what it has. */
+function setProblem(world: World, by: Instance, id: string, cpus: string): string | undefined {
+  const { placed, claimed } = viewOf(by.agent);
+  const own = placed.get(id);
+  const set = setOf(cpus);
+  if (own === undefined || own.desired.isEmpty) return undefined;
+  if (own.grant.isEmpty) {
+    return set.intersects(claimed)
+      ? `${id}, which is shared, is sent ${cpus}, of which some is claimed`
+      : undefined;
+  }
+  const had = world.observer.before?.placed.get(id)?.mayRunOn ?? own.grant;
+  return set.isSubsetOf(own.grant) || set.isSubsetOf(had)
+    ? undefined
+    : `${id} is sent ${cpus}, not ${own.grant}`;
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { type Container, hasStarted } from "./records.ts";
-import { type Placed, type View, viewOf } from "./view.ts";
+import { mayShareCpus, type Placed, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 
 type Check = (world: World) => string | undefined;
@@ -15,11 +15,6 @@ export const KERNEL_INVARIANTS: readonly (readonly [string, Check])[] = [
   ["no container is unverified that could be read and written", fallbackIsJustified],
   ["once nothing is pending, the kernel has what the ledger has", kernelMatchesLedger],
 ];
-
-/** Two pinned containers may share CPUs. */
-function mayShareCpus(a: Placed | undefined, b: Placed | undefined): boolean {
-  return a?.claim.kind === "pinned" && b?.claim.kind === "pinned" && !a.grant.isEmpty && !b.grant.isEmpty;
-}
 
 /** Those that run, or may begin to at any moment, with where they do. */
 function started({ inCharge, runtime, kernel }: World): { placed: Placed; runs: CpuSet }[] {

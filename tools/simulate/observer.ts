@@ -114,6 +114,9 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   stepped(by: Instance, before: Agent): void {
     const overlaps = this.#overlaps.splice(0);
     if (by !== this.world.owner || revisionOf(by.agent) === revisionOf(before)) return;
+    const { inCharge } = this.world;
+    if (inCharge === undefined) by.everPlaced.clear();
+    for (const id of inCharge?.placed.keys() ?? []) by.everPlaced.add(id);
     noteUnverified(this.world);
     openReadAgain(this.world, viewOf(before));
     this.world.report(orderProblem(this.world, overlaps, viewOf(before)));

@@ -108,3 +108,8 @@ function placedIn(id: string, container: ContainerView): Placed {
     degraded,
   };
 }
+
+/** Two pinned containers may share CPUs. */
+export function mayShareCpus(a: Placed | undefined, b: Placed | undefined): boolean {
+  return a?.claim.kind === "pinned" && b?.claim.kind === "pinned" && !a.grant.isEmpty && !b.grant.isEmpty;
+}

@@ -53,9 +53,11 @@ export class Windows {
   }
 
   open(id: string, opening: Opening): void {
-    const before = this.#open.get(id)?.opening;
-    // A reconciliation finds the rest as well.
+    const window = this.#open.get(id);
+    const before = window?.opening;
+    // A reconciliation finds the rest as well; a tick doesn't find what hasn't been reported.
     if (isCompared(before) && opening !== "unwatched") return;
+    if (before === "updated" && window?.seen === false && opening === "kept") return;
     if (before !== opening) this.counts.set(opening, (this.counts.get(opening) ?? 0) + 1);
     const seen = opening === "kept" || opening === "unwatched";
     this.#open.set(id, { opening, seen, compared: 0 });

@@ -60,10 +60,13 @@ function isPlaced({ wish, cpus }: Found): boolean {
   }
 }
 
+/** What is repaired at once, and excuses nothing. */
+const DRIFT = "cpuset changed by another program";
+
 /** A warning names it, and no later line says that it is over. */
 function isReported({ id }: Found, said: readonly string[]): boolean {
   const about = said.filter((line) => line.includes(id));
-  const last = about.findLastIndex((line) => /level=(warn|error)/.test(line));
+  const last = about.findLastIndex((line) => /level=(warn|error)/.test(line) && !line.includes(DRIFT));
   return last >= 0 && !about.slice(last).some((line) => line.includes("no longer degraded"));
 }
 

@@ -19,6 +19,8 @@ function found(id: string, wish: Wish, ...cpus: number[]): Found {
 }
 
 const warned = 'level=warn msg="container degraded" containerID=a reason="no room"';
+const drift =
+  'level=warn msg="cpuset changed by another program; repairing" containerID=a reason="found on 0-1"';
 const healed = 'level=info msg="container no longer degraded" containerID=a kind=exclusive';
 
 const cases: [string, Found[], string[], RegExp[]][] = [
@@ -49,6 +51,7 @@ const cases: [string, Found[], string[], RegExp[]][] = [
   ["a shared one has none", [found("a", SHARED)], [], [/pod-a wants CPUs, has , and/]],
   ["one without its CPUs is reported", [found("a", ONE, 0, 1), found("b", SHARED, 0)], [warned], []],
   ["one is reported that has enough in the pool", [found("a", ONE, 0), found("b", SHARED, 0)], [warned], []],
+  ["its drift is repaired", [found("a", ONE, 0), found("b", SHARED, 0)], [drift], [/pod-b.*pod-a/]],
   ["another is reported", [found("b", ONE, 0, 1)], [warned], [/pod-b wants/]],
   ["it was only said at level info", [found("a", ONE, 0, 1)], [healed], [/pod-a wants/]],
   ["it was reported, and then said to be over", [found("a", ONE, 0, 1)], [warned, healed], [/pod-a wants/]],

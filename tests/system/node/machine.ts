@@ -36,7 +36,11 @@ export function allowedCpus(pid: number): number[] {
 
 /** The cpuset files of the cgroup of process `pid`; where a file is empty (cgroup v2: not set), the effective set. */
 export function cpuset(pid: number): { cpus: number[]; mems: number[] } {
-  const dir = cpusetDirectory(pid);
+  return cpusetIn(cpusetDirectory(pid));
+}
+
+/** The same of a cgroup directory. */
+export function cpusetIn(dir: string): { cpus: number[]; mems: number[] } {
   const read = (set: string, effective: string[]) =>
     numbers(
       [set, ...effective].map((file) => readOr(`${dir}/${file}`, "")).find((text) => text !== "") ?? "",
