@@ -80,7 +80,7 @@ export class Books {
     this.#adopt(release(this.ledger, name));
   }
 
-  /** Takes another ledger over, and tells everybody whom it concerns. */
+  /** Takes another ledger over, and plans the updates that follow. */
   adopt(next: Ledger): void {
     this.#adopt(next);
   }
@@ -118,9 +118,9 @@ export class Books {
   }
 
   #adopt(next: Ledger, except?: string): void {
-    const told = planUpdates(next, except === undefined ? {} : { id: except });
-    this.sent = told.updates.map(({ id, cpus }) => `${id}=${cpus}`);
-    this.ledger = told.ledger;
+    const planned = planUpdates(next, except === undefined ? {} : { id: except });
+    this.sent = planned.updates.map(({ id, cpus }) => `${id}=${cpus}`);
+    this.ledger = planned.ledger;
     checkPools(this.ledger);
   }
 }

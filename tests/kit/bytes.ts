@@ -48,12 +48,12 @@ export function uint32(value: number): Uint8Array {
   return bytes;
 }
 
-/** A trunk frame as an unruly peer may send it: any id, any announced length. */
+/** A trunk frame as a peer that breaks the protocol may send it: any id, any announced length. */
 export function rawTrunk(connection: number, payload: Uint8Array, length = payload.length): Uint8Array {
   return concat(uint32(connection), uint32(length), payload);
 }
 
-/** A ttrpc frame as an unruly peer may send it: any stream id, type and announced length. */
+/** A ttrpc frame as a peer that breaks the protocol may send it: any stream id, type and announced length. */
 export function rawFrame(
   stream: number,
   type: number,

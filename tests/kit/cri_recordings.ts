@@ -37,7 +37,7 @@ function withInfo<D extends DescMessage>(schema: D, json: JsonValue): MessageSha
   return fromJson(schema, { ...rest, info: { info: JSON.stringify(info.info) } });
 }
 
-/** A runtime that answers with `recorded`, and may be told to fail at a container or a pod. */
+/** A runtime that answers with `recorded`, and may be set to fail at a container or a pod. */
 export class RecordedClient implements CriClient {
   /** What was asked, in order: the call, and the id that it was about. */
   readonly asked: string[] = [];

@@ -18,7 +18,7 @@ export interface Script {
   list?: Answer<Output<"list">>;
 }
 
-/** As `List` tells of containers, each with a side-car that has no CPUs of its own. */
+/** Containers as `List` reports them, each with a side-car that has no CPUs of its own. */
 export function listOf(...containers: [pod: string, name: string, cpus: number[]][]): Output<"list"> {
   return {
     podResources: containers.map(([pod, name, cpus]) => ({

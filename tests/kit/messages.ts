@@ -8,7 +8,7 @@ import {
   PodSandboxSchema,
 } from "../../src/nri/gen/nri_pb.ts";
 
-/** What a test wants of a pod and its one container; CPU figures as kubelet sends them. */
+/** What a test asks for in a pod and its one container; CPU figures as kubelet sends them. */
 export interface Wanted {
   name?: string;
   /** The container's own name. */
@@ -23,7 +23,7 @@ export interface Wanted {
   quota?: bigint;
   period?: bigint;
   memory?: bigint;
-  /** What the pod as a whole may use, as kubelet tells it. */
+  /** What the pod as a whole may use, as kubelet reports it. */
   podQuota?: bigint;
   podPeriod?: bigint;
   /** The set in the record. */

@@ -14,7 +14,7 @@ export function configured(before: Mapping, line: string): Mapping {
   return { ...before, ...parsed.tree };
 }
 
-/** What the agent is told of that configuration. */
+/** What the agent gets of that configuration. */
 export function settingsFrom(tree: Mapping): Settings {
   const layer = checkedLayer({ source: "file", file: "the script", nameOf: (path) => path }, tree);
   const [problem] = layer.problems;

@@ -1,4 +1,4 @@
-/** A script's agent and its runtime: what one says and the other answers, checked and told in lines. */
+/** A script's agent and its runtime: what one sends and the other answers, checked and written in lines. */
 import assert from "node:assert/strict";
 import { type ContainerUpdate, Event, type LinuxResources } from "../../src/nri/gen/nri_pb.ts";
 import { pendingFor } from "../../src/agent/step.ts";
@@ -86,7 +86,7 @@ export abstract class Exchange {
     this.#lines.push(line);
   }
 
-  /** Does what the agent has asked its host for, tells what it has logged, and checks what must hold. */
+  /** Does what the agent has asked its host for, writes what it has logged, and checks what must hold. */
   protected settle(): void {
     for (let round = 0; this.link.asked.length > 0; round++) {
       assert(round < MAX_ROUNDS, "the agent never stops asking");

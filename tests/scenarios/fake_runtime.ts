@@ -24,7 +24,7 @@ interface Pod {
 export interface Box {
   readonly pod: PodSandbox;
   readonly container: Container;
-  /** The agent was told of it: by its creation, its start or a list. */
+  /** It was reported to the agent: by its creation, its start or a list. */
   told: boolean;
 }
 
@@ -69,7 +69,7 @@ export class FakeRuntime {
     return { pod: sandbox, container: created, told: false };
   }
 
-  /** A container that is there without anybody having told the agent. */
+  /** A container that is there without having been reported to the agent. */
   found(name: string, words: Words): void {
     const box = this.box(name, words);
     const age = words.get("age");

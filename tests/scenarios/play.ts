@@ -1,4 +1,4 @@
-/** Plays a script: its events go through the wire to a real agent, and what comes of each is told in lines. */
+/** Plays a script: its events go through the wire to a real agent, and what comes of each is written in lines. */
 import type { Mapping } from "../../src/config/layers.ts";
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { ContainerState, Event } from "../../src/nri/gen/nri_pb.ts";
@@ -96,7 +96,7 @@ export class Player extends Exchange {
     this.remove(name);
   }
 
-  /** It ends, and nobody says so. */
+  /** It ends, which isn't reported. */
   dies(name: string): void {
     this.runtime.named(name).container.state = ContainerState.CONTAINER_STOPPED;
   }
@@ -116,7 +116,7 @@ export class Player extends Exchange {
     this.settle();
   }
 
-  /** The runtime tells all that it has, in so many parts. */
+  /** The runtime lists all that it has, in so many parts. */
   synchronize(parts: number): void {
     const boxes = [...this.runtime.boxes.values()];
     const size = Math.max(1, Math.ceil(boxes.length / parts));

@@ -1,4 +1,4 @@
-/** A log that can't be written keeps the agent from nothing: it goes on answering, and says so once it can. */
+/** A log that can't be written keeps the agent from nothing: it goes on answering, and logs that once it can. */
 import assert from "node:assert/strict";
 import { manifest } from "../kit/daemon_stage.ts";
 import type { EmbeddedRuntime } from "../kit/runtime/runtime.ts";
@@ -122,7 +122,7 @@ async function startWithLog(
 for (const mode of MODES) {
   for (const fault of FAULTS) {
     const name =
-      `while ${fault.name} the agent places containers; the log tells how many lines it lost: ${mode}`;
+      `while ${fault.name} the agent places containers; the log has how many lines it lost: ${mode}`;
     Deno.test({ name, ignore: fault.onDisk === true && !CAN_MOUNT }, async () => {
       await onStage(mode, async (stage) => {
         const { runtime } = stage;

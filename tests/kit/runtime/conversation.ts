@@ -96,7 +96,7 @@ export class Conversation {
     }
   }
 
-  /** What Synchronize tells: the record, without what has exited. */
+  /** What Synchronize reports: the record, without what has exited. */
   #snapshot(): { pods: PodSandbox[]; containers: Container[] } {
     const alive = [...this.#state.containers.values()].filter((each) => each.state !== "exited");
     return {

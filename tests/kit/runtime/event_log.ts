@@ -12,11 +12,11 @@ export type RuntimeEvent =
   /** No plugin was asked: the container runs where the kernel likes. */
   | { kind: "unplaced"; container: string; id: string }
   | { kind: "updated"; container: string; id: string; cpus?: string }
-  /** An update that failed; nobody but this log is told. */
+  /** An update that failed; only this log has it. */
   | { kind: "update-failed"; container: string; id: string; message: string }
   /** Reported as success and kept in the record; the cgroup never saw it. */
   | { kind: "update-lost"; container: string; id: string }
-  /** An error in the answer to an event that has happened already: nobody but this log is told. */
+  /** An error in the answer to an event that has happened already: only this log has it. */
   | { kind: "complaint"; event: string; message: string };
 
 type EventOf<Kind extends RuntimeEvent["kind"]> = Extract<RuntimeEvent, { kind: Kind }>;
@@ -67,7 +67,7 @@ export class EventLog {
     });
   }
 
-  /** Nothing more will come: whoever waits is told so. */
+  /** Nothing more will come: those that wait are rejected. */
   close(): void {
     for (const waiter of this.#waiters) {
       this.#end(waiter, () => waiter.reject(new Error("the runtime was closed")));

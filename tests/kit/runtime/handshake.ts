@@ -1,4 +1,4 @@
-// How a plugin is taken in: what it must say of itself, and what it is told before it takes part.
+// How a plugin is taken in: what it must report of itself, and what it is sent before it takes part.
 
 import { fromBinary } from "@bufbuild/protobuf";
 import {

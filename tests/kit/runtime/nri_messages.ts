@@ -53,7 +53,7 @@ export function subscribed(mask: number, event: Event): boolean {
   return (mask & (1 << (event - 1))) !== 0;
 }
 
-/** The call that tells of an event: StateChange, or its own. */
+/** The call that reports an event: StateChange, or its own. */
 export function notice(
   version: NriVersion,
   event: Event,
@@ -61,7 +61,7 @@ export function notice(
   container?: ContainerRecord,
 ): { name: Method; method: Method; payload: Uint8Array } {
   const name = NOTICES.get(event);
-  if (name === undefined) throw new Error(`${Event[event]} is not an event that is only told`);
+  if (name === undefined) throw new Error(`${Event[event]} is not an event that is only reported`);
   const about = {
     pod: podMessage(pod),
     ...(container ? { container: containerMessage(container, version) } : {}),

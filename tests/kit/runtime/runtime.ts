@@ -97,7 +97,7 @@ export class EmbeddedRuntime {
     this.#nri.plugins.listen();
   }
 
-  /** Ends all that was started. The cgroup tree stays for who wants to look at it. */
+  /** Ends all that was started. The cgroup tree stays, to be looked at. */
   async close(): Promise<void> {
     await this.#nri.plugins.stop("the runtime was closed");
     this.log.close();

@@ -1,4 +1,4 @@
-// A plugin that does what a test tells it, over the real socket. It tests the runtime; the agent has its own tests.
+// A plugin that does what a test asks it for, over the real socket. It tests the runtime; the agent has its own tests.
 
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {

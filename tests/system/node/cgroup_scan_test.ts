@@ -1,4 +1,4 @@
-// What the cgroup tree alone tells of running pods, for when nobody else does.
+// What the cgroup tree alone shows of running pods, for when nothing else does.
 import assert from "node:assert/strict";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { scanClaims } from "../../../src/cgroup/scan.ts";
@@ -36,6 +36,6 @@ onContainerd("the cgroup tree shows which CPUs are claimed, and leaves the pool"
   assert.deepEqual(claims(node), last);
   await agent.end("SIGKILL");
   await node.end(pin);
-  // Nobody has told the others that they may use it again, but nobody is confined to it any more.
+  // The others haven't been sent that they may use it again, but none is confined to it any more.
   assert.deepEqual(claims(node), without(all, last));
 });

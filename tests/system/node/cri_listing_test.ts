@@ -1,4 +1,4 @@
-// What the agent asks of the CRI when NRI doesn't tell it: the same as what NRI tells those whom it does.
+// What the agent asks of the CRI when NRI doesn't report it: the same as what NRI reports.
 import assert from "node:assert/strict";
 import { Cri } from "../../../src/cri/cri.ts";
 import {
@@ -90,29 +90,29 @@ onContainerd("setting CPUs through the CRI changes record and kernel, and nothin
   assertRunsOn(pod, last);
   const [is] = (await cri.list()).containers;
   assert.equal(cpusOf(is), `${last}`);
-  assert.deepEqual({ ...toldOf(is), cpus: "" }, { ...toldOf(was), cpus: "" });
+  assert.deepEqual({ ...factsOf(is), cpus: "" }, { ...factsOf(was), cpus: "" });
   await assert.rejects(cri.updateCpus(pod.id, "4095"), /^CriError: UpdateContainerResources failed: /);
   await assert.rejects(cri.updateCpus("none", "0"), /not found/);
 });
 
-/** The records of all containers as the CRI tells them, having compared everything with what NRI tells just then. */
+/** The records of all containers as the CRI lists them, having compared everything with what NRI lists just then. */
 async function recordsToldTwice(node: TestNode): Promise<Record<string, string>> {
-  const told = await synchronized(node);
+  const sent = await synchronized(node);
   const { pods, containers } = await listed(node);
-  const running = told.containers.filter(({ state }) => state !== ContainerState.CONTAINER_STOPPED);
-  assert.deepEqual(byId(containers).map(toldOf), byId(running).map(toldOf));
+  const running = sent.containers.filter(({ state }) => state !== ContainerState.CONTAINER_STOPPED);
+  assert.deepEqual(byId(containers).map(factsOf), byId(running).map(factsOf));
   for (const container of containers) {
     const { createdAt = 0n } = running.find(({ id }) => id === container.id) ?? {};
     assert(container.createdAt > 0n);
     if (createdAt > 0n) assert.equal(container.createdAt, createdAt); // NRI has it from 0.10 on
   }
   const inUse = new Set(running.map(({ podSandboxId }) => podSandboxId));
-  const theirs = told.pods.filter(({ id }) => inUse.has(id));
-  assert.deepEqual(byId(pods).map(toldOfPod), byId(theirs).map(toldOfPod));
+  const theirs = sent.pods.filter(({ id }) => inUse.has(id));
+  assert.deepEqual(byId(pods).map(factsOfPod), byId(theirs).map(factsOfPod));
   return Object.fromEntries(containers.map((container) => [container.id, cpusOf(container)]));
 }
 
-/** What a plugin that registers now is told. */
+/** What a plugin that registers now is sent. */
 async function synchronized(node: TestNode): Promise<SynchronizeRequest> {
   const { promise, resolve } = Promise.withResolvers<SynchronizeRequest>();
   const plugin = await ScriptedPlugin.register(node.nriSocket, {
@@ -122,10 +122,10 @@ async function synchronized(node: TestNode): Promise<SynchronizeRequest> {
       return {};
     },
   });
-  const told = await promise;
+  const sent = await promise;
   await plugin.close();
-  assert(!told.more);
-  return told;
+  assert(!sent.more);
+  return sent;
 }
 
 async function listed(node: TestNode) {
@@ -153,13 +153,13 @@ function cpusOf(container: Container | undefined): string {
   return container?.linux?.resources?.cpu?.cpus ?? "";
 }
 
-function toldOf(container: Container | undefined) {
+function factsOf(container: Container | undefined) {
   const { id, podSandboxId, name, state, pid, linux } = container ?? {};
   return { id, podSandboxId, name, state, pid, path: linux?.cgroupsPath, ...figuresOf(linux?.resources) };
 }
 
 /** Labels and annotations that Kubernetes gave; NRI adds those of the runtime. */
-function toldOfPod({ id, name, uid, namespace, labels, annotations, linux }: PodSandbox) {
+function factsOfPod({ id, name, uid, namespace, labels, annotations, linux }: PodSandbox) {
   const added = /^io\.(cri-)?containerd|^io\.kubernetes\.cri|^oci_runtime_type$/;
   const given = (all: Record<string, string>) =>
     Object.entries(all).filter(([key]) => !added.test(key)).toSorted();

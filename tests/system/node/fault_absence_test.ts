@@ -25,7 +25,7 @@ onBareNode("an agent that hangs is disconnected, and repairs cpusets when it is 
 
   agent.signal("SIGSTOP");
   const unplaced = await node.run(shared()); // after the timeout, without the agent
-  await node.end(early); // nobody hears of it
+  await node.end(early); // which isn't reported
   const late = await node.run(exclusive(1));
   assertRunsOn(late, all);
 

@@ -3,7 +3,7 @@ import { eventually } from "./eventually.ts";
 import type { TestNode } from "./node.ts";
 import { unpacked } from "./requirements.ts";
 
-/** What runc is told to do to a container that this is about: to make it, to have its process run, to change it. */
+/** What runc is called to do to a container that this is about: to make it, to have its process run, to change it. */
 export type RuncCall = "create" | "start" | "update";
 
 /** A call that was made: for which container, and its exit status once it has ended. */
@@ -30,9 +30,9 @@ id=$word order=
 echo "$call $id" >>"$here/calls"
 case $order in
   fail)
-    echo '{"level":"error","msg":"told to fail"}' >>"$log"
+    echo '{"level":"error","msg":"set to fail"}' >>"$log"
     echo "$call $id 1" >>"$here/calls"
-    echo "told to fail" >&2
+    echo "set to fail" >&2
     exit 1 ;;
   hold)
     turns=0

@@ -17,7 +17,7 @@ export interface Found {
   readonly cpus: readonly number[];
 }
 
-/** Whoever decides at present, with what it has said. */
+/** The active agent at present, with what it has logged. */
 export interface Speaker {
   readonly lines: readonly string[];
 }
@@ -37,7 +37,7 @@ export async function comesRight(node: TestNode, agent: Speaker): Promise<Found[
 /** What is wrong with the containers, a sentence each. */
 export function violations(found: readonly Found[], said: readonly string[]): string[] {
   const unplaced = found.filter((each) => !isPlaced(each) && !isReported(each, said))
-    .map((each) => `${each.pod} wants ${describe(each.wish)}, has ${each.cpus}, and nobody says so`);
+    .map((each) => `${each.pod} asks for ${describe(each.wish)}, has ${each.cpus}, and that isn't logged`);
   const owners = found.filter((each) =>
     each.wish.kind !== "shared" && isPlaced(each) && !isReported(each, said)
   );

@@ -1,5 +1,5 @@
 // The agent as a file in the plugin directory, started by containerd itself: it has no stdio, next to no environment,
-// and containerd 1.7 never tells it which containers run.
+// and containerd 1.7 never reports to it which containers run.
 import assert from "node:assert/strict";
 import { assertKeepsOff, assertRunsOn, comesToRunOn, writesDuring } from "./checks.ts";
 import {

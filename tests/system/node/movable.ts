@@ -1,4 +1,4 @@
-// Room to move in. On two CPUs there would be none, as one CPU always stays shared: so the agent is told of one CPU
+// Room to move in. On two CPUs there would be none, as one CPU always stays shared: so the agent is shown one CPU
 // more than there is, and it is that one. Nothing shared can run beside it.
 import assert from "node:assert/strict";
 import type { Agent } from "./agent.ts";
@@ -9,7 +9,7 @@ import { exclusive } from "./pods.ts";
 const all = online();
 const missing = Math.max(...all) + 1;
 
-/** Starts an agent that believes in one CPU more. */
+/** Starts an agent for which there is one CPU more. */
 export async function startAgentWithRoom(node: TestNode, args: readonly string[] = []): Promise<Agent> {
   const folder = `${node.dir}/sys/devices/system/cpu`;
   Deno.mkdirSync(folder, { recursive: true });

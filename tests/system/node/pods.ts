@@ -12,7 +12,7 @@ export interface Pod {
   readonly command?: readonly string[];
 }
 
-/** Which CPUs a pod asks for, however it says so. */
+/** Which CPUs a pod asks for, in whatever way. */
 export type Wish =
   | { readonly kind: "shared" }
   | { readonly kind: "pinned"; readonly cpus: readonly number[] }
@@ -26,7 +26,7 @@ export function wishOf({ annotations, qos, request, limit }: Pod): Wish {
   return whole ? { kind: "exclusive", count: limit } : { kind: "shared" };
 }
 
-/** Best effort: wants any CPU. */
+/** Best effort: asks for no CPU. */
 export function shared(annotations: Pod["annotations"] = {}): Pod {
   return { annotations, qos: "besteffort", request: 0, limit: 0 };
 }

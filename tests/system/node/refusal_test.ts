@@ -1,4 +1,4 @@
-// What a pod's owner reads when the agent says no, and that nobody else feels it.
+// What a pod's owner reads when the agent refuses it, and that no other pod is affected.
 import { assertRefused, assertRunsOn, comesToRunOn } from "./checks.ts";
 import { online, without } from "./machine.ts";
 import { exclusive, pinned, shared } from "./pods.ts";

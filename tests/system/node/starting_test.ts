@@ -1,5 +1,5 @@
 // What containerd loses while a container starts: between its creation and its first moment of running an update
-// is ignored, or changes only the record. And what it never tells: the end of a container whose start failed.
+// is ignored, or changes only the record. And what it never reports: the end of a container whose start failed.
 import assert from "node:assert/strict";
 import { assertRunsOn, comesToRunOn } from "./checks.ts";
 import { CriError } from "./cri.ts";
@@ -32,9 +32,11 @@ onContainerd("shared pods that start while a pinned one is created leave its CPU
 
 onContainerd("a container whose start failed gives its CPU back with its sandbox", async (node) => {
   await node.startAgent();
-  const failing = await node.create({ ...exclusive(1), command: ["/there/is/no/such/program"] });
+  // All that can be had: only with these back there is room for the next one.
+  const most = exclusive(online().length - 1);
+  const failing = await node.create({ ...most, command: ["/there/is/no/such/program"] });
   await assert.rejects(node.start(failing), CriError);
   await node.cri.stopPodSandbox({ podSandboxId: failing.sandbox });
-  const next = await node.run(exclusive(1));
+  const next = await node.run(most);
   await node.end(next);
 });

@@ -18,7 +18,7 @@ export function onContainerd(name: string, body: (node: TestNode) => Promise<voi
   });
 }
 
-/** The same with a containerd that the test has to start itself; `ignoredOn` tells the versions that can't do it. */
+/** The same with a containerd that the test has to start itself; `ignoredOn` names the versions that can't do it. */
 export function onBareNode(
   name: string,
   body: (node: TestNode) => Promise<void>,

@@ -1,4 +1,4 @@
-// What containerd does with the updates in a plugin's reply, and says of it: shown with a plugin that believes it, and
+// What containerd does with the updates in a plugin's reply, and reports of it: shown with a plugin that relies on it, and
 // then that the agent doesn't.
 import assert from "node:assert/strict";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -22,7 +22,7 @@ const last = all.slice(-1);
 const rest = without(all, last);
 
 /** Its reply gives the next container the last CPU, and takes that from those of `losers`. */
-async function believer(node: TestNode, losers: Running[]): Promise<ScriptedPlugin> {
+async function reliant(node: TestNode, losers: Running[]): Promise<ScriptedPlugin> {
   return await ScriptedPlugin.register(node.nriSocket, {
     create: () =>
       losers.length === 0
@@ -36,7 +36,7 @@ onBareNode(
   async (node) => {
     const runc = await FaultyRunc.onto(node);
     const losers: Running[] = [];
-    const plugin = await believer(node, losers);
+    const plugin = await reliant(node, losers);
     const loser = await node.run(shared());
     losers.push(loser);
     runc.fail("update", loser.id);
@@ -74,7 +74,7 @@ onBareNode(
   "of unsolicited updates the runtime doesn't report which failed, or not even that one did",
   async (node) => {
     const runc = await FaultyRunc.onto(node);
-    const plugin = await believer(node, []);
+    const plugin = await reliant(node, []);
     const [bad, good] = [await node.run(shared()), await node.run(shared())];
     runc.fail("update", bad.id);
     const updates = [bad, good].map(({ id }) => cpusUpdate(id, `${rest}`));
@@ -98,7 +98,7 @@ onBareNode(
   async (node) => {
     const runc = await FaultyRunc.onto(node);
     const losers: Running[] = [];
-    const plugin = await believer(node, losers);
+    const plugin = await reliant(node, losers);
     const loser = await node.run(shared());
     losers.push(loser);
     runc.delay("update", loser.id, 2);

@@ -250,7 +250,7 @@ Deno.test("stopping lets a start be answered that waits for the kernel to have i
   );
 });
 
-Deno.test("an update that hangs doesn't delay stopping", async () => {
+Deno.test("stopping ends in spite of an update that hangs", async () => {
   const asked = Promise.withResolvers<void>();
   const apply = () => (asked.resolve(), new Promise<void>(() => {}));
   await serving(

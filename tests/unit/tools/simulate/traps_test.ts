@@ -129,18 +129,31 @@ Deno.test("a launched agent's process ends with its connection, and the standby 
   assert(stage.world.inCharge);
 });
 
-Deno.test("an apply asks the CRI for one container after the other; without the CRI all of it is forgotten", () => {
+/** An agent that has listed three containers and asks the CRI to update them. */
+function asking(): Stage {
   const stage = new Stage({ nri: "0.6", way: "launched" });
   stage.run("s", SHARED);
   stage.run("t", SHARED);
   stage.run("p", pinned("3"));
   stage.play({ kind: "connect" }, { kind: "tick", ms: 1000 }, { kind: "list" }, { kind: "listed" });
+  return stage;
+}
+
+Deno.test("an apply asks the CRI for one container after the other", () => {
+  const stage = asking();
   const sequences = stage.world.owner?.sequences ?? [];
   assert.deepEqual(sequences.map(({ left }) => left.length), [3]);
   stage.play({ kind: "apply", sequence: 0, reachable: true });
   assert.deepEqual(sequences.map(({ left, busy }) => [left.length, busy]), [[2, true]]);
   stage.play({ kind: "apply", sequence: 0, reachable: true });
   assert.deepEqual(sequences.map(({ left }) => left.length), [2], "the first isn't applied yet");
+});
+
+Deno.test("an apply for which the CRI can't be reached is forgotten", () => {
+  const stage = asking();
+  stage.play({ kind: "apply", sequence: 0, reachable: false });
+  assert.deepEqual(stage.world.owner?.sequences, []);
+  assert.equal(stage.world.exemptions.counts.get("apply failed"), 3);
 });
 
 Deno.test("events whose subjects aren't there do nothing", () => {
