@@ -2,7 +2,7 @@
 import type { Assignment } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { Grant } from "../ledger/plan.ts";
+import type { Adjustment } from "../ledger/plan.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 
@@ -36,7 +36,7 @@ export function placedLog(
   verb: string,
   ledger: Ledger,
   placed: Assignment,
-  { mems }: Pick<Grant, "mems"> = {},
+  { mems }: Pick<Adjustment, "mems"> = {},
 ): LogRecord {
   const { degraded } = placed;
   const fields = {

@@ -17,6 +17,7 @@ import {
   seemsToRun,
   unreadable,
 } from "../ledger/delivery.ts";
+import { withId, withoutId } from "../ledger/id_map.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { LogRecord } from "../log_record.ts";
 import { writablePort } from "./apply_mode.ts";
@@ -162,12 +163,9 @@ function report({ state, logs }: Compared, { container }: Assignment, verdict: V
   const { reconcile } = state;
   const { id } = container;
   const isNew = message !== undefined && reason !== undefined && reconcile.reasons.get(id) !== reason;
-  const suspects = new Set(reconcile.suspects);
-  if (isSuspect) suspects.add(id);
-  else suspects.delete(id);
   const next = {
     ...reconcile,
-    suspects: suspects.size === reconcile.suspects.size ? reconcile.suspects : suspects,
+    suspects: (isSuspect ? withId : withoutId)(reconcile.suspects, id),
     reasons: isNew ? new Map(reconcile.reasons).set(id, reason) : reconcile.reasons,
   };
   return {

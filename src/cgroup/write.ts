@@ -105,11 +105,11 @@ export function writeCpuset(hierarchy: CpusetHierarchy, path: string, cpus: CpuS
   if (now.kind !== "values") return resultOf(now, []);
   if (now.cpus.equals(cpus)) return resultOf(notInForce(directory, version, written.cpus, cpus), []);
   const steps = stepsTo(nodeOf(hierarchy, directory, now.cpus, { left: MAX_CGROUPS }, MAX_DEPTH), cpus);
-  return carryOut(hierarchy, directory, cpus, steps);
+  return writeSteps(hierarchy, directory, cpus, steps);
 }
 
 /** Writes in this order and reads the container back. Exported for tests, which remove a cgroup before its write. */
-export function carryOut(
+export function writeSteps(
   hierarchy: CpusetHierarchy,
   container: CgroupDirectory,
   cpus: CpuSet,

@@ -152,7 +152,7 @@ export class Driver {
     const failures: unknown[] = [];
     for (const output of outputs) {
       try {
-        await this.#carryOut(output);
+        await this.#perform(output);
       } catch (error) {
         failures.push(error);
       }
@@ -160,7 +160,7 @@ export class Driver {
     if (failures.length > 0) throw failures[0];
   }
 
-  async #carryOut(output: Output): Promise<void> {
+  async #perform(output: Output): Promise<void> {
     switch (output.kind) {
       case "send":
         return await this.#send(output);

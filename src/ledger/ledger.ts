@@ -19,6 +19,7 @@ import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from 
 import { ANYWHERE, failureOf } from "./delivery.ts";
 import { heldIn, poolsAfter } from "./holdings.ts";
 import { IdMap, withId, withoutId } from "./id_map.ts";
+import { inPod, outOfPod, type PodIndex } from "./pod_index.ts";
 import type { Policy } from "./policy.ts";
 import { ClaimedCpus } from "./claimed_cpus.ts";
 import { forget, type Recent, remember } from "./recent.ts";
@@ -30,8 +31,7 @@ interface State {
   readonly topology: Topology;
   readonly policy: Policy;
   readonly assignments: IdMap<Assignment>;
-  /** Pod uid to the ids of its containers. */
-  readonly pods: IdMap<readonly string[]>;
+  readonly pods: PodIndex;
   readonly pools: ClaimedCpus;
   /** Containers whose record may differ from what it should be; absent: all. */
   readonly dirty?: ReadonlySet<string> | undefined;
@@ -147,13 +147,12 @@ export class Ledger {
   /** The ledger in which `assignment` is added, or replaces the one with its container id. */
   with(assignment: Assignment): Ledger {
     const state = this.#state;
-    const { container: { id, podUid }, claim: { kind }, degraded } = assignment;
+    const { container: { id }, claim: { kind }, degraded } = assignment;
     const before = state.assignments.get(id);
     const order = assignment.order ?? before?.order ?? state.nextOrder;
-    const known = state.pods.get(podUid) ?? [];
     return this.#holding(before, assignment, {
       assignments: state.assignments.set(id, { ...assignment, order }),
-      pods: known.includes(id) ? state.pods : state.pods.set(podUid, [...known, id]),
+      pods: inPod(state.pods, assignment.container, before?.container),
       degraded: degraded !== undefined && kind !== "shared"
         ? withId(state.degraded, id)
         : withoutId(state.degraded, id),
@@ -194,11 +193,9 @@ export class Ledger {
     const { assignments, pods, degraded, dirty, failed } = this.#state;
     const gone = assignments.get(id);
     if (gone === undefined) return this;
-    const { podUid } = gone.container;
-    const left = (pods.get(podUid) ?? []).filter((other) => other !== id);
     return this.#holding(gone, undefined, {
       assignments: assignments.delete(id),
-      pods: left.length === 0 ? pods.delete(podUid) : pods.set(podUid, left),
+      pods: outOfPod(pods, gone.container),
       degraded: withoutId(degraded, id),
       dirty: dirty && withoutId(dirty, id),
       failed: withoutId(failed, id),

@@ -31,7 +31,8 @@ export function moveAway(ledger: Ledger, named: CpuSet): Moved | string {
     const holder = mostConstrained(ledger, next, named, rest);
     const grant = placeFor(ledger, next, named, holder);
     if (grant === undefined) return shortage(ledger, next, named, holder);
-    next = next.with({ ...holder, grant });
+    const { degraded: _, ...whole } = holder;
+    next = next.with({ ...whole, grant });
     rest = rest.filter((other) => other !== holder);
   }
   return { next, displaced: holders.map(({ container, grant }) => ({ id: container.id, from: grant })) };

@@ -23,7 +23,7 @@ import { overPodLimit, shortage, takeExclusive } from "./room.ts";
 import { retryDegraded } from "./degraded.ts";
 
 /** What the new container starts with. An absent part is left as the runtime has it. */
-export interface Grant {
+export interface Adjustment {
   readonly cpus?: CpuSet;
   /** NUMA nodes for `cpuset.mems`; only ever written at creation (later it would migrate memory). */
   readonly mems?: CpuSet;
@@ -32,7 +32,7 @@ export interface Grant {
 export interface Plan {
   readonly kind: "plan";
   readonly next: Ledger;
-  readonly grant: Grant;
+  readonly adjustment: Adjustment;
 }
 
 /** A container that is being created. */
@@ -75,14 +75,30 @@ export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal
     (next, { container: { id } }) => next.without(id),
     ledger.without(container.id),
   );
-  const decision = decide({ ...request, ledger: others, predecessors });
+  const placement = place({ ...request, ledger: others, predecessors });
+  if (placement.kind === "refusal") return placement;
+  const { claim, degraded, since, deliverBy = "record" } = request;
+  const next = placement.ledger.with({
+    container,
+    claim,
+    ...created(deliverBy === "record" ? "record" : "cgroup"),
+    ...(degraded === undefined ? {} : { degraded }),
+    ...(since === undefined ? {} : { since }),
+    ...placement.placed,
+  });
   // It ends the predecessors: what they had and it doesn't claim goes to degraded containers.
-  return decision.kind === "plan" && predecessors.length > 0
-    ? granted(retryDegraded(decision.next), request, decision.grant.mems)
-    : decision;
+  return granted(predecessors.length === 0 ? next : retryDegraded(next), request, placement.mems);
 }
 
-function decide(admission: Admission<Claim>): Plan | Refusal {
+/** Where it may run, in a ledger in which there is room for it. */
+interface Placement {
+  readonly kind: "placement";
+  readonly ledger: Ledger;
+  readonly placed: Pick<Assignment, "grant" | "mems" | "displaced" | "degraded">;
+  readonly mems?: CpuSet;
+}
+
+function place(admission: Admission<Claim>): Placement | Refusal {
   const { claim } = admission;
   switch (claim.kind) {
     case "pinned":
@@ -100,7 +116,7 @@ function predecessorsOf(ledger: Ledger, { id, podUid, name }: ContainerRef): Ass
     .filter(({ container }) => container.name === name && container.id !== id).sort(byOrder);
 }
 
-function admitPinned(admission: Admission<PinnedClaim>): Plan | Refusal {
+function admitPinned(admission: Admission<PinnedClaim>): Placement | Refusal {
   const { ledger, container, claim, predecessors } = admission;
   const room = makeRoom(ledger, claim);
   if ("why" in room) return refuse(container, room.reason, room.why);
@@ -108,13 +124,15 @@ function admitPinned(admission: Admission<PinnedClaim>): Plan | Refusal {
   // Containers moved for a predecessor that never started: the container that takes its place has moved them now.
   const displaced = [...predecessors.flatMap(({ displaced = [] }) => displaced), ...room.displaced];
   const more = displaced.length === 0 ? {} : { displaced };
-  return plan({ ...admission, ledger: room.next }, { grant: claim.cpus, ...more }, mems);
+  return { kind: "placement", ledger: room.next, placed: { grant: claim.cpus, ...more }, mems };
 }
 
-function admitExclusive(admission: Admission<ExclusiveClaim>): Plan | Refusal {
+function admitExclusive(admission: Admission<ExclusiveClaim>): Placement | Refusal {
   const { ledger, container, claim, predecessors } = admission;
   const over = overPodLimit(ledger, container, claim);
-  if (over !== undefined) return plan(admission, { grant: CpuSet.empty, degraded: over });
+  if (over !== undefined) {
+    return { kind: "placement", ledger, placed: { grant: CpuSet.empty, degraded: over } };
+  }
   const free = candidatesFor(ledger, claim.forbidden);
   const before = predecessors.at(-1)?.grant ?? recentOf(ledger, container) ?? CpuSet.empty;
   const same = before.size === claim.count && !before.intersects(contestedCpus(ledger)) &&
@@ -123,37 +141,22 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Plan | Refusal {
   if (grant === undefined) return refuse(container, "unavailable", shortage(ledger, claim));
   const local = ledger.policy.exclusiveMems === "local";
   const mems = local ? ledger.topology.memoryNodesOf(grant) : CpuSet.empty;
-  const withoutRecent = { ...admission, ledger: ledger.forgetting(container.podUid, container.name) };
-  return plan(withoutRecent, { grant, ...(mems.isEmpty ? {} : { mems }) }, mems);
+  const placed = { grant, ...(mems.isEmpty ? {} : { mems }) };
+  return { kind: "placement", ledger: ledger.forgetting(container.podUid, container.name), placed, mems };
 }
 
 function recentOf({ recent }: Ledger, { podUid, name }: ContainerRef): CpuSet | undefined {
   return recent.find((r) => r.podUid === podUid && r.name === name)?.cpus;
 }
 
-function admitShared(admission: Admission<SharedClaim>): Plan | Refusal {
+function admitShared(admission: Admission<SharedClaim>): Placement | Refusal {
   const { ledger, container, claim: { forbidden, system, key = "weka.io/forbid-core-ids" } } = admission;
   const pool = system ? ledger.systemPool : ledger.sharedPool;
   if (pool.isSubsetOf(forbidden)) {
     const why = `${key} ${forbidden} forbids all of the shared pool (${pool})`;
     return refuse(container, "unavailable", `${why}; allow at least one of these CPUs`);
   }
-  return plan(admission, { grant: CpuSet.empty });
-}
-
-type Placed = Pick<Assignment, "grant" | "mems" | "displaced" | "degraded">;
-
-function plan(request: AdmissionRequest & { ledger: Ledger }, placed: Placed, mems = CpuSet.empty): Plan {
-  const { ledger, container, claim, degraded, since, deliverBy = "record" } = request;
-  const assignment: Assignment = {
-    container,
-    claim,
-    ...created(deliverBy === "record" ? "record" : "cgroup"),
-    ...(degraded === undefined ? {} : { degraded }),
-    ...(since === undefined ? {} : { since }),
-    ...placed,
-  };
-  return granted(ledger.with(assignment), request, mems);
+  return { kind: "placement", ledger, placed: { grant: CpuSet.empty } };
 }
 
 /** What the request starts with, by what it is assigned in `next`. */
@@ -170,6 +173,6 @@ function granted(next: Ledger, request: AdmissionRequest, mems = CpuSet.empty): 
   return {
     kind: "plan",
     next: next.with({ ...placed, ...created(deliverBy === "record" ? "record" : "cgroup", record) }),
-    grant: { ...(unchanged ? {} : { cpus }), ...(mems.isEmpty ? {} : { mems }) },
+    adjustment: { ...(unchanged ? {} : { cpus }), ...(mems.isEmpty ? {} : { mems }) },
   };
 }

@@ -11,7 +11,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
+import { type Assignment, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import { withoutOffline } from "./delivery.ts";
 import { Ledger } from "./ledger.ts";
 import { offlineOf } from "./pin.ts";
@@ -31,7 +31,7 @@ export function applyTopology(
   ledger: Ledger,
   { topology, policy, offlineRemoved = false }: TopologyChange,
 ): Ledger {
-  const before = ledger.assignments.values().sort(byOrder);
+  const before = ledger.inOrder();
   const all = offlineRemoved
     ? before.map((assignment) => withoutOffline(assignment, topology.online))
     : before;

@@ -56,12 +56,6 @@ export function pendingUpdateOf(ledger: Ledger, id: string): CpuUpdate | undefin
   return step?.order === undefined ? undefined : { id, cpus: step.cpus };
 }
 
-/** The ledger once the runtime was sent `cpus` for a container, whatever that should have. */
-export function recordUpdate(ledger: Ledger, { id, cpus }: CpuUpdate): Ledger {
-  const assignment = ledger.assignments.get(id);
-  return assignment === undefined ? ledger : ledger.with(updateSent(assignment, cpus));
-}
-
 /** The updates that a reply carries, each container once, in the order in which the runtime has to apply them. */
 export function planUpdates(ledger: Ledger, filter: UpdateFilter = {}): PlannedUpdates {
   const { dirty } = ledger;

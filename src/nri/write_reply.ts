@@ -3,7 +3,7 @@ import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
-import type { Grant } from "../ledger/plan.ts";
+import type { Adjustment } from "../ledger/plan.ts";
 import {
   ContainerUpdateSchema,
   CreateContainerResponseSchema,
@@ -17,7 +17,7 @@ import {
 type Updates = readonly CpuUpdate[];
 
 /** The adjustment of a container that is being created, where something needs adjusting, and updates of others. */
-export function createReply({ cpus, mems }: Grant, updates: Updates): Uint8Array {
+export function createReply({ cpus, mems }: Adjustment, updates: Updates): Uint8Array {
   const cpu: MessageInitShape<typeof LinuxCPUSchema> = {
     cpus: cpus?.toString() ?? "",
     mems: mems?.toString() ?? "",

@@ -64,7 +64,7 @@ export class Books {
     if (decision.kind === "refusal") return decision.message;
     this.#adopt(decision.next, name);
     this.ledger = this.ledger.update(name, runs);
-    const { grant } = decision;
+    const { adjustment: grant } = decision;
     return (grant.cpus?.toString() ?? "default") + (grant.mems === undefined ? "" : ` mems ${grant.mems}`);
   }
 

@@ -90,5 +90,5 @@ function requireSound(topology: Topology, online: unknown): void {
   const decision = admit(Ledger.empty(topology, DEFAULT_POLICY), { container: names, claim });
   if (decision.kind === "refusal") return require(topology.online.size < 3, () => decision.message);
   checkPools(decision.next);
-  require(decision.grant.cpus?.size === 2, () => `given ${decision.grant.cpus}`);
+  require(decision.adjustment.cpus?.size === 2, () => `given ${decision.adjustment.cpus}`);
 }

@@ -66,7 +66,7 @@ function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_
     again: (known, attempt) => admitted(known, request, attempt),
     written: (ledger, writes) =>
       respond(state, ledger, {
-        encode: (updates) => createReply(plan.grant, updates),
+        encode: (updates) => createReply(plan.adjustment, updates),
         logs: admittedLogs(state, ledger, container.id, plan),
         writes,
       }),
@@ -82,5 +82,5 @@ function admittedLogs(
   const placed = ledger.assignments.get(id);
   if (placed === undefined) return [];
   const verb = dryRun ? "would be admitted" : "admitted";
-  return [placedLog(verb, ledger, placed, plan.grant), ...recoveredLogs(before, ledger)];
+  return [placedLog(verb, ledger, placed, plan.adjustment), ...recoveredLogs(before, ledger)];
 }

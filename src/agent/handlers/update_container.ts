@@ -10,16 +10,11 @@
 import { CpuSet } from "../../cpu/cpu_set.ts";
 import type { Assignment } from "../../ledger/assignment.ts";
 import type { Claim } from "../../ledger/claim.ts";
+import { updateSent } from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { refuse } from "../../ledger/refusal.ts";
 import { resize } from "../../ledger/resize.ts";
-import {
-  allowedNow,
-  isHeldInKernel,
-  type PlannedUpdate,
-  planUpdates,
-  recordUpdate,
-} from "../../ledger/updates.ts";
+import { allowedNow, isHeldInKernel, type PlannedUpdate, planUpdates } from "../../ledger/updates.ts";
 import type { PlannedWrite } from "../../ledger/plan_writes.ts";
 import type { LogRecord } from "../../log_record.ts";
 import type { LinuxResources } from "../../nri/gen/nri_pb.ts";
@@ -80,7 +75,7 @@ function answered(
   const leaving = own === undefined ? {} : { leaving: own.leaving };
   const { updates, ledger: sent } = planUpdates(ledger, { id, growth: true, ...leaving });
   const last = own === undefined ? [] : [{ id, cpus: own.beside(ledger, updates) }];
-  const next = last.reduce(recordUpdate, sent);
+  const next = last.reduce((next, { cpus }) => next.update(id, (own) => updateSent(own, cpus)), sent);
   return {
     kind: "response",
     state: withLedger(state, next),

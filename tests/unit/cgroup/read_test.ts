@@ -7,7 +7,7 @@ import { type CpusetHierarchy, readCpuset } from "../../../src/cgroup/read.ts";
 import { findCgroup, findHierarchy } from "../../../src/cgroup/hierarchy.ts";
 import { libc } from "../../../src/platform/libc.ts";
 import { readerOf } from "../../../src/platform/sysfs.ts";
-import { carryOut, writeCpuset, writeCpusets } from "../../../src/cgroup/write.ts";
+import { writeCpuset, writeCpusets, writeSteps } from "../../../src/cgroup/write.ts";
 
 libc(); // loaded once for the life of the process, which Deno's leak check would blame on the first test
 
@@ -264,12 +264,12 @@ Deno.test("a cgroup inside a container may be removed meanwhile; when the contai
   using container = directory;
   const step = { path: "/c", before: CpuSet.range(0, 1), after: CpuSet.of(0) };
   const steps = [{ ...step, path: "/c/gone" }, step];
-  assert.deepEqual(carryOut(tree.hierarchy(1), container, CpuSet.of(0), steps), {
+  assert.deepEqual(writeSteps(tree.hierarchy(1), container, CpuSet.of(0), steps), {
     kind: "done",
     steps: [step],
   });
   Deno.removeSync(`${tree.root}/c`, { recursive: true });
-  assert.deepEqual(carryOut(tree.hierarchy(1), container, CpuSet.of(0), steps), { kind: "absent" });
+  assert.deepEqual(writeSteps(tree.hierarchy(1), container, CpuSet.of(0), steps), { kind: "absent" });
 });
 
 Deno.test("an empty set is never written", () => {

@@ -29,7 +29,7 @@ Deno.test("a restarted container that claims more is placed anew, without its pr
   books.create("db", exclusive(1));
   const decision = admit(books.ledger, { container: { ...ref("db"), id: "db-2" }, claim: exclusive(2) });
   assert(decision.kind === "plan");
-  assert.equal(decision.grant.cpus?.toString(), "0-1");
+  assert.equal(decision.adjustment.cpus?.toString(), "0-1");
 });
 
 Deno.test("containers of pods without a uid supersede none", () => {

@@ -33,7 +33,7 @@ function after(ended: readonly string[], name: string): [string, number] {
     const plan = admit(ledger, { container: ofPod(id, name), claim: exclusive(1) });
     assert(plan.kind === "plan");
     ledger = plan.next;
-    return plan.grant.cpus?.toString() ?? "";
+    return plan.adjustment.cpus?.toString() ?? "";
   };
   assert.deepEqual([create("a", "first"), create("b", "second")], ["1", "2"]);
   for (const id of ended) ledger = release(ledger, id);
