@@ -26,7 +26,7 @@ export function runBackgroundWork(agent: Agent): Step {
   const compared = reconcile(applied.state);
   const { state } = compared;
   // A degraded container has got its CPUs, and others are still there; or one that has to give up CPUs can't be written.
-  const isUrgent = retried !== current || hasFallenBack(agent.state.ledger, state.ledger);
+  const isUrgent = retried !== current || hasFallenBack(agent.state, state);
   const updates = isUrgent ? immediateUpdates(state, state.ledger) : [];
   const isMore = state.reconcile.queue.length > 0 || (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [

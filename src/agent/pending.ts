@@ -10,6 +10,7 @@ import { isConfirmed } from "../ledger/delivery.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { type CpuUpdate, hasUpdates, pendingUpdates, planUpdates } from "../ledger/updates.ts";
 import { dueWrites } from "../ledger/plan_writes.ts";
+import { writablePort } from "./apply_mode.ts";
 import type { AgentState } from "./state.ts";
 
 /** Milliseconds after which the host is asked again, where not all has been delivered. */
@@ -53,11 +54,12 @@ export function immediateUpdates({ dryRun }: AgentState, ledger: Ledger): CpuUpd
 }
 
 /** Whether a container whose cgroup was written gets its CPUs by the runtime now. */
-export function hasFallenBack(before: Ledger, after: Ledger): boolean {
-  if (before === after) return false;
-  return after.dirty.some(({ container: { id }, delivery }) => {
-    const was = before.assignments.get(id);
-    return delivery.by === "record" && was !== undefined && isConfirmed(was);
+export function hasFallenBack({ ledger: before }: AgentState, after: AgentState): boolean {
+  const { ledger } = after;
+  if (before === ledger || writablePort(after) === undefined) return false;
+  return ledger.dirty.some(({ container: { id }, delivery }) => {
+    const was = delivery.by === "record" ? before.assignments.get(id) : undefined;
+    return was !== undefined && isConfirmed(was);
   });
 }
 

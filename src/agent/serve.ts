@@ -68,7 +68,7 @@ function withBackground(
   const { state, background = [] } = response;
   const updates = [
     ...change?.updates ?? [],
-    ...hasFallenBack(before.ledger, state.ledger) ? immediateUpdates(state, state.ledger) : [],
+    ...hasFallenBack(before, state) ? immediateUpdates(state, state.ledger) : [],
   ];
   const others = new Map(updates.map((update) => [update.id, update]));
   for (const { id } of background) others.delete(id);
