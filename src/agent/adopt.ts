@@ -4,7 +4,13 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "../ledger/assignment.ts";
-import { foundByRecord, isConfirmed, isStarting, mayHaveBeenSent } from "../ledger/delivery.ts";
+import {
+  foundByRecord,
+  isConfirmed,
+  isStarting,
+  mayHaveBeenSent,
+  recordMayChange,
+} from "../ledger/delivery.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { type Found, recover } from "../ledger/recover.ts";
 import { release } from "../ledger/release.ts";
@@ -62,18 +68,18 @@ function foundIn(
 ): Found[] {
   const listed = new Set(listing.containers.map(({ id }) => id));
   return found.map((each) => {
-    const { record, isRunning, sent: sentSince, ...rest } = withEarlyState(state, each, listed);
-    const delivered = deliveryOfFound(state, { record, isRunning }, readings.get(each.container.id));
-    const sent = sentSince ?? (delivered.delivery.by === "cgroup" ? onItsWay(state, each) : undefined);
+    const { record, isRunning, sent, ...rest } = withEarlyState(state, each, listed);
+    const found = deliveryOfFound(state, { record, isRunning }, readings.get(each.container.id));
+    const delivered = isOnItsWay(state, each) ? recordMayChange(found) : found;
     const since = state.ledger.assignments.get(each.container.id)?.since ?? state.now;
     return { ...rest, since, ...(sent === undefined ? delivered : mayHaveBeenSent(delivered, sent)) };
   });
 }
 
-/** What a container was sent before the list was taken, and hadn't in its record then: it may still come. */
-function onItsWay({ ledger }: AgentState, { container: { id }, record: listed }: ListedContainer) {
-  const { record, recordUnsure } = ledger.assignments.get(id)?.delivery ?? {};
-  return recordUnsure && record !== undefined && listed?.equals(record) !== true ? record : undefined;
+/** What a container was sent before the list was taken wasn't in its record then: it may still come. */
+function isOnItsWay({ ledger }: AgentState, { container: { id }, record: listed }: ListedContainer): boolean {
+  const { record, recordUnsure = false } = ledger.assignments.get(id)?.delivery ?? {};
+  return recordUnsure && record !== undefined && listed?.equals(record) !== true;
 }
 
 /** With the events of a container since the list was taken. */

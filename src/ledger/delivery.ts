@@ -100,6 +100,14 @@ export function mayHaveBeenSent<A extends Delivered>(assignment: A, cpus: CpuSet
   };
 }
 
+/** Where its cgroup is written, the record of one that was found may still become what was sent before. */
+export function recordMayChange<A extends Delivered>(assignment: A): A {
+  const { delivery } = assignment;
+  return delivery.by === "record"
+    ? assignment
+    : { ...assignment, delivery: { ...delivery, recordUnsure: true } };
+}
+
 /** Its cgroup has `cpus`, and its program may run: a read, or a write that was read back. */
 export function confirm<A extends Delivered>(assignment: A, cpus: CpuSet, state: "starting" | "running"): A {
   const { mayRunOn, delivery } = assignment;

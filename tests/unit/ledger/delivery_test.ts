@@ -9,8 +9,17 @@ type Delivered = Pick<Assignment, "mayRunOn" | "delivery">;
 type Transition = (assignment: Assignment) => Assignment;
 
 const { ANYWHERE, confirm, created, failed, foundByRecord, observe, runs, starts, unreadable } = delivery;
-const { isStartingAfterAll, resolved, seenAtStart, updateNoted, updateSent, withoutOffline, written } =
-  delivery;
+const {
+  isStartingAfterAll,
+  recordMayChange,
+  resolved,
+  seemsToRun,
+  seenAtStart,
+  updateNoted,
+  updateSent,
+  withoutOffline,
+  written,
+} = delivery;
 
 const ONLINE = cpus("0-7");
 
@@ -82,10 +91,14 @@ const TABLE: readonly [what: string, from: Assignment, by: Transition, to: strin
   ["it drifts as it starts", failing(starts(byRecord("1-2"))), resolved, "record starting on 1-3 record 1-2"],
   ["it starts after all", running("1-2"), isStartingAfterAll, "record created on 1-2 record 1-2?"],
   ["it starts, as was known", byRecord("1-2"), isStartingAfterAll, "record created on 1-2 record 1-2"],
+  ["it seems to run", sent("3")(byRecord("1-2")), seemsToRun, "record running on 1-3 record 3?"],
+  ["and is sent others", sent("4")(seemsToRun(byRecord("1-2"))), runs, "record running on 4 record 4?"],
+  ["its record may change", running("1-2"), recordMayChange, "record running on 1-2 record 1-2"],
   ["its cgroup is read", running("1-2"), (a) => observe(a, cpus("1")), "cgroup running on 1 record 1-2"],
   // By the cgroup.
   ["it is created", byCgroup("1-2"), (a) => a, "cgroup not-started on nothing record 1-2"],
   ["it is sent CPUs", byCgroup("1-2"), sent("3"), "cgroup not-started on nothing record 3?"],
+  ["its record may change", confirmed("1-2", "1-2"), recordMayChange, "cgroup running on 1-2 record 1-2?"],
   ["that is noted", sent("3")(byCgroup("1-2")), updateNoted, "cgroup not-started on nothing record 3?"],
   [
     "it starts",
