@@ -235,7 +235,9 @@ export function unchangedSince(
       // What was pending before may be applied on the way.
       if (id === subject.id || was === undefined || was.equals(now)) continue;
       const placed = before.placed.get(id);
-      const pending = placed && !was.equals(placed.desired) && now.isSubsetOf(placed.desired);
+      // A shared one that has to leave may have to go to any CPU of the pool.
+      const allowed = placed?.grant.isEmpty ? placed.desired.union(before.pool) : placed?.desired;
+      const pending = placed && !was.equals(placed.desired) && allowed && now.isSubsetOf(allowed);
       // Another program has written it, or it couldn't be rolled back.
       const disturbed = world.observer.isDisturbed && after.placed.get(id)?.hasWriteFailure;
       const isForeign = world.observer.notRolledBack.has(id) || world.windows.opening(id) === "tampered";
