@@ -53,7 +53,7 @@ const DELIVERY: readonly Planted[] = [
   {
     file: "src/ledger/delivery.ts",
     part: "seenAtStart",
-    edit: "if false",
+    edit: [/!delivery\.record\.equals\(cpus\)/, "false as boolean"],
     breaks: "Any set that a cgroup has at its start is taken for an acknowledgement of the record.",
   },
   {

@@ -94,6 +94,18 @@ Deno.test("an agent that isn't synchronized again writes nothing by the ledger o
   assert.deepEqual(it.kernel.all, before);
 });
 
+Deno.test("a claim has failed writes retried first, which is logged", () => {
+  const it = rig();
+  run(it, web);
+  run(it, db);
+  it.kernel.busy.set("id-web", cpus("1"));
+  drifts(it, web, "0-63");
+  it.link.tick(it.link.now + 1);
+  it.kernel.busy.clear();
+  it.link.create({ name: "other", cpus: 2 }, { runs: false });
+  assert.ok(it.link.logged("info").includes("cpuset written"));
+});
+
 for (const known of [false, true]) {
   const when = known ? "is known not to be readable" : "turns out not to be readable";
   Deno.test(`a start waits for a container on its CPUs that ${when}`, () => {
