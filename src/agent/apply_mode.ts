@@ -37,7 +37,7 @@ export function deliveryOfFound(
   const found = foundByRecord(record, isRunning);
   if (reading === undefined) return found;
   if (writablePort(state) === undefined) {
-    return reading.kind === "values" ? foundOn(found, reading.cpus) : found;
+    return reading.kind === "values" ? foundOn(found, reading.cpus, state.ledger.topology.online) : found;
   }
   if (reading.kind === "values") {
     return confirm(created("cgroup", record), reading.cpus, isRunning ? "running" : "starting");
@@ -48,15 +48,19 @@ export function deliveryOfFound(
 }
 
 /**
- * It may be running on `cpus` too: what the record has may not have been delivered, and before it runs that may be lost
- * again. Where the record has nothing and its cgroup isn't seen it may be on fewer CPUs than it should be.
+ * It may be running on `cpus` too: what the record has may not have been delivered, which a reading shows; before it runs
+ * that may be lost again. Where the record has nothing and its cgroup isn't seen it may be on fewer CPUs than it should be.
  */
-function foundOn({ mayRunOn, delivery }: Delivered, cpus: CpuSet): Delivered {
-  const isLost = delivery.state === "created"
-    ? delivery.record?.equals(cpus) === false
-    : delivery.record === undefined && cpus === ANYWHERE;
+function foundOn({ mayRunOn, delivery }: Delivered, cpus: CpuSet, online = cpus): Delivered {
+  const { record, state } = delivery;
+  const isUnseen = cpus === ANYWHERE;
+  const hasRecord = state === "created"
+    ? record?.equals(cpus) ?? true
+    : record === undefined
+    ? !isUnseen
+    : isUnseen || record.intersection(online).equals(cpus.intersection(online));
   return {
     mayRunOn: mayRunOn.union(cpus),
-    delivery: isLost ? { ...delivery, recordUnsure: true } : delivery,
+    delivery: hasRecord ? delivery : { ...delivery, recordUnsure: true },
   };
 }

@@ -42,6 +42,8 @@ function isRepaired(node: Node, box: Box): boolean {
   const assignment = ledger?.assignments.get(box.id);
   if (ledger === undefined || assignment === undefined || !isHonest(node, box)) return false;
   const desired = ledger.desired(assignment);
+  // A bound whose CPUs are all offline holds everything for a while only.
+  if (!effective(node, box).isSubsetOf(assignment.mayRunOn)) return false;
   if (node.mode === "runtime" && !effective(node, box).equals(desired)) return false;
   return (box.written.isEmpty ? ALL : box.written).isSubsetOf(desired);
 }

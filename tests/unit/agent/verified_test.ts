@@ -165,6 +165,18 @@ Deno.test("where the runtime delivers, cgroups are read when the CRI lists them,
   assert.deepEqual([synchronized, link.applied()], [["id-web=0,2-32,34-63"], synchronized]);
 });
 
+Deno.test("where the runtime delivers, a running container whose cgroup lacks CPUs of its record is sent it again", () => {
+  const kernel = new FakeKernel();
+  kernel.writable = false;
+  kernel.appear("id-web", "1-63");
+  const link = Link.configured(bigNode, { cpusets: kernel, apply: "runtime" });
+  assert.deepEqual(link.synchronize([{ ...web, record: "0-63" }]), ["id-web=0-63"]);
+  kernel.appear("id-web", "0-63");
+  link.register();
+  link.configure();
+  assert.deepEqual(link.synchronize([{ ...web, record: "0-63" }]), []);
+});
+
 Deno.test("no container grows while claims are suspended", () => {
   const it = rig();
   run(it, db);
