@@ -91,8 +91,8 @@ function withEarlyState(
   const { id } = found.container;
   const event = early.get(id);
   if (event === undefined) return found;
-  const { record, recordUnsure } = ledger.assignments.get(id)?.delivery ?? {};
   const isRunning = !event.starting || (found.isRunning && listed.has(id));
+  const { record, recordUnsure } = ledger.assignments.get(id)?.delivery ?? {};
   // Its record is what was answered since.
   return recordUnsure
     ? { ...found, isRunning, sent: record }

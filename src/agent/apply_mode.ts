@@ -52,15 +52,14 @@ export function deliveryOfFound(
  * that may be lost again. Where the record has nothing and its cgroup isn't seen it may be on fewer CPUs than it should be.
  */
 function foundOn({ mayRunOn, delivery }: Delivered, cpus: CpuSet, online = cpus): Delivered {
-  const { record, state } = delivery;
-  const isUnseen = cpus === ANYWHERE;
-  const hasRecord = state === "created"
-    ? record?.equals(cpus) ?? true
-    : record === undefined
-    ? !isUnseen
-    : isUnseen || record.intersection(online).equals(cpus.intersection(online));
   return {
     mayRunOn: mayRunOn.union(cpus),
-    delivery: hasRecord ? delivery : { ...delivery, recordUnsure: true },
+    delivery: hasRecord(delivery, cpus, online) ? delivery : { ...delivery, recordUnsure: true },
   };
+}
+
+function hasRecord({ record, state }: Delivered["delivery"], cpus: CpuSet, online: CpuSet): boolean {
+  if (state === "created") return record?.equals(cpus) ?? true;
+  if (cpus === ANYWHERE) return record !== undefined;
+  return record === undefined || record.intersection(online).equals(cpus.intersection(online));
 }

@@ -8,6 +8,7 @@
  */
 import { isConfirmed } from "../ledger/delivery.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { perLedger } from "../ledger/per_ledger.ts";
 import { type CpuUpdate, hasUpdates, pendingUpdates, planUpdates } from "../ledger/updates.ts";
 import { dueWrites } from "../ledger/plan_writes.ts";
 import { writablePort } from "./apply_mode.ts";
@@ -30,14 +31,8 @@ export function withLedger(state: AgentState, ledger: Ledger): AgentState {
   return lacks ? { ...rest, pending: { since: state.now } } : rest;
 }
 
-const lacking = new WeakMap<Ledger, boolean>();
-
 /** Something that was sent while a container was starting counts too: it may have to be sent again. */
-function lacksUpdates(ledger: Ledger): boolean {
-  let known = lacking.get(ledger);
-  if (known === undefined) lacking.set(ledger, known = hasUpdates(ledger));
-  return known;
-}
+const lacksUpdates = perLedger(hasUpdates);
 
 /** Whether cgroups can be written at once, without waiting for the end of a back-off. */
 export function hasWrites({ ledger }: AgentState): boolean {

@@ -10,6 +10,7 @@ import { failureOf, hasNoProcess, isConfirmed, isStarting } from "../ledger/deli
 import { needsWrite, pendingUpdates } from "../ledger/updates.ts";
 import { dueWrites } from "../ledger/plan_writes.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { perLedger } from "../ledger/per_ledger.ts";
 import type { Phase } from "./lifecycle.ts";
 import type { AgentState } from "./state.ts";
 
@@ -80,18 +81,11 @@ export function viewOf(state: AgentState): NodeView {
   };
 }
 
-const views = new WeakMap<Ledger, ReadonlyMap<string, ContainerView>>();
-
-function containersOf(ledger: Ledger): ReadonlyMap<string, ContainerView> {
-  let known = views.get(ledger);
-  if (known === undefined) {
-    let states: ((assignment: Assignment) => DeliveryState) | undefined;
-    const stateOf = (assignment: Assignment) => (states ??= statesOf(ledger))(assignment);
-    known = new Map(ledger.inOrder().map((a) => [a.container.id, containerView(ledger, a, stateOf)]));
-    views.set(ledger, known);
-  }
-  return known;
-}
+const containersOf = perLedger((ledger): ReadonlyMap<string, ContainerView> => {
+  let states: ((assignment: Assignment) => DeliveryState) | undefined;
+  const stateOf = (assignment: Assignment) => (states ??= statesOf(ledger))(assignment);
+  return new Map(ledger.inOrder().map((a) => [a.container.id, containerView(ledger, a, stateOf)]));
+});
 
 function containerView(
   ledger: Ledger,

@@ -9,6 +9,7 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, mayShare } from "./assignment.ts";
 import { hasNoProcess, isConfirmed } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
+import { perLedger } from "./per_ledger.ts";
 
 /** A container, and CPUs on which it may be running though it shouldn't. */
 export interface Overhang {
@@ -25,18 +26,12 @@ export interface Overhangs {
   holdersOf(assignment: Assignment, cpus: CpuSet): Overhang[];
 }
 
-const known = new WeakMap<Ledger, Overhangs>();
-
 /** The overhangs of a ledger's containers. */
-export function overhangsOf(ledger: Ledger): Overhangs {
-  let overhangs = known.get(ledger);
-  if (overhangs === undefined) known.set(ledger, overhangs = new PlannedOverhangs(ledger));
-  return overhangs;
-}
+export const overhangsOf = perLedger((ledger): Overhangs => new PlannedOverhangs(ledger));
 
-/** By its cgroup as last read or written another container is on CPUs of this one's grant; undefined where none is. */
-export function holderOnGrant(ledger: Ledger, own: Assignment): Overhang | undefined {
-  return overhangsOf(ledger).holdersOf(own, own.grant).find(({ holder }) => isConfirmed(holder));
+/** By its cgroup as last read or written another container is on these CPUs, its grant; undefined where none is. */
+export function confirmedHolder(ledger: Ledger, own: Assignment, cpus = own.grant): Overhang | undefined {
+  return overhangsOf(ledger).holdersOf(own, cpus).find(({ holder }) => isConfirmed(holder));
 }
 
 /** The same, after some deliveries more. */

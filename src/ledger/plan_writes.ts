@@ -14,6 +14,7 @@ import { type Assignment, byOrder } from "./assignment.ts";
 import { type Overhangs, PlannedOverhangs } from "./conflict.ts";
 import { failureOf, observe, written } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
+import { perLedger } from "./per_ledger.ts";
 import { isIn, needsWrite } from "./updates.ts";
 
 export interface PlannedWrite {
@@ -30,14 +31,10 @@ export type WriteScope =
   | { readonly kind: "losses"; readonly retried?: ReadonlySet<string>; readonly grows?: string }
   | { readonly kind: "due"; readonly now: number };
 
-const due = new WeakMap<Ledger, readonly PlannedWrite[]>();
-
 /** All writes that can be made at once, without waiting for the end of a back-off, in their order. */
-export function dueWrites(ledger: Ledger): readonly PlannedWrite[] {
-  let known = due.get(ledger);
-  if (known === undefined) due.set(ledger, known = planned(ledger, { kind: "due", now: -Infinity }));
-  return known;
-}
+export const dueWrites = perLedger((ledger): readonly PlannedWrite[] =>
+  planned(ledger, { kind: "due", now: -Infinity })
+);
 
 /** The writes, in their order. */
 export function planWrites(ledger: Ledger, scope: WriteScope): readonly PlannedWrite[] {

@@ -8,7 +8,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "./assignment.ts";
-import { overhangsOf } from "./conflict.ts";
+import { confirmedHolder, overhangsOf } from "./conflict.ts";
 import { hasNoProcess, isConfirmed, isStarting, updateSent } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -165,8 +165,7 @@ function isSent(ledger: Ledger, assignment: Assignment, cpus: CpuSet): boolean {
 export function isHeldInKernel(ledger: Ledger, assignment: Assignment): boolean {
   if (assignment.grant.isEmpty || hasNoProcess(assignment.delivery)) return false;
   const gained = assignment.grant.difference(ledger.mayRunOn(assignment));
-  return !gained.isEmpty &&
-    overhangsOf(ledger).holdersOf(assignment, gained).some(({ holder }) => isConfirmed(holder));
+  return !gained.isEmpty && confirmedHolder(ledger, assignment, gained) !== undefined;
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { CpuSet } from "../../cpu/cpu_set.ts";
 import { type ContainerRef, describe } from "../../ledger/claim.ts";
-import { holderOnGrant, type Overhang, overhangsOf } from "../../ledger/conflict.ts";
+import { confirmedHolder, type Overhang, overhangsOf } from "../../ledger/conflict.ts";
 import type { Assignment } from "../../ledger/assignment.ts";
 import { failed, isConfirmed, unreadable } from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
@@ -111,7 +111,7 @@ function deliverable({ ledger: before }: AgentState, next: Ledger, id: string, a
   const undone = before.degraded.filter(({ container }) => {
     const now = after.assignments.get(container.id);
     return container.id !== id && now !== undefined && now.degraded === undefined &&
-      holderOnGrant(after, now) !== undefined;
+      confirmedHolder(after, now) !== undefined;
   });
   // All give up first what they have got: one's CPUs of before may be among what another has got.
   const without = undone.reduce(
@@ -130,7 +130,7 @@ function holderInTheWay(before: Ledger, after: Ledger, id: string): Overhang | u
     before.assignments.get(container.id)?.grant.equals(grant) === false
   );
   for (const each of own === undefined ? moved : [own, ...moved]) {
-    const holder = holderOnGrant(after, each);
+    const holder = confirmedHolder(after, each);
     if (holder !== undefined) return holder;
   }
   return undefined;

@@ -9,7 +9,7 @@ import type { CpusetReading } from "../../cgroup/port.ts";
 import { CpuSet } from "../../cpu/cpu_set.ts";
 import { type Assignment, mayShare } from "../../ledger/assignment.ts";
 import { type ContainerRef, describe } from "../../ledger/claim.ts";
-import { holderOnGrant } from "../../ledger/conflict.ts";
+import { confirmedHolder } from "../../ledger/conflict.ts";
 import {
   confirm,
   created,
@@ -179,7 +179,7 @@ function checked(
   if (!isRight) {
     return unconfirmed(after, own, `it can't be started on the CPUs ${ledger.desired(own)}: ${reason}`);
   }
-  const holder = holderOnGrant(ledger, own);
+  const holder = confirmedHolder(ledger, own);
   return holder === undefined
     ? allowed(state, ledger, id)
     : unconfirmed(after, own, stillHeld(own, holder.holder));

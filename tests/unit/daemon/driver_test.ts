@@ -13,6 +13,7 @@ import { subject } from "../../kit/link.ts";
 import { containerOf, podOf } from "../../kit/messages.ts";
 import { type Method, type Request, RuntimeEnd } from "../../kit/runtime_end.ts";
 import { Records } from "../../kit/daemon_stage.ts";
+import { turn } from "../../kit/turn.ts";
 
 const TOPOLOGY = topologyOf(twoCpuVm);
 
@@ -353,7 +354,7 @@ class Listings {
   /** Ends the one under way without a list, as when it isn't wanted any more. */
   async end(): Promise<void> {
     this.#under.at(-1)?.resolve(undefined);
-    await new Promise((resolve) => setTimeout(resolve));
+    await turn();
   }
 }
 

@@ -5,6 +5,7 @@ import { watchPeers } from "../../../src/daemon/watch_peers.ts";
 import { type Config, DEFAULTS } from "../../../src/config/schema.ts";
 import { allocatable, FakeKubelet, listOf } from "../../kit/fake_kubelet.ts";
 import { effective, Records } from "../../kit/daemon_stage.ts";
+import { turn } from "../../kit/turn.ts";
 
 const NONE = '{"policyName":"none","defaultCpuSet":"","checksum":1353318690}';
 const STATIC = '{"policyName":"static","defaultCpuSet":"0-3","checksum":1}';
@@ -118,7 +119,7 @@ Deno.test("a node without conflicting CPU managers is checked once a minute unti
     stage.state(STATIC);
     watch.close();
     watch.close();
-    await new Promise((turn) => setTimeout(turn));
+    await turn();
     assert.deepEqual([stage.waits.length, stage.fed], [2, []]);
   }));
 

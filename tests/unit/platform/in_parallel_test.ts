@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { inParallel } from "../../../src/platform/in_parallel.ts";
+import { turn } from "../../kit/turn.ts";
 
 Deno.test("results come in the order of the items, without the undefined ones", async () => {
   const gates = [1, 2, 3, 4].map(() => Promise.withResolvers<void>());
@@ -24,6 +25,6 @@ Deno.test("no more are started than the limit allows, nor any after one has fail
   });
   await assert.rejects(results, /one failed/);
   gate.resolve();
-  await new Promise((resolve) => setTimeout(resolve)); // whoever could go on now has gone on
+  await turn();
   assert.deepEqual(begun, [0, 1]);
 });

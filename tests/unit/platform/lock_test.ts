@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { statusAt } from "../../../src/platform/file_status.ts";
 import { LeaderLock, type LockHolder } from "../../../src/platform/lock.ts";
 import { Child } from "../../kit/child.ts";
+import { turn } from "../../kit/turn.ts";
 
 statusAt("/"); // loads libc outside of the tests, where it is no leak
 
@@ -93,7 +94,7 @@ Deno.test("each of many waiting processes acquires it, one at a time", async () 
     await Promise.all(contenders.map(async ({ gained }) => {
       const lock = await gained;
       assert.equal(++owners, 1);
-      await new Promise((resolve) => setTimeout(resolve));
+      await turn();
       owners--;
       lock.release();
     }));
