@@ -12,6 +12,7 @@ import {
   recordMayChange,
 } from "../ledger/delivery.ts";
 import { Ledger } from "../ledger/ledger.ts";
+import { isGroup } from "../ledger/groups.ts";
 import { type Found, recover } from "../ledger/recover.ts";
 import { release } from "../ledger/release.ts";
 import { applyTopology, type TopologyChange } from "../ledger/topology_change.ts";
@@ -20,11 +21,12 @@ import type { LogRecord } from "../log_record.ts";
 import { deliveryOfFound, readablePort } from "./apply_mode.ts";
 import type { Readings } from "./decision.ts";
 import { type Listing, mergeEarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
+import { classesAround, fenceOf, withClasses, withClassesAround } from "./fences.ts";
 import { findContainers, type FoundContainers, type ListedContainer } from "./found_containers.ts";
 import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
 import type { MachineChange } from "./machine.ts";
-import { degradedLog, logOf, placementOf, recoveredLogs } from "./logs.ts";
+import { degradedLog, degradedLogs, logOf, placedLogs, recoveredLogs, synchronizedLog } from "./logs.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
 import { readAll, withReadings } from "./kernel.ts";
@@ -55,8 +57,14 @@ export function rebuiltFrom(
   readings: Readings,
 ): Rebuilt {
   const { topology, policy } = state.ledger;
-  const ledger = recover(topology, policy, foundIn(state, listing, found, readings));
-  return { ledger, logs: [...degradedLogs(ledger), ...placedLogs(ledger)] };
+  const fenced = fencedBefore(state, Ledger.empty(topology, policy), found, readings);
+  const ledger = recover(
+    topology,
+    policy,
+    foundIn(state, listing, found, readings, fenced.ledger),
+    fenced.ledger,
+  );
+  return { ledger, logs: [...fenced.logs, ...degradedLogs(ledger), ...placedLogs(ledger)] };
 }
 
 /** The containers of a list, each with how far the delivery to it has come. */
@@ -65,11 +73,13 @@ function foundIn(
   listing: Listing,
   found: readonly ListedContainer[],
   readings: Readings,
+  known: Ledger,
 ): Found[] {
   const listed = new Set(listing.containers.map(({ id }) => id));
   return found.map((each) => {
-    const { record, isRunning, sent, ...rest } = withEarlyState(state, each, listed);
-    const found = deliveryOfFound(state, { record, isRunning }, readings.get(each.container.id));
+    const early = withEarlyState(state, each, listed);
+    const { record, isRunning, sent, ...rest } = { ...early, ...fenceOf(known, each.container) };
+    const found = deliveryOfFound(state, { record, isRunning, ...rest }, readings.get(each.container.id));
     const delivered = isOnItsWay(state, each) ? recordMayChange(found) : found;
     const since = state.ledger.assignments.get(each.container.id)?.since ?? state.now;
     return { ...rest, since, ...(sent === undefined ? delivered : mayHaveBeenSent(delivered, sent)) };
@@ -99,10 +109,22 @@ function withEarlyState(
     : { ...found, isRunning, record: record ?? found.record };
 }
 
+/** With the fences around and beside those that were found. */
+function fencedBefore(
+  state: AgentState,
+  ledger: Ledger,
+  found: readonly ListedContainer[],
+  readings: Readings,
+): Rebuilt {
+  const classes = classesAround(state, found.map(({ container }) => container));
+  return withClasses(state, ledger, classes.filter(({ id }) => !ledger.assignments.has(id)), readings);
+}
+
 /** The containers of a list, and what is read of their cgroups now. */
 function lookUp(state: AgentState, listing: Listing): FoundContainers & { readonly readings: Readings } {
   const { found, logs } = findContainers(state, listedWithEarly(state, listing));
-  return { found, logs, readings: readAll(readablePort(state), found.map(({ container }) => container)) };
+  const containers = withClassesAround(state, found.map(({ container }) => container));
+  return { found, logs, readings: readAll(readablePort(state), containers) };
 }
 
 function rebuild(state: AgentState, listing: Listing): Rebuilt {
@@ -114,7 +136,10 @@ function rebuild(state: AgentState, listing: Listing): Rebuilt {
 /** The ledger is rebuilt from a list that the agent has fetched by itself. */
 export function adoptListing(state: AgentState, listing: Listing): Adopted {
   const { ledger, logs } = rebuild(state, listing);
-  const untracked = new Set(ledger.assignments.keys().filter((id) => state.early.get(id)?.isNew !== true));
+  const containers = ledger.assignments.values().filter((each) => !isGroup(each)).map(({ container }) =>
+    container.id
+  );
+  const untracked = new Set(containers.filter((id) => state.early.get(id)?.isNew !== true));
   const summary = synchronizedLog("synchronized from the CRI", ledger, pendingUpdates(ledger).length);
   return adopted({ ...state, untracked }, ledger, [...logs, summary]);
 }
@@ -131,10 +156,16 @@ export function adoptClaims(state: AgentState, claims: CpuSet): Adopted {
   const empty = Ledger.empty(topology, policy);
   const taken = claims.intersection(topology.online).difference(CpuSet.unionOf(own));
   const known = taken.isEmpty ? empty : empty.with(holderOf(taken));
-  const ledger = recover(topology, policy, foundIn(state, nothing, found, readings), known);
+  const fenced = fencedBefore(state, known, found, readings);
+  const ledger = recover(
+    topology,
+    policy,
+    foundIn(state, nothing, found, readings, fenced.ledger),
+    fenced.ledger,
+  );
   const message = "degraded: running containers unknown; CPUs that seem claimed are not given away";
   const record = logOf("error", message, undefined, { claimed: claims.toString() });
-  const next = adopted(state, ledger, [...logs, ...degradedLogs(ledger), record]);
+  const next = adopted(state, ledger, [...logs, ...fenced.logs, ...degradedLogs(ledger), record]);
   // The list may still come, and then it is what counts.
   const { early, awaitsListing } = state;
   return { ...next, state: { ...next.state, early, awaitsListing } };
@@ -177,13 +208,15 @@ function withoutEnded(before: Ledger, ended: readonly string[]): Ledger {
 
 /** Containers that run and are in no event so far are taken in, as far as they are managed. */
 export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
-  const { ledger: before, reconcile } = state;
+  const { ledger: known, reconcile } = state;
   const unknown = listing.containers.filter(({ id }) =>
-    reconcile.unknown.has(id) && !before.assignments.has(id)
+    reconcile.unknown.has(id) && !known.assignments.has(id)
   );
   const part = { ...listing, containers: unknown };
   const { found, readings, logs } = lookUp(state, part);
-  const ledger = recover(before.topology, before.policy, foundIn(state, part, found, readings), before);
+  const fenced = fencedBefore(state, known, found, readings);
+  const { ledger: before } = fenced;
+  const ledger = recover(known.topology, known.policy, foundIn(state, part, found, readings, before), before);
   const taken = new Set(found.map(({ container }) => container.id));
   const others = unknown.map(({ id }) => id).filter((id) => !taken.has(id));
   const unmanaged = new Set([...reconcile.unmanaged, ...others]);
@@ -199,6 +232,7 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
     logs: [
       ...taken.size === 0 ? [] : [logOf("warn", message, undefined, fields)],
       ...logs,
+      ...fenced.logs,
       ...placedLogs(ledger, placed),
     ],
   };
@@ -247,24 +281,4 @@ function adopted(state: AgentState, ledger: Ledger, logs: readonly LogRecord[]):
 /** The state once it is known what runs. */
 export function synchronizedState({ pending: _, ...state }: AgentState): AgentState {
   return { ...state, parts: [], early: NO_EARLY_EVENTS, awaitsListing: false };
-}
-
-function degradedLogs(ledger: Ledger): LogRecord[] {
-  return ledger.inOrder().filter(({ degraded }) => degraded !== undefined).map(
-    degradedLog,
-  );
-}
-
-/** One line for each container: with CPUs of its own at info, in the shared pool at debug. */
-function placedLogs(ledger: Ledger, all: readonly Assignment[] = ledger.inOrder()): LogRecord[] {
-  return all.map((assignment) => {
-    const level = assignment.grant.isEmpty ? "debug" : "info";
-    return logOf(level, "container found", assignment.container, placementOf(ledger, assignment));
-  });
-}
-
-export function synchronizedLog(message: string, ledger: Ledger, updates: number): LogRecord {
-  const kinds = { pinned: 0, exclusive: 0, shared: 0 };
-  for (const { claim, grant } of ledger.assignments.values()) kinds[grant.isEmpty ? "shared" : claim.kind]++;
-  return logOf("info", message, undefined, { ...kinds, sharedPool: ledger.sharedPool.toString(), updates });
 }

@@ -1,5 +1,6 @@
 /** By which way containers get their CPUs on this node: written in their cgroups, or by the runtime alone. */
-import type { CpusetPort, CpusetReading } from "../cgroup/port.ts";
+import type { CpusetPort, CpusetReading, CpusetValues } from "../cgroup/port.ts";
+import type { Assignment } from "../ledger/assignment.ts";
 import { ANYWHERE, confirm, created, type Delivered, foundByRecord } from "../ledger/delivery.ts";
 import type { DeliverBy } from "../ledger/plan.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
@@ -19,7 +20,7 @@ export function writablePort(state: AgentState): CpusetPort | undefined {
 
 /**
  * How a new container gets its CPUs. systemd may take the cpuset controller away from a unit without AllowedCPUs
- * (cgroup v2) when it realizes that unit anew, so there the record has the CPUs of every container.
+ * (cgroup v2) when it realizes that unit anew, so there the record has the CPUs of every container that has a set of its own.
  */
 export function deliverByFor(state: AgentState, container: Container): DeliverBy {
   const cpusets = writablePort(state);
@@ -28,10 +29,16 @@ export function deliverByFor(state: AgentState, container: Container): DeliverBy
   return isUnit && cpusets.version === 2 ? "both" : "cgroup";
 }
 
+interface FoundContainer extends Pick<Assignment, "claim" | "fence"> {
+  /** The CPU set in the runtime's record, if it names one. */
+  readonly record: CpuSet | undefined;
+  readonly isRunning: boolean;
+}
+
 /** How far the delivery to a container has come that is there already, by its record and a reading of its cgroup. */
 export function deliveryOfFound(
   state: AgentState,
-  { record, isRunning }: { readonly record: CpuSet | undefined; readonly isRunning: boolean },
+  { record, isRunning, ...container }: FoundContainer,
   reading: CpusetReading | undefined,
 ): Delivered {
   const found = foundByRecord(record, isRunning);
@@ -40,7 +47,11 @@ export function deliveryOfFound(
     return reading.kind === "values" ? foundOn(found, reading.cpus, state.ledger.topology.online) : found;
   }
   if (reading.kind === "values") {
-    return confirm(created("cgroup", record), reading.cpus, isRunning ? "running" : "starting");
+    return confirm(
+      created("cgroup", record),
+      ownCpus(container, reading),
+      isRunning ? "running" : "starting",
+    );
   }
   // An agent before may have written another set than the record's.
   if (reading.kind === "unverified") return foundOn(found, ANYWHERE);
@@ -62,4 +73,12 @@ function hasRecord({ record, state }: Delivered["delivery"], cpus: CpuSet, onlin
   if (state === "created") return record?.equals(cpus) ?? true;
   if (cpus === ANYWHERE) return record !== undefined;
   return record === undefined || record.intersection(online).equals(cpus.intersection(online));
+}
+
+/** The CPUs of a container's own set, by a reading: behind a fence it may have none, and then that alone keeps it within. */
+export function ownCpus(
+  { claim, fence }: Pick<Assignment, "claim" | "fence">,
+  reading: CpusetValues,
+): CpuSet {
+  return reading.isInherited && fence !== undefined && claim.kind === "shared" ? ANYWHERE : reading.cpus;
 }

@@ -6,7 +6,7 @@ import { age } from "../ledger/recent.ts";
 import { needsWrite } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
-import { writablePort } from "./apply_mode.ts";
+import { ownCpus, writablePort } from "./apply_mode.ts";
 import { recoveredLogs } from "./logs.ts";
 import { hasFallenBack, hasWrites, immediateUpdates, withLedger } from "./pending.ts";
 import { reconcile } from "./reconcile.ts";
@@ -75,7 +75,9 @@ function withBlockersRead(state: AgentState): AgentState {
   const blockers = overhangsOf(ledger).all.filter(({ holder }) => !isConfirmed(holder)).slice(0, MAX_READS);
   const next = blockers.reduce((next, { holder: { container } }) => {
     const reading = cpusets.read(container);
-    return reading.kind === "values" ? next.update(container.id, (a) => written(a, reading.cpus)) : next;
+    return reading.kind === "values"
+      ? next.update(container.id, (a) => written(a, ownCpus(a, reading)))
+      : next;
   }, ledger);
   return next === ledger ? state : withLedger(state, next);
 }

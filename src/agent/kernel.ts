@@ -1,13 +1,21 @@
 /** What is read of the kernel and written there for the ledger's containers, and what comes of it. */
-import type { CpusetPort, CpusetReading, CpusetWriteFailure, CpusetWriteResult } from "../cgroup/port.ts";
+import type {
+  CpusetFailureCode,
+  CpusetPort,
+  CpusetReading,
+  CpusetWriteFailure,
+  CpusetWriteResult,
+} from "../cgroup/port.ts";
 import type { Assignment } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import { failed, isConfirmed, observe, unreadable } from "../ledger/delivery.ts";
+import { isGroup, withoutFence } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { PlannedWrite } from "../ledger/plan_writes.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { Readings, WriteFailed } from "./decision.ts";
-import { logOf } from "./logs.ts";
+import { ownCpus } from "./apply_mode.ts";
+import { logOf, unfencedLog } from "./logs.ts";
 
 /** What the kernel has for each of them. */
 export function readAll(cpusets: CpusetPort | undefined, containers: readonly ContainerRef[]): Readings {
@@ -48,6 +56,9 @@ export function knowledgeOf(
   const learn = (before: Ledger) =>
     touched.reduce((next, write) => {
       const { id } = write.assignment.container;
+      if (id === result.container && isGroup(write.assignment) && !MAY_SUCCEED.has(result.code)) {
+        return withoutFence(next, id);
+      }
       return next.update(id, (assignment) => {
         const bound = boundOf(assignment, write, readings.get(id));
         const isLate = result.code === "deadline" && writes.length > 1;
@@ -60,9 +71,12 @@ export function knowledgeOf(
 }
 
 /** Where a container may be running after a write of it: where it was read; else on what it had or on what was written. */
-function boundOf({ mayRunOn }: Assignment, { cpus }: PlannedWrite, reading: CpusetReading | undefined) {
-  return reading?.kind === "values" ? reading.cpus : mayRunOn.union(cpus);
+function boundOf(assignment: Assignment, { cpus }: PlannedWrite, reading: CpusetReading | undefined) {
+  return reading?.kind === "values" ? ownCpus(assignment, reading) : assignment.mayRunOn.union(cpus);
 }
+
+/** Why a group may be written the next time; with any other code it can't be a fence. */
+const MAY_SUCCEED: ReadonlySet<CpusetFailureCode> = new Set(["deadline", "EBUSY", "EINTR", "EAGAIN"]);
 
 /** Logged once per container and cause. */
 function failureLogs(
@@ -74,7 +88,13 @@ function failureLogs(
       delivery.state !== "failed" || delivery.failure.reason !== reason
     )
     .map(({ assignment, cpus }) =>
-      logOf("warn", "cpuset write failed; retrying", assignment.container, { cpus: `${cpus}`, code, reason })
+      isGroup(assignment) && !MAY_SUCCEED.has(code)
+        ? unfencedLog(assignment.container, reason)
+        : logOf("warn", "cpuset write failed; retrying", assignment.container, {
+          cpus: `${cpus}`,
+          code,
+          reason,
+        })
     );
 }
 
@@ -83,16 +103,24 @@ function fallBackToRecord(
   containers: ReadonlySet<string>,
   reason: string,
 ): Pick<WriteFailed, "learn" | "logs"> {
-  const learn = (before: Ledger) => [...containers].reduce((next, id) => next.update(id, unreadable), before);
+  const learn = (before: Ledger) => [...containers].reduce(byRecord, before);
   const message = "cpuset not readable; falling back to runtime updates";
   return { learn, logs: [logOf("warn", message, undefined, { containers: containers.size, reason })] };
 }
 
+/** A container is left to the record; a group that can't be read is no fence. */
+export function byRecord(ledger: Ledger, id: string): Ledger {
+  const assignment = ledger.assignments.get(id);
+  if (assignment === undefined) return ledger;
+  return isGroup(assignment) ? withoutFence(ledger, id) : ledger.update(id, unreadable);
+}
+
 /** The ledger with what was read of containers that run: confirmed, or left to the record where it can't be read. */
 export function withReadings(ledger: Ledger, readings: Readings): Ledger {
-  return [...readings].reduce((next, [id, reading]) =>
-    next.update(id, (assignment) => {
-      if (reading.kind === "values") return observe(assignment, reading.cpus);
-      return reading.kind === "unverified" && isConfirmed(assignment) ? unreadable(assignment) : assignment;
-    }), ledger);
+  return [...readings].reduce((next, [id, reading]) => {
+    const assignment = next.assignments.get(id);
+    if (assignment === undefined || reading.kind === "absent") return next;
+    if (reading.kind === "unverified") return isConfirmed(assignment) ? byRecord(next, id) : next;
+    return next.update(id, () => observe(assignment, ownCpus(assignment, reading)));
+  }, ledger);
 }

@@ -1,6 +1,7 @@
 /** Log records of decisions. The facts are in fields with fixed keys. */
 import type { Assignment } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
+import { groupsOf, isFence, isGroup, shouldRunOn } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Adjustment } from "../ledger/plan.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
@@ -16,6 +17,7 @@ export function logOf(
   fields: Fields = {},
 ): LogRecord {
   if (container === undefined) return { level, message, fields };
+  if (container.isGroup) return { level, message, fields: { cgroup: container.id, ...fields } };
   const { namespace, pod, name, id } = container;
   return { level, message, fields: { namespace, pod, container: name, containerID: id, ...fields } };
 }
@@ -28,7 +30,7 @@ export function warningsOf(messages: readonly string[], container: ContainerRef)
 export function placementOf(ledger: Ledger, placed: Assignment) {
   const { claim: { kind }, grant } = placed;
   const claimed = grant.isEmpty && kind !== "shared" ? { kind: "shared", claimed: kind } : { kind };
-  return { ...claimed, cpus: ledger.desired(placed).toString() };
+  return { ...claimed, cpus: shouldRunOn(ledger, placed).toString() };
 }
 
 /** `verb`: what has happened to the container, such as `admitted`. One that has less than it claims is logged so. */
@@ -89,11 +91,15 @@ export function deliveryLogs(delivered: readonly LoggedUpdate[]): LogRecord[] {
   const granted = delivered.filter(({ assignment: { grant, mayRunOn } }) =>
     !grant.isEmpty && !mayRunOn.equals(grant)
   );
-  const shared = delivered.filter(({ assignment }) => assignment.grant.isEmpty);
+  const shared = delivered.filter(({ assignment }) => assignment.grant.isEmpty && !isGroup(assignment));
+  const groups = delivered.filter(({ assignment }) => isGroup(assignment));
   const [first] = shared;
   return [
     ...granted.map(({ assignment: { container, claim: { kind } }, cpus }) =>
       logOf("info", "container moved", container, { kind, cpus: cpus.toString() })
+    ),
+    ...groups.map(({ assignment: { container }, cpus }) =>
+      logOf("debug", "fence moved", container, { cpus: cpus.toString() })
     ),
     ...shared.flatMap(forbiddenLogs),
     ...(first === undefined ? [] : [
@@ -106,7 +112,39 @@ export function deliveryLogs(delivered: readonly LoggedUpdate[]): LogRecord[] {
 }
 
 function forbiddenLogs({ assignment: { container, claim }, cpus }: LoggedUpdate): LogRecord[] {
-  if (claim.kind === "pinned" || !claim.forbidden.intersects(cpus)) return [];
+  if (claim.kind === "pinned" || claim.kind === "group" || !claim.forbidden.intersects(cpus)) return [];
   const reason = `every CPU of the shared pool is forbidden by the pod (${claim.forbidden})`;
   return [logOf("warn", "container degraded", container, { kind: claim.kind, cpus: `${cpus}`, reason })];
+}
+
+/** A group that can't be kept off exclusive CPUs. */
+export function unfencedLog(group: ContainerRef, reason: string): LogRecord {
+  return logOf("warn", "fence not possible; CPU sets are written for each container", group, { reason });
+}
+
+/** One for each container that has less than it claims. */
+export function degradedLogs(ledger: Ledger): LogRecord[] {
+  return ledger.inOrder().filter(({ degraded }) => degraded !== undefined).map(
+    degradedLog,
+  );
+}
+
+/** One line for each container: with CPUs of its own at info, in the shared pool at debug. */
+export function placedLogs(ledger: Ledger, all: readonly Assignment[] = ledger.inOrder()): LogRecord[] {
+  return all.filter((each) => !isGroup(each)).map((assignment) => {
+    const level = assignment.grant.isEmpty ? "debug" : "info";
+    return logOf(level, "container found", assignment.container, placementOf(ledger, assignment));
+  });
+}
+
+/** How many containers are known now. */
+export function synchronizedLog(message: string, ledger: Ledger, updates: number): LogRecord {
+  const kinds = { pinned: 0, exclusive: 0, shared: 0, group: 0 };
+  for (const { claim, grant } of ledger.assignments.values()) {
+    kinds[claim.kind !== "group" && grant.isEmpty ? "shared" : claim.kind]++;
+  }
+  const { group: _, ...counts } = kinds;
+  const fences = groupsOf(ledger).filter(isFence).map(({ container }) => container.id).join(" ");
+  const fields = { ...counts, sharedPool: ledger.sharedPool.toString(), updates };
+  return logOf("info", message, undefined, fences === "" ? fields : { ...fields, fences });
 }

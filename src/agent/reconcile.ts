@@ -18,10 +18,11 @@ import {
   unreadable,
 } from "../ledger/delivery.ts";
 import { withId, withoutId } from "../ledger/id_map.ts";
+import { isFence, isGroup, withoutFence } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { LogRecord } from "../log_record.ts";
-import { writablePort } from "./apply_mode.ts";
-import { logOf } from "./logs.ts";
+import { ownCpus, writablePort } from "./apply_mode.ts";
+import { logOf, unfencedLog } from "./logs.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState, ReconcileState } from "./state.ts";
 
@@ -88,9 +89,14 @@ function compare(all: Compared, assignment: Assignment, reading: CpusetReading):
   // A container without a cgroup hasn't started yet, or has ended, which will be reported.
   if (reading.kind === "absent") return all;
   const { state } = all;
+  if (isGroup(assignment) && reading.kind === "unverified") {
+    const logs = isFence(assignment) ? [unfencedLog(assignment.container, reading.reason)] : [];
+    const ledger = withoutFence(state.ledger, assignment.container.id);
+    return { state: { ...state, ledger }, logs: [...all.logs, ...logs] };
+  }
   const verdict = reading.kind === "unverified"
     ? { after: unreadableIn(state, assignment), message: UNREADABLE, reason: reading.reason }
-    : verdictOn(state, assignment, reading.cpus);
+    : verdictOn(state, assignment, ownCpus(assignment, reading));
   return report(all, assignment, verdict);
 }
 

@@ -17,6 +17,7 @@ import {
 import { NO_EARLY_EVENTS, withEarlyEvent } from "./early.ts";
 import { createContainer } from "./handlers/create_container.ts";
 import { removeContainer, stopContainer, stopPodSandbox } from "./handlers/ends.ts";
+import { runPodSandbox } from "./handlers/run_pod_sandbox.ts";
 import { startContainer } from "./handlers/start_container.ts";
 import { postStartContainer, postUpdateContainer } from "./handlers/started.ts";
 import { synchronize, synchronizePart } from "./handlers/synchronize.ts";
@@ -145,6 +146,8 @@ function dispatch(state: AgentState, call: Call): Decision {
       return postStartContainer(state, call);
     case "PostUpdateContainer":
       return postUpdateContainer(state, call);
+    case "RunPodSandbox":
+      return runPodSandbox(state, call.pod);
     case "StopPodSandbox":
       return stopPodSandbox(state, call.pod);
     case "UpdateContainer":

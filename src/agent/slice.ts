@@ -5,7 +5,7 @@ import { withoutId } from "../ledger/id_map.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { afterWrites, type PlannedWrite, planWrites, type WriteScope } from "../ledger/plan_writes.ts";
 import type { LogRecord } from "../log_record.ts";
-import { readablePort, writablePort } from "./apply_mode.ts";
+import { ownCpus, readablePort, writablePort } from "./apply_mode.ts";
 import type { WriteFailed } from "./decision.ts";
 import { knowledgeOf, writeAll } from "./kernel.ts";
 import { deliveryLogs, logOf } from "./logs.ts";
@@ -102,7 +102,7 @@ function rereadFailed(state: AgentState): Ledger {
   const read = ledger.failed.reduce((next, { container }) => {
     const reading = readablePort(state)?.read(container);
     if (reading?.kind === "values") {
-      return next.update(container.id, (a) => ({ ...a, mayRunOn: reading.cpus }));
+      return next.update(container.id, (a) => ({ ...a, mayRunOn: ownCpus(a, reading) }));
     }
     return writablePort(state) === undefined ? next.update(container.id, resolved) : next;
   }, ledger);

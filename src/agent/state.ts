@@ -9,6 +9,9 @@ import { EMPTY_REFUSAL_LOG, type RefusalLog } from "./refusal_log.ts";
 import type { MachinePort } from "./machine.ts";
 import type { Rules } from "../nri/rules.ts";
 
+/** Whether QoS classes are kept off exclusive CPUs; `auto`: in cgroup v2, where their cgroups can be written. */
+export type Fence = "auto" | "off";
+
 /** Since when the runtime lacks an update that no reply has carried. */
 export interface PendingUpdates {
   /** In the milliseconds of {@link AgentState.now}. */
@@ -64,6 +67,7 @@ export interface AgentState {
   /** What the CPUs of the machine are read by before a claim is decided; absent: they are known by inputs alone. */
   readonly machine?: MachinePort | undefined;
   readonly apply: Apply;
+  readonly fence: Fence;
   /** Milliseconds from one comparison of the ledger with the kernel to the next; 0: none is made. */
   readonly reconcileMs: number;
   readonly reconcile: ReconcileState;
@@ -102,6 +106,7 @@ export interface Settings {
   readonly growDelayMs: number;
   readonly dryRun: boolean;
   readonly apply: Apply;
+  readonly fence: Fence;
   /** Milliseconds; 0: never. */
   readonly reconcileMs: number;
 }
@@ -112,7 +117,7 @@ export type Ports = Pick<AgentState, "cpusets" | "machine">;
 /** The state of an agent without containers. */
 export function initialState(
   topology: Topology,
-  { policy, rules, growDelayMs, dryRun, apply, reconcileMs }: Settings,
+  { policy, rules, growDelayMs, dryRun, apply, fence, reconcileMs }: Settings,
   standby: boolean,
   { cpusets, machine }: Ports = {},
 ): AgentState {
@@ -124,6 +129,7 @@ export function initialState(
     cpusets,
     machine,
     apply,
+    fence,
     reconcileMs,
     reconcile: INITIAL_RECONCILE,
     now: 0,

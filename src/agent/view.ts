@@ -4,11 +4,12 @@
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "../ledger/assignment.ts";
-import type { Claim, ContainerRef } from "../ledger/claim.ts";
+import type { Claim, ContainerRef, GroupClaim } from "../ledger/claim.ts";
 import type { DeliveryFailure } from "../ledger/failure.ts";
 import { failureOf, hasNoProcess, isConfirmed, isStarting } from "../ledger/delivery.ts";
 import { needsWrite, pendingUpdates } from "../ledger/updates.ts";
 import { dueWrites } from "../ledger/plan_writes.ts";
+import { runsOn, shouldRunOn } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { perLedger } from "../ledger/per_ledger.ts";
 import type { Phase } from "./lifecycle.ts";
@@ -26,6 +27,8 @@ export interface ContainerView {
   readonly claim: Claim;
   /** The CPUs of its own; empty for one that lives in the shared pool. */
   readonly grant: CpuSet;
+  /** The group that keeps it off exclusive CPUs, by its path. */
+  readonly fence?: string | undefined;
   /** The CPUs that it should be running on. */
   readonly desired: CpuSet;
   /** The CPUs that it may be running on by all that is known; empty: it has no process. */
@@ -46,6 +49,17 @@ export interface ContainerView {
   readonly since?: number | undefined;
 }
 
+/** A cgroup above containers that the agent keeps off CPUs. */
+export interface GroupView {
+  readonly keeps: GroupClaim["keeps"];
+  /** The CPUs that it should have. */
+  readonly desired: CpuSet;
+  /** The CPUs that those in it may be running on by all that is known. */
+  readonly mayRunOn: CpuSet;
+  readonly state: DeliveryState;
+  readonly failure?: DeliveryFailure | undefined;
+}
+
 export interface NodeView {
   readonly phase: Phase;
   readonly standby: boolean;
@@ -59,6 +73,8 @@ export interface NodeView {
   readonly claimsSuspendedReason?: string | undefined;
   /** By container id, in the order of admission. */
   readonly containers: ReadonlyMap<string, ContainerView>;
+  /** Cgroups above containers that are kept off CPUs, by path. */
+  readonly groups: ReadonlyMap<string, GroupView>;
   /** Since when the runtime lacks an update that no reply has carried, in the milliseconds of the agent's clock. */
   readonly pendingSince?: number | undefined;
 }
@@ -76,29 +92,55 @@ export function viewOf(state: AgentState): NodeView {
     exclusive: ledger.exclusive,
     pinned: ledger.pinned,
     claimsSuspendedReason,
-    containers: containersOf(ledger),
+    ...membersOf(ledger),
     pendingSince: pending?.since,
   };
 }
 
-const containersOf = perLedger((ledger): ReadonlyMap<string, ContainerView> => {
+const membersOf = perLedger((ledger): Pick<NodeView, "containers" | "groups"> => {
   let states: ((assignment: Assignment) => DeliveryState) | undefined;
   const stateOf = (assignment: Assignment) => (states ??= statesOf(ledger))(assignment);
-  return new Map(ledger.inOrder().map((a) => [a.container.id, containerView(ledger, a, stateOf)]));
+  const containers = new Map<string, ContainerView>();
+  const groups = new Map<string, GroupView>();
+  for (const assignment of ledger.inOrder()) {
+    const { container: { id }, claim } = assignment;
+    if (claim.kind === "group") groups.set(id, groupView(ledger, assignment, claim, stateOf));
+    else containers.set(id, containerView(ledger, assignment, claim, stateOf));
+  }
+  return { containers, groups };
 });
+
+function groupView(
+  ledger: Ledger,
+  assignment: Assignment,
+  { keeps }: GroupClaim,
+  stateOf: (assignment: Assignment) => DeliveryState,
+): GroupView {
+  return {
+    keeps,
+    desired: ledger.desired(assignment),
+    mayRunOn: ledger.mayRunOn(assignment),
+    get state() {
+      return stateOf(assignment);
+    },
+    failure: failureOf(assignment),
+  };
+}
 
 function containerView(
   ledger: Ledger,
   assignment: Assignment,
+  claim: Claim,
   stateOf: (assignment: Assignment) => DeliveryState,
 ): ContainerView {
-  const { container, claim, grant, mems, delivery, degraded, since } = assignment;
+  const { container, grant, fence, mems, delivery, degraded, since } = assignment;
   return {
     container,
     claim,
     grant,
-    desired: ledger.desired(assignment),
-    mayRunOn: ledger.mayRunOn(assignment),
+    fence,
+    desired: shouldRunOn(ledger, assignment),
+    mayRunOn: runsOn(ledger, assignment),
     mems,
     // Made only when it is read: it needs the plan of all writes.
     get state() {

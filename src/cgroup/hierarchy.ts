@@ -1,7 +1,7 @@
 import { quoted } from "../quoted.ts";
 import type { ReadFile } from "../cpu/discover.ts";
 import { CgroupDirectory } from "./directory.ts";
-import { baseOf, cgroupCandidates, cgroupOfProcess, cleanPath, nestingOf } from "./paths.ts";
+import { baseOf, cgroupCandidates, cgroupOfProcess, cleanPath, groupPath, nestingOf } from "./paths.ts";
 import type { Absent, Unverified } from "./port.ts";
 import { ABSENT, type CpusetHierarchy, notOpened, unverified } from "./read.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
@@ -104,8 +104,18 @@ export function findCgroup(
   if (ofPid === undefined && candidates.length === 0) {
     return unverified(`the cgroups path ${quoted(record, 200)} of ${id} names no place of its own`);
   }
+  return firstOpen(hierarchy, ofPid === undefined ? candidates : [ofPid, ...candidates]);
+}
+
+/** Finds the cgroup of a QoS class by its path, which may begin where the runtime's own view of the tree does. */
+export function findGroup(hierarchy: CpusetHierarchy, path: string): FoundCgroup | Absent | Unverified {
+  const candidates = ["", ...hierarchy.nestings].map((nesting) => groupPath(`${nesting}${path}`));
+  return firstOpen(hierarchy, candidates.filter((candidate) => candidate !== undefined));
+}
+
+function firstOpen(hierarchy: CpusetHierarchy, paths: readonly string[]): FoundCgroup | Absent | Unverified {
   let refused: Unverified | undefined;
-  for (const path of ofPid === undefined ? candidates : [ofPid, ...candidates]) {
+  for (const path of paths) {
     const opened = CgroupDirectory.open(hierarchy.root, path);
     if (opened.kind === "directory") {
       opened[Symbol.dispose]();

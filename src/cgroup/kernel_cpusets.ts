@@ -1,5 +1,5 @@
 /** The kernel's cpusets: {@link CpusetPort} on the cgroup tree. */
-import { findCgroup, findHierarchy, type FoundCgroup } from "./hierarchy.ts";
+import { findCgroup, findGroup, findHierarchy, type FoundCgroup } from "./hierarchy.ts";
 import { CgroupDirectory } from "./directory.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
 import { type CgroupWrite, writeCpusets } from "./write.ts";
@@ -108,7 +108,9 @@ class KernelCpusets implements CpusetPort {
   }
 
   #find(container: ContainerRef): FoundCgroup | Absent | Unverified {
-    const found = findCgroup(this.hierarchy, container);
+    const found = container.isGroup
+      ? findGroup(this.hierarchy, container.id)
+      : findCgroup(this.hierarchy, container);
     if (found.kind === "found" && found.path === this.#own) return unverified(OWN);
     return found.kind === "absent" ? this.#absent() : found;
   }

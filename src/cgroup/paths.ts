@@ -144,6 +144,15 @@ export function cleanPath(path: string): string | undefined {
   return isGood ? names.map((name) => `/${name}`).join("") : undefined;
 }
 
+/** As kubelet names the cgroups of QoS classes with either driver; no other cgroup above containers is ever written. */
+const CLASS = /\/(burstable|besteffort|[^/]*kubepods-(burstable|besteffort)\.slice)$/;
+
+/** The clean path of a QoS class's cgroup; undefined where it is none such. */
+export function groupPath(path: string): string | undefined {
+  const clean = cleanPath(path);
+  return clean !== undefined && CLASS.test(clean) ? clean : undefined;
+}
+
 /** Whether a cgroup with this name can be the container's. */
 function isOf(id: string, name: string): boolean {
   const bare = name.endsWith(SCOPE) ? name.slice(0, -SCOPE.length) : name;

@@ -34,9 +34,20 @@ export interface CpusetWrite {
 
 /** The CPUs that a container may run on, or why they aren't known. */
 export type CpusetReading =
-  | { readonly kind: "values"; readonly cpus: CpuSet }
+  | CpusetValues
   | Absent
   | Unverified;
+
+/** What is set for a cgroup, and what of it is in force. */
+export interface CpusetValues {
+  readonly kind: "values";
+  /** Its own set; what is in force, where it has none of its own or where that is more. */
+  readonly cpus: CpuSet;
+  /** In force, which is less than `cpus` where the cgroup above has less; absent: `cpus`. */
+  readonly effective?: CpuSet;
+  /** It has no set of its own (cgroup v2): it has those of the cgroup above, now and in the future. */
+  readonly isInherited?: true;
+}
 
 /** The container has no cgroup: it isn't created yet, or has ended. */
 export interface Absent {

@@ -35,7 +35,9 @@ export function readCpuset({ root, version }: CpusetHierarchy, path: string): Cp
   const effective = effectiveIn(directory, version, written.cpus);
   if (effective.kind !== "values") return effective;
   if (effective.cpus.isEmpty) return unverified(`${path} has no CPUs yet`);
-  return effective.cpus.isSubsetOf(written.cpus) ? written : effective;
+  if (written.cpus.isEmpty) return { ...effective, isInherited: true };
+  if (!effective.cpus.isSubsetOf(written.cpus)) return effective;
+  return effective.cpus.equals(written.cpus) ? written : { ...written, effective: effective.cpus };
 }
 
 /** The CPUs that were written last. Empty in cgroup v2: those of the parent, now and in the future. */

@@ -55,6 +55,7 @@ export const KEYS: readonly Key[] = [
   key("apply", "how CPU changes are applied to running containers: auto, runtime or kernel-first", {
     flag: "--apply <way>",
   }),
+  key("fence", "keep the cgroups of QoS classes off exclusive CPUs: auto (cgroup v2) or off"),
   key("reconcileSeconds", "reconcile interval in seconds; 0 disables it"),
   key(
     "onKubeletStatic",

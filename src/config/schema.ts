@@ -113,6 +113,8 @@ export const schema = z.strictObject({
     z.enum(["auto", "runtime", "kernel-first"], "must be auto, runtime or kernel-first"),
     "auto",
   ),
+  /** `auto`: QoS classes are kept off exclusive CPUs where cgroup v2 can be written. */
+  fence: z._default(z.enum(["auto", "off"], "must be auto or off"), "auto"),
   /** Seconds; 0 disables it. */
   reconcileSeconds: z._default(wholeNumber(0, 3600), 10),
   onKubeletStatic: z._default(z.enum(["warn", "refuse"], "must be warn or refuse"), "warn"),

@@ -13,6 +13,7 @@ export function settingsOf(config: Config): Settings {
     policy: { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus },
     rules: { placement, pinnedNamespaces, unmanagedNamespaces, reservedNamespaces },
     growDelayMs: config.growDelayMs,
+    fence: config.fence,
     dryRun: config.dryRun,
     apply: config.apply,
     reconcileMs: config.reconcileSeconds * 1000,

@@ -1,11 +1,11 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
-import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
+import type { Claim, ContainerRef, ExclusiveClaim, GroupClaim } from "./claim.ts";
 import type { Delivered } from "./delivery.ts";
 
 /** One container that the agent places: what it should have, and where it may be running. */
 export interface Assignment extends Delivered {
   readonly container: ContainerRef;
-  readonly claim: Claim;
+  readonly claim: Claim | GroupClaim;
   /** The CPUs granted to a pinned or exclusive claim; empty for a container that lives in the shared pool. */
   readonly grant: CpuSet;
   /** The memory nodes that an exclusive container is bound to, once and for all; absent: none. */
@@ -17,6 +17,8 @@ export interface Assignment extends Delivered {
   readonly displaced?: readonly Displaced[];
   /** The CPUs that it had for itself before a resize put it in the shared pool: another resize gives them back. */
   readonly home?: CpuSet;
+  /** The group that keeps it off exclusive CPUs, by its id: then its own set doesn't have to. */
+  readonly fence?: string;
   /** Why a container has less than it claims: one clause for people. */
   readonly degraded?: string;
   /** When it was admitted or found, in the milliseconds of whoever admits. */

@@ -37,6 +37,19 @@ export interface SharedClaim {
   readonly system?: true;
 }
 
+/**
+ * Of a cgroup above containers (a *group*): the CPUs that are to be left to all that runs in it. The kernel keeps what is
+ * below within them, also what starts while no agent runs.
+ */
+export interface GroupClaim {
+  readonly kind: "group";
+  /**
+   * `unexclusive`: a fence, all online CPUs but exclusive ones; `online`: all of them; `found`: it can't be written, and
+   * stays as it is.
+   */
+  readonly keeps: "unexclusive" | "online" | "found";
+}
+
 /** A container's identity: enough to find it in the runtime and to name it to a person. */
 export interface ContainerRef {
   /** The runtime's id, unique on the node. */
@@ -49,6 +62,8 @@ export interface ContainerRef {
   readonly sandboxId: string;
   /** Absent: not known. */
   readonly cgroup?: CgroupHints;
+  /** It is no container but a group, a cgroup above some; its id is the path of that, below the hierarchy's root. */
+  readonly isGroup?: true;
 }
 
 /** What the runtime reports of a container's place in the cgroup tree. */
@@ -63,5 +78,6 @@ export interface CgroupHints {
 
 /** `ns/pod container c`, as every message names a container. */
 export function describe(container: ContainerRef): string {
+  if (container.isGroup) return `cgroup ${container.id}`;
   return `${container.namespace}/${container.pod} container ${container.name}`;
 }

@@ -10,8 +10,9 @@
  *     system    online − claimed: what is left, always
  *     shared    the same; where the reservation is strict, without the reserved CPUs
  *
- * An assignment without a grant lives in the shared pool: a shared container, or a *degraded* one. What a change costs
- * doesn't grow with the number of containers: the pools are kept as sums.
+ * An assignment without a grant lives in the shared pool: a shared container, or a *degraded* one. A *fence* is the
+ * cgroup of a QoS class with the CPUs online − exclusive: those in it need not be without exclusive CPUs by their own sets.
+ * What a change costs doesn't grow with the number of containers: the pools are kept as sums.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
@@ -23,6 +24,7 @@ import { inPod, outOfPod, type PodIndex } from "./pod_index.ts";
 import type { Policy } from "./policy.ts";
 import { ClaimedCpus } from "./claimed_cpus.ts";
 import { forget, type Recent, remember } from "./recent.ts";
+import { SharedPools } from "./shared_pools.ts";
 
 /** Up to one in so many assignments are changed one by one rather than with all the others. */
 const FEW = 16;
@@ -35,6 +37,8 @@ interface State {
   readonly pools: ClaimedCpus;
   /** Containers whose record may differ from what it should be; absent: all. */
   readonly dirty?: ReadonlySet<string> | undefined;
+  /** Those whose own sets change with the exclusive CPUs: all without a grant but those behind a fence. */
+  readonly following: IdMap<true>;
   /** Containers that have less than they claim and may be served later. */
   readonly degraded: ReadonlySet<string>;
   readonly recent: readonly Recent[];
@@ -46,11 +50,7 @@ interface State {
 
 export class Ledger {
   readonly #state: State;
-  readonly sharedPool: CpuSet;
-  /** What the system's own containers may use. */
-  readonly systemPool: CpuSet;
-  /** Pool without some forbidden CPUs, by those; as the pool may stay the same for weeks, only as long as they are used. */
-  readonly #allowed: WeakMap<CpuSet, CpuSet>;
+  readonly #pools: SharedPools;
   #dirty: readonly Assignment[] | undefined;
   /** The last bound that was asked for, and what of it is online: most containers have the same. */
   #online: readonly [CpuSet, CpuSet] = [CpuSet.empty, CpuSet.empty];
@@ -58,15 +58,9 @@ export class Ledger {
   private constructor(state: State, before?: Ledger) {
     this.#state = state;
     const same = before !== undefined && before.topology === state.topology &&
-      before.policy === state.policy && before.claimed.equals(state.pools.claimed);
-    const { topology: { online }, policy, pools } = state;
-    this.systemPool = same ? before.systemPool : online.difference(pools.claimed);
-    this.sharedPool = same
-      ? before.sharedPool
-      : policy.strictReserved
-      ? this.systemPool.difference(policy.systemReserved)
-      : this.systemPool;
-    this.#allowed = same ? before.#allowed : new WeakMap();
+      before.policy === state.policy && before.exclusive.equals(state.pools.exclusive) &&
+      before.pinned.equals(state.pools.pinned);
+    this.#pools = same ? before.#pools : new SharedPools(state);
   }
 
   /** A ledger without containers. */
@@ -78,6 +72,7 @@ export class Ledger {
       pods: IdMap.empty(),
       pools: ClaimedCpus.none,
       dirty: new Set(),
+      following: IdMap.empty(),
       degraded: new Set(),
       recent: [],
       failed: new Set(),
@@ -95,6 +90,15 @@ export class Ledger {
 
   get assignments(): IdMap<Assignment> {
     return this.#state.assignments;
+  }
+
+  get sharedPool(): CpuSet {
+    return this.#pools.shared.cpus;
+  }
+
+  /** What the system's own containers may use. */
+  get systemPool(): CpuSet {
+    return this.#pools.system.cpus;
   }
 
   get pinned(): CpuSet {
@@ -156,6 +160,7 @@ export class Ledger {
       degraded: degraded !== undefined && kind !== "shared"
         ? withId(state.degraded, id)
         : withoutId(state.degraded, id),
+      following: followsExclusive(assignment) ? state.following.set(id, true) : state.following.delete(id),
       dirty: state.dirty && withId(state.dirty, id),
       failed: failureOf(assignment) === undefined ? withoutId(state.failed, id) : withId(state.failed, id),
       nextOrder: Math.max(state.nextOrder, order + 1),
@@ -190,12 +195,13 @@ export class Ledger {
 
   /** The ledger without that container; the same ledger when it isn't known. */
   without(id: string): Ledger {
-    const { assignments, pods, degraded, dirty, failed } = this.#state;
+    const { assignments, pods, following, degraded, dirty, failed } = this.#state;
     const gone = assignments.get(id);
     if (gone === undefined) return this;
     return this.#holding(gone, undefined, {
       assignments: assignments.delete(id),
       pods: outOfPod(pods, gone.container),
+      following: following.delete(id),
       degraded: withoutId(degraded, id),
       dirty: dirty && withoutId(dirty, id),
       failed: withoutId(failed, id),
@@ -210,11 +216,9 @@ export class Ledger {
   /** The next ledger, in which one container holds what `after` does instead of what `before` did. */
   #holding(before: Assignment | undefined, after: Assignment | undefined, changed: Partial<State>): Ledger {
     const pools = poolsAfter(this.#state, before, after);
-    const followed = !pools.claimed.equals(this.claimed);
-    return new Ledger(
-      { ...this.#state, ...changed, pools, ...(followed ? { dirty: undefined } : {}) },
-      this,
-    );
+    const next = { ...this.#state, ...changed, pools };
+    if (!pools.pinned.equals(this.pinned)) return new Ledger({ ...next, dirty: undefined }, this);
+    return new Ledger(pools.exclusive.equals(this.exclusive) ? next : withFollowingDirty(next), this);
   }
 
   /** The ledger with these assignments in place of those; `dirty`: the ids of those still to be delivered other CPUs. */
@@ -253,19 +257,14 @@ export class Ledger {
     return heldIn(this.topology, assignment);
   }
 
-  /**
-   * The CPUs a container should be running on: its grant, else the shared pool without its forbidden
-   * CPUs, else (when those leave nothing) the whole pool: isolation of the claims comes first.
-   */
-  desired({ grant, claim }: Assignment): CpuSet {
-    if (!grant.isEmpty) return grant;
-    if (claim.kind === "shared" && claim.system) return this.#without(this.systemPool, claim.forbidden);
-    return claim.kind === "pinned" ? this.sharedPool : this.#without(this.sharedPool, claim.forbidden);
+  /** {@link SharedPools.desired} */
+  desired(assignment: Assignment): CpuSet {
+    return this.#pools.desired(assignment);
   }
 
   /**
-   * Every online CPU on which a container's processes may be running; none where it has no process. The kernel runs
-   * nothing on a CPU that is offline, and a set that names none that is online counts as all of them.
+   * Every online CPU on which a container's processes may be running by its own set; none where it has no process. The
+   * kernel runs nothing on a CPU that is offline, and a set that names none that is online counts as all of them.
    */
   mayRunOn({ mayRunOn, delivery }: Assignment): CpuSet {
     const { online } = this.topology;
@@ -283,14 +282,17 @@ export class Ledger {
   overhang(assignment: Assignment): CpuSet {
     return this.mayRunOn(assignment).difference(this.desired(assignment));
   }
+}
 
-  #without(pool: CpuSet, forbidden: CpuSet): CpuSet {
-    if (forbidden.isEmpty) return pool;
-    const known = pool === this.sharedPool ? this.#allowed.get(forbidden) : undefined;
-    if (known !== undefined) return known;
-    const allowed = pool.difference(forbidden);
-    const result = allowed.isEmpty ? pool : allowed;
-    if (pool === this.sharedPool) this.#allowed.set(forbidden, result);
-    return result;
-  }
+/** Whether its own set changes with the exclusive CPUs; what it forbids may come to all of the pool. */
+function followsExclusive({ grant, claim, fence }: Assignment): boolean {
+  if (!grant.isEmpty) return false;
+  return fence === undefined ||
+    (claim.kind !== "pinned" && claim.kind !== "group" && !claim.forbidden.isEmpty);
+}
+
+function withFollowingDirty(state: State): State {
+  const { dirty, following, assignments } = state;
+  if (dirty === undefined || following.size * 2 > assignments.size) return { ...state, dirty: undefined };
+  return { ...state, dirty: new Set([...dirty, ...following.keys()]) };
 }

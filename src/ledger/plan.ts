@@ -39,6 +39,8 @@ export interface Plan {
 export interface AdmissionRequest {
   readonly container: ContainerRef;
   readonly claim: Claim;
+  /** The group that is around it as its fence. */
+  readonly fence?: string | undefined;
   /** The CPU set that the creation request already names, if any. */
   readonly record?: CpuSet | undefined;
   /** Why the claim is less than the pod asked for, if it is. */
@@ -77,11 +79,12 @@ export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal
   );
   const placement = place({ ...request, ledger: others, predecessors });
   if (placement.kind === "refusal") return placement;
-  const { claim, degraded, since, deliverBy = "record" } = request;
+  const { claim, fence, degraded, since, deliverBy = "record" } = request;
   const next = placement.ledger.with({
     container,
     claim,
     ...created(deliverBy === "record" ? "record" : "cgroup"),
+    ...(fence === undefined ? {} : { fence }),
     ...(degraded === undefined ? {} : { degraded }),
     ...(since === undefined ? {} : { since }),
     ...placement.placed,

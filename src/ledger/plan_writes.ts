@@ -13,6 +13,7 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, byOrder } from "./assignment.ts";
 import { type Overhangs, PlannedOverhangs } from "./conflict.ts";
 import { failureOf, observe, written } from "./delivery.ts";
+import { isGroup } from "./groups.ts";
 import type { Ledger } from "./ledger.ts";
 import { perLedger } from "./per_ledger.ts";
 import { isIn, needsWrite } from "./updates.ts";
@@ -25,11 +26,15 @@ export interface PlannedWrite {
 
 /**
  * Which writes: those by which CPUs are given up or exchanged, also of containers that are `retried` before the end of
- * their back-off, and the growth of one container; or all that are due.
+ * their back-off, and the growth of one container and of the fence around it; or all that are due.
  */
-export type WriteScope =
-  | { readonly kind: "losses"; readonly retried?: ReadonlySet<string>; readonly grows?: string }
-  | { readonly kind: "due"; readonly now: number };
+export type WriteScope = Losses | { readonly kind: "due"; readonly now: number };
+
+interface Losses {
+  readonly kind: "losses";
+  readonly retried?: ReadonlySet<string>;
+  readonly grows?: string;
+}
 
 /** All writes that can be made at once, without waiting for the end of a back-off, in their order. */
 export const dueWrites = perLedger((ledger): readonly PlannedWrite[] =>
@@ -61,7 +66,7 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
   }
   exchange(ledger, over, exchanging, write);
   for (const assignment of gaining) {
-    if (scope.kind === "losses" && assignment.container.id !== scope.grows) continue;
+    if (scope.kind === "losses" && !mayGrow(ledger, scope, assignment)) continue;
     const bound = ledger.mayRunOn(assignment);
     const cpus = ledger.desired(assignment).difference(over.blockedFor(assignment).difference(bound));
     const isWhole = assignment.grant.isEmpty || cpus.equals(assignment.grant);
@@ -79,6 +84,10 @@ export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Le
         (cpus.equals(ledger.desired(assignment)) ? written : observe)(assignment, cpus),
     ])),
   );
+}
+
+function mayGrow(ledger: Ledger, { grows = "" }: Losses, { container: { id } }: Assignment): boolean {
+  return id === grows || id === ledger.assignments.get(grows)?.fence;
 }
 
 /** One that starts can be kept off CPUs on which it has been inherited only; it gets them when the others have left. */
@@ -108,7 +117,13 @@ function bySteps(ledger: Ledger, candidates: readonly Assignment[]) {
     if (desired.isSubsetOf(bound)) losing.push(assignment);
     else (bound.isSubsetOf(desired) ? gaining : exchanging).push(assignment);
   }
-  return { losing, exchanging: exchanging.sort(byOrder), gaining };
+  // Containers that aren't behind a fence leave exclusive CPUs before those that are; and one that grows does so in its fence.
+  const [[fences, losers], [groups, gainers]] = [partition(losing, isGroup), partition(gaining, isGroup)];
+  return {
+    losing: [...losers, ...fences],
+    exchanging: exchanging.sort(byOrder),
+    gaining: [...groups, ...gainers],
+  };
 }
 
 /** What is left of a container's CPUs without those that it has to give up, but with those that it couldn't be made to. */

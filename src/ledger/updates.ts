@@ -10,6 +10,7 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "./assignment.ts";
 import { confirmedHolder, overhangsOf } from "./conflict.ts";
 import { hasNoProcess, isConfirmed, isStarting, updateSent } from "./delivery.ts";
+import { isGroup } from "./groups.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** One container's new CPU set. Never empty: on the NRI wire that would mean "no change". */
@@ -81,7 +82,8 @@ export function planUpdates(ledger: Ledger, filter: UpdateFilter = {}): PlannedU
 
 /** Whether the container's cgroup is to be written: it has other CPUs than it should. */
 export function needsWrite(ledger: Ledger, assignment: Assignment): boolean {
-  if (!isConfirmed(assignment)) return false;
+  const { claim } = assignment;
+  if (!isConfirmed(assignment) || (claim.kind === "group" && claim.keeps === "found")) return false;
   const desired = ledger.desired(assignment);
   return !desired.isEmpty && !isIn(ledger, assignment, desired);
 }
@@ -108,6 +110,7 @@ interface UpdateStep extends PlannedUpdate {
 
 /** What brings the runtime's record of a container nearer to what it should be; undefined where it is that. */
 function stepFor(ledger: Ledger, assignment: Assignment): UpdateStep | undefined {
+  if (isGroup(assignment)) return undefined;
   return assignment.delivery.by === "cgroup" ? recordStep(ledger, assignment) : cpuStep(ledger, assignment);
 }
 

@@ -42,6 +42,8 @@ type ContainerCall =
   | "StopContainer"
   | "RemoveContainer";
 
+type PodCall = "RunPodSandbox" | "StopPodSandbox";
+
 /** One call of the runtime. */
 export type Call =
   | { readonly kind: "Configure"; readonly request: ConfigureRequest }
@@ -49,12 +51,13 @@ export type Call =
   | { readonly kind: "Shutdown" }
   | ({ readonly kind: ContainerCall } & Subject)
   | ({ readonly kind: "UpdateContainer"; readonly resources: LinuxResources | undefined } & Subject)
-  | { readonly kind: "StopPodSandbox"; readonly pod: PodSandbox }
+  | { readonly kind: PodCall; readonly pod: PodSandbox }
   /** Anything else that needs no more than an empty answer. */
   | { readonly kind: "Notification"; readonly event: Event };
 
 /** Events that are asked for: only what is used, since a runtime refuses a mask with a bit it doesn't know. */
 export const SUBSCRIBED: readonly Event[] = [
+  Event.RUN_POD_SANDBOX,
   Event.STOP_POD_SANDBOX,
   Event.CREATE_CONTAINER,
   Event.START_CONTAINER,
@@ -92,10 +95,10 @@ const METHODS: Readonly<Record<string, Decode>> = {
   StopContainer: (payload) => about("StopContainer", decode(StopContainerRequestSchema, payload)),
   StateChange: stateChange,
   RemoveContainer: (payload) => about("RemoveContainer", decode(ContainerRequestSchema, payload)),
-  RunPodSandbox: notification(Event.RUN_POD_SANDBOX, PodRequestSchema),
+  RunPodSandbox: (payload) => aboutPod("RunPodSandbox", decode(PodRequestSchema, payload)),
   UpdatePodSandbox: notification(Event.UPDATE_POD_SANDBOX, UpdatePodSandboxRequestSchema),
   PostUpdatePodSandbox: notification(Event.POST_UPDATE_POD_SANDBOX, PodRequestSchema),
-  StopPodSandbox: (payload) => stopPodSandbox(decode(PodRequestSchema, payload)),
+  StopPodSandbox: (payload) => aboutPod("StopPodSandbox", decode(PodRequestSchema, payload)),
   RemovePodSandbox: notification(Event.REMOVE_POD_SANDBOX, PodRequestSchema),
   PostCreateContainer: notification(Event.POST_CREATE_CONTAINER, ContainerRequestSchema),
   StartContainer: (payload) => about("StartContainer", decode(ContainerRequestSchema, payload)),
@@ -119,8 +122,10 @@ export function decodeCall(service: string, method: string, payload: Uint8Array)
 function stateChange(payload: Uint8Array): Call {
   const request = decode(StateChangeEventSchema, payload);
   switch (request.event) {
+    case Event.RUN_POD_SANDBOX:
+      return aboutPod("RunPodSandbox", request);
     case Event.STOP_POD_SANDBOX:
-      return stopPodSandbox(request);
+      return aboutPod("StopPodSandbox", request);
     case Event.START_CONTAINER:
       return about("StartContainer", request);
     case Event.POST_START_CONTAINER:
@@ -134,9 +139,9 @@ function stateChange(payload: Uint8Array): Call {
   }
 }
 
-function stopPodSandbox({ pod }: { readonly pod?: PodSandbox | undefined }): Call {
-  if (pod === undefined) throw new ProtocolError("malformed", "StopPodSandbox names no pod");
-  return { kind: "StopPodSandbox", pod };
+function aboutPod(kind: PodCall, { pod }: { readonly pod?: PodSandbox | undefined }): Call {
+  if (pod === undefined) throw new ProtocolError("malformed", `${kind} names no pod`);
+  return { kind, pod };
 }
 
 function notification(event: Event, schema: DescMessage): Decode {

@@ -1,3 +1,4 @@
+import type { CgroupHints } from "../ledger/claim.ts";
 import type { Container, PodSandbox } from "./gen/nri_pb.ts";
 
 /**
@@ -6,9 +7,19 @@ import type { Container, PodSandbox } from "./gen/nri_pb.ts";
  * CRI client) a memory limit of the container stands in for it.
  */
 export function isGuaranteed(pod: PodSandbox, container: Container): boolean {
-  const below = belowKubepods(pod.linux?.cgroupParent ?? "");
+  const below = belowKubepods(podCgroupOf(pod.linux?.cgroupParent ?? "", container.linux?.cgroupsPath ?? ""));
   if (below !== undefined) return below !== "burstable" && below !== "besteffort";
   return (container.linux?.resources?.memory?.limit?.value ?? 0n) > 0n;
+}
+
+/** The cgroup of a pod: as the runtime reports it, else what is around its container, as a path or by the name of its slice. */
+function podCgroupOf(parent: string, path: string): string {
+  const [slice = "", , unit] = path.split(":");
+  return parent !== ""
+    ? parent
+    : unit === undefined
+    ? path.slice(0, Math.max(path.lastIndexOf("/"), 0))
+    : slice;
 }
 
 /**
@@ -18,10 +29,50 @@ export function isGuaranteed(pod: PodSandbox, container: Container): boolean {
  * `/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice`; there kubelet has replaced the dashes
  * that were part of a name.
  */
-function belowKubepods(cgroupParent: string): string | undefined {
-  const names = cgroupParent.split("/").flatMap((part) =>
-    part.endsWith(".slice") ? part.slice(0, -".slice".length).split("-") : [part]
+function belowKubepods(cgroup: string): string | undefined {
+  const names = cgroup.split("/").flatMap((part) =>
+    part.endsWith(SLICE) ? part.slice(0, -SLICE.length).split("-") : [part]
   );
   const at = names.lastIndexOf("kubepods");
   return at < 0 ? undefined : names[at + 1] ?? "";
+}
+
+/** The cgroups of the QoS classes beside which, or in which, a container is, by their paths. */
+export interface QosClasses {
+  readonly all: readonly string[];
+  /** The one that it is in; absent: its pod is Guaranteed. */
+  readonly own?: string;
+}
+
+/**
+ * The cgroups of Burstable and BestEffort pods in the same tree of kubelet's as a container; undefined outside of such a
+ * tree. See kubelet's pkg/kubelet/cm/qos_container_manager_linux.go.
+ */
+export function qosClassesOf({ parent, path }: Pick<CgroupHints, "parent" | "path">): QosClasses | undefined {
+  const cgroup = podCgroupOf(parent, path);
+  const below = belowKubepods(cgroup);
+  const all = below === undefined ? [] : classPaths(cgroup);
+  if (all.length === 0) return undefined;
+  const own = NAMES.indexOf(below ?? "");
+  return own < 0 ? { all } : { all, own: all[own] as string };
+}
+
+const SLICE = ".slice";
+const NAMES = ["burstable", "besteffort"];
+
+function classPaths(cgroup: string): string[] {
+  const names = cgroup.split("/").filter((name) => name !== "");
+  const last = names.at(-1) ?? "";
+  if (last.endsWith(SLICE)) {
+    const parts = last.slice(0, -SLICE.length).split("-");
+    const kubepods = parts.slice(0, parts.lastIndexOf("kubepods") + 1);
+    return kubepods.length === 0 ? [] : NAMES.map((name) => slicePath([...kubepods, name]));
+  }
+  const kubepods = names.slice(0, names.lastIndexOf("kubepods") + 1);
+  return kubepods.length === 0 ? [] : NAMES.map((name) => `/${[...kubepods, name].join("/")}`);
+}
+
+/** See systemd.slice(5): a slice's name spells out those that it is in. */
+function slicePath(parts: readonly string[]): string {
+  return parts.map((_, index) => `/${parts.slice(0, index + 1).join("-")}${SLICE}`).join("");
 }

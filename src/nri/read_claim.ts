@@ -78,6 +78,12 @@ export function refOf(pod: PodSandbox, container: Container): ContainerRef {
   };
 }
 
+/** A pod's sandbox as a container, whose cgroup is one of the pod's. */
+export function podRefOf({ id, name, namespace, uid, linux }: PodSandbox): ContainerRef {
+  const cgroup = { path: "", parent: linux?.cgroupParent ?? "", pid: 0 };
+  return { id, name: "", pod: name, namespace, podUid: uid, sandboxId: id, cgroup };
+}
+
 /** The CPU set that the runtime's record of a container names; undefined when it names none. */
 export function recordOf(container: Container): CpuSet | undefined {
   const cpus = CpuSet.parse(container.linux?.resources?.cpu?.cpus ?? "");

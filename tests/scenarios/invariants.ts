@@ -85,5 +85,6 @@ function placeOf(box: Box, online: CpuSet): CpuSet {
 
 function kindOf({ container }: Box, ledger: Agent["state"]["ledger"]): Place["kind"] {
   const assignment = ledger.assignments.get(container.id);
-  return assignment === undefined || assignment.grant.isEmpty ? "shared" : assignment.claim.kind;
+  const kind = assignment?.grant.isEmpty === false ? assignment.claim.kind : "shared";
+  return kind === "group" ? "shared" : kind;
 }

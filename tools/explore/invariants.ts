@@ -44,7 +44,7 @@ function ownersAreDistinct(_: Node, ledger: Ledger): string | undefined {
 
 function claimsAreWhole(_: Node, ledger: Ledger): string | undefined {
   const wrong = ledger.assignments.values().find(({ claim, grant, degraded }) => {
-    if (claim.kind === "shared") return !grant.isEmpty;
+    if (claim.kind === "shared" || claim.kind === "group") return !grant.isEmpty;
     const isWhole = claim.kind === "pinned" ? grant.equals(claim.cpus) : grant.size === claim.count;
     return !isWhole && degraded === undefined;
   });

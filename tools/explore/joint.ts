@@ -40,6 +40,7 @@ export const SETTINGS: Settings = {
   growDelayMs: 500,
   dryRun: false,
   apply: "auto",
+  fence: "off",
   reconcileMs: 10_000,
 };
 

@@ -8,10 +8,8 @@ export interface Accepted extends Pick<Anchor, "file" | "part"> {
 }
 
 const SPREAD = "only how well ids spread over the buckets, which a test measures coarsely";
-const CACHED = "only what is cached";
 const EARLY_EXIT = "a shorter way to what comes out anyway";
 const RETRIED_FOR_NOTHING = "degraded containers are retried, and nothing has changed for them";
-const COMPARED_FOR_NOTHING = "more containers are searched for changes that they don't have";
 const ENGINE = "the engine's sort only asks whether the result is negative";
 
 export const ACCEPTED: readonly Accepted[] = [
@@ -70,13 +68,6 @@ export const ACCEPTED: readonly Accepted[] = [
     edits: ["drop sort"],
     because: "wherever several become degraded, they do so in that order",
   },
-  {
-    file: "src/ledger/ledger.ts",
-    part: "#holding",
-    edits: ["first branch twice"],
-    because: COMPARED_FOR_NOTHING,
-  },
-  { file: "src/ledger/ledger.ts", part: "#without", edits: ["swap arguments"], because: CACHED },
   {
     file: "src/ledger/make_way.ts",
     part: "moveAway",

@@ -85,15 +85,15 @@ export const LEDGER: readonly Planted[] = [
     breaks: "CPUs that couldn't be sent yet, because they had to be vacated first, are never sent.",
   },
   {
-    file: "src/ledger/ledger.ts",
+    file: "src/ledger/shared_pools.ts",
     part: "desired",
     edit: "drop right of &&",
     breaks: "A strict reservation is open to everybody, not to the system alone.",
   },
   {
-    file: "src/ledger/ledger.ts",
+    file: "src/ledger/shared_pools.ts",
     part: "#without",
-    edit: "second branch twice #2",
+    edit: "second branch twice",
     breaks: "A shared container that forbids all of the pool keeps its CPUs, which others got.",
   },
   {
@@ -105,7 +105,7 @@ export const LEDGER: readonly Planted[] = [
   {
     file: "src/ledger/ledger.ts",
     part: "#holding",
-    edit: "second branch twice",
+    edit: "first branch twice",
     breaks: "No container is updated when the pool has changed.",
   },
   {

@@ -101,6 +101,7 @@ export function settingsOf(scenario: Scenario): Settings {
     growDelayMs: growDelay,
     dryRun,
     apply: mode === "kernel" ? "auto" : "runtime",
+    fence: "off",
     reconcileMs: reconcileEvery,
   };
 }

@@ -11,6 +11,7 @@ import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
 import { createReply } from "../../nri/write_reply.ts";
 import { deliverByFor } from "../apply_mode.ts";
 import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../decision.ts";
+import { fenceAround, fencedFirst } from "../fences.ts";
 import { placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import type { AgentState } from "../state.ts";
 import { MAX_CONTAINERS } from "../synchronize_parts.ts";
@@ -36,18 +37,14 @@ export function createContainer(state: AgentState, { pod, container }: Subject):
   if (state.ledger.assignments.size >= MAX_CONTAINERS) {
     return refused(state, ref, refuse(ref, "unavailable", FULL));
   }
-  const deliverBy = deliverByFor(state, container);
-  const request = {
-    container: ref,
-    claim,
-    record: recordOf(container),
-    degraded,
-    deliverBy,
-    since: state.now,
-  };
-  const decision = claim.kind === "shared"
-    ? admitted(state, request)
-    : retriedFirst(state, (known) => admitted(known, request));
+  const decision = fencedFirst(state, ref, (known) => {
+    const deliverBy = deliverByFor(known, container);
+    const record = recordOf(container);
+    const request = { container: ref, claim, record, degraded, deliverBy, since: known.now };
+    return claim.kind === "shared"
+      ? admitted(known, request)
+      : retriedFirst(known, (retried) => admitted(retried, request));
+  });
   return withLogs(decision, warnings);
 }
 
@@ -55,7 +52,7 @@ const NOT_SYNCHRONIZED = "not synchronized with the runtime yet; retrying";
 
 function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_ATTEMPT): Decision {
   const { container } = request;
-  const plan = admit(state.ledger, request);
+  const plan = admit(state.ledger, { ...request, fence: fenceAround(state.ledger, container) });
   if (plan.kind === "refusal") return refused(state, container, plan);
   return applyClaim({
     state,

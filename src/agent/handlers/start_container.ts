@@ -22,13 +22,16 @@ import {
   starts,
   unreadable,
 } from "../../ledger/delivery.ts";
+import { runsOn, shouldRunOn } from "../../ledger/groups.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { refuse } from "../../ledger/refusal.ts";
 import { afterWrites, planWrites } from "../../ledger/plan_writes.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
-import { readablePort, writablePort } from "../apply_mode.ts";
+import { ownCpus, readablePort, writablePort } from "../apply_mode.ts";
 import { type Decision, type Readings, refused, type Response, unchanged, withLogs } from "../decision.ts";
+import { fenceOf, isOutsideFence } from "../fences.ts";
+import { withReadings } from "../kernel.ts";
 import { logOf } from "../logs.ts";
 import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
@@ -69,6 +72,7 @@ function unknownStarts(state: AgentState, ref: ContainerRef, { pod, container }:
     container: ref,
     claim,
     grant: CpuSet.empty,
+    ...fenceOf(state.ledger, ref),
     ...created("record", recordOf(container)),
   };
   return verified(state, state.ledger.with(assignment), ref);
@@ -82,12 +86,27 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
     const reading = readings.get(ref.id);
     if (reading?.kind !== "values") return unreadableStart(state, ledger, ref, reading);
     if (writablePort(state) !== undefined) {
-      return byCgroup(state, ledger.update(ref.id, (a) => startsOn(a, reading.cpus)), ref.id);
+      const known = ledger.update(ref.id, (a) => startsOn(a, ownCpus(a, reading)));
+      return isOutsideFence(ledger, own, reading)
+        ? withFenceRead(known, own, (next) => byCgroup(state, next, ref.id))
+        : byCgroup(state, known, ref.id);
     }
     const { online } = ledger.topology;
     const seen = ledger.update(ref.id, (a) => starts(seenAtStart(a, reading.cpus, online)));
     return byRecord(withLedger(state, seen), own, reading.cpus);
   });
+}
+
+/** The fence around it has other CPUs than are known, as where systemd has emptied its set. */
+function withFenceRead(
+  ledger: Ledger,
+  { fence = "" }: Assignment,
+  then: (ledger: Ledger) => Decision,
+): Decision {
+  const group = ledger.assignments.get(fence);
+  if (group === undefined) return then(ledger);
+  const containers = [group.container];
+  return { kind: "read", containers, then: (readings) => then(withReadings(ledger, readings)) };
 }
 
 /** Goes on with what was read of it, unless one of those that the agent doesn't write is on its CPUs. */
@@ -121,7 +140,8 @@ function unconfirmedBeside(ledger: Ledger, own: Assignment): Assignment[] {
 /** By its cgroup; by all that is known where that can't be read. */
 function isOn(ledger: Ledger, other: Assignment, reading: CpusetReading | undefined, cpus: CpuSet): boolean {
   if (reading?.kind === "absent") return false;
-  return (reading?.kind === "values" ? reading.cpus : ledger.mayRunOn(other)).intersects(cpus);
+  const runs = reading?.kind === "values" ? reading.effective ?? reading.cpus : runsOn(ledger, other);
+  return runs.intersects(cpus);
 }
 
 /** The runtime has delivered what replies carried, or has failed to without reporting it. */
@@ -172,12 +192,12 @@ function checked(
   const own = ledger.assignments.get(id);
   if (own === undefined) return unchanged(withLedger(state, ledger));
   const reason = failure ?? failureOf(own)?.reason ?? "its cgroup has other CPUs";
-  const cpus = ledger.mayRunOn(own);
+  const cpus = runsOn(ledger, own);
   const isSeen = isConfirmed(own);
   const isRight = !isSeen || (own.grant.isEmpty ? !cpus.intersects(ledger.claimed) : cpus.equals(own.grant));
   const after = withLedger(state, ledger);
   if (!isRight) {
-    return unconfirmed(after, own, `it can't be started on the CPUs ${ledger.desired(own)}: ${reason}`);
+    return unconfirmed(after, own, `it can't be started on the CPUs ${shouldRunOn(ledger, own)}: ${reason}`);
   }
   const holder = confirmedHolder(ledger, own);
   return holder === undefined

@@ -6,6 +6,7 @@ import { withoutId } from "../../ledger/id_map.ts";
 import { pendingUpdateOf } from "../../ledger/updates.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { refOf } from "../../nri/read_claim.ts";
+import { ownCpus } from "../apply_mode.ts";
 import { type Decision, unchanged } from "../decision.ts";
 import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
@@ -43,5 +44,7 @@ export function postUpdateContainer(state: AgentState, { container: { id } }: Su
 }
 
 function readAs(reading: CpusetReading | undefined): (assignment: Assignment) => Assignment {
-  return reading?.kind === "values" ? (assignment) => observe(assignment, reading.cpus) : unreadable;
+  return reading?.kind === "values"
+    ? (assignment) => observe(assignment, ownCpus(assignment, reading))
+    : unreadable;
 }

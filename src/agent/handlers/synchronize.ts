@@ -3,9 +3,11 @@ import { isStarting } from "../../ledger/delivery.ts";
 import { planUpdates } from "../../ledger/updates.ts";
 import { synchronizeReply } from "../../nri/write_reply.ts";
 import { type Decision, neutralSynchronize } from "../decision.ts";
+import { withClassesAround } from "../fences.ts";
 import { findContainers } from "../found_containers.ts";
 import { withLedger } from "../pending.ts";
-import { listedWithEarly, rebuiltFrom, synchronizedLog, synchronizedState } from "../adopt.ts";
+import { listedWithEarly, rebuiltFrom, synchronizedState } from "../adopt.ts";
+import { synchronizedLog } from "../logs.ts";
 import type { AgentState, Part } from "../state.ts";
 import { together, whole } from "../synchronize_parts.ts";
 
@@ -27,7 +29,7 @@ export function synchronize(state: AgentState, last: Part): Decision {
   const { found, logs } = findContainers(state, listedWithEarly(state, listing));
   return {
     kind: "read",
-    containers: found.map(({ container }) => container),
+    containers: withClassesAround(state, found.map(({ container }) => container)),
     then: (readings) => {
       const rebuilt = rebuiltFrom(state, listing, found, readings);
       const { updates, ledger } = planUpdates(rebuilt.ledger);

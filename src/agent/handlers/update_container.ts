@@ -93,13 +93,14 @@ interface Asked extends Pick<ReadClaim, "degraded" | "warnings"> {
 /** What the container will claim; undefined where that is the same as before. */
 function claimAsked({ rules }: AgentState, before: Assignment, update: Update): Asked | undefined {
   const after = resized(update.container, update.resources);
-  if (after === undefined || before.claim.kind === "pinned") return undefined;
-  const isExclusive = before.claim.kind === "exclusive";
+  const { claim: placed } = before;
+  if (after === undefined || placed.kind === "pinned" || placed.kind === "group") return undefined;
+  const isExclusive = placed.kind === "exclusive";
   const read = readClaim(update.pod, isExclusive ? withRequestOfLimit(after) : after, rules);
   // What its pod's annotations say by now is for its next creation.
   if (read.kind !== "claim" || read.claim.kind === "pinned") return undefined;
-  const claim = asPlaced(before.claim, read.claim);
-  return sizeOf(claim) === sizeOf(before.claim) ? undefined : { ...read, claim };
+  const claim = asPlaced(placed, read.claim);
+  return sizeOf(claim) === sizeOf(placed) ? undefined : { ...read, claim };
 }
 
 /** The new size, with all else as it was when the container was placed. */
@@ -110,7 +111,7 @@ function asPlaced(before: Claim, after: Exclude<Claim, { kind: "pinned" }>): Cla
 }
 
 /** How many exclusive CPUs a claim is for. */
-function sizeOf(claim: Claim): number {
+function sizeOf(claim: Assignment["claim"]): number {
   return claim.kind === "exclusive" ? claim.count : 0;
 }
 

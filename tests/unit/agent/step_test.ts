@@ -18,6 +18,7 @@ Deno.test("it registers with its name and index, and asks only for the events it
   const link = new Link();
   assert.deepEqual(link.register(), { name: "weka-cpuset", index: "99" });
   const bits = [
+    Event.RUN_POD_SANDBOX,
     Event.STOP_POD_SANDBOX,
     Event.CREATE_CONTAINER,
     Event.START_CONTAINER,
@@ -86,7 +87,6 @@ Deno.test("both forms of an event do the same", () => {
 });
 
 const NOTIFICATIONS: readonly Method[] = [
-  "RunPodSandbox",
   "UpdatePodSandbox",
   "PostUpdatePodSandbox",
   "RemovePodSandbox",
@@ -95,6 +95,7 @@ const NOTIFICATIONS: readonly Method[] = [
   "Shutdown",
 ];
 const HANDLED = [
+  Event.RUN_POD_SANDBOX,
   Event.STOP_POD_SANDBOX,
   Event.START_CONTAINER,
   Event.POST_START_CONTAINER,

@@ -37,6 +37,7 @@ pinnedNamespaces:  # default
 unmanagedNamespaces: []  # default
 growDelayMs: 500  # default
 apply: auto  # default
+fence: auto  # default
 reconcileSeconds: 10  # default
 onKubeletStatic: warn  # default
 log:
@@ -95,6 +96,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   unmanagedNamespaces: namespaces,
   growDelayMs: fc.integer({ min: 0, max: 60_000 }),
   apply: fc.constantFrom("auto", "runtime", "kernel-first"),
+  fence: fc.constantFrom("auto", "off"),
   reconcileSeconds: fc.integer({ min: 0, max: 3600 }),
   onKubeletStatic: fc.constantFrom("warn", "refuse"),
   log: fc.record({

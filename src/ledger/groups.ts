@@ -1,0 +1,65 @@
+/**
+ * Groups: cgroups above containers, whose sets the kernel imposes on all that is below them. A group is an assignment
+ * like any other: what is read, written, rolled back, retried and compared is the same.
+ */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import type { Assignment } from "./assignment.ts";
+import type { ContainerRef, GroupClaim } from "./claim.ts";
+import { confirm, created } from "./delivery.ts";
+import type { Ledger } from "./ledger.ts";
+
+/** The group at that path below the hierarchy's root. */
+export function groupRef(path: string): ContainerRef {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const cgroup = { path, parent: "", pid: 0 };
+  return { id: path, name, pod: "", namespace: "", podUid: "", sandboxId: "", cgroup, isGroup: true };
+}
+
+/** A group whose processes may run on `cpus`, by a reading. */
+export function groupOn(container: ContainerRef, cpus: CpuSet, keeps: GroupClaim["keeps"]): Assignment {
+  const claim = { kind: "group", keeps } as const;
+  return confirm({ container, claim, grant: CpuSet.empty, ...created("cgroup") }, cpus, "running");
+}
+
+export function isGroup({ claim }: Assignment): boolean {
+  return claim.kind === "group";
+}
+
+/** The groups of a ledger. */
+export function groupsOf(ledger: Ledger): Assignment[] {
+  return ledger.assignments.values().filter(isGroup);
+}
+
+/** Whether a group is a fence: kept off exclusive CPUs, for all that is in it. */
+export function isFence({ claim }: Assignment): boolean {
+  return claim.kind === "group" && claim.keeps === "unexclusive";
+}
+
+/** The ledger without a fence that can't be kept: what is in it is kept off exclusive CPUs by its own sets. */
+export function withoutFence(ledger: Ledger, id: string): Ledger {
+  const next = ledger.update(id, (group) => ({ ...group, claim: { kind: "group", keeps: "found" } }));
+  return next.assignments.values().filter(({ fence }) => fence === id).reduce(
+    (next, { fence: _, ...unfenced }) => next.with(unfenced),
+    next,
+  );
+}
+
+/** The CPUs that a container should be running on, by its own set and its fence. */
+export function shouldRunOn(ledger: Ledger, assignment: Assignment): CpuSet {
+  return behindFence(ledger, assignment, (each) => ledger.desired(each));
+}
+
+/** Every online CPU on which a container's processes may be running, by its own set and its fence. */
+export function runsOn(ledger: Ledger, assignment: Assignment): CpuSet {
+  return behindFence(ledger, assignment, (each) => ledger.mayRunOn(each));
+}
+
+/** In cgroup v2 a set that has nothing in common with the one around it leaves all of that. */
+function behindFence(ledger: Ledger, assignment: Assignment, setOf: (each: Assignment) => CpuSet): CpuSet {
+  const own = setOf(assignment);
+  const fence = assignment.fence === undefined ? undefined : ledger.assignments.get(assignment.fence);
+  if (fence === undefined || own.isEmpty) return own;
+  const around = setOf(fence);
+  const both = own.intersection(around);
+  return both.isEmpty ? around : both;
+}

@@ -1,0 +1,72 @@
+/** What is left for those without CPUs of their own, by who has claimed what; see ledger.ts. */
+import type { CpuSet } from "../cpu/cpu_set.ts";
+import type { Topology } from "../cpu/topology.ts";
+import type { Assignment } from "./assignment.ts";
+import type { ClaimedCpus } from "./claimed_cpus.ts";
+import type { GroupClaim } from "./claim.ts";
+import type { Policy } from "./policy.ts";
+
+interface Sums {
+  readonly topology: Topology;
+  readonly policy: Policy;
+  readonly pools: ClaimedCpus;
+}
+
+/** The CPUs of a pool, and those that a container in it may have in its own set where a fence does the rest. */
+interface Pool {
+  readonly cpus: CpuSet;
+  readonly fenced: CpuSet;
+}
+
+export class SharedPools {
+  readonly shared: Pool;
+  /** For the system's own containers. */
+  readonly system: Pool;
+  readonly #fence: CpuSet;
+  readonly #online: CpuSet;
+  /** A set without some forbidden CPUs, by those; as a pool may stay the same for weeks, only as long as they are used. */
+  readonly #allowed: WeakMap<CpuSet, WeakMap<CpuSet, CpuSet>>;
+
+  constructor({ topology: { online }, policy, pools: { exclusive, pinned, claimed } }: Sums) {
+    const unpinned = online.difference(pinned);
+    const { strictReserved, systemReserved } = policy;
+    this.system = { cpus: online.difference(claimed), fenced: unpinned };
+    this.shared = strictReserved
+      ? { cpus: this.system.cpus.difference(systemReserved), fenced: unpinned.difference(systemReserved) }
+      : this.system;
+    this.#fence = online.difference(exclusive);
+    this.#online = online;
+    this.#allowed = new WeakMap();
+  }
+
+  /**
+   * The CPUs that a container's own set should name, or a group's: its grant, else the shared pool without its forbidden
+   * CPUs, else (when those leave nothing) the whole pool: isolation of the claims comes first. Behind a fence these need
+   * not be without exclusive CPUs, so that they stay the same when those change.
+   */
+  desired(
+    { grant, claim, fence, mayRunOn }: Pick<Assignment, "grant" | "claim" | "fence" | "mayRunOn">,
+  ): CpuSet {
+    if (!grant.isEmpty) return grant;
+    if (claim.kind === "group") return this.#ofGroup(claim, mayRunOn);
+    const pool = claim.kind === "shared" && claim.system ? this.system : this.shared;
+    const all = fence === undefined ? pool.cpus : pool.fenced;
+    if (claim.kind === "pinned" || claim.forbidden.isEmpty) return all;
+    return this.#without(pool, all, claim.forbidden);
+  }
+
+  #ofGroup({ keeps }: GroupClaim, mayRunOn: CpuSet): CpuSet {
+    if (keeps === "unexclusive") return this.#fence;
+    return keeps === "online" ? this.#online : mayRunOn;
+  }
+
+  #without(pool: Pool, all: CpuSet, forbidden: CpuSet): CpuSet {
+    const known = this.#allowed.get(all) ?? new WeakMap<CpuSet, CpuSet>();
+    this.#allowed.set(all, known);
+    const before = known.get(forbidden);
+    if (before !== undefined) return before;
+    const result = pool.cpus.isSubsetOf(forbidden) ? all : all.difference(forbidden);
+    known.set(forbidden, result);
+    return result;
+  }
+}
