@@ -44,6 +44,17 @@ export function fenceOf(ledger: Ledger, container: ContainerRef): Pick<Assignmen
   return fence === undefined ? {} : { fence };
 }
 
+/** A reading of a container's own set alone: a group that keeps it off CPUs may soon do so no more. */
+export function withoutGroups(
+  { assignments }: Ledger,
+  { cgroup }: ContainerRef,
+  reading: CpusetReading | undefined,
+): CpusetReading | undefined {
+  if (reading?.kind !== "values" || !reading.isInherited) return reading;
+  const own = cgroup && qosClassesOf(cgroup)?.own;
+  return own !== undefined && assignments.has(own) ? { ...reading, cpus: ANYWHERE } : reading;
+}
+
 /** Decides by a state in which the fence around the container is as read now, and in which all fences beside it are known. */
 export function fencedFirst(
   state: AgentState,

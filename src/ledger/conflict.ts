@@ -8,6 +8,7 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, mayShare } from "./assignment.ts";
 import { hasNoProcess, isConfirmed } from "./delivery.ts";
+import { isGroup } from "./groups.ts";
 import type { Ledger } from "./ledger.ts";
 import { perLedger } from "./per_ledger.ts";
 
@@ -40,6 +41,7 @@ export class PlannedOverhangs implements Overhangs {
   readonly #granted = new Map<string, Overhang>();
   #ofShared: CpuSet | undefined;
   #ofGranted: CpuSet | undefined;
+  #ofAll: CpuSet | undefined;
 
   constructor(private readonly ledger: Ledger) {
     let [bound, desired, cpus] = [CpuSet.empty, CpuSet.empty, CpuSet.empty];
@@ -65,6 +67,8 @@ export class PlannedOverhangs implements Overhangs {
   }
 
   blockedFor(assignment: Assignment): CpuSet {
+    // What a group gains, all that are in it may get: also one that is only kept off it by the group.
+    if (isGroup(assignment)) return this.#ofAll ??= union(this.all);
     const conflicting = () =>
       [...this.#granted.values()].filter(({ holder }) => conflicts(assignment, holder));
     // For all shared containers it is the same.
@@ -85,6 +89,7 @@ export class PlannedOverhangs implements Overhangs {
     const map = holder.grant.isEmpty ? this.#shared : this.#granted;
     if (cpus.isEmpty) map.delete(holder.container.id);
     else map.set(holder.container.id, { holder, cpus });
+    this.#ofAll = undefined;
     this.#ofShared = holder.grant.isEmpty ? undefined : this.#ofShared;
     this.#ofGranted = holder.grant.isEmpty ? this.#ofGranted : undefined;
   }

@@ -1,6 +1,7 @@
 /** The kernel's cpusets as values, behind the agent's port, with the failures that a test asks for. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef } from "../../src/ledger/claim.ts";
+import type { ErrnoName } from "../../src/platform/errno.ts";
 import type { CpusetPort, CpusetReading, CpusetWrite, CpusetWriteResult } from "../../src/cgroup/port.ts";
 
 const MAX_WRITTEN = 200;
@@ -9,8 +10,12 @@ export class FakeKernel implements CpusetPort {
   writable = true;
   /** By container id; a container that isn't here has no cgroup. */
   readonly sets = new Map<string, CpuSet>();
+  /** What those without a set of their own have. */
+  online = CpuSet.empty;
   /** CPUs that can't be taken from a container, with the kernel's reason. */
   readonly busy = new Map<string, CpuSet>();
+  /** Cgroups that can't be written at all, with the kernel's error. */
+  readonly refused = new Map<string, ErrnoName>();
   /** Containers whose cgroups can't be read. */
   readonly unreadable = new Set<string>();
   /** The latest writes, as `id=cpus`. */
@@ -26,10 +31,17 @@ export class FakeKernel implements CpusetPort {
     if (set instanceof CpuSet) this.sets.set(id, set);
   }
 
-  read({ id }: ContainerRef): CpusetReading {
+  read({ id, cgroup }: ContainerRef): CpusetReading {
     if (this.unreadable.has(id)) return { kind: "unverified", reason: `the cgroup of ${id} can't be opened` };
     const cpus = this.sets.get(id);
-    return cpus === undefined ? { kind: "absent" } : { kind: "values", cpus };
+    if (cpus === undefined) return { kind: "absent" };
+    const above = this.sets.get(classOf(cgroup?.parent)) ?? this.online;
+    const around = above.isEmpty ? this.online : above;
+    const both = cpus.intersection(around);
+    const effective = both.isEmpty ? around : both;
+    if (cpus.isEmpty) return { kind: "values", cpus: effective, isInherited: true };
+    if (!effective.isSubsetOf(cpus)) return { kind: "values", cpus: effective };
+    return { kind: "values", cpus, effective };
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {
@@ -52,6 +64,11 @@ export class FakeKernel implements CpusetPort {
       }
       if (now === undefined || now.equals(cpus)) continue;
       before.push([id, now]);
+      const code = this.refused.get(id);
+      if (code !== undefined) {
+        const failed = { kind: "failed", container: id, notRolledBack: new Set<string>() } as const;
+        return { ...failed, code, reason: `it can't be written (${code})`, tookMs: 0 };
+      }
       this.sets.set(id, cpus);
       this.written.push(`${id}=${cpus}`);
       if (this.written.length > MAX_WRITTEN) this.written.shift();
@@ -59,8 +76,19 @@ export class FakeKernel implements CpusetPort {
     return { kind: "done", tookMs: 0 };
   }
 
+  /** Where the container runs: by its own set and its class's. */
+  runsOn(id: string, parent: string): string {
+    const reading = this.read({ id, cgroup: { path: "", parent, pid: 0 } } as ContainerRef);
+    return reading.kind === "values" ? `${reading.effective ?? reading.cpus}` : reading.kind;
+  }
+
   /** What the kernel has, as `id=cpus`, by id. */
   get all(): string[] {
     return [...this.sets].map(([id, cpus]) => `${id}=${cpus}`).sort();
   }
+}
+
+/** The path of the QoS class that a pod's cgroup is in, where its name says so. */
+function classOf(parent = ""): string {
+  return /^(.*\/(burstable|besteffort))\//.exec(parent)?.[1] ?? "";
 }
