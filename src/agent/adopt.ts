@@ -21,7 +21,7 @@ import type { LogRecord } from "../log_record.ts";
 import { deliveryOfFound, readablePort } from "./apply_mode.ts";
 import type { Readings } from "./decision.ts";
 import { type Listing, mergeEarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
-import { classesAround, fenceOf, withClasses, withClassesAround, withoutGroups } from "./fences.ts";
+import { fenceOf, groupsFor, withGroups, withoutGroups } from "./fences.ts";
 import { findContainers, type FoundContainers, type ListedContainer } from "./found_containers.ts";
 import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
@@ -110,22 +110,23 @@ function withEarlyState(
     : { ...found, isRunning, record: record ?? found.record };
 }
 
-/** With the fences around and beside those that were found. */
+/** With the groups that are to be looked at with those that were found. */
 function fencedBefore(
   state: AgentState,
   ledger: Ledger,
   found: readonly ListedContainer[],
   readings: Readings,
 ): Rebuilt {
-  const classes = classesAround(state, found.map(({ container }) => container));
-  return withClasses(state, ledger, classes.filter(({ id }) => !ledger.assignments.has(id)), readings);
+  const groups = groupsFor(state, found.map(({ container }) => container));
+  return withGroups(state, ledger, groups.filter(({ id }) => !ledger.assignments.has(id)), readings);
 }
 
 /** The containers of a list, and what is read of their cgroups now. */
 function lookUp(state: AgentState, listing: Listing): FoundContainers & { readonly readings: Readings } {
   const { found, logs } = findContainers(state, listedWithEarly(state, listing));
-  const containers = withClassesAround(state, found.map(({ container }) => container));
-  return { found, logs, readings: readAll(readablePort(state), containers) };
+  const containers = found.map(({ container }) => container);
+  const readings = readAll(readablePort(state), [...containers, ...groupsFor(state, containers)]);
+  return { found, logs, readings };
 }
 
 function rebuild(state: AgentState, listing: Listing): Rebuilt {

@@ -3,9 +3,9 @@
  * them, also one that starts while no agent runs. They are found from where containers are, never guessed, and watched:
  * systemd may empty one whose last pod has gone.
  */
-import type { CpusetReading } from "../cgroup/port.ts";
+import type { CpusetReading, CpusetValues } from "../cgroup/port.ts";
 import type { Assignment } from "../ledger/assignment.ts";
-import type { ContainerRef } from "../ledger/claim.ts";
+import type { ContainerRef, GroupClaim } from "../ledger/claim.ts";
 import { ANYWHERE, observe } from "../ledger/delivery.ts";
 import { groupOn, groupRef, isFence, withoutFence } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -26,9 +26,13 @@ export function classesAround(state: AgentState, containers: readonly ContainerR
   return [...new Set(paths)].map(groupRef);
 }
 
-/** These containers, and the classes around and beside them. */
-export function withClassesAround(state: AgentState, containers: readonly ContainerRef[]): ContainerRef[] {
-  return [...containers, ...classesAround(state, containers)];
+/** systemd's, of all that is neither a container nor a kernel thread. */
+const HOST_GROUPS: readonly string[] = ["/system.slice", "/user.slice", "/machine.slice", "/init.scope"];
+
+/** The groups that are to be looked at with these containers: the classes around and beside them, and the host's. */
+export function groupsFor(state: AgentState, containers: readonly ContainerRef[]): ContainerRef[] {
+  if (writablePort(state)?.version !== 2) return [];
+  return [...classesAround(state, containers), ...HOST_GROUPS.map(groupRef)];
 }
 
 /** The id of the fence around a container, by where it is; undefined: there is none. */
@@ -69,7 +73,7 @@ export function fencedFirst(
     kind: "read",
     containers,
     then: (readings) => {
-      const { ledger, logs } = withClasses(state, state.ledger, containers, readings);
+      const { ledger, logs } = withGroups(state, state.ledger, containers, readings);
       return withLogs(then(withLedger(state, ledger)), logs);
     },
   };
@@ -80,33 +84,51 @@ interface Known {
   readonly logs: readonly LogRecord[];
 }
 
-/** The ledger with what was read of these classes. One that isn't there yet is looked for again. */
-export function withClasses(
-  { fence, dryRun }: AgentState,
+/** The ledger with what was read of these groups. One that isn't there yet is looked for again. */
+export function withGroups(
+  state: AgentState,
   before: Ledger,
-  classes: readonly ContainerRef[],
+  groups: readonly ContainerRef[],
   readings: Readings,
 ): Known {
   const logs: LogRecord[] = [];
-  const ledger = classes.reduce((ledger, ref) => {
+  const ledger = state.dryRun ? before : groups.reduce((ledger, ref) => {
     const reading = readings.get(ref.id);
-    if (reading === undefined || reading.kind === "absent" || dryRun) return ledger;
+    if (reading === undefined || reading.kind === "absent") return ledger;
     const known = ledger.assignments.get(ref.id);
-    if (reading.kind === "unverified") {
-      if (fence === "off") return ledger;
-      if (known === undefined || isFence(known)) logs.push(unfencedLog(ref, reading.reason));
+    const keeps = keptBy(state, ref);
+    const problem = reading.kind === "unverified" ? reading.reason : foreign(ref, reading, known);
+    if (problem !== undefined && keeps === "online") return ledger;
+    if (problem !== undefined) {
+      if (known === undefined || isFence(known)) logs.push(unfencedLog(ref, problem));
       return withoutFence(
         known === undefined ? ledger.with(groupOn(ref, ANYWHERE, "found")) : ledger,
         ref.id,
       );
     }
+    if (reading.kind !== "values") return ledger;
     if (known !== undefined) return ledger.update(ref.id, (group) => observe(group, reading.cpus));
-    if (fence === "auto") return ledger.with(groupOn(ref, reading.cpus, "unexclusive"));
     // An agent before may have kept it off CPUs.
     const isWhole = ledger.topology.online.isSubsetOf(reading.cpus);
-    return isWhole ? ledger : ledger.with(groupOn(ref, reading.cpus, "online"));
+    return keeps === "online" && isWhole ? ledger : ledger.with(groupOn(ref, reading.cpus, keeps));
   }, before);
   return { ledger, logs };
+}
+
+function keptBy({ fence, hostFence }: AgentState, { id }: ContainerRef): GroupClaim["keeps"] {
+  if (!HOST_GROUPS.includes(id)) return fence === "off" ? "online" : "unexclusive";
+  return hostFence === "off" ? "online" : hostFence;
+}
+
+/** Why a set isn't changed that another program has given it. */
+function foreign(
+  { id }: ContainerRef,
+  { cpus, isForeign }: CpusetValues,
+  known: Assignment | undefined,
+): string | undefined {
+  if (!isForeign || known !== undefined) return undefined;
+  return `another program has given ${id} the CPUs ${cpus}; ` +
+    `write all CPUs there, or set ${HOST_GROUPS.includes(id) ? "hostFence" : "fence"}: off`;
 }
 
 /** Whether a reading shows CPUs in force that the fence around the container should have kept it off. */

@@ -12,6 +12,9 @@ import type { Rules } from "../nri/rules.ts";
 /** Whether QoS classes are kept off exclusive CPUs; `auto`: in cgroup v2, where their cgroups can be written. */
 export type Fence = "auto" | "off";
 
+/** On which CPUs systemd's slices of the host are kept, besides kernel threads. */
+export type HostFence = "off" | "reserved" | "pool";
+
 /** Since when the runtime lacks an update that no reply has carried. */
 export interface PendingUpdates {
   /** In the milliseconds of {@link AgentState.now}. */
@@ -68,6 +71,7 @@ export interface AgentState {
   readonly machine?: MachinePort | undefined;
   readonly apply: Apply;
   readonly fence: Fence;
+  readonly hostFence: HostFence;
   /** Milliseconds from one comparison of the ledger with the kernel to the next; 0: none is made. */
   readonly reconcileMs: number;
   readonly reconcile: ReconcileState;
@@ -107,6 +111,7 @@ export interface Settings {
   readonly dryRun: boolean;
   readonly apply: Apply;
   readonly fence: Fence;
+  readonly hostFence: HostFence;
   /** Milliseconds; 0: never. */
   readonly reconcileMs: number;
 }
@@ -117,7 +122,7 @@ export type Ports = Pick<AgentState, "cpusets" | "machine">;
 /** The state of an agent without containers. */
 export function initialState(
   topology: Topology,
-  { policy, rules, growDelayMs, dryRun, apply, fence, reconcileMs }: Settings,
+  { policy, rules, growDelayMs, dryRun, apply, fence, hostFence, reconcileMs }: Settings,
   standby: boolean,
   { cpusets, machine }: Ports = {},
 ): AgentState {
@@ -130,6 +135,7 @@ export function initialState(
     machine,
     apply,
     fence,
+    hostFence,
     reconcileMs,
     reconcile: INITIAL_RECONCILE,
     now: 0,

@@ -1,6 +1,7 @@
 /** The kernel's cpusets: {@link CpusetPort} on the cgroup tree. */
 import { findCgroup, findGroup, findHierarchy, type FoundCgroup } from "./hierarchy.ts";
 import { CgroupDirectory } from "./directory.ts";
+import { mark, markOf } from "./marker.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
 import { type CgroupWrite, writeCpusets } from "./write.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
@@ -71,7 +72,11 @@ class KernelCpusets implements CpusetPort {
     const found = this.#find(container);
     if (found.kind !== "found") return found;
     const reading = readCpuset(this.hierarchy, found.path);
-    return reading.kind === "absent" ? this.#absent() : reading;
+    if (reading.kind === "absent") return this.#absent();
+    if (!container.isGroup || reading.kind !== "values" || reading.isInherited) return reading;
+    return markOf(`${this.hierarchy.root}${found.path}`) === "none"
+      ? { ...reading, isForeign: true }
+      : reading;
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {
@@ -80,6 +85,8 @@ class KernelCpusets implements CpusetPort {
     for (const { container, cpus } of writes) {
       const found = this.#find(container);
       if (found.kind === "found") located.push({ id: container.id, path: found.path, cpus });
+      // Before it is narrowed: whatever happens then, it is known whose set that is.
+      if (found.kind === "found" && container.isGroup) mark(`${this.hierarchy.root}${found.path}`);
       if (found.kind === "unverified") reasons.set(container.id, found.reason);
     }
     const [reason] = reasons.values();

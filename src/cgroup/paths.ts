@@ -144,13 +144,17 @@ export function cleanPath(path: string): string | undefined {
   return isGood ? names.map((name) => `/${name}`).join("") : undefined;
 }
 
-/** As kubelet names the cgroups of QoS classes with either driver; no other cgroup above containers is ever written. */
+/**
+ * As kubelet names the cgroups of QoS classes with either driver, and systemd the slices of all that is no container. No
+ * other cgroup above containers is ever written.
+ */
 const CLASS = /\/(burstable|besteffort|[^/]*kubepods-(burstable|besteffort)\.slice)$/;
+const HOST = /^\/(system\.slice|user\.slice|machine\.slice|init\.scope)$/;
 
-/** The clean path of a QoS class's cgroup; undefined where it is none such. */
+/** The clean path of a group's cgroup; undefined where it is none such. */
 export function groupPath(path: string): string | undefined {
   const clean = cleanPath(path);
-  return clean !== undefined && CLASS.test(clean) ? clean : undefined;
+  return clean !== undefined && (CLASS.test(clean) || HOST.test(clean)) ? clean : undefined;
 }
 
 /** Whether a cgroup with this name can be the container's. */

@@ -45,6 +45,8 @@ export interface CpusetValues {
   readonly cpus: CpuSet;
   /** In force, which is less than `cpus` where the cgroup above has less; absent: `cpus`. */
   readonly effective?: CpuSet;
+  /** Of a group: another program has narrowed it. */
+  readonly isForeign?: true;
   /** It has no set of its own (cgroup v2): it has those of the cgroup above, now and in the future. */
   readonly isInherited?: true;
 }

@@ -56,6 +56,10 @@ export const KEYS: readonly Key[] = [
     flag: "--apply <way>",
   }),
   key("fence", "keep the cgroups of QoS classes off exclusive CPUs: auto (cgroup v2) or off"),
+  key(
+    "hostFence",
+    "keep the host's own slices (cgroup v2) on the reserved CPUs, or on the pool: off, reserved or pool",
+  ),
   key("reconcileSeconds", "reconcile interval in seconds; 0 disables it"),
   key(
     "onKubeletStatic",

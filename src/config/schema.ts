@@ -115,6 +115,8 @@ export const schema = z.strictObject({
   ),
   /** `auto`: QoS classes are kept off exclusive CPUs where cgroup v2 can be written. */
   fence: z._default(z.enum(["auto", "off"], "must be auto or off"), "auto"),
+  /** On which CPUs the host's slices are kept (cgroup v2). */
+  hostFence: z._default(z.enum(["off", "reserved", "pool"], "must be off, reserved or pool"), "off"),
   /** Seconds; 0 disables it. */
   reconcileSeconds: z._default(wholeNumber(0, 3600), 10),
   onKubeletStatic: z._default(z.enum(["warn", "refuse"], "must be warn or refuse"), "warn"),

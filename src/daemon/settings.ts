@@ -14,6 +14,7 @@ export function settingsOf(config: Config): Settings {
     rules: { placement, pinnedNamespaces, unmanagedNamespaces, reservedNamespaces },
     growDelayMs: config.growDelayMs,
     fence: config.fence,
+    hostFence: config.hostFence,
     dryRun: config.dryRun,
     apply: config.apply,
     reconcileMs: config.reconcileSeconds * 1000,

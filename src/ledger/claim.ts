@@ -44,10 +44,10 @@ export interface SharedClaim {
 export interface GroupClaim {
   readonly kind: "group";
   /**
-   * `unexclusive`: a fence, all online CPUs but exclusive ones; `online`: all of them; `found`: it can't be written, and
-   * stays as it is.
+   * `unexclusive`: a fence, all online CPUs but exclusive ones; `reserved`: the reserved CPUs; `pool`: the shared pool with
+   * them; `online`: all; `found`: it can't be written, or is another program's, and stays as it is.
    */
-  readonly keeps: "unexclusive" | "online" | "found";
+  readonly keeps: "unexclusive" | "reserved" | "pool" | "online" | "found";
 }
 
 /** A container's identity: enough to find it in the runtime and to name it to a person. */

@@ -23,6 +23,7 @@ export class SharedPools {
   /** For the system's own containers. */
   readonly system: Pool;
   readonly #fence: CpuSet;
+  readonly #reserved: CpuSet;
   readonly #online: CpuSet;
   /** A set without some forbidden CPUs, by those; as a pool may stay the same for weeks, only as long as they are used. */
   readonly #allowed: WeakMap<CpuSet, WeakMap<CpuSet, CpuSet>>;
@@ -35,6 +36,8 @@ export class SharedPools {
       ? { cpus: this.system.cpus.difference(systemReserved), fenced: unpinned.difference(systemReserved) }
       : this.system;
     this.#fence = online.difference(exclusive);
+    const reserved = this.system.cpus.intersection(systemReserved);
+    this.#reserved = reserved.isEmpty ? this.system.cpus : reserved;
     this.#online = online;
     this.#allowed = new WeakMap();
   }
@@ -56,8 +59,18 @@ export class SharedPools {
   }
 
   #ofGroup({ keeps }: GroupClaim, mayRunOn: CpuSet): CpuSet {
-    if (keeps === "unexclusive") return this.#fence;
-    return keeps === "online" ? this.#online : mayRunOn;
+    switch (keeps) {
+      case "unexclusive":
+        return this.#fence;
+      case "reserved":
+        return this.#reserved;
+      case "pool":
+        return this.system.cpus;
+      case "online":
+        return this.#online;
+      case "found":
+        return mayRunOn;
+    }
   }
 
   #without(pool: Pool, all: CpuSet, forbidden: CpuSet): CpuSet {

@@ -16,6 +16,8 @@ export class FakeKernel implements CpusetPort {
   readonly busy = new Map<string, CpuSet>();
   /** Cgroups that can't be written at all, with the kernel's error. */
   readonly refused = new Map<string, ErrnoName>();
+  /** Groups that another program has narrowed. */
+  readonly foreign = new Set<string>();
   /** Containers whose cgroups can't be read. */
   readonly unreadable = new Set<string>();
   /** The latest writes, as `id=cpus`. */
@@ -40,6 +42,7 @@ export class FakeKernel implements CpusetPort {
     const both = cpus.intersection(around);
     const effective = both.isEmpty ? around : both;
     if (cpus.isEmpty) return { kind: "values", cpus: effective, isInherited: true };
+    if (this.foreign.has(id)) return { kind: "values", cpus, effective, isForeign: true };
     if (!effective.isSubsetOf(cpus)) return { kind: "values", cpus: effective };
     return { kind: "values", cpus, effective };
   }

@@ -41,6 +41,7 @@ export const SETTINGS: Settings = {
   dryRun: false,
   apply: "auto",
   fence: "off",
+  hostFence: "off",
   reconcileMs: 10_000,
 };
 

@@ -102,6 +102,7 @@ export function settingsOf(scenario: Scenario): Settings {
     dryRun,
     apply: mode === "kernel" ? "auto" : "runtime",
     fence: "off",
+    hostFence: "off",
     reconcileMs: reconcileEvery,
   };
 }

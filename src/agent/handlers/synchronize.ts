@@ -3,7 +3,7 @@ import { isStarting } from "../../ledger/delivery.ts";
 import { planUpdates } from "../../ledger/updates.ts";
 import { synchronizeReply } from "../../nri/write_reply.ts";
 import { type Decision, neutralSynchronize } from "../decision.ts";
-import { withClassesAround } from "../fences.ts";
+import { groupsFor } from "../fences.ts";
 import { findContainers } from "../found_containers.ts";
 import { withLedger } from "../pending.ts";
 import { listedWithEarly, rebuiltFrom, synchronizedState } from "../adopt.ts";
@@ -27,9 +27,10 @@ export function synchronizePart(state: AgentState, part: Part): Decision {
 export function synchronize(state: AgentState, last: Part): Decision {
   const listing = whole(state, last);
   const { found, logs } = findContainers(state, listedWithEarly(state, listing));
+  const containers = found.map(({ container }) => container);
   return {
     kind: "read",
-    containers: withClassesAround(state, found.map(({ container }) => container)),
+    containers: [...containers, ...groupsFor(state, containers)],
     then: (readings) => {
       const rebuilt = rebuiltFrom(state, listing, found, readings);
       const { updates, ledger } = planUpdates(rebuilt.ledger);

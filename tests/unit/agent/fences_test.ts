@@ -7,6 +7,7 @@ import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { Link, subject } from "../../kit/link.ts";
 import { podOf, type Wanted } from "../../kit/messages.ts";
+import { DEFAULT_POLICY } from "../../kit/policy.ts";
 import { encode } from "../../kit/runtime_end.ts";
 import type { MachineSpec } from "../../kit/sysfs.ts";
 
@@ -29,8 +30,8 @@ function rig(
   setup: ConstructorParameters<typeof Link>[1] = {},
   running: readonly Wanted[] = [],
   classes = "",
+  kernel = new FakeKernel(2),
 ): Rig {
-  const kernel = new FakeKernel(2);
   kernel.online = CpuSet.range(0, 3);
   for (const path of [BURSTABLE, BEST_EFFORT]) kernel.appear(path, classes);
   for (const { name, record = "" } of running) kernel.appear(`id-${name}`, record);
@@ -212,3 +213,31 @@ Deno.test("a fence that another program has changed is repaired at the next comp
   assert.deepEqual(classes(it), ["0,2-3", "0,2-3"]);
   assert.equal(it.link.logged("warn").filter((line) => /changed by another program/.test(line)).length, 1);
 });
+
+Deno.test("a class that another program has narrowed is left alone, and so are the host's slices with fence or without", () => {
+  const kernel = new FakeKernel(2);
+  kernel.foreign.add(BURSTABLE);
+  const it = rig({}, [{ ...web, record: "" }], "0-1", kernel);
+  assert.match(it.link.logged("warn").join(), /another program has given \/kubepods\/burstable the CPUs 0-1/);
+  run(it, db);
+  assert.deepEqual(classes(it), ["0-1", "0,2-3"]);
+  assert.equal(`${kernel.sets.get("id-web")}`, "0,2-3");
+  const off = new FakeKernel(2);
+  off.foreign.add(BURSTABLE);
+  assert.deepEqual(classes(rig({ fence: "off" }, [{ ...web, record: "" }], "0-1", off)), ["0-1", "0-1"]);
+});
+
+for (const [hostFence, cpus] of [["reserved", "0"], ["pool", "0,2-3"], ["off", ""]] as const) {
+  Deno.test(`with hostFence: ${hostFence} the host's slices have the CPUs ${cpus || "that they had"}`, () => {
+    const kernel = new FakeKernel(2);
+    for (const path of ["/system.slice", "/init.scope"]) kernel.appear(path, "");
+    const policy = { ...DEFAULT_POLICY, systemReserved: CpuSet.of(0) };
+    const it = rig({ hostFence, policy }, [web], "", kernel);
+    run(it, db);
+    it.link.tick(it.link.now);
+    assert.deepEqual(["/system.slice", "/init.scope"].map((path) => `${kernel.sets.get(path)}`), [
+      cpus,
+      cpus,
+    ]);
+  });
+}

@@ -38,6 +38,7 @@ unmanagedNamespaces: []  # default
 growDelayMs: 500  # default
 apply: auto  # default
 fence: auto  # default
+hostFence: "off"  # default
 reconcileSeconds: 10  # default
 onKubeletStatic: warn  # default
 log:
@@ -97,6 +98,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   growDelayMs: fc.integer({ min: 0, max: 60_000 }),
   apply: fc.constantFrom("auto", "runtime", "kernel-first"),
   fence: fc.constantFrom("auto", "off"),
+  hostFence: fc.constantFrom("off", "reserved", "pool"),
   reconcileSeconds: fc.integer({ min: 0, max: 3600 }),
   onKubeletStatic: fc.constantFrom("warn", "refuse"),
   log: fc.record({
