@@ -4,6 +4,7 @@ import { defaultText, type Key, KEYS, valueAt } from "../config/keys.ts";
 import type { RawValue } from "../config/layers.ts";
 import { DEFAULTS } from "../config/schema.ts";
 import { printConfig } from "./config_command.ts";
+import { releaseNode } from "./release_command.ts";
 import { DEFAULT_FILE, type Effective, type Flags, loadConfig } from "../daemon/load_config.ts";
 
 /** The inputs of the configuration besides the command line. */
@@ -47,6 +48,15 @@ export function commandLine(
     .description("print the effective configuration with the source of each value")
     .helpOption("--help", "print this help")
     .action(async () => printConfig(await load()));
+  program.command("release")
+    .allowExcessArguments(false)
+    .description(
+      "give all CPUs back to what the agent keeps off CPUs above containers; run it when the agent is removed",
+    )
+    .option("--wait <seconds>", "how long to wait for an active agent to end", "10")
+    .option("--stay", "don't exit afterwards, for a DaemonSet")
+    .helpOption("--help", "print this help")
+    .action(async (options) => releaseNode(await load(), options));
   return program;
 }
 

@@ -1,0 +1,53 @@
+/** `weka-cpuset release`: what the agent has narrowed above containers gets all CPUs again, before the agent is removed. */
+import { findHierarchy } from "../cgroup/hierarchy.ts";
+import { releaseGroups } from "../cgroup/release.ts";
+import { usableCpusReader } from "../cgroup/usable_cpus.ts";
+import type { Config } from "../config/schema.ts";
+import { LeaderLock } from "../platform/lock.ts";
+import { processName } from "../platform/process_name.ts";
+
+/** How it is asked for. */
+export interface ReleaseOptions {
+  /** Seconds in which an active agent may end. */
+  readonly waitSeconds: number;
+  /** Is given each line for people. */
+  readonly say: (line: string) => void;
+}
+
+/**
+ * Gives all groups all CPUs, with the leader lock, so that no agent narrows them again meanwhile.
+ * @throws {Error} one sentence, where an agent is active, or something couldn't be released
+ */
+export async function release(
+  { cgroupRoot, sysfsRoot, runDir, procRoot }: Config,
+  { waitSeconds, say }: ReleaseOptions,
+): Promise<void> {
+  const hierarchy = findHierarchy(cgroupRoot);
+  if (hierarchy.kind === "unverified") return say(`nothing to release: ${hierarchy.reason}`);
+  const usable = usableCpusReader(sysfsRoot, cgroupRoot)();
+  if (usable === undefined) {
+    throw new Error(`the online CPUs can't be read in ${sysfsRoot}; set sysfsRoot to /sys`);
+  }
+  const lock = await lockOnceFree(runDir, processName(undefined, procRoot), waitSeconds);
+  try {
+    const cpus = usable.online.difference(usable.unusable);
+    const released = releaseGroups(hierarchy, cpus);
+    for (const { path, problem } of released) say(`${path}: ${problem ?? `all CPUs (${cpus})`}`);
+    if (released.length === 0) say("nothing to release: no cgroup above containers is kept off CPUs");
+    const failed = released.filter(({ problem }) => problem !== undefined).length;
+    if (failed > 0) throw new Error(`${failed} of ${released.length} cgroups still lack CPUs; see above`);
+  } finally {
+    lock.release();
+  }
+}
+
+async function lockOnceFree(runDir: string, name: string, waitSeconds: number): Promise<LeaderLock> {
+  let holder = "";
+  const tooLate = AbortSignal.timeout(waitSeconds * 1000);
+  try {
+    return await LeaderLock.acquire(runDir, `${name}, release`, tooLate, (read) => holder = read().name);
+  } catch (error) {
+    if (!tooLate.aborted) throw error;
+    throw new Error(`an agent is active on this node (${holder}); stop it, then release again`);
+  }
+}

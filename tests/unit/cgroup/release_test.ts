@@ -1,0 +1,122 @@
+/** Groups on a cgroup v2 tree of plain files: whose set they have, and how it is taken back. */
+import assert from "node:assert/strict";
+import { findHierarchy } from "../../../src/cgroup/hierarchy.ts";
+import { openCpusets } from "../../../src/cgroup/kernel_cpusets.ts";
+import { releaseGroups } from "../../../src/cgroup/release.ts";
+import { CpuSet } from "../../../src/cpu/cpu_set.ts";
+import { release } from "../../../src/daemon/release.ts";
+import { DEFAULTS } from "../../../src/config/schema.ts";
+import { groupRef } from "../../../src/ledger/groups.ts";
+import { LeaderLock } from "../../../src/platform/lock.ts";
+import { libc } from "../../../src/platform/libc.ts";
+
+libc(); // loaded once for the life of the process, which Deno's leak check would blame on the first test
+
+const CLASSES: readonly string[] = [
+  "/kubepods.slice/kubepods-burstable.slice",
+  "/kubelet/kubepods/besteffort",
+  "/system.slice",
+];
+const ALL = CpuSet.range(0, 3);
+
+class Tree implements Disposable {
+  readonly root = Deno.makeTempDirSync();
+
+  constructor() {
+    this.put("", "");
+    for (const path of [...CLASSES, "/kubepods/pod1/burstable"]) this.put(path, "");
+    Deno.writeTextFileSync(`${this.root}/online`, "");
+  }
+
+  put(path: string, cpus: string): void {
+    Deno.mkdirSync(`${this.root}${path}`, { recursive: true });
+    const files = { "cpuset.cpus": cpus, "cpuset.cpus.effective": cpus || "0-3", "cgroup.procs": "1" };
+    for (const [file, text] of Object.entries({ ...files, "cgroup.controllers": "cpuset" })) {
+      Deno.writeTextFileSync(`${this.root}${path}/${file}`, text);
+    }
+  }
+
+  cpusOf(path: string): string {
+    return Deno.readTextFileSync(`${this.root}${path}/cpuset.cpus`).trim();
+  }
+
+  /** As the agent writes it, and what the kernel makes of it. */
+  narrow(path: string, cpus: CpuSet): void {
+    this.put(path, `${cpus}`);
+    const { cpusets } = openCpusets({ cgroupRoot: this.root, apply: "auto" });
+    assert.equal(cpusets?.write([{ container: groupRef(path), cpus }], 1000).kind, "done");
+  }
+
+  read(path: string) {
+    return openCpusets({ cgroupRoot: this.root, apply: "auto" }).cpusets?.read(groupRef(path));
+  }
+
+  get hierarchy() {
+    const found = findHierarchy(this.root);
+    assert(found.kind === "hierarchy" && found.version === 2);
+    return found;
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.root, { recursive: true });
+  }
+}
+
+Deno.test("groups that the agent has narrowed get all CPUs; what another program has narrowed stays", () => {
+  using tree = new Tree();
+  const [burstable = "", bestEffort = "", system = ""] = CLASSES;
+  tree.put(system, "0-1");
+  for (const path of [burstable, bestEffort]) tree.narrow(path, CpuSet.range(1, 2));
+  tree.put("/kubepods/pod1/burstable", "0");
+  assert.deepEqual(releaseGroups(tree.hierarchy, ALL).map(({ path }) => path).sort(), [
+    bestEffort,
+    burstable,
+  ]);
+  assert.deepEqual(CLASSES.map((path) => tree.cpusOf(path)), ["0-3", "0-3", "0-1"]);
+  assert.equal(tree.cpusOf("/kubepods/pod1/burstable"), "0");
+  assert.deepEqual(releaseGroups(tree.hierarchy, ALL), []);
+});
+
+Deno.test("a group's reading says whether another program has narrowed it", () => {
+  using tree = new Tree();
+  const [burstable = "", , system = ""] = CLASSES;
+  tree.put(system, "0-1");
+  tree.narrow(burstable, CpuSet.range(1, 2));
+  const isForeign = (path: string) => {
+    const reading = tree.read(path);
+    return reading?.kind === "values" && reading.isForeign === true;
+  };
+  assert.deepEqual([isForeign(system), isForeign(burstable)], [true, false]);
+});
+
+Deno.test("no other cgroup is written as a group, whatever its path", () => {
+  using tree = new Tree();
+  for (
+    const path of ["/kubepods/pod1", "/", "", "/a/../system.slice", "/x/system.slice", "/kubepods.slice"]
+  ) {
+    const { cpusets } = openCpusets({ cgroupRoot: tree.root, apply: "auto" });
+    assert.equal(cpusets?.write([{ container: groupRef(path), cpus: ALL }], 1000).kind, "done");
+  }
+  assert.equal(tree.cpusOf("/kubepods/pod1/burstable"), "");
+});
+
+Deno.test("the command releases, says what it did, and refuses while an agent is active", async () => {
+  using tree = new Tree();
+  const runDir = Deno.makeTempDirSync();
+  tree.narrow(CLASSES[0] ?? "", CpuSet.of(1));
+  Deno.mkdirSync(`${tree.root}/sysfs/devices/system/cpu`, { recursive: true });
+  Deno.writeTextFileSync(`${tree.root}/sysfs/devices/system/cpu/online`, "0-3\n");
+  const config = { ...DEFAULTS, cgroupRoot: tree.root, sysfsRoot: `${tree.root}/sysfs`, runDir };
+  const lines: string[] = [];
+  const options = { waitSeconds: 0, say: (line: string) => void lines.push(line) };
+  const agent = await LeaderLock.acquire(runDir, "pid 1", AbortSignal.timeout(1000), () => {});
+  await assert.rejects(release(config, options), /an agent is active on this node \(pid 1\); stop it/);
+  agent.release();
+  await release(config, { ...options, waitSeconds: 10 });
+  await release(config, { ...options, waitSeconds: 10 });
+  assert.deepEqual(lines, [
+    `${CLASSES[0]}: all CPUs (0-3)`,
+    "nothing to release: no cgroup above containers is kept off CPUs",
+  ]);
+  Deno.removeSync(runDir, { recursive: true });
+});
