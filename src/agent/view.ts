@@ -22,12 +22,20 @@ import type { AgentState } from "./state.ts";
  */
 export type DeliveryState = "not started" | "confirmed" | "assumed" | "pending" | "failed" | "blocked";
 
+/**
+ * What keeps a container off CPUs that others claim. `fence`: the cgroup of its QoS class, also while no agent runs, and
+ * pinned CPUs by its own set; `own set`: that of its cgroup; `record`: the runtime, as far as that reports it; `nothing`:
+ * neither.
+ */
+export type KeptBy = "fence" | "own set" | "record" | "nothing";
+
 export interface ContainerView {
   readonly container: ContainerRef;
   readonly claim: Claim;
   /** The CPUs of its own; empty for one that lives in the shared pool. */
   readonly grant: CpuSet;
-  /** The group that keeps it off exclusive CPUs, by its path. */
+  readonly keptBy: KeptBy;
+  /** The group that is its fence, by its path. */
   readonly fence?: string | undefined;
   /** The CPUs that it should be running on. */
   readonly desired: CpuSet;
@@ -138,6 +146,7 @@ function containerView(
     container,
     claim,
     grant,
+    keptBy: keptBy(assignment),
     fence,
     desired: shouldRunOn(ledger, assignment),
     mayRunOn: runsOn(ledger, assignment),
@@ -154,6 +163,12 @@ function containerView(
     degraded,
     since,
   };
+}
+
+function keptBy({ grant, fence, delivery: { by, record } }: Assignment): KeptBy {
+  if (grant.isEmpty && fence !== undefined) return "fence";
+  if (by === "cgroup") return "own set";
+  return record === undefined ? "nothing" : "record";
 }
 
 function statesOf(ledger: Ledger): (assignment: Assignment) => DeliveryState {

@@ -71,6 +71,8 @@ Deno.test("an exclusive claim is two writes, however many containers there are, 
   assert.deepEqual(it.kernel.written, [`${BEST_EFFORT}=0,2-3`, `${BURSTABLE}=0,2-3`]);
   assert.deepEqual(run(it, web), { cpus: "", mems: "", updates: [] });
   assert.equal(it.kernel.runsOn("id-web", parent), "0,2-3");
+  assert.deepEqual(["id-web", "id-db"].map((id) => it.link.container(id)?.keptBy), ["fence", "own set"]);
+  assert.equal(`${it.link.container("id-web")?.mayRunOn}`, "0,2-3");
   it.link.stop(db);
   it.link.tick(it.link.now);
   assert.deepEqual(it.kernel.written.slice(2), [`${BEST_EFFORT}=0-3`, `${BURSTABLE}=0-3`]);
