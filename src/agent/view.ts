@@ -60,6 +60,8 @@ export interface ContainerView {
 /** A cgroup above containers that the agent keeps off CPUs. */
 export interface GroupView {
   readonly keeps: GroupClaim["keeps"];
+  /** Why its set may not last while no agent runs; absent: it does. */
+  readonly weakness?: string | undefined;
   /** The CPUs that it should have. */
   readonly desired: CpuSet;
   /** The CPUs that those in it may be running on by all that is known. */
@@ -121,11 +123,12 @@ const membersOf = perLedger((ledger): Pick<NodeView, "containers" | "groups"> =>
 function groupView(
   ledger: Ledger,
   assignment: Assignment,
-  { keeps }: GroupClaim,
+  { keeps, weakness }: GroupClaim,
   stateOf: (assignment: Assignment) => DeliveryState,
 ): GroupView {
   return {
     keeps,
+    weakness,
     desired: ledger.desired(assignment),
     mayRunOn: ledger.mayRunOn(assignment),
     get state() {

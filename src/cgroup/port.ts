@@ -47,6 +47,8 @@ export interface CpusetValues {
   readonly effective?: CpuSet;
   /** Of a group: another program has narrowed it. */
   readonly isForeign?: true;
+  /** Of a group: why its set may not last while no agent runs, one clause. */
+  readonly weakness?: string;
   /** It has no set of its own (cgroup v2): it has those of the cgroup above, now and in the future. */
   readonly isInherited?: true;
 }

@@ -80,6 +80,10 @@ export const KEYS: readonly Key[] = [
   key("log.maxSizeMiB", "log file size in MiB at which it is rotated"),
   key("log.keep", "number of rotated log files to keep"),
   key("criSockets", "CRI sockets of the container runtime, tried in order", { flag: "--cri-socket <path>" }),
+  key(
+    "systemBus",
+    "socket of the D-Bus system bus, by which systemd is asked to keep fences; empty for none",
+  ),
   key("runDir", "directory of the leader lock, shared by all agents of the node", {
     flag: "--run-dir <path>",
   }),

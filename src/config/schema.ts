@@ -127,6 +127,8 @@ export const schema = z.strictObject({
     "/run/k3s/containerd/containerd.sock",
     "/run/crio/crio.sock",
   ]),
+  /** Empty: systemd isn't asked. */
+  systemBus: z._default(pathOrNone, "/run/dbus/system_bus_socket"),
   runDir: z._default(path, "/run/weka-cpuset"),
   sysfsRoot: z._default(path, "/sys"),
   cgroupRoot: z._default(path, "/sys/fs/cgroup"),

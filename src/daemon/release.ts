@@ -3,8 +3,10 @@ import { findHierarchy } from "../cgroup/hierarchy.ts";
 import { releaseGroups } from "../cgroup/release.ts";
 import { usableCpusReader } from "../cgroup/usable_cpus.ts";
 import type { Config } from "../config/schema.ts";
+import { statusAt } from "../platform/file_status.ts";
 import { LeaderLock } from "../platform/lock.ts";
 import { processName } from "../platform/process_name.ts";
+import { openSystemBus } from "../systemd/system_bus.ts";
 
 /** How it is asked for. */
 export interface ReleaseOptions {
@@ -19,7 +21,7 @@ export interface ReleaseOptions {
  * @throws {Error} one sentence, where an agent is active, or something couldn't be released
  */
 export async function release(
-  { cgroupRoot, sysfsRoot, runDir, procRoot }: Config,
+  { cgroupRoot, sysfsRoot, runDir, procRoot, systemBus }: Config,
   { waitSeconds, say }: ReleaseOptions,
 ): Promise<void> {
   const hierarchy = findHierarchy(cgroupRoot);
@@ -31,7 +33,9 @@ export async function release(
   const lock = await lockOnceFree(runDir, processName(undefined, procRoot), waitSeconds);
   try {
     const cpus = usable.online.difference(usable.unusable);
-    const released = releaseGroups(hierarchy, cpus);
+    // Where there is no bus no agent has set a property by it.
+    const units = isThere(systemBus) ? openSystemBus(systemBus) : undefined;
+    const released = releaseGroups(hierarchy, cpus, units);
     for (const { path, problem } of released) say(`${path}: ${problem ?? `all CPUs (${cpus})`}`);
     if (released.length === 0) say("nothing to release: no cgroup above containers is kept off CPUs");
     const failed = released.filter(({ problem }) => problem !== undefined).length;
@@ -39,6 +43,10 @@ export async function release(
   } finally {
     lock.release();
   }
+}
+
+function isThere(path: string): boolean {
+  return path !== "" && statusAt(path) !== undefined;
 }
 
 async function lockOnceFree(runDir: string, name: string, waitSeconds: number): Promise<LeaderLock> {
