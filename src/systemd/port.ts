@@ -2,15 +2,14 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 
 /**
- * Sets and reads the property AllowedCPUs of slices and scopes. What it must be is confirmed before a reply promises
- * CPUs, so every call blocks the thread of the program, for `deadlineMs` milliseconds at most in all, and throws nothing.
- * The cgroup's own file is another matter: systemd writes it right after it has taken the property, logs a failure of that
- * write and reports none, and with cgroup v1 writes nothing.
+ * Sets and reads the property AllowedCPUs of slices and scopes. It must be right before a reply promises CPUs, so every
+ * call blocks the thread of the program, for `deadlineMs` milliseconds at most in all, and throws nothing.
  */
 export interface UnitProperties {
   /**
-   * Sets the property until the next boot, and reads it back. Where that fails, it may have been set all the same, or be
-   * set a moment later; a later call comes after it.
+   * Sets the property until the next boot. systemd writes the unit's cgroup, if it has one, before it answers, but only
+   * logs where the kernel refuses that, and with cgroup v1 writes nothing: what is in force is for the cgroup's files to say.
+   * Where this fails, the property may have been set all the same, or be set a moment later; a later call comes after it.
    *
    * @param unit `kubepods-burstable.slice` or `init.scope`. A slice needs no unit file, nor to be started
    * @param cpus at least one: systemd takes none for a success, and leaves what is in force
