@@ -3,6 +3,7 @@ import { assert } from "../assert.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { CgroupDirectory } from "./directory.ts";
 import { type CpusetNode, type CpusetStep, stepsTo } from "./order.ts";
+import { groupPath } from "./paths.ts";
 import type { Absent, CpusetFailureCode, CpusetWriteFailure, Unverified } from "./port.ts";
 import {
   ABSENT,
@@ -41,6 +42,8 @@ interface Failure {
 /** Cgroups below a container's that are read. Deeper and further ones can only fail the write: EBUSY. */
 const MAX_CGROUPS = 512;
 const MAX_DEPTH = 8;
+/** In a group (cgroup v1): three for each pod of one container. */
+const MAX_CGROUPS_IN_GROUP = 8192;
 
 /**
  * Writes in the given order and reads each cgroup back; after a failure everything is rolled back. It blocks on
@@ -104,7 +107,8 @@ export function writeCpuset(hierarchy: CpusetHierarchy, path: string, cpus: CpuS
   const now = isInherited ? effectiveIn(directory, version, written.cpus) : written;
   if (now.kind !== "values") return resultOf(now, []);
   if (now.cpus.equals(cpus)) return resultOf(notInForce(directory, version, written.cpus, cpus), []);
-  const steps = stepsTo(nodeOf(hierarchy, directory, now.cpus, { left: MAX_CGROUPS }, MAX_DEPTH), cpus);
+  const left = groupPath(path) === undefined ? MAX_CGROUPS : MAX_CGROUPS_IN_GROUP;
+  const steps = stepsTo(nodeOf(hierarchy, directory, now.cpus, { left }, MAX_DEPTH), cpus);
   return writeSteps(hierarchy, directory, cpus, steps);
 }
 

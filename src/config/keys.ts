@@ -55,7 +55,7 @@ export const KEYS: readonly Key[] = [
   key("apply", "how CPU changes are applied to running containers: auto, runtime or kernel-first", {
     flag: "--apply <way>",
   }),
-  key("fence", "keep the cgroups of QoS classes off exclusive CPUs: auto (cgroup v2) or off"),
+  key("fence", "keep the cgroups of QoS classes off exclusive CPUs: auto (cgroup v2), on (v1 too) or off"),
   key(
     "hostFence",
     "keep the host's own slices (cgroup v2) on the reserved CPUs, or on the pool: off, reserved or pool",

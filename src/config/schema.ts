@@ -113,8 +113,8 @@ export const schema = z.strictObject({
     z.enum(["auto", "runtime", "kernel-first"], "must be auto, runtime or kernel-first"),
     "auto",
   ),
-  /** `auto`: QoS classes are kept off exclusive CPUs where cgroup v2 can be written. */
-  fence: z._default(z.enum(["auto", "off"], "must be auto or off"), "auto"),
+  /** `auto`: QoS classes are kept off exclusive CPUs where cgroup v2 can be written; `on`: where v1 can, too. */
+  fence: z._default(z.enum(["auto", "on", "off"], "must be auto, on or off"), "auto"),
   /** On which CPUs the host's slices are kept (cgroup v2). */
   hostFence: z._default(z.enum(["off", "reserved", "pool"], "must be off, reserved or pool"), "off"),
   /** Seconds; 0 disables it. */

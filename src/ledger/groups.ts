@@ -47,7 +47,7 @@ export function withWeakness(group: Assignment, weakness: string | undefined): A
 export function withoutFence(ledger: Ledger, id: string): Ledger {
   const next = ledger.update(id, (group) => ({ ...group, claim: { kind: "group", keeps: "found" } }));
   return next.assignments.values().filter(({ fence }) => fence === id).reduce(
-    (next, { fence: _, ...unfenced }) => next.with(unfenced),
+    (next, { fence: _, isWithin: __, ...unfenced }) => next.with(unfenced),
     next,
   );
 }

@@ -12,7 +12,7 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, byOrder } from "./assignment.ts";
 import { type Overhangs, PlannedOverhangs } from "./conflict.ts";
-import { failureOf, observe, written } from "./delivery.ts";
+import { failureOf, isConfirmed, observe, written } from "./delivery.ts";
 import { isGroup } from "./groups.ts";
 import type { Ledger } from "./ledger.ts";
 import { perLedger } from "./per_ledger.ts";
@@ -65,8 +65,14 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
     }
   }
   exchange(ledger, over, exchanging, write);
+  // What others have left by now a fence may gain for the container that grows in it.
+  const again = exchanging.filter((assignment) => isGroup(assignment) && mayGrow(ledger, scope, assignment));
+  for (const assignment of again) {
+    const cpus = ledger.desired(assignment).difference(over.blockedFor(assignment));
+    if (!cpus.isEmpty) write(assignment, cpus);
+  }
   for (const assignment of gaining) {
-    if (scope.kind === "losses" && !mayGrow(ledger, scope, assignment)) continue;
+    if (!mayGrow(ledger, scope, assignment)) continue;
     const bound = ledger.mayRunOn(assignment);
     const cpus = ledger.desired(assignment).difference(over.blockedFor(assignment).difference(bound));
     const isWhole = assignment.grant.isEmpty || cpus.equals(assignment.grant);
@@ -77,16 +83,34 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
 
 /** The ledger once these were written and read back. A failure is over once the container has all that it should have. */
 export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Ledger {
-  return ledger.updateAll(
+  const after = ledger.updateAll(
     new Map(writes.map(({ assignment: { container: { id } }, cpus }) => [
       id,
       (assignment: Assignment) =>
         (cpus.equals(ledger.desired(assignment)) ? written : observe)(assignment, cpus),
     ])),
   );
+  return writes.filter(({ assignment }) => isGroup(assignment)).reduce(withinGroup, after);
 }
 
-function mayGrow(ledger: Ledger, { grows = "" }: Losses, { container: { id } }: Assignment): boolean {
+/** In cgroup v1 the sets in a group are written with the group's: those that have had all of it have all of it again. */
+function withinGroup(ledger: Ledger, { assignment: group, cpus }: PlannedWrite): Ledger {
+  const { id } = group.container;
+  const members = ledger.assignments.values().filter(({ fence, isWithin, grant, mayRunOn }) =>
+    fence === id && isWithin && grant.isEmpty && mayRunOn.equals(group.mayRunOn)
+  );
+  return ledger.updateAll(
+    new Map(members.map((member) => [
+      member.container.id,
+      (each: Assignment) =>
+        isConfirmed(each) ? observe(each, cpus) : { ...each, mayRunOn: each.mayRunOn.union(cpus) },
+    ])),
+  );
+}
+
+function mayGrow(ledger: Ledger, scope: WriteScope, { container: { id } }: Assignment): boolean {
+  if (scope.kind === "due") return true;
+  const { grows = "" } = scope;
   return id === grows || id === ledger.assignments.get(grows)?.fence;
 }
 

@@ -98,7 +98,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   unmanagedNamespaces: namespaces,
   growDelayMs: fc.integer({ min: 0, max: 60_000 }),
   apply: fc.constantFrom("auto", "runtime", "kernel-first"),
-  fence: fc.constantFrom("auto", "off"),
+  fence: fc.constantFrom("auto", "on", "off"),
   hostFence: fc.constantFrom("off", "reserved", "pool"),
   reconcileSeconds: fc.integer({ min: 0, max: 3600 }),
   onKubeletStatic: fc.constantFrom("warn", "refuse"),
