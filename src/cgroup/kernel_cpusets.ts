@@ -1,7 +1,9 @@
 /** The kernel's cpusets: {@link CpusetPort} on the cgroup tree. */
 import { findCgroup, findHierarchy, type FoundCgroup } from "./hierarchy.ts";
 import { CgroupDirectory } from "./directory.ts";
-import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
+import { KeptCgroups } from "./kept_cgroups.ts";
+import { LoadBalance } from "./load_balance.ts";
+import { CPUS_FILE, type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
 import { type CgroupWrite, writeCpusets } from "./write.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import type { LogRecord } from "../log_record.ts";
@@ -24,13 +26,23 @@ export function openCpusets(
     return { record: fallback(apply, "cpusets not found", hierarchy.reason) };
   }
   const problem = writeProblem(hierarchy);
-  const cpusets = new KernelCpusets(hierarchy, problem === undefined);
+  const cpusets = new KernelCpusets(
+    problem === undefined ? withState(hierarchy) : hierarchy,
+    problem === undefined,
+  );
   if (apply === "runtime") {
     return { cpusets, record: { level: "info", message: "applying CPU changes through runtime updates" } };
   }
   if (problem !== undefined) return { cpusets, record: fallback(apply, "cpusets not writable", problem) };
   const fields = { cgroup: `v${hierarchy.version}`, root: hierarchy.root };
   return { cpusets, record: { level: "info", message: "applying cpusets directly (kernel-first)", fields } };
+}
+
+/** In cgroup v1 what makes many writes cheap; v2 needs neither. */
+function withState(hierarchy: CpusetHierarchy): CpusetHierarchy {
+  const { version, root } = hierarchy;
+  if (version === 2) return hierarchy;
+  return { ...hierarchy, kept: new KeptCgroups(root, CPUS_FILE), balance: new LoadBalance(root) };
 }
 
 function fallback(apply: Apply, what: string, reason: string): LogRecord {
@@ -68,6 +80,7 @@ class KernelCpusets implements CpusetPort {
   }
 
   read(container: ContainerRef): CpusetReading {
+    this.#look(false);
     const found = this.#find(container);
     if (found.kind !== "found") return found;
     const reading = readCpuset(this.hierarchy, found.path);
@@ -75,6 +88,7 @@ class KernelCpusets implements CpusetPort {
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {
+    this.#look(true);
     const located: CgroupWrite[] = [];
     const reasons = new Map<string, string>();
     for (const { container, cpus } of writes) {
@@ -107,8 +121,19 @@ class KernelCpusets implements CpusetPort {
     return processes.kind === "text" && processes.text.split("\n").includes(`${Deno.pid}`);
   }
 
+  #look(isDue: boolean): void {
+    const { kept, balance } = this.hierarchy;
+    const nowMs = performance.now();
+    balance?.look(nowMs, isDue);
+    kept?.closeUnused(nowMs);
+  }
+
   #find(container: ContainerRef): FoundCgroup | Absent | Unverified {
+    const { kept } = this.hierarchy;
+    const place = kept?.placeOf(container);
+    if (place !== undefined) return { kind: "found", path: place };
     const found = findCgroup(this.hierarchy, container);
+    if (found.kind === "found") kept?.place(container, found.path);
     if (found.kind === "found" && found.path === this.#own) return unverified(OWN);
     return found.kind === "absent" ? this.#absent() : found;
   }
