@@ -81,6 +81,11 @@ export class KeptCgroups {
     for (const [path, { usedMs }] of this.#cgroups) if (nowMs - usedMs > UNUSED_MS) this.#close(path);
   }
 
+  /** Closes all of them; they are opened again when they are used. */
+  close(): void {
+    for (const path of [...this.#cgroups.keys()]) this.#close(path);
+  }
+
   #alive(path: string): Kept | undefined {
     const kept = this.#cgroups.get(path);
     if (kept === undefined) return undefined;

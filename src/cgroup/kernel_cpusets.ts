@@ -1,9 +1,8 @@
 /** The kernel's cpusets: {@link CpusetPort} on the cgroup tree. */
 import { findCgroup, findHierarchy, type FoundCgroup } from "./hierarchy.ts";
 import { CgroupDirectory } from "./directory.ts";
-import { KeptCgroups } from "./kept_cgroups.ts";
-import { LoadBalance } from "./load_balance.ts";
-import { CPUS_FILE, type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
+import { look, withKept } from "./keep.ts";
+import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
 import { type CgroupWrite, writeCpusets } from "./write.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import type { LogRecord } from "../log_record.ts";
@@ -27,7 +26,7 @@ export function openCpusets(
   }
   const problem = writeProblem(hierarchy);
   const cpusets = new KernelCpusets(
-    problem === undefined ? withState(hierarchy) : hierarchy,
+    problem === undefined ? withKept(hierarchy) : hierarchy,
     problem === undefined,
   );
   if (apply === "runtime") {
@@ -36,13 +35,6 @@ export function openCpusets(
   if (problem !== undefined) return { cpusets, record: fallback(apply, "cpusets not writable", problem) };
   const fields = { cgroup: `v${hierarchy.version}`, root: hierarchy.root };
   return { cpusets, record: { level: "info", message: "applying cpusets directly (kernel-first)", fields } };
-}
-
-/** In cgroup v1 what makes many writes cheap; v2 needs neither. */
-function withState(hierarchy: CpusetHierarchy): CpusetHierarchy {
-  const { version, root } = hierarchy;
-  if (version === 2) return hierarchy;
-  return { ...hierarchy, kept: new KeptCgroups(root, CPUS_FILE), balance: new LoadBalance(root) };
 }
 
 function fallback(apply: Apply, what: string, reason: string): LogRecord {
@@ -80,7 +72,7 @@ class KernelCpusets implements CpusetPort {
   }
 
   read(container: ContainerRef): CpusetReading {
-    this.#look(false);
+    look(this.hierarchy, false);
     const found = this.#find(container);
     if (found.kind !== "found") return found;
     const reading = readCpuset(this.hierarchy, found.path);
@@ -88,7 +80,7 @@ class KernelCpusets implements CpusetPort {
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {
-    this.#look(true);
+    look(this.hierarchy, true);
     const located: CgroupWrite[] = [];
     const reasons = new Map<string, string>();
     for (const { container, cpus } of writes) {
@@ -121,19 +113,8 @@ class KernelCpusets implements CpusetPort {
     return processes.kind === "text" && processes.text.split("\n").includes(`${Deno.pid}`);
   }
 
-  #look(isDue: boolean): void {
-    const { kept, balance } = this.hierarchy;
-    const nowMs = performance.now();
-    balance?.look(nowMs, isDue);
-    kept?.closeUnused(nowMs);
-  }
-
   #find(container: ContainerRef): FoundCgroup | Absent | Unverified {
-    const { kept } = this.hierarchy;
-    const place = kept?.placeOf(container);
-    if (place !== undefined) return { kind: "found", path: place };
     const found = findCgroup(this.hierarchy, container);
-    if (found.kind === "found") kept?.place(container, found.path);
     if (found.kind === "found" && found.path === this.#own) return unverified(OWN);
     return found.kind === "absent" ? this.#absent() : found;
   }
