@@ -96,7 +96,10 @@ export class CgroupDirectory implements Disposable {
 
   /** Replaces the content of one of its files, which must exist. The failure; undefined when there was none. */
   write(name: string, text: string): Errno | undefined {
-    if (this.#kept?.name === name) return writeTo(this.#kept.file, text);
+    if (this.#kept?.name === name) {
+      libc().ftruncate(this.#kept.file, 0n);
+      return writeTo(this.#kept.file, text);
+    }
     const opened = openAt(this.#file, name, O_WRONLY | O_NOFOLLOW | O_TRUNC);
     if (opened.kind === "errno") return opened;
     const failure = writeTo(opened.result, text);

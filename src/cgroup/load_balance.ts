@@ -38,7 +38,12 @@ export class LoadBalance {
   look(nowMs: number, isDue: boolean): void {
     if (!isDue && nowMs - this.#lookedMs < LOOK_MS) return;
     this.#lookedMs = nowMs;
-    this.#rootHasIt = hasIt(CgroupDirectory.open(this.root, ""));
+    const opened = CgroupDirectory.open(this.root, "");
+    if (opened.kind === "errno") return;
+    using directory = opened;
+    const text = textIn(directory);
+    if (text === undefined) return;
+    this.#rootHasIt = text === "1";
     if (this.#rootHasIt) this.#owes = true;
     else if (this.#owes) this.#giveBack();
   }
@@ -100,12 +105,6 @@ class Walk {
     using directory = opened;
     return textIn(directory) === "0" && directory.write(FILE, "1\n") === undefined;
   }
-}
-
-function hasIt(opened: ReturnType<typeof CgroupDirectory.open>): boolean {
-  if (opened.kind === "errno") return false;
-  using directory = opened;
-  return textIn(directory) === "1";
 }
 
 function textIn(directory: CgroupDirectory): string | undefined {
