@@ -137,7 +137,7 @@ Deno.test("only containers get the flag back, and only where the cgroup above ha
 
 if (typeof KERNEL !== "string" && KERNEL.version === 1) {
   onKernel(
-    "a container is written without the flag, its pod keeps it, and the kernel takes it back",
+    "a container is written without the flag, its pod keeps it, and it is given back when the root loses it",
     (scratch) => {
       const pod = scratch.make("/pod", "0-1");
       const paths = [scratch.make(`/pod/${ID}`, "0-1"), scratch.make(`/pod/${ID}/in`, "0-1")];
@@ -155,6 +155,10 @@ if (typeof KERNEL !== "string" && KERNEL.version === 1) {
       scratch.write(scratch.top, "0", FILE);
       look(hierarchy, true);
       assert.equal(flags(), "1 1 1");
+      scratch.write(scratch.top, "1", FILE);
+      look(hierarchy, true);
+      writeCpuset(hierarchy, `/pod/${ID}`, CpuSet.of(1));
+      assert.equal(flags(), "1 0 0", "cgroups that were open before");
       hierarchy.kept?.close();
     },
   );
