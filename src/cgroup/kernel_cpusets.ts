@@ -2,6 +2,7 @@
 import { findCgroup, findGroup, findHierarchy, type FoundCgroup } from "./hierarchy.ts";
 import { GroupSets } from "./group_sets.ts";
 import { CgroupDirectory } from "./directory.ts";
+import { look, withKept } from "./keep.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
 import { type CgroupWrite, writeCpusets } from "./write.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
@@ -33,7 +34,8 @@ export function openCpusets(
     return { record: fallback(apply, "cpusets not found", hierarchy.reason) };
   }
   const problem = writeProblem(hierarchy);
-  const cpusets = new KernelCpusets(hierarchy, problem === undefined, units);
+  const tree = problem === undefined ? withKept(hierarchy) : hierarchy;
+  const cpusets = new KernelCpusets(tree, problem === undefined, units);
   if (apply === "runtime") {
     return { cpusets, record: { level: "info", message: "applying CPU changes through runtime updates" } };
   }
@@ -84,6 +86,7 @@ class KernelCpusets implements CpusetPort {
   }
 
   read(container: ContainerRef): CpusetReading {
+    look(this.hierarchy, false);
     const found = this.#find(container);
     if (found.kind !== "found") return found;
     const reading = readCpuset(this.hierarchy, found.path);
@@ -92,6 +95,7 @@ class KernelCpusets implements CpusetPort {
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {
+    look(this.hierarchy, true);
     const located: CgroupWrite[] = [];
     const reasons = new Map<string, string>();
     for (const { container, cpus } of writes) {

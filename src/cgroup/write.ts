@@ -1,7 +1,7 @@
 /** Writes the CPUs of containers into their cgroups, all or nothing. */
 import { assert } from "../assert.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
-import { CgroupDirectory } from "./directory.ts";
+import type { CgroupDirectory } from "./directory.ts";
 import { type CpusetNode, type CpusetStep, stepsTo } from "./order.ts";
 import { groupPath } from "./paths.ts";
 import type { Absent, CpusetFailureCode, CpusetWriteFailure, Unverified } from "./port.ts";
@@ -12,6 +12,7 @@ import {
   effectiveIn,
   isRemoved,
   notOpened,
+  openCgroup,
   writtenIn,
 } from "./read.ts";
 import type { Errno, ErrnoName } from "../platform/errno.ts";
@@ -97,7 +98,7 @@ function rollBack(hierarchy: CpusetHierarchy, steps: readonly (CpusetStep & { id
  */
 export function writeCpuset(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): CgroupWriteResult {
   assert(!cpus.isEmpty, `an empty cpuset for ${path}`);
-  const opened = CgroupDirectory.open(hierarchy.root, path);
+  const opened = openCgroup(hierarchy, path);
   if (opened.kind === "errno") return resultOf(notOpened(path, opened), []);
   using directory = opened;
   const { version } = hierarchy;
@@ -122,7 +123,9 @@ export function writeSteps(
   const done: CpusetStep[] = [];
   for (const step of steps) {
     const isInside = step.path !== container.path;
-    const problem = isInside ? write(hierarchy, step.path, step.after) : writeIn(container, step.after);
+    const problem = isInside
+      ? write(hierarchy, step.path, step.after)
+      : writeIn(hierarchy, container, step.after);
     if (problem === undefined) done.push(step);
     // A cgroup inside the container can be removed at any time.
     else if (problem.kind === "failed" || !isInside) return resultOf(problem, done);
@@ -184,7 +187,7 @@ function nodeOf(
   const names = hierarchy.version === 2 || depth === 0 ? [] : directory.directories(below.left);
   for (const name of names) {
     if (below.left-- <= 0) break;
-    const opened = CgroupDirectory.open(hierarchy.root, `${directory.path}/${name}`);
+    const opened = openCgroup(hierarchy, `${directory.path}/${name}`);
     if (opened.kind === "errno") continue;
     using child = opened;
     const written = writtenIn(child);
@@ -196,16 +199,21 @@ function nodeOf(
 }
 
 function write(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): Failure | Absent | undefined {
-  const opened = CgroupDirectory.open(hierarchy.root, path);
+  const opened = openCgroup(hierarchy, path);
   if (opened.kind === "errno") {
     const problem = notOpened(path, opened);
     return problem.kind === "absent" ? problem : asFailure(problem);
   }
   using directory = opened;
-  return writeIn(directory, cpus);
+  return writeIn(hierarchy, directory, cpus);
 }
 
-function writeIn(directory: CgroupDirectory, cpus: CpuSet): Failure | Absent | undefined {
+function writeIn(
+  { balance }: CpusetHierarchy,
+  directory: CgroupDirectory,
+  cpus: CpuSet,
+): Failure | Absent | undefined {
+  balance?.turnOff(directory);
   const failure = directory.write(CPUS_FILE, `${cpus}\n`);
   if (failure === undefined) return undefined;
   if (isRemoved(directory, failure)) return ABSENT;

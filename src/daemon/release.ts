@@ -1,4 +1,5 @@
 /** `weka-cpuset release`: what the agent has narrowed above containers gets all CPUs again, before the agent is removed. */
+import { giveBackLoadBalance } from "../cgroup/load_balance.ts";
 import { findHierarchy } from "../cgroup/hierarchy.ts";
 import { releaseGroups } from "../cgroup/release.ts";
 import { usableCpusReader } from "../cgroup/usable_cpus.ts";
@@ -37,7 +38,9 @@ export async function release(
     const units = isThere(systemBus) ? openSystemBus(systemBus) : undefined;
     const released = releaseGroups(hierarchy, cpus, units);
     for (const { path, problem } of released) say(`${path}: ${problem ?? `all CPUs (${cpus})`}`);
-    if (released.length === 0) say("nothing to release: no cgroup above containers is kept off CPUs");
+    const balanced = giveBackLoadBalance(hierarchy);
+    if (balanced > 0) say(`load balancing given back to ${balanced} cgroups of containers`);
+    if (released.length + balanced === 0) say("nothing to release: no cgroup is kept off CPUs");
     const failed = released.filter(({ problem }) => problem !== undefined).length;
     if (failed > 0) throw new Error(`${failed} of ${released.length} cgroups still lack CPUs; see above`);
   } finally {
