@@ -36,32 +36,38 @@ export function groupsFor(state: AgentState, containers: readonly ContainerRef[]
 }
 
 /** The id of the fence around a container, by where it is; undefined: there is none. */
-export function fenceAround(ledger: Ledger, { cgroup }: ContainerRef): string | undefined {
-  const own = cgroup && qosClassesOf(cgroup)?.own;
-  const group = own === undefined ? undefined : ledger.assignments.get(own);
+function fenceAround(ledger: Ledger, container: ContainerRef): string | undefined {
+  const group = groupAround(ledger, container);
   return group !== undefined && isFence(group) ? group.container.id : undefined;
 }
 
-/** The same as a part of an assignment. */
+function groupAround({ assignments }: Ledger, { cgroup }: ContainerRef): Assignment | undefined {
+  const own = cgroup && qosClassesOf(cgroup)?.own;
+  return own === undefined ? undefined : assignments.get(own);
+}
+
+/** The same as a part of an assignment. In cgroup v1 a group that gets all CPUs back concerns those in it as well. */
 export function fenceOf(
   state: AgentState,
   ledger: Ledger,
   container: ContainerRef,
 ): Pick<Assignment, "fence" | "isWithin"> {
+  if (writablePort(state)?.version === 1) {
+    const id = groupAround(ledger, container)?.container.id;
+    return id === undefined ? {} : { fence: id, isWithin: true };
+  }
   const fence = fenceAround(ledger, container);
-  if (fence === undefined) return {};
-  return writablePort(state)?.version === 1 ? { fence, isWithin: true } : { fence };
+  return fence === undefined ? {} : { fence };
 }
 
 /** A reading of a container's own set alone: a group that keeps it off CPUs may soon do so no more. */
 export function withoutGroups(
-  { assignments }: Ledger,
-  { cgroup }: ContainerRef,
+  ledger: Ledger,
+  container: ContainerRef,
   reading: CpusetReading | undefined,
 ): CpusetReading | undefined {
   if (reading?.kind !== "values" || !reading.isInherited) return reading;
-  const own = cgroup && qosClassesOf(cgroup)?.own;
-  return own !== undefined && assignments.has(own) ? { ...reading, cpus: ANYWHERE } : reading;
+  return groupAround(ledger, container) === undefined ? reading : { ...reading, cpus: ANYWHERE };
 }
 
 /** Decides by a state in which the fence around the container is as read now, and in which all fences beside it are known. */

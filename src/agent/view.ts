@@ -3,7 +3,7 @@
  * shows the agent's state to people or programs read this and nothing else of the agent.
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
-import type { Assignment } from "../ledger/assignment.ts";
+import { type Assignment, isBehindFence } from "../ledger/assignment.ts";
 import type { Claim, ContainerRef, GroupClaim } from "../ledger/claim.ts";
 import type { DeliveryFailure } from "../ledger/failure.ts";
 import { failureOf, hasNoProcess, isConfirmed, isStarting } from "../ledger/delivery.ts";
@@ -168,8 +168,9 @@ function containerView(
   };
 }
 
-function keptBy({ grant, fence, delivery: { by, record } }: Assignment): KeptBy {
-  if (grant.isEmpty && fence !== undefined) return "fence";
+function keptBy(assignment: Assignment): KeptBy {
+  const { grant, delivery: { by, record } } = assignment;
+  if (grant.isEmpty && isBehindFence(assignment)) return "fence";
   if (by === "cgroup") return "own set";
   return record === undefined ? "nothing" : "record";
 }

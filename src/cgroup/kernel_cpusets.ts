@@ -98,9 +98,9 @@ class KernelCpusets implements CpusetPort {
     look(this.hierarchy, true);
     const located: CgroupWrite[] = [];
     const reasons = new Map<string, string>();
-    for (const { container, cpus } of writes) {
+    for (const { container, ...write } of writes) {
       const found = this.#find(container);
-      if (found.kind === "found") located.push({ id: container.id, path: found.path, cpus });
+      if (found.kind === "found") located.push({ id: container.id, path: found.path, ...write });
       if (found.kind === "found" && container.isGroup) this.#groups.willBeWritten(found.path);
       if (found.kind === "unverified") reasons.set(container.id, found.reason);
     }

@@ -30,6 +30,8 @@ export interface CpusetWrite {
   readonly container: ContainerRef;
   /** At least one. */
   readonly cpus: CpuSet;
+  /** Of a group in cgroup v1: the ids of containers in it that don't get more CPUs with it. */
+  readonly keeps?: ReadonlySet<string>;
 }
 
 /** The CPUs that a container may run on, or why they aren't known. */

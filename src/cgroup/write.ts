@@ -3,7 +3,7 @@ import { assert } from "../assert.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { CgroupDirectory } from "./directory.ts";
 import { type CpusetNode, type CpusetStep, stepsTo } from "./order.ts";
-import { groupPath } from "./paths.ts";
+import { groupPath, idIn } from "./paths.ts";
 import type { Absent, CpusetFailureCode, CpusetWriteFailure, Unverified } from "./port.ts";
 import {
   ABSENT,
@@ -25,6 +25,8 @@ export interface CgroupWrite {
   readonly path: string;
   /** At least one. */
   readonly cpus: CpuSet;
+  /** See {@link CpusetWrite}. */
+  readonly keeps?: ReadonlySet<string>;
 }
 
 /** The container has its CPUs or hasn't; `steps` have been written and not been rolled back. */
@@ -43,6 +45,7 @@ interface Failure {
 /** Cgroups below a container's that are read. Deeper and further ones can only fail the write: EBUSY. */
 const MAX_CGROUPS = 512;
 const MAX_DEPTH = 8;
+const NONE: ReadonlySet<string> = new Set();
 /** In a group (cgroup v1): three for each pod of one container. */
 const MAX_CGROUPS_IN_GROUP = 8192;
 
@@ -61,8 +64,8 @@ export function writeCpusets(
 ): { readonly kind: "done" } | CpusetWriteFailure {
   const endMs = now() + deadlineMs;
   const done: (CpusetStep & { id: string })[] = [];
-  for (const { id, path, cpus } of writes) {
-    const result = now() > endMs ? pastDeadline(path, deadlineMs) : writeCpuset(hierarchy, path, cpus);
+  for (const { id, path, cpus, keeps } of writes) {
+    const result = now() > endMs ? pastDeadline(path, deadlineMs) : writeCpuset(hierarchy, path, cpus, keeps);
     if (result.kind === "absent") continue;
     done.push(...result.steps.map((step) => ({ ...step, id })));
     if (result.kind === "done") continue;
@@ -96,7 +99,12 @@ function rollBack(hierarchy: CpusetHierarchy, steps: readonly (CpusetStep & { id
  *
  * @param cpus at least one
  */
-export function writeCpuset(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): CgroupWriteResult {
+export function writeCpuset(
+  hierarchy: CpusetHierarchy,
+  path: string,
+  cpus: CpuSet,
+  keeps: ReadonlySet<string> = NONE,
+): CgroupWriteResult {
   assert(!cpus.isEmpty, `an empty cpuset for ${path}`);
   const opened = openCgroup(hierarchy, path);
   if (opened.kind === "errno") return resultOf(notOpened(path, opened), []);
@@ -108,9 +116,10 @@ export function writeCpuset(hierarchy: CpusetHierarchy, path: string, cpus: CpuS
   const now = isInherited ? effectiveIn(directory, version, written.cpus) : written;
   if (now.kind !== "values") return resultOf(now, []);
   if (now.cpus.equals(cpus)) return resultOf(notInForce(directory, version, written.cpus, cpus), []);
-  const left = groupPath(path) === undefined ? MAX_CGROUPS : MAX_CGROUPS_IN_GROUP;
-  const steps = stepsTo(nodeOf(hierarchy, directory, now.cpus, { left }, MAX_DEPTH), cpus);
-  return writeSteps(hierarchy, directory, cpus, steps);
+  const isGroup = groupPath(path) !== undefined;
+  const left = isGroup ? MAX_CGROUPS_IN_GROUP : MAX_CGROUPS;
+  const steps = stepsTo(nodeOf(hierarchy, directory, now.cpus, { left, keeps }, MAX_DEPTH), cpus);
+  return writeSteps(isGroup ? withoutBalance(hierarchy) : hierarchy, directory, cpus, steps);
 }
 
 /** Writes in this order and reads the container back. Exported for tests, which remove a cgroup before its write. */
@@ -180,7 +189,7 @@ function nodeOf(
   hierarchy: CpusetHierarchy,
   directory: CgroupDirectory,
   cpus: CpuSet,
-  below: { left: number },
+  below: { left: number; readonly keeps: ReadonlySet<string> },
   depth: number,
 ): CpusetNode {
   const children: CpusetNode[] = [];
@@ -195,7 +204,13 @@ function nodeOf(
     const hasCpus = written.kind === "values" && !written.cpus.isEmpty;
     if (hasCpus) children.push(nodeOf(hierarchy, child, written.cpus, below, depth - 1));
   }
-  return { path: directory.path, cpus, children };
+  const isKept = below.keeps.size > 0 && below.keeps.has(idIn(directory.path));
+  return { path: directory.path, cpus, children, isKept };
+}
+
+/** Pods and classes aren't containers: their load balancing is left as it is. */
+function withoutBalance({ balance: _, ...hierarchy }: CpusetHierarchy): CpusetHierarchy {
+  return hierarchy;
 }
 
 function write(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): Failure | Absent | undefined {

@@ -12,7 +12,7 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, byOrder } from "./assignment.ts";
 import { type Overhangs, PlannedOverhangs } from "./conflict.ts";
-import { failureOf, isConfirmed, observe, written } from "./delivery.ts";
+import { failureOf, observe, written } from "./delivery.ts";
 import { isGroup } from "./groups.ts";
 import type { Ledger } from "./ledger.ts";
 import { perLedger } from "./per_ledger.ts";
@@ -22,6 +22,8 @@ export interface PlannedWrite {
   readonly assignment: Assignment;
   /** At least one. */
   readonly cpus: CpuSet;
+  /** Of a group in cgroup v1: the containers in it, which have writes of their own. */
+  readonly keeps?: ReadonlySet<string>;
 }
 
 /**
@@ -52,7 +54,7 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
   const over = new PlannedOverhangs(ledger);
   const writes: PlannedWrite[] = [];
   const write = (assignment: Assignment, cpus: CpuSet) => {
-    writes.push({ assignment, cpus });
+    writes.push({ assignment, cpus, ...membersOf(ledger, assignment) });
     over.deliver(assignment, cpus);
   };
   const [due, waiting] = partition(candidates, (assignment) => isDue(ledger, assignment, scope));
@@ -81,29 +83,20 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
   return writes;
 }
 
+function membersOf(ledger: Ledger, group: Assignment): Pick<PlannedWrite, "keeps"> {
+  if (!isGroup(group)) return {};
+  const { id } = group.container;
+  const members = ledger.assignments.values().filter(({ fence, isWithin }) => isWithin && fence === id);
+  return members.length === 0 ? {} : { keeps: new Set(members.map(({ container }) => container.id)) };
+}
+
 /** The ledger once these were written and read back. A failure is over once the container has all that it should have. */
 export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Ledger {
-  const after = ledger.updateAll(
+  return ledger.updateAll(
     new Map(writes.map(({ assignment: { container: { id } }, cpus }) => [
       id,
       (assignment: Assignment) =>
         (cpus.equals(ledger.desired(assignment)) ? written : observe)(assignment, cpus),
-    ])),
-  );
-  return writes.filter(({ assignment }) => isGroup(assignment)).reduce(withinGroup, after);
-}
-
-/** In cgroup v1 the sets in a group are written with the group's: those that have had all of it have all of it again. */
-function withinGroup(ledger: Ledger, { assignment: group, cpus }: PlannedWrite): Ledger {
-  const { id } = group.container;
-  const members = ledger.assignments.values().filter(({ fence, isWithin, grant, mayRunOn }) =>
-    fence === id && isWithin && grant.isEmpty && mayRunOn.equals(group.mayRunOn)
-  );
-  return ledger.updateAll(
-    new Map(members.map((member) => [
-      member.container.id,
-      (each: Assignment) =>
-        isConfirmed(each) ? observe(each, cpus) : { ...each, mayRunOn: each.mayRunOn.union(cpus) },
     ])),
   );
 }
