@@ -6,6 +6,7 @@
  * kernel/cgroup/cpuset*.c, generate_sched_domains and update_cpumasks_hier.
  */
 import { CgroupDirectory } from "./directory.ts";
+import { groupPath } from "./paths.ts";
 
 const FILE = "cpuset.sched_load_balance";
 
@@ -16,8 +17,11 @@ const GIVEN_AT_ONCE = 128;
 /** As in scan.ts. */
 const MAX_CGROUPS = 8192;
 const MAX_DEPTH = 16;
-/** A container's cgroup, as {@link findCgroup} accepts it; ids of all runtimes are 64 hexadecimal digits. */
-const CONTAINER = /(^|-)[0-9a-f]{64}(\.scope)?$/;
+/**
+ * A container's cgroup, as {@link findCgroup} accepts it; ids of all runtimes are 64 hexadecimal digits. Or a pod's, which is
+ * written with its class.
+ */
+const CONTAINER = /(^|-)([0-9a-f]{64}(\.scope)?$|pod)/;
 
 /**
  * Takes the flag from cgroups before they are written, as long as the root has it. Where it hasn't, somebody
@@ -50,7 +54,8 @@ export class LoadBalance {
 
   /** Whatever fails, the flag stays as it is, and the write that follows takes longer. */
   turnOff(directory: CgroupDirectory): void {
-    if (!this.#rootHasIt || this.#off.has(directory)) return;
+    // A class keeps it: there are two of them, and many pods in each.
+    if (!this.#rootHasIt || this.#off.has(directory) || groupPath(directory.path) !== undefined) return;
     this.#off.add(directory);
     if (textIn(directory) === "1") directory.write(FILE, "0\n");
   }

@@ -116,10 +116,9 @@ export function writeCpuset(
   const now = isInherited ? effectiveIn(directory, version, written.cpus) : written;
   if (now.kind !== "values") return resultOf(now, []);
   if (now.cpus.equals(cpus)) return resultOf(notInForce(directory, version, written.cpus, cpus), []);
-  const isGroup = groupPath(path) !== undefined;
-  const left = isGroup ? MAX_CGROUPS_IN_GROUP : MAX_CGROUPS;
+  const left = groupPath(path) === undefined ? MAX_CGROUPS : MAX_CGROUPS_IN_GROUP;
   const steps = stepsTo(nodeOf(hierarchy, directory, now.cpus, { left, keeps }, MAX_DEPTH), cpus);
-  return writeSteps(isGroup ? withoutBalance(hierarchy) : hierarchy, directory, cpus, steps);
+  return writeSteps(hierarchy, directory, cpus, steps);
 }
 
 /** Writes in this order and reads the container back. Exported for tests, which remove a cgroup before its write. */
@@ -206,11 +205,6 @@ function nodeOf(
   }
   const isKept = below.keeps.size > 0 && below.keeps.has(idIn(directory.path));
   return { path: directory.path, cpus, children, isKept };
-}
-
-/** Pods and classes aren't containers: their load balancing is left as it is. */
-function withoutBalance({ balance: _, ...hierarchy }: CpusetHierarchy): CpusetHierarchy {
-  return hierarchy;
 }
 
 function write(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): Failure | Absent | undefined {

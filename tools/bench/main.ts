@@ -10,6 +10,7 @@ import { Progress, write } from "../progress.ts";
 import { measureCpusets } from "./cpusets.ts";
 import { measureCreate } from "./create.ts";
 import { measureDecide } from "./decide.ts";
+import { measureFence } from "./fence.ts";
 import { facts, loadAverage } from "./facts.ts";
 import { measureMemory } from "./memory.ts";
 import { measurePool } from "./pool.ts";
@@ -28,10 +29,11 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Section[]>>> = {
   memory: measureMemory,
   cpusets: measureCpusets,
   pool: measurePool,
+  fence: measureFence,
 };
 
 /** Need root and cgroup v1, or a containerd: only when they are asked for by their names. */
-const ON_REQUEST: readonly string[] = ["cpusets", "pool"];
+const ON_REQUEST: readonly string[] = ["cpusets", "fence", "pool"];
 
 async function measure(only: string | undefined): Promise<Report> {
   const names = Object.keys(PARTS).filter((name) =>
