@@ -1,0 +1,56 @@
+// What systemd and kubelet do to the classes' cpusets while no agent runs.
+import assert from "node:assert/strict";
+import { eventually } from "../../node/eventually.ts";
+import type { FenceScene } from "./fence_scene.ts";
+import { systemctl } from "./systemd.ts";
+
+/** Kubelet looks after the classes once a minute. */
+const MINUTES = { patienceMs: 240_000, pauseMs: 500 };
+
+/** A weight of CPU time that no class has from kubelet. */
+const FOREIGN = "9999";
+
+/** Resolves when kubelet has written the classes' other values anew, as it does every minute. */
+export async function reconciled({ classes }: FenceScene): Promise<void> {
+  const files = classes.directories.map((path) => `${path}/cpu.weight`);
+  for (const file of files) Deno.writeTextFileSync(file, FOREIGN);
+  await eventually(() => {
+    for (const file of files) assert.notEqual(Deno.readTextFileSync(file).trim(), FOREIGN, file);
+  }, MINUTES);
+}
+
+/** The events, each of which has to leave the fence as it is. */
+export const LASTING: Readonly<Record<string, (scene: FenceScene) => Promise<void>>> = {
+  "kubelet is killed and starts again": (scene) =>
+    scene.fenced("kubelet is killed and starts again", async () => {
+      await scene.kubelet.kill();
+      await scene.kubelet.start();
+      await reconciled(scene);
+    }),
+
+  "kubelet looks after the classes, twice": (scene) =>
+    scene.fenced("kubelet looks after the classes, twice", async () => {
+      await reconciled(scene);
+      await reconciled(scene);
+    }),
+
+  "systemd reloads its units": (scene) =>
+    scene.fenced("daemon-reload, then kubelet looks after the classes", async () => {
+      await systemctl("daemon-reload");
+      await reconciled(scene);
+    }),
+
+  "systemd executes itself anew": (scene) =>
+    scene.fenced("daemon-reexec, then kubelet looks after the classes", async () => {
+      await systemctl("daemon-reexec");
+      await reconciled(scene);
+    }),
+
+  "the last pod of each class ends, and others come": (scene) =>
+    scene.fenced("the last pod of each class ends, and others come", async () => {
+      await scene.kubelet.end("burstable", "besteffort");
+      scene.note("the last pod of each class has ended");
+      await reconciled(scene);
+      await scene.populate();
+    }),
+};
