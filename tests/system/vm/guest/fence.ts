@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../node/eventually.ts";
 import { allowedCpus, online } from "../../node/machine.ts";
-import { FenceScene } from "./fence_scene.ts";
+import { FenceScene, tell } from "./fence_scene.ts";
 import { LASTING, reconciled } from "./fence_events.ts";
 import type { Driver } from "./kubelet.ts";
 
@@ -86,9 +86,8 @@ Deno.test({
     const scene = await FenceScene.open(driver);
     try {
       for (const [name, check] of Object.entries(STORY)) {
-        const started = performance.now();
-        await test.step({ name, fn: () => check(scene), ...LIVING });
-        console.log(`@ ${((performance.now() - started) / 1000).toFixed(0)} s: ${name}`);
+        const passed = await test.step({ name, fn: () => check(scene), ...LIVING });
+        tell(`${passed ? "passed" : "FAILED"}: ${name}`);
       }
     } finally {
       scene.keep(word("report"));

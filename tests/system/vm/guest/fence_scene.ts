@@ -98,7 +98,7 @@ export class FenceScene {
   /** Adds an event, and how the classes are after it, to what is told in the end. */
   note(event: string, seen = ""): void {
     const row = `| ${event} | ${this.classes.state} | ${seen} |`;
-    console.log(row);
+    tell(row);
     this.#rows.push(row);
   }
 
@@ -156,6 +156,11 @@ export class FenceScene {
       Deno.writeTextFileSync(`${folder}/agent-${index + 1}.log`, lines.join("\n"))
     );
   }
+}
+
+/** A line for the host, at once: what a test prints is shown when it has ended, or not at all. */
+export function tell(line: string): void {
+  Deno.writeTextFileSync("/dev/ttyS0", `@${line}\n`);
 }
 
 /** Kills at the `nth` write to a `cpuset.cpus`; resolves with the number of writes that were seen until it is closed. */
