@@ -22,32 +22,25 @@ export async function reconciled({ classes }: FenceScene): Promise<void> {
 /** The events, each of which has to leave the fence as it is. */
 export const LASTING: Readonly<Record<string, (scene: FenceScene) => Promise<void>>> = {
   "kubelet is killed and starts again": (scene) =>
-    scene.fenced("kubelet is killed and starts again", async () => {
+    scene.fenced("kubelet is killed, starts again, and looks after the classes", async () => {
       await scene.kubelet.kill();
       await scene.kubelet.start();
       await reconciled(scene);
     }),
 
-  "kubelet looks after the classes, twice": (scene) =>
-    scene.fenced("kubelet looks after the classes, twice", async () => {
-      await reconciled(scene);
-      await reconciled(scene);
-    }),
-
-  "systemd reloads its units": (scene) =>
-    scene.fenced("daemon-reload, then kubelet looks after the classes", async () => {
+  "systemd reloads its units and executes itself anew, and kubelet looks after the classes, twice": (scene) =>
+    scene.fenced("two rounds of kubelet's", async () => {
       await systemctl("daemon-reload");
-      await reconciled(scene);
-    }),
-
-  "systemd executes itself anew": (scene) =>
-    scene.fenced("daemon-reexec, then kubelet looks after the classes", async () => {
+      scene.note("daemon-reload");
       await systemctl("daemon-reexec");
+      scene.note("daemon-reexec");
+      await reconciled(scene);
+      scene.note("a round of kubelet's");
       await reconciled(scene);
     }),
 
   "the last pod of each class ends, and others come": (scene) =>
-    scene.fenced("the last pod of each class ends, and others come", async () => {
+    scene.fenced("a round of kubelet's, and others come", async () => {
       await scene.kubelet.end("burstable", "besteffort");
       scene.note("the last pod of each class has ended");
       await reconciled(scene);

@@ -12,7 +12,7 @@ import { type Sampled, sampledDuring } from "./sampler.ts";
 import { NRI } from "./scene.ts";
 
 /** Kubelet and the test take turns: while it runs, kubelet ends every pod that it hasn't made itself. */
-const AT_ONCE = 10;
+const AT_ONCE = 6;
 
 /** Asks for CPUs, but not for whole ones. */
 const burstable: Pod = { annotations: {}, qos: "burstable", request: 0.1, limit: 0 };
