@@ -14,10 +14,6 @@ const driver = word("driver") as Driver;
 /** Of the pods that come and go without an agent, those that the runtime is asked for, and those that kubelet is. */
 const [BY_RUNTIME, BY_KUBELET] = [180, 20];
 
-/** The check of a command that not every version has. */
-const RELEASE =
-  "what an agent that is gone has left is released by a command, and taken up by the next agent";
-
 function word(name: string): string {
   return new RegExp(`\\bweka\\.${name}=(\\S+)`).exec(words)?.[1] ?? "";
 }
