@@ -20,11 +20,13 @@ export class Classes {
     return this.directories.flatMap(withBelow);
   }
 
-  /** Their cpuset files as they are: what was written, and what is in force. */
+  /** Their cpusets as they are: what was written, what is in force, and what systemd has for those that are its units. */
   get state(): string {
-    return this.directories.map((path, index) => `${CLASSES[index]} ${written(path)}/${read(path)}`).join(
-      ", ",
-    );
+    const states = this.directories.map((path, index) => {
+      const unit = path.endsWith(".slice") ? `/${allowed(path.slice(path.lastIndexOf("/") + 1))}` : "";
+      return `${CLASSES[index]} ${written(path)}/${read(path)}${unit}`;
+    });
+    return states.join(", ");
   }
 
   /** In both classes exactly `cpus` are in force. */
@@ -42,6 +44,13 @@ function withBelow(path: string): string[] {
 
 function read(path: string, file = "cpuset.cpus.effective"): string {
   return Deno.readTextFileSync(`${path}/${file}`).trim();
+}
+
+/** The unit's AllowedCPUs; systemd writes their ranges with spaces between them. */
+function allowed(unit: string): string {
+  const args = ["show", "--value", "--property=AllowedCPUs", unit];
+  const { stdout } = new Deno.Command("systemctl", { args }).outputSync();
+  return new TextDecoder().decode(stdout).trim().replaceAll(" ", ",") || "unset";
 }
 
 function written(path: string): string {

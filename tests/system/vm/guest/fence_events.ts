@@ -19,6 +19,14 @@ export async function reconciled({ classes }: FenceScene): Promise<void> {
   }, MINUTES);
 }
 
+/** The last pod of each class ends, and others come. */
+async function refill(scene: FenceScene): Promise<void> {
+  await scene.kubelet.end("burstable", "besteffort");
+  scene.note("the last pod of each class has ended");
+  await reconciled(scene);
+  await scene.populate();
+}
+
 /** The events, each of which has to leave the fence as it is. */
 export const LASTING: Readonly<Record<string, (scene: FenceScene) => Promise<void>>> = {
   "kubelet is killed and starts again": (scene) =>
@@ -40,10 +48,18 @@ export const LASTING: Readonly<Record<string, (scene: FenceScene) => Promise<voi
     }),
 
   "the last pod of each class ends, and others come": (scene) =>
-    scene.fenced("a round of kubelet's, and others come", async () => {
-      await scene.kubelet.end("burstable", "besteffort");
-      scene.note("the last pod of each class has ended");
-      await reconciled(scene);
-      await scene.populate();
-    }),
+    scene.fenced("a round of kubelet's, and others come", () => refill(scene)),
+};
+
+/** What the agent can't prevent without the system bus, where classes are units of systemd's. */
+export const WEAK: Readonly<Record<string, (scene: FenceScene) => Promise<void>>> = {
+  "without the system bus, systemd gives a class every CPU whose last pod ends while no agent runs": async (
+    scene,
+  ) => {
+    await scene.startFencing({ WEKA_CPUSET_SYSTEM_BUS: "" });
+    await scene.killAgent();
+    scene.note("an agent without the system bus, killed");
+    const { hits } = await scene.sampled("a round of kubelet's, and others come", () => refill(scene));
+    assert(hits > 0, "systemd left the classes as they were");
+  },
 };

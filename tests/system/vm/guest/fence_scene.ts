@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { runExecutable } from "../../node/agent.ts";
 import { CriError } from "../../node/cri.ts";
 import { eventually } from "../../node/eventually.ts";
 import { allowedCpus, online, without } from "../../node/machine.ts";
@@ -10,6 +9,7 @@ import { Classes } from "./classes.ts";
 import { type Driver, Kubelet } from "./kubelet.ts";
 import { type Sampled, sampledDuring } from "./sampler.ts";
 import { NRI } from "./scene.ts";
+import { systemctl } from "./systemd.ts";
 
 /** Kubelet and the test take turns: while it runs, kubelet ends every pod that it hasn't made itself. */
 const AT_ONCE = 6;
@@ -35,8 +35,10 @@ export class FenceScene {
     this.kubelet = new Kubelet(node, driver);
   }
 
-  /** Starts containerd. */
+  /** Starts containerd, and before it the system bus, by which systemd is asked for its units' CPUs. */
   static async open(driver: Driver): Promise<FenceScene> {
+    await systemctl("start", "dbus.service");
+    await eventually(systemdOnBus);
     const node = TestNode.bare({ version: "sid", bin: `${unpacked}/containerd-sid` }, "");
     await node.startContainerd({ nri: NRI, systemd: driver === "systemd" });
     return new FenceScene(driver, node);
@@ -49,13 +51,15 @@ export class FenceScene {
     await this.node.killContainerd();
   }
 
-  /** Starts the agent, with the fence or without it. */
-  async startAgent(fence: boolean): Promise<void> {
-    const { stdout } = await runExecutable({ args: ["config"] });
-    const env: Record<string, string> = stdout.includes("fence") && !fence
-      ? { WEKA_CPUSET_FENCE: "off" }
-      : {};
+  /** Starts the agent; `env` is its whole environment. */
+  async startAgent(env: Readonly<Record<string, string>> = {}): Promise<void> {
     await this.node.startAgent({ args: ["--apply", "kernel-first"], env });
+  }
+
+  /** The same, and waits until it keeps the classes off the exclusive CPUs. */
+  async startFencing(env: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.startAgent(env);
+    await eventually(() => this.classes.assertHave(without(online(), this.#own)));
   }
 
   async killAgent(): Promise<void> {
@@ -67,11 +71,6 @@ export class FenceScene {
     await this.kubelet.run({ exclusive: exclusive(4), burstable, besteffort: shared() });
     this.#own = allowedCpus(await this.kubelet.pid("exclusive"));
     assert.equal(this.#own.length, 4, `the exclusive pod has ${this.#own}`);
-  }
-
-  /** The classes are kept off the exclusive CPUs, soon. */
-  async fences(): Promise<void> {
-    await eventually(() => this.classes.assertHave(without(online(), this.#own)));
   }
 
   /** The CPUs of the exclusive pod. */
@@ -148,7 +147,7 @@ export class FenceScene {
   keep(title: string): void {
     const folder = `${repository}/.test-reports/vm/${title}`;
     Deno.mkdirSync(folder, { recursive: true });
-    const head = "| event | written/in force after it | seen meanwhile |\n|---|---|---|\n";
+    const head = "| event | written/in force/of the unit, after it | seen meanwhile |\n|---|---|---|\n";
     Deno.writeTextFileSync(`${folder}/events.md`, `${head}${this.#rows.join("\n")}\n`);
     Deno.copyFileSync(`${this.node.dir}/containerd.log`, `${folder}/containerd.log`);
     Deno.copyFileSync(this.kubelet.log, `${folder}/kubelet.log`);
@@ -156,6 +155,12 @@ export class FenceScene {
       Deno.writeTextFileSync(`${folder}/agent-${index + 1}.log`, lines.join("\n"))
     );
   }
+}
+
+async function systemdOnBus(): Promise<void> {
+  const args = ["--system", "status", "org.freedesktop.systemd1"];
+  const { success, stderr } = await new Deno.Command("busctl", { args }).output();
+  assert(success, new TextDecoder().decode(stderr));
 }
 
 /** A line for the host, at once: what a test prints is shown when it has ended, or not at all. */
