@@ -15,8 +15,6 @@ export interface Contents {
   readonly bundles: readonly string[];
   /** Files and folders of this checkout. */
   readonly files: readonly string[];
-  /** Small files, by path. */
-  readonly texts: Readonly<Record<string, string>>;
 }
 
 /** Of the machine, by path: small files. */
@@ -52,11 +50,11 @@ const FILES: Readonly<Record<string, string>> = {
  */
 export async function makeBootImage(
   folder: string,
-  { root, bundles, files, texts }: Contents,
+  { root, bundles, files }: Contents,
 ): Promise<string> {
   const stage = `${folder}/stage`;
   for (const each of FOLDERS) Deno.mkdirSync(`${stage}/${each}`, { recursive: true });
-  for (const [path, text] of Object.entries({ ...TEXTS, ...texts })) {
+  for (const [path, text] of Object.entries(TEXTS)) {
     Deno.writeTextFileSync(parented(stage + path), text);
   }
   for (const [path, source] of Object.entries(FILES)) Deno.symlinkSync(source, parented(stage + path));

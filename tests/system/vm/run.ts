@@ -17,7 +17,6 @@ async function main(): Promise<number> {
     root: ".tools/vm/root.cpio",
     bundles: ["checks"],
     files: [".tools/node/containerd-trixie", ".tools/node/containerd-sid"],
-    texts: {},
   };
   const one = { tools: "vm", memory: 3072, patience: PATIENCE_MS, words: {}, checks: "checks", report: "vm" };
   const counts = sum(await check(contents, [one]));
