@@ -8,9 +8,11 @@ build_permissions := --allow-read --allow-write --allow-env --allow-run
 export REGISTRY IMAGE_NAME IMAGE_TAG
 # The containerd version to test on, as in 2.4; default: Debian's versions.
 export CONTAINERD
+# The kernel and kubelet's cgroup driver for test-fence; default: all of them.
+export KERNEL DRIVER
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
-.PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-slow test-node test-vm ansible-check \
+.PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-slow test-node test-vm test-fence ansible-check \
   rewrite-scripts simulate explore mutate fuzz soak lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
@@ -80,6 +82,10 @@ test-vm: build ## test the executable in a virtual machine: 16 CPUs, two NUMA no
 	mkdir -p .test-reports
 	$(deno) run --quiet --allow-all tests/system/vm/run.ts
 
+test-fence: build ## test it under kubelet in virtual machines, as root (KERNEL=6.1|6.12 DRIVER=cgroupfs|systemd; default: all)
+	mkdir -p .test-reports
+	$(deno) run --quiet --allow-all tests/system/vm/fence.ts
+
 ansible-check: build ## test the Ansible role: ansible-lint, and real runs in a mount namespace, as root
 	mkdir -p .test-reports
 	hack/get-containerd.sh .tools/node || test $$? -eq 2
@@ -102,10 +108,11 @@ fmt-check: ## check that all sources are formatted
 
 verify: test-unit test-slow lint fmt-check ## run the checks required for a change: test-unit, test-slow, lint, fmt-check
 
-verify-all: verify ## run verify, test-node on all three containerds, test-vm, ansible-check, simulate, explore, mutate, fuzz, soak
+verify-all: verify ## run verify, test-node on all three containerds, test-vm, test-fence, ansible-check, simulate, explore, mutate, fuzz, soak
 	$(MAKE) --no-print-directory test-node
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
 	$(MAKE) --no-print-directory test-vm
+	$(MAKE) --no-print-directory test-fence
 	$(MAKE) --no-print-directory ansible-check
 	$(MAKE) --no-print-directory simulate EVENTS=10000000
 	$(MAKE) --no-print-directory explore

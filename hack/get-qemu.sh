@@ -1,9 +1,9 @@
 #!/bin/bash
-# get-qemu.sh DIR: what the tests in a virtual machine need, unpacked under DIR; nothing is installed.
+# get-qemu.sh DIR [KERNEL]: what the tests in a virtual machine need, unpacked under DIR; nothing is installed.
 #   DIR/qemu         runs QEMU, with its own libraries
-#   DIR/vmlinuz      a kernel for virtual machines
+#   DIR/vmlinuz      a kernel for virtual machines: 6.1 (the default), or 6.12 of Debian 13
 #   DIR/root.cpio    the machine's root file system without what is tested: systemd, bash, busybox, D-Bus
-# All of it from Debian 12, whatever runs here; see debian.sh. Run again, it only looks.
+# All else from Debian 12, whatever runs here; see debian.sh. Run again, it only looks.
 # Exit status 2 and one sentence: it can't be had here.
 set -euo pipefail
 
@@ -11,7 +11,12 @@ hack=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=hack/debian.sh
 . "$hack/debian.sh"
 
-[ $# -eq 1 ] || { echo "usage: get-qemu.sh DIR" >&2; exit 64; }
+[ $# -eq 1 ] || [ $# -eq 2 ] || { echo "usage: get-qemu.sh DIR [KERNEL]" >&2; exit 64; }
+case ${2:-6.1} in
+  6.1) suite=bookworm suites=(bookworm) ;;
+  6.12) suite=trixie suites=(bookworm trixie) ;;
+  *) cannot "Debian has kernels 6.1 and 6.12 for virtual machines, not $2." ;;
+esac
 [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || cannot "the virtual machine is run on Linux on x86-64, and this is $(uname -s) on $(uname -m)."
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
@@ -25,7 +30,7 @@ fi
 
 work=$(mktemp -d "$dir/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-debian_open "$work/apt" bookworm
+debian_open "$work/apt" "${suites[@]}"
 
 # QEMU is started by its own dynamic linker, so that none of its libraries is this machine's.
 rm -rf "$dir/qemu-system"
@@ -39,9 +44,9 @@ exec "$root/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-lin
 Q
 chmod +x "$dir/qemu"
 
-kernel=$(debian_depends linux-image-cloud-amd64 | grep -o 'linux-image-[^ ,]*' | head -n 1)
-[ -n "$kernel" ] || cannot "Debian bookworm names no kernel for virtual machines."
-debian_unpack bookworm "$work/kernel" "$kernel"
+kernel=$(debian_depends "linux-image-cloud-amd64/$suite" | grep -o 'linux-image-[^ ,]*' | head -n 1)
+[ -n "$kernel" ] || cannot "Debian $suite names no kernel for virtual machines."
+debian_unpack "$suite" "$work/kernel" "$kernel"
 cp "$work"/kernel/boot/vmlinuz-* "$dir/vmlinuz"
 
 root=$work/root

@@ -28,7 +28,7 @@ export class CriError extends Error {
 }
 
 // Far longer than the 2 s that NRI gives a plugin: only a runtime that hangs comes near it.
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 90_000;
 
 // A runtime that is starting is asked again and again: grpc-js' own first pause of a second would only make it slower.
 const RECONNECT_MS = { "grpc.initial_reconnect_backoff_ms": 20, "grpc.max_reconnect_backoff_ms": 100 };

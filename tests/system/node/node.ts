@@ -42,11 +42,15 @@ export class TestNode implements AsyncDisposable {
   #parentOf = cgroupParent;
   #pods = 0;
 
-  private constructor(readonly install: Install, readonly dir: string) {}
+  private constructor(readonly install: Install, readonly dir: string, private readonly root: string) {}
 
-  /** A node without a containerd, until {@link startContainerd}. */
-  static bare(install: Install): TestNode {
-    return new TestNode(install, makeDirectory());
+  /**
+   * A node without a containerd, until {@link startContainerd}. Its pods' cgroups are below `root`: its own, or, where
+   * nothing sweeps them, the one that is given.
+   */
+  static bare(install: Install, root?: string): TestNode {
+    const dir = makeDirectory();
+    return new TestNode(install, dir, root ?? cgroupOf(dir));
   }
 
   get nriSocket(): string {
@@ -171,7 +175,7 @@ export class TestNode implements AsyncDisposable {
       labels,
       annotations: { ...pod.annotations },
       linux: {
-        cgroupParent: this.#parentOf(cgroupOf(this.dir), pod, uid),
+        cgroupParent: this.#parentOf(this.root, pod, uid),
         resources: resources(pod),
         securityContext: HOST_NETWORK,
       },

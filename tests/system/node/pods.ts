@@ -59,6 +59,6 @@ export function cgroupParent(root: string, { qos }: Pod, uid: string): string {
 /** The same as its systemd driver does: a slice's name has its parents' in it, so that their own dashes must go. */
 export function sliceParent(root: string, { qos }: Pod, uid: string): string {
   const own = [root.slice(1), "kubepods", ...(qos === "guaranteed" ? [] : [qos]), `pod${uid}`];
-  const names = own.map((name) => name.replaceAll("-", "_"));
+  const names = own.filter((name) => name !== "").map((name) => name.replaceAll("-", "_"));
   return names.map((_, index) => `/${names.slice(0, index + 1).join("-")}.slice`).join("");
 }

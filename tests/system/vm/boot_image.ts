@@ -7,6 +7,16 @@ const guest = `${repository}/tests/system/vm/guest`;
 /** Where what is tested lies in the machine; the bundle there finds the rest as it does in this checkout. */
 const THERE = "/repository";
 
+/** What a machine has that others haven't. */
+export interface Contents {
+  /** The root file system of `hack/get-qemu.sh`. */
+  readonly root: string;
+  /** Its programs, by name: each a file of `tests/system/vm/guest`. */
+  readonly bundles: readonly string[];
+  /** Files and folders of this checkout. */
+  readonly files: readonly string[];
+}
+
 /** Of the machine, by path: small files. */
 const TEXTS: Readonly<Record<string, string>> = {
   "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\nmessagebus:x:100:100::/:/bin/false\n",
@@ -32,24 +42,30 @@ const FILES: Readonly<Record<string, string>> = {
   [`${THERE}/.tools/deno`]: Deno.execPath(),
   [`${THERE}/.tools/node/bin`]: `${repository}/.tools/node/bin`,
   [`${THERE}/.tools/node/image.tar`]: `${repository}/.tools/node/image.tar`,
-  [`${THERE}/.tools/node/containerd-trixie`]: `${repository}/.tools/node/containerd-trixie`,
-  [`${THERE}/.tools/node/containerd-sid`]: `${repository}/.tools/node/containerd-sid`,
 };
 
 /**
  * Makes the machine's boot image in `folder`: the root file system of `hack/get-qemu.sh`, and over it the executable,
- * the containerds, Deno, and the checks as one bundle. Returns its path.
+ * Deno, the checks, each as one bundle, and what else they need. Returns its path.
  */
-export async function makeBootImage(folder: string): Promise<string> {
+export async function makeBootImage(
+  folder: string,
+  { root, bundles, files }: Contents,
+): Promise<string> {
   const stage = `${folder}/stage`;
   for (const each of FOLDERS) Deno.mkdirSync(`${stage}/${each}`, { recursive: true });
-  for (const [path, text] of Object.entries(TEXTS)) Deno.writeTextFileSync(parented(stage + path), text);
+  for (const [path, text] of Object.entries(TEXTS)) {
+    Deno.writeTextFileSync(parented(stage + path), text);
+  }
   for (const [path, source] of Object.entries(FILES)) Deno.symlinkSync(source, parented(stage + path));
-  await bundle(`${guest}/checks.ts`, `${stage}${THERE}/tests/system/vm/checks.js`);
+  for (const path of files) Deno.symlinkSync(`${repository}/${path}`, parented(`${stage}${THERE}/${path}`));
+  for (const name of bundles) {
+    await bundle(`${guest}/${name}.ts`, `${stage}${THERE}/tests/system/vm/${name}.js`);
+  }
 
   // The kernel unpacks one archive after the other.
   const image = `${folder}/image.cpio`;
-  await Deno.copyFile(`${repository}/.tools/vm/root.cpio`, image);
+  await Deno.copyFile(`${repository}/${root}`, image);
   const append = 'cd "$1" && find -L . | "$0" cpio -o -L -H newc 2>"$2.log" >>"$2"';
   const args = ["-c", append, `${repository}/.tools/node/bin/busybox`, stage, image];
   const { success } = await new Deno.Command("bash", { args }).output();

@@ -1,12 +1,10 @@
-import { fileURLToPath } from "node:url";
-
-const tools = fileURLToPath(new URL("../../../.tools/vm", import.meta.url));
-
 /** Two sockets, each a NUMA node with half of the memory, of four cores with two threads: CPUs 2n and 2n + 1 are a core. */
-const MACHINE = [
-  ..."-machine q35 -m 3072 -smp 16,sockets=2,cores=4,threads=2".split(" "),
-  ..."-object memory-backend-ram,id=m0,size=1536M -numa node,nodeid=0,cpus=0-7,memdev=m0".split(" "),
-  ..."-object memory-backend-ram,id=m1,size=1536M -numa node,nodeid=1,cpus=8-15,memdev=m1".split(" "),
+const machine = (memory: number) => [
+  ...`-machine q35 -m ${memory} -smp 16,sockets=2,cores=4,threads=2`.split(" "),
+  ...`-object memory-backend-ram,id=m0,size=${memory / 2}M -numa node,nodeid=0,cpus=0-7,memdev=m0`.split(" "),
+  ...`-object memory-backend-ram,id=m1,size=${memory / 2}M -numa node,nodeid=1,cpus=8-15,memdev=m1`.split(
+    " ",
+  ),
   ..."-numa dist,src=0,dst=1,val=21".split(" "),
   // Emulated, so that it runs where there is no KVM. An Intel model: QEMU's AMD ones have no threads.
   ..."-accel tcg,thread=multi -cpu Nehalem".split(" "),
@@ -22,6 +20,12 @@ const KERNEL = [
 
 /** What the machine is started with, and who is told what it says. */
 export interface MachineOptions {
+  /** The folder that `hack/get-qemu.sh` filled. */
+  readonly tools: string;
+  /** MiB. */
+  readonly memory: number;
+  /** For `guest/checks.sh` and the checks: words `weka.NAME=VALUE` of the kernel's command line. */
+  readonly words: Readonly<Record<string, string>>;
   /** A boot image. */
   readonly image: string;
   /** Gets what the machine writes to its second serial port. */
@@ -33,11 +37,13 @@ export interface MachineOptions {
 }
 
 /** Runs a machine until it switches itself off. Throws if it doesn't in time, or if QEMU fails. */
-export async function runMachine({ image, port, patience, onLine }: MachineOptions): Promise<void> {
-  const boot = ["-kernel", `${tools}/vmlinuz`, "-initrd", image, "-append", KERNEL.join(" ")];
+export async function runMachine(options: MachineOptions): Promise<void> {
+  const { tools, memory, words, image, port, patience, onLine } = options;
+  const own = Object.entries(words).map(([name, value]) => `weka.${name}=${value}`);
+  const boot = ["-kernel", `${tools}/vmlinuz`, "-initrd", image, "-append", [...KERNEL, ...own].join(" ")];
   const serial = ["-serial", "stdio", "-serial", `file:${port}`];
   const child = new Deno.Command(`${tools}/qemu`, {
-    args: [...MACHINE, ...boot, ...serial],
+    args: [...machine(memory), ...boot, ...serial],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

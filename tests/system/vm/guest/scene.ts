@@ -28,7 +28,7 @@ interface Part {
 const RECONCILE_SECONDS = 2;
 
 // containerd gives a plugin two seconds for an answer, and drops it then: not enough where all is emulated.
-const NRI = '  plugin_registration_timeout = "60s"\n  plugin_request_timeout = "30s"\n';
+export const NRI = '  plugin_registration_timeout = "60s"\n  plugin_request_timeout = "30s"\n';
 
 /** A node, its pods by name, and which CPUs they should have. */
 export class Scene {
