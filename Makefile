@@ -12,7 +12,7 @@ export CONTAINERD
 export KERNEL DRIVER
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
-.PHONY: help build demo bench image image-with-timestamp image-push test test-unit test-slow test-node test-vm test-fence ansible-check \
+.PHONY: help build demo bench bench-vm image image-with-timestamp image-push test test-unit test-slow test-node test-vm test-fence ansible-check \
   rewrite-scripts simulate explore mutate fuzz soak lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
@@ -81,6 +81,10 @@ test-node: image ## test the executable on real containerds, as root; CONTAINERD
 test-vm: build ## test the executable in a virtual machine: 16 CPUs, two NUMA nodes, cgroup v2, systemd; as root
 	mkdir -p .test-reports
 	$(deno) run --quiet --allow-all tests/system/vm/run.ts
+
+bench-vm: build ## measure what a claim costs behind fences, in a virtual machine with cgroup v2; as root
+	mkdir -p .test-reports
+	$(deno) run --quiet --allow-all tests/system/vm/cost.ts
 
 test-fence: build ## test it under kubelet in virtual machines, as root (KERNEL=6.1|6.12 DRIVER=cgroupfs|systemd; default: all)
 	mkdir -p .test-reports

@@ -24,7 +24,9 @@ const GOAL = 1.5;
  * Admissions of an exclusive container: created, its cgroup made, started, ended.
  * @throws {Error} one sentence, where no cgroups can be made
  */
-export async function measureFence(stage: Stage): Promise<Section[]> {
+export async function measureFence(
+  stage: Pick<Stage, "executable" | "dir" | "progress">,
+): Promise<Section[]> {
   if (typeof KERNEL === "string") throw new Error(`fence needs cgroup v2: ${KERNEL}`);
   if (KERNEL.version !== 2) {
     throw new Error("fence needs cgroup v2: make bench-vm boots a machine that has it");
@@ -48,7 +50,7 @@ export async function measureFence(stage: Stage): Promise<Section[]> {
 class Nodes implements AsyncDisposable {
   readonly #started: Node[] = [];
 
-  async start(stage: Stage, count: number): Promise<Node> {
+  async start(stage: Pick<Stage, "executable" | "dir">, count: number): Promise<Node> {
     const node = await Node.start(stage, count);
     this.#started.push(node);
     return node;
@@ -111,7 +113,7 @@ class Node {
     private readonly ask: Ask,
   ) {}
 
-  static async start(stage: Stage, count: number): Promise<Node> {
+  static async start(stage: Pick<Stage, "executable" | "dir">, count: number): Promise<Node> {
     assert(typeof KERNEL !== "string");
     const scratch = new ScratchCgroups(KERNEL);
     for (const path of ["/kubepods", "/kubepods/burstable", "/kubepods/besteffort"]) make(scratch, path);

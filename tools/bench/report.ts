@@ -31,10 +31,14 @@ export interface Report {
 
 /** For the terminal. */
 export function reportText({ facts, sections }: Report): string {
-  const parts = sections.map(({ title, note, ...section }) =>
-    `${title}\n${note}\n\n${aligned(tableOf({ title, note, ...section }))}`
+  return [sectionsText(sections), factLines(facts).join("\n")].join("\n\n") + "\n";
+}
+
+/** The same without what they depend on. */
+export function sectionsText(sections: readonly Section[]): string {
+  return sections.map((section) => `${section.title}\n${section.note}\n\n${aligned(tableOf(section))}`).join(
+    "\n\n",
   );
-  return [...parts, factLines(facts).join("\n")].join("\n\n") + "\n";
 }
 
 export function reportMarkdown({ facts, sections }: Report): string {
