@@ -113,8 +113,9 @@ export class CgroupTree {
     this.#put(directory, CPUS, "");
     this.#put(directory, MEMS, "");
     if (this.#live === undefined) return this.refresh(directory);
-    this.#put(directory, PROCS, "");
     this.#live.make(`${this.root}${directory}/${EFFECTIVE}`, () => `${this.effective(directory)}\n`);
+    // The last one: a cgroup without it isn't there yet for those who look.
+    this.#put(directory, PROCS, "");
   }
 
   #check({ cpus, mems }: CpusetFiles): void {
