@@ -2,7 +2,7 @@
 # get-qemu.sh DIR: what the tests in a virtual machine need, unpacked under DIR; nothing is installed.
 #   DIR/qemu         runs QEMU, with its own libraries
 #   DIR/vmlinuz      a kernel for virtual machines
-#   DIR/root.cpio    the machine's root file system without what is tested: systemd, bash, busybox
+#   DIR/root.cpio    the machine's root file system without what is tested: systemd, bash, busybox, D-Bus
 # All of it from Debian 12, whatever runs here; see debian.sh. Run again, it only looks.
 # Exit status 2 and one sentence: it can't be had here.
 set -euo pipefail
@@ -46,6 +46,8 @@ cp "$work"/kernel/boot/vmlinuz-* "$dir/vmlinuz"
 
 root=$work/root
 debian_unpack_all bookworm "$root" systemd bash busybox-static
+# The system bus; what else it needs is systemd's too, but for Perl, which only its installation runs.
+debian_unpack bookworm "$root" dbus dbus-daemon dbus-system-bus-common libdbus-1-3 libexpat1
 # One /usr: links in place of the folders that some packages still fill beside it.
 for folder in bin sbin lib lib64; do
   mkdir -p "$root/usr/$folder"

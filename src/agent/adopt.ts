@@ -78,7 +78,7 @@ function foundIn(
   const listed = new Set(listing.containers.map(({ id }) => id));
   return found.map((each) => {
     const early = withEarlyState(state, each, listed);
-    const { record, isRunning, sent, ...rest } = { ...early, ...fenceOf(known, each.container) };
+    const { record, isRunning, sent, ...rest } = { ...early, ...fenceOf(state, known, each.container) };
     const reading = withoutGroups(known, each.container, readings.get(each.container.id));
     const found = deliveryOfFound(state, { record, isRunning, ...rest }, reading);
     const delivered = isOnItsWay(state, each) ? recordMayChange(found) : found;

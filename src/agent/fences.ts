@@ -19,7 +19,7 @@ import type { AgentState } from "./state.ts";
 
 /** The classes around these containers, and beside them. */
 export function classesAround(state: AgentState, containers: readonly ContainerRef[]): ContainerRef[] {
-  if (writablePort(state)?.version !== 2) return [];
+  if (writablePort(state) === undefined) return [];
   const paths = containers.flatMap(({ cgroup }) =>
     cgroup === undefined ? [] : qosClassesOf(cgroup)?.all ?? []
   );
@@ -31,32 +31,43 @@ const HOST_GROUPS: readonly string[] = ["/system.slice", "/user.slice", "/machin
 
 /** The groups that are to be looked at with these containers: the classes around and beside them, and the host's. */
 export function groupsFor(state: AgentState, containers: readonly ContainerRef[]): ContainerRef[] {
-  if (writablePort(state)?.version !== 2) return [];
-  return [...classesAround(state, containers), ...HOST_GROUPS.map(groupRef)];
+  const host = writablePort(state)?.version === 2 ? HOST_GROUPS.map(groupRef) : [];
+  return [...classesAround(state, containers), ...host];
 }
 
 /** The id of the fence around a container, by where it is; undefined: there is none. */
-export function fenceAround(ledger: Ledger, { cgroup }: ContainerRef): string | undefined {
-  const own = cgroup && qosClassesOf(cgroup)?.own;
-  const group = own === undefined ? undefined : ledger.assignments.get(own);
+function fenceAround(ledger: Ledger, container: ContainerRef): string | undefined {
+  const group = groupAround(ledger, container);
   return group !== undefined && isFence(group) ? group.container.id : undefined;
 }
 
-/** The same as a part of an assignment. */
-export function fenceOf(ledger: Ledger, container: ContainerRef): Pick<Assignment, "fence"> {
+function groupAround({ assignments }: Ledger, { cgroup }: ContainerRef): Assignment | undefined {
+  const own = cgroup && qosClassesOf(cgroup)?.own;
+  return own === undefined ? undefined : assignments.get(own);
+}
+
+/** The same as a part of an assignment. In cgroup v1 a group that gets all CPUs back concerns those in it as well. */
+export function fenceOf(
+  state: AgentState,
+  ledger: Ledger,
+  container: ContainerRef,
+): Pick<Assignment, "fence" | "isWithin"> {
+  if (writablePort(state)?.version === 1) {
+    const id = groupAround(ledger, container)?.container.id;
+    return id === undefined ? {} : { fence: id, isWithin: true };
+  }
   const fence = fenceAround(ledger, container);
   return fence === undefined ? {} : { fence };
 }
 
 /** A reading of a container's own set alone: a group that keeps it off CPUs may soon do so no more. */
 export function withoutGroups(
-  { assignments }: Ledger,
-  { cgroup }: ContainerRef,
+  ledger: Ledger,
+  container: ContainerRef,
   reading: CpusetReading | undefined,
 ): CpusetReading | undefined {
   if (reading?.kind !== "values" || !reading.isInherited) return reading;
-  const own = cgroup && qosClassesOf(cgroup)?.own;
-  return own !== undefined && assignments.has(own) ? { ...reading, cpus: ANYWHERE } : reading;
+  return groupAround(ledger, container) === undefined ? reading : { ...reading, cpus: ANYWHERE };
 }
 
 /** Decides by a state in which the fence around the container is as read now, and in which all fences beside it are known. */
@@ -97,7 +108,7 @@ export function withGroups(
     if (reading === undefined || reading.kind === "absent") return ledger;
     const known = ledger.assignments.get(ref.id);
     const keeps = keptBy(state, ref);
-    const problem = reading.kind === "unverified" ? reading.reason : foreign(ref, reading, known);
+    const problem = reading.kind === "unverified" ? reading.reason : foreign(ref, reading, ledger);
     if (problem !== undefined && keeps === "online") return ledger;
     if (problem !== undefined) {
       if (known === undefined || isFence(known)) logs.push(unfencedLog(ref, problem));
@@ -115,30 +126,33 @@ export function withGroups(
   return { ledger, logs };
 }
 
-function keptBy({ fence, hostFence }: AgentState, { id }: ContainerRef): GroupClaim["keeps"] {
-  if (!HOST_GROUPS.includes(id)) return fence === "off" ? "online" : "unexclusive";
+function keptBy(state: AgentState, { id }: ContainerRef): GroupClaim["keeps"] {
+  const { fence, hostFence } = state;
+  const isFencing = fence === "on" || (fence === "auto" && writablePort(state)?.version === 2);
+  if (!HOST_GROUPS.includes(id)) return isFencing ? "unexclusive" : "online";
   return hostFence === "off" ? "online" : hostFence;
 }
 
-/** Why a set isn't changed that another program has given it. */
+/** Why a set isn't changed that another program has narrowed. */
 function foreign(
   { id }: ContainerRef,
   { cpus, isForeign }: CpusetValues,
-  known: Assignment | undefined,
+  ledger: Ledger,
 ): string | undefined {
-  if (!isForeign || known !== undefined) return undefined;
+  const isWhole = ledger.topology.online.isSubsetOf(cpus);
+  if (!isForeign || isWhole || ledger.assignments.has(id)) return undefined;
   return `another program has given ${id} the CPUs ${cpus}; ` +
     `write all CPUs there, or set ${HOST_GROUPS.includes(id) ? "hostFence" : "fence"}: off`;
 }
 
-/** Whether a reading shows CPUs in force that the fence around the container should have kept it off. */
-export function isOutsideFence(
+/** Whether a reading shows that the fence around a container isn't as it is known: CPUs too many in force, or too few. */
+export function isFenceUnknown(
   ledger: Ledger,
-  { fence }: Assignment,
+  { fence, grant }: Assignment,
   reading: CpusetReading | undefined,
 ): boolean {
   const group = fence === undefined ? undefined : ledger.assignments.get(fence);
   if (group === undefined || reading?.kind !== "values") return false;
-  const { online } = ledger.topology;
-  return !(reading.effective ?? reading.cpus).intersection(online).isSubsetOf(ledger.mayRunOn(group));
+  const effective = (reading.effective ?? reading.cpus).intersection(ledger.topology.online);
+  return grant.isEmpty ? !effective.isSubsetOf(ledger.mayRunOn(group)) : !effective.equals(grant);
 }

@@ -32,7 +32,7 @@ export function writeAll(
   deadlineMs: number,
 ): CpusetWriteResult {
   return cpusets.write(
-    writes.map(({ assignment: { container }, cpus }) => ({ container, cpus })),
+    writes.map(({ assignment: { container }, ...write }) => ({ container, ...write })),
     deadlineMs,
   );
 }

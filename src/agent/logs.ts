@@ -148,3 +148,10 @@ export function synchronizedLog(message: string, ledger: Ledger, updates: number
   const fields = { ...counts, sharedPool: ledger.sharedPool.toString(), updates };
   return logOf("info", message, undefined, fences === "" ? fields : { ...fields, fences });
 }
+
+/** A group whose set systemd may change while no agent runs. */
+export function weakLog(group: ContainerRef, reason: string): LogRecord {
+  const message =
+    "fence is weak: systemd may empty it when the last pod of its class ends; it is checked at each start";
+  return logOf("warn", message, group, { reason });
+}

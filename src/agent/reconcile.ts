@@ -2,7 +2,7 @@
  * The ledger compared with the kernel, again and again: another program may have written a cgroup, an update of the runtime
  * may have failed or come late. What differs is repaired, and logged once per container and cause.
  */
-import type { CpusetReading } from "../cgroup/port.ts";
+import type { CpusetReading, CpusetValues } from "../cgroup/port.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "../ledger/assignment.ts";
 import {
@@ -18,11 +18,11 @@ import {
   unreadable,
 } from "../ledger/delivery.ts";
 import { withId, withoutId } from "../ledger/id_map.ts";
-import { isFence, isGroup, withoutFence } from "../ledger/groups.ts";
+import { isFence, isGroup, withoutFence, withWeakness } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { LogRecord } from "../log_record.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
-import { logOf, unfencedLog } from "./logs.ts";
+import { logOf, unfencedLog, weakLog } from "./logs.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState, ReconcileState } from "./state.ts";
 
@@ -94,10 +94,22 @@ function compare(all: Compared, assignment: Assignment, reading: CpusetReading):
     const ledger = withoutFence(state.ledger, assignment.container.id);
     return { state: { ...state, ledger }, logs: [...all.logs, ...logs] };
   }
+  if (isGroup(assignment) && reading.kind === "values") return compareGroup(all, assignment, reading);
   const verdict = reading.kind === "unverified"
     ? { after: unreadableIn(state, assignment), message: UNREADABLE, reason: reading.reason }
     : verdictOn(state, assignment, ownCpus(assignment, reading));
   return report(all, assignment, verdict);
+}
+
+/** Where its set may not last, that is logged once for each reason. */
+function compareGroup(all: Compared, assignment: Assignment, reading: CpusetValues): Compared {
+  const { state, logs } = report(all, assignment, verdictOn(all.state, assignment, reading.cpus));
+  const { id } = assignment.container;
+  const { weakness } = reading;
+  const ledger = state.ledger.update(id, (group) => withWeakness(group, weakness));
+  const isNew = weakness !== undefined && ledger !== state.ledger;
+  const more = isNew ? [weakLog(assignment.container, weakness)] : [];
+  return { state: { ...state, ledger }, logs: [...logs, ...more] };
 }
 
 function unreadableIn(state: AgentState, assignment: Assignment): Assignment {

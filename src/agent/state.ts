@@ -9,8 +9,8 @@ import { EMPTY_REFUSAL_LOG, type RefusalLog } from "./refusal_log.ts";
 import type { MachinePort } from "./machine.ts";
 import type { Rules } from "../nri/rules.ts";
 
-/** Whether QoS classes are kept off exclusive CPUs; `auto`: in cgroup v2, where their cgroups can be written. */
-export type Fence = "auto" | "off";
+/** Whether QoS classes are kept off exclusive CPUs; `auto`: in cgroup v2, where their cgroups can be written; `on`: in v1 too. */
+export type Fence = "auto" | "on" | "off";
 
 /** On which CPUs systemd's slices of the host are kept, besides kernel threads. */
 export type HostFence = "off" | "reserved" | "pool";

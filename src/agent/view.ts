@@ -3,7 +3,7 @@
  * shows the agent's state to people or programs read this and nothing else of the agent.
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
-import type { Assignment } from "../ledger/assignment.ts";
+import { type Assignment, isBehindFence } from "../ledger/assignment.ts";
 import type { Claim, ContainerRef, GroupClaim } from "../ledger/claim.ts";
 import type { DeliveryFailure } from "../ledger/failure.ts";
 import { failureOf, hasNoProcess, isConfirmed, isStarting } from "../ledger/delivery.ts";
@@ -60,6 +60,8 @@ export interface ContainerView {
 /** A cgroup above containers that the agent keeps off CPUs. */
 export interface GroupView {
   readonly keeps: GroupClaim["keeps"];
+  /** Why its set may not last while no agent runs; absent: it does. */
+  readonly weakness?: string | undefined;
   /** The CPUs that it should have. */
   readonly desired: CpuSet;
   /** The CPUs that those in it may be running on by all that is known. */
@@ -121,11 +123,12 @@ const membersOf = perLedger((ledger): Pick<NodeView, "containers" | "groups"> =>
 function groupView(
   ledger: Ledger,
   assignment: Assignment,
-  { keeps }: GroupClaim,
+  { keeps, weakness }: GroupClaim,
   stateOf: (assignment: Assignment) => DeliveryState,
 ): GroupView {
   return {
     keeps,
+    weakness,
     desired: ledger.desired(assignment),
     mayRunOn: ledger.mayRunOn(assignment),
     get state() {
@@ -165,8 +168,9 @@ function containerView(
   };
 }
 
-function keptBy({ grant, fence, delivery: { by, record } }: Assignment): KeptBy {
-  if (grant.isEmpty && fence !== undefined) return "fence";
+function keptBy(assignment: Assignment): KeptBy {
+  const { grant, delivery: { by, record } } = assignment;
+  if (grant.isEmpty && isBehindFence(assignment)) return "fence";
   if (by === "cgroup") return "own set";
   return record === undefined ? "nothing" : "record";
 }

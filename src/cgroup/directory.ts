@@ -8,6 +8,7 @@ import {
   O_NOFOLLOW,
   O_PATH,
   O_RDONLY,
+  O_RDWR,
   O_TRUNC,
   O_WRONLY,
 } from "../platform/libc.ts";
@@ -37,6 +38,7 @@ const EMPTY = cString("");
 const status = new DataView(new ArrayBuffer(256));
 let hasOpenat2 = true;
 const buffer = new Uint8Array(MAX_BYTES);
+const one = new Uint8Array(1);
 const view = new DataView(buffer.buffer);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -44,7 +46,10 @@ const decoder = new TextDecoder();
 /** An open directory of a cgroup hierarchy. No symbolic link is followed on the way to it, nor to a file in it. */
 export class CgroupDirectory implements Disposable {
   readonly kind = "directory";
-  readonly #file: number;
+  /** -1 once it is closed: its number may be another file's by then. */
+  #file: number;
+  /** See {@link keep}. */
+  #kept: { readonly name: string; readonly file: number } | undefined;
 
   private constructor(file: number, readonly path: string) {
     this.#file = file;
@@ -61,26 +66,45 @@ export class CgroupDirectory implements Disposable {
     return opened.kind === "done" ? new CgroupDirectory(opened.result, path) : opened;
   }
 
+  /**
+   * Keeps the directory and one of its files, of one record, open beyond the end of its use: only {@link close} closes them then. A
+   * file of a cgroup that has been removed answers ENODEV, also where there is another cgroup in its place (kernfs).
+   * The failure, after which nothing is kept; undefined when there was none.
+   */
+  keep(name: string): Errno | undefined {
+    const opened = openAt(this.#file, name, O_RDWR | O_NOFOLLOW);
+    if (opened.kind === "errno") return opened;
+    this.#kept = { name, file: opened.result };
+    return undefined;
+  }
+
+  /** Whether the file that is kept open can still be read, so that the cgroup is there. */
+  get isAlive(): boolean {
+    const file = this.#kept?.file;
+    return file !== undefined && attempt(() => libc().pread(file, one, 1n, 0n)).kind === "done";
+  }
+
   /** The text of one of its files, without white space around it. */
   read(name: string): { readonly kind: "text"; readonly text: string } | Errno {
+    if (this.#kept?.name === name) return textOf(readOnce(this.#kept.file));
     const opened = openAt(this.#file, name, O_RDONLY | O_NOFOLLOW);
     if (opened.kind === "errno") return opened;
     const filled = fill(opened.result);
     libc().close(opened.result);
-    if (filled.kind === "errno") return filled;
-    return { kind: "text", text: decoder.decode(buffer.subarray(0, filled.result)).trim() };
+    return textOf(filled);
   }
 
   /** Replaces the content of one of its files, which must exist. The failure; undefined when there was none. */
   write(name: string, text: string): Errno | undefined {
+    if (this.#kept?.name === name) {
+      libc().ftruncate(this.#kept.file, 0n);
+      return writeTo(this.#kept.file, text);
+    }
     const opened = openAt(this.#file, name, O_WRONLY | O_NOFOLLOW | O_TRUNC);
     if (opened.kind === "errno") return opened;
-    const bytes = encoder.encode(text);
-    const wrote = attempt(() => libc().pwrite(opened.result, bytes, BigInt(bytes.length), 0n));
+    const failure = writeTo(opened.result, text);
     libc().close(opened.result);
-    if (wrote.kind === "errno") return wrote;
-    const isCut = wrote.result < bytes.length;
-    return isCut ? { kind: "errno", errno: "EIO", text: "Only a part was written" } : undefined;
+    return failure;
   }
 
   /** Why one of its files can't be opened for writing; undefined where it can. Nothing is written. */
@@ -113,7 +137,14 @@ export class CgroupDirectory implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    libc().close(this.#file);
+    if (this.#kept === undefined) this.close();
+  }
+
+  /** Closes it, also where it is kept open; every later call fails with EBADF. */
+  close(): void {
+    for (const file of [this.#kept?.file ?? -1, this.#file]) if (file >= 0) libc().close(file);
+    this.#kept = undefined;
+    this.#file = -1;
   }
 }
 
@@ -155,14 +186,33 @@ function openAt(directory: number, path: string, flags: number): Done | Errno {
   return attempt(() => libc().openat(directory, cString(path), flags | O_CLOEXEC, 0));
 }
 
-/** Reads a file to its end into the buffer, and ignores what doesn't fit; its length. */
+/** Reads a file from its begin to its end into the buffer, and ignores what doesn't fit; its length. */
 function fill(file: number): Done | Errno {
   let length = 0;
   while (length < MAX_BYTES) {
-    const read = attempt(() => libc().read(file, buffer.subarray(length), BigInt(MAX_BYTES - length)));
+    const [rest, at] = [buffer.subarray(length), BigInt(length)];
+    const read = attempt(() => libc().pread(file, rest, BigInt(rest.length), at));
     if (read.kind === "errno") return read;
     if (read.result === 0) break;
     length += read.result;
   }
   return { kind: "done", result: length };
+}
+
+/** As {@link fill}, for a file of one record: the kernel gives that whole where there is room (seq_file). */
+function readOnce(file: number): Done | Errno {
+  return attempt(() => libc().pread(file, buffer, BigInt(MAX_BYTES), 0n));
+}
+
+function textOf(filled: Done | Errno): { readonly kind: "text"; readonly text: string } | Errno {
+  if (filled.kind === "errno") return filled;
+  return { kind: "text", text: decoder.decode(buffer.subarray(0, filled.result)).trim() };
+}
+
+function writeTo(file: number, text: string): Errno | undefined {
+  const bytes = encoder.encode(text);
+  const wrote = attempt(() => libc().pwrite(file, bytes, BigInt(bytes.length), 0n));
+  if (wrote.kind === "errno") return wrote;
+  const isCut = wrote.result < bytes.length;
+  return isCut ? { kind: "errno", errno: "EIO", text: "Only a part was written" } : undefined;
 }

@@ -93,8 +93,20 @@ function isVersion2(root: string): boolean {
  */
 export function findCgroup(
   hierarchy: CpusetHierarchy,
-  { id, cgroup }: Pick<ContainerRef, "id" | "cgroup">,
+  container: Pick<ContainerRef, "id" | "cgroup">,
   proc: ReadFile = PROC,
+): FoundCgroup | Absent | Unverified {
+  const place = hierarchy.kept?.placeOf(container);
+  if (place !== undefined) return { kind: "found", path: place };
+  const found = search(hierarchy, container, proc);
+  if (found.kind === "found") hierarchy.kept?.place(container, found.path);
+  return found;
+}
+
+function search(
+  hierarchy: CpusetHierarchy,
+  { id, cgroup }: Pick<ContainerRef, "id" | "cgroup">,
+  proc: ReadFile,
 ): FoundCgroup | Absent | Unverified {
   const { path: record = "", parent = "", pid = 0 } = cgroup ?? {};
   const ofPid = Number.isInteger(pid) && pid > 0

@@ -1,11 +1,13 @@
 /** The kernel's cpusets: {@link CpusetPort} on the cgroup tree. */
 import { findCgroup, findGroup, findHierarchy, type FoundCgroup } from "./hierarchy.ts";
+import { GroupSets } from "./group_sets.ts";
 import { CgroupDirectory } from "./directory.ts";
-import { mark, markOf } from "./marker.ts";
+import { look, withKept } from "./keep.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
 import { type CgroupWrite, writeCpusets } from "./write.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import type { LogRecord } from "../log_record.ts";
+import type { UnitProperties } from "../systemd/port.ts";
 import type {
   Absent,
   Apply,
@@ -16,16 +18,24 @@ import type {
   Unverified,
 } from "./port.ts";
 
+interface Opening {
+  readonly cgroupRoot: string;
+  readonly apply: Apply;
+  /** systemd's units, where it can be asked. */
+  readonly units?: UnitProperties | undefined;
+}
+
 /** The cpusets below `cgroupRoot`, absent where there are none, and what to log about them. Never throws. */
 export function openCpusets(
-  { cgroupRoot, apply }: { readonly cgroupRoot: string; readonly apply: Apply },
+  { cgroupRoot, apply, units }: Opening,
 ): { readonly cpusets?: CpusetPort; readonly record: LogRecord } {
   const hierarchy = findHierarchy(cgroupRoot);
   if (hierarchy.kind === "unverified") {
     return { record: fallback(apply, "cpusets not found", hierarchy.reason) };
   }
   const problem = writeProblem(hierarchy);
-  const cpusets = new KernelCpusets(hierarchy, problem === undefined);
+  const tree = problem === undefined ? withKept(hierarchy) : hierarchy;
+  const cpusets = new KernelCpusets(tree, problem === undefined, units);
   if (apply === "runtime") {
     return { cpusets, record: { level: "info", message: "applying CPU changes through runtime updates" } };
   }
@@ -64,29 +74,34 @@ class KernelCpusets implements CpusetPort {
    */
   #own: string | undefined;
 
-  constructor(private readonly hierarchy: CpusetHierarchy, readonly writable: boolean) {
+  readonly #groups: GroupSets;
+
+  constructor(
+    private readonly hierarchy: CpusetHierarchy,
+    readonly writable: boolean,
+    units: UnitProperties | undefined,
+  ) {
     this.version = hierarchy.version;
+    this.#groups = new GroupSets(hierarchy.root, units);
   }
 
   read(container: ContainerRef): CpusetReading {
+    look(this.hierarchy, false);
     const found = this.#find(container);
     if (found.kind !== "found") return found;
     const reading = readCpuset(this.hierarchy, found.path);
     if (reading.kind === "absent") return this.#absent();
-    if (!container.isGroup || reading.kind !== "values" || reading.isInherited) return reading;
-    return markOf(`${this.hierarchy.root}${found.path}`) === "none"
-      ? { ...reading, isForeign: true }
-      : reading;
+    return container.isGroup ? this.#groups.withOwner(found.path, reading) : reading;
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {
+    look(this.hierarchy, true);
     const located: CgroupWrite[] = [];
     const reasons = new Map<string, string>();
-    for (const { container, cpus } of writes) {
+    for (const { container, ...write } of writes) {
       const found = this.#find(container);
-      if (found.kind === "found") located.push({ id: container.id, path: found.path, cpus });
-      // Before it is narrowed: whatever happens then, it is known whose set that is.
-      if (found.kind === "found" && container.isGroup) mark(`${this.hierarchy.root}${found.path}`);
+      if (found.kind === "found") located.push({ id: container.id, path: found.path, ...write });
+      if (found.kind === "found" && container.isGroup) this.#groups.willBeWritten(found.path);
       if (found.kind === "unverified") reasons.set(container.id, found.reason);
     }
     const [reason] = reasons.values();
@@ -95,6 +110,7 @@ class KernelCpusets implements CpusetPort {
     }
     const startMs = performance.now();
     const result = writeCpusets(this.hierarchy, located, deadlineMs);
+    if (result.kind === "done") this.#tellSystemd(writes, located, startMs + deadlineMs);
     const tookMs = performance.now() - startMs;
     if (result.kind === "done" || result.notRolledBack.size > 0) return { ...result, tookMs };
     const { container, code } = result;
@@ -103,6 +119,16 @@ class KernelCpusets implements CpusetPort {
     if (isOwn) this.#own = path;
     if (!isOwn && code !== "unverified") return { ...result, tookMs };
     return { ...unverified(isOwn ? OWN : result.reason), containers: new Set([container]), tookMs };
+  }
+
+  /** After all files: these are in force at once, and the property is only so that they stay. */
+  #tellSystemd(writes: readonly CpusetWrite[], located: readonly CgroupWrite[], endMs: number): void {
+    const groups = new Set(
+      writes.filter(({ container }) => container.isGroup).map(({ container }) => container.id),
+    );
+    for (const { id, path, cpus } of located) {
+      if (groups.has(id)) this.#groups.written(path, cpus, endMs - performance.now());
+    }
   }
 
   /** Whether this process is in that cgroup: a pid namespace shows its own processes there by their ids in it. */

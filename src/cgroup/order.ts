@@ -10,6 +10,8 @@ export interface CpusetNode {
   readonly path: string;
   readonly cpus: CpuSet;
   readonly children: readonly CpusetNode[];
+  /** It doesn't get more CPUs with the cgroup above it: it is written by itself. */
+  readonly isKept?: boolean;
 }
 
 /** One write of one `cpuset.cpus`. Made in reverse, with before and after exchanged, the steps roll back. */
@@ -43,7 +45,7 @@ function narrowing({ path, cpus, children }: CpusetNode, target: CpuSet): Cpuset
 }
 
 function targetOf(child: CpusetNode, parent: CpuSet, parentTarget: CpuSet): CpuSet {
-  if (child.cpus.equals(parent)) return parentTarget;
+  if (child.cpus.equals(parent) && !child.isKept) return parentTarget;
   const left = child.cpus.intersection(parentTarget);
   return left.isEmpty ? parentTarget : left;
 }

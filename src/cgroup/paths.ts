@@ -163,6 +163,13 @@ function isOf(id: string, name: string): boolean {
   return bare === id || bare.endsWith(`-${id}`);
 }
 
+/** The id by which a container's cgroup is named, where it is one's. */
+export function idIn(path: string): string {
+  const name = lastOf(path);
+  const bare = name.endsWith(SCOPE) ? name.slice(0, -SCOPE.length) : name;
+  return bare.slice(bare.lastIndexOf("-") + 1);
+}
+
 function lastOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }

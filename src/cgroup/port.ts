@@ -30,6 +30,8 @@ export interface CpusetWrite {
   readonly container: ContainerRef;
   /** At least one. */
   readonly cpus: CpuSet;
+  /** Of a group in cgroup v1: the ids of containers in it that don't get more CPUs with it. */
+  readonly keeps?: ReadonlySet<string>;
 }
 
 /** The CPUs that a container may run on, or why they aren't known. */
@@ -47,6 +49,8 @@ export interface CpusetValues {
   readonly effective?: CpuSet;
   /** Of a group: another program has narrowed it. */
   readonly isForeign?: true;
+  /** Of a group: why its set may not last while no agent runs, one clause. */
+  readonly weakness?: string;
   /** It has no set of its own (cgroup v2): it has those of the cgroup above, now and in the future. */
   readonly isInherited?: true;
 }

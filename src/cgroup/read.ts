@@ -1,6 +1,8 @@
 /** The cpuset files of a cgroup. See the kernel's cgroup-v2.rst and cgroup-v1/cpusets.rst. */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { CgroupDirectory } from "./directory.ts";
+import type { KeptCgroups } from "./kept_cgroups.ts";
+import type { LoadBalance } from "./load_balance.ts";
 import type { Absent, CpusetReading, Unverified } from "./port.ts";
 import type { Errno, ErrnoName } from "../platform/errno.ts";
 
@@ -14,6 +16,10 @@ export interface CpusetHierarchy {
   readonly base: string | undefined;
   /** Where else than at the root paths of the runtime may begin. */
   readonly nestings: readonly string[];
+  /** Absent: each cgroup is opened anew. */
+  readonly kept?: KeptCgroups;
+  /** Absent: it is left alone. */
+  readonly balance?: LoadBalance;
 }
 
 export const ABSENT: Absent = { kind: "absent" };
@@ -26,8 +32,9 @@ const REMOVED: ReadonlySet<ErrnoName> = new Set(["ENOENT", "ENODEV"]);
  * Reads the cgroup `path` (see {@link CgroupDirectory.open}). What is in force can be less than what was written,
  * where the cgroup above has less, which counts as written; and it is more where nothing written is left.
  */
-export function readCpuset({ root, version }: CpusetHierarchy, path: string): CpusetReading {
-  const opened = CgroupDirectory.open(root, path);
+export function readCpuset(hierarchy: CpusetHierarchy, path: string): CpusetReading {
+  const { version } = hierarchy;
+  const opened = openCgroup(hierarchy, path);
   if (opened.kind === "errno") return notOpened(path, opened);
   using directory = opened;
   const written = writtenIn(directory);
@@ -38,6 +45,11 @@ export function readCpuset({ root, version }: CpusetHierarchy, path: string): Cp
   if (written.cpus.isEmpty) return { ...effective, isInherited: true };
   if (!effective.cpus.isSubsetOf(written.cpus)) return effective;
   return effective.cpus.equals(written.cpus) ? written : { ...written, effective: effective.cpus };
+}
+
+/** Opens the cgroup `path`, or finds it open: {@link CgroupDirectory.open}. */
+export function openCgroup({ root, kept }: CpusetHierarchy, path: string): CgroupDirectory | Errno {
+  return kept === undefined ? CgroupDirectory.open(root, path) : kept.open(path);
 }
 
 /** The CPUs that were written last. Empty in cgroup v2: those of the parent, now and in the future. */

@@ -1,14 +1,18 @@
 /** What an agent that has gone for good has left on groups is taken back: they get all CPUs. */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { CgroupDirectory } from "./directory.ts";
+import { unitOf } from "./group_sets.ts";
 import { markOf, unmark } from "./marker.ts";
 import { groupPath } from "./paths.ts";
 import { type CpusetHierarchy, writtenIn } from "./read.ts";
+import type { UnitProperties } from "../systemd/port.ts";
 import { writeCpuset } from "./write.ts";
 
 /** In a node that is a container itself kubepods lies some levels down; pods and containers aren't looked into. */
 const MAX_DEPTH = 6;
 const MAX_CGROUPS = 4096;
+/** Milliseconds for each unit. */
+const SYSTEMD_DEADLINE_MS = 5000;
 const POD = /(^|-)pod/;
 
 /** What was done with a group. */
@@ -19,10 +23,18 @@ export interface ReleasedGroup {
 }
 
 /** Gives the groups that an agent has kept off CPUs all of `online`, and reads them back. */
-export function releaseGroups(hierarchy: CpusetHierarchy, online: CpuSet): ReleasedGroup[] {
+export function releaseGroups(
+  hierarchy: CpusetHierarchy,
+  online: CpuSet,
+  units?: UnitProperties,
+): ReleasedGroup[] {
   return groupsIn(hierarchy).filter((path) => isNarrowed(hierarchy, path)).map((path) => {
+    // First the property: systemd writes the file by it, and at any time.
+    const unit = unitOf(path);
+    const told = unit === undefined ? undefined : units?.setAllowedCpus(unit, online, SYSTEMD_DEADLINE_MS);
     const result = writeCpuset(hierarchy, path, online);
     if (result.kind === "failed") return { path, problem: result.reason };
+    if (told?.kind === "failed") return { path, problem: told.reason };
     unmark(`${hierarchy.root}${path}`);
     return { path };
   });

@@ -1,8 +1,9 @@
 /** Writes the CPUs of containers into their cgroups, all or nothing. */
 import { assert } from "../assert.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
-import { CgroupDirectory } from "./directory.ts";
+import type { CgroupDirectory } from "./directory.ts";
 import { type CpusetNode, type CpusetStep, stepsTo } from "./order.ts";
+import { groupPath, idIn } from "./paths.ts";
 import type { Absent, CpusetFailureCode, CpusetWriteFailure, Unverified } from "./port.ts";
 import {
   ABSENT,
@@ -11,6 +12,7 @@ import {
   effectiveIn,
   isRemoved,
   notOpened,
+  openCgroup,
   writtenIn,
 } from "./read.ts";
 import type { Errno, ErrnoName } from "../platform/errno.ts";
@@ -23,6 +25,8 @@ export interface CgroupWrite {
   readonly path: string;
   /** At least one. */
   readonly cpus: CpuSet;
+  /** See {@link CpusetWrite}. */
+  readonly keeps?: ReadonlySet<string>;
 }
 
 /** The container has its CPUs or hasn't; `steps` have been written and not been rolled back. */
@@ -41,6 +45,9 @@ interface Failure {
 /** Cgroups below a container's that are read. Deeper and further ones can only fail the write: EBUSY. */
 const MAX_CGROUPS = 512;
 const MAX_DEPTH = 8;
+const NONE: ReadonlySet<string> = new Set();
+/** In a group (cgroup v1): three for each pod of one container. */
+const MAX_CGROUPS_IN_GROUP = 8192;
 
 /**
  * Writes in the given order and reads each cgroup back; after a failure everything is rolled back. It blocks on
@@ -57,8 +64,8 @@ export function writeCpusets(
 ): { readonly kind: "done" } | CpusetWriteFailure {
   const endMs = now() + deadlineMs;
   const done: (CpusetStep & { id: string })[] = [];
-  for (const { id, path, cpus } of writes) {
-    const result = now() > endMs ? pastDeadline(path, deadlineMs) : writeCpuset(hierarchy, path, cpus);
+  for (const { id, path, cpus, keeps } of writes) {
+    const result = now() > endMs ? pastDeadline(path, deadlineMs) : writeCpuset(hierarchy, path, cpus, keeps);
     if (result.kind === "absent") continue;
     done.push(...result.steps.map((step) => ({ ...step, id })));
     if (result.kind === "done") continue;
@@ -92,9 +99,14 @@ function rollBack(hierarchy: CpusetHierarchy, steps: readonly (CpusetStep & { id
  *
  * @param cpus at least one
  */
-export function writeCpuset(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): CgroupWriteResult {
+export function writeCpuset(
+  hierarchy: CpusetHierarchy,
+  path: string,
+  cpus: CpuSet,
+  keeps: ReadonlySet<string> = NONE,
+): CgroupWriteResult {
   assert(!cpus.isEmpty, `an empty cpuset for ${path}`);
-  const opened = CgroupDirectory.open(hierarchy.root, path);
+  const opened = openCgroup(hierarchy, path);
   if (opened.kind === "errno") return resultOf(notOpened(path, opened), []);
   using directory = opened;
   const { version } = hierarchy;
@@ -104,7 +116,8 @@ export function writeCpuset(hierarchy: CpusetHierarchy, path: string, cpus: CpuS
   const now = isInherited ? effectiveIn(directory, version, written.cpus) : written;
   if (now.kind !== "values") return resultOf(now, []);
   if (now.cpus.equals(cpus)) return resultOf(notInForce(directory, version, written.cpus, cpus), []);
-  const steps = stepsTo(nodeOf(hierarchy, directory, now.cpus, { left: MAX_CGROUPS }, MAX_DEPTH), cpus);
+  const left = groupPath(path) === undefined ? MAX_CGROUPS : MAX_CGROUPS_IN_GROUP;
+  const steps = stepsTo(nodeOf(hierarchy, directory, now.cpus, { left, keeps }, MAX_DEPTH), cpus);
   return writeSteps(hierarchy, directory, cpus, steps);
 }
 
@@ -118,7 +131,9 @@ export function writeSteps(
   const done: CpusetStep[] = [];
   for (const step of steps) {
     const isInside = step.path !== container.path;
-    const problem = isInside ? write(hierarchy, step.path, step.after) : writeIn(container, step.after);
+    const problem = isInside
+      ? write(hierarchy, step.path, step.after)
+      : writeIn(hierarchy, container, step.after);
     if (problem === undefined) done.push(step);
     // A cgroup inside the container can be removed at any time.
     else if (problem.kind === "failed" || !isInside) return resultOf(problem, done);
@@ -173,14 +188,14 @@ function nodeOf(
   hierarchy: CpusetHierarchy,
   directory: CgroupDirectory,
   cpus: CpuSet,
-  below: { left: number },
+  below: { left: number; readonly keeps: ReadonlySet<string> },
   depth: number,
 ): CpusetNode {
   const children: CpusetNode[] = [];
   const names = hierarchy.version === 2 || depth === 0 ? [] : directory.directories(below.left);
   for (const name of names) {
     if (below.left-- <= 0) break;
-    const opened = CgroupDirectory.open(hierarchy.root, `${directory.path}/${name}`);
+    const opened = openCgroup(hierarchy, `${directory.path}/${name}`);
     if (opened.kind === "errno") continue;
     using child = opened;
     const written = writtenIn(child);
@@ -188,20 +203,26 @@ function nodeOf(
     const hasCpus = written.kind === "values" && !written.cpus.isEmpty;
     if (hasCpus) children.push(nodeOf(hierarchy, child, written.cpus, below, depth - 1));
   }
-  return { path: directory.path, cpus, children };
+  const isKept = below.keeps.size > 0 && below.keeps.has(idIn(directory.path));
+  return { path: directory.path, cpus, children, isKept };
 }
 
 function write(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): Failure | Absent | undefined {
-  const opened = CgroupDirectory.open(hierarchy.root, path);
+  const opened = openCgroup(hierarchy, path);
   if (opened.kind === "errno") {
     const problem = notOpened(path, opened);
     return problem.kind === "absent" ? problem : asFailure(problem);
   }
   using directory = opened;
-  return writeIn(directory, cpus);
+  return writeIn(hierarchy, directory, cpus);
 }
 
-function writeIn(directory: CgroupDirectory, cpus: CpuSet): Failure | Absent | undefined {
+function writeIn(
+  { balance }: CpusetHierarchy,
+  directory: CgroupDirectory,
+  cpus: CpuSet,
+): Failure | Absent | undefined {
+  balance?.turnOff(directory);
   const failure = directory.write(CPUS_FILE, `${cpus}\n`);
   if (failure === undefined) return undefined;
   if (isRemoved(directory, failure)) return ABSENT;

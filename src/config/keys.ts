@@ -55,7 +55,7 @@ export const KEYS: readonly Key[] = [
   key("apply", "how CPU changes are applied to running containers: auto, runtime or kernel-first", {
     flag: "--apply <way>",
   }),
-  key("fence", "keep the cgroups of QoS classes off exclusive CPUs: auto (cgroup v2) or off"),
+  key("fence", "keep the cgroups of QoS classes off exclusive CPUs: auto (cgroup v2), on (v1 too) or off"),
   key(
     "hostFence",
     "keep the host's own slices (cgroup v2) on the reserved CPUs, or on the pool: off, reserved or pool",
@@ -80,6 +80,10 @@ export const KEYS: readonly Key[] = [
   key("log.maxSizeMiB", "log file size in MiB at which it is rotated"),
   key("log.keep", "number of rotated log files to keep"),
   key("criSockets", "CRI sockets of the container runtime, tried in order", { flag: "--cri-socket <path>" }),
+  key(
+    "systemBus",
+    "socket of the D-Bus system bus, by which systemd is asked to keep fences; empty for none",
+  ),
   key("runDir", "directory of the leader lock, shared by all agents of the node", {
     flag: "--run-dir <path>",
   }),

@@ -113,8 +113,8 @@ export const schema = z.strictObject({
     z.enum(["auto", "runtime", "kernel-first"], "must be auto, runtime or kernel-first"),
     "auto",
   ),
-  /** `auto`: QoS classes are kept off exclusive CPUs where cgroup v2 can be written. */
-  fence: z._default(z.enum(["auto", "off"], "must be auto or off"), "auto"),
+  /** `auto`: QoS classes are kept off exclusive CPUs where cgroup v2 can be written; `on`: where v1 can, too. */
+  fence: z._default(z.enum(["auto", "on", "off"], "must be auto, on or off"), "auto"),
   /** On which CPUs the host's slices are kept (cgroup v2). */
   hostFence: z._default(z.enum(["off", "reserved", "pool"], "must be off, reserved or pool"), "off"),
   /** Seconds; 0 disables it. */
@@ -127,6 +127,8 @@ export const schema = z.strictObject({
     "/run/k3s/containerd/containerd.sock",
     "/run/crio/crio.sock",
   ]),
+  /** Empty: systemd isn't asked. */
+  systemBus: z._default(pathOrNone, "/run/dbus/system_bus_socket"),
   runDir: z._default(path, "/run/weka-cpuset"),
   sysfsRoot: z._default(path, "/sys"),
   cgroupRoot: z._default(path, "/sys/fs/cgroup"),

@@ -5,6 +5,7 @@ import type { Config } from "../config/schema.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { discover, type Discovery } from "../cpu/discover.ts";
 import { Topology } from "../cpu/topology.ts";
+import { openSystemBus } from "../systemd/system_bus.ts";
 import type { Context } from "./context.ts";
 
 /**
@@ -44,7 +45,9 @@ export function rediscover(config: Config, known: Topology, { log }: Pick<Contex
 
 /** The kernel's cpusets, where they are accessible; logs whether the kernel or the runtime writes them. */
 export function cpusetsFor({ effective: { config }, log }: Context): CpusetPort | undefined {
-  const { cpusets, record } = openCpusets(config);
+  const { cgroupRoot, apply, systemBus } = config;
+  const units = systemBus === "" ? undefined : openSystemBus(systemBus);
+  const { cpusets, record } = openCpusets({ cgroupRoot, apply, units });
   log.write(record);
   return cpusets;
 }

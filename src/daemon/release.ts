@@ -1,10 +1,13 @@
 /** `weka-cpuset release`: what the agent has narrowed above containers gets all CPUs again, before the agent is removed. */
+import { giveBackLoadBalance } from "../cgroup/load_balance.ts";
 import { findHierarchy } from "../cgroup/hierarchy.ts";
 import { releaseGroups } from "../cgroup/release.ts";
 import { usableCpusReader } from "../cgroup/usable_cpus.ts";
 import type { Config } from "../config/schema.ts";
+import { statusAt } from "../platform/file_status.ts";
 import { LeaderLock } from "../platform/lock.ts";
 import { processName } from "../platform/process_name.ts";
+import { openSystemBus } from "../systemd/system_bus.ts";
 
 /** How it is asked for. */
 export interface ReleaseOptions {
@@ -19,7 +22,7 @@ export interface ReleaseOptions {
  * @throws {Error} one sentence, where an agent is active, or something couldn't be released
  */
 export async function release(
-  { cgroupRoot, sysfsRoot, runDir, procRoot }: Config,
+  { cgroupRoot, sysfsRoot, runDir, procRoot, systemBus }: Config,
   { waitSeconds, say }: ReleaseOptions,
 ): Promise<void> {
   const hierarchy = findHierarchy(cgroupRoot);
@@ -31,14 +34,22 @@ export async function release(
   const lock = await lockOnceFree(runDir, processName(undefined, procRoot), waitSeconds);
   try {
     const cpus = usable.online.difference(usable.unusable);
-    const released = releaseGroups(hierarchy, cpus);
+    // Where there is no bus no agent has set a property by it.
+    const units = isThere(systemBus) ? openSystemBus(systemBus) : undefined;
+    const released = releaseGroups(hierarchy, cpus, units);
     for (const { path, problem } of released) say(`${path}: ${problem ?? `all CPUs (${cpus})`}`);
-    if (released.length === 0) say("nothing to release: no cgroup above containers is kept off CPUs");
+    const balanced = giveBackLoadBalance(hierarchy);
+    if (balanced > 0) say(`load balancing given back to ${balanced} cgroups of containers`);
+    if (released.length + balanced === 0) say("nothing to release: no cgroup is kept off CPUs");
     const failed = released.filter(({ problem }) => problem !== undefined).length;
     if (failed > 0) throw new Error(`${failed} of ${released.length} cgroups still lack CPUs; see above`);
   } finally {
     lock.release();
   }
+}
+
+function isThere(path: string): boolean {
+  return path !== "" && statusAt(path) !== undefined;
 }
 
 async function lockOnceFree(runDir: string, name: string, waitSeconds: number): Promise<LeaderLock> {

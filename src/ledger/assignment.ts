@@ -19,6 +19,8 @@ export interface Assignment extends Delivered {
   readonly home?: CpuSet;
   /** The group that keeps it off exclusive CPUs, by its id: then its own set doesn't have to. */
   readonly fence?: string;
+  /** In cgroup v1 its own set has to lie within its fence's, so it has to be kept off exclusive CPUs by that as well. */
+  readonly isWithin?: true;
   /** Why a container has less than it claims: one clause for people. */
   readonly degraded?: string;
   /** When it was admitted or found, in the milliseconds of whoever admits. */
@@ -37,6 +39,19 @@ export type ExclusiveAssignment = Assignment & { readonly claim: ExclusiveClaim 
 
 export function isExclusive(assignment: Assignment): assignment is ExclusiveAssignment {
   return assignment.claim.kind === "exclusive";
+}
+
+/** Whether a fence keeps it off exclusive CPUs whatever its own set is (cgroup v2). */
+export function isBehindFence({ fence, isWithin }: Assignment): boolean {
+  return fence !== undefined && !isWithin;
+}
+
+/** Whether its own set changes with the exclusive CPUs; what it forbids may come to all of the pool. */
+export function followsExclusive(assignment: Assignment): boolean {
+  const { grant, claim } = assignment;
+  if (!grant.isEmpty) return false;
+  const isForbidding = claim.kind !== "pinned" && claim.kind !== "group" && !claim.forbidden.isEmpty;
+  return !isBehindFence(assignment) || isForbidding;
 }
 
 /** Whether two containers may run on one CPU: both pinned, or both in the shared pool. */

@@ -48,6 +48,8 @@ export interface GroupClaim {
    * them; `online`: all; `found`: it can't be written, or is another program's, and stays as it is.
    */
   readonly keeps: "unexclusive" | "reserved" | "pool" | "online" | "found";
+  /** Why its set may not last while no agent runs; absent: it does. */
+  readonly weakness?: string;
 }
 
 /** A container's identity: enough to find it in the runtime and to name it to a person. */

@@ -35,11 +35,19 @@ export function isFence({ claim }: Assignment): boolean {
   return claim.kind === "group" && claim.keeps === "unexclusive";
 }
 
+/** A group whose set lasts, or doesn't, for that reason. */
+export function withWeakness(group: Assignment, weakness: string | undefined): Assignment {
+  const { claim } = group;
+  if (claim.kind !== "group" || claim.weakness === weakness) return group;
+  const { weakness: _, ...strong } = claim;
+  return { ...group, claim: weakness === undefined ? strong : { ...strong, weakness } };
+}
+
 /** The ledger without a fence that can't be kept: what is in it is kept off exclusive CPUs by its own sets. */
 export function withoutFence(ledger: Ledger, id: string): Ledger {
   const next = ledger.update(id, (group) => ({ ...group, claim: { kind: "group", keeps: "found" } }));
   return next.assignments.values().filter(({ fence }) => fence === id).reduce(
-    (next, { fence: _, ...unfenced }) => next.with(unfenced),
+    (next, { fence: _, isWithin: __, ...unfenced }) => next.with(unfenced),
     next,
   );
 }

@@ -16,7 +16,13 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import { type Assignment, byOrder, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
+import {
+  type Assignment,
+  byOrder,
+  type ExclusiveAssignment,
+  followsExclusive,
+  isExclusive,
+} from "./assignment.ts";
 import { ANYWHERE, failureOf } from "./delivery.ts";
 import { heldIn, poolsAfter } from "./holdings.ts";
 import { IdMap, withId, withoutId } from "./id_map.ts";
@@ -282,13 +288,6 @@ export class Ledger {
   overhang(assignment: Assignment): CpuSet {
     return this.mayRunOn(assignment).difference(this.desired(assignment));
   }
-}
-
-/** Whether its own set changes with the exclusive CPUs; what it forbids may come to all of the pool. */
-function followsExclusive({ grant, claim, fence }: Assignment): boolean {
-  if (!grant.isEmpty) return false;
-  return fence === undefined ||
-    (claim.kind !== "pinned" && claim.kind !== "group" && !claim.forbidden.isEmpty);
 }
 
 function withFollowingDirty(state: State): State {

@@ -39,8 +39,8 @@ export interface Plan {
 export interface AdmissionRequest {
   readonly container: ContainerRef;
   readonly claim: Claim;
-  /** The group that is around it as its fence. */
-  readonly fence?: string | undefined;
+  /** The group that is around it, where there is one. */
+  readonly fence?: Pick<Assignment, "fence" | "isWithin">;
   /** The CPU set that the creation request already names, if any. */
   readonly record?: CpuSet | undefined;
   /** Why the claim is less than the pod asked for, if it is. */
@@ -84,7 +84,7 @@ export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal
     container,
     claim,
     ...created(deliverBy === "record" ? "record" : "cgroup"),
-    ...(fence === undefined ? {} : { fence }),
+    ...fence,
     ...(degraded === undefined ? {} : { degraded }),
     ...(since === undefined ? {} : { since }),
     ...placement.placed,

@@ -22,6 +22,8 @@ export interface PlannedWrite {
   readonly assignment: Assignment;
   /** At least one. */
   readonly cpus: CpuSet;
+  /** Of a group in cgroup v1: the containers in it, which have writes of their own. */
+  readonly keeps?: ReadonlySet<string>;
 }
 
 /**
@@ -52,7 +54,7 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
   const over = new PlannedOverhangs(ledger);
   const writes: PlannedWrite[] = [];
   const write = (assignment: Assignment, cpus: CpuSet) => {
-    writes.push({ assignment, cpus });
+    writes.push({ assignment, cpus, ...membersOf(ledger, assignment) });
     over.deliver(assignment, cpus);
   };
   const [due, waiting] = partition(candidates, (assignment) => isDue(ledger, assignment, scope));
@@ -65,14 +67,27 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
     }
   }
   exchange(ledger, over, exchanging, write);
+  // What others have left by now a fence may gain for the container that grows in it.
+  const again = exchanging.filter((assignment) => isGroup(assignment) && mayGrow(ledger, scope, assignment));
+  for (const assignment of again) {
+    const cpus = ledger.desired(assignment).difference(over.blockedFor(assignment));
+    if (!cpus.isEmpty) write(assignment, cpus);
+  }
   for (const assignment of gaining) {
-    if (scope.kind === "losses" && !mayGrow(ledger, scope, assignment)) continue;
+    if (!mayGrow(ledger, scope, assignment)) continue;
     const bound = ledger.mayRunOn(assignment);
     const cpus = ledger.desired(assignment).difference(over.blockedFor(assignment).difference(bound));
     const isWhole = assignment.grant.isEmpty || cpus.equals(assignment.grant);
     if (isWhole && !isIn(ledger, assignment, cpus)) write(assignment, cpus);
   }
   return writes;
+}
+
+function membersOf(ledger: Ledger, group: Assignment): Pick<PlannedWrite, "keeps"> {
+  if (!isGroup(group)) return {};
+  const { id } = group.container;
+  const members = ledger.assignments.values().filter(({ fence, isWithin }) => isWithin && fence === id);
+  return members.length === 0 ? {} : { keeps: new Set(members.map(({ container }) => container.id)) };
 }
 
 /** The ledger once these were written and read back. A failure is over once the container has all that it should have. */
@@ -86,7 +101,9 @@ export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Le
   );
 }
 
-function mayGrow(ledger: Ledger, { grows = "" }: Losses, { container: { id } }: Assignment): boolean {
+function mayGrow(ledger: Ledger, scope: WriteScope, { container: { id } }: Assignment): boolean {
+  if (scope.kind === "due") return true;
+  const { grows = "" } = scope;
   return id === grows || id === ledger.assignments.get(grows)?.fence;
 }
 

@@ -1,7 +1,7 @@
 /** What is left for those without CPUs of their own, by who has claimed what; see ledger.ts. */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import type { Assignment } from "./assignment.ts";
+import { type Assignment, isBehindFence } from "./assignment.ts";
 import type { ClaimedCpus } from "./claimed_cpus.ts";
 import type { GroupClaim } from "./claim.ts";
 import type { Policy } from "./policy.ts";
@@ -47,13 +47,12 @@ export class SharedPools {
    * CPUs, else (when those leave nothing) the whole pool: isolation of the claims comes first. Behind a fence these need
    * not be without exclusive CPUs, so that they stay the same when those change.
    */
-  desired(
-    { grant, claim, fence, mayRunOn }: Pick<Assignment, "grant" | "claim" | "fence" | "mayRunOn">,
-  ): CpuSet {
+  desired(assignment: Assignment): CpuSet {
+    const { grant, claim, mayRunOn } = assignment;
     if (!grant.isEmpty) return grant;
     if (claim.kind === "group") return this.#ofGroup(claim, mayRunOn);
     const pool = claim.kind === "shared" && claim.system ? this.system : this.shared;
-    const all = fence === undefined ? pool.cpus : pool.fenced;
+    const all = isBehindFence(assignment) ? pool.fenced : pool.cpus;
     if (claim.kind === "pinned" || claim.forbidden.isEmpty) return all;
     return this.#without(pool, all, claim.forbidden);
   }

@@ -19,6 +19,7 @@ const NAMES = {
   36: "ENAMETOOLONG",
   38: "ENOSYS",
   40: "ELOOP",
+  111: "ECONNREFUSED",
 } as const;
 
 /** A name of errno(3); the number where no code here distinguishes it. */

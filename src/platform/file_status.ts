@@ -2,7 +2,7 @@ import { AT_FDCWD, cString, libc } from "./libc.ts";
 
 /** Type, owner and permissions of a file. */
 interface FileStatus {
-  readonly kind: "file" | "directory" | "other";
+  readonly kind: "file" | "directory" | "socket" | "other";
   /** The permission bits. */
   readonly mode: number;
   /** The owner's user id. */
@@ -18,7 +18,11 @@ const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_STATS = 0x7ff;
 /** Bits of the file type in st_mode, see inode(7). */
 const S_IFMT = 0o170000;
-const KINDS: Readonly<Record<number, FileStatus["kind"]>> = { 0o100000: "file", 0o040000: "directory" };
+const KINDS: Readonly<Record<number, FileStatus["kind"]>> = {
+  0o100000: "file",
+  0o040000: "directory",
+  0o140000: "socket",
+};
 
 /** The file behind an open descriptor; undefined when there is none. */
 export function statusOf(file: number): FileStatus | undefined {

@@ -1,8 +1,9 @@
 /**
  * The C library, for the few calls that Deno doesn't make for a program with narrow permissions: files below
  * /sys, /proc and /dev (which it opens only for a program that is allowed everything), an inherited socket, a
- * lock that is tried, the process's priority. Calling libc needs no more than the permission to load this one library, so that running
- * programs, the network and every other library stay denied.
+ * socket that is awaited without the event loop, a lock that is tried, the process's priority. Calling libc
+ * needs no more than the permission to load this one library, so that running programs, the network and every other
+ * library stay denied.
  */
 
 /** Where distributions keep it: Debian and Ubuntu; Red Hat, SUSE and Amazon; by architecture. */
@@ -13,7 +14,10 @@ export const LIBC_PATHS: readonly string[] = [
   "/usr/lib64/libc.so.6",
 ];
 
-/** `poll` and `flockBlocking` block a thread of Deno's pool, the others return at once. */
+/**
+ * `poll` and `flockBlocking` block a thread of Deno's pool, `pollBlocking` the thread of the program; the others return at
+ * once, `connect`, `send` and `recv` where the socket or a flag says so.
+ */
 const SYMBOLS = {
   open: { parameters: ["buffer", "i32"], result: "i32" },
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
@@ -26,6 +30,9 @@ const SYMBOLS = {
   flock: { parameters: ["i32", "i32"], result: "i32" },
   flockBlocking: { name: "flock", parameters: ["i32", "i32"], result: "i32", nonblocking: true },
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
+  pollBlocking: { name: "poll", parameters: ["buffer", "u64", "i32"], result: "i32" },
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },

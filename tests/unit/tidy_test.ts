@@ -17,9 +17,18 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "agent": ["cgroup/port.ts", "nri", "ledger", "wire", "cpu", "log_record.ts", "assert.ts"],
   "config": ["quoted.ts", "assert.ts", "log_record.ts", "cpu"],
   "platform": ["quoted.ts", "assert.ts", "log_record.ts"],
-  "cgroup": ["platform", "ledger/claim.ts", "cpu", "quoted.ts", "assert.ts", "log_record.ts"],
+  "cgroup": [
+    "systemd/port.ts",
+    "platform",
+    "ledger/claim.ts",
+    "cpu",
+    "quoted.ts",
+    "assert.ts",
+    "log_record.ts",
+  ],
   "cri": ["platform", "nri/gen/nri_pb.ts", "agent/early.ts"],
   "peers": ["platform", "cpu", "quoted.ts", "log_record.ts"],
+  "systemd": ["platform", "wire/errors.ts", "cpu", "quoted.ts", "assert.ts"],
   "daemon": ["*"],
   "cli": ["daemon", "config"],
   "main.ts": ["*"],
@@ -40,7 +49,7 @@ const PACKAGES: Record<string, readonly string[]> = {
 
 const WORLD =
   /\b(Deno\.|Date\b|Math\.random|setTimeout|setInterval|performance\.|console\.|process\.|async |await )/;
-const WORLDLY = new Set(["platform", "cgroup", "cri", "peers", "daemon", "cli", "main.ts"]);
+const WORLDLY = new Set(["platform", "cgroup", "cri", "peers", "systemd", "daemon", "cli", "main.ts"]);
 
 interface Source {
   /** Relative to the root of the repository. */

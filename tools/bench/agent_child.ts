@@ -15,6 +15,10 @@ export interface ChildOptions {
   readonly sysfs: string;
   /** A folder for its log, its lock and its (empty) cgroup tree. */
   readonly dir: string;
+  /** In place of the empty one. */
+  readonly cgroups?: string;
+  /** More of its environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The kernel's figures of a process: memory in MB (10^6 bytes), CPU time in ms. */
@@ -44,7 +48,7 @@ export class AgentChild {
     const command = new Deno.Command(options.executable, {
       args: argumentsOf(options, this.#log),
       clearEnv: true,
-      env,
+      env: { ...env, ...options.env },
       stdin: "null",
       stdout: "null",
       stderr: "null",
@@ -106,11 +110,11 @@ function inherit(socket: string): { env: Record<string, string>; started: () => 
 }
 
 /** Nothing of the real node is touched or looked at. */
-function argumentsOf({ socket, sysfs, dir }: ChildOptions, log: string): string[] {
+function argumentsOf({ socket, sysfs, dir, cgroups = `${dir}/cgroup` }: ChildOptions, log: string): string[] {
   const options = {
     "--socket": socket,
     "--sysfs-root": sysfs,
-    "--cgroup-root": `${dir}/cgroup`,
+    "--cgroup-root": cgroups,
     "--run-dir": `${dir}/run`,
     "--cri-socket": `${dir}/no-cri.sock`,
     "--log-file": log,

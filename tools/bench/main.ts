@@ -7,8 +7,10 @@
 import { Argument } from "commander";
 import { engine, EXIT, run } from "../command_line.ts";
 import { Progress, write } from "../progress.ts";
+import { measureCpusets } from "./cpusets.ts";
 import { measureCreate } from "./create.ts";
 import { measureDecide } from "./decide.ts";
+import { measureFence } from "./fence.ts";
 import { facts, loadAverage } from "./facts.ts";
 import { measureMemory } from "./memory.ts";
 import { measurePool } from "./pool.ts";
@@ -25,14 +27,18 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Section[]>>> = {
   decide: measureDecide,
   create: measureCreate,
   memory: measureMemory,
+  cpusets: measureCpusets,
   pool: measurePool,
+  fence: measureFence,
 };
 
-/** Needs root and a containerd: only when it is asked for by its name. */
-const ON_REQUEST = "pool";
+/** Need root and cgroup v1, or a containerd: only when they are asked for by their names. */
+const ON_REQUEST: readonly string[] = ["cpusets", "fence", "pool"];
 
 async function measure(only: string | undefined): Promise<Report> {
-  const names = Object.keys(PARTS).filter((name) => only === undefined ? name !== ON_REQUEST : name === only);
+  const names = Object.keys(PARTS).filter((name) =>
+    only === undefined ? !ON_REQUEST.includes(name) : name === only
+  );
   const before = loadAverage();
   const sections: Section[] = [];
   const progress = new Progress();
@@ -46,7 +52,11 @@ async function measure(only: string | undefined): Promise<Report> {
 }
 
 const only = engine("bench", "measures the executable and the agent's code")
-  .addArgument(new Argument("[part]", `all but ${ON_REQUEST} unless it is given`).choices(Object.keys(PARTS)))
+  .addArgument(
+    new Argument("[part]", `all but ${ON_REQUEST.join(" and ")} unless it is given`).choices(
+      Object.keys(PARTS),
+    ),
+  )
   .parse(Deno.args, { from: "user" }).args[0];
 
 await run(async () => {

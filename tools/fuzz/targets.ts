@@ -1,4 +1,5 @@
 /** Everything that is fuzzed. */
+import { busAnswers } from "./bus_answers.ts";
 import { cgroupPaths } from "./cgroup_paths.ts";
 import { cgroupTrees } from "./cgroup_trees.ts";
 import { claims } from "./claims.ts";
@@ -28,6 +29,7 @@ export const TARGETS: readonly AnyTarget[] = [
   sessions,
   nriMessages,
   criAnswers,
+  busAnswers,
   kubeletStates,
   logLines,
 ];

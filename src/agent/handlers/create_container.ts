@@ -11,7 +11,7 @@ import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
 import { createReply } from "../../nri/write_reply.ts";
 import { deliverByFor } from "../apply_mode.ts";
 import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../decision.ts";
-import { fenceAround, fencedFirst } from "../fences.ts";
+import { fencedFirst, fenceOf } from "../fences.ts";
 import { placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import type { AgentState } from "../state.ts";
 import { MAX_CONTAINERS } from "../synchronize_parts.ts";
@@ -52,7 +52,7 @@ const NOT_SYNCHRONIZED = "not synchronized with the runtime yet; retrying";
 
 function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_ATTEMPT): Decision {
   const { container } = request;
-  const plan = admit(state.ledger, { ...request, fence: fenceAround(state.ledger, container) });
+  const plan = admit(state.ledger, { ...request, fence: fenceOf(state, state.ledger, container) });
   if (plan.kind === "refusal") return refused(state, container, plan);
   return applyClaim({
     state,

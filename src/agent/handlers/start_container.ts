@@ -30,7 +30,7 @@ import type { Subject } from "../../nri/methods.ts";
 import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
 import { ownCpus, readablePort, writablePort } from "../apply_mode.ts";
 import { type Decision, type Readings, refused, type Response, unchanged, withLogs } from "../decision.ts";
-import { fenceOf, isOutsideFence } from "../fences.ts";
+import { fenceOf, isFenceUnknown } from "../fences.ts";
 import { withReadings } from "../kernel.ts";
 import { logOf } from "../logs.ts";
 import { withLedger } from "../pending.ts";
@@ -72,7 +72,7 @@ function unknownStarts(state: AgentState, ref: ContainerRef, { pod, container }:
     container: ref,
     claim,
     grant: CpuSet.empty,
-    ...fenceOf(state.ledger, ref),
+    ...fenceOf(state, state.ledger, ref),
     ...created("record", recordOf(container)),
   };
   return verified(state, state.ledger.with(assignment), ref);
@@ -87,7 +87,7 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
     if (reading?.kind !== "values") return unreadableStart(state, ledger, ref, reading);
     if (writablePort(state) !== undefined) {
       const known = ledger.update(ref.id, (a) => startsOn(a, ownCpus(a, reading)));
-      return isOutsideFence(ledger, own, reading)
+      return isFenceUnknown(ledger, own, reading)
         ? withFenceRead(known, own, (next) => byCgroup(state, next, ref.id))
         : byCgroup(state, known, ref.id);
     }

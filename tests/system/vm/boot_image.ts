@@ -9,10 +9,13 @@ const THERE = "/repository";
 
 /** Of the machine, by path: small files. */
 const TEXTS: Readonly<Record<string, string>> = {
-  "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
-  "/etc/group": "root:x:0:\n",
+  "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\nmessagebus:x:100:100::/:/bin/false\n",
+  "/etc/group": "root:x:0:\nmessagebus:x:100:\n",
   "/etc/hosts": "127.0.0.1 localhost\n",
   "/etc/resolv.conf": "",
+  // The system bus, without all that a machine starts otherwise.
+  "/etc/systemd/system/dbus.service.d/alone.conf": "[Unit]\nDefaultDependencies=no\n",
+  "/etc/systemd/system/dbus.socket.d/alone.conf": "[Unit]\nDefaultDependencies=no\n",
   // Any will do; without one systemd takes time to make it.
   "/etc/machine-id": `${"0".repeat(31)}1\n`,
 };

@@ -116,7 +116,7 @@ Deno.test("the command releases, says what it did, and refuses while an agent is
   await release(config, { ...options, waitSeconds: 10 });
   assert.deepEqual(lines, [
     `${CLASSES[0]}: all CPUs (0-3)`,
-    "nothing to release: no cgroup above containers is kept off CPUs",
+    "nothing to release: no cgroup is kept off CPUs",
   ]);
   Deno.removeSync(runDir, { recursive: true });
 });

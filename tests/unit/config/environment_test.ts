@@ -34,6 +34,7 @@ Deno.test("every key has a variable of its own, by one rule but for the three th
     "WEKA_CPUSET_LOG_MAX_SIZE_MIB",
     "WEKA_CPUSET_LOG_KEEP",
     "WEKA_CPUSET_CRI_SOCKETS",
+    "WEKA_CPUSET_SYSTEM_BUS",
     "WEKA_CPUSET_RUN_DIR",
     "WEKA_CPUSET_SYSFS_ROOT",
     "WEKA_CPUSET_CGROUP_ROOT",

@@ -50,6 +50,7 @@ log:
 criSockets:  # flag
   - "/a b"
   - /c
+systemBus: /run/dbus/system_bus_socket  # default
 runDir: /run/weka-cpuset  # default
 sysfsRoot: /sys  # default
 cgroupRoot: /sys/fs/cgroup  # default
@@ -97,7 +98,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   unmanagedNamespaces: namespaces,
   growDelayMs: fc.integer({ min: 0, max: 60_000 }),
   apply: fc.constantFrom("auto", "runtime", "kernel-first"),
-  fence: fc.constantFrom("auto", "off"),
+  fence: fc.constantFrom("auto", "on", "off"),
   hostFence: fc.constantFrom("off", "reserved", "pool"),
   reconcileSeconds: fc.integer({ min: 0, max: 3600 }),
   onKubeletStatic: fc.constantFrom("warn", "refuse"),
@@ -109,6 +110,7 @@ const config: fc.Arbitrary<Config> = fc.record({
     keep: fc.integer({ min: 0, max: 20 }),
   }, { noNullPrototype: true }),
   criSockets: fc.array(path, { minLength: 1, maxLength: 16 }),
+  systemBus: path,
   runDir: path,
   sysfsRoot: path,
   cgroupRoot: path,

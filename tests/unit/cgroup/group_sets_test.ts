@@ -1,0 +1,53 @@
+/** The property AllowedCPUs goes with the file of a group that is one of systemd's units. */
+import assert from "node:assert/strict";
+import { GroupSets } from "../../../src/cgroup/group_sets.ts";
+import { CpuSet } from "../../../src/cpu/cpu_set.ts";
+import { libc } from "../../../src/platform/libc.ts";
+import type { AllowedCpusResult, UnitProperties } from "../../../src/systemd/port.ts";
+
+libc(); // loaded once for the life of the process, which Deno's leak check would blame on the first test
+
+const SLICE = "/kubepods.slice/kubepods-burstable.slice";
+const values = { kind: "values", cpus: CpuSet.range(0, 2) } as const;
+
+class FakeUnits implements UnitProperties {
+  answer: AllowedCpusResult = { kind: "done" };
+  readonly set: string[] = [];
+
+  setAllowedCpus(unit: string, cpus: CpuSet): AllowedCpusResult {
+    this.set.push(`${unit}=${cpus}`);
+    return this.answer;
+  }
+
+  allowedCpus(): never {
+    throw new Error("nothing is read of systemd");
+  }
+}
+
+Deno.test("the property follows each write, and is set where a reading finds a set that it wasn't told", () => {
+  const units = new FakeUnits();
+  const sets = new GroupSets("/nowhere", units);
+  assert.deepEqual(sets.withOwner(SLICE, values), values);
+  sets.written(SLICE, CpuSet.of(1), 1000);
+  sets.withOwner(SLICE, values);
+  assert.deepEqual(units.set, ["kubepods-burstable.slice=0-2", "kubepods-burstable.slice=1"]);
+});
+
+Deno.test("a property that couldn't be set makes the set weak, and is tried again by each reading", () => {
+  const units = new FakeUnits();
+  units.answer = { kind: "failed", reason: "no answer" };
+  const sets = new GroupSets("/nowhere", units);
+  sets.written(SLICE, CpuSet.of(1), 1000);
+  assert.deepEqual(sets.withOwner(SLICE, values), { ...values, weakness: "no answer" });
+  units.answer = { kind: "done" };
+  assert.deepEqual(sets.withOwner(SLICE, values), values);
+  assert.equal(units.set.length, 3);
+});
+
+Deno.test("without systemd's bus a unit's set is weak; one that is no unit, or inherited, isn't", () => {
+  const sets = new GroupSets("/nowhere", undefined);
+  const reading = sets.withOwner(SLICE, values);
+  assert(reading.kind === "values" && /systemd isn't asked/.test(reading.weakness ?? ""));
+  assert.deepEqual(sets.withOwner("/kubepods/burstable", values), values);
+  assert.deepEqual(sets.withOwner(SLICE, { ...values, isInherited: true }), { ...values, isInherited: true });
+});
