@@ -1,13 +1,13 @@
 /**
  * Demonstrates the agent without a cluster: the compiled agent runs against the embedded NRI runtime, first on this
- * machine's CPUs, then on a simulated 64-CPU machine. After each step the CPU map is drawn from the runtime's cgroup
- * tree, and checked. Exit code 0 if every step was as expected, else 1 and a sentence.
+ * machine's CPUs, then on a simulated 64-CPU machine. It is killed in between, and pods start without it. After each step
+ * the CPU map is drawn from the runtime's cgroup tree, and checked. Exit code 0 if every step was as expected, else 1 and a sentence.
  */
 import { discover } from "../src/cpu/discover.ts";
 import type { Topology } from "../src/cpu/topology.ts";
 import { bigNode, sysfsTree, writeTree } from "../tests/kit/sysfs.ts";
 import { EmbeddedRuntime } from "../tests/kit/runtime/runtime.ts";
-import { AgentProcess } from "../tests/kit/agent_process.ts";
+import { DemoAgent } from "./demo/agent.ts";
 import { Play, type Step } from "./demo/play.ts";
 
 /** A machine and the steps to run on it. */
@@ -16,6 +16,8 @@ interface Machine {
   sysfs: string;
   topology: Topology;
   steps: Step[];
+  /** The agent's configuration, as variables. */
+  env?: Record<string, string>;
 }
 
 const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
@@ -32,19 +34,41 @@ const GREEDY = {
   apply: "hack/demo/greedy.yaml",
   expect: "refused",
 } as const;
-const SAMPLES = [
+const EXCLUSIVE = { title: "an exclusive pod: a CPU of its own", apply: "hack/demo/exclusive.yaml" };
+const KILLED = { title: "the agent is killed: every container keeps its CPUs", agent: "killed" } as const;
+const UNATTENDED = "hack/demo/unattended.yaml";
+/** What an agent leaves behind, and the next one takes over. */
+const KILL_SCENE = [
+  KILLED,
+  {
+    title: "pods start while no agent runs: their classes' cgroups keep them off exclusive CPUs",
+    apply: UNATTENDED,
+    expect: "run",
+  },
+  { title: "the agent is started again, and takes everything over", agent: "started" },
+] as const;
+/** The same without fences. */
+const UNFENCED_SCENE = [
+  { ...EXCLUSIVE, expect: "run" },
+  KILLED,
+  {
+    title: "pods start while no agent runs: on any CPU, also on the exclusive one",
+    apply: UNATTENDED,
+    expect: "astray",
+  },
+  { title: "the agent is started again, and moves them away", agent: "started" },
+] as const;
+const COMPUTE = "deploy/samples/weka-compute.yaml";
+const COMPUTE_STARTS = { title: "storage, compute processes: whole cores of their own", apply: COMPUTE };
+const COMPUTE_ENDS = { title: "the compute processes end: the shared pool grows", remove: COMPUTE };
+const PINNED_SAMPLES = [
   { title: "a pinned pod: exactly the CPUs that it names", apply: "deploy/samples/pinned-pod.yaml" },
   { title: "another one; pinned pods may share a CPU", apply: "deploy/samples/annotated-daemonset.yaml" },
   { title: "storage, drive processes: pinned to chosen cores", apply: "deploy/samples/weka-drive.yaml" },
-  {
-    title: "storage, compute processes: whole cores of their own",
-    apply: "deploy/samples/weka-compute.yaml",
-  },
+];
+const OTHER_SAMPLES = [
   { title: "storage, clients: shared", apply: "deploy/samples/weka-client.yaml" },
   { title: "pods with forbidden CPUs", apply: "deploy/samples/forbid-core-ids.yaml" },
-];
-const ENDINGS = [
-  { title: "the compute processes end: the shared pool grows", remove: "deploy/samples/weka-compute.yaml" },
 ];
 
 /** Steps that fit on any machine with two CPUs, then the samples, some of which small machines refuse. */
@@ -52,21 +76,31 @@ function stepsHere(cpus: number): Step[] {
   const expect = cpus >= 2 ? { expect: "run" as const } : {};
   return [
     { ...SHARED, expect: "run" },
-    { title: "an exclusive pod: a CPU of its own", apply: "hack/demo/exclusive.yaml", ...expect },
+    { ...EXCLUSIVE, ...expect },
     GREEDY,
-    { title: "the exclusive pod ends: the shared pool grows", remove: "hack/demo/exclusive.yaml" },
+    ...KILL_SCENE,
+    { title: "the exclusive pod ends: the shared pool grows", remove: EXCLUSIVE.apply },
     { title: "a pinned pod: exactly CPU 1", apply: "hack/demo/pinned.yaml", ...expect },
     { title: "the pinned pod ends", remove: "hack/demo/pinned.yaml" },
-    ...SAMPLES,
-    ...ENDINGS,
+    ...PINNED_SAMPLES,
+    COMPUTE_STARTS,
+    ...OTHER_SAMPLES,
+    COMPUTE_ENDS,
   ];
 }
 
 function stepsOfBigNode(): Step[] {
-  return [...[SHARED, ...SAMPLES].map((step) => ({ ...step, expect: "run" as const })), GREEDY, ...ENDINGS];
+  const run = (step: Step): Step => ({ ...step, expect: "run" });
+  return [
+    ...[SHARED, COMPUTE_STARTS].map(run),
+    ...KILL_SCENE,
+    ...[...PINNED_SAMPLES, ...OTHER_SAMPLES].map(run),
+    GREEDY,
+    COMPUTE_ENDS,
+  ];
 }
 
-async function playOn({ name, sysfs, topology, steps }: Machine, dir: string): Promise<void> {
+async function playOn({ name, sysfs, topology, steps, env = {} }: Machine, dir: string): Promise<void> {
   const { sockets, numaNodes, cores } = topology.groups;
   const shape = [
     counted(topology.online.size, "CPU"),
@@ -77,8 +111,8 @@ async function playOn({ name, sysfs, topology, steps }: Machine, dir: string): P
   print(`\n══ ${name}: ${shape.join(", ")} ══\n`);
   await Deno.mkdir(dir);
   const [socketPath, cgroupRoot] = [`${dir}/nri.sock`, `${dir}/cgroup`];
-  const runtime = EmbeddedRuntime.start({ socketPath, cgroupRoot, online: topology.online });
-  const agent = new AgentProcess({
+  const runtime = EmbeddedRuntime.start({ socketPath, cgroupRoot, online: topology.online, isLive: true });
+  const agent = new DemoAgent(runtime, {
     mode: "external",
     program: EXECUTABLE,
     dir,
@@ -86,25 +120,24 @@ async function playOn({ name, sysfs, topology, steps }: Machine, dir: string): P
     sysfs,
     // Its complaint about a start that fails goes to the same file.
     shell: `exec 2>>${dir}/agent.log`,
-    flags: { "--log-file": "", "--apply": "" },
-    // The embedded runtime has no CRI for delayed updates: growth has to be part of replies.
-    env: { WEKA_CPUSET_GROW_DELAY_MS: "0" },
+    flags: { "--log-file": "", "--apply": "kernel-first" },
+    env,
   });
   const play = new Play({
     runtime,
+    agent,
     topology,
     root: ROOT,
     print,
     style: { width: width(), colour: colour() },
   });
   try {
-    await agent.during(runtime.pluginReady());
-    for (const [at, step] of steps.entries()) {
-      await agent.during(play.step(step, `${at + 1}/${steps.length}`));
-    }
-    print(
-      `\n   ✓ every step as expected; ${counted(play.refused, "container")} refused, with a reason\n`,
-    );
+    await agent.start();
+    for (const [at, step] of steps.entries()) await play.step(step, `${at + 1}/${steps.length}`);
+    const refused = play.refused === 0
+      ? ""
+      : `; ${counted(play.refused, "container")} refused, with a reason`;
+    print(`\n   ✓ every step as expected${refused}\n`);
   } catch (error) {
     print(`\nlast lines of the agent's log:\n${agent.tail()}\n\n`);
     throw error;
@@ -119,8 +152,15 @@ async function main(): Promise<void> {
   const dir = await Deno.makeTempDir({ prefix: "weka-cpuset-demo-" });
   try {
     const here = topologyOf("/sys");
-    const name = "this machine";
-    await playOn({ name, sysfs: "/sys", topology: here, steps: stepsHere(here.online.size) }, `${dir}/here`);
+    const machine = { name: "this machine", sysfs: "/sys", topology: here };
+    await playOn({ ...machine, steps: stepsHere(here.online.size) }, `${dir}/here`);
+    if (here.online.size >= 2) {
+      const unfenced = {
+        name: "this machine, without fences (fence: off)",
+        env: { WEKA_CPUSET_FENCE: "off" },
+      };
+      await playOn({ ...machine, ...unfenced, steps: [...UNFENCED_SCENE] }, `${dir}/unfenced`);
+    }
     const sysfs = `${dir}/sys`;
     writeTree(sysfs, sysfsTree(bigNode));
     const big = topologyOf(sysfs);

@@ -186,12 +186,11 @@ function openAt(directory: number, path: string, flags: number): Done | Errno {
   return attempt(() => libc().openat(directory, cString(path), flags | O_CLOEXEC, 0));
 }
 
-/** Reads a file from its begin to its end into the buffer, and ignores what doesn't fit; its length. */
+/** Reads a file that was just opened to its end into the buffer, and ignores what doesn't fit; its length. */
 function fill(file: number): Done | Errno {
   let length = 0;
   while (length < MAX_BYTES) {
-    const [rest, at] = [buffer.subarray(length), BigInt(length)];
-    const read = attempt(() => libc().pread(file, rest, BigInt(rest.length), at));
+    const read = attempt(() => libc().read(file, buffer.subarray(length), BigInt(MAX_BYTES - length)));
     if (read.kind === "errno") return read;
     if (read.result === 0) break;
     length += read.result;

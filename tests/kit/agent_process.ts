@@ -44,12 +44,13 @@ export class AgentProcess {
   #signalledAt: number | undefined;
 
   constructor(options: ProcessOptions) {
-    const { mode, socket, program = `${ROOT}main.ts`, shell = ":" } = options;
+    const { mode, socket, dir, program = `${ROOT}main.ts`, shell = ":" } = options;
     const flags = flagsOf(options);
-    this.#logFile = flags["--log-file"] || `${options.dir}/agent.log`;
+    this.#logFile = flags["--log-file"] || `${dir}/agent.log`;
     const { env, started } = mode === "launched" ? inherit(socket) : DIALS;
     const args = Object.entries(flags).filter(([, value]) => value !== "").flat();
-    this.#child = spawn({ program, args, shell, env: { ...options.env, ...env } });
+    const noBus = { WEKA_CPUSET_SYSTEM_BUS: `${dir}/no-bus.sock` };
+    this.#child = spawn({ program, args, shell, env: { ...noBus, ...options.env, ...env } });
     started();
   }
 

@@ -17,6 +17,14 @@ export function podCgroup(qos: QosClass, uid: string, driver: CgroupDriver): str
   return ["/kubepods.slice", level && `kubepods-${level}.slice`, `${pod}.slice`].filter(Boolean).join("/");
 }
 
+/** The cgroups of the classes that have one, which kubelet makes when it starts. */
+export function classCgroups(driver: CgroupDriver): string[] {
+  return (["Burstable", "BestEffort"] as const).map((qos) => {
+    const pod = podCgroup(qos, "", driver);
+    return pod.slice(0, pod.lastIndexOf("/"));
+  });
+}
+
 /** Where containerd puts a container of that pod. */
 export function containerCgroup(parent: string, id: string): ContainerCgroup {
   if (!parent.endsWith(".slice")) return { cgroupsPath: `${parent}/${id}`, directory: `${parent}/${id}` };

@@ -2,10 +2,12 @@
 // an empty set inherits, a set that misses the parent's falls back to it, a CPU the machine can't have is ERANGE.
 // Source: the kernel's Documentation/admin-guide/cgroup-v2.rst, "Cpuset".
 //
-// Plain files don't react: `cpuset.cpus.effective` is written by this class. Who writes `cpuset.cpus` behind its
-// back is honoured by `effective()`, and in the file once `refresh()` is called.
+// Who writes `cpuset.cpus` behind this class' back is honoured by `effective()`, unchecked. Where the tree is live, so
+// is `cpuset.cpus.effective`: it has the CPUs in force when it is opened, and there is a `cgroup.procs`, by which an
+// agent knows that it can work kernel-first. Otherwise it is a plain file, which is true once `refresh()` is called.
 
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
+import { LiveFiles } from "./live_files.ts";
 
 /** What the kernel would have answered. */
 export class CgroupError extends Error {
@@ -27,17 +29,27 @@ export interface CpusetFiles {
 const CPUS = "cpuset.cpus";
 const MEMS = "cpuset.mems";
 const EFFECTIVE = "cpuset.cpus.effective";
+const PROCS = "cgroup.procs";
 
 /** The tree below `root`. Directories are absolute below it: `/kubepods/pod1/c1`. */
 export class CgroupTree {
   readonly root: string;
   readonly #online: CpuSet;
+  readonly #live: LiveFiles | undefined;
 
-  constructor(root: string, online: CpuSet) {
+  constructor(root: string, online: CpuSet, isLive = false) {
     this.root = root;
     this.#online = online;
     Deno.mkdirSync(root, { recursive: true });
-    Deno.writeTextFileSync(`${root}/${EFFECTIVE}`, `${online}\n`);
+    this.#put("", EFFECTIVE, `${online}`);
+    if (!isLive) return;
+    this.#put("", PROCS, "");
+    this.#live = new LiveFiles(root);
+  }
+
+  /** The files stay, and react no more. */
+  async close(): Promise<void> {
+    await this.#live?.close();
   }
 
   /** A new cgroup, and the ancestors it lacks, which inherit everything. */
@@ -73,6 +85,7 @@ export class CgroupTree {
 
   /** Writes `cpuset.cpus.effective` anew, here and below. */
   refresh(directory: string): void {
+    if (this.#live !== undefined) return;
     this.#put(directory, EFFECTIVE, this.effective(directory).toString());
     for (const child of Deno.readDirSync(this.root + directory)) {
       if (child.isDirectory) this.refresh(`${directory}/${child.name}`);
@@ -90,14 +103,19 @@ export class CgroupTree {
 
   /** Removes the cgroup and all below it; one that isn't there is no error. */
   remove(directory: string): void {
-    if (this.exists(directory)) Deno.removeSync(this.root + directory, { recursive: true });
+    if (!this.exists(directory)) return;
+    this.#live?.forget(this.root + directory);
+    Deno.removeSync(this.root + directory, { recursive: true });
   }
 
   #make(directory: string): void {
     Deno.mkdirSync(this.root + directory);
     this.#put(directory, CPUS, "");
     this.#put(directory, MEMS, "");
-    this.#put(directory, EFFECTIVE, this.effective(directory).toString());
+    if (this.#live === undefined) return this.refresh(directory);
+    this.#live.make(`${this.root}${directory}/${EFFECTIVE}`, () => `${this.effective(directory)}\n`);
+    // The last one: a cgroup without it isn't there yet for those who look.
+    this.#put(directory, PROCS, "");
   }
 
   #check({ cpus, mems }: CpusetFiles): void {

@@ -1,16 +1,18 @@
 // An NRI runtime inside the test process: the other end of a real unix socket, with pods that exist as records and
-// as a cgroup tree of plain files. It behaves as containerd does, its bad habits included:
+// as a cgroup tree of files. It behaves as containerd does, its bad habits included:
 //
 //     EmbeddedRuntime      what kubelet asks of it (the CRI)
 //     ├── Conversation     what it asks of its plugins (NRI), one call at a time
 //     │   └── Plugins      their connections, from accept to the end
 //     ├── NodeState        the record: what it remembers and would write next
 //     ├── CgroupTree       what the kernel has
+//     │   └── LiveFiles    its files that are made when they are opened, where the tree is live
 //     ├── Updates          record and tree changed
 //     └── EventLog         what has happened
 
 import type { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
+import { classCgroups } from "./cgroup_paths.ts";
 import { CgroupError, CgroupTree } from "./cgroup_tree.ts";
 import { Conversation } from "./conversation.ts";
 import { EventLog } from "./event_log.ts";
@@ -35,6 +37,8 @@ export interface RuntimeOptions extends Partial<PluginOptions>, Partial<NodeSetu
   cgroupRoot: string;
   /** The machine's CPUs. */
   online: CpuSet;
+  /** The cgroup tree reacts to what others write into it, so that an agent can work kernel-first: {@link CgroupTree}. */
+  isLive?: boolean;
 }
 
 /** A pod that was run: its id, its containers' ids by name, and who was refused, with the message. */
@@ -62,8 +66,9 @@ export class EmbeddedRuntime {
   }
 
   private constructor(options: RuntimeOptions) {
-    const { cgroupDriver = "cgroupfs", cfsQuota = true } = options;
-    this.tree = new CgroupTree(options.cgroupRoot, options.online);
+    const { cgroupDriver = "cgroupfs", cfsQuota = true, isLive } = options;
+    this.tree = new CgroupTree(options.cgroupRoot, options.online, isLive);
+    for (const each of classCgroups(cgroupDriver)) this.tree.create(each, {});
     this.#state = new NodeState({ cgroupDriver, cfsQuota });
     this.#updates = new Updates(this.#state, this.tree, this.log);
     const defaults = { nri: "0.12" as const, registrationTimeoutMs: 5000, requestTimeoutMs: 2000 };
@@ -100,6 +105,7 @@ export class EmbeddedRuntime {
   /** Ends all that was started. The cgroup tree stays, to be looked at. */
   async close(): Promise<void> {
     await this.#nri.plugins.stop("the runtime was closed");
+    await this.tree.close();
     this.log.close();
   }
 

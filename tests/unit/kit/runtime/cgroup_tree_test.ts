@@ -63,6 +63,27 @@ Deno.test("what others write into the files counts, and is shown after a refresh
     assert.equal(Deno.readTextFileSync(`${tree.root}${C}/cpuset.cpus.effective`), "3\n");
   }));
 
+Deno.test("a live tree shows at once what follows from the write of another process", async () => {
+  const root = Deno.makeTempDirSync({ prefix: "cgroup-" });
+  const tree = new CgroupTree(root, CpuSet.range(0, 7), true);
+  try {
+    tree.create(C, {});
+    assert.equal(Deno.readTextFileSync(`${root}${C}/cgroup.procs`), "\n");
+    const script =
+      'cd "$0"; for i in 0-3 5; do echo $i > cpuset.cpus; cat cpuset.cpus.effective pod1/c1/*.effective; done';
+    const args = ["-c", script, `${root}/kubepods/burstable`];
+    const { stdout } = await new Deno.Command("sh", { args }).output();
+    assert.equal(new TextDecoder().decode(stdout), "0-3\n0-3\n5\n5\n");
+    tree.write(C, { cpus: "5-6" });
+    assert.equal(await Deno.readTextFile(`${root}${C}/cpuset.cpus.effective`), "5\n");
+    tree.remove("/kubepods/burstable/pod1");
+    assert.equal(tree.exists(C), false);
+  } finally {
+    await tree.close();
+    Deno.removeSync(root, { recursive: true });
+  }
+});
+
 Deno.test("what the kernel refuses is refused, and nothing is written", () =>
   withTree((tree) => {
     tree.create(C, { cpus: "1", mems: "0" });

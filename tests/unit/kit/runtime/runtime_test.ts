@@ -214,6 +214,21 @@ Deno.test("under the systemd driver a container is a scope in its pod's slice", 
   });
 });
 
+Deno.test("the classes' cgroups are there before the first pod, under both drivers", async () => {
+  for (
+    const [cgroupDriver, parent] of [["cgroupfs", "/kubepods/"], [
+      "systemd",
+      "/kubepods.slice/kubepods-",
+    ]] as const
+  ) {
+    await withRuntime({ cgroupDriver }, ({ runtime: { tree } }) => {
+      const end = cgroupDriver === "systemd" ? ".slice" : "";
+      for (const qos of ["burstable", "besteffort"]) assert(tree.exists(`${parent}${qos}${end}`), qos);
+      return Promise.resolve();
+    });
+  }
+});
+
 Deno.test("what is asked of a container or pod that isn't there is an error of the test", async () => {
   await withRuntime({}, async ({ runtime }) => {
     await assert.rejects(runtime.startContainer("c"), /there is no container c/);
