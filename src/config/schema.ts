@@ -106,6 +106,7 @@ export const schema = z.strictObject({
   ),
   pinnedNamespaces: z._default(namespaces, ["*"]),
   unmanagedNamespaces: z._default(namespaces, []),
+  isolationNamespaces: z._default(namespaces, []),
   /** Milliseconds. */
   growDelayMs: z._default(wholeNumber(0, 60_000), 500),
   /** `auto` is `kernel-first` where the cgroup tree is writable, else `runtime`. */

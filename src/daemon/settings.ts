@@ -8,10 +8,11 @@ import { type Effective, withRuntimeText } from "./load_config.ts";
 /** The part of the configuration that the agent decides by. */
 export function settingsOf(config: Config): Settings {
   const { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus } = config;
-  const { placement, pinnedNamespaces, unmanagedNamespaces, reservedNamespaces } = config;
+  const { placement, pinnedNamespaces, unmanagedNamespaces, isolationNamespaces, reservedNamespaces } =
+    config;
   return {
     policy: { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus },
-    rules: { placement, pinnedNamespaces, unmanagedNamespaces, reservedNamespaces },
+    rules: { placement, pinnedNamespaces, unmanagedNamespaces, isolationNamespaces, reservedNamespaces },
     growDelayMs: config.growDelayMs,
     fence: config.fence,
     hostFence: config.hostFence,

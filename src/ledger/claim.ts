@@ -13,7 +13,16 @@ export interface PinnedClaim {
   readonly cpus: CpuSet;
   /** The annotation that names them, as the pod wrote it; absent: `weka.io/cores-ids`. */
   readonly key?: string;
+  /** See {@link Isolation}. */
+  readonly isolation?: Isolation;
 }
+
+/**
+ * How its CPUs are kept from all others besides by their sets. `partition`: the kernel takes them from every other cgroup, in
+ * its own scheduling domains, as a partition of cgroup v2 (cgroup-v2.rst, `cpuset.cpus.partition`). Where that can't be had
+ * the container runs all the same.
+ */
+export type Isolation = "partition";
 
 /** `count` whole CPUs that no other container may use, chosen by the agent outside `forbidden`. */
 export interface ExclusiveClaim {
@@ -25,6 +34,8 @@ export interface ExclusiveClaim {
   readonly placement: Placement;
   /** The most exclusive CPUs that the live containers of its pod may have together; absent: any number. */
   readonly podLimit?: number;
+  /** See {@link Isolation}; such a container is never moved. */
+  readonly isolation?: Isolation;
 }
 
 /** The shared pool without `forbidden`. */

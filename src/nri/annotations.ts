@@ -14,8 +14,9 @@ export const FORBID_CORE_IDS = "weka.io/forbid-core-ids";
 export const PLACEMENT = "weka.io/placement";
 export const MOVABLE = "weka.io/movable";
 export const CPUSET = "weka.io/cpuset";
+export const ISOLATION = "weka.io/isolation";
 
-export const ANNOTATIONS = [CORES_IDS, FORBID_CORE_IDS, PLACEMENT, MOVABLE, CPUSET] as const;
+export const ANNOTATIONS = [CORES_IDS, FORBID_CORE_IDS, PLACEMENT, MOVABLE, CPUSET, ISOLATION] as const;
 export type Annotation = (typeof ANNOTATIONS)[number];
 
 /** An annotation as the pod has it. */
@@ -90,6 +91,11 @@ export function movable(text: string): boolean | InvalidValue {
 
 export function unmanaged(text: string): true | InvalidValue {
   return text.trim() === "unmanaged" || new InvalidValue(`must be "unmanaged", not ${quoted(text)}`);
+}
+
+export function isolation(text: string): "partition" | InvalidValue {
+  const word = text.trim();
+  return word === "partition" ? word : new InvalidValue(`must be "partition", not ${quoted(text)}`);
 }
 
 /** How much of an offending text is quoted back. */

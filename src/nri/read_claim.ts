@@ -4,7 +4,7 @@
  * annotations, which are read from the pod.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import type { Claim, ContainerRef } from "../ledger/claim.ts";
+import type { Claim, ContainerRef, Isolation } from "../ledger/claim.ts";
 import { type Refusal, refuse } from "../ledger/refusal.ts";
 import {
   type AnnotationValue,
@@ -14,6 +14,8 @@ import {
   firstValid,
   FORBID_CORE_IDS,
   InvalidValue,
+  ISOLATION,
+  isolation,
   MOVABLE,
   movable,
   PLACEMENT,
@@ -58,7 +60,9 @@ export function readClaim(
     return refuse(ref, "invalid", `${pin.key} and ${out.key} contradict each other; remove one of the two`);
   }
   const read = pin === undefined ? readUnpinned(pod, container, rules) : readPinned(ref, pin, rules);
-  return read.kind === "refusal" ? read : { ...read, warnings: [...warnings, ...read.warnings] };
+  if (read.kind === "refusal") return read;
+  const isolated = withIsolation(read.claim, readIsolation(pod, container, rules));
+  return { ...read, ...isolated, warnings: [...warnings, ...read.warnings, ...isolated.warnings] };
 }
 
 /** The names and ids by which the ledger knows a container. */
@@ -93,10 +97,41 @@ export function recordOf(container: Container): CpuSet | undefined {
 /** Whether the container's CPUs are left alone, as its pod asks and its namespace may; `from` is the annotation. */
 function readUnmanaged(pod: PodSandbox, container: Container, rules: Rules): ReadValue<true> {
   const read = firstValid(valuesOf(pod, CPUSET, container.name), unmanaged);
-  if (read.from === undefined || lists(rules.unmanagedNamespaces, pod.namespace)) return read;
-  const why = `${read.from.key} is ignored, namespace ${pod.namespace} may not use it: ` +
-    "the node's unmanagedNamespaces doesn't list it";
+  return onlyIn("unmanagedNamespaces", read, pod, rules);
+}
+
+function readIsolation(pod: PodSandbox, container: Container, rules: Rules): ReadValue<Isolation> {
+  const read = firstValid(valuesOf(pod, ISOLATION, container.name), isolation);
+  return onlyIn("isolationNamespaces", read, pod, rules);
+}
+
+/** The value, where the node's configuration lets the pod's namespace use its annotation. */
+function onlyIn<T>(
+  list: "unmanagedNamespaces" | "isolationNamespaces",
+  read: ReadValue<T>,
+  { namespace }: PodSandbox,
+  rules: Rules,
+): ReadValue<T> {
+  if (read.from === undefined || lists(rules[list], namespace)) return read;
+  const why = `${read.from.key} is ignored, namespace ${namespace} may not use it: ` +
+    `the node's ${list} doesn't list it`;
   return { value: undefined, from: undefined, warnings: [...read.warnings, why] };
+}
+
+/** A program that is to be alone on its CPUs pins its threads, as a rule: so an exclusive one isn't moved. */
+function withIsolation(
+  claim: Claim,
+  { value, from, warnings }: ReadValue<Isolation>,
+): Pick<ReadClaim, "claim" | "warnings"> {
+  if (value === undefined || from === undefined) return { claim, warnings };
+  if (claim.kind === "shared") {
+    return {
+      claim,
+      warnings: [...warnings, `${from.key} is ignored, the container has no CPUs of its own`],
+    };
+  }
+  const fixed = claim.kind === "exclusive" ? { ...claim, movable: false } : claim;
+  return { claim: { ...fixed, isolation: value }, warnings };
 }
 
 function readPinned(

@@ -8,6 +8,8 @@ export interface Rules {
   readonly pinnedNamespaces: readonly string[];
   /** Namespaces whose pods may use `weka.io/cpuset: unmanaged`; elsewhere it is ignored. */
   readonly unmanagedNamespaces: readonly string[];
+  /** Namespaces whose pods may use `weka.io/isolation`; elsewhere it is ignored. */
+  readonly isolationNamespaces: readonly string[];
   /** Namespaces whose shared containers may use reserved CPUs where the reservation is strict. */
   readonly reservedNamespaces: readonly string[];
 }

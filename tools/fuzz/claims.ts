@@ -11,19 +11,20 @@ type Input = { readonly drawn: Drawn; readonly lists: readonly number[] };
 export const claims: Target<Input> = {
   name: "annotations",
   share: 150,
-  draw: (random) => ({ drawn: drawPod(random), lists: [0, 0, 0].map(() => random.below(LISTS.length)) }),
-  check({ drawn, lists: [pinned = 0, unmanaged = 0, reserved = 0] }) {
+  draw: (random) => ({ drawn: drawPod(random), lists: [0, 0, 0, 0].map(() => random.below(LISTS.length)) }),
+  check({ drawn, lists: [pinned = 0, unmanaged = 0, reserved = 0, isolation = 0] }) {
     const rules = {
       placement: "packed",
       pinnedNamespaces: LISTS[pinned] ?? [],
       unmanagedNamespaces: LISTS[unmanaged] ?? [],
+      isolationNamespaces: LISTS[isolation] ?? [],
       reservedNamespaces: LISTS[reserved] ?? [],
     } as const;
     const [pod, container] = [podOf(drawn), containerOf(drawn)];
     const read = readClaim(pod, container, rules);
     requireNoEmptyRecord(recordOf(container)?.size);
     if (read.kind === "refusal") return requireOwnWords(read.message, drawn);
-    require(read.warnings.length <= 15, () => `${read.warnings.length} warnings`);
+    require(read.warnings.length <= 18, () => `${read.warnings.length} warnings`);
     for (const warning of read.warnings) requireOwnWords(warning, drawn);
     if (read.kind === "unmanaged") return;
     const { claim } = read;

@@ -96,6 +96,7 @@ export function settingsOf(scenario: Scenario): Settings {
       placement: "packed",
       pinnedNamespaces: ["*"],
       unmanagedNamespaces: ["unmanaged"],
+      isolationNamespaces: [],
       reservedNamespaces: ["kube-system"],
     },
     growDelayMs: growDelay,

@@ -107,7 +107,9 @@ function claimAsked({ rules }: AgentState, before: Assignment, update: Update): 
 function asPlaced(before: Claim, after: Exclude<Claim, { kind: "pinned" }>): Claim {
   const { forbidden } = before.kind === "pinned" ? after : before;
   if (after.kind === "shared" || before.kind !== "exclusive") return { ...after, forbidden };
-  return { ...after, forbidden, movable: before.movable, placement: before.placement };
+  const { isolation: _, ...size } = after;
+  const { movable, placement, isolation } = before;
+  return { ...size, forbidden, movable, placement, ...(isolation === undefined ? {} : { isolation }) };
 }
 
 /** How many exclusive CPUs a claim is for. */

@@ -35,6 +35,7 @@ isolatedCpus: ignore  # default
 pinnedNamespaces:  # default
   - "*"
 unmanagedNamespaces: []  # default
+isolationNamespaces: []  # default
 growDelayMs: 500  # default
 apply: auto  # default
 fence: auto  # default
@@ -96,6 +97,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   isolatedCpus: fc.constantFrom("avoid", "prefer", "ignore"),
   pinnedNamespaces: namespaces,
   unmanagedNamespaces: namespaces,
+  isolationNamespaces: namespaces,
   growDelayMs: fc.integer({ min: 0, max: 60_000 }),
   apply: fc.constantFrom("auto", "runtime", "kernel-first"),
   fence: fc.constantFrom("auto", "on", "off"),

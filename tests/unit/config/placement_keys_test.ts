@@ -163,6 +163,7 @@ Deno.test("what is placed and for whom can be changed while the agent runs", () 
     isolatedCpus: "avoid",
     pinnedNamespaces: "b",
     unmanagedNamespaces: "c",
+    isolationNamespaces: "d",
     growDelayMs: "1",
   };
   const { origins, problems } = resolve([checkedLayer({ source: "runtime", nameOf: String }, text)]);

@@ -19,7 +19,12 @@ function unique(pattern: RegExp): string[] {
 }
 
 function rules(pinnedNamespaces: readonly string[] = ["*"]) {
-  return { ...DEFAULT_SETTINGS.rules, pinnedNamespaces, unmanagedNamespaces: ["*"] };
+  return {
+    ...DEFAULT_SETTINGS.rules,
+    pinnedNamespaces,
+    unmanagedNamespaces: ["*"],
+    isolationNamespaces: ["*"],
+  };
 }
 
 Deno.test("docs/annotations.md has a row, a chapter and an example for each annotation, and names no other", () => {

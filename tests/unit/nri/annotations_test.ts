@@ -64,7 +64,18 @@ Deno.test("spaces around a value are no part of it", () => {
 });
 
 const word = fc.oneof(
-  fc.constantFrom("0,2-3", "5-2", "", "spread", "false", "unmanaged", "managed", "0-16383", "16384"),
+  fc.constantFrom(
+    "0,2-3",
+    "5-2",
+    "",
+    "spread",
+    "false",
+    "unmanaged",
+    "managed",
+    "partition",
+    "0-16383",
+    "16384",
+  ),
   fc.string({ unit: "binary", maxLength: 100 }),
 );
 
@@ -98,6 +109,7 @@ const rules: fc.Arbitrary<Rules> = fc.record({
   placement: fc.constant("packed"),
   pinnedNamespaces: namespaces,
   unmanagedNamespaces: namespaces,
+  isolationNamespaces: namespaces,
   reservedNamespaces: namespaces,
 });
 

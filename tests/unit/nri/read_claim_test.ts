@@ -5,6 +5,7 @@ import {
   CORES_IDS,
   CPUSET,
   FORBID_CORE_IDS,
+  ISOLATION,
   MOVABLE,
   PLACEMENT,
 } from "../../../src/nri/annotations.ts";
@@ -221,6 +222,32 @@ Deno.test("unmanaged is only for the namespaces that the node lists; elsewhere i
   assert.equal(claimOf({ annotations, cpus: 2 }), "exclusive 2");
   assert.deepEqual(warningsOf({ annotations: { [CPUSET]: "unmanaged" } }), [
     "weka.io/cpuset is ignored, namespace ns may not use it: the node's unmanagedNamespaces doesn't list it",
+  ]);
+});
+
+Deno.test("isolation is only for the namespaces that the node lists; elsewhere it is ignored, and so it is without CPUs", () => {
+  const rules = { isolationNamespaces: ["ns"] };
+  const annotations = { [ISOLATION]: " partition\n", [MOVABLE]: "true" };
+  const isolated = (wanted: Wanted, given: Some = rules) => {
+    const told = read(wanted, given);
+    assert(told.kind === "claim");
+    return [told.claim.kind === "shared" ? undefined : told.claim.isolation, ...told.warnings];
+  };
+  assert.deepEqual(isolated({ annotations, cpus: 2 }), ["partition"]);
+  assert.equal(claimOf({ annotations, cpus: 2 }, rules), "exclusive 2 fixed");
+  assert.deepEqual(isolated({ annotations: { ...annotations, [CORES_IDS]: "1" } }), ["partition"]);
+  assert.deepEqual(isolated({ annotations: { [own(ISOLATION)]: "partition" }, cpus: 1 }), ["partition"]);
+  assert.deepEqual(isolated({ annotations, cpus: 2 }, {}), [
+    undefined,
+    "weka.io/isolation is ignored, namespace ns may not use it: the node's isolationNamespaces doesn't list it",
+  ]);
+  assert.deepEqual(isolated({ annotations }), [
+    undefined,
+    "weka.io/isolation is ignored, the container has no CPUs of its own",
+  ]);
+  assert.deepEqual(isolated({ annotations: { [ISOLATION]: "root" }, cpus: 1 }), [
+    undefined,
+    'weka.io/isolation is ignored, it must be "partition", not "root"',
   ]);
 });
 
