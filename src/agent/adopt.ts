@@ -21,12 +21,13 @@ import type { LogRecord } from "../log_record.ts";
 import { deliveryOfFound, readablePort } from "./apply_mode.ts";
 import type { Readings } from "./decision.ts";
 import { type Listing, mergeEarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
-import { fenceOf, groupsFor, withGroups, withoutGroups } from "./fences.ts";
+import { fenceOf, groupsFor, withGroups } from "./fences.ts";
 import { findContainers, type FoundContainers, type ListedContainer } from "./found_containers.ts";
 import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
 import type { MachineChange } from "./machine.ts";
 import { degradedLog, degradedLogs, logOf, placedLogs, recoveredLogs, synchronizedLog } from "./logs.ts";
+import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
 import { readAll, withReadings } from "./kernel.ts";
@@ -79,8 +80,7 @@ function foundIn(
   return found.map((each) => {
     const early = withEarlyState(state, each, listed);
     const { record, isRunning, sent, ...rest } = { ...early, ...fenceOf(state, known, each.container) };
-    const reading = withoutGroups(known, each.container, readings.get(each.container.id));
-    const found = deliveryOfFound(state, { record, isRunning, ...rest }, reading);
+    const found = deliveryOfFound(state, { record, isRunning }, readings.get(each.container.id));
     const delivered = isOnItsWay(state, each) ? recordMayChange(found) : found;
     const since = state.ledger.assignments.get(each.container.id)?.since ?? state.now;
     return { ...rest, since, ...(sent === undefined ? delivered : mayHaveBeenSent(delivered, sent)) };
@@ -282,5 +282,7 @@ function adopted(state: AgentState, ledger: Ledger, logs: readonly LogRecord[]):
 
 /** The state once it is known what runs. */
 export function synchronizedState({ pending: _, ...state }: AgentState): AgentState {
-  return { ...state, parts: [], early: NO_EARLY_EVENTS, awaitsListing: false };
+  const partitions = unsurePartitions(state.partitions);
+  const known = { parts: [], early: NO_EARLY_EVENTS, awaitsListing: false };
+  return { ...state, ...known, partitions, hasStalePartitions: true };
 }

@@ -8,6 +8,7 @@ import type { LogRecord } from "../log_record.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { recoveredLogs } from "./logs.ts";
+import { settlePartitions } from "./partitions.ts";
 import { hasFallenBack, hasWrites, immediateUpdates, withLedger } from "./pending.ts";
 import { reconcile } from "./reconcile.ts";
 import { applySlice, clearResolved } from "./slice.ts";
@@ -24,13 +25,15 @@ export function runBackgroundWork(agent: Agent): Step {
   // In the same step: who gets CPUs isn't the only one on them before the others are written.
   const applied = applyPending(withBlockersRead(retried));
   const compared = reconcile(applied.state);
-  const { state } = compared;
+  const settled = settlePartitions(compared.state);
+  const { state } = settled;
   // A degraded container has got its CPUs, and others are still there; or one that has to give up CPUs can't be written.
   const isUrgent = retried !== current || hasFallenBack(agent.state, state);
   const updates = isUrgent ? immediateUpdates(state, state.ledger) : [];
   const isMore = state.reconcile.queue.length > 0 || (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [
-    ...[...recoveredLogs(current.ledger, retried.ledger), ...applied.logs, ...compared.logs].map(logOutput),
+    ...[...recoveredLogs(current.ledger, retried.ledger), ...applied.logs, ...compared.logs, ...settled.logs]
+      .map(logOutput),
     ...(updates.length === 0 ? [] : [{ kind: "apply", changes: updates } as const]),
     ...(compared.ended ? [{ kind: "count" } as const] : []),
     ...(isMore ? [{ kind: "wake", after: 0 } as const] : wakeFor(agent.state, state)),
@@ -75,9 +78,7 @@ function withBlockersRead(state: AgentState): AgentState {
   const blockers = overhangsOf(ledger).all.filter(({ holder }) => !isConfirmed(holder)).slice(0, MAX_READS);
   const next = blockers.reduce((next, { holder: { container } }) => {
     const reading = cpusets.read(container);
-    return reading.kind === "values"
-      ? next.update(container.id, (a) => written(a, ownCpus(a, reading)))
-      : next;
+    return reading.kind === "values" ? next.update(container.id, (a) => written(a, ownCpus(reading))) : next;
   }, ledger);
   return next === ledger ? state : withLedger(state, next);
 }

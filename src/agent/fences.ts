@@ -11,7 +11,7 @@ import { groupOn, groupRef, isFence, withoutFence } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { LogRecord } from "../log_record.ts";
 import { qosClassesOf } from "../nri/qos.ts";
-import { writablePort } from "./apply_mode.ts";
+import { ownCpus, writablePort } from "./apply_mode.ts";
 import { type Decision, type Readings, withLogs } from "./decision.ts";
 import { unfencedLog } from "./logs.ts";
 import { withLedger } from "./pending.ts";
@@ -58,16 +58,6 @@ export function fenceOf(
   }
   const fence = fenceAround(ledger, container);
   return fence === undefined ? {} : { fence };
-}
-
-/** A reading of a container's own set alone: a group that keeps it off CPUs may soon do so no more. */
-export function withoutGroups(
-  ledger: Ledger,
-  container: ContainerRef,
-  reading: CpusetReading | undefined,
-): CpusetReading | undefined {
-  if (reading?.kind !== "values" || !reading.isInherited) return reading;
-  return groupAround(ledger, container) === undefined ? reading : { ...reading, cpus: ANYWHERE };
 }
 
 /** Decides by a state in which the fence around the container is as read now, and in which all fences beside it are known. */
@@ -118,10 +108,11 @@ export function withGroups(
       );
     }
     if (reading.kind !== "values") return ledger;
-    if (known !== undefined) return ledger.update(ref.id, (group) => observe(group, reading.cpus));
+    const cpus = ownCpus(reading);
+    if (known !== undefined) return ledger.update(ref.id, (group) => observe(group, cpus));
     // An agent before may have kept it off CPUs.
-    const isWhole = ledger.topology.online.isSubsetOf(reading.cpus);
-    return keeps === "online" && isWhole ? ledger : ledger.with(groupOn(ref, reading.cpus, keeps));
+    const isWhole = ledger.topology.online.isSubsetOf(cpus);
+    return keeps === "online" && isWhole ? ledger : ledger.with(groupOn(ref, cpus, keeps));
   }, before);
   return { ledger, logs };
 }

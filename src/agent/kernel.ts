@@ -6,7 +6,8 @@ import type {
   CpusetWriteFailure,
   CpusetWriteResult,
 } from "../cgroup/port.ts";
-import type { Assignment } from "../ledger/assignment.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { type Assignment, isIsolated } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import { failed, isConfirmed, observe, unreadable } from "../ledger/delivery.ts";
 import { isGroup, withoutFence } from "../ledger/groups.ts";
@@ -25,12 +26,18 @@ export function readAll(cpusets: CpusetPort | undefined, containers: readonly Co
   return readings;
 }
 
-/** The planned writes as the port takes them. */
+/**
+ * The planned writes as the port takes them. What is written to the root of a partition changes nothing for its processes, so
+ * that is ended first; it is made anew of what is written.
+ */
 export function writeAll(
   cpusets: CpusetPort,
   writes: readonly PlannedWrite[],
   deadlineMs: number,
 ): CpusetWriteResult {
+  for (const { assignment } of writes) {
+    if (isIsolated(assignment)) cpusets.partitions?.release(assignment.container, CpuSet.empty);
+  }
   return cpusets.write(
     writes.map(({ assignment: { container }, ...write }) => ({ container, ...write })),
     deadlineMs,
@@ -72,7 +79,7 @@ export function knowledgeOf(
 
 /** Where a container may be running after a write of it: where it was read; else on what it had or on what was written. */
 function boundOf(assignment: Assignment, { cpus }: PlannedWrite, reading: CpusetReading | undefined) {
-  return reading?.kind === "values" ? ownCpus(assignment, reading) : assignment.mayRunOn.union(cpus);
+  return reading?.kind === "values" ? ownCpus(reading) : assignment.mayRunOn.union(cpus);
 }
 
 /** Why a group may be written the next time; with any other code it can't be a fence. */
@@ -121,6 +128,6 @@ export function withReadings(ledger: Ledger, readings: Readings): Ledger {
     const assignment = next.assignments.get(id);
     if (assignment === undefined || reading.kind === "absent") return next;
     if (reading.kind === "unverified") return isConfirmed(assignment) ? byRecord(next, id) : next;
-    return next.update(id, () => observe(assignment, ownCpus(assignment, reading)));
+    return next.update(id, () => observe(assignment, ownCpus(reading)));
   }, ledger);
 }

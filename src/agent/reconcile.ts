@@ -23,6 +23,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { LogRecord } from "../log_record.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { logOf, unfencedLog, weakLog } from "./logs.ts";
+import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState, ReconcileState } from "./state.ts";
 
@@ -45,8 +46,10 @@ export function reconcile(state: AgentState): Reconciled {
   if (reconcile.queue.length === 0 && now < nextAt) {
     return { state: { ...state, reconcile: { ...reconcile, nextAt } }, logs: [], ended: false };
   }
-  const begun = reconcile.queue.length > 0 ? reconcile : beginning(state, now + jittered(reconcileMs, now));
-  const next = { ...state, reconcile: { ...begun, queue: begun.queue.slice(BATCH) } };
+  const isNew = reconcile.queue.length === 0;
+  const begun = isNew ? beginning(state, now + jittered(reconcileMs, now)) : reconcile;
+  const partitions = isNew ? unsurePartitions(state.partitions) : state.partitions;
+  const next = { ...state, partitions, reconcile: { ...begun, queue: begun.queue.slice(BATCH) } };
   const ended = next.reconcile.queue.length === 0;
   if (cpusets === undefined || state.dryRun) return { state: next, logs: [], ended };
   const compared = begun.queue.slice(0, BATCH).reduce<Compared>((all, id) => {
@@ -97,13 +100,13 @@ function compare(all: Compared, assignment: Assignment, reading: CpusetReading):
   if (isGroup(assignment) && reading.kind === "values") return compareGroup(all, assignment, reading);
   const verdict = reading.kind === "unverified"
     ? { after: unreadableIn(state, assignment), message: UNREADABLE, reason: reading.reason }
-    : verdictOn(state, assignment, ownCpus(assignment, reading));
+    : verdictOn(state, assignment, ownCpus(reading));
   return report(all, assignment, verdict);
 }
 
 /** Where its set may not last, that is logged once for each reason. */
 function compareGroup(all: Compared, assignment: Assignment, reading: CpusetValues): Compared {
-  const { state, logs } = report(all, assignment, verdictOn(all.state, assignment, reading.cpus));
+  const { state, logs } = report(all, assignment, verdictOn(all.state, assignment, ownCpus(reading)));
   const { id } = assignment.container;
   const { weakness } = reading;
   const ledger = state.ledger.update(id, (group) => withWeakness(group, weakness));

@@ -102,7 +102,7 @@ function rereadFailed(state: AgentState): Ledger {
   const read = ledger.failed.reduce((next, { container }) => {
     const reading = readablePort(state)?.read(container);
     if (reading?.kind === "values") {
-      return next.update(container.id, (a) => ({ ...a, mayRunOn: ownCpus(a, reading) }));
+      return next.update(container.id, (a) => ({ ...a, mayRunOn: ownCpus(reading) }));
     }
     return writablePort(state) === undefined ? next.update(container.id, resolved) : next;
   }, ledger);

@@ -1,4 +1,6 @@
+import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
+import type { ContainerRef } from "../ledger/claim.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import type { Policy } from "../ledger/policy.ts";
 import type { Apply, CpusetPort } from "../cgroup/port.ts";
@@ -52,6 +54,18 @@ const INITIAL_RECONCILE: ReconcileState = {
   unmanaged: NONE,
 };
 
+/** What has become of a container's partition. */
+export type Partition =
+  & { readonly container: ContainerRef; readonly cpus: CpuSet }
+  & (
+    /** The kernel had it when it was last looked at, or has been given it then; it is to be looked at again if `unsure`. */
+    | { readonly state: "in force" | "unsure"; readonly isNew: boolean }
+    /** It can't be had: for this reason it wasn't tried (`unfit`), or has failed; or it couldn't be ended (`stuck`). */
+    | { readonly state: "unfit" | "failed" | "stuck"; readonly reason: string }
+  );
+
+export type Partitions = ReadonlyMap<string, Partition>;
+
 /** One message of a Synchronize. */
 export interface Part {
   readonly request: SynchronizeRequest;
@@ -84,6 +98,10 @@ export interface AgentState {
    * decided from it.
    */
   readonly ledger: Ledger;
+  /** What has become of the partitions of containers that ask for one, by id; of ended ones no more than there are CPUs. */
+  readonly partitions: Partitions;
+  /** The kernel may have partitions of containers that have ended meanwhile. */
+  readonly hasStalePartitions: boolean;
   /** The parts of a Synchronize that isn't complete yet. */
   readonly parts: readonly Part[];
   /** Containers that are known by a list alone, no event so far: the runtime may never report their ends. */
@@ -140,6 +158,8 @@ export function initialState(
     reconcile: INITIAL_RECONCILE,
     now: 0,
     ledger,
+    partitions: new Map(),
+    hasStalePartitions: false,
     parts: [],
     untracked: new Set(),
     early: NO_EARLY_EVENTS,

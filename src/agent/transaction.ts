@@ -1,11 +1,12 @@
 /**
- * Carries out what a decision needs of the kernel before its reply: reads, and writes that are all or nothing. It owns the
- * one deadline of a call, a share of the time after which the runtime drops the plugin.
+ * Carries out what a decision needs of the kernel before its reply: reads, writes that are all or nothing, and the
+ * partitions that follow from its ledger. It owns the one deadline of a call, a share of the time after which the runtime drops the plugin.
  */
 import type { CpusetPort } from "../cgroup/port.ts";
 import type { LogRecord } from "../log_record.ts";
 import { type Decision, MAX_TRIES, type Response, type WriteFailed, type WriteFirst } from "./decision.ts";
 import { knowledgeOf, readAll, type Undone, writeAll } from "./kernel.ts";
+import { settlePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
 import { retryFailed } from "./slice.ts";
 
@@ -35,8 +36,10 @@ export function carryOut(first: Decision, { cpusets, now, requestTimeoutMs }: Me
   for (let decision = first;;) {
     logs.push(...decision.logs ?? []);
     switch (decision.kind) {
-      case "response":
-        return { ...decision, logs };
+      case "response": {
+        const settled = settlePartitions(decision.state, decision.reply.kind === "answer");
+        return { ...decision, state: settled.state, logs: [...logs, ...settled.logs] };
+      }
       case "read":
         decision = decision.then(readAll(cpusets, decision.containers));
         continue;

@@ -3,7 +3,7 @@
  * shows the agent's state to people or programs read this and nothing else of the agent.
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
-import { type Assignment, isBehindFence } from "../ledger/assignment.ts";
+import { type Assignment, isBehindFence, isIsolated } from "../ledger/assignment.ts";
 import type { Claim, ContainerRef, GroupClaim } from "../ledger/claim.ts";
 import type { DeliveryFailure } from "../ledger/failure.ts";
 import { failureOf, hasNoProcess, isConfirmed, isStarting } from "../ledger/delivery.ts";
@@ -13,7 +13,7 @@ import { runsOn, shouldRunOn } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { perLedger } from "../ledger/per_ledger.ts";
 import type { Phase } from "./lifecycle.ts";
-import type { AgentState } from "./state.ts";
+import type { AgentState, Partition, Partitions } from "./state.ts";
 
 /**
  * How far the delivery of a container's CPUs has come. `not started`: it has no process; `confirmed`: read back from its
@@ -50,11 +50,20 @@ export interface ContainerView {
   /** The set in the runtime's record; absent: none. `isRecordSure` is false while the runtime may have lost it. */
   readonly record?: CpuSet | undefined;
   readonly isRecordSure: boolean;
+  /** Of one that asks for a partition of the kernel's. */
+  readonly isolation?: IsolationView | undefined;
   readonly failure?: DeliveryFailure | undefined;
   /** Why it has less than it claims. */
   readonly degraded?: string | undefined;
   /** When it was admitted or found, in the milliseconds of the agent's clock. */
   readonly since?: number | undefined;
+}
+
+/** Whether the kernel keeps all others off its CPUs. */
+export interface IsolationView {
+  readonly isInForce: boolean;
+  /** Why it isn't; absent: it hasn't started yet, or waits for its CPUs. */
+  readonly reason?: string | undefined;
 }
 
 /** A cgroup above containers that the agent keeps off CPUs. */
@@ -102,12 +111,23 @@ export function viewOf(state: AgentState): NodeView {
     exclusive: ledger.exclusive,
     pinned: ledger.pinned,
     claimsSuspendedReason,
-    ...membersOf(ledger),
+    ...membersOf(ledger)(state.partitions),
     pendingSince: pending?.since,
   };
 }
 
-const membersOf = perLedger((ledger): Pick<NodeView, "containers" | "groups"> => {
+type Members = Pick<NodeView, "containers" | "groups">;
+
+/** Made once for each ledger, and for what has become of its partitions. */
+const membersOf = perLedger((ledger) => {
+  let known: { readonly of: Partitions; readonly members: Members } | undefined;
+  return (of: Partitions): Members => {
+    if (known?.of !== of) known = { of, members: members(ledger, of) };
+    return known.members;
+  };
+});
+
+function members(ledger: Ledger, partitions: Partitions): Members {
   let states: ((assignment: Assignment) => DeliveryState) | undefined;
   const stateOf = (assignment: Assignment) => (states ??= statesOf(ledger))(assignment);
   const containers = new Map<string, ContainerView>();
@@ -115,10 +135,13 @@ const membersOf = perLedger((ledger): Pick<NodeView, "containers" | "groups"> =>
   for (const assignment of ledger.inOrder()) {
     const { container: { id }, claim } = assignment;
     if (claim.kind === "group") groups.set(id, groupView(ledger, assignment, claim, stateOf));
-    else containers.set(id, containerView(ledger, assignment, claim, stateOf));
+    else {containers.set(
+        id,
+        containerView(ledger, assignment, claim, { stateOf, partition: partitions.get(id) }),
+      );}
   }
   return { containers, groups };
-});
+}
 
 function groupView(
   ledger: Ledger,
@@ -142,7 +165,10 @@ function containerView(
   ledger: Ledger,
   assignment: Assignment,
   claim: Claim,
-  stateOf: (assignment: Assignment) => DeliveryState,
+  { stateOf, partition }: {
+    readonly stateOf: (assignment: Assignment) => DeliveryState;
+    readonly partition: Partition | undefined;
+  },
 ): ContainerView {
   const { container, grant, fence, mems, delivery, degraded, since } = assignment;
   return {
@@ -162,6 +188,7 @@ function containerView(
     by: delivery.by,
     record: delivery.record,
     isRecordSure: delivery.recordUnsure === undefined,
+    isolation: isIsolated(assignment) ? isolationView(partition) : undefined,
     failure: failureOf(assignment),
     degraded,
     since,
@@ -173,6 +200,11 @@ function keptBy(assignment: Assignment): KeptBy {
   if (grant.isEmpty && isBehindFence(assignment)) return "fence";
   if (by === "cgroup") return "own set";
   return record === undefined ? "nothing" : "record";
+}
+
+function isolationView(partition: Partition | undefined): IsolationView {
+  if (partition === undefined) return { isInForce: false };
+  return "reason" in partition ? { isInForce: false, reason: partition.reason } : { isInForce: true };
 }
 
 function statesOf(ledger: Ledger): (assignment: Assignment) => DeliveryState {

@@ -4,6 +4,7 @@ import { GroupSets } from "./group_sets.ts";
 import { CgroupDirectory } from "./directory.ts";
 import { look, withKept } from "./keep.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
+import { KernelPartitions } from "./kernel_partitions.ts";
 import { type CgroupWrite, writeCpusets } from "./write.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import type { LogRecord } from "../log_record.ts";
@@ -15,6 +16,7 @@ import type {
   CpusetReading,
   CpusetWrite,
   CpusetWriteResult,
+  PartitionPort,
   Unverified,
 } from "./port.ts";
 
@@ -68,6 +70,7 @@ const OWN = "the kernel lets an agent in a pod write every container's cpuset bu
 
 class KernelCpusets implements CpusetPort {
   readonly version: 1 | 2;
+  readonly partitions?: PartitionPort;
   /**
    * The root of this process' own cgroup namespace, once the kernel has refused to let it be written from in there
    * (cgroup-v2.rst, "Delegation Containment"): there is one at most.
@@ -83,6 +86,7 @@ class KernelCpusets implements CpusetPort {
   ) {
     this.version = hierarchy.version;
     this.#groups = new GroupSets(hierarchy.root, units);
+    if (this.version === 2 && writable) this.partitions = new KernelPartitions(hierarchy);
   }
 
   read(container: ContainerRef): CpusetReading {

@@ -21,6 +21,43 @@ export interface CpusetPort {
    * long again
    */
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult;
+  /** Absent: there are none in this hierarchy, or they can't be made. */
+  readonly partitions?: PartitionPort;
+}
+
+/** Partitions of the kernel's (cgroup v2), as {@link CpusetPort} has sets: every call returns at once and throws nothing. */
+export interface PartitionPort {
+  /**
+   * Makes the container's cgroup the root of a partition of these CPUs, and reads that back; where it fails everything is
+   * taken back. One that is there already stays.
+   *
+   * @param cpus those of its own set, at least one
+   */
+  partition(container: ContainerRef, cpus: CpuSet): PartitionResult;
+  /**
+   * Ends it, also after the end of the container, whose CPUs the kernel goes on keeping for its pod. Without a partition
+   * nothing is written.
+   *
+   * @param cpus that it was of; those that its cgroup names are taken back in any case
+   */
+  release(container: ContainerRef, cpus: CpuSet): PartitionResult;
+  /**
+   * Ends what is left of partitions in kubelet's cgroups, of whatever container but those that are `known` to have one.
+   *
+   * @param around where other containers are shows where these cgroups are
+   */
+  clearStale(known: readonly ContainerRef[], around: readonly ContainerRef[]): PartitionResult;
+}
+
+export type PartitionResult =
+  /** `isNew`: it wasn't so before. */
+  | { readonly kind: "done"; readonly isNew: boolean }
+  | PartitionFailure;
+
+export interface PartitionFailure {
+  readonly kind: "failed";
+  /** One sentence. */
+  readonly reason: string;
 }
 
 /** How running containers get other CPUs; `auto`: in the kernel first, where that can be written. */

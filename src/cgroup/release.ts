@@ -3,6 +3,7 @@ import type { CpuSet } from "../cpu/cpu_set.ts";
 import { CgroupDirectory } from "./directory.ts";
 import { unitOf } from "./group_sets.ts";
 import { markOf, unmark } from "./marker.ts";
+import { clearStalePartitions, filesBelow, hasPartitions } from "./partition.ts";
 import { groupPath } from "./paths.ts";
 import { type CpusetHierarchy, writtenIn } from "./read.ts";
 import type { UnitProperties } from "../systemd/port.ts";
@@ -37,6 +38,16 @@ export function releaseGroups(
     if (told?.kind === "failed") return { path, problem: told.reason };
     unmark(`${hierarchy.root}${path}`);
     return { path };
+  });
+}
+
+/** Ends all partitions in kubelet's cgroups, which take their CPUs from everything else: their containers keep plain sets. */
+export function releasePartitions(hierarchy: CpusetHierarchy): ReleasedGroup[] {
+  const files = filesBelow(hierarchy.root);
+  const tops = new Set(groupsIn(hierarchy).map((path) => path.slice(0, path.lastIndexOf("/"))));
+  return [...tops].filter((path) => path !== "" && hasPartitions(files, path)).map((path) => {
+    const result = clearStalePartitions(files, path, new Set());
+    return result.kind === "failed" ? { path, problem: result.reason } : { path };
   });
 }
 

@@ -1,7 +1,7 @@
 /** `weka-cpuset release`: what the agent has narrowed above containers gets all CPUs again, before the agent is removed. */
 import { giveBackLoadBalance } from "../cgroup/load_balance.ts";
 import { findHierarchy } from "../cgroup/hierarchy.ts";
-import { releaseGroups } from "../cgroup/release.ts";
+import { releaseGroups, releasePartitions } from "../cgroup/release.ts";
 import { usableCpusReader } from "../cgroup/usable_cpus.ts";
 import type { Config } from "../config/schema.ts";
 import { statusAt } from "../platform/file_status.ts";
@@ -36,7 +36,7 @@ export async function release(
     const cpus = usable.online.difference(usable.unusable);
     // Where there is no bus no agent has set a property by it.
     const units = isThere(systemBus) ? openSystemBus(systemBus) : undefined;
-    const released = releaseGroups(hierarchy, cpus, units);
+    const released = [...releaseGroups(hierarchy, cpus, units), ...releasePartitions(hierarchy)];
     for (const { path, problem } of released) say(`${path}: ${problem ?? `all CPUs (${cpus})`}`);
     const balanced = giveBackLoadBalance(hierarchy);
     if (balanced > 0) say(`load balancing given back to ${balanced} cgroups of containers`);

@@ -54,6 +54,11 @@ export function followsExclusive(assignment: Assignment): boolean {
   return !isBehindFence(assignment) || isForbidding;
 }
 
+/** Whether its claim asks for a partition. */
+export function isIsolated({ claim }: Assignment): boolean {
+  return (claim.kind === "exclusive" || claim.kind === "pinned") && claim.isolation === "partition";
+}
+
 /** Whether two containers may run on one CPU: both pinned, or both in the shared pool. */
 export function mayShare(a: Assignment, b: Assignment): boolean {
   return a.grant.isEmpty

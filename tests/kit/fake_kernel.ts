@@ -2,7 +2,14 @@
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef } from "../../src/ledger/claim.ts";
 import type { ErrnoName } from "../../src/platform/errno.ts";
-import type { CpusetPort, CpusetReading, CpusetWrite, CpusetWriteResult } from "../../src/cgroup/port.ts";
+import type {
+  CpusetPort,
+  CpusetReading,
+  CpusetWrite,
+  CpusetWriteResult,
+  PartitionPort,
+  PartitionResult,
+} from "../../src/cgroup/port.ts";
 
 const MAX_WRITTEN = 200;
 
@@ -24,6 +31,9 @@ export class FakeKernel implements CpusetPort {
   readonly written: string[] = [];
   /** The next write passes its deadline. */
   pastDeadline = false;
+
+  /** Absent: the kernel has no partitions. */
+  partitions?: FakePartitions;
 
   constructor(readonly version: 1 | 2 = 1) {}
 
@@ -89,6 +99,38 @@ export class FakeKernel implements CpusetPort {
   /** What the kernel has, as `id=cpus`, by id. */
   get all(): string[] {
     return [...this.sets].map(([id, cpus]) => `${id}=${cpus}`).sort();
+  }
+}
+
+/** Partitions by container id, with the failures that a test asks for. */
+export class FakePartitions implements PartitionPort {
+  readonly all = new Map<string, string>();
+  /** What was called, as `partition id=cpus`. */
+  readonly calls: string[] = [];
+  /** Why none is made, or none ended. */
+  refusal: string | undefined;
+  releaseRefusal: string | undefined;
+
+  partition({ id }: ContainerRef, cpus: CpuSet): PartitionResult {
+    if (this.refusal !== undefined) return { kind: "failed", reason: this.refusal };
+    const isNew = this.all.get(id) !== `${cpus}`;
+    if (isNew) this.calls.push(`partition ${id}=${cpus}`);
+    this.all.set(id, `${cpus}`);
+    return { kind: "done", isNew };
+  }
+
+  release({ id }: ContainerRef): PartitionResult {
+    if (this.releaseRefusal !== undefined) return { kind: "failed", reason: this.releaseRefusal };
+    if (this.all.delete(id)) this.calls.push(`release ${id}`);
+    return { kind: "done", isNew: false };
+  }
+
+  clearStale(known: readonly ContainerRef[]): PartitionResult {
+    for (const id of [...this.all.keys()].filter((id) => !known.some((each) => each.id === id))) {
+      this.all.delete(id);
+      this.calls.push(`clear ${id}`);
+    }
+    return { kind: "done", isNew: false };
   }
 }
 

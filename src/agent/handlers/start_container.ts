@@ -86,7 +86,7 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
     const reading = readings.get(ref.id);
     if (reading?.kind !== "values") return unreadableStart(state, ledger, ref, reading);
     if (writablePort(state) !== undefined) {
-      const known = ledger.update(ref.id, (a) => startsOn(a, ownCpus(a, reading)));
+      const known = ledger.update(ref.id, (a) => startsOn(a, ownCpus(reading)));
       return isFenceUnknown(ledger, own, reading)
         ? withFenceRead(known, own, (next) => byCgroup(state, next, ref.id))
         : byCgroup(state, known, ref.id);

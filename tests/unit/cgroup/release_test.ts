@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { findHierarchy } from "../../../src/cgroup/hierarchy.ts";
 import { openCpusets } from "../../../src/cgroup/kernel_cpusets.ts";
-import { releaseGroups } from "../../../src/cgroup/release.ts";
+import { releaseGroups, releasePartitions } from "../../../src/cgroup/release.ts";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { release } from "../../../src/daemon/release.ts";
 import { DEFAULTS } from "../../../src/config/schema.ts";
@@ -75,6 +75,19 @@ Deno.test("groups that the agent has narrowed get all CPUs; what another program
   assert.deepEqual(CLASSES.map((path) => tree.cpusOf(path)), ["0-3", "0-3", "0-1"]);
   assert.equal(tree.cpusOf("/kubepods/pod1/burstable"), "0");
   assert.deepEqual(releaseGroups(tree.hierarchy, ALL), []);
+});
+
+Deno.test("partitions in kubelet's cgroups are ended", () => {
+  using tree = new Tree();
+  const top = `${tree.root}/kubelet/kubepods`;
+  for (const path of ["", "/pod1", "/pod1/c"]) {
+    Deno.mkdirSync(`${top}${path}`, { recursive: true });
+    Deno.writeTextFileSync(`${top}${path}/cpuset.cpus.exclusive`, "2\n");
+    Deno.writeTextFileSync(`${top}${path}/cpuset.cpus.partition`, path === "/pod1/c" ? "root\n" : "member\n");
+  }
+  assert.deepEqual(releasePartitions(tree.hierarchy), [{ path: "/kubelet/kubepods" }]);
+  assert.equal(Deno.readTextFileSync(`${top}/pod1/c/cpuset.cpus.partition`), "member\n");
+  assert.deepEqual(releasePartitions(tree.hierarchy), []);
 });
 
 Deno.test("a group's reading says whether another program has narrowed it", () => {

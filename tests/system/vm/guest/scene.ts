@@ -69,7 +69,10 @@ export class Scene {
   async startAgent(): Promise<void> {
     await this.node.startAgent({
       args: ["--apply", this.setting.apply],
-      env: { WEKA_CPUSET_RECONCILE_SECONDS: `${RECONCILE_SECONDS}` },
+      env: {
+        WEKA_CPUSET_RECONCILE_SECONDS: `${RECONCILE_SECONDS}`,
+        WEKA_CPUSET_ISOLATION_NAMESPACES: "default",
+      },
     });
   }
 

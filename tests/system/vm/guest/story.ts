@@ -5,6 +5,7 @@ import { arrivals } from "./arrivals.ts";
 import { changes } from "./changes.ts";
 import { hotplug } from "./hotplug.ts";
 import { plugAll } from "./kernel.ts";
+import { partitions } from "./partition.ts";
 import { Scene, type Setting } from "./scene.ts";
 import { systemctl } from "./systemd.ts";
 
@@ -42,6 +43,7 @@ export function play(setting: Setting): void {
 async function tell(scene: Scene, check: Check): Promise<void> {
   await arrivals(scene, check);
   await changes(scene, check);
+  await partitions(scene, check);
   await hotplug(scene, check);
   await check("shared pods have every CPU again when the others have ended", async () => {
     await scene.end("pinned");
