@@ -94,7 +94,7 @@ function rollBack(hierarchy: CpusetHierarchy, steps: readonly (CpusetStep & { id
 
 /**
  * Gives the cgroup `path` (as {@link findCgroup} found it) the CPUs `cpus`, and in cgroup v1 those below it a part
- * of them, and reads it back. A set that is already in force isn't written: an unset cpuset with these CPUs counts.
+ * of them, and reads it back. A set that is written already isn't written again.
  * Exported for tests.
  *
  * @param cpus at least one
@@ -115,9 +115,14 @@ export function writeCpuset(
   const isInherited = version === 2 && written.cpus.isEmpty;
   const now = isInherited ? effectiveIn(directory, version, written.cpus) : written;
   if (now.kind !== "values") return resultOf(now, []);
-  if (now.cpus.equals(cpus)) return resultOf(notInForce(directory, version, written.cpus, cpus), []);
+  // What is inherited lasts as long as the cgroup above has it: a fence or a partition may go.
+  if (!isInherited && now.cpus.equals(cpus)) {
+    return resultOf(notInForce(directory, version, written.cpus, cpus), []);
+  }
   const left = groupPath(path) === undefined ? MAX_CGROUPS : MAX_CGROUPS_IN_GROUP;
-  const steps = stepsTo(nodeOf(hierarchy, directory, now.cpus, { left, keeps }, MAX_DEPTH), cpus);
+  const steps = now.cpus.equals(cpus)
+    ? [{ path, before: now.cpus, after: cpus }]
+    : stepsTo(nodeOf(hierarchy, directory, now.cpus, { left, keeps }, MAX_DEPTH), cpus);
   return writeSteps(hierarchy, directory, cpus, steps);
 }
 

@@ -227,11 +227,12 @@ Deno.test("a longer list is replaced wholly by a shorter one", () => {
   assert.equal(tree.read("c/cpuset.cpus"), "0\n");
 });
 
-Deno.test("an unset cpuset with the right CPUs in force isn't written", () => {
+Deno.test("an unset cpuset with the right CPUs in force is set: what is inherited doesn't last", () => {
   using tree = new Tree(cgroup("c", { "cpuset.cpus": "\n" }));
-  const result = writeCpuset(tree.hierarchy(2), "/c", CpuSet.range(0, 1));
-  assert.deepEqual(result, { kind: "done", steps: [] });
-  assert.equal(tree.read("c/cpuset.cpus"), "\n");
+  const both = CpuSet.range(0, 1);
+  const result = writeCpuset(tree.hierarchy(2), "/c", both);
+  assert.deepEqual(result, { kind: "done", steps: [{ path: "/c", before: both, after: both }] });
+  assert.equal(tree.read("c/cpuset.cpus"), "0-1\n");
 });
 
 Deno.test("v2: a set that is written and not in force has failed, and is rolled back", () => {
