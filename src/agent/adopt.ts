@@ -21,7 +21,7 @@ import type { LogRecord } from "../log_record.ts";
 import { deliveryOfFound, readablePort } from "./apply_mode.ts";
 import type { Readings } from "./decision.ts";
 import { type Listing, mergeEarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
-import { classesAround, fenceOf, withClasses, withClassesAround, withoutGroups } from "./fences.ts";
+import { classesAround, fenceOf, withClasses, withClassesAround } from "./fences.ts";
 import { findContainers, type FoundContainers, type ListedContainer } from "./found_containers.ts";
 import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
@@ -79,8 +79,7 @@ function foundIn(
   return found.map((each) => {
     const early = withEarlyState(state, each, listed);
     const { record, isRunning, sent, ...rest } = { ...early, ...fenceOf(known, each.container) };
-    const reading = withoutGroups(known, each.container, readings.get(each.container.id));
-    const found = deliveryOfFound(state, { record, isRunning, ...rest }, reading);
+    const found = deliveryOfFound(state, { record, isRunning }, readings.get(each.container.id));
     const delivered = isOnItsWay(state, each) ? recordMayChange(found) : found;
     const since = state.ledger.assignments.get(each.container.id)?.since ?? state.now;
     return { ...rest, since, ...(sent === undefined ? delivered : mayHaveBeenSent(delivered, sent)) };

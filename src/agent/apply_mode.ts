@@ -1,6 +1,5 @@
 /** By which way containers get their CPUs on this node: written in their cgroups, or by the runtime alone. */
 import type { CpusetPort, CpusetReading, CpusetValues } from "../cgroup/port.ts";
-import type { Assignment } from "../ledger/assignment.ts";
 import { ANYWHERE, confirm, created, type Delivered, foundByRecord } from "../ledger/delivery.ts";
 import type { DeliverBy } from "../ledger/plan.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
@@ -29,7 +28,7 @@ export function deliverByFor(state: AgentState, container: Container): DeliverBy
   return isUnit && cpusets.version === 2 ? "both" : "cgroup";
 }
 
-interface FoundContainer extends Pick<Assignment, "claim" | "fence"> {
+interface FoundContainer {
   /** The CPU set in the runtime's record, if it names one. */
   readonly record: CpuSet | undefined;
   readonly isRunning: boolean;
@@ -38,7 +37,7 @@ interface FoundContainer extends Pick<Assignment, "claim" | "fence"> {
 /** How far the delivery to a container has come that is there already, by its record and a reading of its cgroup. */
 export function deliveryOfFound(
   state: AgentState,
-  { record, isRunning, ...container }: FoundContainer,
+  { record, isRunning }: FoundContainer,
   reading: CpusetReading | undefined,
 ): Delivered {
   const found = foundByRecord(record, isRunning);
@@ -49,7 +48,7 @@ export function deliveryOfFound(
   if (reading.kind === "values") {
     return confirm(
       created("cgroup", record),
-      ownCpus(container, reading),
+      ownCpus(reading),
       isRunning ? "running" : "starting",
     );
   }
@@ -75,10 +74,7 @@ function hasRecord({ record, state }: Delivered["delivery"], cpus: CpuSet, onlin
   return record === undefined || record.intersection(online).equals(cpus.intersection(online));
 }
 
-/** The CPUs of a container's own set, by a reading: behind a fence it may have none, and then that alone keeps it within. */
-export function ownCpus(
-  { claim, fence }: Pick<Assignment, "claim" | "fence">,
-  reading: CpusetValues,
-): CpuSet {
-  return reading.isInherited && fence !== undefined && claim.kind === "shared" ? ANYWHERE : reading.cpus;
+/** The CPUs of a cgroup's own set, by a reading. Without one that counts it follows the cgroup above, which may be given any. */
+export function ownCpus({ cpus, isInherited }: CpusetValues): CpuSet {
+  return isInherited ? ANYWHERE : cpus;
 }

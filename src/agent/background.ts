@@ -75,9 +75,7 @@ function withBlockersRead(state: AgentState): AgentState {
   const blockers = overhangsOf(ledger).all.filter(({ holder }) => !isConfirmed(holder)).slice(0, MAX_READS);
   const next = blockers.reduce((next, { holder: { container } }) => {
     const reading = cpusets.read(container);
-    return reading.kind === "values"
-      ? next.update(container.id, (a) => written(a, ownCpus(a, reading)))
-      : next;
+    return reading.kind === "values" ? next.update(container.id, (a) => written(a, ownCpus(reading))) : next;
   }, ledger);
   return next === ledger ? state : withLedger(state, next);
 }

@@ -11,7 +11,7 @@ import { groupOn, groupRef, isFence, withoutFence } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { LogRecord } from "../log_record.ts";
 import { qosClassesOf } from "../nri/qos.ts";
-import { writablePort } from "./apply_mode.ts";
+import { ownCpus, writablePort } from "./apply_mode.ts";
 import { type Decision, type Readings, withLogs } from "./decision.ts";
 import { unfencedLog } from "./logs.ts";
 import { withLedger } from "./pending.ts";
@@ -42,17 +42,6 @@ export function fenceAround(ledger: Ledger, { cgroup }: ContainerRef): string | 
 export function fenceOf(ledger: Ledger, container: ContainerRef): Pick<Assignment, "fence"> {
   const fence = fenceAround(ledger, container);
   return fence === undefined ? {} : { fence };
-}
-
-/** A reading of a container's own set alone: a group that keeps it off CPUs may soon do so no more. */
-export function withoutGroups(
-  { assignments }: Ledger,
-  { cgroup }: ContainerRef,
-  reading: CpusetReading | undefined,
-): CpusetReading | undefined {
-  if (reading?.kind !== "values" || !reading.isInherited) return reading;
-  const own = cgroup && qosClassesOf(cgroup)?.own;
-  return own !== undefined && assignments.has(own) ? { ...reading, cpus: ANYWHERE } : reading;
 }
 
 /** Decides by a state in which the fence around the container is as read now, and in which all fences beside it are known. */
@@ -96,12 +85,12 @@ export function withClasses(
       if (fence === "off") return ledger;
       if (known === undefined || isFence(known)) logs.push(unfencedLog(ref, reading.reason));
       return withoutFence(
-        known === undefined ? ledger.with(groupOn(ref, ANYWHERE, "found")) : ledger,
+        known === undefined ? ledger.with(groupOn(ref, ANYWHERE, "online")) : ledger,
         ref.id,
       );
     }
-    if (known !== undefined) return ledger.update(ref.id, (group) => observe(group, reading.cpus));
-    if (fence === "auto") return ledger.with(groupOn(ref, reading.cpus, "unexclusive"));
+    if (known !== undefined) return ledger.update(ref.id, (group) => observe(group, ownCpus(reading)));
+    if (fence === "auto") return ledger.with(groupOn(ref, ownCpus(reading), "unexclusive"));
     // An agent before may have kept it off CPUs.
     const isWhole = ledger.topology.online.isSubsetOf(reading.cpus);
     return isWhole ? ledger : ledger.with(groupOn(ref, reading.cpus, "online"));
@@ -109,8 +98,8 @@ export function withClasses(
   return { ledger, logs };
 }
 
-/** Whether a reading shows CPUs in force that the fence around the container should have kept it off. */
-export function isOutsideFence(
+/** Whether what is in force of a container's own set shows that the fence around it has other CPUs than are known. */
+export function hasOtherFence(
   ledger: Ledger,
   { fence }: Assignment,
   reading: CpusetReading | undefined,
@@ -118,5 +107,6 @@ export function isOutsideFence(
   const group = fence === undefined ? undefined : ledger.assignments.get(fence);
   if (group === undefined || reading?.kind !== "values") return false;
   const { online } = ledger.topology;
-  return !(reading.effective ?? reading.cpus).intersection(online).isSubsetOf(ledger.mayRunOn(group));
+  const known = ownCpus(reading).intersection(ledger.mayRunOn(group));
+  return !(reading.effective ?? reading.cpus).intersection(online).equals(known.intersection(online));
 }

@@ -96,7 +96,7 @@ function compare(all: Compared, assignment: Assignment, reading: CpusetReading):
   }
   const verdict = reading.kind === "unverified"
     ? { after: unreadableIn(state, assignment), message: UNREADABLE, reason: reading.reason }
-    : verdictOn(state, assignment, ownCpus(assignment, reading));
+    : verdictOn(state, assignment, writablePort(state) === undefined ? reading.cpus : ownCpus(reading));
   return report(all, assignment, verdict);
 }
 

@@ -45,7 +45,7 @@ export interface CpusetValues {
   readonly cpus: CpuSet;
   /** In force, which is less than `cpus` where the cgroup above has less; absent: `cpus`. */
   readonly effective?: CpuSet;
-  /** It has no set of its own (cgroup v2): it has those of the cgroup above, now and in the future. */
+  /** It has no set of its own that counts (cgroup v2): it has what the cgroup above has, now and in the future. */
   readonly isInherited?: true;
 }
 

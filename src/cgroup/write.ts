@@ -1,6 +1,6 @@
 /** Writes the CPUs of containers into their cgroups, all or nothing. */
 import { assert } from "../assert.ts";
-import type { CpuSet } from "../cpu/cpu_set.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
 import { CgroupDirectory } from "./directory.ts";
 import { type CpusetNode, type CpusetStep, stepsTo } from "./order.ts";
 import type { Absent, CpusetFailureCode, CpusetWriteFailure, Unverified } from "./port.ts";
@@ -75,7 +75,7 @@ function pastDeadline(path: string, deadlineMs: number): CgroupWriteResult {
 
 /**
  * Undoes `steps`, the last one first; a cgroup that has been removed needs no undoing. A set that was inherited
- * becomes one with the same CPUs: the kernel doesn't unset (ENOSPC) what has processes. The ids of the containers for
+ * becomes one with all CPUs: the kernel doesn't unset (ENOSPC) what has processes. The ids of the containers for
  * which it failed.
  */
 function rollBack(hierarchy: CpusetHierarchy, steps: readonly (CpusetStep & { id: string })[]): Set<string> {
@@ -87,7 +87,7 @@ function rollBack(hierarchy: CpusetHierarchy, steps: readonly (CpusetStep & { id
 
 /**
  * Gives the cgroup `path` (as {@link findCgroup} found it) the CPUs `cpus`, and in cgroup v1 those below it a part
- * of them, and reads it back. A set that is already in force isn't written: an unset cpuset with these CPUs counts.
+ * of them, and reads it back. A set that is already in force isn't written; but an unset one is, since the cgroup above may be given other CPUs.
  * Exported for tests.
  *
  * @param cpus at least one
@@ -103,9 +103,22 @@ export function writeCpuset(hierarchy: CpusetHierarchy, path: string, cpus: CpuS
   const isInherited = version === 2 && written.cpus.isEmpty;
   const now = isInherited ? effectiveIn(directory, version, written.cpus) : written;
   if (now.kind !== "values") return resultOf(now, []);
-  if (now.cpus.equals(cpus)) return resultOf(notInForce(directory, version, written.cpus, cpus), []);
-  const steps = stepsTo(nodeOf(hierarchy, directory, now.cpus, { left: MAX_CGROUPS }, MAX_DEPTH), cpus);
+  if (!isInherited && now.cpus.equals(cpus)) {
+    return resultOf(notInForce(directory, version, written.cpus, cpus), []);
+  }
+  const steps = isInherited
+    ? [{ path: directory.path, before: allCpus(hierarchy) ?? now.cpus, after: cpus }]
+    : stepsTo(nodeOf(hierarchy, directory, now.cpus, { left: MAX_CGROUPS }, MAX_DEPTH), cpus);
   return writeSteps(hierarchy, directory, cpus, steps);
+}
+
+/** All that are online: what is within has no more by naming them than by inheriting (cgroup v2). */
+function allCpus({ root, version }: CpusetHierarchy): CpuSet | undefined {
+  const opened = CgroupDirectory.open(root, "");
+  if (opened.kind === "errno") return undefined;
+  using directory = opened;
+  const all = effectiveIn(directory, version, CpuSet.empty);
+  return all.kind === "values" && !all.cpus.isEmpty ? all.cpus : undefined;
 }
 
 /** Writes in this order and reads the container back. Exported for tests, which remove a cgroup before its write. */

@@ -44,10 +44,10 @@ export interface SharedClaim {
 export interface GroupClaim {
   readonly kind: "group";
   /**
-   * `unexclusive`: a fence, all online CPUs but exclusive ones; `online`: all of them; `found`: it can't be written, and
-   * stays as it is.
+   * `unexclusive`: a fence, all online CPUs but exclusive ones; `online`: all of them, since what is in it is kept off
+   * exclusive CPUs by its own sets.
    */
-  readonly keeps: "unexclusive" | "online" | "found";
+  readonly keeps: "unexclusive" | "online";
 }
 
 /** A container's identity: enough to find it in the runtime and to name it to a person. */

@@ -35,9 +35,12 @@ export function isFence({ claim }: Assignment): boolean {
   return claim.kind === "group" && claim.keeps === "unexclusive";
 }
 
-/** The ledger without a fence that can't be kept: what is in it is kept off exclusive CPUs by its own sets. */
+/**
+ * The ledger without a fence that can't be kept: what is in it is kept off exclusive CPUs by its own sets, and once they are
+ * written the group may have all CPUs again. With fewer than the shared pool has, some in it would run on pinned ones.
+ */
 export function withoutFence(ledger: Ledger, id: string): Ledger {
-  const next = ledger.update(id, (group) => ({ ...group, claim: { kind: "group", keeps: "found" } }));
+  const next = ledger.update(id, (group) => ({ ...group, claim: { kind: "group", keeps: "online" } }));
   return next.assignments.values().filter(({ fence }) => fence === id).reduce(
     (next, { fence: _, ...unfenced }) => next.with(unfenced),
     next,

@@ -37,10 +37,11 @@ export class FakeKernel implements CpusetPort {
     if (cpus === undefined) return { kind: "absent" };
     const above = this.sets.get(classOf(cgroup?.parent)) ?? this.online;
     const around = above.isEmpty ? this.online : above;
+    if (around.isEmpty) return { kind: "values", cpus };
     const both = cpus.intersection(around);
     const effective = both.isEmpty ? around : both;
     if (cpus.isEmpty) return { kind: "values", cpus: effective, isInherited: true };
-    if (!effective.isSubsetOf(cpus)) return { kind: "values", cpus: effective };
+    if (!effective.isSubsetOf(cpus)) return { kind: "values", cpus: effective, isInherited: true };
     return { kind: "values", cpus, effective };
   }
 

@@ -44,7 +44,5 @@ export function postUpdateContainer(state: AgentState, { container: { id } }: Su
 }
 
 function readAs(reading: CpusetReading | undefined): (assignment: Assignment) => Assignment {
-  return reading?.kind === "values"
-    ? (assignment) => observe(assignment, ownCpus(assignment, reading))
-    : unreadable;
+  return reading?.kind === "values" ? (assignment) => observe(assignment, ownCpus(reading)) : unreadable;
 }
