@@ -41,10 +41,10 @@ rewrite-scripts: ## rewrite the expectations in tests/scenarios, and docs/placem
 	REWRITE=1 $(deno) test --quiet --allow-all tests/scenarios
 	$(deno) run --quiet --allow-all hack/placement_docs.ts
 
-simulate: ## random events on simulated nodes, drawn anew (EVENTS= JOBS= SEED= MODE= CGROUPS= DRIVER= MACHINE= REPLAY=)
+simulate: ## random events on simulated nodes, drawn anew (EVENTS= JOBS= SEED= MODE= CGROUPS= DRIVER= FENCE= MACHINE= REPLAY=)
 	$(deno) run --quiet --allow-all tools/simulate/main.ts $(if $(EVENTS),--events $(EVENTS)) $(if $(JOBS),--jobs $(JOBS)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(MODE),--mode $(MODE)) $(if $(CGROUPS),--cgroups $(CGROUPS)) \
-	  $(if $(DRIVER),--driver $(DRIVER)) $(if $(MACHINE),--machine $(MACHINE)) $(if $(REPLAY),--replay $(REPLAY))
+	  $(if $(DRIVER),--driver $(DRIVER)) $(if $(FENCE),--fence $(FENCE)) $(if $(MACHINE),--machine $(MACHINE)) $(if $(REPLAY),--replay $(REPLAY))
 
 explore: ## every sequence of events on a node with three CPUs and three pods, and planted faults (MINUTES= DEPTH= REPLAY=)
 	$(if $(REPLAY),,$(explore) --planted)

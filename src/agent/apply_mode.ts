@@ -74,7 +74,10 @@ function hasRecord({ record, state }: Delivered["delivery"], cpus: CpuSet, onlin
   return record === undefined || record.intersection(online).equals(cpus.intersection(online));
 }
 
-/** The CPUs of a cgroup's own set, by a reading. Without one only a fence or a partition keeps it off CPUs, and for now. */
-export function ownCpus(reading: CpusetValues): CpuSet {
-  return reading.isInherited ? ANYWHERE : reading.cpus;
+/**
+ * The CPUs of a cgroup's own set, by a reading. Without one that counts it follows the cgroup above, which may be given any:
+ * only a fence or a partition keeps it off CPUs, and for now.
+ */
+export function ownCpus({ cpus, isInherited }: CpusetValues): CpuSet {
+  return isInherited ? ANYWHERE : cpus;
 }

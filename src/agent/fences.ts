@@ -98,18 +98,22 @@ export function withGroups(
     if (reading === undefined || reading.kind === "absent") return ledger;
     const known = ledger.assignments.get(ref.id);
     const keeps = keptBy(state, ref);
-    const problem = reading.kind === "unverified" ? reading.reason : foreign(ref, reading, ledger);
-    if (problem !== undefined && keeps === "online") return ledger;
-    if (problem !== undefined) {
-      if (known === undefined || isFence(known)) logs.push(unfencedLog(ref, problem));
+    if (reading.kind === "unverified") {
+      if (keeps === "online" && known === undefined) return ledger;
+      if (known === undefined || isFence(known)) logs.push(unfencedLog(ref, reading.reason));
       return withoutFence(
-        known === undefined ? ledger.with(groupOn(ref, ANYWHERE, "found")) : ledger,
+        known === undefined ? ledger.with(groupOn(ref, ANYWHERE, "online")) : ledger,
         ref.id,
       );
     }
-    if (reading.kind !== "values") return ledger;
     const cpus = ownCpus(reading);
     if (known !== undefined) return ledger.update(ref.id, (group) => observe(group, cpus));
+    const problem = foreign(ref, reading, ledger);
+    if (problem !== undefined && keeps === "online") return ledger;
+    if (problem !== undefined) {
+      logs.push(unfencedLog(ref, problem));
+      return ledger.with(groupOn(ref, cpus, "found"));
+    }
     // An agent before may have kept it off CPUs.
     const isWhole = ledger.topology.online.isSubsetOf(cpus);
     return keeps === "online" && isWhole ? ledger : ledger.with(groupOn(ref, cpus, keeps));
@@ -136,14 +140,15 @@ function foreign(
     `write all CPUs there, or set ${HOST_GROUPS.includes(id) ? "hostFence" : "fence"}: off`;
 }
 
-/** Whether a reading shows that the fence around a container isn't as it is known: CPUs too many in force, or too few. */
-export function isFenceUnknown(
+/** Whether what is in force of a container's own set shows that the fence around it has other CPUs than are known. */
+export function hasOtherFence(
   ledger: Ledger,
-  { fence, grant }: Assignment,
+  { fence }: Assignment,
   reading: CpusetReading | undefined,
 ): boolean {
   const group = fence === undefined ? undefined : ledger.assignments.get(fence);
   if (group === undefined || reading?.kind !== "values") return false;
-  const effective = (reading.effective ?? reading.cpus).intersection(ledger.topology.online);
-  return grant.isEmpty ? !effective.isSubsetOf(ledger.mayRunOn(group)) : !effective.equals(grant);
+  const { online } = ledger.topology;
+  const known = ownCpus(reading).intersection(ledger.mayRunOn(group));
+  return !(reading.effective ?? reading.cpus).intersection(online).equals(known.intersection(online));
 }

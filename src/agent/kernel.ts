@@ -6,10 +6,11 @@ import type {
   CpusetWriteFailure,
   CpusetWriteResult,
 } from "../cgroup/port.ts";
-import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, isIsolated } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
-import { failed, isConfirmed, observe, unreadable } from "../ledger/delivery.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { failed, failureOf, isConfirmed, observe, unreadable } from "../ledger/delivery.ts";
+import type { Cause } from "../ledger/failure.ts";
 import { isGroup, withoutFence } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { PlannedWrite } from "../ledger/plan_writes.ts";
@@ -55,7 +56,7 @@ export function knowledgeOf(
   result: Undone,
   now: number,
 ): Pick<WriteFailed, "learn" | "logs"> {
-  if (result.kind === "unverified") return fallBackToRecord(result.containers, result.reason);
+  if (result.kind === "unverified") return fallBackToRecord(ledger, result.containers, result.reason, now);
   const touched = writes.filter(({ assignment: { container: { id } } }) =>
     id === result.container || result.notRolledBack.has(id)
   );
@@ -64,7 +65,10 @@ export function knowledgeOf(
     touched.reduce((next, write) => {
       const { id } = write.assignment.container;
       if (id === result.container && isGroup(write.assignment) && !MAY_SUCCEED.has(result.code)) {
-        return withoutFence(next, id);
+        return withoutFence(next, id).update(
+          id,
+          (group) => failed(group, boundOf(group, write, readings.get(id)), notNow(result.reason, now)),
+        );
       }
       return next.update(id, (assignment) => {
         const bound = boundOf(assignment, write, readings.get(id));
@@ -77,13 +81,20 @@ export function knowledgeOf(
   return { learn, logs: result.code === "deadline" ? [] : failureLogs(touched, result) };
 }
 
+/** A group is written again after a back-off; it keeps no CPU from anybody. */
+function notNow(reason: string, now: number): Cause {
+  return { cpus: CpuSet.empty, reason, now };
+}
+
 /** Where a container may be running after a write of it: where it was read; else on what it had or on what was written. */
 function boundOf(assignment: Assignment, { cpus }: PlannedWrite, reading: CpusetReading | undefined) {
   return reading?.kind === "values" ? ownCpus(reading) : assignment.mayRunOn.union(cpus);
 }
 
 /** Why a group may be written the next time; with any other code it can't be a fence. */
-const MAY_SUCCEED: ReadonlySet<CpusetFailureCode> = new Set(["deadline", "EBUSY", "EINTR", "EAGAIN"]);
+const MAY_SUCCEED: ReadonlySet<CpusetFailureCode> = new Set([
+  ...["deadline", "EBUSY", "EINTR", "EAGAIN", "overwritten"] as const,
+]);
 
 /** Logged once per container and cause. */
 function failureLogs(
@@ -107,12 +118,24 @@ function failureLogs(
 
 /** These get their CPUs by the runtime until their cgroups can be read. */
 function fallBackToRecord(
+  { assignments }: Ledger,
   containers: ReadonlySet<string>,
   reason: string,
+  now: number,
 ): Pick<WriteFailed, "learn" | "logs"> {
-  const learn = (before: Ledger) => [...containers].reduce(byRecord, before);
+  const learn = (before: Ledger) =>
+    [...containers].reduce((next, id) =>
+      byRecord(next, id).update(
+        id,
+        (each) => isGroup(each) ? failed(each, each.mayRunOn, notNow(reason, now)) : each,
+      ), before);
+  const isNew = [...containers].some((id) => {
+    const known = assignments.get(id);
+    return known === undefined || failureOf(known)?.reason !== reason;
+  });
   const message = "cpuset not readable; falling back to runtime updates";
-  return { learn, logs: [logOf("warn", message, undefined, { containers: containers.size, reason })] };
+  const logs = isNew ? [logOf("warn", message, undefined, { containers: containers.size, reason })] : [];
+  return { learn, logs };
 }
 
 /** A container is left to the record; a group that can't be read is no fence. */

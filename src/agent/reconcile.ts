@@ -100,7 +100,7 @@ function compare(all: Compared, assignment: Assignment, reading: CpusetReading):
   if (isGroup(assignment) && reading.kind === "values") return compareGroup(all, assignment, reading);
   const verdict = reading.kind === "unverified"
     ? { after: unreadableIn(state, assignment), message: UNREADABLE, reason: reading.reason }
-    : verdictOn(state, assignment, ownCpus(reading));
+    : verdictOn(state, assignment, writablePort(state) === undefined ? reading.cpus : ownCpus(reading));
   return report(all, assignment, verdict);
 }
 

@@ -102,7 +102,8 @@ function rereadFailed(state: AgentState): Ledger {
   const read = ledger.failed.reduce((next, { container }) => {
     const reading = readablePort(state)?.read(container);
     if (reading?.kind === "values") {
-      return next.update(container.id, (a) => ({ ...a, mayRunOn: ownCpus(reading) }));
+      const cpus = writablePort(state) === undefined ? reading.cpus : ownCpus(reading);
+      return next.update(container.id, (a) => ({ ...a, mayRunOn: cpus }));
     }
     return writablePort(state) === undefined ? next.update(container.id, resolved) : next;
   }, ledger);

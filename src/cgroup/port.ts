@@ -88,7 +88,7 @@ export interface CpusetValues {
   readonly isForeign?: true;
   /** Of a group: why its set may not last while no agent runs, one clause. */
   readonly weakness?: string;
-  /** It has no set of its own (cgroup v2): it has those of the cgroup above, now and in the future. */
+  /** It has no set of its own that counts (cgroup v2): it has what the cgroup above has, now and in the future. */
   readonly isInherited?: true;
 }
 

@@ -1,7 +1,7 @@
 /** Writes the CPUs of containers into their cgroups, all or nothing. */
 import { assert } from "../assert.ts";
-import type { CpuSet } from "../cpu/cpu_set.ts";
-import type { CgroupDirectory } from "./directory.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { CgroupDirectory } from "./directory.ts";
 import { type CpusetNode, type CpusetStep, stepsTo } from "./order.ts";
 import { groupPath, idIn } from "./paths.ts";
 import type { Absent, CpusetFailureCode, CpusetWriteFailure, Unverified } from "./port.ts";
@@ -82,7 +82,7 @@ function pastDeadline(path: string, deadlineMs: number): CgroupWriteResult {
 
 /**
  * Undoes `steps`, the last one first; a cgroup that has been removed needs no undoing. A set that was inherited
- * becomes one with the same CPUs: the kernel doesn't unset (ENOSPC) what has processes. The ids of the containers for
+ * becomes one with all CPUs: the kernel doesn't unset (ENOSPC) what has processes. The ids of the containers for
  * which it failed.
  */
 function rollBack(hierarchy: CpusetHierarchy, steps: readonly (CpusetStep & { id: string })[]): Set<string> {
@@ -94,7 +94,7 @@ function rollBack(hierarchy: CpusetHierarchy, steps: readonly (CpusetStep & { id
 
 /**
  * Gives the cgroup `path` (as {@link findCgroup} found it) the CPUs `cpus`, and in cgroup v1 those below it a part
- * of them, and reads it back. A set that is written already isn't written again.
+ * of them, and reads it back. A set that is already in force isn't written; but an unset one is, since the cgroup above may be given other CPUs.
  * Exported for tests.
  *
  * @param cpus at least one
@@ -120,10 +120,19 @@ export function writeCpuset(
     return resultOf(notInForce(directory, version, written.cpus, cpus), []);
   }
   const left = groupPath(path) === undefined ? MAX_CGROUPS : MAX_CGROUPS_IN_GROUP;
-  const steps = now.cpus.equals(cpus)
-    ? [{ path, before: now.cpus, after: cpus }]
+  const steps = isInherited
+    ? [{ path: directory.path, before: allCpus(hierarchy) ?? now.cpus, after: cpus }]
     : stepsTo(nodeOf(hierarchy, directory, now.cpus, { left, keeps }, MAX_DEPTH), cpus);
   return writeSteps(hierarchy, directory, cpus, steps);
+}
+
+/** All that are online: what is within has no more by naming them than by inheriting (cgroup v2). */
+function allCpus({ root, version }: CpusetHierarchy): CpuSet | undefined {
+  const opened = CgroupDirectory.open(root, "");
+  if (opened.kind === "errno") return undefined;
+  using directory = opened;
+  const all = effectiveIn(directory, version, CpuSet.empty);
+  return all.kind === "values" && !all.cpus.isEmpty ? all.cpus : undefined;
 }
 
 /** Writes in this order and reads the container back. Exported for tests, which remove a cgroup before its write. */

@@ -56,7 +56,8 @@ export interface GroupClaim {
   readonly kind: "group";
   /**
    * `unexclusive`: a fence, all online CPUs but exclusive ones; `reserved`: the reserved CPUs; `pool`: the shared pool with
-   * them; `online`: all; `found`: it can't be written, or is another program's, and stays as it is.
+   * them; `online`: all of them, since what is in it is kept off exclusive CPUs by its own sets; `found`: it is another
+   * program's, and stays as it is.
    */
   readonly keeps: "unexclusive" | "reserved" | "pool" | "online" | "found";
   /** Why its set may not last while no agent runs; absent: it does. */

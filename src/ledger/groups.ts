@@ -43,11 +43,15 @@ export function withWeakness(group: Assignment, weakness: string | undefined): A
   return { ...group, claim: weakness === undefined ? strong : { ...strong, weakness } };
 }
 
-/** The ledger without a fence that can't be kept: what is in it is kept off exclusive CPUs by its own sets. */
+/**
+ * The ledger without a fence that can't be kept: what is in it is kept off exclusive CPUs by its own sets, and once they are
+ * written the group may have all CPUs again. With fewer than the shared pool has, some in it would run on pinned ones.
+ */
 export function withoutFence(ledger: Ledger, id: string): Ledger {
-  const next = ledger.update(id, (group) => ({ ...group, claim: { kind: "group", keeps: "found" } }));
-  return next.assignments.values().filter(({ fence }) => fence === id).reduce(
-    (next, { fence: _, isWithin: __, ...unfenced }) => next.with(unfenced),
+  const next = ledger.update(id, (group) => ({ ...group, claim: { kind: "group", keeps: "online" } }));
+  // In cgroup v1 each set stays within the group's.
+  return next.assignments.values().filter(({ fence, isWithin }) => fence === id && !isWithin).reduce(
+    (next, { fence: _, ...unfenced }) => next.with(unfenced),
     next,
   );
 }

@@ -13,9 +13,10 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, byOrder } from "./assignment.ts";
 import { type Overhangs, PlannedOverhangs } from "./conflict.ts";
 import { failureOf, observe, written } from "./delivery.ts";
-import { isGroup } from "./groups.ts";
+import { isFence, isGroup } from "./groups.ts";
 import type { Ledger } from "./ledger.ts";
 import { perLedger } from "./per_ledger.ts";
+import { PlannedFences } from "./planned_fences.ts";
 import { isIn, needsWrite } from "./updates.ts";
 
 export interface PlannedWrite {
@@ -28,7 +29,7 @@ export interface PlannedWrite {
 
 /**
  * Which writes: those by which CPUs are given up or exchanged, also of containers that are `retried` before the end of
- * their back-off, and the growth of one container and of the fence around it; or all that are due.
+ * their back-off, and the growth of one container, of the fence around it and of groups that are none; or all that are due.
  */
 export type WriteScope = Losses | { readonly kind: "due"; readonly now: number };
 
@@ -52,34 +53,36 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
   const candidates = ledger.dirty.filter((assignment) => needsWrite(ledger, assignment));
   if (candidates.length === 0) return [];
   const over = new PlannedOverhangs(ledger);
+  const fences = new PlannedFences(ledger);
   const writes: PlannedWrite[] = [];
-  const write = (assignment: Assignment, cpus: CpuSet) => {
+  const write: Write = (assignment, cpus) => {
     writes.push({ assignment, cpus, ...membersOf(ledger, assignment) });
     over.deliver(assignment, cpus);
+    fences.deliver(assignment, cpus);
   };
   const [due, waiting] = partition(candidates, (assignment) => isDue(ledger, assignment, scope));
   const { losing, exchanging, gaining } = bySteps(ledger, due);
-  for (const assignment of losing) write(assignment, lostTo(ledger, over, assignment, scope));
+  const plan: Planned = { ledger, over, fences };
+  const [groups, gainers] = partition(gaining, isGroup);
+  // What is in a group that is no fence has a set of its own, which has to lie within it.
+  const left = groups.filter((group) => isFence(group) || !grow(plan, group, scope, write));
+  for (const assignment of losing) {
+    const cpus = lostTo(ledger, over, assignment, scope);
+    if (fences.fits(assignment, cpus)) write(assignment, cpus);
+    else exchanging.push(assignment);
+  }
   if (scope.kind === "losses") {
     for (const assignment of waiting) {
       const cpus = losableBy(ledger, assignment);
-      if (!cpus.isEmpty && !isIn(ledger, assignment, cpus)) write(assignment, cpus);
+      const isNew = !cpus.isEmpty && !isIn(ledger, assignment, cpus);
+      if (isNew && fences.fits(assignment, cpus)) write(assignment, cpus);
     }
   }
-  exchange(ledger, over, exchanging, write);
+  const later = left.filter((group) => !grow(plan, group, scope, write));
+  exchange(plan, exchanging, write);
   // What others have left by now a fence may gain for the container that grows in it.
-  const again = exchanging.filter((assignment) => isGroup(assignment) && mayGrow(ledger, scope, assignment));
-  for (const assignment of again) {
-    const cpus = ledger.desired(assignment).difference(over.blockedFor(assignment));
-    if (!cpus.isEmpty) write(assignment, cpus);
-  }
-  for (const assignment of gaining) {
-    if (!mayGrow(ledger, scope, assignment)) continue;
-    const bound = ledger.mayRunOn(assignment);
-    const cpus = ledger.desired(assignment).difference(over.blockedFor(assignment).difference(bound));
-    const isWhole = assignment.grant.isEmpty || cpus.equals(assignment.grant);
-    if (isWhole && !isIn(ledger, assignment, cpus)) write(assignment, cpus);
-  }
+  const again = scope.kind === "losses" ? exchanging.filter(isGroup) : [];
+  for (const assignment of [...again, ...later, ...gainers]) grow(plan, assignment, scope, write);
   return writes;
 }
 
@@ -88,6 +91,24 @@ function membersOf(ledger: Ledger, group: Assignment): Pick<PlannedWrite, "keeps
   const { id } = group.container;
   const members = ledger.assignments.values().filter(({ fence, isWithin }) => isWithin && fence === id);
   return members.length === 0 ? {} : { keeps: new Set(members.map(({ container }) => container.id)) };
+}
+
+/** Whether it is written now. */
+function grow(plan: Planned, assignment: Assignment, scope: WriteScope, write: Write): boolean {
+  const { ledger, fences } = plan;
+  if (scope.kind === "losses" && !mayGrow(ledger, scope, assignment)) return false;
+  const cpus = ledger.desired(assignment).difference(blockedFor(plan, assignment));
+  const isWhole = assignment.grant.isEmpty || cpus.equals(assignment.grant);
+  const isWritten = isWhole && !isIn(ledger, assignment, cpus) && fences.fits(assignment, cpus);
+  if (isWritten) write(assignment, cpus);
+  return isWritten;
+}
+
+/** CPUs that it isn't on yet and must not get now. Where it is already it conflicts with no one anew. */
+function blockedFor({ ledger, over, fences }: Planned, assignment: Assignment): CpuSet {
+  const blocked = over.blockedFor(assignment);
+  const all = assignment.grant.isEmpty ? blocked.union(fences.open(assignment)) : blocked;
+  return all.difference(ledger.mayRunOn(assignment));
 }
 
 /** The ledger once these were written and read back. A failure is over once the container has all that it should have. */
@@ -101,9 +122,9 @@ export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Le
   );
 }
 
-function mayGrow(ledger: Ledger, scope: WriteScope, { container: { id } }: Assignment): boolean {
-  if (scope.kind === "due") return true;
-  const { grows = "" } = scope;
+function mayGrow(ledger: Ledger, { grows = "" }: Losses, assignment: Assignment): boolean {
+  const { container: { id } } = assignment;
+  if (isGroup(assignment) && !isFence(assignment)) return failureOf(assignment) === undefined;
   return id === grows || id === ledger.assignments.get(grows)?.fence;
 }
 
@@ -134,13 +155,9 @@ function bySteps(ledger: Ledger, candidates: readonly Assignment[]) {
     if (desired.isSubsetOf(bound)) losing.push(assignment);
     else (bound.isSubsetOf(desired) ? gaining : exchanging).push(assignment);
   }
-  // Containers that aren't behind a fence leave exclusive CPUs before those that are; and one that grows does so in its fence.
-  const [[fences, losers], [groups, gainers]] = [partition(losing, isGroup), partition(gaining, isGroup)];
-  return {
-    losing: [...losers, ...fences],
-    exchanging: exchanging.sort(byOrder),
-    gaining: [...groups, ...gainers],
-  };
+  // Containers that aren't behind a fence leave exclusive CPUs before those that are.
+  const [fences, losers] = partition(losing, isGroup);
+  return { losing: [...losers, ...fences], exchanging: exchanging.sort(byOrder), gaining };
 }
 
 /** What is left of a container's CPUs without those that it has to give up, but with those that it couldn't be made to. */
@@ -154,48 +171,72 @@ function partition<T>(all: readonly T[], is: (one: T) => boolean): [T[], T[]] {
   return [some, others];
 }
 
-function exchange(
-  ledger: Ledger,
-  over: Overhangs,
+/** A ledger, and what has been planned so far. */
+interface Planned {
+  readonly ledger: Ledger;
+  readonly over: Overhangs;
+  readonly fences: PlannedFences;
+}
+
+type Write = (assignment: Assignment, cpus: CpuSet) => void;
+
+function exchange(planned: Planned, exchanging: readonly Assignment[], write: Write): void {
+  const { ledger, fences } = planned;
+  for (const assignment of exchanged(planned, exchanging, write)) {
+    // What waits for its fence to grow is kept where it is by its own set meanwhile, off CPUs that others wait for.
+    const isWaiting = !fences.fits(assignment, ledger.desired(assignment));
+    const cpus = isWaiting ? fences.instead(assignment, ledger.desired(assignment)) : undefined;
+    if (cpus !== undefined && !isGroup(assignment)) write(assignment, cpus);
+  }
+}
+
+/** Those that couldn't be written. */
+function exchanged(
+  planned: Planned,
   exchanging: readonly Assignment[],
-  write: (assignment: Assignment, cpus: CpuSet) => void,
-): void {
+  write: Write,
+): readonly Assignment[] {
   let rest = [...exchanging];
   while (rest.length > 0) {
     const left = rest.filter((assignment) => {
-      const cpus = targetOf(ledger, over, assignment);
+      const cpus = targetOf(planned, assignment);
       if (cpus !== undefined) write(assignment, cpus);
       return cpus === undefined;
     });
     if (left.length === rest.length) {
-      const next = inCircle(ledger, over, left);
-      if (next === undefined) return;
-      write(next, ledger.desired(next));
+      const next = inCircle(planned, left);
+      if (next === undefined) return left;
+      write(next, planned.ledger.desired(next));
       left.splice(left.indexOf(next), 1);
     }
     rest = left;
   }
+  return rest;
 }
 
 /** What can be written now; undefined where that is nothing. */
-function targetOf(ledger: Ledger, over: Overhangs, assignment: Assignment): CpuSet | undefined {
+function targetOf(planned: Planned, assignment: Assignment): CpuSet | undefined {
+  const { ledger, fences } = planned;
   const desired = ledger.desired(assignment);
-  // Where it is already it conflicts with no one anew.
-  const blocked = over.blockedFor(assignment).difference(ledger.mayRunOn(assignment));
-  if (!assignment.grant.isEmpty) return desired.intersects(blocked) ? undefined : desired;
+  const blocked = blockedFor(planned, assignment);
+  if (!assignment.grant.isEmpty) {
+    return desired.intersects(blocked) || !fences.fits(assignment, desired) ? undefined : desired;
+  }
   const some = desired.difference(blocked);
-  if (!some.isEmpty) return some;
+  if (!some.isEmpty && fences.fits(assignment, some)) return some;
+  if (isGroup(assignment)) return fences.instead(assignment, some);
   // All of the pool, forbidden CPUs included, is better than CPUs that are another's.
-  const any = ledger.sharedPool.difference(blocked);
-  return any.isEmpty || isIn(ledger, assignment, any) ? undefined : any;
+  const any = fences.within(assignment, ledger.sharedPool.difference(blocked));
+  return any.isEmpty || isIn(ledger, assignment, any) || !fences.fits(assignment, any) ? undefined : any;
 }
 
 /**
  * One of those that block only each other: a shared one before those with a grant, else the oldest. None where the runtime
  * moves a shared one of them: that comes after the writes.
  */
-function inCircle(ledger: Ledger, over: Overhangs, left: readonly Assignment[]): Assignment | undefined {
-  const blockers = blockersOf(ledger, over, left);
+function inCircle(planned: Planned, left: readonly Assignment[]): Assignment | undefined {
+  const { ledger, fences } = planned;
+  const blockers = blockersOf(planned, left);
   const mayGo = new Set(blockers.keys());
   // One that is blocked from outside, or by one that isn't blocked itself, is written after that one.
   for (let before = -1; before !== mayGo.size;) {
@@ -206,7 +247,9 @@ function inCircle(ledger: Ledger, over: Overhangs, left: readonly Assignment[]):
     }
   }
   const [shared, granted] = partition(left, ({ grant }) => grant.isEmpty);
-  const first = [...shared, ...granted].find(({ container: { id } }) => mayGo.has(id));
+  const first = [...shared, ...granted].find((each) =>
+    mayGo.has(each.container.id) && fences.fits(each, ledger.desired(each))
+  );
   const isAfterShared = [...mayGo].some((id) => {
     const other = ledger.assignments.get(id);
     return other?.delivery.by === "record" && other.grant.isEmpty;
@@ -219,17 +262,17 @@ function inCircle(ledger: Ledger, over: Overhangs, left: readonly Assignment[]):
  * moved so is blocked only by those that depend on a write.
  */
 function blockersOf(
-  ledger: Ledger,
-  over: Overhangs,
+  planned: Planned,
   left: readonly Assignment[],
 ): ReadonlyMap<string, readonly string[]> {
+  const { ledger, over } = planned;
   const blockers = new Map<string, readonly Assignment[]>();
   const byRecord: Assignment[] = [];
   const queue = [...left];
   for (const assignment of queue) {
     if (blockers.has(assignment.container.id)) continue;
     const gained = ledger.desired(assignment).difference(ledger.mayRunOn(assignment));
-    const isBlocked = targetOf(ledger, over, assignment) === undefined;
+    const isBlocked = targetOf(planned, assignment) === undefined;
     const holders = isBlocked ? over.holdersOf(assignment, gained).map(({ holder }) => holder) : [];
     blockers.set(assignment.container.id, holders);
     if (assignment.delivery.by === "record") byRecord.push(assignment);

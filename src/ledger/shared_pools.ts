@@ -44,17 +44,19 @@ export class SharedPools {
 
   /**
    * The CPUs that a container's own set should name, or a group's: its grant, else the shared pool without its forbidden
-   * CPUs, else (when those leave nothing) the whole pool: isolation of the claims comes first. Behind a fence these need
-   * not be without exclusive CPUs, so that they stay the same when those change.
+   * CPUs, else (when those leave nothing) the whole pool: isolation of the claims comes first. Behind a fence the set
+   * need not be without exclusive CPUs, so that it stays the same when those change; where some are forbidden it is, since
+   * what is left of them otherwise might have nothing in common with the fence.
    */
   desired(assignment: Assignment): CpuSet {
     const { grant, claim, mayRunOn } = assignment;
     if (!grant.isEmpty) return grant;
     if (claim.kind === "group") return this.#ofGroup(claim, mayRunOn);
     const pool = claim.kind === "shared" && claim.system ? this.system : this.shared;
-    const all = isBehindFence(assignment) ? pool.fenced : pool.cpus;
-    if (claim.kind === "pinned" || claim.forbidden.isEmpty) return all;
-    return this.#without(pool, all, claim.forbidden);
+    if (claim.kind === "pinned" || claim.forbidden.isEmpty) {
+      return isBehindFence(assignment) ? pool.fenced : pool.cpus;
+    }
+    return this.#without(pool.cpus, claim.forbidden);
   }
 
   #ofGroup({ keeps }: GroupClaim, mayRunOn: CpuSet): CpuSet {
@@ -72,12 +74,13 @@ export class SharedPools {
     }
   }
 
-  #without(pool: Pool, all: CpuSet, forbidden: CpuSet): CpuSet {
-    const known = this.#allowed.get(all) ?? new WeakMap<CpuSet, CpuSet>();
-    this.#allowed.set(all, known);
+  #without(pool: CpuSet, forbidden: CpuSet): CpuSet {
+    const known = this.#allowed.get(pool) ?? new WeakMap<CpuSet, CpuSet>();
+    this.#allowed.set(pool, known);
     const before = known.get(forbidden);
     if (before !== undefined) return before;
-    const result = pool.cpus.isSubsetOf(forbidden) ? all : all.difference(forbidden);
+    const left = pool.difference(forbidden);
+    const result = left.isEmpty ? pool : left;
     known.set(forbidden, result);
     return result;
   }

@@ -83,6 +83,7 @@ export function planUpdates(ledger: Ledger, filter: UpdateFilter = {}): PlannedU
 /** Whether the container's cgroup is to be written: it has other CPUs than it should. */
 export function needsWrite(ledger: Ledger, assignment: Assignment): boolean {
   const { claim } = assignment;
+  // Another program's.
   if (!isConfirmed(assignment) || (claim.kind === "group" && claim.keeps === "found")) return false;
   const desired = ledger.desired(assignment);
   return !desired.isEmpty && !isIn(ledger, assignment, desired);

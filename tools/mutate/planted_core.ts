@@ -98,7 +98,7 @@ const SAFETY: readonly Planted[] = [
   {
     file: "src/ledger/plan_writes.ts",
     part: "targetOf",
-    edit: [/\w+\.intersects\(\w+\) \? undefined : (\w+)/, "$1"],
+    edit: [/\w+\.intersects\(\w+\) \|\| /, ""],
     breaks: "A container with a grant is written onto CPUs that another hasn't left.",
   },
   {
@@ -115,7 +115,7 @@ const SAFETY: readonly Planted[] = [
   },
   {
     file: "src/ledger/plan_writes.ts",
-    part: "exchange",
+    part: "exchanged",
     edit: [/const next = inCircle\(.*\);/, "const next = undefined as Assignment | undefined;"],
     breaks: "Containers on each other's CPUs stay there for ever.",
   },
@@ -203,4 +203,31 @@ const TRANSACTIONS: readonly Planted[] = [
   },
 ];
 
-export const CORE: readonly Planted[] = [...DELIVERY, ...SAFETY, ...TRANSACTIONS];
+const FENCES: readonly Planted[] = [
+  {
+    file: "src/ledger/planned_fences.ts",
+    part: "#meets",
+    edit: [/bound\.isEmpty \|\| bound\.intersects\(\w+\)/, "true"],
+    breaks: "A container is written to CPUs none of which its fence has, and runs on all of that.",
+  },
+  {
+    file: "src/ledger/planned_fences.ts",
+    part: "open",
+    edit: [/this\.#bound\((\w+)\)\.difference\(.*\);/, "CpuSet.empty;"],
+    breaks: "A container's own set grows onto exclusive CPUs before its fence keeps it off them.",
+  },
+  {
+    file: "src/ledger/shared_pools.ts",
+    part: "constructor",
+    edit: [/this\.#fence = online\.difference\(exclusive\)/, "this.#fence = online"],
+    breaks: "QoS classes aren't kept off exclusive CPUs, though their containers count on it.",
+  },
+  {
+    file: "src/agent/fences.ts",
+    part: "fencedFirst",
+    edit: [/id === own \|\| /, ""],
+    breaks: "A class that systemd has emptied isn't noticed when the next pod runs.",
+  },
+];
+
+export const CORE: readonly Planted[] = [...DELIVERY, ...SAFETY, ...TRANSACTIONS, ...FENCES];

@@ -139,7 +139,7 @@ function adopted(world: World, cause: Cause = "adopted"): void {
     if (!isAlive(container)) continue;
     const placed = inCharge?.placed.get(id);
     if (placed === undefined) world.exemptions.give(id, "missed");
-    else if (!isConsistent(world, container, placed.desired)) world.exemptions.give(id, cause);
+    else if (!isConsistent(world, container, placed)) world.exemptions.give(id, cause);
   }
 }
 

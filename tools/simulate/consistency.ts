@@ -1,5 +1,5 @@
 /** Whether record and kernel are as desired, and whether the agent's state agrees: then an exemption ends. */
-import type { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { setOf } from "./cpus.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
 import type { Placed } from "./view.ts";
@@ -11,13 +11,14 @@ export function isInKernelAlone(placed: Pick<Placed, "grant" | "kernel"> | undef
 }
 
 /** Record and kernel are as desired. */
-export function isConsistent(world: World, container: Container, desired: CpuSet): boolean {
+export function isConsistent(world: World, container: Container, placed: Placed): boolean {
   const { kernel, scenario, inCharge } = world;
+  const desired = withinClass(world, placed);
   const { id, record: { cpus } } = container;
   // Where the kernel is written, a record of which the agent can't know is never sent again.
   const alone = isInKernelAlone(inCharge?.placed.get(id)) ||
     (scenario.mode === "kernel" && world.offRecord.has(id));
-  const record = alone || world.means(cpus === undefined ? undefined : setOf(cpus)).equals(desired);
+  const record = alone || world.runsBy(id, cpus === undefined ? undefined : setOf(cpus)).equals(desired);
   if (!record || !hasCgroup(container)) return record;
   const runsThere = kernel.effective(id)?.equals(desired) === true;
   if (scenario.mode === "kernel") return runsThere;
@@ -28,11 +29,12 @@ export function isConsistent(world: World, container: Container, desired: CpuSet
 
 /** By the agent's state record and kernel are as desired. */
 export function isKnownConsistent(world: World, placed: Placed): boolean {
-  const { desired, record, kernel } = placed;
+  const { id, desired, record, kernel } = placed;
   // For a record that names only offline CPUs the kernel has put in another set, which the agent can't know.
   const knows = record?.intersects(world.topology.online) ?? true;
-  const recorded = isInKernelAlone(placed) || (knows && world.means(record).equals(desired));
-  return recorded && kernel !== "at-start" && (kernel === undefined || world.means(kernel).equals(desired));
+  const isDesired = (cpus: CpuSet | undefined) => world.runsBy(id, cpus).equals(world.runsBy(id, desired));
+  const recorded = isInKernelAlone(placed) || (knows && isDesired(record));
+  return recorded && kernel !== "at-start" && (kernel === undefined || isDesired(kernel));
 }
 
 /** Ends the exemptions of containers that are as desired. To be called after every event. */
@@ -49,10 +51,13 @@ export function endExemptions(world: World): void {
     // What was missed is never reported, so the agent may repeat updates to such a container.
     if (exemptions.cause(id) === "gap" && !world.isCompared) continue;
     if (placed === undefined || container.agreed.length > 0 || world.isTopologyStale) continue;
+    // Where it runs says nothing of its own set then.
+    if (world.windows.has(world.kernel.classOf(id) ?? "")) continue;
     // There is no CPU for it at all, and no set that expresses that.
     if (placed.desired.isEmpty && !exemptions.mayStay(id)) exemptions.end(id);
     if (
-      isKnownConsistent(world, placed) && isConsistent(world, container, placed.desired) &&
+      isKnownConsistent(world, placed) && isConsistent(world, container, placed) &&
+      hasOwnSet(world, placed) &&
       container.life === "running"
     ) {
       exemptions.end(id);
@@ -65,4 +70,32 @@ export function endExemptions(world: World): void {
 export function isRecordKnown(world: World, { record }: Placed, container: Container): boolean {
   const { cpus } = container.record;
   return world.means(record).equals(world.means(cpus === undefined ? undefined : setOf(cpus)));
+}
+
+/**
+ * What was written to a container behind a fence is its grant, or all but pinned CPUs: what it hasn't, or has too much, may be
+ * kept from it by its fence now, and comes to light only when that grows.
+ */
+export function hasOwnSet(
+  { kernel, inCharge, settings }: World,
+  { id, claim, grant, fence }: Placed,
+): boolean {
+  const set = kernel.written(id);
+  if (inCharge === undefined || set === undefined || set.isEmpty || fence === undefined) return true;
+  const written = set.intersection(kernel.usable);
+  if (!grant.isEmpty) return written.equals(grant.intersection(kernel.usable));
+  if (written.isEmpty) return true;
+  if (claim.kind !== "pinned" && !claim.forbidden.isEmpty) return true;
+  const { strictReserved, systemReserved } = settings.policy;
+  const reserved = strictReserved && !(claim.kind === "shared" && claim.system)
+    ? systemReserved
+    : CpuSet.empty;
+  return inCharge.online.difference(inCharge.pinned).difference(reserved).isSubsetOf(written);
+}
+
+/** Where a container should run; less as long as its class can't be a fence and has less. */
+export function withinClass(world: World, { id, desired }: Placed): CpuSet {
+  const path = world.kernel.classOf(id);
+  const isFence = path === undefined || world.inCharge?.groups.get(path)?.isFence !== false;
+  return isFence ? desired : world.runsBy(id, desired);
 }

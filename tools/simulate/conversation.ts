@@ -36,6 +36,10 @@ export interface Watch {
   refused(container: Container, message: string): void;
   /** It may start. */
   started(container: Container): void;
+  /** The plugins were told that the pod's sandbox is about to run, as far as there are any. */
+  ranPod(pod: Pod): void;
+  /** systemd has emptied the set of this class, whose last pod has gone. */
+  emptied(path: string): void;
   /** The plugins were sent an event whose answer carries nothing. */
   notified(): void;
   /** This wasn't reported to an instance that is synchronized. */

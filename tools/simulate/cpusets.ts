@@ -8,6 +8,7 @@ import type {
   Absent,
   CpusetPort,
   CpusetReading,
+  CpusetValues,
   CpusetWrite,
   CpusetWriteFailure,
   CpusetWriteResult,
@@ -41,8 +42,8 @@ export class TreeFaults {
 
 /** Observer of the agent's writes. */
 export interface TreeWatch {
-  /** The write for one container, as it happens. */
-  wrote(id: string, from: CpuSet, cpus: CpuSet): void;
+  /** The write for one container, as it happens, and where all ran before it. */
+  wrote(id: string, before: ReadonlyMap<string, CpuSet>, cpus: CpuSet): void;
   /** A write failed and was rolled back, except for those that keep what was written. */
   failed(kept: readonly string[], code: string): void;
   /** The agent has been answered that the sets of these can't be read. */
@@ -76,8 +77,8 @@ export class SimCpusets implements CpusetPort {
     const found = this.#find(container);
     if (found.kind === "unverified") this.watch.unverified([container.id]);
     if (found.kind !== "found") return found;
-    const cpus = this.#inForce(found.id);
-    if (!cpus.isEmpty) return { kind: "values", cpus };
+    const values = this.#inForce(found.id);
+    if (!values.cpus.isEmpty) return values;
     this.watch.unverified([container.id]);
     return { kind: "unverified", reason: "it has no CPUs" };
   }
@@ -109,22 +110,26 @@ export class SimCpusets implements CpusetPort {
     return { kind: "unverified", containers: new Set(ids), reason, tookMs: 0 };
   }
 
-  #find({ id, cgroup }: ContainerRef): { readonly kind: "found"; readonly id: string } | Absent | Unverified {
+  #find(
+    { id, cgroup, isGroup }: ContainerRef,
+  ): { readonly kind: "found"; readonly id: string } | Absent | Unverified {
     const { path = "" } = cgroup ?? {};
     if (path === "") return { kind: "unverified", reason: `the cgroups path of ${id} is unknown` };
     if (this.faults.isGone) return { kind: "unverified", reason: "there is no cgroup tree any more" };
-    const name = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf(":")) + 1);
+    const name = isGroup ? id : path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf(":")) + 1);
     if (this.kernel.written(name) === undefined) return { kind: "absent" };
     if (this.faults.unreadable.has(name)) return { kind: "unverified", reason: "it can't be read" };
     return { kind: "found", id: name };
   }
 
-  /** What was written, where that counts; in cgroup v1 it always does. */
-  #inForce(id: string): CpuSet {
+  /** What was written, where that counts, which in cgroup v1 it always does; and what of it is in force. */
+  #inForce(id: string): CpusetValues {
+    const kind = "values";
     const written = this.kernel.written(id) ?? CpuSet.empty;
-    if (this.version === 1) return written;
+    if (this.version === 1) return { kind, cpus: written };
     const effective = this.kernel.effective(id) ?? CpuSet.empty;
-    return effective.isSubsetOf(written) ? written : effective;
+    if (!effective.isSubsetOf(written)) return { kind, cpus: effective, isInherited: true };
+    return effective.equals(written) ? { kind, cpus: written } : { kind, cpus: written, effective };
   }
 
   #pastDeadline(index: number): Problem | undefined {
@@ -136,9 +141,10 @@ export class SimCpusets implements CpusetPort {
 
   #writeOne(id: string, cpus: CpuSet, done: Step[]): Problem | undefined {
     const before = this.kernel.written(id) ?? CpuSet.empty;
-    const now = this.version === 2 && before.isEmpty ? this.kernel.effective(id) ?? before : before;
-    if (now.equals(cpus)) return this.#confirmed(id, cpus);
-    const ran = this.kernel.effective(id) ?? CpuSet.empty;
+    // What is unset can't be unset again while it has processes.
+    const now = this.version === 2 && before.isEmpty ? this.kernel.online : before;
+    if (before.equals(cpus)) return this.#confirmed(id, cpus);
+    const ran = this.kernel.all;
     const error = this.kernel.write(id, cpus);
     if (error !== undefined) return { code: error, reason: `the kernel answers ${error}` };
     done.push({ id, before: now });

@@ -1,6 +1,7 @@
 /** The next event, drawn with the node in view so that most events have something to do. */
-import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { drawPod } from "./draw_pod.ts";
+import { drawContainer, drawCpus, drawInTree } from "./draw_tree.ts";
 import type { ContainerKind, Kind, SimEvent } from "./events.ts";
 import { figures, type Resources } from "./pods.ts";
 import type { Random } from "../random.ts";
@@ -46,6 +47,7 @@ export const WEIGHTS: Readonly<Record<Kind, number>> = {
   tick: 3,
   wake: 10,
   tamper: 0.15,
+  classTampered: 0.2,
   hotplug: 0.15,
   hold: 0.3,
   release: 2,
@@ -61,7 +63,16 @@ export const WEIGHTS: Readonly<Record<Kind, number>> = {
 };
 
 /** What goes wrong in the cgroup tree: more often on some nodes, so that one comes upon the other. */
-const TROUBLE: readonly Kind[] = ["tamper", "hold", "hide", "late", "keeps", "overwrite", "treeGone"];
+const TROUBLE: readonly Kind[] = [
+  "tamper",
+  "classTampered",
+  "hold",
+  "hide",
+  "late",
+  "keeps",
+  "overwrite",
+  "treeGone",
+];
 
 /** By how much more often. */
 const WEIGHTS_BY_TROUBLE = new Map<number, typeof WEIGHTS>();
@@ -146,12 +157,10 @@ function drawKind(random: Random, world: World, kind: Kind, serial: number): Sim
     case "tick":
       return { kind, ms: random.oneOf(100, 500, 500, 1000, 3000, 11_000) };
     case "tamper":
-    case "hold": {
-      const found = drawContainer(random, world, hasCgroup);
-      return found && { kind, id: found.id, cpus: drawCpus(random, kernel.possible) };
-    }
+    case "classTampered":
+    case "hold":
+    case "release":
     case "hotplug":
-      return drawHotplug(random, world);
     case "hide":
     case "show":
     case "late":
@@ -159,11 +168,7 @@ function drawKind(random: Random, world: World, kind: Kind, serial: number): Sim
     case "overwrite":
     case "treeGone":
     case "treeBack":
-      return drawTreeFault(random, world, kind);
-    case "release": {
-      const found = drawContainer(random, world, ({ id }) => !kernel.held(id).isEmpty);
-      return found && { kind, id: found.id };
-    }
+      return drawInTree(random, world, kind);
     default: {
       const found = drawContainer(random, world, CANDIDATES[kind]);
       return found && { kind, id: found.id };
@@ -190,41 +195,6 @@ const CANDIDATES: Readonly<Record<ContainerKind, (container: Container) => boole
   hide: hasCgroup,
   show: hasCgroup,
 };
-
-/** What only an agent notices that looks into the tree. */
-function drawTreeFault(
-  random: Random,
-  world: World,
-  kind: "hide" | "show" | "late" | "keeps" | "overwrite" | "treeGone" | "treeBack",
-): SimEvent | undefined {
-  const { tree, kernel, scenario } = world;
-  if (scenario.mode === "blind") return undefined;
-  switch (kind) {
-    case "hide":
-    case "show": {
-      const found = drawContainer(random, world, hasCgroup);
-      return found && tree.unreadable.has(found.id) === (kind === "show")
-        ? { kind, id: found.id }
-        : undefined;
-    }
-    case "late":
-      return { kind, after: random.between(1, 3) };
-    case "overwrite":
-      return { kind, cpus: drawCpus(random, kernel.possible) };
-    case "keeps":
-      return { kind };
-    default:
-      return tree.isGone === (kind === "treeBack") ? { kind } : undefined;
-  }
-}
-
-function drawContainer(
-  random: Random,
-  { runtime }: World,
-  is: (container: Container) => boolean,
-): Container | undefined {
-  return random.pick([...runtime.containers.values()].filter(is));
-}
 
 function drawCreate(random: Random, { runtime }: World, serial: number): SimEvent | undefined {
   const pod = random.pick([...runtime.pods.values()].filter(({ stopped }) => !stopped));
@@ -257,16 +227,4 @@ function drawResources(random: Random, cpus: CpuSet): Resources {
     default:
       return figures(1000 * random.between(1, Math.max(1, Math.ceil(cpus.size / 3))), true);
   }
-}
-
-function drawCpus(random: Random, cpus: CpuSet): string {
-  return CpuSet.from(random.some(cpus.toArray(), random.between(1, cpus.size))).toString();
-}
-
-/** A CPU goes, or one that is away comes back, which is likelier. */
-function drawHotplug(random: Random, { kernel }: World): SimEvent | undefined {
-  const away = kernel.possible.difference(kernel.online).toArray();
-  const back = away.length > 0 && random.chance(0.6);
-  const cpu = random.pick(back ? away : kernel.online.toArray());
-  return cpu === undefined ? undefined : { kind: "hotplug", cpu, on: back };
 }

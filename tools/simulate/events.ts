@@ -41,7 +41,7 @@ export type ContainerKind =
   | "updated"
   /** What holds CPUs below its cgroup lets them go. */
   | "release"
-  /** The agent can't read its cgroup for a while; it can again. */
+  /** The agent can't read its cgroup, or a class', for a while; it can again. */
   | "hide"
   | "show";
 
@@ -74,9 +74,9 @@ export type AgentEvent =
 
 /** What happens in the cgroup tree that the agent hasn't caused. */
 export type TreeEvent =
-  /** Another program writes a container's cpuset. */
-  | { readonly kind: "tamper"; readonly id: string; readonly cpus: string }
-  /** Something below a container's cgroup holds these CPUs, as far as it has them. */
+  /** Another program writes a container's cpuset; a class', as systemd does with an older value of its property. */
+  | { readonly kind: "tamper" | "classTampered"; readonly id: string; readonly cpus: string }
+  /** Something below a container's cgroup, or a class', holds these CPUs, as far as it has them. */
   | { readonly kind: "hold"; readonly id: string; readonly cpus: string }
   | { readonly kind: "hotplug"; readonly cpu: number; readonly on: boolean }
   /** The next plan of the agent's finds no more time after so many containers. */

@@ -10,7 +10,7 @@ import { type Expected, expectedOf } from "./claim_oracle.ts";
 import { setOf } from "./cpus.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
 import { isInKernelAlone, isRecordKnown } from "./consistency.ts";
-import { keptBy, mayShareCpus, type Placed, type View } from "./view.ts";
+import { keptBy, keptOff, mayShareCpus, type Placed, type View } from "./view.ts";
 import type { World } from "./world.ts";
 
 type Check = (world: World) => string | undefined;
@@ -118,7 +118,7 @@ export function recordsAvoidClaimed(world: World): string | undefined {
     const isSet = world.scenario.mode === "kernel" && kernel.effective(id)?.isSubsetOf(desired);
     if (placed.starting && isSet) return false;
     const { cpus } = container.record;
-    return world.means(cpus === undefined ? undefined : setOf(cpus)).intersects(inCharge.claimed);
+    return world.means(cpus === undefined ? undefined : setOf(cpus)).intersects(keptOff(inCharge, placed));
   });
 }
 

@@ -8,7 +8,7 @@ import type { Resources } from "./pods.ts";
 import { surelyFits } from "./placeable.ts";
 import type { Container } from "./records.ts";
 import type { Update } from "./reply.ts";
-import { isStandby, type View, viewOf } from "./view.ts";
+import { isStandby, keptOff, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 import { expectation } from "./invariants.ts";
 
@@ -51,12 +51,12 @@ export function answerProblem(
 
 /** What is wrong with a set in an answer: a shared container is sent no claimed CPU, one with a grant that, or what it has. */
 function setProblem(world: World, by: Instance, id: string, cpus: string): string | undefined {
-  const { placed, claimed } = viewOf(by.agent);
-  const own = placed.get(id);
+  const view = viewOf(by.agent);
+  const own = view.placed.get(id);
   const set = setOf(cpus);
   if (own === undefined || own.desired.isEmpty) return undefined;
   if (own.grant.isEmpty) {
-    return set.intersects(claimed)
+    return set.intersects(keptOff(view, own))
       ? `${id}, which is shared, is sent ${cpus}, of which some is claimed`
       : undefined;
   }
@@ -74,7 +74,7 @@ function isSoAlready(world: World, id: string, cpus: string, subject: Container 
   const container = world.runtime.containers.get(id);
   if (container === undefined || container === subject || world.exemptions.has(id)) return false;
   // A change of its record, or of its set in the kernel, hasn't been reported yet.
-  if (world.offRecord.has(id) || world.windows.has(id)) return false;
+  if (world.offRecord.has(id) || world.mayDiffer(id)) return false;
   // By all that the agent was told it was starting when it was sent that, or its cgroup couldn't be read.
   const [before, after] = [world.observer.before, world.owner && viewOf(world.owner.agent)].map((view) =>
     view?.placed.get(id)
@@ -89,11 +89,12 @@ function isSoAlready(world: World, id: string, cpus: string, subject: Container 
 }
 
 /** What is wrong with what a new container is given, by its pod alone. */
-function grantProblem(world: World, subject: Container, own: Resources): string | undefined {
+function grantProblem(world: World, subject: Container, answer: Resources): string | undefined {
   if (world.inCharge === undefined) return undefined;
   const expected = expectation(subject, world.settings);
-  const given = own.cpus === undefined ? undefined : setOf(own.cpus);
-  const named = `${subject.id} is given ${own.cpus ?? "nothing"}`;
+  const given = answer.cpus === undefined ? undefined : setOf(answer.cpus);
+  const named = `${subject.id} is given ${answer.cpus ?? "nothing"}`;
+  const own = world.inCharge.placed.get(subject.id);
   switch (expected.kind) {
     case "invalid":
       return `${named}, although its annotation is wrong`;
@@ -106,10 +107,16 @@ function grantProblem(world: World, subject: Container, own: Resources): string 
       return given.intersects(expected.forbidden) ? `${named}, of which its pod forbids some` : undefined;
     case "shared":
       if (getsItsSetAtStart(world)) return given && `${named}, which only its start should`;
-      return (given ?? world.kernel.usable).intersects(world.inCharge.claimed)
+      // A fence that can't be kept after the answer was one when it was given.
+      if (fenceBefore(world, subject) && own?.fence === undefined) return undefined;
+      return (given ?? world.kernel.usable).intersects(keptOff(world.inCharge, own))
         ? `${named}, of which some are claimed`
         : undefined;
   }
+}
+
+function fenceBefore({ observer, runtime }: World, { pod }: Container): boolean {
+  return observer.before?.groups.get(runtime.classOf(pod) ?? "")?.isFence === true;
 }
 
 /** What is wrong with what a container claims after an update was agreed to; `before` it: undefined where nobody looked. */
@@ -152,14 +159,24 @@ export function askedProblem(world: World, changes: readonly CpuUpdate[]): strin
 }
 
 /** CPUs that couldn't be taken from a container; where a write has failed, all on which it runs, or ran when it ended unreported. */
-function contested({ inCharge, kernel, runtime }: World): CpuSet {
-  return CpuSet.unionOf([...runtime.containers.keys()].map((id) => {
-    const placed = inCharge?.placed.get(id);
-    const held = kernel.held(id);
-    if (placed === undefined) return held;
-    const runs = kernel.effective(id) ?? (placed.kernel instanceof CpuSet ? placed.kernel : CpuSet.empty);
-    return placed.hasWriteFailure || !held.isSubsetOf(placed.desired) ? runs : held;
-  }));
+function contested({ inCharge, kernel, runtime, windows }: World): CpuSet {
+  const classes = [...inCharge?.groups ?? []].map(([path, { desired, hasWriteFailure }]) => {
+    const held = kernel.held(path);
+    return hasWriteFailure || !held.isSubsetOf(desired) ? kernel.effective(path) ?? held : held;
+  });
+  return CpuSet.unionOf([
+    ...classes,
+    ...[...runtime.containers.keys()].map((id) => {
+      const placed = inCharge?.placed.get(id);
+      const held = kernel.held(id);
+      if (placed === undefined) return held;
+      const runs = kernel.effective(id) ?? (placed.kernel instanceof CpuSet ? placed.kernel : CpuSet.empty);
+      // By its own set it may be anywhere, its fence alone keeps it off; so where another program has written it.
+      const isUnknown = placed.fence !== undefined || windows.has(id);
+      const known = placed.hasWriteFailure && isUnknown ? inCharge?.online ?? runs : runs;
+      return placed.hasWriteFailure || !held.isSubsetOf(placed.desired) ? known : held;
+    }),
+  ]);
 }
 
 /** What is wrong with a refusal: it has to name the container, and what surely fits may not be refused. */

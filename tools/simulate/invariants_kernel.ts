@@ -2,8 +2,10 @@
  * What must hold where the agent writes the kernel itself: then what the runtime loses, fails or brings back exempts
  * nothing. What may differ for a moment, and what has to end that: windows.ts.
  */
-import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { type Container, hasStarted } from "./records.ts";
+import { classesAreKnown, classesMatchLedger, fencesAreKept } from "./invariants_fences.ts";
+import { withinClass } from "./consistency.ts";
 import { mayShareCpus, type Placed, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 
@@ -11,7 +13,13 @@ type Check = (world: World) => string | undefined;
 
 export const KERNEL_INVARIANTS: readonly (readonly [string, Check])[] = [
   ["no other container is on CPUs of a container with a grant in the kernel", ownCpusAreKept],
+  ["no class that is fenced has CPUs of a container with a grant that is exclusive", fencesAreKept],
+  [
+    "while no agent runs, no container of a fenced class that starts runs on an exclusive CPU",
+    (world) => world.attendance.problem(world),
+  ],
   ["the agent has the kernel's set of each container right", kernelIsKnown],
+  ["the agent has the kernel's set of each class right", classesAreKnown],
   ["no container is unverified that could be read and written", fallbackIsJustified],
   ["once nothing is pending, the kernel has what the ledger has", kernelMatchesLedger],
 ];
@@ -42,34 +50,37 @@ export function ownCpusAreKept(world: World): string | undefined {
 
 /** Another program has changed it, or the agent can't reach it and falls back to runtime updates. */
 function isExempt(world: World, { id, kernel }: Placed): boolean {
-  const { windows, exemptions } = world;
+  const { exemptions } = world;
   // It can't be reached now; or the runtime is asked for an update of it, and hasn't made it yet.
   if (kernel === undefined && (world.isRequested(id) || world.isHidden(id))) return true;
-  return windows.has(id) || (kernel === undefined && exemptions.has(id));
+  return world.mayDiffer(id) || (kernel === undefined && exemptions.has(id));
 }
 
 export function kernelIsKnown(world: World): string | undefined {
-  const { inCharge, runtime, windows } = world;
+  const { inCharge, runtime } = world;
   if (inCharge === undefined || world.isTopologyStale) return undefined;
-  for (const { id, kernel } of inCharge.placed.values()) {
-    if (kernel === undefined || kernel === "at-start" || windows.has(id)) continue;
-    if (world.kernel.written(id) === undefined) {
+  for (const { id, kernel, fence } of inCharge.placed.values()) {
+    if (kernel === undefined || kernel === "at-start" || world.mayDiffer(id)) continue;
+    const { cpus, effective } = world.read(id) ?? {};
+    if (world.kernel.written(id) === undefined || cpus === undefined) {
       continue;
     }
-    const really = world.inForce(id);
-    if (!world.means(kernel).equals(world.means(really))) return `${id}: ${kernel}, really ${really}`;
+    const really = world.means(effective ?? cpus);
+    // Behind a class that is none of the agent's fences it knows the container's own set alone.
+    const own = fence === undefined ? world.means(cpus) : really;
+    const known = world.means(kernel);
+    if (!known.equals(really) && !known.equals(own)) return `${id}: ${kernel}, really ${really}`;
     if (runtime.containers.get(id) === undefined) return `${id} is gone`;
   }
   return undefined;
 }
 
-export function fallbackIsJustified(
-  { inCharge, runtime, windows, unverified, exemptions }: World,
-): string | undefined {
+export function fallbackIsJustified(world: World): string | undefined {
+  const { inCharge, runtime, unverified, exemptions } = world;
   for (const { id, kernel } of inCharge?.placed.values() ?? []) {
     const container = runtime.containers.get(id);
     if (kernel !== undefined || container?.life !== "running" || !container.posted) continue;
-    if (!unverified.has(id) && !windows.has(id) && !exemptions.has(id)) return id;
+    if (!unverified.has(id) && !world.mayDiffer(id) && !exemptions.has(id)) return id;
   }
   return undefined;
 }
@@ -93,103 +104,13 @@ export function kernelMatchesLedger(world: World): string | undefined {
   if (inCharge.hasWriteFailure || waits) return undefined;
   const all = started(world);
   const wrong = all.find(({ placed, runs }) =>
-    placed.kernel !== "at-start" && !world.windows.has(placed.id) && !placed.desired.isEmpty &&
-    !runs.equals(placed.desired)
+    placed.kernel !== "at-start" && !world.mayDiffer(placed.id) && !placed.desired.isEmpty &&
+    !runs.equals(withinClass(world, placed))
   );
-  return wrong && `${wrong.placed.id} runs on ${wrong.runs} instead of ${wrong.placed.desired}`;
-}
-
-/** In the course of a plan one container got CPUs on which another ran. */
-export interface Overlap {
-  readonly got: string;
-  /** Where it was before, and what it was given altogether. */
-  readonly from: CpuSet;
-  readonly set: CpuSet;
-  readonly had: string;
-  /** Where that one was. */
-  readonly where: CpuSet;
-  readonly cpus: CpuSet;
-}
-
-/** The other containers that may be running on CPUs that one has just got. */
-export function overlapsOf(
-  { runtime, kernel }: World,
-  got: string,
-  from: CpuSet,
-  set: CpuSet,
-): Overlap[] {
-  const gained = (kernel.effective(got) ?? CpuSet.empty).difference(from);
-  if (gained.isEmpty) return [];
-  return [...runtime.containers.values()].flatMap((other) => {
-    const where = kernel.effective(other.id) ?? CpuSet.empty;
-    const cpus = where.intersection(gained);
-    return other.id === got || cpus.isEmpty || !hasStarted(other)
-      ? []
-      : [{ got, from, set, had: other.id, where, cpus }];
-  });
-}
-
-/** What is wrong with the order of a plan: CPUs are vacated before another container gets them. */
-export function orderProblem(
-  world: World,
-  overlaps: readonly Overlap[],
-  before: View,
-): string | undefined {
-  const { inCharge } = world;
-  if (inCharge === undefined || world.isTopologyStale) return undefined;
-  for (const { got, from, set, had, where, cpus } of overlaps) {
-    const [a, b] = [inCharge.placed.get(got), inCharge.placed.get(had)];
-    const [was, came] = [before.placed.get(had), before.placed.get(got)];
-    if (a === undefined || b === undefined || mayShareCpus(a, b) || mayShareCpus(a, was)) continue;
-    if (!isKnownOn(world, was, where) || !isKnownOn(world, came, from)) continue;
-    // After a write failure it was on all that the other had before, too.
-    if (b.hasWriteFailure && from.isSubsetOf(where)) continue;
-    if (isCircle(inCharge.placed, before.placed, got, had)) continue;
-    // All of the pool is what others are only leaving: they change places, with no step in between.
-    if (a.grant.isEmpty && inCharge.pool.isSubsetOf(owned(before))) continue;
-    // One that is shared from now on has no CPUs of its own to be kept.
-    const kept = b.grant.isEmpty || was === undefined ? CpuSet.empty : was.grant;
-    // What was the pool's when it got it is its own only since: others vacate it with the tick that is due.
-    const gets = set.equals(a.grant) ? a.grant : CpuSet.empty;
-    const taken = gets.union(kept).intersection(cpus);
-    if (!taken.isEmpty) return `${got} was given ${taken} before ${had} had vacated it`;
+  if (wrong !== undefined) {
+    return `${wrong.placed.id} runs on ${wrong.runs} instead of ${wrong.placed.desired}`;
   }
-  return undefined;
-}
-
-function hasRead(kernel: Placed["kernel"]): kernel is CpuSet {
-  return kernel !== undefined && kernel !== "at-start";
-}
-
-/**
- * Both have CPUs of their own; one goes where the other is, and that one, maybe by way of more, where the first is: they
- * change places.
- */
-function isCircle(after: View["placed"], before: View["placed"], got: string, had: string): boolean {
-  const grantOf = (id: string) => after.get(id)?.grant ?? CpuSet.empty;
-  const leaves = (id: string) => {
-    const kernel = before.get(id)?.kernel;
-    return hasRead(kernel) && !grantOf(id).isEmpty ? kernel.difference(grantOf(id)) : CpuSet.empty;
-  };
-  const ids = [...before.keys()];
-  const follow = new Set([had]);
-  for (const id of follow) {
-    for (const other of ids) if (other !== id && leaves(other).intersects(grantOf(id))) follow.add(other);
-  }
-  return follow.has(got);
-}
-
-/** By the agent's ledger it was there; if it really was somewhere else, that wasn't reported. */
-function isKnownOn(world: World, was: Placed | undefined, cpus: CpuSet): boolean {
-  return hasRead(was?.kernel) && world.means(was.kernel).equals(cpus);
-}
-
-/** What is claimed, and where its owners run: everywhere, if all their CPUs have gone offline. */
-function owned({ claimed, placed }: View): CpuSet {
-  const runs = [...placed.values()].flatMap(({ grant, kernel }) =>
-    grant.isEmpty || !hasRead(kernel) ? [] : [kernel]
-  );
-  return CpuSet.unionOf([claimed, ...runs]);
+  return classesMatchLedger(world, inCharge);
 }
 
 /** What is wrong with letting a container start that has CPUs of its own, which the agent could have seen. */
@@ -199,6 +120,11 @@ export function startProblem(world: World, { id }: Container): string | undefine
   if (world.scenario.mode === "blind" || inCharge === undefined || own === undefined) return undefined;
   if (own.grant.isEmpty || world.isTopologyStale || world.isHidden(id)) return undefined;
   const runs = kernel.effective(id);
+  // Its class couldn't be read or written, and has less.
+  const path = kernel.classOf(id);
+  if (path !== undefined && world.windows.has(path) && inCharge.groups.get(path)?.isFence === false) {
+    return undefined;
+  }
   if (!runs?.equals(own.grant)) return `${id} may start on ${runs} instead of ${own.grant}`;
   for (const other of inCharge.placed.values()) {
     const container = runtime.containers.get(other.id);
@@ -235,13 +161,16 @@ export function unchangedSince(
       // What was pending before may be applied on the way.
       if (id === subject.id || was === undefined || was.equals(now)) continue;
       const placed = before.placed.get(id);
+      const path = world.kernel.classOf(id);
+      const isOfClass = path !== undefined &&
+        (world.observer.notRolledBack.has(path) || world.windows.has(path));
       // A shared one that has to leave may have to go to any CPU of the pool.
       const allowed = placed?.grant.isEmpty ? placed.desired.union(before.pool) : placed?.desired;
       const pending = placed && !was.equals(placed.desired) && allowed && now.isSubsetOf(allowed);
       // Another program has written it, or it couldn't be rolled back.
       const disturbed = world.observer.isDisturbed && after.placed.get(id)?.hasWriteFailure;
       const isForeign = world.observer.notRolledBack.has(id) || world.windows.opening(id) === "tampered";
-      if (isForeign || placed?.hasWriteFailure || pending || disturbed) continue;
+      if (isForeign || isOfClass || placed?.hasWriteFailure || pending || disturbed) continue;
       return `a refused ${method} has changed ${id} from ${was} to ${now}`;
     }
     return STARTS.includes(method)

@@ -1,35 +1,55 @@
 /**
- * The kernel's cpusets of containers, by cgroup v1's rules or v2's. Three levels are enough to show what differs:
- * the root, kubepods (with all its pods) and the containers; what a container has below its own may hold CPUs.
+ * The kernel's cpusets, by cgroup v1's rules or v2's. Four levels are enough to show what differs: the root, kubepods,
+ * the QoS classes and the containers, those of Guaranteed pods right below kubepods; a pod's own cgroup never has a set.
+ * What a container has below its own may hold CPUs.
  *
- *  - v2: what was written stays; what counts is that ∩ the online CPUs, and where that is empty, the parent's.
- *    A CPU that comes back is there again.
- *  - v1: an offlined CPU is taken out of every set for good, in the ancestors too. When it comes back only the root
- *    has it, and writing it to a container is EACCES. A set that would be empty inherits.
- *  - both: a set without a CPU that is held below it is EBUSY (v1: a child's set; v2: a deadline task).
+ *  - v2: what was written stays; what counts is that ∩ what the cgroup above has, and where that is empty, all of the
+ *    latter. A CPU that comes back is there again. A set isn't emptied while there are processes in it (ENOSPC).
+ *  - v1: no set has more than the one above it (EACCES), nor less than one below it (EBUSY), and a new cgroup has all
+ *    that the one above it has. An offlined CPU is taken out of every set for good; when it comes back only the root has
+ *    it. Where a set would be empty, its processes go to the cgroup above.
+ *  - both: a set without a CPU that is held below it is EBUSY (v2: a deadline task).
  *
  * Source: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/cpusets.rst.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { setOf } from "./cpus.ts";
 
-export type WriteError = "ENOENT" | "EACCES" | "ERANGE" | "EBUSY";
+export type WriteError = "ENOENT" | "EACCES" | "ERANGE" | "EBUSY" | "ENOSPC";
+
+interface Cgroup {
+  /** The id of the class that it is in; absent: it is right below kubepods. */
+  readonly above?: string | undefined;
+  /** The empty set inherits. */
+  readonly written: CpuSet;
+}
 
 export class Kernel {
   #online: CpuSet;
   #kubepods: CpuSet;
-  /** What was written to each container's cgroup; the empty set inherits. */
-  readonly #groups = new Map<string, CpuSet>();
-  /** What is held below a container's cgroup, by its id. */
+  /** By id, which is a class' path. */
+  readonly #cgroups = new Map<string, Cgroup>();
+  readonly #classes = new Set<string>();
+  /** What is held below a cgroup, by its id. */
   readonly #held = new Map<string, CpuSet>();
 
-  constructor(readonly version: 1 | 2, readonly possible: CpuSet) {
+  /** `classes`: the paths of the QoS classes' cgroups, which kubelet makes at its start. */
+  constructor(readonly version: 1 | 2, readonly possible: CpuSet, classes: readonly string[] = []) {
     this.#online = possible;
     this.#kubepods = possible;
+    for (const path of classes) {
+      this.#classes.add(path);
+      this.#cgroups.set(path, { written: this.#inNew() });
+    }
   }
 
   get online(): CpuSet {
     return this.#online;
+  }
+
+  /** The paths of the QoS classes' cgroups. */
+  get classes(): string[] {
+    return [...this.#classes];
   }
 
   /** What containers can have at all. */
@@ -37,29 +57,57 @@ export class Kernel {
     return this.#kubepods.intersection(this.#online);
   }
 
+  /** The path of the class that a container is in; undefined: it is in none. */
+  classOf(id: string): string | undefined {
+    return this.#cgroups.get(id)?.above;
+  }
+
+  /** The CPUs of the cgroup above. */
+  around(id: string): CpuSet {
+    const above = this.#cgroups.get(id)?.above;
+    return (above === undefined ? undefined : this.effective(above)) ?? this.usable;
+  }
+
   /** The container has these CPUs, written a while ago: on v1 without those that were offline since. */
   holds(id: string, cpus: string | undefined): boolean {
-    const written = this.#groups.get(id);
+    const written = this.written(id);
     if (cpus === undefined) return written === undefined || written.isEmpty || this.version === 1;
     const left = this.version === 1 ? setOf(cpus).intersection(this.#kubepods) : setOf(cpus);
     return written !== undefined && left.equals(written);
   }
 
   /** runc creates the cgroup and writes what the record holds; on an error it takes it away again. */
-  create(id: string, cpus: CpuSet): WriteError | undefined {
-    this.#groups.set(id, this.version === 1 ? this.#kubepods : CpuSet.empty);
+  create(id: string, cpus: CpuSet, above?: string): WriteError | undefined {
+    this.#cgroups.set(id, { above, written: this.#inNew(above) });
     const error = cpus.isEmpty ? undefined : this.write(id, cpus);
-    if (error !== undefined) this.#groups.delete(id);
+    if (error !== undefined) this.#cgroups.delete(id);
     return error;
   }
 
+  #inNew(above?: string): CpuSet {
+    if (this.version === 2) return CpuSet.empty;
+    return above === undefined ? this.#kubepods : this.written(above) ?? this.#kubepods;
+  }
+
+  /** The empty set is written only by who takes a class' set away (v2). */
   write(id: string, cpus: CpuSet): WriteError | undefined {
-    if (!this.#groups.has(id)) return "ENOENT";
+    const cgroup = this.#cgroups.get(id);
+    if (cgroup === undefined) return "ENOENT";
     if (!cpus.isSubsetOf(this.possible)) return "ERANGE";
-    if (this.version === 1 && !cpus.isSubsetOf(this.#kubepods)) return "EACCES";
-    if (!this.held(id).isSubsetOf(cpus)) return "EBUSY";
-    this.#groups.set(id, cpus);
+    if (cpus.isEmpty && (!this.#classes.has(id) || this.#below(id).length > 0)) return "ENOSPC";
+    if (this.version === 1 && !cpus.isSubsetOf(this.#inNew(cgroup.above))) return "EACCES";
+    const below = this.#below(id);
+    const isLess = (other: string) => this.version === 1 && this.written(other)?.isSubsetOf(cpus) === false;
+    if (below.some(isLess)) return "EBUSY";
+    if (![id, ...below].every((other) => this.held(other).isSubsetOf(cpus))) return "EBUSY";
+    this.#cgroups.set(id, { ...cgroup, written: cpus });
     return undefined;
+  }
+
+  #below(id: string): string[] {
+    return this.#classes.has(id)
+      ? [...this.#cgroups].flatMap(([other, { above }]) => above === id ? [other] : [])
+      : [];
   }
 
   /** CPUs that the container can't be made to give up; the empty set: none. */
@@ -75,24 +123,28 @@ export class Kernel {
   }
 
   remove(id: string): void {
-    this.#groups.delete(id);
+    this.#cgroups.delete(id);
     this.#held.delete(id);
   }
 
   /** What the cgroup's file holds; undefined without a cgroup. */
   written(id: string): CpuSet | undefined {
-    return this.#groups.get(id);
+    return this.#cgroups.get(id)?.written;
   }
 
-  /** The CPUs on which the container really runs; undefined without a cgroup. */
+  /** The CPUs on which the container, or all that is in the class, really runs; undefined without a cgroup. */
   effective(id: string): CpuSet | undefined {
-    const own = this.#groups.get(id)?.intersection(this.usable);
-    return own?.isEmpty ? this.usable : own;
+    const written = this.written(id);
+    if (written === undefined) return undefined;
+    const around = this.around(id);
+    const own = written.intersection(around);
+    return own.isEmpty ? around : own;
   }
 
   /** Where all containers run, by id. */
   get all(): ReadonlyMap<string, CpuSet> {
-    return new Map([...this.#groups.keys()].map((id) => [id, this.effective(id) ?? CpuSet.empty]));
+    const ids = [...this.#cgroups.keys()].filter((id) => !this.#classes.has(id));
+    return new Map(ids.map((id) => [id, this.effective(id) ?? CpuSet.empty]));
   }
 
   /** A CPU goes or comes back. The last one can't go. */
@@ -103,7 +155,9 @@ export class Kernel {
     if (this.version === 1 && !on) {
       if (one.equals(this.#kubepods)) return;
       this.#kubepods = this.#kubepods.difference(one);
-      for (const [id, set] of this.#groups) this.#groups.set(id, set.difference(one));
+      for (const [id, cgroup] of this.#cgroups) {
+        this.#cgroups.set(id, { ...cgroup, written: cgroup.written.difference(one) });
+      }
     }
     this.#online = next;
     if (!on) { for (const [id, held] of this.#held) this.hold(id, held.difference(one)); }

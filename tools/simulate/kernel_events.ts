@@ -3,6 +3,7 @@ import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { setOf } from "./cpus.ts";
 import type { ContainerKind, TreeEvent } from "./events.ts";
 import { hasCgroup, isAlive } from "./records.ts";
+import { isFenced } from "./scenario.ts";
 import type { World } from "./world.ts";
 
 export function playTreeEvent(world: World, event: TreeEvent): void {
@@ -10,6 +11,8 @@ export function playTreeEvent(world: World, event: TreeEvent): void {
   switch (event.kind) {
     case "tamper":
       return tamper(world, event.id, setOf(event.cpus));
+    case "classTampered":
+      return tamperWithClass(world, event.id, setOf(event.cpus));
     case "hold":
       return kernel.hold(event.id, setOf(event.cpus));
     case "hotplug":
@@ -33,8 +36,9 @@ export function playTreeEvent(world: World, event: TreeEvent): void {
   }
 }
 
-/** What a container's own cgroup lets be seen, and holds. */
+/** What the cgroup of a container or a class lets be seen, and holds. */
 export function playCgroupEvent({ tree, kernel, scenario }: World, kind: ContainerKind, id: string): void {
+  if (kernel.written(id) === undefined) return;
   if (kind === "release") kernel.hold(id, setOf(""));
   else if (kind === "show") tree.unreadable.delete(id);
   else if (kind === "hide" && scenario.mode !== "blind") tree.unreadable.add(id);
@@ -47,6 +51,14 @@ function tamper({ runtime, kernel, exemptions, windows }: World, id: string, cpu
   if (kernel.write(id, cpus) !== undefined) return;
   windows.open(id, "tampered");
   exemptions.give(id, "tampered");
+}
+
+/** Another program writes a class' set, where the agent writes it too. */
+function tamperWithClass({ kernel, windows, attendance, scenario }: World, id: string, cpus: CpuSet): void {
+  if (!isFenced(scenario) || !kernel.classes.includes(id) || cpus.isEmpty) return;
+  if (kernel.write(id, cpus) !== undefined) return;
+  attendance.reopened(id);
+  windows.open(id, "tampered");
 }
 
 /** A CPU goes or comes back; the agent's host notices later. */

@@ -17,7 +17,7 @@ import { playOf, textOf } from "./play_file.ts";
 import { causeLines, coverageLines, playedLines, playLines, summaryLine } from "./report.ts";
 import type { Chosen } from "./scenario.ts";
 import { scriptOf } from "./script_text.ts";
-import { CGROUPS, consecutiveSeeds, drawnSeed, DRIVERS, evenSeeds, MODES, nodesOf } from "./seeds.ts";
+import { CGROUPS, consecutiveSeeds, drawnSeed, DRIVERS, evenSeeds, FENCES, MODES, nodesOf } from "./seeds.ts";
 import { EVENTS_PER_NODE, type Failure, replay } from "./simulate.ts";
 import type { Tally, Violation } from "./tally.ts";
 import { Threads } from "./threads.ts";
@@ -36,6 +36,7 @@ const { cgroups, ...options } = engine("simulate", "plays random events on simul
   .addOption(new Option("--mode <mode>", "instead of a drawn one").choices(MODES))
   .addOption(new Option("--cgroups <version>", "instead of a drawn one").choices(CGROUPS.map(String)))
   .addOption(new Option("--driver <name>", "of cgroups, instead of a drawn one").choices(DRIVERS))
+  .addOption(new Option("--fence <setting>", "instead of a drawn one").choices(FENCES))
   .option("--coverage <number>", "prints the kinds of events, and so many pairs of them", wholeNumber)
   .option("--replay <file>", "plays a list of events again")
   .parse(Deno.args, { from: "user" })
@@ -57,6 +58,7 @@ const chosen: Chosen = {
   mode: options.mode,
   cgroups: CGROUPS.find((version) => `${version}` === cgroups),
   driver: options.driver,
+  fence: options.fence,
 };
 
 await run(() => options.replay === undefined ? simulate() : playAgain(options.replay));

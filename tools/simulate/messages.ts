@@ -14,17 +14,11 @@ import {
   type PodSandbox,
   PodSandboxSchema,
 } from "../../src/nri/gen/nri_pb.ts";
-import type { Qos, Resources } from "./pods.ts";
+import type { Resources } from "./pods.ts";
 import type { Container, Pod } from "./records.ts";
 
 /** `0.6`: events by StateChange, no `created_at`. `0.12`: a call for every event. */
 export type Nri = "0.6" | "0.12";
-
-const PARENTS: Readonly<Record<Qos, string>> = {
-  guaranteed: "/kubepods",
-  burstable: "/kubepods/burstable",
-  besteffort: "/kubepods/besteffort",
-};
 
 const pods = new WeakMap<Pod, PodSandbox>();
 const podBytes = new WeakMap<Pod, Uint8Array>();
@@ -33,14 +27,14 @@ const containers = new WeakMap<Container, { key: string; bytes: Uint8Array }>();
 export function podMessage(pod: Pod): PodSandbox {
   const known = pods.get(pod);
   if (known !== undefined) return known;
-  const { number, spec: { namespace, annotations, qos } } = pod;
+  const { number, spec: { namespace, annotations }, cgroup } = pod;
   const message = create(PodSandboxSchema, {
     id: sandboxId(pod),
     name: `p${number}`,
     uid: `u${number}`,
     namespace,
     annotations,
-    linux: { cgroupParent: `${PARENTS[qos]}/pod${number}` },
+    linux: { cgroupParent: cgroup },
   });
   pods.set(pod, message);
   return message;
@@ -102,6 +96,7 @@ export function aboutAll(
 }
 
 const OWN_CALLS = new Map<Event, string>([
+  [Event.RUN_POD_SANDBOX, "RunPodSandbox"],
   [Event.STOP_POD_SANDBOX, "StopPodSandbox"],
   [Event.START_CONTAINER, "StartContainer"],
   [Event.POST_START_CONTAINER, "PostStartContainer"],

@@ -11,16 +11,10 @@ import type { TreeWatch } from "./cpusets.ts";
 import type { SimEvent } from "./events.ts";
 import type { Instance, InstanceObserver } from "./instance.ts";
 import { answerProblem, askedProblem, refusalProblem, resizeProblem } from "./invariants_answers.ts";
-import {
-  noteUnverified,
-  orderProblem,
-  type Overlap,
-  overlapsOf,
-  startProblem,
-  unchangedSince,
-} from "./invariants_kernel.ts";
+import { noteUnverified, startProblem, unchangedSince } from "./invariants_kernel.ts";
+import { orderProblem, type Overlap, overlapsOf } from "./invariants_order.ts";
 import type { Resources } from "./pods.ts";
-import type { Container } from "./records.ts";
+import type { Container, Pod } from "./records.ts";
 import type { Update } from "./reply.ts";
 import { passTime } from "./time.ts";
 import type { Outcome } from "./updates.ts";
@@ -123,12 +117,28 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   }
 
   started(container: Container): void {
-    if (this.world.isHidden(container.id)) this.world.exemptions.give(container.id, "unseen");
+    const { id } = container;
+    const path = this.world.kernel.classOf(id) ?? "";
+    // Its set isn't in force: its class can't be a fence and has other CPUs for the moment.
+    const isVoid = this.world.windows.has(path) && this.world.isVoid(id);
+    if (this.world.isHidden(id) || isVoid) this.world.exemptions.give(id, "unseen");
     this.world.report(startProblem(this.world, container));
   }
 
-  wrote(id: string, from: CpuSet, cpus: CpuSet): void {
-    this.#overlaps.push(...overlapsOf(this.world, id, from, cpus));
+  wrote(id: string, before: ReadonlyMap<string, CpuSet>, cpus: CpuSet): void {
+    if (this.world.kernel.classes.includes(id)) this.world.attendance.wrote(id, cpus);
+    this.#overlaps.push(...overlapsOf(this.world, before, cpus));
+  }
+
+  ranPod(pod: Pod): void {
+    const path = this.world.runtime.classOf(pod);
+    if (path === undefined || this.world.isHidden(path)) return;
+    if (this.world.inCharge?.groups.get(path)?.isFence) this.world.windows.ranPod(path);
+  }
+
+  emptied(path: string): void {
+    this.world.attendance.reopened(path);
+    this.world.windows.open(path, "emptied");
   }
 
   failed(kept: readonly string[], code: string): void {

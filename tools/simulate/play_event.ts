@@ -31,6 +31,7 @@ export function playEvent(world: World, event: SimEvent): void {
       passTime(world, event.ms);
       return tickAll(world);
     case "tamper":
+    case "classTampered":
     case "hold":
     case "hotplug":
     case "late":
@@ -48,16 +49,13 @@ export function playEvent(world: World, event: SimEvent): void {
 
 function playOfContainer(world: World, { kind, id }: ContainerEvent): void {
   const { runtime } = world;
+  if (kind === "release" || kind === "hide" || kind === "show") return playCgroupEvent(world, kind, id);
   const container = runtime.containers.get(id);
   if (container === undefined) return;
   switch (kind) {
     case "runc":
     case "runcFails":
       return runtime.runc(container, kind === "runcFails");
-    case "release":
-    case "hide":
-    case "show":
-      return playCgroupEvent(world, kind, id);
     case "updated":
       runtime.updated(container);
       return world.inCharge && world.windows.reported(id);

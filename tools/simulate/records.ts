@@ -4,6 +4,8 @@ import type { ContainerSpec, PodSpec, Resources } from "./pods.ts";
 export interface Pod {
   readonly number: number;
   readonly spec: PodSpec;
+  /** The path of its cgroup. */
+  readonly cgroup: string;
   stopped: boolean;
 }
 

@@ -7,7 +7,7 @@ import type { SimEvent } from "./events.ts";
 import { CAUSES } from "./exemptions.ts";
 import { surelyFits } from "./placeable.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
-import { isConsistent, isKnownConsistent } from "./consistency.ts";
+import { hasOwnSet, isConsistent, isKnownConsistent } from "./consistency.ts";
 import type { World } from "./world.ts";
 
 /** Rounds of one step each; a container needs six from its creation to its running. */
@@ -23,7 +23,8 @@ const PROBE_PODS = 1_000_000;
 export function bringToRest(world: World): string | undefined {
   world.runtime.updates.faults.length = 0;
   world.tree.end();
-  for (const id of world.runtime.containers.keys()) world.kernel.hold(id, CpuSet.empty);
+  const { runtime, kernel } = world;
+  for (const id of [...runtime.containers.keys(), ...kernel.classes]) kernel.hold(id, CpuSet.empty);
   for (const each of world.instances) each.cut = undefined;
   const problem = finishAll(world) ?? restProblem(world) ?? refill(world) ?? finishAll(world) ??
     restProblem(world);
@@ -160,11 +161,18 @@ function nextOf({ id, life, failed, posted, agreed, unreported }: Container): Si
 export function restProblem(world: World): string | undefined {
   if (world.scenario.dryRun) return undefined;
   if (world.inCharge === undefined) return "no agent is in charge";
-  return exempted(world) ?? unreportedEnds(world) ?? differing(world) ?? waiting(world) ?? unplaced(world);
+  return exempted(world) ?? unreportedEnds(world) ?? differing(world) ?? differingClass(world) ??
+    waiting(world) ?? unplaced(world);
 }
 
-function exempted({ exemptions }: World): string | undefined {
-  const left = exemptions.ids.find((id) => CAUSES[exemptions.cause(id) ?? "failed"] === "ends");
+function exempted(world: World): string | undefined {
+  const { exemptions, inCharge } = world;
+  if (isWrongClass(world)) return undefined;
+  const left = exemptions.ids.find((id) => {
+    const placed = inCharge?.placed.get(id);
+    const isSeen = placed === undefined || hasOwnSet(world, placed);
+    return isSeen && CAUSES[exemptions.cause(id) ?? "failed"] === "ends";
+  });
   return left && `${left} still isn't as desired, because of "${exemptions.cause(left)}"`;
 }
 
@@ -182,12 +190,15 @@ function differing(world: World): string | undefined {
   const { inCharge, runtime, exemptions } = world;
   // One whose end isn't reported seems to have CPUs to vacate for ever: then others don't get them.
   if ([...runtime.unreportedEnds.keys()].some((id) => inCharge?.placed.has(id))) return undefined;
+  if (isWrongClass(world)) return undefined;
   for (const placed of inCharge?.placed.values() ?? []) {
     const { id, desired, record, kernel } = placed;
     const container = runtime.containers.get(id);
-    if (container === undefined || exemptions.has(id) || desired.isEmpty) continue;
+    if (container === undefined || exemptions.has(id) || desired.isEmpty) {
+      continue;
+    }
     if (!hasCgroup(container)) return `${id} is ${container.life}`;
-    if (!isConsistent(world, container, desired)) {
+    if (!isConsistent(world, container, placed)) {
       const { cpus = "none" } = container.record;
       return `${id} should be on ${desired}, its record has ${cpus} and the kernel ${
         world.kernel.written(id)
@@ -200,6 +211,30 @@ function differing(world: World): string | undefined {
     }
   }
   return undefined;
+}
+
+/** Without comparisons the agent knows nothing of what others have written, nor of what it couldn't read. */
+function differingClass(world: World): string | undefined {
+  const { inCharge, kernel, windows } = world;
+  if (isWrongClass(world)) return undefined;
+  for (const [path, { desired }] of inCharge?.groups ?? []) {
+    const mayStay = desired.isEmpty || windows.opening(path) === "emptied";
+    const cpus = kernel.effective(path);
+    if (!mayStay && !cpus?.equals(desired)) return `${path} should be on ${desired} and has ${cpus}`;
+  }
+  return undefined;
+}
+
+/**
+ * Without comparisons what another program has written to a class stays, and what such a class had before it couldn't be
+ * read; then others may wait for what is in it.
+ */
+function isWrongClass({ inCharge, windows, isCompared }: World): boolean {
+  const groups = [...inCharge?.groups ?? []];
+  return !isCompared &&
+    groups.some(([path, { isFence }]) =>
+      windows.has(path) && (!isFence || windows.opening(path) === "tampered")
+    );
 }
 
 function waiting({ owner }: World): string | undefined {

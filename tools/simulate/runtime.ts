@@ -4,6 +4,7 @@
  * the kernel is written is `kernel.ts`.
  */
 import { Event } from "../../src/nri/gen/nri_pb.ts";
+import { classPath, containerPath, type Driver, podPath } from "./cgroup_paths.ts";
 import { Conversation, type Mangle, type Watch } from "./conversation.ts";
 import { setOf } from "./cpus.ts";
 import type { Instance } from "./instance.ts";
@@ -28,7 +29,7 @@ export class Runtime {
     nri: Nri,
     /** No Synchronize, and no ends of containers that another run of the runtime has created (1.7.24, launched). */
     readonly isLegacyLaunched: boolean,
-    private readonly driver: "cgroupfs" | "systemd",
+    private readonly driver: Driver,
     readonly kernel: Kernel,
     private readonly watch: Watch,
     mangle?: Mangle,
@@ -42,7 +43,11 @@ export class Runtime {
   }
 
   runPod(number: number, spec: PodSpec): void {
-    if (!this.pods.has(number)) this.pods.set(number, { number, spec, stopped: false });
+    if (this.pods.has(number)) return;
+    const pod: Pod = { number, spec, cgroup: podPath(this.driver, spec.qos, number), stopped: false };
+    this.pods.set(number, pod);
+    this.conversation.notify(Event.RUN_POD_SANDBOX, pod);
+    this.watch.ranPod(pod);
   }
 
   /** Whether a container ever had this id. */
@@ -78,7 +83,7 @@ export class Runtime {
       failed: false,
       agreed: [],
       unreported: 0,
-      cgroup: cgroupOf(this.driver, podNumber, id),
+      cgroup: containerPath(this.driver, pod.spec.qos, podNumber, id),
     };
     this.containers.set(id, container);
     const reply = this.conversation.ask("CreateContainer", container, aboutContainer(container, this.nri));
@@ -106,7 +111,8 @@ export class Runtime {
   /** runc creates the cgroup; where it can't, containerd reports nothing, not even at the removal. */
   runc(container: Container, fails: boolean): void {
     if (container.life !== "created") return;
-    const error = fails || this.kernel.create(container.id, setOf(container.record.cpus ?? "")) !== undefined;
+    const { id, record: { cpus = "" } } = container;
+    const error = fails || this.kernel.create(id, setOf(cpus), this.classOf(container.pod)) !== undefined;
     if (!error) container.life = "starting";
     else this.#vanish(container);
   }
@@ -172,8 +178,23 @@ export class Runtime {
     pod.stopped = true;
     for (const container of this.#of(pod)) this.stop(container);
     this.conversation.notify(Event.STOP_POD_SANDBOX, pod);
+    this.#leaveClass(pod);
     if (this.conversation.inGap) return;
     for (const [id, of] of this.unreportedEnds) if (of === pod) this.unreportedEnds.delete(id);
+  }
+
+  /** The path of the class that the pod's cgroup is in; undefined: it is in none. */
+  classOf({ spec: { qos } }: Pod): string | undefined {
+    return qos === "guaranteed" ? undefined : classPath(this.driver, qos);
+  }
+
+  /** systemd writes the set of a slice empty that has no unit any more, where it has no property for it (cgroup v2). */
+  #leaveClass(pod: Pod): void {
+    const path = this.classOf(pod);
+    const isLast = ![...this.pods.values()].some((other) => !other.stopped && this.classOf(other) === path);
+    if (path === undefined || !isLast || this.driver !== "systemd" || this.kernel.version !== 2) return;
+    if (this.kernel.written(path)?.isEmpty || this.kernel.write(path, setOf("")) !== undefined) return;
+    this.watch.emptied(path);
   }
 
   removePod(pod: Pod): void {
@@ -264,10 +285,6 @@ export class Runtime {
     const reply = this.conversation.ask("StopContainer", container, aboutContainer(container, this.nri));
     if (typeof reply !== "string") this.updates.applyAll(reply.others);
   }
-}
-
-function cgroupOf(driver: "cgroupfs" | "systemd", pod: number, id: string): string {
-  return driver === "systemd" ? `kubepods-pod${pod}.slice:cri-containerd:${id}` : `/kubepods/pod${pod}/${id}`;
 }
 
 function free(ended: readonly Agreed[]): void {

@@ -1,6 +1,7 @@
 /** What a simulated node is: drawn once for each seed, and part of what has to be kept to play a failure again. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Settings } from "../../src/agent/state.ts";
+import type { Driver } from "./cgroup_paths.ts";
 import { setOf } from "./cpus.ts";
 import { MACHINE_WEIGHTS, machineWithout } from "./machines.ts";
 import type { Nri } from "./messages.ts";
@@ -12,9 +13,11 @@ export interface Scenario {
   readonly machine: string;
   readonly cgroups: 1 | 2;
   /** Which names cgroups, and so the notation of a container's cgroup in its record. */
-  readonly driver: "cgroupfs" | "systemd";
+  readonly driver: Driver;
   /** `kernel`: kernel-first; `runtime`: the agent reads cpusets and writes none; `blind`: it can't even read them. */
   readonly mode: "kernel" | "runtime" | "blind";
+  /** Whether QoS classes are kept off exclusive CPUs by their cgroups, which takes the mode `kernel` and cgroup v2. */
+  readonly fence: Settings["fence"];
   /** Milliseconds from one comparison with the kernel to the next; 0: none is made. */
   readonly reconcileEvery: number;
   readonly nri: Nri;
@@ -36,16 +39,17 @@ export interface Scenario {
 const MODES = { kernel: 6, runtime: 2, blind: 2 };
 
 /** What a scenario that was kept before there was such a choice is. */
-export const BEFORE: Pick<Scenario, "driver" | "mode" | "reconcileEvery" | "trouble"> = {
+export const BEFORE: Pick<Scenario, "driver" | "mode" | "fence" | "reconcileEvery" | "trouble"> = {
   driver: "cgroupfs",
   mode: "blind",
+  fence: "off",
   reconcileEvery: 0,
   trouble: 1,
 };
 
 /** What may be chosen instead of what the seed draws; all else stays as the seed draws it. */
 export type Chosen = {
-  readonly [Key in "machine" | "mode" | "cgroups" | "driver"]?: Scenario[Key] | undefined;
+  readonly [Key in "machine" | "mode" | "cgroups" | "driver" | "fence"]?: Scenario[Key] | undefined;
 };
 
 export function drawScenario(seed: number, chosen: Chosen = {}): Scenario {
@@ -72,18 +76,26 @@ export function drawScenario(seed: number, chosen: Chosen = {}): Scenario {
     mode: random.weighted(MODES),
     reconcileEvery: random.oneOf(0, 1000, 10_000),
     trouble: random.chance(0.3) ? 8 : 1,
+    fence: random.chance(0.6) ? "auto" : "off",
   };
-  const { mode, cgroups, driver } = chosen;
+  const { mode, cgroups, driver, fence } = chosen;
   return {
     ...scenario,
     ...(mode === undefined ? {} : { mode }),
     ...(cgroups === undefined ? {} : { cgroups }),
     ...(driver === undefined ? {} : { driver }),
+    ...(fence === undefined ? {} : { fence }),
   };
 }
 
+/** The agent keeps QoS classes off exclusive CPUs by their cgroups. */
+export function isFenced({ mode, cgroups, fence, dryRun }: Scenario): boolean {
+  return fence === "auto" && mode === "kernel" && cgroups === 2 && !dryRun;
+}
+
 export function settingsOf(scenario: Scenario): Settings {
-  const { systemReserved, strictReserved, minShared, growDelay, dryRun, mode, reconcileEvery } = scenario;
+  const { systemReserved, strictReserved, minShared, growDelay, dryRun, mode, fence, reconcileEvery } =
+    scenario;
   return {
     policy: {
       systemReserved: setOf(systemReserved),
@@ -102,7 +114,7 @@ export function settingsOf(scenario: Scenario): Settings {
     growDelayMs: growDelay,
     dryRun,
     apply: mode === "kernel" ? "auto" : "runtime",
-    fence: "off",
+    fence,
     hostFence: "off",
     reconcileMs: reconcileEvery,
   };

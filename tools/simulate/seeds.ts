@@ -28,6 +28,7 @@ type Setup = Pick<Scenario, "mode" | "cgroups" | "driver">;
 export const MODES = ["kernel", "runtime", "blind"] as const;
 export const CGROUPS = [1, 2] as const;
 export const DRIVERS = ["cgroupfs", "systemd"] as const;
+export const FENCES = ["auto", "off"] as const;
 
 const SETUPS: readonly Setup[] = MODES.flatMap((mode) =>
   CGROUPS.flatMap((cgroups) => DRIVERS.map((driver) => ({ mode, cgroups, driver })))

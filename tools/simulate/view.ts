@@ -1,5 +1,10 @@
 /** What the agent knows: the one place where the simulation reads the agent's state. */
-import { type ContainerView, type NodeView, viewOf as nodeViewOf } from "../../src/agent/view.ts";
+import {
+  type ContainerView,
+  type GroupView,
+  type NodeView,
+  viewOf as nodeViewOf,
+} from "../../src/agent/view.ts";
 import type { Agent } from "../../src/agent/step.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Claim } from "../../src/ledger/claim.ts";
@@ -10,6 +15,8 @@ export interface Placed {
   readonly claim: Claim;
   /** Empty for one that lives in the pool. */
   readonly grant: CpuSet;
+  /** The path of the class that keeps it off exclusive CPUs. */
+  readonly fence: string | undefined;
   /** Where it should run. */
   readonly desired: CpuSet;
   /** What the runtime's record holds by what the agent knows; undefined: no set. */
@@ -26,12 +33,21 @@ export interface Placed {
   readonly degraded: string | undefined;
 }
 
+/** A class in the agent's ledger. */
+export interface Group extends Pick<Placed, "desired" | "mayRunOn" | "hasWriteFailure"> {
+  /** It is kept off exclusive CPUs, and with it all that is in it. */
+  readonly isFence: boolean;
+}
+
 export interface View {
   readonly placed: ReadonlyMap<string, Placed>;
+  /** By path. */
+  readonly groups: ReadonlyMap<string, Group>;
   readonly online: CpuSet;
   readonly pool: CpuSet;
   readonly claimed: CpuSet;
-  /** Some container has one. */
+  readonly pinned: CpuSet;
+  /** Some container or class has one. */
   readonly hasWriteFailure: boolean;
 }
 
@@ -79,25 +95,39 @@ export function viewOf({ state }: Agent): View {
   return last.view;
 }
 
-function simulatedView({ containers, online, sharedPool, exclusive, pinned }: NodeView): View {
+function simulatedView({ containers, groups: known, online, sharedPool, exclusive, pinned }: NodeView): View {
   const placed = new Map([...containers].map(([id, container]) => [id, placedIn(id, container)]));
+  const groups = new Map([...known].map(([path, group]) => [path, groupIn(group)]));
   return {
     placed,
+    groups,
     online,
     pool: sharedPool,
     claimed: exclusive.union(pinned),
-    hasWriteFailure: [...placed.values()].some((each) => each.hasWriteFailure),
+    pinned,
+    hasWriteFailure: [...placed.values(), ...groups.values()].some((each) => each.hasWriteFailure),
+  };
+}
+
+function groupIn({ keeps, desired, mayRunOn, state }: GroupView): Group {
+  const hasWriteFailure = state === "failed" || state === "blocked";
+  return {
+    desired,
+    mayRunOn,
+    hasWriteFailure,
+    isFence: keeps === "unexclusive",
   };
 }
 
 function placedIn(id: string, container: ContainerView): Placed {
-  const { claim, grant, desired, mayRunOn, by, record, isRecordSure, state, isStarting, degraded } =
+  const { claim, grant, fence, desired, mayRunOn, by, record, isRecordSure, state, isStarting, degraded } =
     container;
   const written = state === "not started" ? "at-start" : mayRunOn;
   return {
     id,
     claim,
     grant,
+    fence,
     desired,
     record: isRecordSure ? record : undefined,
     unacknowledged: isRecordSure ? undefined : record ?? CpuSet.empty,
@@ -107,6 +137,12 @@ function placedIn(id: string, container: ContainerView): Placed {
     starting: isStarting,
     degraded,
   };
+}
+
+/** The CPUs that a container without a grant is kept off by its own set: behind a fence those of pinned ones alone. */
+export function keptOff({ claimed, pinned }: View, own: Placed | undefined): CpuSet {
+  const isFenced = own?.fence !== undefined && (own.claim.kind !== "shared" || own.claim.forbidden.isEmpty);
+  return isFenced ? pinned : claimed;
 }
 
 /** Two pinned containers may share CPUs. */

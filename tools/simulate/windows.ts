@@ -1,8 +1,9 @@
 /**
- * Moments in which a container's set in the kernel may differ from the ledger, although the agent writes the kernel:
- * another program has written it, and the agent hasn't read that yet. Each is closed by what has to make it read.
+ * Moments in which a container's set in the kernel, or a class', may differ from the ledger, although the agent writes the
+ * kernel: another program has written it, and the agent hasn't read that yet. Each is closed by what has to make it read.
  */
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { hasOwnSet, withinClass } from "./consistency.ts";
 import { hasStarted, isAlive } from "./records.ts";
 import { isServing, type Placed, type View } from "./view.ts";
 import type { World } from "./world.ts";
@@ -11,6 +12,8 @@ import type { World } from "./world.ts";
 export type Opening =
   /** Another program. The next reconciliation finds it; without any it stays. */
   | "tampered"
+  /** systemd, of a class without pods. The next pod's sandbox makes the agent read and write it before that runs. */
+  | "emptied"
   /** Its start wasn't reported. The second reconciliation finds it; without any it stays. */
   | "missed"
   /** The runtime, with an update from before. PostUpdateContainer makes the agent read it. */
@@ -56,7 +59,9 @@ export class Windows {
     const window = this.#open.get(id);
     const before = window?.opening;
     // A reconciliation finds the rest as well; a tick doesn't find what hasn't been reported.
-    if (isCompared(before) && opening !== "unwatched") return;
+    if (isCompared(before) && opening !== "unwatched" && !(before === "emptied" && opening === "tampered")) {
+      return;
+    }
     if (before === "updated" && window?.seen === false && opening === "kept") return;
     if (before !== opening) this.counts.set(opening, (this.counts.get(opening) ?? 0) + 1);
     const seen = opening === "kept" || opening === "unwatched";
@@ -67,6 +72,13 @@ export class Windows {
   reported(id: string): void {
     const window = this.#open.get(id);
     if (window?.opening === "updated") window.seen = true;
+  }
+
+  /** A pod's sandbox is about to run in this class: what is narrowed is written by now, the rest with the next tick. */
+  ranPod(path: string): void {
+    const window = this.#open.get(path);
+    if (window?.opening === "emptied") this.#open.delete(path);
+    if (window?.opening === "tampered") window.seen = true;
   }
 
   /**
@@ -129,7 +141,7 @@ export class Windows {
 
 /** Only a reconciliation finds it. */
 function isCompared(opening: Opening | undefined): boolean {
-  return opening === "tampered" || opening === "missed";
+  return opening === "tampered" || opening === "missed" || opening === "emptied";
 }
 
 /** What the agent can read again, it repairs with its next tick. To be called after every step of the agent. */
@@ -153,26 +165,55 @@ export function endWindows(world: World): void {
         windows.open(id, knows ? "kept" : "unwatched");
       }
     }
+    for (const path of world.kernel.classes) windows.open(path, knows ? "kept" : "unwatched");
     return;
   }
   windows.forget(inCharge);
   if (!world.isTickDue) windows.promise(world);
   // There is no CPU for it at all, and no set that expresses that.
-  for (const { id, desired } of inCharge.placed.values()) if (desired.isEmpty) windows.open(id, "kept");
+  for (const [id, { desired }] of [...inCharge.placed, ...inCharge.groups]) {
+    if (desired.isEmpty) windows.open(id, "kept");
+  }
+  endOfClasses(world, inCharge);
   for (const id of windows.ids) {
+    if (world.kernel.classes.includes(id)) continue;
     const placed = inCharge.placed.get(id);
     const container = runtime.containers.get(id);
     const knows = placed?.kernel === "at-start"
       ? container !== undefined && !hasStarted(container)
       : placed?.kernel?.equals(world.inForce(id)) === true;
-    const isDesired = placed !== undefined && knows &&
-      world.kernel.effective(id)?.equals(placed.desired) === true;
+    // With a set that has nothing in common with its class it is where that is, for as long as that lasts.
+    const isDesired = placed !== undefined && knows && hasOwnSet(world, placed) &&
+      world.kernel.effective(id)?.equals(withinClass(world, placed)) === true;
     // Its start was let through before the agent was there; that it runs will be reported.
     const willBeReported = placed?.kernel === "at-start" && container?.posted === false;
     const known = willBeReported || placed?.desired.isEmpty || placed?.hasWriteFailure === true ||
       world.isHidden(id) ||
       world.isTickDue;
     if (container === undefined || !isAlive(container) || isDesired) windows.close(id);
-    else if (windows.isOver(id) && !known) windows.close(id);
+    else if (windows.isOver(id) && !known) {
+      windows.close(id);
+      // It shows only once its class has more CPUs: a comparison finds it then.
+      if (world.isVoid(id) || (placed !== undefined && !hasOwnSet(world, placed))) {
+        windows.open(id, "tampered");
+      }
+    }
+  }
+}
+
+/** The same of classes; one that the agent doesn't know has none, unless another program has written it. */
+function endOfClasses(world: World, { groups }: View): void {
+  const { windows, kernel } = world;
+  for (const path of kernel.classes) {
+    const group = groups.get(path);
+    if (group === undefined) {
+      if (windows.opening(path) !== "tampered") windows.close(path);
+      continue;
+    }
+    const isDesired = group.mayRunOn.equals(world.inForce(path)) && group.mayRunOn.equals(group.desired);
+    const known = group.desired.isEmpty || group.hasWriteFailure || world.isHidden(path) || world.isTickDue;
+    // One that can't be a fence any more is widened once all in it have sets of their own.
+    if (!group.isFence && !isDesired) windows.open(path, "kept");
+    if (isDesired || (windows.isOver(path) && !known)) windows.close(path);
   }
 }

@@ -11,10 +11,13 @@
  */
 import { newAgent, step } from "../../src/agent/step.ts";
 import type { MachineChange } from "../../src/agent/machine.ts";
+import type { CpusetValues } from "../../src/cgroup/port.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Topology } from "../../src/cpu/topology.ts";
 import type { Settings } from "../../src/agent/state.ts";
 import type { Mangle } from "./conversation.ts";
+import { Attendance } from "./attendance.ts";
+import { classPaths } from "./cgroup_paths.ts";
 import { SimCpusets, TreeFaults, UNWATCHED } from "./cpusets.ts";
 import type { SimEvent } from "./events.ts";
 import { Exemptions } from "./exemptions.ts";
@@ -27,7 +30,7 @@ import { playEvent } from "./play_event.ts";
 import { Random } from "../random.ts";
 import { endExemptions } from "./consistency.ts";
 import { Runtime } from "./runtime.ts";
-import { type Scenario, settingsOf } from "./scenario.ts";
+import { isFenced, type Scenario, settingsOf } from "./scenario.ts";
 import { isServing, isStandby, onlineOf, type View, viewOf } from "./view.ts";
 import { endWindows, Windows } from "./windows.ts";
 import { Observer } from "./observer.ts";
@@ -45,6 +48,7 @@ export class World {
   readonly runtime: Runtime;
   readonly exemptions = new Exemptions();
   readonly windows = new Windows();
+  readonly attendance = new Attendance();
   /** Containers of which the agent got the result that they can't be read or written. */
   readonly unverified = new Set<string>();
   /** Containers whose records the agent doesn't know, and needn't as long as their sets are in the kernel alone. */
@@ -61,7 +65,8 @@ export class World {
 
   constructor(readonly scenario: Scenario, private readonly doubles: Doubles = {}) {
     this.settings = settingsOf(scenario);
-    this.kernel = new Kernel(scenario.cgroups, machineWithout(scenario.machine, CpuSet.empty).online);
+    const { online } = machineWithout(scenario.machine, CpuSet.empty);
+    this.kernel = new Kernel(scenario.cgroups, online, classPaths(scenario.driver));
     this.#cpusets = new SimCpusets(this.kernel, this.tree, this.observer);
     this.runtime = new Runtime(
       scenario.nri,
@@ -109,6 +114,7 @@ export class World {
     if (this.scenario.way === "launched") this.#bury();
     endWindows(this);
     endExemptions(this);
+    if (isFenced(this.scenario)) this.attendance.note(this);
     return this.#problem ?? this.#lastingProblem();
   }
 
@@ -164,12 +170,31 @@ export class World {
 
   /** What an agent that reads it sees; the empty set where there is nothing to read. */
   inForce(id: string): CpuSet {
+    const reading = this.read(id);
+    return reading?.effective ?? reading?.cpus ?? CpuSet.empty;
+  }
+
+  /** The reading of a container's cgroup or a class', as a port without faults makes it. */
+  read(id: string): CpusetValues | undefined {
     const cgroup = { path: id, parent: "", pid: 0 };
     const reading = new SimCpusets(this.kernel, new TreeFaults(), UNWATCHED).read({
       ...{ id, name: "", pod: "", namespace: "", podUid: "", sandboxId: "" },
+      ...(this.kernel.classes.includes(id) ? { isGroup: true } : {}),
       cgroup,
     });
-    return reading.kind === "values" ? reading.cpus : CpuSet.empty;
+    return reading.kind === "values" ? reading : undefined;
+  }
+
+  /** What was written to it has nothing in common with the cgroup above, so it follows that (cgroup v2). */
+  isVoid(id: string): boolean {
+    const written = this.kernel.written(id);
+    return written?.intersects(this.kernel.usable) === true && !written.intersects(this.kernel.around(id));
+  }
+
+  /** Its set may differ from what the agent knows, or what it should be, for a while; or that of its class. */
+  mayDiffer(id: string): boolean {
+    const path = this.kernel.classOf(id);
+    return this.windows.has(id) || (path !== undefined && this.windows.has(path));
   }
 
   /** The agent has asked for a tick that is to come now. */
@@ -189,9 +214,14 @@ export class World {
   }
 
   /** The CPUs that a record stands for: those it names and that are there; all, if it names none of these. */
-  means(record: CpuSet | undefined): CpuSet {
-    const there = record?.intersection(this.kernel.usable);
-    return there === undefined || there.isEmpty ? this.kernel.usable : there;
+  means(record: CpuSet | undefined, there = this.kernel.usable): CpuSet {
+    const both = record?.intersection(there);
+    return both === undefined || both.isEmpty ? there : both;
+  }
+
+  /** The same, within the class that the container is in. */
+  runsBy(id: string, record: CpuSet | undefined): CpuSet {
+    return this.means(record, this.kernel.around(id));
   }
 
   /**

@@ -7,6 +7,7 @@ import { type ContainerRef, describe } from "../../ledger/claim.ts";
 import { confirmedHolder, type Overhang, overhangsOf } from "../../ledger/conflict.ts";
 import type { Assignment } from "../../ledger/assignment.ts";
 import { failed, isConfirmed, unreadable } from "../../ledger/delivery.ts";
+import { isGroup } from "../../ledger/groups.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { refuse } from "../../ledger/refusal.ts";
 import { afterWrites, type PlannedWrite, planWrites } from "../../ledger/plan_writes.ts";
@@ -121,19 +122,22 @@ function deliverable({ ledger: before }: AgentState, next: Ledger, id: string, a
   return undone.reduce((ledger, was) => ledger.with(was), without);
 }
 
-/** Who is on CPUs that the container claims; or on those that the runtime moves others to for its claim. */
+/** Who is on CPUs that the container claims, or on those that the runtime moves others to for it; or which fence has these. */
 function holderInTheWay(before: Ledger, after: Ledger, id: string): Overhang | undefined {
   if (!overhangsOf(after).all.some(({ holder }) => isConfirmed(holder))) return undefined;
   const own = after.assignments.get(id);
-  const moved = after.dirty.filter(({ container, grant, delivery }) =>
-    delivery.by === "record" && !grant.isEmpty &&
-    before.assignments.get(container.id)?.grant.equals(grant) === false
+  const moved = after.assignments.values().filter(({ container, grant }) =>
+    !grant.isEmpty && before.assignments.get(container.id)?.grant.equals(grant) === false
   );
-  for (const each of own === undefined ? moved : [own, ...moved]) {
+  const byRecord = moved.filter(({ delivery }) => delivery.by === "record");
+  for (const each of own === undefined ? byRecord : [own, ...byRecord]) {
     const holder = confirmedHolder(after, each);
     if (holder !== undefined) return holder;
   }
-  return undefined;
+  // Two that change places are written one after the other; a fence that grows before it shrinks would stay open.
+  return moved.flatMap((each) => overhangsOf(after).holdersOf(each, each.grant)).find(({ holder }) =>
+    isGroup(holder)
+  );
 }
 
 /** It can't be written, since those on its new CPUs leave them only with the reply: so it has to go with the reply too. */

@@ -30,7 +30,7 @@ import type { Subject } from "../../nri/methods.ts";
 import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
 import { ownCpus, readablePort, writablePort } from "../apply_mode.ts";
 import { type Decision, type Readings, refused, type Response, unchanged, withLogs } from "../decision.ts";
-import { fenceOf, isFenceUnknown } from "../fences.ts";
+import { fencedFirst, fenceOf, hasOtherFence } from "../fences.ts";
 import { withReadings } from "../kernel.ts";
 import { logOf } from "../logs.ts";
 import { withLedger } from "../pending.ts";
@@ -68,14 +68,16 @@ function unknownStarts(state: AgentState, ref: ContainerRef, { pod, container }:
     return refused(state, ref, refuse(ref, "unavailable", "created while no agent was connected; retrying"));
   }
   const { claim } = read;
-  const assignment: Assignment = {
-    container: ref,
-    claim,
-    grant: CpuSet.empty,
-    ...fenceOf(state, state.ledger, ref),
-    ...created("record", recordOf(container)),
-  };
-  return verified(state, state.ledger.with(assignment), ref);
+  return fencedFirst(state, ref, (known) => {
+    const assignment: Assignment = {
+      container: ref,
+      claim,
+      grant: CpuSet.empty,
+      ...fenceOf(known, known.ledger, ref),
+      ...created("record", recordOf(container)),
+    };
+    return verified(known, known.ledger.with(assignment), ref);
+  });
 }
 
 function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decision {
@@ -87,7 +89,7 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
     if (reading?.kind !== "values") return unreadableStart(state, ledger, ref, reading);
     if (writablePort(state) !== undefined) {
       const known = ledger.update(ref.id, (a) => startsOn(a, ownCpus(reading)));
-      return isFenceUnknown(ledger, own, reading)
+      return hasOtherFence(ledger, own, reading)
         ? withFenceRead(known, own, (next) => byCgroup(state, next, ref.id))
         : byCgroup(state, known, ref.id);
     }

@@ -149,7 +149,7 @@ Deno.test("where a class can't be written at all each of its containers is, and 
   run(it, web);
   it.kernel.refused.set(BURSTABLE, "EROFS");
   assert.equal(run(it, db).cpus, "1");
-  assert.deepEqual(groups(it), [`${BURSTABLE} found`, `${BEST_EFFORT} unexclusive`]);
+  assert.deepEqual(groups(it), [`${BURSTABLE} online`, `${BEST_EFFORT} unexclusive`]);
   assert.equal(`${it.kernel.sets.get("id-web")}`, "0,2-3");
   run(it, { ...web, name: "late" });
   assert.equal(`${it.kernel.sets.get("id-late")}`, "0,2-3");

@@ -164,6 +164,7 @@ const PLACED: Placed = {
   id: "e",
   claim: { kind: "exclusive", count: 1, forbidden: CpuSet.empty, movable: true, placement: "packed" },
   grant: setOf("1"),
+  fence: undefined,
   desired: setOf("1"),
   record: setOf("1"),
   unacknowledged: undefined,
@@ -181,9 +182,11 @@ function holding(...placed: readonly Partial<Placed>[]): World {
   const all = placed.map((each, at): Placed => ({ ...PLACED, id: at === 0 ? "e" : `e${at}`, ...each }));
   const view: View = {
     placed: new Map(all.map((each) => [each.id, each])),
+    groups: new Map(),
     online: setOf("0-3"),
     pool: setOf("0"),
     claimed: setOf("1-3"),
+    pinned: CpuSet.empty,
     hasWriteFailure: false,
   };
   return Object.create(stage.world, { inCharge: { value: view } });

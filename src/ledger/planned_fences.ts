@@ -1,0 +1,66 @@
+/**
+ * Which writes leave a container something in common with the fence around it. In cgroup v2 one that has nothing in common
+ * with it runs on all of the fence, pinned CPUs included: so none is written so, nor a fence around it.
+ */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import type { Assignment } from "./assignment.ts";
+import { isGroup } from "./groups.ts";
+import type { Ledger } from "./ledger.ts";
+
+export class PlannedFences {
+  /** What was planned so far, by id. */
+  readonly #planned = new Map<string, CpuSet>();
+
+  constructor(private readonly ledger: Ledger) {}
+
+  /** From now on the container, or all in the group, may be running on `cpus`. */
+  deliver({ container: { id } }: Assignment, cpus: CpuSet): void {
+    this.#planned.set(id, cpus);
+  }
+
+  /** Whether it may be written so now. */
+  fits(assignment: Assignment, cpus: CpuSet): boolean {
+    const { container: { id } } = assignment;
+    if (isGroup(assignment)) {
+      // Those that forbid no CPU have all but pinned ones. One with a grant may wait on whatever is shared for its own CPUs.
+      const { sharedPool, dirty } = this.ledger;
+      return (cpus.intersects(sharedPool) || sharedPool.isEmpty) &&
+        !dirty.some((each) => each.fence === id && each.grant.isEmpty && !this.#meets(each, cpus));
+    }
+    const around = this.#around(assignment);
+    return around === undefined || this.#meets(around, cpus);
+  }
+
+  /** CPUs that the fence around a container should keep it off, and doesn't yet: its own set mustn't gain them. */
+  open(assignment: Assignment): CpuSet {
+    const around = this.#around(assignment);
+    return around === undefined ? CpuSet.empty : this.#bound(around).difference(this.ledger.desired(around));
+  }
+
+  /** What of these CPUs the fence around a container lets it have now; all, where there is none. */
+  within(assignment: Assignment, cpus: CpuSet): CpuSet {
+    const around = this.#around(assignment);
+    return around === undefined ? cpus : cpus.intersection(this.#bound(around));
+  }
+
+  /** What of `cpus` a container, or a group with what it may gain, can be written to instead where that doesn't fit. */
+  instead(assignment: Assignment, cpus: CpuSet): CpuSet | undefined {
+    const bound = this.#bound(assignment);
+    // A group grows first, and shrinks once those in it have gone where it has grown; a container stays where it really is.
+    const other = isGroup(assignment) ? bound.union(cpus) : this.within(assignment, bound);
+    return other.isEmpty || other.equals(bound) || !this.fits(assignment, other) ? undefined : other;
+  }
+
+  #around({ fence }: Assignment): Assignment | undefined {
+    return fence === undefined ? undefined : this.ledger.assignments.get(fence);
+  }
+
+  #bound(assignment: Assignment): CpuSet {
+    return this.#planned.get(assignment.container.id) ?? this.ledger.mayRunOn(assignment);
+  }
+
+  #meets(assignment: Assignment, cpus: CpuSet): boolean {
+    const bound = this.#bound(assignment);
+    return bound.isEmpty || bound.intersects(cpus);
+  }
+}
