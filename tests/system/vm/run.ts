@@ -1,6 +1,7 @@
 /**
- * Boots a virtual machine with 16 CPUs, two NUMA nodes and cgroup v2, runs the checks of tests/system/vm/guest in it, and ends
- * with status 0 if all passed. The report is .test-reports/vm.xml; the logs of what failed are beside it.
+ * Boots a virtual machine with 16 CPUs, two NUMA nodes and cgroup v2, runs the checks of tests/system/vm/guest in it, those
+ * of partitions in another one whose kernel has them, and ends with status 0 if all passed. The reports are
+ * .test-reports/vm.xml and vm-partitions.xml; the logs of what failed are beside them.
  *
  * Run by `make test-vm`, which builds what is tested.
  */
@@ -11,15 +12,24 @@ import { check, missing, unavailable } from "./harness.ts";
 const PATIENCE_MS = 18 * 60_000;
 
 async function main(): Promise<number> {
-  const reason = missing([["get-containerd.sh", "node"], ["get-qemu.sh", "vm"]]);
+  const reason = missing([
+    ["get-containerd.sh", "node"],
+    ["get-qemu.sh", "vm"],
+    ["get-qemu.sh", "vm-6.12", "6.12"],
+  ]);
   if (reason !== undefined) return unavailable(reason);
   const contents = {
     root: ".tools/vm/root.cpio",
-    bundles: ["checks"],
+    bundles: ["checks", "partitions"],
     files: [".tools/node/containerd-trixie", ".tools/node/containerd-sid"],
   };
-  const one = { tools: "vm", memory: 3072, patience: PATIENCE_MS, words: {}, checks: "checks", report: "vm" };
-  const counts = sum(await check(contents, [one]));
+  const machine = { memory: 3072, patience: PATIENCE_MS, words: {} };
+  const counts = sum(
+    await check(contents, [
+      { ...machine, tools: "vm", checks: "checks", report: "vm" },
+      { ...machine, tools: "vm-6.12", checks: "partitions", report: "vm-partitions" },
+    ]),
+  );
   console.log(closingLine(counts));
   return counts.failed === 0 && counts.passed > 0 ? 0 : 1;
 }

@@ -5,6 +5,7 @@ import { CORES_IDS, ISOLATION } from "../../../src/nri/annotations.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel, FakePartitions } from "../../kit/fake_kernel.ts";
 import { Link, subject } from "../../kit/link.ts";
+import { encode } from "../../kit/runtime_end.ts";
 import type { Wanted } from "../../kit/messages.ts";
 import { DEFAULT_SETTINGS } from "../../kit/policy.ts";
 import { type MachineSpec, topologyOf } from "../../kit/sysfs.ts";
@@ -198,4 +199,39 @@ Deno.test("a container that inherits its set gives up a partition's CPUs by a se
   run(it, web);
   it.link.tick(it.link.now);
   assert.equal(`${it.kernel.sets.get("id-web")}`, "0,3-7");
+});
+
+Deno.test("none is made before the container is on exactly its CPUs and let start, nor is anything said of it", () => {
+  const it = rig({}, [web, { ...db, record: "0-7" }]);
+  assert.deepEqual(it.partitions.calls, []);
+  it.link.tick(it.link.now);
+  assert.deepEqual(it.partitions.calls.splice(0), [`partition id-db=${it.kernel.sets.get("id-db")}`]);
+  const next = { ...db, name: "next" };
+  it.kernel.appear("id-next", it.link.create(next, { runs: false }).cpus);
+  it.link.tick(it.link.now);
+  it.kernel.appear("id-web", "0-7");
+  it.kernel.busy.set("id-web", CpuSet.range(0, 7));
+  it.link.tick(it.link.now + 1200);
+  assert.equal(
+    it.link.call("StartContainer", encode("StartContainer", subject(next))),
+    undefined,
+    "it waits",
+  );
+  assert.deepEqual(it.partitions.calls, []);
+  const other = rig({ apply: "runtime" });
+  other.link.create(db, { runs: false });
+  assert.deepEqual(other.link.logged("warn"), []);
+});
+
+Deno.test("pinned ones that share CPUs have none when they are found, and one that couldn't be ended is tried again", () => {
+  const sharer = { ...pin, name: "sharer", annotations: { [CORES_IDS]: "6" } };
+  const it = rig({}, [{ ...pin, record: "6" }, { ...sharer, record: "6" }], { "id-pin": "6" });
+  assert.deepEqual(it.partitions.calls.splice(0), ["clear id-pin"]);
+  it.link.remove(sharer);
+  it.partitions.releaseRefusal = "read-only";
+  it.link.create(sharer, { runs: false });
+  it.link.remove(sharer);
+  it.partitions.releaseRefusal = undefined;
+  it.link.tick(it.link.now);
+  assert.deepEqual(it.partitions.calls, ["partition id-pin=6", "release id-pin", "partition id-pin=6"]);
 });

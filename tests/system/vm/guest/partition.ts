@@ -77,9 +77,10 @@ async function madeAndEnded(scene: Scene, check: Check): Promise<void> {
     assert.notDeepEqual(entriesBelow(kubepods), [], "the kernel keeps it");
     await scene.startAgent();
     await eventually(() => assert.deepEqual(entriesBelow(kubepods), []));
-    await scene.claim("isolated");
-    assertPartition(scene, "isolated");
-    await scene.end("isolated");
+    await scene.prepare({ last: exclusive(2, ISOLATED) });
+    await scene.claim("last");
+    assertPartition(scene, "last");
+    await scene.end("last");
     await eventually(() => assert.deepEqual(entriesBelow(kubepods), []));
     Deno.writeTextFileSync(`${dirname(kubepods)}/${EXCLUSIVE}`, "\n");
   });
