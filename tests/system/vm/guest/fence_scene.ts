@@ -117,6 +117,7 @@ export class FenceScene {
     for (let left = count; left > 0; left -= AT_ONCE) {
       const pods = await Promise.all(classPods(Math.min(left, AT_ONCE)).map((pod) => this.node.run(pod)));
       await Promise.all(pods.map(({ sandbox }) => this.#remove(sandbox)));
+      tell(`${count - left + pods.length} of ${count} pods`);
     }
   }
 
