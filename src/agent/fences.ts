@@ -68,7 +68,9 @@ export function fencedFirst(
 ): Decision {
   const { assignments } = state.ledger;
   const own = fenceAround(state.ledger, container);
-  const containers = classesAround(state, [container]).filter(({ id }) => id === own || !assignments.has(id));
+  // Beside all of them may be an exclusive one, to which they matter as they are now.
+  const containers = classesAround(state, [container])
+    .filter(({ id }) => own === undefined || id === own || !assignments.has(id));
   if (containers.length === 0) return then(state);
   return {
     kind: "read",

@@ -152,6 +152,6 @@ export function synchronizedLog(message: string, ledger: Ledger, updates: number
 /** A group whose set systemd may change while no agent runs. */
 export function weakLog(group: ContainerRef, reason: string): LogRecord {
   const message =
-    "fence is weak: systemd may empty it when the last pod of its class ends; it is checked at each start";
+    "fence is weak: systemd may write its cgroup otherwise, as when the last pod of a class ends; it is checked at each start";
   return logOf("warn", message, group, { reason });
 }

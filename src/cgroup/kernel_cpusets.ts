@@ -5,7 +5,7 @@ import { CgroupDirectory } from "./directory.ts";
 import { look, withKept } from "./keep.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
 import { KernelPartitions } from "./kernel_partitions.ts";
-import { type CgroupWrite, writeCpusets } from "./write.ts";
+import { allCpus, type CgroupWrite, writeCpusets } from "./write.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { UnitProperties } from "../systemd/port.ts";
@@ -66,6 +66,8 @@ function writeProblem({ root }: CpusetHierarchy): string | undefined {
   return `the cgroup tree ${root} can't be written (${failure.errno}): ${remedy}`;
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 const OWN = "the kernel lets an agent in a pod write every container's cpuset but its own (nsdelegate)";
 
 class KernelCpusets implements CpusetPort {
@@ -100,12 +102,13 @@ class KernelCpusets implements CpusetPort {
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {
     look(this.hierarchy, true);
-    const located: CgroupWrite[] = [];
+    const located: (CgroupWrite & { readonly isGroup: boolean })[] = [];
     const reasons = new Map<string, string>();
     for (const { container, ...write } of writes) {
       const found = this.#find(container);
-      if (found.kind === "found") located.push({ id: container.id, path: found.path, ...write });
-      if (found.kind === "found" && container.isGroup) this.#groups.willBeWritten(found.path);
+      if (found.kind === "found") {
+        located.push({ id: container.id, path: found.path, isGroup: container.isGroup === true, ...write });
+      }
       if (found.kind === "unverified") reasons.set(container.id, found.reason);
     }
     const [reason] = reasons.values();
@@ -113,8 +116,18 @@ class KernelCpusets implements CpusetPort {
       return { ...unverified(reason), containers: new Set(reasons.keys()), tookMs: 0 };
     }
     const startMs = performance.now();
+    const groups = located.filter(({ isGroup }) => isGroup);
+    for (const { id, path, cpus } of groups) {
+      const foreign = this.#foreign(path);
+      const problem = foreign ?? this.#groups.willBeWritten(path, cpus);
+      if (problem === undefined) continue;
+      const tookMs = performance.now() - startMs;
+      if (foreign !== undefined) return { ...unverified(foreign), containers: new Set([id]), tookMs };
+      return { kind: "failed", container: id, code: "EAGAIN", reason: problem, notRolledBack: NONE, tookMs };
+    }
     const result = writeCpusets(this.hierarchy, located, deadlineMs);
-    if (result.kind === "done") this.#tellSystemd(writes, located, startMs + deadlineMs);
+    // After all files: these are in force at once, and the property is only so that they stay.
+    if (result.kind === "done") { for (const { path, cpus } of groups) this.#groups.written(path, cpus); }
     const tookMs = performance.now() - startMs;
     if (result.kind === "done" || result.notRolledBack.size > 0) return { ...result, tookMs };
     const { container, code } = result;
@@ -125,14 +138,16 @@ class KernelCpusets implements CpusetPort {
     return { ...unverified(isOwn ? OWN : result.reason), containers: new Set([container]), tookMs };
   }
 
-  /** After all files: these are in force at once, and the property is only so that they stay. */
-  #tellSystemd(writes: readonly CpusetWrite[], located: readonly CgroupWrite[], endMs: number): void {
-    const groups = new Set(
-      writes.filter(({ container }) => container.isGroup).map(({ container }) => container.id),
-    );
-    for (const { id, path, cpus } of located) {
-      if (groups.has(id)) this.#groups.written(path, cpus, endMs - performance.now());
-    }
+  /** Why a group isn't written: another program has narrowed it. */
+  #foreign(path: string): string | undefined {
+    const reading = readCpuset(this.hierarchy, path);
+    if (reading.kind !== "values" || reading.isInherited || this.#groups.isOurs(path)) return undefined;
+    // In cgroup v1 it begins with what the cgroup above has.
+    const above = readCpuset(this.hierarchy, path.slice(0, path.lastIndexOf("/")));
+    const isV1 = this.version === 1;
+    const all = isV1 && above.kind === "values" ? above.cpus : allCpus(this.hierarchy);
+    if (all === undefined || all.isSubsetOf(reading.cpus)) return undefined;
+    return `another program has given ${path} the CPUs ${reading.cpus}; write all CPUs there`;
   }
 
   /** Whether this process is in that cgroup: a pid namespace shows its own processes there by their ids in it. */

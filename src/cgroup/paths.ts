@@ -151,6 +151,11 @@ export function cleanPath(path: string): string | undefined {
 const CLASS = /\/(burstable|besteffort|[^/]*kubepods-(burstable|besteffort)\.slice)$/;
 const HOST = /^\/(system\.slice|user\.slice|machine\.slice|init\.scope)$/;
 
+/** Whether it is one of systemd's slices of all that is no container. */
+export function isHostGroup(path: string): boolean {
+  return HOST.test(path);
+}
+
 /** The clean path of a group's cgroup; undefined where it is none such. */
 export function groupPath(path: string): string | undefined {
   const clean = cleanPath(path);

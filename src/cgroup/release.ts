@@ -4,7 +4,7 @@ import { CgroupDirectory } from "./directory.ts";
 import { unitOf } from "./group_sets.ts";
 import { markOf, unmark } from "./marker.ts";
 import { clearStalePartitions, filesBelow, hasPartitions } from "./partition.ts";
-import { groupPath } from "./paths.ts";
+import { groupPath, isHostGroup } from "./paths.ts";
 import { type CpusetHierarchy, writtenIn } from "./read.ts";
 import type { UnitProperties } from "../systemd/port.ts";
 import { writeCpuset } from "./write.ts";
@@ -57,7 +57,13 @@ function isNarrowed({ root }: CpusetHierarchy, path: string): boolean {
   if (opened.kind === "errno") return false;
   using directory = opened;
   const written = writtenIn(directory);
-  return written.kind === "values" && !written.cpus.isEmpty && markOf(`${root}${path}`) === "ours";
+  return written.kind === "values" && !written.cpus.isEmpty && isOurs(root, path);
+}
+
+/** Where the kernel can't say, a class is the agent's, and a slice of the host isn't. */
+function isOurs(root: string, path: string): boolean {
+  const mark = markOf(`${root}${path}`);
+  return mark === "ours" || (mark === "unknown" && !isHostGroup(path));
 }
 
 /** All groups of the tree, by their paths. */

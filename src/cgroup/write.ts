@@ -127,11 +127,11 @@ export function writeCpuset(
 }
 
 /** All that are online: what is within has no more by naming them than by inheriting (cgroup v2). */
-function allCpus({ root, version }: CpusetHierarchy): CpuSet | undefined {
+export function allCpus({ root, version }: CpusetHierarchy): CpuSet | undefined {
   const opened = CgroupDirectory.open(root, "");
   if (opened.kind === "errno") return undefined;
   using directory = opened;
-  const all = effectiveIn(directory, version, CpuSet.empty);
+  const all = version === 1 ? writtenIn(directory) : effectiveIn(directory, version, CpuSet.empty);
   return all.kind === "values" && !all.cpus.isEmpty ? all.cpus : undefined;
 }
 

@@ -48,6 +48,8 @@ export function withWeakness(group: Assignment, weakness: string | undefined): A
  * written the group may have all CPUs again. With fewer than the shared pool has, some in it would run on pinned ones.
  */
 export function withoutFence(ledger: Ledger, id: string): Ledger {
+  const { claim } = ledger.assignments.get(id) ?? {};
+  if (claim?.kind === "group" && claim.keeps === "found") return ledger;
   const next = ledger.update(id, (group) => ({ ...group, claim: { kind: "group", keeps: "online" } }));
   // In cgroup v1 each set stays within the group's.
   return next.assignments.values().filter(({ fence, isWithin }) => fence === id && !isWithin).reduce(

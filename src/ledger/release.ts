@@ -14,6 +14,7 @@ export function release(ledger: Ledger, id: string): Ledger {
 
 /** The ledger without all containers of a sandbox: it has ended, and so have they, reported or not. */
 export function releaseSandbox(ledger: Ledger, sandboxId: string, podUid: string): Ledger {
+  if (sandboxId === "") return ledger;
   const known = podUid === "" ? [] : ledger.ofPod(podUid);
   // A container whose pod isn't known is known by its sandbox only.
   const ended = [...known, ...ledger.ofPod("")].filter(({ container }) => container.sandboxId === sandboxId);

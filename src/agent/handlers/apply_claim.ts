@@ -143,7 +143,7 @@ function holderInTheWay(before: Ledger, after: Ledger, id: string): Overhang | u
 /** It can't be written, since those on its new CPUs leave them only with the reply: so it has to go with the reply too. */
 function waitsForRuntime(ledger: Ledger, { container: { id } }: Assignment): boolean {
   const holder = ledger.assignments.get(id);
-  if (holder === undefined) return false;
+  if (holder === undefined || isGroup(holder)) return false;
   const gained = ledger.desired(holder).difference(ledger.mayRunOn(holder));
   const blockers = overhangsOf(ledger).holdersOf(holder, gained);
   return blockers.length > 0 && blockers.every(({ holder: { delivery } }) => delivery.by === "record");

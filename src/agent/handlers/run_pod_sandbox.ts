@@ -15,7 +15,10 @@ export function runPodSandbox(state: AgentState, pod: PodSandbox): Decision {
   if (state.phase !== "serving") return unchanged(state);
   return fencedFirst(state, podRefOf(pod), (known) => {
     const { ledger } = known;
-    const writes = planWrites(ledger, { kind: "losses" })
+    const planned = planWrites(ledger, { kind: "losses" });
+    // What is behind a fence may have to be written before it: then that is left to the background.
+    const behind = new Set(planned.map(({ assignment }) => assignment.fence));
+    const writes = planned.filter(({ assignment: { container } }) => !behind.has(container.id))
       .filter(({ assignment, cpus }) => isGroup(assignment) && cpus.isSubsetOf(ledger.mayRunOn(assignment)));
     return {
       kind: "write",

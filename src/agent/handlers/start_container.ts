@@ -22,7 +22,7 @@ import {
   starts,
   unreadable,
 } from "../../ledger/delivery.ts";
-import { runsOn, shouldRunOn } from "../../ledger/groups.ts";
+import { groupsOf, isFence, runsOn, shouldRunOn } from "../../ledger/groups.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { refuse } from "../../ledger/refusal.ts";
 import { afterWrites, planWrites } from "../../ledger/plan_writes.ts";
@@ -88,7 +88,7 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
     const reading = readings.get(ref.id);
     if (reading?.kind !== "values") return unreadableStart(state, ledger, ref, reading);
     if (writablePort(state) !== undefined) {
-      const known = ledger.update(ref.id, (a) => startsOn(a, ownCpus(reading)));
+      const known = withFences(ledger, readings).update(ref.id, (a) => startsOn(a, ownCpus(reading)));
       return hasOtherFence(ledger, own, reading)
         ? withFenceRead(known, own, (next) => byCgroup(state, next, ref.id))
         : byCgroup(state, known, ref.id);
@@ -97,6 +97,15 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
     const seen = ledger.update(ref.id, (a) => starts(seenAtStart(a, reading.cpus, online)));
     return byRecord(withLedger(state, seen), own, reading.cpus);
   });
+}
+
+/** With what was read of fences. */
+function withFences(ledger: Ledger, readings: Readings): Ledger {
+  const fences = groupsOf(ledger).flatMap(({ container: { id } }) => {
+    const reading = readings.get(id);
+    return reading === undefined ? [] : [[id, reading] as const];
+  });
+  return withReadings(ledger, new Map(fences));
 }
 
 /** The fence around it has other CPUs than are known, as where systemd has emptied its set. */
@@ -119,9 +128,10 @@ function withoutIntruder(
   then: (readings: Readings) => Decision,
 ): Decision {
   const others = own.grant.isEmpty ? [] : unconfirmedBeside(ledger, own);
+  const fences = own.grant.isEmpty ? [] : groupsOf(ledger).filter(isFence);
   return {
     kind: "read",
-    containers: [own, ...others].map(({ container }) => container),
+    containers: [own, ...others, ...fences].map(({ container }) => container),
     then: (readings) => {
       const intruder = others.find((other) =>
         isOn(ledger, other, readings.get(other.container.id), own.grant)

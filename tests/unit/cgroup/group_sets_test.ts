@@ -28,7 +28,7 @@ Deno.test("the property follows each write, and is set where a reading finds a s
   const units = new FakeUnits();
   const sets = new GroupSets("/nowhere", units);
   assert.deepEqual(sets.withOwner(SLICE, values), values);
-  sets.written(SLICE, CpuSet.of(1), 1000);
+  sets.written(SLICE, CpuSet.of(1));
   sets.withOwner(SLICE, values);
   assert.deepEqual(units.set, ["kubepods-burstable.slice=0-2", "kubepods-burstable.slice=1"]);
 });
@@ -37,11 +37,26 @@ Deno.test("a property that couldn't be set makes the set weak, and is tried agai
   const units = new FakeUnits();
   units.answer = { kind: "failed", reason: "no answer" };
   const sets = new GroupSets("/nowhere", units);
-  sets.written(SLICE, CpuSet.of(1), 1000);
+  sets.written(SLICE, CpuSet.of(1));
   assert.deepEqual(sets.withOwner(SLICE, values), { ...values, weakness: "no answer" });
   units.answer = { kind: "done" };
   assert.deepEqual(sets.withOwner(SLICE, values), values);
-  assert.equal(units.set.length, 3);
+  // As it should be, not as it was found.
+  assert.deepEqual(units.set.map((each) => each.split("=")[1]), ["1", "1", "1"]);
+});
+
+Deno.test("CPUs that a property names are given up by it before the file is written, or the file isn't", () => {
+  const directory = Deno.makeTempDirSync();
+  const units = new FakeUnits();
+  const sets = new GroupSets(directory, units);
+  Deno.mkdirSync(`${directory}/a.slice`);
+  sets.written("/a.slice", CpuSet.range(0, 2));
+  assert.equal(sets.willBeWritten("/a.slice", CpuSet.range(1, 3)), undefined);
+  assert.deepEqual(units.set, ["a.slice=0-2", "a.slice=1-2"]);
+  units.answer = { kind: "failed", reason: "no answer" };
+  assert.equal(sets.willBeWritten("/a.slice", CpuSet.of(1)), "no answer");
+  assert.equal(sets.willBeWritten("/a.slice", CpuSet.range(1, 3)), undefined, "nothing is given up");
+  Deno.removeSync(directory, { recursive: true });
 });
 
 Deno.test("without systemd's bus a unit's set is weak; one that is no unit, or inherited, isn't", () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { findHierarchy } from "../../../src/cgroup/hierarchy.ts";
 import { openCpusets } from "../../../src/cgroup/kernel_cpusets.ts";
+import { mark } from "../../../src/cgroup/marker.ts";
 import { releaseGroups, releasePartitions } from "../../../src/cgroup/release.ts";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { release } from "../../../src/daemon/release.ts";
@@ -40,11 +41,10 @@ class Tree implements Disposable {
     return Deno.readTextFileSync(`${this.root}${path}/cpuset.cpus`).trim();
   }
 
-  /** As the agent writes it, and what the kernel makes of it. */
+  /** As the agent leaves it, and what the kernel makes of it. */
   narrow(path: string, cpus: CpuSet): void {
     this.put(path, `${cpus}`);
-    const { cpusets } = openCpusets({ cgroupRoot: this.root, apply: "auto" });
-    assert.equal(cpusets?.write([{ container: groupRef(path), cpus }], 1000).kind, "done");
+    mark(`${this.root}${path}`);
   }
 
   read(path: string) {
@@ -100,6 +100,9 @@ Deno.test("a group's reading says whether another program has narrowed it", () =
     return reading?.kind === "values" && reading.isForeign === true;
   };
   assert.deepEqual([isForeign(system), isForeign(burstable)], [true, false]);
+  const { cpusets } = openCpusets({ cgroupRoot: tree.root, apply: "auto" });
+  const written = cpusets?.write([{ container: groupRef(system), cpus: CpuSet.of(1) }], 1000);
+  assert(written?.kind === "unverified" && /another program has given .* the CPUs 0-1/.test(written.reason));
 });
 
 Deno.test("no other cgroup is written as a group, whatever its path", () => {
