@@ -6,6 +6,7 @@ import type { CpusetReading, CpusetValues } from "../cgroup/port.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "../ledger/assignment.ts";
 import {
+  ANYWHERE,
   confirm,
   failed,
   failureOf,
@@ -139,7 +140,7 @@ function startedVerdict(state: AgentState, assignment: Assignment, cpus: CpuSet)
 
 function cgroupVerdict({ ledger, reconcile }: AgentState, assignment: Assignment, cpus: CpuSet): Verdict {
   const after = observe(assignment, cpus);
-  const isSame = after === assignment || ledger.mayRunOn(assignment).equals(cpus);
+  const isSame = after === assignment || ledger.mayRunOn(assignment).equals(asOnline(ledger, cpus));
   const drift = !isConfirmed(assignment) || isSame
     ? {}
     : { message: DRIFT, reason: driftOf(ledger, assignment, cpus) };
@@ -176,7 +177,12 @@ function runtimeVerdict(
 }
 
 function driftOf(ledger: Ledger, assignment: Assignment, cpus: CpuSet): string {
-  return `found on CPUs ${cpus} instead of ${ledger.mayRunOn(assignment)}`;
+  return `found on CPUs ${asOnline(ledger, cpus)} instead of ${ledger.mayRunOn(assignment)}`;
+}
+
+/** An inherited set counts as all CPUs that there may ever be; now it is those that are online. */
+function asOnline({ topology: { online } }: Ledger, cpus: CpuSet): CpuSet {
+  return cpus === ANYWHERE ? online : cpus;
 }
 
 function report({ state, logs }: Compared, { container }: Assignment, verdict: Verdict): Compared {

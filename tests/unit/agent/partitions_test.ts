@@ -235,3 +235,23 @@ Deno.test("pinned ones that share CPUs have none when they are found, and one th
   it.link.tick(it.link.now);
   assert.deepEqual(it.partitions.calls, ["partition id-pin=6", "release id-pin", "partition id-pin=6"]);
 });
+
+Deno.test("a set that another program has emptied is drift where it was narrower, and told by the CPUs that are online", () => {
+  const it = rig();
+  run(it, db);
+  run(it, web);
+  it.link.tick(it.link.now);
+  const emptied = () => {
+    it.kernel.appear("id-web", "");
+    for (let n = 0; n < 2; n++) it.link.tick(it.link.now + 1200);
+  };
+  emptied();
+  assert.deepEqual(it.link.logged("warn"), [
+    "cpuset changed by another program; repairing: found on CPUs 0-7 instead of 0,3-7",
+  ]);
+  it.link.stop(db);
+  it.link.tick(it.link.now);
+  assert.equal(`${it.kernel.sets.get("id-web")}`, "0-7");
+  emptied();
+  assert.equal(it.link.logged("warn").length, 1);
+});
