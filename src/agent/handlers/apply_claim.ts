@@ -47,7 +47,8 @@ export function applyClaim({ state, next: decided, id, what, attempt, again, wri
   const { ledger: next, writes, after } = deliveryOf(state, decided, id, byReply);
   const holder = holderInTheWay(state.ledger, after, id);
   if (holder !== undefined) {
-    if (tries < MAX_TRIES && waitsForRuntime(after, holder.holder)) {
+    // The runtime moves no class.
+    if (tries < MAX_TRIES && !isGroup(holder.holder) && waitsForRuntime(after, holder.holder)) {
       return again(state, { tries: tries + 1, byReply: [...byReply, holder.holder.container.id] });
     }
     const { holder: { container }, cpus } = holder;
