@@ -79,10 +79,14 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
     }
   }
   const later = left.filter((group) => !grow(plan, group, scope, write));
-  exchange(plan, exchanging, write);
+  const rest = exchanged(plan, exchanging, write);
   // What others have left by now a fence may gain for the container that grows in it.
-  const again = scope.kind === "losses" ? exchanging.filter(isGroup) : [];
-  for (const assignment of [...again, ...later, ...gainers]) grow(plan, assignment, scope, write);
+  const again = scope.kind === "losses"
+    ? exchanging.filter((each) => isGroup(each) && !rest.includes(each))
+    : [];
+  for (const group of [...again, ...later]) grow(plan, group, scope, write);
+  confine(plan, exchanged(plan, rest, write), write);
+  for (const assignment of gainers) grow(plan, assignment, scope, write);
   return writes;
 }
 
@@ -180,10 +184,9 @@ interface Planned {
 
 type Write = (assignment: Assignment, cpus: CpuSet) => void;
 
-function exchange(planned: Planned, exchanging: readonly Assignment[], write: Write): void {
-  const { ledger, fences } = planned;
-  for (const assignment of exchanged(planned, exchanging, write)) {
-    // What waits for its fence to grow is kept where it is by its own set meanwhile, off CPUs that others wait for.
+/** What waits for its fence to grow is kept where it is by its own set meanwhile, off CPUs that others wait for. */
+function confine({ ledger, fences }: Planned, waiting: readonly Assignment[], write: Write): void {
+  for (const assignment of waiting) {
     const isWaiting = !fences.fits(assignment, ledger.desired(assignment));
     const cpus = isWaiting ? fences.instead(assignment, ledger.desired(assignment)) : undefined;
     if (cpus !== undefined && !isGroup(assignment)) write(assignment, cpus);

@@ -48,7 +48,7 @@ export class PlannedFences {
     const bound = this.#bound(assignment);
     // A group grows first, and shrinks once those in it have gone where it has grown; a container stays where it really is.
     const other = isGroup(assignment) ? bound.union(cpus) : this.within(assignment, bound);
-    return other.isEmpty || other.equals(bound) || !this.fits(assignment, other) ? undefined : other;
+    return other.isEmpty || other.equals(bound) ? undefined : other;
   }
 
   #around({ fence }: Assignment): Assignment | undefined {

@@ -5,6 +5,7 @@
 import { ANYWHERE, type Delivery } from "../../src/ledger/delivery.ts";
 import { type Assignment, byOrder } from "../../src/ledger/assignment.ts";
 import type { AgentState } from "../../src/agent/state.ts";
+import { isGroup } from "../../src/ledger/groups.ts";
 import { type Box, boxOf, type Node, SLOTS } from "./node.ts";
 
 /** Milliseconds after which the agent asks the runtime again for what it still lacks (src/agent/pending.ts). */
@@ -28,6 +29,10 @@ export function keyOf(node: Node): string {
     assignments.map(({ container }) => name(container.id)).join(" "),
     displaced.join(" "),
     state === undefined ? "" : timesText(state),
+    `${node.class.written}${node.class.isDrifted ? "d" : ""}`,
+    ...assignments.filter(isGroup).map((group) =>
+      `${group.claim.kind === "group" ? group.claim.keeps : ""} ${assignmentText(group, state?.now ?? 0)}`
+    ),
     ...slots.map(({ text }) => text),
   ].join("/");
 }
@@ -62,11 +67,16 @@ function boxText(
   return `${kind}${limit}${life} ${record ?? "*"} ${written} ${held} ${faults} ${promised}`;
 }
 
-function assignmentText({ claim, grant, mayRunOn, delivery, degraded }: Assignment, now: number): string {
+function assignmentText(
+  { claim, grant, fence, mayRunOn, delivery, degraded }: Assignment,
+  now: number,
+): string {
   const size = claim.kind === "exclusive" ? claim.count : "";
   const bound = mayRunOn === ANYWHERE ? "*" : mayRunOn;
   const less = degraded === undefined ? "" : "!";
-  return `${claim.kind}${size} ${grant} ${bound} ${deliveryText(delivery, now)}${less}`;
+  return `${claim.kind}${size}${fence === undefined ? "" : "f"} ${grant} ${bound} ${
+    deliveryText(delivery, now)
+  }${less}`;
 }
 
 function deliveryText(delivery: Delivery, now: number): string {

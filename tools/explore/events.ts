@@ -49,6 +49,9 @@ type NodeEvent =
   /** No agent is connected any more; a new one is, and is synchronized. */
   | "agentDown"
   | "agentUp"
+  /** systemd empties the class, which has no pods; another program writes it. */
+  | "emptyClass"
+  | "tamperClass"
   /** What hasn't started is lost; the agent is synchronized again. */
   | "runtimeRestart"
   /** The runtime's other interface makes the next update that it was asked for. */
@@ -73,7 +76,7 @@ export function parseEvent(text: string): Event {
     ["cpuOff cpuOn", { cpu: Number(subject) }],
     ["resize", { id: subject, limit: Number(limit) }],
     ["runc start posted failStart exit stop hold hide heal tamper", { id: subject }],
-    ["agentDown agentUp runtimeRestart apply tick wait", {}],
+    ["agentDown agentUp runtimeRestart apply tick wait emptyClass tamperClass", {}],
   ].find(([kinds]) => `${kinds}`.split(" ").includes(kind));
   if (event === undefined) throw new Error(`no event: ${text.trim()}`);
   return { kind, ...event[1] as object } as Event;
@@ -100,6 +103,11 @@ export function eventsOf(node: Node): Event[] {
   for (const cpu of ALL) {
     if (isWhole) events.push({ kind: "cpuOff", cpu });
     else if (!online.has(cpu) && mode !== "kernel-v1") events.push({ kind: "cpuOn", cpu });
+  }
+  if (mode === "fence" && !node.class.written.isEmpty && !node.class.isDrifted) {
+    const isVacant = !pods.some((pod) => pod !== undefined && pod.kind !== "exclusive");
+    if (isVacant) events.push({ kind: "emptyClass" });
+    if (!isVacant && mayFail) events.push({ kind: "tamperClass" });
   }
   if (agent === undefined) return [...events, { kind: "agentUp" }];
   if (hasWrites(agent.state)) events.push({ kind: "tick" });

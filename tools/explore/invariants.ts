@@ -4,7 +4,18 @@ import { mayShare } from "../../src/ledger/assignment.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { pendingUpdateOf, planUpdates } from "../../src/ledger/updates.ts";
 import { planWrites } from "../../src/ledger/plan_writes.ts";
-import { type Box, effective, hasStarted, isFaulty, isUnreadable, type Node } from "./node.ts";
+import { isFence, runsOn } from "../../src/ledger/groups.ts";
+import {
+  type Box,
+  CLASS,
+  effective,
+  hasStarted,
+  isAlive,
+  isFaulty,
+  isUnreadable,
+  type Node,
+  ofClass,
+} from "./node.ts";
 import { isHonest } from "./promises.ts";
 
 type Check = (node: Node, ledger: Ledger) => string | undefined;
@@ -15,19 +26,42 @@ export const INVARIANTS: readonly (readonly [string, Check])[] = [
   ["every container that has a process is known", startedAreKnown],
   ["a container runs nowhere but where the agent knows that it may", boundsAreHonest],
   ["nobody else runs on the CPUs of a started container that were promised", promisesAreKept],
+  ["the class has no exclusive CPUs that were promised", classIsKept],
   ["who isn't dirty has nothing to be delivered", dirtyIsWhole],
 ];
 
 /** The first invariant that doesn't hold. */
 export function problemOf(node: Node): string | undefined {
   const { agent } = node;
-  if (agent === undefined) return undefined;
+  if (agent === undefined) return unattended(node);
   if (agent.state.phase !== "serving") return `the agent is ${agent.state.phase}`;
   for (const [sentence, check] of INVARIANTS) {
     const problem = check(node, agent.state.ledger);
     if (problem !== undefined) return `${sentence}: ${problem}`;
   }
   return undefined;
+}
+
+/** What starts while no agent runs is kept off exclusive CPUs by its class: so it is as long as these are promised. */
+function unattended(node: Node): string | undefined {
+  const problem = node.mode === "fence" ? openTo(node) : undefined;
+  return problem && `while no agent runs the class has no exclusive CPUs: ${problem}`;
+}
+
+function classIsKept(node: Node, { assignments }: Ledger): string | undefined {
+  const group = assignments.get(CLASS);
+  const isFailed = group?.delivery.state === "failed";
+  return group === undefined || !isFence(group) || isFailed ? undefined : openTo(node);
+}
+
+/** But for what another program has written, and where all CPUs of the class are offline. */
+function openTo(node: Node): string | undefined {
+  const { class: { written, isDrifted }, online } = node;
+  if (isDrifted || !written.isEmpty && !written.intersects(online)) return undefined;
+  const owner = node.boxes.find((box) =>
+    box.kind === "exclusive" && isAlive(box) && box.promised.intersects(ofClass(node))
+  );
+  return owner && `the class has ${ofClass(node)}, ${owner.id} ${owner.promised}`;
 }
 
 function ownersAreDistinct(_: Node, ledger: Ledger): string | undefined {
@@ -57,9 +91,11 @@ function startedAreKnown({ boxes }: Node, ledger: Ledger): string | undefined {
 
 function boundsAreHonest(node: Node, ledger: Ledger): string | undefined {
   const wrong = node.boxes.find((box) =>
-    hasStarted(box) && !box.isDrifted && !isUnreadable(node, box) && !isHonest(node, box)
+    hasStarted(box) && !box.isDrifted && !node.class.isDrifted && !isUnreadable(node, box) &&
+    !isHonest(node, box)
   );
-  const bound = wrong && ledger.assignments.get(wrong.id)?.mayRunOn;
+  const known = wrong && ledger.assignments.get(wrong.id);
+  const bound = known && runsOn(ledger, known);
   return wrong && `${wrong.id} runs on ${effective(node, wrong)}, known is ${bound}`;
 }
 
@@ -82,6 +118,7 @@ function promisesAreKept(node: Node, ledger: Ledger): string | undefined {
 
 function isExcused(node: Node, box: Box, { delivery }: Assignment, ledger: Ledger): boolean {
   if (isFaulty(box) || isUnreadable(node, box)) return true;
+  if (node.class.isDrifted && box.kind !== "exclusive") return true;
   if (box.isDrifted || box.isLate || delivery.state === "failed") return true;
   // The runtime is being asked to move it, or will be; what it was sent while it started may be lost until it runs.
   const isPlanned = node.asked.includes(box.id) || pendingUpdateOf(ledger, box.id) !== undefined;

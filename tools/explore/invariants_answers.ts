@@ -1,5 +1,6 @@
 /** What must hold of an answer of the agent: the first problem, or undefined. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { isGroup } from "../../src/ledger/groups.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import type { Call } from "../../src/nri/methods.ts";
 import { type Box, boxOf, effective, isFaulty, isUnreadable, type Node, PINNED } from "./node.ts";
@@ -33,7 +34,8 @@ export function refusalProblem(
 function ledgerChange(before: Ledger, after: Ledger): string | undefined {
   const [was, is] = [before, after].map((ledger) =>
     new Map(
-      ledger.assignments.values().map((assignment) => {
+      // What is read of a class is no change.
+      ledger.assignments.values().filter((each) => !isGroup(each)).map((assignment) => {
         const { container: { id }, grant, delivery: { record }, degraded } = assignment;
         const desired = ledger.desired(assignment);
         return [id, `${grant} ${desired} ${record} ${degraded !== undefined}`];

@@ -96,7 +96,8 @@ export class Joint {
 
   connect(): void {
     const apply = this.mode === "runtime" ? "runtime" : "auto";
-    const fresh = initialState(topologyOf(this.node.online), { ...SETTINGS, apply }, false, {
+    const fence = this.mode === "fence" ? "auto" : "off";
+    const fresh = initialState(topologyOf(this.node.online), { ...SETTINGS, apply, fence }, false, {
       cpusets: this.#port,
     });
     const identity = { name: "weka-cpuset", index: "99" };
@@ -222,5 +223,7 @@ export function setOf(text: string | undefined): CpuSet | undefined {
 }
 
 export function emptyNode(mode: Mode): Node {
-  return { mode, agent: undefined, pods: SLOTS.map(() => undefined), boxes: [], online: ALL, asked: [] };
+  const pods = SLOTS.map(() => undefined);
+  const unset = { written: CpuSet.empty, isDrifted: false };
+  return { mode, agent: undefined, pods, boxes: [], class: unset, online: ALL, asked: [] };
 }

@@ -9,8 +9,8 @@ import type { Agent } from "../../src/agent/agent.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { Topology } from "../../src/cpu/topology.ts";
 
-/** `kernel`: the agent writes cgroups; `runtime`: it reads them, and the runtime writes. */
-export const MODES = ["kernel", "kernel-v1", "runtime"] as const;
+/** `kernel`: the agent writes cgroups; `fence`: those of QoS classes too; `runtime`: it reads them, and the runtime writes. */
+export const MODES = ["kernel", "kernel-v1", "fence", "runtime"] as const;
 export type Mode = typeof MODES[number];
 
 export const KINDS = ["pinned", "exclusive", "shared"] as const;
@@ -59,6 +59,16 @@ export interface Box {
   readonly promised: CpuSet;
 }
 
+/** The cgroup of the QoS class in which pinned and shared containers are; exclusive ones are beside it. */
+export interface Class {
+  /** What its file holds; the empty set inherits. */
+  readonly written: CpuSet;
+  /** Another program has written it, and the agent hasn't repaired that yet. */
+  readonly isDrifted: boolean;
+}
+
+export const CLASS = "/kubepods/burstable";
+
 export interface Node {
   readonly mode: Mode;
   /** Absent: no agent is connected. */
@@ -67,6 +77,7 @@ export interface Node {
   readonly pods: readonly (Pod | undefined)[];
   /** Oldest first. */
   readonly boxes: readonly Box[];
+  readonly class: Class;
   /** CPUs that containers can have. */
   readonly online: CpuSet;
   /** Containers that the runtime's other interface is asked to update, in this order. */
@@ -107,9 +118,18 @@ export const UNTOUCHED = {
 } as const;
 
 /** Where the kernel lets it run. */
-export function effective({ online }: Pick<Node, "online">, { written }: Pick<Box, "written">): CpuSet {
-  const own = written.intersection(online);
-  return own.isEmpty ? online : own;
+export function effective(node: Pick<Node, "online" | "class">, { written, kind }: Box): CpuSet {
+  return within(kind === "exclusive" ? node.online : ofClass(node), written);
+}
+
+/** The CPUs of the class. */
+export function ofClass({ online, class: { written } }: Pick<Node, "online" | "class">): CpuSet {
+  return within(online, written);
+}
+
+function within(around: CpuSet, written: CpuSet): CpuSet {
+  const own = written.intersection(around);
+  return own.isEmpty ? around : own;
 }
 
 export function boxOf({ boxes }: Node, id: string): Box | undefined {

@@ -1,14 +1,16 @@
-/** Faults that are planted in the agent or its port, one in each of ten rules: the exploration has to find them all. */
+/** Faults that are planted in the agent or its port, one in each of thirteen rules: the exploration has to find them all. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { NEUTRAL, type Response, unchanged } from "../../src/agent/decision.ts";
 import { serve } from "../../src/agent/serve.ts";
+import type { CpusetPort } from "../../src/cgroup/port.ts";
 import type { AgentState } from "../../src/agent/state.ts";
 import { step } from "../../src/agent/step.ts";
 import { failureOf } from "../../src/ledger/delivery.ts";
 import { CreateContainerResponseSchema, SynchronizeRequestSchema } from "../../src/nri/gen/nri_pb.ts";
 import type { Call } from "../../src/nri/methods.ts";
-import type { Mode } from "./node.ts";
+import { CLASS, type Mode } from "./node.ts";
 import type { Doubles } from "./player.ts";
+import type { Tree } from "./tree.ts";
 
 export interface Planted {
   /** The rule that it breaks, and how. */
@@ -103,7 +105,59 @@ export const PLANTED: readonly Planted[] = [
       return count > 1 && response.reply !== NEUTRAL ? { ...response, state, reply } : response;
     }),
   },
+  {
+    breaks: "a class is kept off exclusive CPUs: it isn't written",
+    mode: "fence",
+    doubles: { port: withoutClass },
+  },
+  {
+    breaks: "a class has left exclusive CPUs before the reply: it leaves them later",
+    mode: "fence",
+    doubles: serving(["CreateContainer"], narrowedLater),
+  },
+  {
+    breaks: "a class that others have written is written again: it isn't noticed",
+    mode: "fence",
+    doubles: { port: takenForKnown },
+  },
 ];
+
+/** The port, on which the class is never read or written. */
+function withoutClass(port: CpusetPort): CpusetPort {
+  return {
+    version: port.version,
+    writable: true,
+    read: (container) => port.read(container),
+    write: (writes, ms) => port.write(writes.filter(({ container }) => !container.isGroup), ms),
+  };
+}
+
+/** The class is narrowed by the next tick. */
+function narrowedLater(state: AgentState, call: Call): Response {
+  const { cpusets } = state;
+  const before = state.ledger.assignments.get(CLASS);
+  if (cpusets === undefined || before === undefined) return serve(state, call);
+  const { mayRunOn } = before;
+  return withState(serve({ ...state, cpusets: withoutClass(cpusets) }, call), (after) => ({
+    ...after,
+    cpusets,
+    ledger: after.ledger.update(CLASS, (group) => ({ ...group, mayRunOn })),
+  }));
+}
+
+/** What is read of the class is what is known already. */
+function takenForKnown(tree: Tree): CpusetPort {
+  const { version } = tree;
+  return {
+    version,
+    writable: true,
+    write: (writes, ms) => tree.write(writes, ms),
+    read(container) {
+      const known = container.isGroup && tree.node.agent?.state.ledger.assignments.get(container.id);
+      return known ? { kind: "values", cpus: known.mayRunOn } : tree.read(container);
+    },
+  };
+}
 
 function withoutUpdates(payload: Uint8Array): Uint8Array {
   const { adjust } = fromBinary(CreateContainerResponseSchema, payload);

@@ -92,6 +92,9 @@ export class Player {
         return this.#joint.connect();
       case "runtimeRestart":
         return this.#runtimeRestart();
+      case "emptyClass":
+      case "tamperClass":
+        return this.#writeClass(event.kind === "emptyClass" ? CpuSet.empty : ALL);
       case "apply":
         return this.#applyNext();
       case "tick":
@@ -142,7 +145,12 @@ export class Player {
     const slot = this.#joint.node.pods.indexOf(undefined);
     if (slot < 0) return;
     this.#joint.node = { ...this.#joint.node, pods: this.#joint.node.pods.with(slot, { kind, limit: 1 }) };
+    this.#joint.ask({ kind: "RunPodSandbox", pod: podMessage({ slot, kind }) });
     this.#createIn(slot, isRun);
+  }
+
+  #writeClass(written: CpuSet): void {
+    this.#joint.node = { ...this.#joint.node, class: { written, isDrifted: true } };
   }
 
   #createIn(slot: number, isRun: boolean): void {
@@ -274,12 +282,16 @@ export class Player {
     const boxes = this.#joint.node.boxes.map((box) => ({
       ...box,
       held: box.held.intersection(online),
-      // Where all its CPUs are gone the kernel has put it on others.
+      // Where all its CPUs are gone, or those of its class, the kernel has put it on others.
       isDrifted: box.isDrifted ||
-        (hasStarted(box) && !box.written.isEmpty && !box.written.intersects(online)),
+        (hasStarted(box) && !box.written.isEmpty &&
+          !effective({ online, class: this.#joint.node.class }, box).isSubsetOf(box.written)),
       written: isStruck ? box.written.intersection(online) : box.written,
     }));
-    this.#joint.node = { ...this.#joint.node, online, boxes };
+    const { class: group } = this.#joint.node;
+    const isVoid = !group.written.isEmpty && !group.written.intersects(online);
+    const after = { ...group, isDrifted: group.isDrifted || isVoid };
+    this.#joint.node = { ...this.#joint.node, online, boxes, class: after };
     const now = this.#joint.node.agent?.state.now ?? 0;
     this.#joint.feed({ kind: "topology", now, topology: topologyOf(online), offlineRemoved: isStruck });
   }

@@ -2,7 +2,8 @@
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { type Assignment, mayShare } from "../../src/ledger/assignment.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
-import { ALL, type Box, effective, type Node } from "./node.ts";
+import { isGroup, runsOn } from "../../src/ledger/groups.ts";
+import { ALL, type Box, CLASS, effective, type Node, ofClass } from "./node.ts";
 
 /**
  * A grant that has changed without an answer to its container is no promise before nobody else may be on it by the
@@ -22,13 +23,20 @@ export function promised(node: Node): Node {
     isChanged = true;
     return { ...box, promised: next, isDrifted, isLate };
   });
-  return isChanged ? { ...node, boxes } : node;
+  const after = isChanged ? { ...node, boxes } : node;
+  const { class: { isDrifted, written } } = after;
+  const group = ledger?.assignments.get(CLASS);
+  const isDone = isDrifted && ledger !== undefined && group !== undefined &&
+    written.equals(ledger.desired(group)) && ledger.mayRunOn(group).equals(ofClass(after));
+  return isDone ? { ...after, class: { written, isDrifted: false } } : after;
 }
 
 function isAloneOn(ledger: Ledger, own: Assignment): boolean {
   if (own.grant.isEmpty) return true;
   return !ledger.assignments.values().some((other) =>
     other.container.id !== own.container.id && !mayShare(own, other) &&
+    // Pinned CPUs are in the class: others in it are kept off these by their own sets.
+    !(isGroup(other) && own.claim.kind === "pinned") &&
     ledger.mayRunOn(other).intersects(own.grant)
   );
 }
@@ -49,8 +57,9 @@ function isRepaired(node: Node, box: Box): boolean {
 }
 
 /** The agent's bound of a container holds all that the kernel lets it run on. */
-export function isHonest({ agent, online }: Node, { id, written }: Box): boolean {
-  const assignment = agent?.state.ledger.assignments.get(id);
-  if (agent === undefined || assignment === undefined) return false;
-  return effective({ online }, { written }).isSubsetOf(agent.state.ledger.mayRunOn(assignment));
+export function isHonest(node: Node, box: Box): boolean {
+  const ledger = node.agent?.state.ledger;
+  const assignment = ledger?.assignments.get(box.id);
+  if (ledger === undefined || assignment === undefined) return false;
+  return effective(node, box).isSubsetOf(runsOn(ledger, assignment));
 }

@@ -2,7 +2,7 @@
 import { describe, type Event, parseEvent } from "./events.ts";
 import { problemOf } from "./invariants.ts";
 import { unrestOf } from "./rest.ts";
-import { type Box, isAlive, type Mode, MODES, type Node } from "./node.ts";
+import { type Box, CLASS, isAlive, type Mode, MODES, type Node, ofClass } from "./node.ts";
 import { KeySet } from "./key_set.ts";
 import { type Doubles, Player } from "./player.ts";
 
@@ -43,9 +43,15 @@ export function replay(
 function linesOf(node: Node): string[] {
   const ledger = node.agent?.state.ledger;
   const boxes = node.boxes.map((box) => `    ${box.id} ${boxText(node, box)}`);
-  const gone = ledger?.assignments.keys().filter((id) => !node.boxes.some((box) => box.id === id)) ?? [];
+  const gone =
+    ledger?.assignments.keys().filter((id) => id !== CLASS && !node.boxes.some((box) => box.id === id)) ?? [];
   const asked = node.asked.length === 0 ? [] : [`    asked of the runtime: ${node.asked.join(", ")}`];
-  return [...boxes, ...gone.map((id) => `    ${id} is only in the ledger`), ...asked];
+  const group = ledger?.assignments.get(CLASS);
+  const known = group === undefined || ledger === undefined
+    ? "not in the ledger"
+    : `should have ${ledger.desired(group)}, may have ${ledger.mayRunOn(group)} (${group.delivery.state})`;
+  const around = node.mode === "fence" ? [`    the class has ${ofClass(node)}; ${known}`] : [];
+  return [...boxes, ...around, ...gone.map((id) => `    ${id} is only in the ledger`), ...asked];
 }
 
 function boxText({ agent }: Node, box: Box): string {

@@ -7,7 +7,18 @@ import { keyOf } from "./canonical.ts";
 import { describe, type Event } from "./events.ts";
 import { problemOf } from "./invariants.ts";
 import { surelyFits } from "./invariants_answers.ts";
-import { boxOf, effective, isFaulty, isUnreadable, livingIn, type Node, SLOTS } from "./node.ts";
+import { isGroup, runsOn, shouldRunOn } from "../../src/ledger/groups.ts";
+import {
+  boxOf,
+  CLASS,
+  effective,
+  isFaulty,
+  isUnreadable,
+  livingIn,
+  type Node,
+  ofClass,
+  SLOTS,
+} from "./node.ts";
 import type { Player } from "./player.ts";
 
 /** More than any node needs. */
@@ -75,7 +86,9 @@ function restProblem(node: Node): string | undefined {
 }
 
 function unknown({ boxes }: Node, ledger: Ledger): string | undefined {
-  const [dead] = ledger.assignments.keys().filter((id) => !boxes.some((box) => box.id === id));
+  const [dead] = ledger.assignments.keys().filter((id) =>
+    id !== CLASS && !boxes.some((box) => box.id === id)
+  );
   if (dead !== undefined) return `${dead} is in the ledger and doesn't live`;
   return undefined;
 }
@@ -84,9 +97,17 @@ function differing(node: Node, ledger: Ledger): string | undefined {
   for (const assignment of ledger.assignments.values()) {
     const { id } = assignment.container;
     const box = boxOf(node, id);
-    const desired = ledger.desired(assignment);
+    if (isGroup(assignment)) {
+      const [has, should] = [ofClass(node), ledger.desired(assignment)];
+      // An empty class without pods is found when the next one comes.
+      const isVacant = !node.pods.some((pod) => pod !== undefined && pod.kind !== "exclusive");
+      const mayStay = should.isEmpty || (isVacant && node.class.written.isEmpty);
+      if (!mayStay && !has.equals(should)) return `the class has ${has} instead of ${should}`;
+      continue;
+    }
+    const desired = shouldRunOn(ledger, assignment);
     if (box === undefined || desired.isEmpty || isUnreadable(node, box)) continue;
-    const [runs, bound] = [effective(node, box), ledger.mayRunOn(assignment)];
+    const [runs, bound] = [effective(node, box), runsOn(ledger, assignment)];
     if (node.mode === "runtime" && box.isDrifted && runs.isSubsetOf(desired)) continue;
     if (!runs.equals(desired)) return `${id} runs on ${runs} instead of ${desired}`;
     if (!bound.equals(desired)) return `${id} should run on ${desired}, known is ${bound}`;

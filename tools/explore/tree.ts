@@ -2,7 +2,17 @@
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef } from "../../src/ledger/claim.ts";
 import type { CpusetPort, CpusetReading, CpusetWrite, CpusetWriteResult } from "../../src/cgroup/port.ts";
-import { type Box, boxOf, effective, hasCgroup, isUnreadable, type Node, withBox } from "./node.ts";
+import {
+  type Box,
+  boxOf,
+  CLASS,
+  effective,
+  hasCgroup,
+  isUnreadable,
+  type Node,
+  ofClass,
+  withBox,
+} from "./node.ts";
 
 /** The container with that set, or undefined where the kernel refuses it. */
 export function writtenTo({ mode, online }: Node, box: Box, cpus: CpuSet): Box | undefined {
@@ -20,11 +30,15 @@ export class Tree implements CpusetPort {
     return this.node.mode === "kernel-v1" ? 1 : 2;
   }
 
-  read({ id }: Pick<ContainerRef, "id">): CpusetReading {
+  read({ id, isGroup }: Pick<ContainerRef, "id" | "isGroup">): CpusetReading {
+    if (isGroup) {
+      return id === CLASS ? reading(this.node.class.written, ofClass(this.node)) : { kind: "absent" };
+    }
     const box = boxOf(this.node, id);
     if (box === undefined || !hasCgroup(box)) return { kind: "absent" };
     if (isUnreadable(this.node, box)) return { kind: "unverified", reason: "it can't be read" };
-    return { kind: "values", cpus: this.#inForce(box) };
+    if (this.version === 1) return { kind: "values", cpus: box.written };
+    return reading(box.written, effective(this.node, box));
   }
 
   write(writes: readonly CpusetWrite[], _deadlineMs: number): CpusetWriteResult {
@@ -36,7 +50,11 @@ export class Tree implements CpusetPort {
     if (containers.size > 0) {
       return { kind: "unverified", containers, reason: "it can't be read", tookMs: 0 };
     }
-    for (const { container: { id }, cpus } of writes) {
+    for (const { container: { id, isGroup }, cpus } of writes) {
+      if (isGroup && id === CLASS) {
+        this.node = { ...this.node, class: { ...this.node.class, written: cpus } };
+        continue;
+      }
       const box = boxOf(this.node, id);
       if (box === undefined || !hasCgroup(box)) continue;
       const after = writtenTo(this.node, box, cpus);
@@ -45,14 +63,21 @@ export class Tree implements CpusetPort {
         const reason = "the kernel refuses it";
         return { kind: "failed", container: id, code: "EBUSY", reason, notRolledBack: new Set(), tookMs: 0 };
       }
+      const runs = effective(this.node, after);
+      // What it names isn't in its class.
+      if (this.version === 2 && !runs.isSubsetOf(cpus) && ofClass(this.node).size < this.node.online.size) {
+        this.node = before;
+        return { kind: "unverified", containers: new Set([id]), reason: `it runs on ${runs}`, tookMs: 0 };
+      }
       this.node = withBox(this.node, id, () => after);
     }
     return { kind: "done", tookMs: 0 };
   }
+}
 
-  #inForce(box: Box): CpuSet {
-    if (this.version === 1) return box.written;
-    const runs = effective(this.node, box);
-    return runs.isSubsetOf(box.written) ? box.written : runs;
-  }
+function reading(written: CpuSet, effective: CpuSet): CpusetReading {
+  if (!effective.isSubsetOf(written)) return { kind: "values", cpus: effective, isInherited: true };
+  return effective.equals(written)
+    ? { kind: "values", cpus: written }
+    : { kind: "values", cpus: written, effective };
 }

@@ -207,7 +207,7 @@ const FENCES: readonly Planted[] = [
   {
     file: "src/ledger/planned_fences.ts",
     part: "#meets",
-    edit: [/bound\.isEmpty \|\| bound\.intersects\(\w+\)/, "true"],
+    edit: [/bound\.intersects\((\w+)\)/, "!$1.isEmpty"],
     breaks: "A container is written to CPUs none of which its fence has, and runs on all of that.",
   },
   {
@@ -225,7 +225,7 @@ const FENCES: readonly Planted[] = [
   {
     file: "src/agent/fences.ts",
     part: "fencedFirst",
-    edit: [/id === own \|\| /, ""],
+    edit: [/id === own \|\| /, "id === own && "],
     breaks: "A class that systemd has emptied isn't noticed when the next pod runs.",
   },
 ];

@@ -47,7 +47,8 @@ export function applyClaim({ state, next: decided, id, what, attempt, again, wri
   const { ledger: next, writes, after } = deliveryOf(state, decided, id, byReply);
   const holder = holderInTheWay(state.ledger, after, id);
   if (holder !== undefined) {
-    if (tries < MAX_TRIES && waitsForRuntime(after, holder.holder)) {
+    // The runtime moves no class.
+    if (tries < MAX_TRIES && !isGroup(holder.holder) && waitsForRuntime(after, holder.holder)) {
       return again(state, { tries: tries + 1, byReply: [...byReply, holder.holder.container.id] });
     }
     const { holder: { container }, cpus } = holder;
@@ -143,7 +144,7 @@ function holderInTheWay(before: Ledger, after: Ledger, id: string): Overhang | u
 /** It can't be written, since those on its new CPUs leave them only with the reply: so it has to go with the reply too. */
 function waitsForRuntime(ledger: Ledger, { container: { id } }: Assignment): boolean {
   const holder = ledger.assignments.get(id);
-  if (holder === undefined || isGroup(holder)) return false;
+  if (holder === undefined) return false;
   const gained = ledger.desired(holder).difference(ledger.mayRunOn(holder));
   const blockers = overhangsOf(ledger).holdersOf(holder, gained);
   return blockers.length > 0 && blockers.every(({ holder: { delivery } }) => delivery.by === "record");

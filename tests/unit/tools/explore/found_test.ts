@@ -21,6 +21,12 @@ const FOUND: Readonly<Record<string, string>> = {
     "kernel: create exclusive; runc 0a; hide 0a; cpuOff 2; apply; start 0a; heal 0a",
   "all CPUs that are online may be inherited, so a record with the same may not have been delivered":
     "runtime: create shared; runc 0a; run pinned; cpuOff 0; start 0a; cpuOn 0",
+  "a class on CPUs that a container gains isn't left to the runtime, which moves none":
+    "fence: run exclusive; cpuOff 2; hide 0a; cpuOn 2; resize 0a to 2",
+  "a class grows before it shrinks, so that what waits in it for other CPUs gets them":
+    "fence: run pinned; cpuOff 0; run exclusive; cpuOn 0; cpuOff 1; cpuOn 1; wait",
+  "a container that its fence has let nowhere yet is written once that has grown, by the same plan":
+    "fence: run exclusive; run shared; exit 0a; cpuOff 2; cpuOn 2; run pinned",
 };
 
 for (const [sentence, text] of Object.entries(FOUND)) {
