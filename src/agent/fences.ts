@@ -5,7 +5,7 @@
  */
 import type { CpusetReading, CpusetValues } from "../cgroup/port.ts";
 import type { Assignment } from "../ledger/assignment.ts";
-import type { ContainerRef, GroupClaim } from "../ledger/claim.ts";
+import { type ContainerRef, type GroupClaim, HOST_GROUPS } from "../ledger/claim.ts";
 import { ANYWHERE, observe } from "../ledger/delivery.ts";
 import { groupOn, groupRef, isFence, withoutFence } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -18,16 +18,13 @@ import { withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
 
 /** The classes around these containers, and beside them. */
-export function classesAround(state: AgentState, containers: readonly ContainerRef[]): ContainerRef[] {
+function classesAround(state: AgentState, containers: readonly ContainerRef[]): ContainerRef[] {
   if (writablePort(state) === undefined) return [];
   const paths = containers.flatMap(({ cgroup }) =>
     cgroup === undefined ? [] : qosClassesOf(cgroup)?.all ?? []
   );
   return [...new Set(paths)].map(groupRef);
 }
-
-/** systemd's, of all that is neither a container nor a kernel thread. */
-const HOST_GROUPS: readonly string[] = ["/system.slice", "/user.slice", "/machine.slice", "/init.scope"];
 
 /** The groups that are to be looked at with these containers: the classes around and beside them, and the host's. */
 export function groupsFor(state: AgentState, containers: readonly ContainerRef[]): ContainerRef[] {
@@ -111,8 +108,8 @@ export function withGroups(
     const cpus = ownCpus(reading);
     if (known !== undefined) return ledger.update(ref.id, (group) => observe(group, cpus));
     const problem = foreign(ref, reading, ledger);
-    if (problem !== undefined && keeps === "online") return ledger;
     if (problem !== undefined) {
+      if (keeps === "online") return ledger;
       logs.push(unfencedLog(ref, problem));
       return ledger.with(groupOn(ref, cpus, "found"));
     }
@@ -137,7 +134,7 @@ function foreign(
   ledger: Ledger,
 ): string | undefined {
   const isWhole = ledger.topology.online.isSubsetOf(cpus);
-  if (!isForeign || isWhole || ledger.assignments.has(id)) return undefined;
+  if (!isForeign || isWhole) return undefined;
   return `another program has given ${id} the CPUs ${cpus}; ` +
     `write all CPUs there, or set ${HOST_GROUPS.includes(id) ? "hostFence" : "fence"}: off`;
 }

@@ -5,8 +5,7 @@
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { UnitProperties } from "../systemd/port.ts";
-import { mark, markOf } from "./marker.ts";
-import { isHostGroup } from "./paths.ts";
+import { isOurs, mark, markOf } from "./marker.ts";
 import type { CpusetReading } from "./port.ts";
 
 /** Milliseconds that a reading may wait for systemd. */
@@ -50,19 +49,13 @@ export class GroupSets {
   /** A reading, with whose set it is and why that may not last. A property that couldn't be set is tried again. */
   withOwner(path: string, reading: CpusetReading): CpusetReading {
     if (reading.kind !== "values" || reading.isInherited) return reading;
-    if (!this.isOurs(path)) return { ...reading, isForeign: true };
+    if (!isOurs(this.root, path)) return { ...reading, isForeign: true };
     const due = this.#due.get(path);
     if (due !== undefined || !this.#inForce.has(path)) {
       this.#set(path, due?.cpus ?? reading.cpus, READ_DEADLINE_MS);
     }
     const weakness = this.#due.get(path)?.reason;
     return weakness === undefined ? reading : { ...reading, weakness };
-  }
-
-  /** Whether the agent has narrowed it. Where the kernel can't say, a slice of the host is another program's. */
-  isOurs(path: string): boolean {
-    const mark = markOf(`${this.root}${path}`);
-    return mark === "ours" || (mark === "unknown" && !isHostGroup(path));
   }
 
   #set(path: string, cpus: CpuSet, deadlineMs: number): void {

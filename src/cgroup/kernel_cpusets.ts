@@ -1,6 +1,7 @@
 /** The kernel's cpusets: {@link CpusetPort} on the cgroup tree. */
 import { findCgroup, findGroup, findHierarchy, type FoundCgroup } from "./hierarchy.ts";
 import { GroupSets } from "./group_sets.ts";
+import { isOurs } from "./marker.ts";
 import { CgroupDirectory } from "./directory.ts";
 import { look, withKept } from "./keep.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
@@ -140,12 +141,14 @@ class KernelCpusets implements CpusetPort {
 
   /** Why a group isn't written: another program has narrowed it. */
   #foreign(path: string): string | undefined {
+    if (isOurs(this.hierarchy.root, path)) return undefined;
     const reading = readCpuset(this.hierarchy, path);
-    if (reading.kind !== "values" || reading.isInherited || this.#groups.isOurs(path)) return undefined;
+    if (reading.kind !== "values" || reading.isInherited) return undefined;
     // In cgroup v1 it begins with what the cgroup above has.
-    const above = readCpuset(this.hierarchy, path.slice(0, path.lastIndexOf("/")));
-    const isV1 = this.version === 1;
-    const all = isV1 && above.kind === "values" ? above.cpus : allCpus(this.hierarchy);
+    const above = this.version === 1
+      ? readCpuset(this.hierarchy, path.slice(0, path.lastIndexOf("/")))
+      : undefined;
+    const all = above?.kind === "values" ? above.cpus : allCpus(this.hierarchy);
     if (all === undefined || all.isSubsetOf(reading.cpus)) return undefined;
     return `another program has given ${path} the CPUs ${reading.cpus}; write all CPUs there`;
   }

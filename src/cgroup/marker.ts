@@ -6,6 +6,7 @@
  */
 import { attempt } from "../platform/errno.ts";
 import { cString, libc } from "../platform/libc.ts";
+import { isHostGroup } from "./paths.ts";
 
 const NAME = cString("user.weka-cpuset");
 const VALUE = new Uint8Array([49]);
@@ -27,4 +28,10 @@ export function mark(directory: string): void {
 
 export function unmark(directory: string): void {
   libc().lremovexattr(cString(directory), NAME);
+}
+
+/** Whether the agent has narrowed that group. Where the kernel can't say, a class is the agent's, and a slice of the host isn't. */
+export function isOurs(root: string, path: string): boolean {
+  const mark = markOf(`${root}${path}`);
+  return mark === "ours" || (mark === "unknown" && !isHostGroup(path));
 }

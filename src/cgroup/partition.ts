@@ -7,6 +7,7 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Errno, ErrnoName } from "../platform/errno.ts";
 import { CgroupDirectory } from "./directory.ts";
+import { isKubepods } from "./paths.ts";
 import type { PartitionFailure, PartitionResult } from "./port.ts";
 
 /** Files of cgroups, by the paths of these below the hierarchy's root. */
@@ -25,9 +26,6 @@ const PARTITION = "cpuset.cpus.partition";
 const MAX_DIRECTORIES = 4096;
 /** From kubepods down to a container: a QoS class, a pod, and itself. */
 const MAX_DEPTH = 3;
-
-/** As kubelet names it with either cgroup driver, and below a `--cgroup-root`. */
-const KUBEPODS = /^(.*-)?kubepods(\.slice)?$/;
 
 /** The files of the tree at `root` ({@link CgroupDirectory.open}). */
 export function filesBelow(root: string): CgroupFiles {
@@ -55,7 +53,7 @@ function inDirectory<T>(
 /** The cgroups from kubelet's kubepods down to this one, both included; none where it isn't below such a one. */
 export function pathFromKubepods(path: string): readonly string[] {
   const names = path.split("/").slice(1);
-  const at = names.findLastIndex((name, index) => index < names.length - 1 && KUBEPODS.test(name));
+  const at = names.findLastIndex((name, index) => index < names.length - 1 && isKubepods(name));
   return at < 0 ? [] : names.slice(at).map((_, index) => `/${names.slice(0, at + index + 1).join("/")}`);
 }
 

@@ -6,7 +6,7 @@
  * Docker decorate it. So whatever a record or a process says, it can't lead to the cgroup of a pod, of all pods, or
  * of another container.
  */
-import type { CgroupHints } from "../ledger/claim.ts";
+import { type CgroupHints, HOST_GROUPS } from "../ledger/claim.ts";
 
 /** What NRI and the CRI say about a container's cgroup. */
 type Hints = Pick<CgroupHints, "path" | "parent">;
@@ -149,17 +149,26 @@ export function cleanPath(path: string): string | undefined {
  * other cgroup above containers is ever written.
  */
 const CLASS = /\/(burstable|besteffort|[^/]*kubepods-(burstable|besteffort)\.slice)$/;
-const HOST = /^\/(system\.slice|user\.slice|machine\.slice|init\.scope)$/;
 
 /** Whether it is one of systemd's slices of all that is no container. */
 export function isHostGroup(path: string): boolean {
-  return HOST.test(path);
+  return HOST_GROUPS.includes(path);
+}
+
+/** Whether a cgroup with this name is kubelet's of all pods, with either driver, alone and below a `--cgroup-root`. */
+export function isKubepods(name: string): boolean {
+  return /(^|-)kubepods(\.slice)?$/.test(name);
+}
+
+/** Whether a cgroup with this name can be a pod's. */
+export function isPod(name: string): boolean {
+  return /(^|-)pod/.test(name);
 }
 
 /** The clean path of a group's cgroup; undefined where it is none such. */
 export function groupPath(path: string): string | undefined {
   const clean = cleanPath(path);
-  return clean !== undefined && (CLASS.test(clean) || HOST.test(clean)) ? clean : undefined;
+  return clean !== undefined && (CLASS.test(clean) || isHostGroup(clean)) ? clean : undefined;
 }
 
 /** Whether a cgroup with this name can be the container's. */

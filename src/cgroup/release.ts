@@ -2,9 +2,9 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { CgroupDirectory } from "./directory.ts";
 import { unitOf } from "./group_sets.ts";
-import { markOf, unmark } from "./marker.ts";
+import { isOurs, unmark } from "./marker.ts";
 import { clearStalePartitions, filesBelow, hasPartitions } from "./partition.ts";
-import { groupPath, isHostGroup } from "./paths.ts";
+import { groupPath, isPod } from "./paths.ts";
 import { type CpusetHierarchy, writtenIn } from "./read.ts";
 import type { UnitProperties } from "../systemd/port.ts";
 import { writeCpuset } from "./write.ts";
@@ -14,7 +14,6 @@ const MAX_DEPTH = 6;
 const MAX_CGROUPS = 4096;
 /** Milliseconds for each unit. */
 const SYSTEMD_DEADLINE_MS = 5000;
-const POD = /(^|-)pod/;
 
 /** What was done with a group. */
 export interface ReleasedGroup {
@@ -60,12 +59,6 @@ function isNarrowed({ root }: CpusetHierarchy, path: string): boolean {
   return written.kind === "values" && !written.cpus.isEmpty && isOurs(root, path);
 }
 
-/** Where the kernel can't say, a class is the agent's, and a slice of the host isn't. */
-function isOurs(root: string, path: string): boolean {
-  const mark = markOf(`${root}${path}`);
-  return mark === "ours" || (mark === "unknown" && !isHostGroup(path));
-}
-
 /** All groups of the tree, by their paths. */
 function groupsIn({ root }: CpusetHierarchy): string[] {
   const groups: string[] = [];
@@ -78,7 +71,7 @@ function groupsIn({ root }: CpusetHierarchy): string[] {
     for (const name of directory.directories(MAX_CGROUPS)) {
       const below = `${path}/${name}`;
       if (groupPath(below) !== undefined) groups.push(below);
-      else if (!POD.test(name)) visit(below, depth + 1);
+      else if (!isPod(name)) visit(below, depth + 1);
     }
   };
   visit("", 0);

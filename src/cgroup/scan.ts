@@ -1,5 +1,6 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Confined, likelyClaims } from "./likely_claims.ts";
+import { isKubepods, isPod } from "./paths.ts";
 import { readerOf } from "../platform/sysfs.ts";
 
 /** In a node that is itself a container (kind), kubepods lies about 5 levels down, and a container's cgroup 4 more. */
@@ -7,9 +8,6 @@ const MAX_DEPTH = 16;
 /** A node has some hundreds of its own, and a handful for each container. More are not read. */
 const MAX_CGROUPS = 8192;
 
-/** As kubelet names them with either cgroup driver, and below a `--cgroup-root`. */
-const KUBEPODS = /(^|-)kubepods(\.slice)?$/;
-const POD = /(^|-)pod/;
 const NOT_GUARANTEED = /\b(burstable|besteffort)\b/;
 
 /** What is in force, in cgroup v2 and in v1; what is set, for a v1 that hasn't the former. */
@@ -70,13 +68,13 @@ class Tree {
   #child(parent: Cgroup, name: string): Cgroup {
     const path = `${parent.path}/${name}`;
     const { kubepods, pod } = parent;
-    if (kubepods === undefined && !KUBEPODS.test(name)) return { path, cpus: parent.cpus };
+    if (kubepods === undefined && !isKubepods(name)) return { path, cpus: parent.cpus };
     const cpus = this.#cpusOf(path) ?? parent.cpus;
     if (kubepods === undefined) {
       this.kubepods.push(cpus);
       return { path, cpus, kubepods: cpus };
     }
-    if (pod === undefined && !POD.test(name)) return { path, cpus, kubepods };
+    if (pod === undefined && !isPod(name)) return { path, cpus, kubepods };
     return { path, cpus, kubepods, pod: pod ?? path };
   }
 

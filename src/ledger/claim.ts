@@ -64,6 +64,14 @@ export interface GroupClaim {
   readonly weakness?: string;
 }
 
+/** systemd's slices of all that is neither a container nor a kernel thread, by their paths. */
+export const HOST_GROUPS: readonly string[] = [
+  "/system.slice",
+  "/user.slice",
+  "/machine.slice",
+  "/init.scope",
+];
+
 /** A container's identity: enough to find it in the runtime and to name it to a person. */
 export interface ContainerRef {
   /** The runtime's id, unique on the node. */

@@ -7,6 +7,7 @@ import type { Assignment } from "./assignment.ts";
 import type { ContainerRef, GroupClaim } from "./claim.ts";
 import { confirm, created } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
+import { perLedger } from "./per_ledger.ts";
 
 /** The group at that path below the hierarchy's root. */
 export function groupRef(path: string): ContainerRef {
@@ -34,6 +35,15 @@ export function groupsOf(ledger: Ledger): Assignment[] {
 export function isFence({ claim }: Assignment): boolean {
   return claim.kind === "group" && claim.keeps === "unexclusive";
 }
+
+/** By group: the ids of those whose own sets lie within it. */
+export const membersWithin = perLedger((ledger) => {
+  const members = new Map<string, Set<string>>();
+  for (const { container: { id }, fence, isWithin } of ledger.assignments.values()) {
+    if (isWithin && fence !== undefined) members.set(fence, (members.get(fence) ?? new Set()).add(id));
+  }
+  return members;
+});
 
 /** A group whose set lasts, or doesn't, for that reason. */
 export function withWeakness(group: Assignment, weakness: string | undefined): Assignment {

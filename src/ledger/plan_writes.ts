@@ -13,7 +13,7 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, byOrder } from "./assignment.ts";
 import { type Overhangs, PlannedOverhangs } from "./conflict.ts";
 import { failureOf, observe, written } from "./delivery.ts";
-import { isFence, isGroup } from "./groups.ts";
+import { isFence, isGroup, membersWithin } from "./groups.ts";
 import type { Ledger } from "./ledger.ts";
 import { perLedger } from "./per_ledger.ts";
 import { PlannedFences } from "./planned_fences.ts";
@@ -92,9 +92,8 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
 
 function membersOf(ledger: Ledger, group: Assignment): Pick<PlannedWrite, "keeps"> {
   if (!isGroup(group)) return {};
-  const { id } = group.container;
-  const members = ledger.assignments.values().filter(({ fence, isWithin }) => isWithin && fence === id);
-  return members.length === 0 ? {} : { keeps: new Set(members.map(({ container }) => container.id)) };
+  const keeps = membersWithin(ledger).get(group.container.id);
+  return keeps === undefined ? {} : { keeps };
 }
 
 /** Whether it is written now. */

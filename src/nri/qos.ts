@@ -53,8 +53,8 @@ export function qosClassesOf({ parent, path }: Pick<CgroupHints, "parent" | "pat
   const below = belowKubepods(cgroup);
   const all = below === undefined ? [] : classPaths(cgroup);
   if (all.length === 0) return undefined;
-  const own = NAMES.indexOf(below ?? "");
-  return own < 0 ? { all } : { all, own: all[own] as string };
+  const own = all[NAMES.indexOf(below ?? "")];
+  return own === undefined ? { all } : { all, own };
 }
 
 const SLICE = ".slice";

@@ -22,7 +22,7 @@ import {
   starts,
   unreadable,
 } from "../../ledger/delivery.ts";
-import { groupsOf, isFence, runsOn, shouldRunOn } from "../../ledger/groups.ts";
+import { groupsOf, isFence, isGroup, runsOn, shouldRunOn } from "../../ledger/groups.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { refuse } from "../../ledger/refusal.ts";
 import { afterWrites, planWrites } from "../../ledger/plan_writes.ts";
@@ -89,7 +89,7 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
     if (reading?.kind !== "values") return unreadableStart(state, ledger, ref, reading);
     if (writablePort(state) !== undefined) {
       const known = withFences(ledger, readings).update(ref.id, (a) => startsOn(a, ownCpus(reading)));
-      return hasOtherFence(ledger, own, reading)
+      return hasOtherFence(known, own, reading)
         ? withFenceRead(known, own, (next) => byCgroup(state, next, ref.id))
         : byCgroup(state, known, ref.id);
     }
@@ -101,9 +101,9 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
 
 /** With what was read of fences. */
 function withFences(ledger: Ledger, readings: Readings): Ledger {
-  const fences = groupsOf(ledger).flatMap(({ container: { id } }) => {
-    const reading = readings.get(id);
-    return reading === undefined ? [] : [[id, reading] as const];
+  const fences = [...readings].filter(([id]) => {
+    const read = ledger.assignments.get(id);
+    return read !== undefined && isGroup(read);
   });
   return withReadings(ledger, new Map(fences));
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type ByteStream, connectUnix } from "../../../src/platform/socket.ts";
+import { turn } from "../../kit/turn.ts";
 
 Deno.test("a missing socket, a dead one and a regular file are each reported in one sentence with the path", async () => {
   const dir = await Deno.makeTempDir();
@@ -93,7 +94,7 @@ Deno.test("writes to a reader that doesn't read end when the connection is close
     const ended = writes.map((write) =>
       assert.rejects(write, /^Error: the connection to the runtime is closed$/)
     );
-    await new Promise((resolve) => setTimeout(resolve)); // until the first one waits
+    await turn(); // until the first one waits
     ours.close();
     await Promise.all(ended);
     await assert.rejects(ours.write(new Uint8Array(1)), /closed/);
