@@ -81,9 +81,9 @@ export class FenceScene {
   /** Does `body`, and resolves with what of the classes might run on exclusive CPUs meanwhile. */
   async sampled(event: string, body: () => Promise<void>): Promise<Sampled> {
     const seen = await sampledDuring(this.classes.directories, this.#own, body);
-    const { seconds, samples, longestMs, tasks, tasksHit, hits } = seen;
+    const { seconds, samples, longestMs, tasks, tasksHit, hits, moving } = seen;
     const counted =
-      `${hits} hits of ${tasksHit} of ${tasks} tasks, ${samples} samples in ${seconds} s, ≤ ${longestMs} ms apart`;
+      `${hits} hits of ${tasksHit} of ${tasks} tasks, ${moving} being moved, ${samples} samples in ${seconds} s, ≤ ${longestMs} ms apart`;
     this.note(event, counted);
     return seen;
   }

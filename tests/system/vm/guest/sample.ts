@@ -52,7 +52,7 @@ const exclusive = numbers(list);
 const roots = classes.map((path) => new Cgroup(path));
 const seen = new Set<string>();
 const hit = new Set<string>();
-const total = { samples: 0, hits: 0, longestMs: 0, first: "" };
+const total = { samples: 0, hits: 0, moving: 0, longestMs: 0, first: "" };
 
 // One call for a task, where /proc/TASK/status would take five and the kernel much text: what is emulated has little time.
 const { symbols: { sched_getaffinity: affinityOf } } = Deno.dlopen("libc.so.6", {
@@ -60,6 +60,23 @@ const { symbols: { sched_getaffinity: affinityOf } } = Deno.dlopen("libc.so.6", 
 });
 /** A bit for each CPU. */
 const allowed = new Uint8Array(128);
+
+/** Whether a task may run on one of them; undefined: it has ended. */
+function mayRunThere(task: number): boolean | undefined {
+  if (affinityOf(task, BigInt(allowed.length), allowed) !== 0) return undefined;
+  return exclusive.some((cpu) => (allowed[cpu >> 3] ?? 0) & 1 << (cpu & 7));
+}
+
+/**
+ * Ends when no task is being moved from one cgroup to another. The kernel lists a task in its new cgroup before it gives it
+ * the CPUs of that, both under the lock that making a cgroup takes too (cgroup_migrate_execute in kernel/cgroup/cgroup.c): it
+ * is runtime code that moves itself, and runs nothing of the container before it has them.
+ */
+function afterMoves(): void {
+  const path = "/sys/fs/cgroup/weka-cpuset-sampler";
+  Deno.mkdirSync(path);
+  Deno.removeSync(path);
+}
 
 function readOr(path: string): string {
   try {
@@ -71,9 +88,15 @@ function readOr(path: string): string {
 
 function look(file: string): void {
   for (const task of readOr(file).split("\n").filter((line) => line !== "")) {
-    if (affinityOf(Number(task), BigInt(allowed.length), allowed) !== 0) continue; // it has ended
+    const there = mayRunThere(Number(task));
+    if (there === undefined) continue;
     seen.add(task);
-    if (!exclusive.some((cpu) => (allowed[cpu >> 3] ?? 0) & 1 << (cpu & 7))) continue;
+    if (!there) continue;
+    afterMoves();
+    if (!mayRunThere(Number(task))) {
+      total.moving++;
+      continue;
+    }
     total.hits++;
     hit.add(task);
     if (total.first !== "") continue;

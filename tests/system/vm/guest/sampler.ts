@@ -12,7 +12,9 @@ export interface Sampled {
   readonly tasksHit: number;
   /** The same, each counted every time that it was looked at. */
   readonly hits: number;
-  /** The first of them, in words. */
+  /** Looks that met a task while the kernel was moving it into its cgroup. */
+  readonly moving: number;
+  /** The first hit, in words. */
   readonly first: string;
 }
 
