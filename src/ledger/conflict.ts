@@ -23,6 +23,8 @@ export interface Overhangs {
   readonly all: readonly Overhang[];
   /** CPUs that a container must not be written onto now: others that it mustn't share them with may be running there. */
   blockedFor(assignment: Assignment): CpuSet;
+  /** CPUs that a fence must not gain now, where those in it have `own` sets that keep them off all others. */
+  blockedForFence(own: () => CpuSet): CpuSet;
   /** Other containers that may be running on these CPUs, and mustn't share them with this one. */
   holdersOf(assignment: Assignment, cpus: CpuSet): Overhang[];
 }
@@ -76,6 +78,14 @@ export class PlannedOverhangs implements Overhangs {
     this.#ofShared ??= union(this.#shared.values());
     const own = conflicting();
     return own.length === 0 ? this.#ofShared : this.#ofShared.union(union(own));
+  }
+
+  blockedForFence(own: () => CpuSet): CpuSet {
+    const all = this.#ofAll ??= union(this.all);
+    if (all.isEmpty) return all;
+    // What has no set of its own there, such as a pause container, is promised to be kept off exclusive containers only.
+    const exclusive = union(this.all.filter(({ holder }) => holder.claim.kind === "exclusive"));
+    return exclusive.union(all.intersection(own()));
   }
 
   holdersOf(assignment: Assignment, cpus: CpuSet): Overhang[] {

@@ -109,7 +109,9 @@ function grow(plan: Planned, assignment: Assignment, scope: WriteScope, write: W
 
 /** CPUs that it isn't on yet and must not get now. Where it is already it conflicts with no one anew. */
 function blockedFor({ ledger, over, fences }: Planned, assignment: Assignment): CpuSet {
-  const blocked = over.blockedFor(assignment);
+  const blocked = isFence(assignment)
+    ? over.blockedForFence(() => fences.ownIn(assignment))
+    : over.blockedFor(assignment);
   const all = assignment.grant.isEmpty ? blocked.union(fences.open(assignment)) : blocked;
   return all.difference(ledger.mayRunOn(assignment));
 }

@@ -31,6 +31,12 @@ export class PlannedFences {
     return around === undefined || this.#meets(around, cpus);
   }
 
+  /** Where those in a fence may go by their own sets. */
+  ownIn({ container: { id } }: Assignment): CpuSet {
+    const members = this.ledger.assignments.values().filter(({ fence }) => fence === id);
+    return CpuSet.unionOf(new Set(members.map((each) => this.#bound(each))));
+  }
+
   /** CPUs that the fence around a container should keep it off, and doesn't yet: its own set mustn't gain them. */
   open(assignment: Assignment): CpuSet {
     const around = this.#around(assignment);

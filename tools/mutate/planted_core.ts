@@ -217,6 +217,18 @@ const FENCES: readonly Planted[] = [
     breaks: "A container's own set grows onto exclusive CPUs before its fence keeps it off them.",
   },
   {
+    file: "src/ledger/conflict.ts",
+    part: "blockedForFence",
+    edit: [/exclusive\.union/, "exclusive.intersection"],
+    breaks: "A class gets CPUs that an exclusive container is still on.",
+  },
+  {
+    file: "src/ledger/conflict.ts",
+    part: "blockedForFence",
+    edit: [/all\.intersection\(own\(\)\)/, "all"],
+    breaks: "Two classes wait for containers in each other, and none is ever moved.",
+  },
+  {
     file: "src/ledger/shared_pools.ts",
     part: "constructor",
     edit: [/this\.#fence = online\.difference\(exclusive\)/, "this.#fence = online"],

@@ -14,7 +14,8 @@ const EIGHT = Ledger.empty(topologyOf({ ...twoCpuVm, coresPerNode: 8 }), DEFAULT
 const FENCE = "/kubepods/burstable";
 const DUE: WriteScope = { kind: "due", now: 0 };
 
-const fence = (on: string) => groupOn(groupRef(FENCE), cpus(on), "unexclusive");
+const OTHER = "/kubepods/besteffort";
+const fence = (on: string, path = FENCE) => groupOn(groupRef(path), cpus(on), "unexclusive");
 const wide = (on: string) => groupOn(groupRef(FENCE), cpus(on), "online");
 
 /** A container that has `set` of its own. */
@@ -71,5 +72,24 @@ Deno.test("a container is written to CPUs that its fence doesn't have yet once t
 Deno.test("a group that is no fence any more grows before what is in it is written", () => {
   assert.deepEqual(plan({ kind: "losses" }, wide("0-1"), on("0-7", "web"), on("2", "db", pinned("2"), "2")), [
     ...[`${FENCE}=0-1,3-7`, "web=0-1,3-7"],
+  ]);
+});
+
+Deno.test("two fences don't wait for containers in each other that lack what their fences don't have yet", () => {
+  const pin = behind("0", "pin", pinned("1-7"), "1-7");
+  const web = (set: string): Assignment => ({ ...on(set, "web"), fence: OTHER });
+  assert.deepEqual(plan(DUE, fence("0"), fence("1-7", OTHER), pin, web("1-7")), [
+    ...[`${OTHER}=0-7`, `${FENCE}=0-7`, "web=0", "pin=1-7"],
+  ]);
+  // It would follow its fence onto what `pin` is on, so it gets a set of its own first.
+  assert.deepEqual(plan(DUE, fence("0"), fence("1-7", OTHER), pin, web("0-7")), [
+    ...[`${FENCE}=0-7`, "web=1-7"],
+  ]);
+});
+
+Deno.test("no fence gains what an exclusive container is still on, whatever sets of their own those in it have", () => {
+  const db = on("5", "db", exclusive(1), "4");
+  assert.deepEqual(plan({ kind: "losses", grows: "web" }, fence("0-3"), db, behind("0-3", "web")), [
+    ...[`${FENCE}=0-3,6-7`, "db=4", "web=0-7"],
   ]);
 });
