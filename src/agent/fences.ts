@@ -6,15 +6,19 @@
 import type { CpusetReading, CpusetValues } from "../cgroup/port.ts";
 import type { Assignment } from "../ledger/assignment.ts";
 import { type ContainerRef, type GroupClaim, HOST_GROUPS } from "../ledger/claim.ts";
-import { ANYWHERE, observe } from "../ledger/delivery.ts";
-import { groupOn, groupRef, isFence, withoutFence } from "../ledger/groups.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { ANYWHERE, failureOf, observe } from "../ledger/delivery.ts";
+import { failureAfter } from "../ledger/failure.ts";
+import { groupOn, groupRef, isFence, isGroup, lossOf, withLoss, withoutFence } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { isIn } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 import { qosClassesOf } from "../nri/qos.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { type Decision, type Readings, withLogs } from "./decision.ts";
-import { unfencedLog } from "./logs.ts";
+import { keptAgainLog, unfencedLog } from "./logs.ts";
 import { withLedger } from "./pending.ts";
+import { applySlice } from "./slice.ts";
 import type { AgentState } from "./state.ts";
 
 /** The classes around these containers, and beside them. */
@@ -99,7 +103,7 @@ export function withGroups(
     const keeps = keptBy(state, ref);
     if (reading.kind === "unverified") {
       if (keeps === "online" && known === undefined) return ledger;
-      if (known === undefined || isFence(known)) logs.push(unfencedLog(ref, reading.reason));
+      if (known === undefined || (isFence(known) && lossOf(known) === undefined)) logs.push(unfencedLog(ref, reading.reason));
       return withoutFence(
         known === undefined ? ledger.with(groupOn(ref, ANYWHERE, "online")) : ledger,
         ref.id,
@@ -125,6 +129,49 @@ function keptBy(state: AgentState, { id }: ContainerRef): GroupClaim["keeps"] {
   const isFencing = fence === "on" || (fence === "auto" && writablePort(state)?.version === 2);
   if (!HOST_GROUPS.includes(id)) return isFencing ? "unexclusive" : "online";
   return hostFence === "off" ? "online" : hostFence;
+}
+
+/**
+ * The ledger with a group that couldn't keep what it should and can be read again: after a back-off it is written once more,
+ * and it counts as a fence for what is in it only where that has succeeded or, for now, failed.
+ */
+export function withGroupRetried(state: AgentState, group: Assignment, reading: CpusetValues): Known {
+  const { ledger, now } = state;
+  const { container, claim } = group;
+  const lost = lossOf(group);
+  const keeps = keptBy(state, container);
+  if (claim.kind !== "group" || (lost !== undefined && lost.retryAt > now)) return { ledger, logs: [] };
+  if (claim.keeps !== "online") {
+    const isOver = failureOf(group) === undefined && isIn(ledger, group, ledger.desired(group));
+    if (lost === undefined || !isOver) return { ledger, logs: [] };
+    const kept = ledger.update(container.id, (group) => withLoss(group, undefined));
+    return { ledger: kept, logs: [keptAgainLog(container, lost.tries - 1)] };
+  }
+  const cpusets = writablePort(state);
+  const isOthers = foreign(container, reading, ledger) !== undefined;
+  if (keeps === "online" || isOthers || cpusets === undefined) return { ledger, logs: [] };
+  const next = failureAfter(lost, { cpus: CpuSet.empty, reason: "", now });
+  const known = ledger.update(container.id, (group) => withLoss(group, next));
+  if (lost === undefined) return { ledger: known, logs: [] };
+  const slice = applySlice(cpusets, withGroupKept(state, known, container, keeps), now, { kind: "due", now });
+  const written = slice.ledger.assignments.get(container.id);
+  const isTried = written !== undefined &&
+    (failureOf(written) !== undefined || isIn(slice.ledger, written, slice.ledger.desired(written)));
+  return { ...slice, ledger: isTried ? slice.ledger : withoutFence(slice.ledger, container.id) };
+}
+
+/** The ledger with a group that keeps that again; where it is a fence, all that is in it is behind it. */
+function withGroupKept(
+  state: AgentState,
+  before: Ledger,
+  { id }: ContainerRef,
+  keeps: GroupClaim["keeps"],
+): Ledger {
+  const ledger = before.update(id, (group) => ({ ...group, claim: { ...group.claim, kind: "group", keeps } }));
+  return ledger.assignments.values().filter((each) => !isGroup(each)).reduce((next, each) => {
+    const around = fenceOf(state, ledger, each.container);
+    return around.fence === id ? next.with({ ...each, ...around }) : next;
+  }, ledger);
 }
 
 /** Why a set isn't changed that another program has narrowed. */

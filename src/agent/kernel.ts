@@ -11,7 +11,7 @@ import type { ContainerRef } from "../ledger/claim.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { failed, failureOf, isConfirmed, observe, unreadable } from "../ledger/delivery.ts";
 import type { Cause } from "../ledger/failure.ts";
-import { isGroup, withoutFence } from "../ledger/groups.ts";
+import { isGroup, lossOf, withoutFence } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { PlannedWrite } from "../ledger/plan_writes.ts";
 import type { LogRecord } from "../log_record.ts";
@@ -101,7 +101,9 @@ function failureLogs(
   touched: readonly PlannedWrite[],
   { container, reason, code }: CpusetWriteFailure,
 ): LogRecord[] {
-  return touched.filter(({ assignment }) => assignment.container.id === container)
+  return touched.filter(({ assignment }) =>
+    assignment.container.id === container && lossOf(assignment) === undefined
+  )
     .filter(({ assignment: { delivery } }) =>
       delivery.state !== "failed" || delivery.failure.reason !== reason
     )
@@ -131,7 +133,7 @@ function fallBackToRecord(
       ), before);
   const isNew = [...containers].some((id) => {
     const known = assignments.get(id);
-    return known === undefined || failureOf(known)?.reason !== reason;
+    return known === undefined || (lossOf(known) === undefined && failureOf(known)?.reason !== reason);
   });
   const message = "cpuset not readable; falling back to runtime updates";
   const logs = isNew ? [logOf("warn", message, undefined, { containers: containers.size, reason })] : [];

@@ -122,6 +122,11 @@ export function unfencedLog(group: ContainerRef, reason: string): LogRecord {
   return logOf("warn", "fence not possible; CPU sets are written for each container", group, { reason });
 }
 
+/** A group that couldn't for a time. */
+export function keptAgainLog(group: ContainerRef, retries: number): LogRecord {
+  return logOf("info", "fence possible again", group, { retries });
+}
+
 /** One for each container that has less than it claims. */
 export function degradedLogs(ledger: Ledger): LogRecord[] {
   return ledger.inOrder().filter(({ degraded }) => degraded !== undefined).map(

@@ -19,10 +19,11 @@ import {
   unreadable,
 } from "../ledger/delivery.ts";
 import { withId, withoutId } from "../ledger/id_map.ts";
-import { isFence, isGroup, withoutFence, withWeakness } from "../ledger/groups.ts";
+import { isFence, isGroup, lossOf, withoutFence, withWeakness } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { LogRecord } from "../log_record.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
+import { withGroupRetried } from "./fences.ts";
 import { logOf, unfencedLog, weakLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
@@ -94,7 +95,8 @@ function compare(all: Compared, assignment: Assignment, reading: CpusetReading):
   if (reading.kind === "absent") return all;
   const { state } = all;
   if (isGroup(assignment) && reading.kind === "unverified") {
-    const logs = isFence(assignment) ? [unfencedLog(assignment.container, reading.reason)] : [];
+    const isNew = isFence(assignment) && lossOf(assignment) === undefined;
+    const logs = isNew ? [unfencedLog(assignment.container, reading.reason)] : [];
     const ledger = withoutFence(state.ledger, assignment.container.id);
     return { state: { ...state, ledger }, logs: [...all.logs, ...logs] };
   }
@@ -113,7 +115,11 @@ function compareGroup(all: Compared, assignment: Assignment, reading: CpusetValu
   const ledger = state.ledger.update(id, (group) => withWeakness(group, weakness));
   const isNew = weakness !== undefined && ledger !== state.ledger;
   const more = isNew ? [weakLog(assignment.container, weakness)] : [];
-  return { state: { ...state, ledger }, logs: [...logs, ...more] };
+  const group = ledger.assignments.get(id);
+  const retried = group === undefined
+    ? { ledger, logs: [] }
+    : withGroupRetried({ ...state, ledger }, group, reading);
+  return { state: { ...state, ledger: retried.ledger }, logs: [...logs, ...more, ...retried.logs] };
 }
 
 function unreadableIn(state: AgentState, assignment: Assignment): Assignment {

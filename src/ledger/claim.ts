@@ -1,5 +1,6 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Placement } from "../cpu/placement.ts";
+import type { DeliveryFailure } from "./failure.ts";
 
 /**
  * What a container asks for. Decided once, when its creation is asked for; deciding which kind a
@@ -62,6 +63,8 @@ export interface GroupClaim {
   readonly keeps: "unexclusive" | "reserved" | "pool" | "online" | "found";
   /** Why its set may not last while no agent runs; absent: it does. */
   readonly weakness?: string;
+  /** It couldn't keep that, was found so at a comparison, and gets it back after a back-off; absent: it has kept it since. */
+  readonly lost?: DeliveryFailure;
 }
 
 /** systemd's slices of all that is neither a container nor a kernel thread, by their paths. */

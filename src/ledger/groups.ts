@@ -6,6 +6,7 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "./assignment.ts";
 import type { ContainerRef, GroupClaim } from "./claim.ts";
 import { confirm, created } from "./delivery.ts";
+import type { DeliveryFailure } from "./failure.ts";
 import type { Ledger } from "./ledger.ts";
 import { perLedger } from "./per_ledger.ts";
 
@@ -45,6 +46,19 @@ export const membersWithin = perLedger((ledger) => {
   return members;
 });
 
+/** Of a group that has lost what it keeps: since when, and when that is tried again. Its loss has been logged. */
+export function lossOf({ claim }: Assignment): DeliveryFailure | undefined {
+  return claim.kind === "group" ? claim.lost : undefined;
+}
+
+/** A group that has lost what it keeps, or keeps it again. */
+export function withLoss(group: Assignment, lost: DeliveryFailure | undefined): Assignment {
+  const { claim } = group;
+  if (claim.kind !== "group") return group;
+  const { lost: _, ...kept } = claim;
+  return { ...group, claim: lost === undefined ? kept : { ...kept, lost } };
+}
+
 /** A group whose set lasts, or doesn't, for that reason. */
 export function withWeakness(group: Assignment, weakness: string | undefined): Assignment {
   const { claim } = group;
@@ -60,7 +74,8 @@ export function withWeakness(group: Assignment, weakness: string | undefined): A
 export function withoutFence(ledger: Ledger, id: string): Ledger {
   const { claim } = ledger.assignments.get(id) ?? {};
   if (claim?.kind === "group" && claim.keeps === "found") return ledger;
-  const next = ledger.update(id, (group) => ({ ...group, claim: { kind: "group", keeps: "online" } }));
+  const lost = claim?.kind === "group" && claim.lost !== undefined ? { lost: claim.lost } : {};
+  const next = ledger.update(id, (group) => ({ ...group, claim: { kind: "group", keeps: "online", ...lost } }));
   // In cgroup v1 each set stays within the group's.
   return next.assignments.values().filter(({ fence, isWithin }) => fence === id && !isWithin).reduce(
     (next, { fence: _, ...unfenced }) => next.with(unfenced),

@@ -156,6 +156,48 @@ Deno.test("where a class can't be written at all each of its containers is, and 
   assert.equal(it.link.logged("warn").filter((line) => /fence not possible/.test(line)).length, 1);
 });
 
+/** Two comparisons, each to its end. */
+function compareTwice({ link }: Rig): void {
+  for (const after of [0, 2000, 0, 2000, 0]) link.tick(link.now + after);
+}
+
+Deno.test("a fence that couldn't be read for a moment returns by itself, and both are logged once", () => {
+  const it = rig();
+  run(it, web);
+  run(it, db);
+  it.kernel.unreadable.add(BURSTABLE);
+  compareTwice(it);
+  assert.deepEqual([groups(it)[0], `${it.kernel.sets.get("id-web")}`], [`${BURSTABLE} online`, "0,2-3"]);
+  it.kernel.unreadable.clear();
+  it.kernel.written.length = 0;
+  for (let round = 0; round < 3; round++) compareTwice(it);
+  assert.deepEqual(groups(it), [`${BURSTABLE} unexclusive`, `${BEST_EFFORT} unexclusive`]);
+  // It had been given all CPUs; what is in it is written only once it has lost them again.
+  assert.deepEqual(it.kernel.written, [`${BURSTABLE}=0-3`, `${BURSTABLE}=0,2-3`, "id-web=0-3"]);
+  assert.deepEqual(it.link.container("id-web")?.keptBy, "fence");
+  assert.equal(it.link.logged("warn").filter((line) => /fence not possible/.test(line)).length, 1);
+  assert.equal(it.link.logged("info").filter((line) => /fence possible again/.test(line)).length, 1);
+});
+
+Deno.test("a fence that can't be written is tried ever more rarely, without a line in the log each time", () => {
+  const it = rig();
+  it.kernel.refused.set(BURSTABLE, "EROFS");
+  run(it, db);
+  const reads: number[] = [];
+  const write = it.kernel.write.bind(it.kernel);
+  it.kernel.write = (writes, deadlineMs) => {
+    if (writes.some(({ container }) => container.id === BURSTABLE)) reads.push(it.link.now);
+    return write(writes, deadlineMs);
+  };
+  for (let round = 0; round < 300; round++) it.link.tick(it.link.now + 1000);
+  const waits = reads.slice(1).map((at, n) => at - (reads[n] ?? 0)).filter((wait) => wait > 0);
+  assert(waits.length >= 5 && waits.length < 15 && Math.max(...waits) >= 60_000, `${waits}`);
+  assert.equal(it.link.logged("warn").filter((line) => /fence not possible/.test(line)).length, 1);
+  it.kernel.refused.clear();
+  for (let round = 0; round < 80; round++) it.link.tick(it.link.now + 1000);
+  assert.deepEqual(classes(it), ["0,2-3", "0,2-3"]);
+});
+
 Deno.test("a fence that was emptied is written again before a pod runs, a container is created or started", () => {
   const it = rig();
   run(it, db);
