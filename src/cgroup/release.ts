@@ -1,13 +1,14 @@
-/** What an agent that has gone for good has left on groups is taken back: they get all CPUs. */
+/** What an agent that has gone for good has left on groups is taken back: they get all CPUs, also those that are offline. */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { CgroupDirectory } from "./directory.ts";
 import { unitOf } from "./group_sets.ts";
 import { isOurs, unmark } from "./marker.ts";
 import { clearStalePartitions, filesBelow, hasPartitions } from "./partition.ts";
 import { groupPath, isPod } from "./paths.ts";
-import { type CpusetHierarchy, writtenIn } from "./read.ts";
+import { CPUS_FILE, type CpusetHierarchy, openCgroup, writtenIn } from "./read.ts";
 import type { UnitProperties } from "../systemd/port.ts";
-import { writeCpuset } from "./write.ts";
+import type { MachineCpus } from "./usable_cpus.ts";
+import { allCpus, writeCpuset } from "./write.ts";
 
 /** In a node that is a container itself kubepods lies some levels down; pods and containers aren't looked into. */
 const MAX_DEPTH = 6;
@@ -20,24 +21,54 @@ export interface ReleasedGroup {
   readonly path: string;
   /** Why it hasn't all CPUs, one sentence; absent: it has. */
   readonly problem?: string;
+  /** CPUs that are offline now, in cgroup v1: the group stays marked, to be released again; absent: there are none. */
+  readonly offline?: CpuSet;
 }
 
-/** Gives the groups that an agent has kept off CPUs all of `online`, and reads them back. */
+/** Gives the groups that an agent has kept off CPUs all that there are, and reads them back. */
 export function releaseGroups(
   hierarchy: CpusetHierarchy,
-  online: CpuSet,
+  machine: MachineCpus,
   units?: UnitProperties,
 ): ReleasedGroup[] {
   return groupsIn(hierarchy).filter((path) => isNarrowed(hierarchy, path)).map((path) => {
     // First the property: systemd writes the file by it, and at any time.
     const unit = unitOf(path);
-    const told = unit === undefined ? undefined : units?.setAllowedCpus(unit, online, SYSTEMD_DEADLINE_MS);
-    const result = writeCpuset(hierarchy, path, online);
-    if (result.kind === "failed") return { path, problem: result.reason };
+    const told = unit === undefined ? undefined : units?.unsetAllowedCpus(unit, SYSTEMD_DEADLINE_MS);
+    const cpus = hierarchy.version === 2 ? machine.possible : cpusAbove(hierarchy, path) ?? machine.present;
+    // One that names CPUs is found by the next release.
+    const isDone = told?.kind !== "failed" && isUnset(hierarchy, path);
+    const result = isDone ? undefined : writeCpuset(hierarchy, path, cpus);
+    if (result?.kind === "failed") return { path, problem: result.reason };
     if (told?.kind === "failed") return { path, problem: told.reason };
+    // The kernel takes them from every set for good, so this one will lack them when they come back (v1).
+    const offline = machine.present.difference(allCpus(hierarchy) ?? cpus);
+    if (hierarchy.version === 1 && !offline.isEmpty) return { path, offline };
     unmark(`${hierarchy.root}${path}`);
     return { path };
   });
+}
+
+/**
+ * Whether the group has no set of its own now, and so all CPUs of the cgroup above it, whichever these will be. In cgroup v1
+ * that isn't possible, nor in v2 where processes run in it (ENOSPC: validate_change in the kernel's cpuset.c).
+ */
+function isUnset(hierarchy: CpusetHierarchy, path: string): boolean {
+  if (hierarchy.version === 1) return false;
+  const opened = openCgroup(hierarchy, path);
+  if (opened.kind === "errno") return false;
+  using directory = opened;
+  if (directory.write(CPUS_FILE, "\n") !== undefined) return false;
+  const written = writtenIn(directory);
+  return written.kind === "values" && written.cpus.isEmpty;
+}
+
+function cpusAbove(hierarchy: CpusetHierarchy, path: string): CpuSet | undefined {
+  const opened = openCgroup(hierarchy, path.slice(0, path.lastIndexOf("/")));
+  if (opened.kind === "errno") return undefined;
+  using directory = opened;
+  const written = writtenIn(directory);
+  return written.kind === "values" && !written.cpus.isEmpty ? written.cpus : undefined;
 }
 
 /** Ends all partitions in kubelet's cgroups, which take their CPUs from everything else: their containers keep plain sets. */

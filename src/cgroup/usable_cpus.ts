@@ -34,6 +34,19 @@ function usableCpus(sysfs: ReadFile, read: ReadFile): UsableCpus | undefined {
   return { online, unusable: online.difference(allowed), removesOffline };
 }
 
+/** The CPUs of a machine, online or not: `present` are there, and others that are `possible` may come. */
+export interface MachineCpus {
+  readonly possible: CpuSet;
+  readonly present: CpuSet;
+}
+
+/** Undefined when they can't be read. */
+export function machineCpus(sysfsRoot: string): MachineCpus | undefined {
+  const read = readerOf(sysfsRoot, MAX_BYTES);
+  const [possible, present] = ["possible", "present"].map((file) => cpusIn(read, `devices/system/cpu/${file}`));
+  return possible === undefined || present === undefined ? undefined : { possible, present };
+}
+
 /** A reader of sysfs that shows only the usable CPUs as online. */
 export function usableReader(sysfsRoot: string, cgroupRoot: string): ReadFile {
   const read = readerOf(sysfsRoot);

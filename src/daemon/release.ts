@@ -1,8 +1,8 @@
 /** `weka-cpuset release`: what the agent has narrowed above containers gets all CPUs again, before the agent is removed. */
 import { giveBackLoadBalance } from "../cgroup/load_balance.ts";
 import { findHierarchy } from "../cgroup/hierarchy.ts";
-import { releaseGroups, releasePartitions } from "../cgroup/release.ts";
-import { usableCpusReader } from "../cgroup/usable_cpus.ts";
+import { type ReleasedGroup, releaseGroups, releasePartitions } from "../cgroup/release.ts";
+import { machineCpus } from "../cgroup/usable_cpus.ts";
 import type { Config } from "../config/schema.ts";
 import { statusAt } from "../platform/file_status.ts";
 import { LeaderLock } from "../platform/lock.ts";
@@ -27,17 +27,16 @@ export async function release(
 ): Promise<void> {
   const hierarchy = findHierarchy(cgroupRoot);
   if (hierarchy.kind === "unverified") return say(`nothing to release: ${hierarchy.reason}`);
-  const usable = usableCpusReader(sysfsRoot, cgroupRoot)();
-  if (usable === undefined) {
-    throw new Error(`the online CPUs can't be read in ${sysfsRoot}; set sysfsRoot to /sys`);
+  const machine = machineCpus(sysfsRoot);
+  if (machine === undefined) {
+    throw new Error(`the CPUs of the machine can't be read in ${sysfsRoot}; set sysfsRoot to /sys`);
   }
   const lock = await lockOnceFree(runDir, processName(undefined, procRoot), waitSeconds);
   try {
-    const cpus = usable.online.difference(usable.unusable);
     // Where there is no bus no agent has set a property by it.
     const units = isThere(systemBus) ? openSystemBus(systemBus) : undefined;
-    const released = [...releaseGroups(hierarchy, cpus, units), ...releasePartitions(hierarchy)];
-    for (const { path, problem } of released) say(`${path}: ${problem ?? `all CPUs (${cpus})`}`);
+    const released = [...releaseGroups(hierarchy, machine, units), ...releasePartitions(hierarchy)];
+    for (const group of released) say(`${group.path}: ${outcomeOf(group)}`);
     const balanced = giveBackLoadBalance(hierarchy);
     if (balanced > 0) say(`load balancing given back to ${balanced} cgroups of containers`);
     if (released.length + balanced === 0) say("nothing to release: no cgroup is kept off CPUs");
@@ -46,6 +45,14 @@ export async function release(
   } finally {
     lock.release();
   }
+}
+
+function outcomeOf({ problem, offline }: ReleasedGroup): string {
+  if (problem !== undefined) return problem;
+  return offline === undefined
+    ? "all CPUs"
+    : `all CPUs but ${offline}, which are offline, and which cgroup v1 takes from every set for good; once they are ` +
+      "online write them to the cgroup above it, and release again";
 }
 
 function isThere(path: string): boolean {

@@ -15,6 +15,11 @@ export interface UnitProperties {
    * @param cpus at least one: systemd takes none for a success, and leaves what is in force
    */
   setAllowedCpus(unit: string, cpus: CpuSet, deadlineMs: number): AllowedCpusResult;
+  /**
+   * Sets the property to no CPUs, as before anybody set it: systemd writes the unit's cgroup no more, and what is in force
+   * there stays.
+   */
+  unsetAllowedCpus(unit: string, deadlineMs: number): AllowedCpusResult;
   /** What was set; empty where nothing was, and the unit may use all CPUs of the cgroup above it. */
   allowedCpus(unit: string, deadlineMs: number): AllowedCpusReading;
 }

@@ -1,4 +1,4 @@
-import type { CpuSet } from "../cpu/cpu_set.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
 import { backoff } from "../platform/backoff.ts";
 import { BusConnection } from "./bus_connection.ts";
 import type { BusReply, MethodCall } from "./message.ts";
@@ -36,10 +36,11 @@ export class SystemBus implements UnitProperties {
 
   setAllowedCpus(unit: string, cpus: CpuSet, deadlineMs: number): AllowedCpusResult {
     if (cpus.isEmpty) return failed(`no CPUs for ${unit}; systemd would leave those that are in force`);
-    return this.#asking(unit, deadlineMs, (call) => {
-      call(setCall(unit, cpus));
-      return { kind: "done" };
-    });
+    return this.#setting(unit, cpus, deadlineMs);
+  }
+
+  unsetAllowedCpus(unit: string, deadlineMs: number): AllowedCpusResult {
+    return this.#setting(unit, CpuSet.empty, deadlineMs);
   }
 
   allowedCpus(unit: string, deadlineMs: number): AllowedCpusReading {
@@ -50,6 +51,13 @@ export class SystemBus implements UnitProperties {
   close(): void {
     this.#connection?.close();
     this.#connection = undefined;
+  }
+
+  #setting(unit: string, cpus: CpuSet, deadlineMs: number): AllowedCpusResult {
+    return this.#asking(unit, deadlineMs, (call) => {
+      call(setCall(unit, cpus));
+      return { kind: "done" };
+    });
   }
 
   #asking<T>(unit: string, deadlineMs: number, ask: (call: Caller) => T): T | AllowedCpusFailure {

@@ -28,7 +28,7 @@ export function whyNoUnit(unit: string): string | undefined {
   return isName ? undefined : `${quoted(unit)} is no name of a slice or scope of systemd`;
 }
 
-/** Sets the property at once and until the next boot. */
+/** Sets the property at once and until the next boot; to none with no CPUs. */
 export function setCall(unit: string, cpus: CpuSet): MethodCall {
   const body = new Marshaller().string(unit).boolean(true);
   body.structs((properties) => properties.align(8).string(PROPERTY).signature("ay").byteArray(maskOf(cpus)));
@@ -91,7 +91,7 @@ export function explain(unit: string, { name, text }: BusReply & { kind: "error"
 /** Bit n of the mask is CPU n, the first byte has the CPUs 0 to 7: cpu_set_to_dbus in systemd's cpu-set-util.c. */
 function maskOf(cpus: CpuSet): Uint8Array {
   const ids = cpus.toArray();
-  const mask = new Uint8Array(((ids.at(-1) ?? -1) >>> 3) + 1);
+  const mask = new Uint8Array(((ids.at(-1) ?? -1) >> 3) + 1);
   for (const cpu of ids) mask[cpu >>> 3] = (mask[cpu >>> 3] ?? 0) | (1 << (cpu & 7));
   return mask;
 }

@@ -66,7 +66,7 @@ onContainerd(
     const args = ["--run-dir", node.runDir, "release"];
     const { code, stdout } = await runExecutable({ args });
     assert.equal(code, 0, stdout);
-    assert.match(stdout, /besteffort: all CPUs \(/);
+    assert.match(stdout, /besteffort: all CPUs$/m);
     const again = await node.startAgent(ON);
     await comesToRunOn(pod, rest);
     await again.end("SIGKILL");

@@ -19,6 +19,10 @@ class FakeUnits implements UnitProperties {
     return this.answer;
   }
 
+  unsetAllowedCpus(): never {
+    throw new Error("no property is unset");
+  }
+
   allowedCpus(): never {
     throw new Error("nothing is read of systemd");
   }

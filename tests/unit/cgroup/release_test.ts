@@ -1,7 +1,9 @@
 /** Groups on a cgroup v2 tree of plain files: whose set they have, and how it is taken back. */
 import assert from "node:assert/strict";
+import { CgroupDirectory } from "../../../src/cgroup/directory.ts";
 import { findHierarchy } from "../../../src/cgroup/hierarchy.ts";
 import { openCpusets } from "../../../src/cgroup/kernel_cpusets.ts";
+import type { KeptCgroups } from "../../../src/cgroup/kept_cgroups.ts";
 import { mark } from "../../../src/cgroup/marker.ts";
 import { releaseGroups, releasePartitions } from "../../../src/cgroup/release.ts";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
@@ -10,6 +12,7 @@ import { DEFAULTS } from "../../../src/config/schema.ts";
 import { groupRef } from "../../../src/ledger/groups.ts";
 import { LeaderLock } from "../../../src/platform/lock.ts";
 import { libc } from "../../../src/platform/libc.ts";
+import type { AllowedCpusResult, UnitProperties } from "../../../src/systemd/port.ts";
 
 libc(); // loaded once for the life of the process, which Deno's leak check would blame on the first test
 
@@ -19,6 +22,8 @@ const CLASSES: readonly string[] = [
   "/system.slice",
 ];
 const ALL = CpuSet.range(0, 3);
+/** The last of those that are present is offline, where a test says so. */
+const MACHINE = { possible: CpuSet.range(0, 7), present: ALL };
 
 class Tree implements Disposable {
   readonly root = Deno.makeTempDirSync();
@@ -68,13 +73,70 @@ Deno.test("groups that the agent has narrowed get all CPUs; what another program
   tree.put(system, "0-1");
   for (const path of [burstable, bestEffort]) tree.narrow(path, CpuSet.range(1, 2));
   tree.put("/kubepods/pod1/burstable", "0");
-  assert.deepEqual(releaseGroups(tree.hierarchy, ALL).map(({ path }) => path).sort(), [
+  assert.deepEqual(releaseGroups(tree.hierarchy, MACHINE).map(({ path }) => path).sort(), [
     bestEffort,
     burstable,
   ]);
-  assert.deepEqual(CLASSES.map((path) => tree.cpusOf(path)), ["0-3", "0-3", "0-1"]);
+  assert.deepEqual(CLASSES.map((path) => tree.cpusOf(path)), ["", "", "0-1"]);
   assert.equal(tree.cpusOf("/kubepods/pod1/burstable"), "0");
-  assert.deepEqual(releaseGroups(tree.hierarchy, ALL), []);
+  assert.deepEqual(releaseGroups(tree.hierarchy, MACHINE), []);
+});
+
+Deno.test("a group with processes, which can't be left without a set, names every CPU that there can be", () => {
+  using tree = new Tree();
+  const [burstable = ""] = CLASSES;
+  tree.narrow(burstable, CpuSet.of(1));
+  const kept = {
+    open: (path: string) => {
+      const directory = CgroupDirectory.open(tree.root, path);
+      assert(directory.kind === "directory");
+      const write = directory.write.bind(directory);
+      directory.write = (file, text) =>
+        text.trim() === "" ? { kind: "errno", errno: "ENOSPC", text: "" } : write(file, text);
+      return directory;
+    },
+  } as unknown as KeptCgroups;
+  assert.deepEqual(releaseGroups({ ...tree.hierarchy, kept }, MACHINE), [{ path: burstable }]);
+  assert.equal(tree.cpusOf(burstable), "0-7");
+});
+
+Deno.test("AllowedCPUs of a unit is unset; where that fails the group isn't released yet", () => {
+  using tree = new Tree();
+  const [burstable = "", bestEffort = ""] = CLASSES;
+  for (const path of [burstable, bestEffort]) tree.narrow(path, CpuSet.of(1));
+  const unset: string[] = [];
+  let answer: AllowedCpusResult = { kind: "failed", reason: "no answer" };
+  const units = {
+    unsetAllowedCpus: (unit: string) => (unset.push(unit), answer),
+  } as unknown as UnitProperties;
+  const problems = () => releaseGroups(tree.hierarchy, MACHINE, units).map(({ problem }) => problem).sort();
+  assert.deepEqual(problems(), ["no answer", undefined]);
+  answer = { kind: "done" };
+  assert.deepEqual([problems(), problems()], [[undefined], []]);
+  assert.deepEqual(unset, Array(2).fill("kubepods-burstable.slice"));
+});
+
+Deno.test("cgroup v1: a group gets what the one above has, and stays marked while a CPU is offline", () => {
+  using tree = new Tree();
+  const path = "/kubepods/burstable";
+  const root = `${tree.root}/cpuset`;
+  const put = (path: string, cpus: string) => {
+    Deno.mkdirSync(`${root}${path}`, { recursive: true });
+    Deno.writeTextFileSync(`${root}${path}/cpuset.cpus`, cpus);
+  };
+  const online = (cpus: string) => ["", "/kubepods"].forEach((path) => put(path, cpus));
+  online("0-2");
+  put(path, "1");
+  mark(`${root}${path}`);
+  const hierarchy = { kind: "hierarchy", version: 1, root, base: undefined, nestings: [] } as const;
+  for (let round = 0; round < 2; round++) {
+    assert.deepEqual(releaseGroups(hierarchy, MACHINE), [{ path, offline: CpuSet.of(3) }]);
+    assert.equal(Deno.readTextFileSync(`${root}${path}/cpuset.cpus`).trim(), "0-2");
+  }
+  online("0-3");
+  assert.deepEqual(releaseGroups(hierarchy, MACHINE), [{ path }]);
+  assert.equal(Deno.readTextFileSync(`${root}${path}/cpuset.cpus`).trim(), "0-3");
+  assert.deepEqual(releaseGroups(hierarchy, MACHINE), []);
 });
 
 Deno.test("partitions in kubelet's cgroups are ended", () => {
@@ -121,7 +183,9 @@ Deno.test("the command releases, says what it did, and refuses while an agent is
   const runDir = Deno.makeTempDirSync();
   tree.narrow(CLASSES[0] ?? "", CpuSet.of(1));
   Deno.mkdirSync(`${tree.root}/sysfs/devices/system/cpu`, { recursive: true });
-  Deno.writeTextFileSync(`${tree.root}/sysfs/devices/system/cpu/online`, "0-3\n");
+  for (const [file, cpus] of [["possible", "0-7"], ["present", "0-3"]]) {
+    Deno.writeTextFileSync(`${tree.root}/sysfs/devices/system/cpu/${file}`, `${cpus}\n`);
+  }
   const config = { ...DEFAULTS, cgroupRoot: tree.root, sysfsRoot: `${tree.root}/sysfs`, runDir };
   const lines: string[] = [];
   const options = { waitSeconds: 0, say: (line: string) => void lines.push(line) };
@@ -131,7 +195,7 @@ Deno.test("the command releases, says what it did, and refuses while an agent is
   await release(config, { ...options, waitSeconds: 10 });
   await release(config, { ...options, waitSeconds: 10 });
   assert.deepEqual(lines, [
-    `${CLASSES[0]}: all CPUs (0-3)`,
+    `${CLASSES[0]}: all CPUs`,
     "nothing to release: no cgroup is kept off CPUs",
   ]);
   Deno.removeSync(runDir, { recursive: true });

@@ -56,6 +56,8 @@ Deno.test("the property is set until the next boot, and read, all on one connect
     assert.deepEqual(bus.setAllowedCpus(UNIT, CPUS, AMPLE), { kind: "done" });
     assert.deepEqual(bus.setAllowedCpus("init.scope", CpuSet.of(3), AMPLE), { kind: "done" });
     assert.deepEqual(bus.allowedCpus("init.scope", AMPLE), { kind: "values", cpus: CpuSet.of(3) });
+    assert.deepEqual(bus.unsetAllowedCpus("init.scope", AMPLE), { kind: "done" });
+    assert.deepEqual(bus.allowedCpus("init.scope", AMPLE), { kind: "values", cpus: CpuSet.empty });
     const unset = bus.allowedCpus("kubepods-besteffort.slice", AMPLE);
     assert.deepEqual(unset, { kind: "values", cpus: CpuSet.empty });
     const unit = "Get /org/freedesktop/systemd1/unit";
@@ -66,6 +68,8 @@ Deno.test("the property is set until the next boot, and read, all on one connect
       "Hello",
       `SetUnitProperties ${UNIT} 1 AllowedCPUs ay 0302`,
       "SetUnitProperties init.scope 1 AllowedCPUs ay 08",
+      `${unit}/init_2escope org.freedesktop.systemd1.Scope AllowedCPUs`,
+      "SetUnitProperties init.scope 1 AllowedCPUs ay",
       `${unit}/init_2escope org.freedesktop.systemd1.Scope AllowedCPUs`,
       `${unit}/kubepods_2dbesteffort_2eslice org.freedesktop.systemd1.Slice AllowedCPUs`,
     ]);
