@@ -52,25 +52,56 @@ async function checkOne(folder: string, image: string, check: Check): Promise<Co
   console.log(`booting for ${report}: ${size} MB; an emulated machine takes minutes`);
   const started = performance.now();
   const seconds = () => `${((performance.now() - started) / 1000).toFixed(0)} s`;
-  await runMachine({
-    tools: `${repository}/.tools/${tools}`,
-    memory,
-    words: { ...check.words, checks, report },
-    image,
-    port,
-    patience,
-    onLine: (line) => console.log(line.startsWith("@") ? `${line.slice(1)} (${seconds()} here)` : line),
-  });
-  return await collect(port, report);
+  const boots = await untilBooted((watch) =>
+    runMachine({
+      tools: `${repository}/.tools/${tools}`,
+      memory,
+      words: { ...check.words, checks, report },
+      image,
+      port,
+      patience,
+      onLine: (line) => {
+        watch(line);
+        console.log(line.startsWith("@") ? `${line.slice(1)} (${seconds()} here)` : line);
+      },
+    })
+  );
+  return await collect(port, report, boots);
 }
 
-/** Unpacks the machine's reports into this checkout's, and resolves with what they say. */
-async function collect(archive: string, report: string): Promise<Counts> {
+/** An emulated 6.12 kernel dies now and then while it boots, of the int3 by which it patches its own code. */
+const CRASH = /Oops: int3/;
+const MAX_BOOTS = 3;
+
+/** Boots until the checks begin, or the kernel has crashed before that too often; how often it was booted. */
+async function untilBooted(boot: (watch: (line: string) => void) => Promise<void>): Promise<number> {
+  for (let boots = 1;; boots++) {
+    let [isCrashed, isBooted] = [false, false];
+    const ended = boot((line) => {
+      isBooted ||= line.startsWith("@");
+      isCrashed ||= !isBooted && CRASH.test(line);
+    });
+    const failure = await ended.then(() => undefined, (error: unknown) => error);
+    if (isCrashed && !isBooted && boots < MAX_BOOTS) {
+      console.log(`the kernel crashed while booting; booting again, ${boots} of ${MAX_BOOTS - 1}`);
+      continue;
+    }
+    if (failure !== undefined) throw failure;
+    return boots;
+  }
+}
+
+/** Unpacks the machine's reports into this checkout's, notes there how often it was booted, and resolves with what they say. */
+async function collect(archive: string, report: string, boots: number): Promise<Counts> {
   Deno.mkdirSync(reports, { recursive: true });
   const args = ["-xzf", archive, "-C", repository];
   const { success } = await new Deno.Command("tar", { args }).output();
   if (!success) throw new Error("the machine ended before it gave its report");
-  return countTests(Deno.readTextFileSync(`${reports}/${report}.xml`));
+  const path = `${reports}/${report}.xml`;
+  const text = Deno.readTextFileSync(path);
+  const note = `<properties><property name="boots" value="${boots}"/></properties>`;
+  Deno.writeTextFileSync(path, text.replace(/<testsuite\b[^>]*>/, (head) => `${head}${note}`));
+  return countTests(text);
 }
 
 /** Says that nothing was tested, and why: a failure where everything is expected to be there. The exit status. */
