@@ -7,16 +7,9 @@ set -euo pipefail
 
 version=2.4.2
 
-cannot() {
-  echo "get-containerd-go: $*" >&2
-  exit 2
-}
-
-[ $# -eq 1 ] || { echo "usage: get-containerd-go.sh DIR" >&2; exit 64; }
-mkdir -p "$1"
-dir=$(cd "$1" && pwd)
-exec 9>"$dir/.lock-go"
-flock 9 # two test runs may start at once
+# shellcheck source=hack/fetch.sh
+. "$(dirname "$0")/fetch.sh"
+enter .lock-go "$@"
 
 bin=$dir/containerd-go
 if [ ! -e "$bin/complete-$version" ]; then

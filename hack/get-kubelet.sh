@@ -7,16 +7,9 @@ set -euo pipefail
 
 version=1.34.4
 
-cannot() {
-  echo "get-kubelet: $*" >&2
-  exit 2
-}
-
-[ $# -eq 1 ] || { echo "usage: get-kubelet.sh DIR" >&2; exit 64; }
-mkdir -p "$1"
-dir=$(cd "$1" && pwd)
-exec 9>"$dir/.lock"
-flock 9 # two test runs may start at once
+# shellcheck source=hack/fetch.sh
+. "$(dirname "$0")/fetch.sh"
+enter .lock "$@"
 
 if [ ! -e "$dir/complete-$version" ]; then
   command -v go >/dev/null || cannot "kubelet $version is built from source, and this machine has no go."

@@ -103,7 +103,9 @@ export function withGroups(
     const keeps = keptBy(state, ref);
     if (reading.kind === "unverified") {
       if (keeps === "online" && known === undefined) return ledger;
-      if (known === undefined || (isFence(known) && lossOf(known) === undefined)) logs.push(unfencedLog(ref, reading.reason));
+      if (known === undefined || (isFence(known) && lossOf(known) === undefined)) {
+        logs.push(unfencedLog(ref, reading.reason));
+      }
       return withoutFence(
         known === undefined ? ledger.with(groupOn(ref, ANYWHERE, "online")) : ledger,
         ref.id,
@@ -167,7 +169,10 @@ function withGroupKept(
   { id }: ContainerRef,
   keeps: GroupClaim["keeps"],
 ): Ledger {
-  const ledger = before.update(id, (group) => ({ ...group, claim: { ...group.claim, kind: "group", keeps } }));
+  const ledger = before.update(
+    id,
+    (group) => ({ ...group, claim: { ...group.claim, kind: "group", keeps } }),
+  );
   return ledger.assignments.values().filter((each) => !isGroup(each)).reduce((next, each) => {
     const around = fenceOf(state, ledger, each.container);
     return around.fence === id ? next.with({ ...each, ...around }) : next;

@@ -6,6 +6,7 @@
  * Docker decorate it. So whatever a record or a process says, it can't lead to the cgroup of a pod, of all pods, or
  * of another container.
  */
+import { slicePath } from "../cgroup_names.ts";
 import { type CgroupHints, HOST_GROUPS } from "../ledger/claim.ts";
 
 /** What NRI and the CRI say about a container's cgroup. */
@@ -58,18 +59,6 @@ function ofPod(id: string, { parent }: Hints): string[] {
 function inEach(parents: readonly (string | undefined)[], names: readonly string[]): string[] {
   return parents.filter((parent) => parent !== undefined)
     .flatMap((parent) => names.map((name) => `${parent}/${name}`));
-}
-
-/**
- * The path of a systemd slice, which its name spells out: `a-b.slice` is `/a.slice/a-b.slice`, and `-.slice` the
- * root. Undefined for what is no slice's name. See systemd.slice(5).
- */
-export function slicePath(slice: string): string | undefined {
-  if (slice === `-${SLICE}`) return "";
-  if (!slice.endsWith(SLICE) || slice.includes("/")) return undefined;
-  const parts = slice.slice(0, -SLICE.length).split("-");
-  if (parts.includes("")) return undefined;
-  return parts.map((_, index) => `/${parts.slice(0, index + 1).join("-")}${SLICE}`).join("");
 }
 
 /**

@@ -43,7 +43,9 @@ export interface MachineCpus {
 /** Undefined when they can't be read. */
 export function machineCpus(sysfsRoot: string): MachineCpus | undefined {
   const read = readerOf(sysfsRoot, MAX_BYTES);
-  const [possible, present] = ["possible", "present"].map((file) => cpusIn(read, `devices/system/cpu/${file}`));
+  const [possible, present] = ["possible", "present"].map((file) =>
+    cpusIn(read, `devices/system/cpu/${file}`)
+  );
   return possible === undefined || present === undefined ? undefined : { possible, present };
 }
 

@@ -20,6 +20,7 @@ import {
   type LinuxContainerResources,
   type PodSandboxStatus,
 } from "./gen/cri_pb.ts";
+import { cgroupAround } from "../cgroup_names.ts";
 import { at, INT64, parseJson, textAt, UINT32, UINT64, wholeAt } from "../platform/json_at.ts";
 
 /** The verbose part of an answer: JSON texts; both runtimes use the one key `info`. */
@@ -63,7 +64,7 @@ export function nriPod(status: PodSandboxStatus, { info = "" }: Info): PodSandbo
     linux: {
       // CRI-O doesn't repeat the configuration, but its pod has a cgroup like all others.
       cgroupParent: textAt(config, "cgroup_parent") ||
-        parentOf(textAt(details, "runtimeSpec", "linux", "cgroupsPath")),
+        cgroupAround(textAt(details, "runtimeSpec", "linux", "cgroupsPath")),
       ...(resources === undefined ? {} : { podResources: ofPodConfig(resources) }),
     },
   });
@@ -126,10 +127,4 @@ function resourcesOf({ shares, quota, period, memory, cpus, mems }: ResourceFigu
     },
     ...(memory === undefined ? {} : { memory: { limit: { value: memory } } }),
   });
-}
-
-/** The cgroup around `path`: of `/kubepods/pod1/ID`, or of systemd's `kubepods-pod1.slice:cri-containerd:ID`. */
-function parentOf(path: string): string {
-  const [slice = "", , unit] = path.split(":");
-  return unit === undefined ? path.slice(0, Math.max(path.lastIndexOf("/"), 0)) : slice;
 }

@@ -75,7 +75,10 @@ export function withoutFence(ledger: Ledger, id: string): Ledger {
   const { claim } = ledger.assignments.get(id) ?? {};
   if (claim?.kind === "group" && claim.keeps === "found") return ledger;
   const lost = claim?.kind === "group" && claim.lost !== undefined ? { lost: claim.lost } : {};
-  const next = ledger.update(id, (group) => ({ ...group, claim: { kind: "group", keeps: "online", ...lost } }));
+  const next = ledger.update(
+    id,
+    (group) => ({ ...group, claim: { kind: "group", keeps: "online", ...lost } }),
+  );
   // In cgroup v1 each set stays within the group's.
   return next.assignments.values().filter(({ fence, isWithin }) => fence === id && !isWithin).reduce(
     (next, { fence: _, ...unfenced }) => next.with(unfenced),

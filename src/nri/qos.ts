@@ -1,3 +1,4 @@
+import { cgroupAround, slicePath } from "../cgroup_names.ts";
 import type { CgroupHints } from "../ledger/claim.ts";
 import type { Container, PodSandbox } from "./gen/nri_pb.ts";
 
@@ -14,12 +15,7 @@ export function isGuaranteed(pod: PodSandbox, container: Container): boolean {
 
 /** The cgroup of a pod: as the runtime reports it, else what is around its container, as a path or by the name of its slice. */
 function podCgroupOf(parent: string, path: string): string {
-  const [slice = "", , unit] = path.split(":");
-  return parent !== ""
-    ? parent
-    : unit === undefined
-    ? path.slice(0, Math.max(path.lastIndexOf("/"), 0))
-    : slice;
+  return parent === "" ? cgroupAround(path) : parent;
 }
 
 /**
@@ -66,13 +62,10 @@ function classPaths(cgroup: string): string[] {
   if (last.endsWith(SLICE)) {
     const parts = last.slice(0, -SLICE.length).split("-");
     const kubepods = parts.slice(0, parts.lastIndexOf("kubepods") + 1);
-    return kubepods.length === 0 ? [] : NAMES.map((name) => slicePath([...kubepods, name]));
+    return kubepods.length === 0
+      ? []
+      : NAMES.flatMap((name) => slicePath([...kubepods, `${name}${SLICE}`].join("-")) ?? []);
   }
   const kubepods = names.slice(0, names.lastIndexOf("kubepods") + 1);
   return kubepods.length === 0 ? [] : NAMES.map((name) => `/${[...kubepods, name].join("/")}`);
-}
-
-/** See systemd.slice(5): a slice's name spells out those that it is in. */
-function slicePath(parts: readonly string[]): string {
-  return parts.map((_, index) => `/${parts.slice(0, index + 1).join("-")}${SLICE}`).join("");
 }

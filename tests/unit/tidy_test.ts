@@ -8,16 +8,18 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 /** Who may import whom, by the first folder below src (or the file itself); `*` is everything. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   "assert.ts": [],
+  "cgroup_names.ts": [],
   "log_record.ts": [],
   "quoted.ts": [],
   "cpu": ["quoted.ts", "assert.ts"],
   "ledger": ["cpu", "assert.ts"],
   "wire": ["assert.ts"],
-  "nri": ["quoted.ts", "ledger", "cpu", "wire/errors.ts", "assert.ts"],
+  "nri": ["cgroup_names.ts", "quoted.ts", "ledger", "cpu", "wire/errors.ts", "assert.ts"],
   "agent": ["cgroup/port.ts", "nri", "ledger", "wire", "cpu", "log_record.ts", "assert.ts"],
   "config": ["quoted.ts", "assert.ts", "log_record.ts", "cpu"],
   "platform": ["quoted.ts", "assert.ts", "log_record.ts"],
   "cgroup": [
+    "cgroup_names.ts",
     "systemd/port.ts",
     "platform",
     "ledger/claim.ts",
@@ -26,7 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "assert.ts",
     "log_record.ts",
   ],
-  "cri": ["platform", "nri/gen/nri_pb.ts", "agent/early.ts"],
+  "cri": ["cgroup_names.ts", "platform", "nri/gen/nri_pb.ts", "agent/early.ts"],
   "peers": ["platform", "cpu", "quoted.ts", "log_record.ts"],
   "systemd": ["platform", "wire/errors.ts", "cpu", "quoted.ts", "assert.ts"],
   "daemon": ["*"],

@@ -1,12 +1,6 @@
 /** Where a container's cgroup is, from the data of runtimes and the kernel: texts only, no files. */
-import {
-  baseOf,
-  cgroupCandidates,
-  cgroupOfProcess,
-  cleanPath,
-  nestingOf,
-  slicePath,
-} from "../../src/cgroup/paths.ts";
+import { slicePath } from "../../src/cgroup_names.ts";
+import { baseOf, cgroupCandidates, cgroupOfProcess, cleanPath, nestingOf } from "../../src/cgroup/paths.ts";
 import type { Random } from "../random.ts";
 import { nastyText, textLike } from "./nasty.ts";
 import { require, type Target } from "./target.ts";

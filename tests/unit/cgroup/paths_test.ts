@@ -1,13 +1,13 @@
 // Where a container's cgroup is: real paths of the runtimes, both drivers, alone and nested.
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { slicePath } from "../../../src/cgroup_names.ts";
 import {
   baseOf,
   cgroupCandidates,
   cgroupOfProcess,
   cleanPath,
   nestingOf,
-  slicePath,
 } from "../../../src/cgroup/paths.ts";
 
 const ID = "3f4ab2d9c1e05768a9b0c1d2e3f405162738495a6b7c8d9e0f1a2b3c4d5e6f70";
