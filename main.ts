@@ -36,7 +36,8 @@ const program = commandLine(
 
 try {
   await program.parseAsync(Deno.args, { from: "user" });
-  Deno.exit(0);
+  // A command may have set another status than 0.
+  Deno.exit();
 } catch (error) {
   Deno.exit(await exitCode(error));
 }

@@ -1,10 +1,10 @@
 /** Runs the demo's steps on one machine: each with its CPU map and a check of the cgroup tree. */
 import type { Topology } from "../../src/cpu/topology.ts";
-import { type PodSpec, readManifests } from "../../tests/kit/runtime/manifest.ts";
+import { type PodSpec, readManifests } from "../../src/manifests/manifest.ts";
 import { nameOf } from "../../tests/kit/runtime/node_state.ts";
 import type { EmbeddedRuntime } from "../../tests/kit/runtime/runtime.ts";
 import { holds } from "../../tests/kit/agent_process.ts";
-import { cpuMap, type MapStyle, type Owner } from "../cpu_map.ts";
+import { cpuMap, type MapStyle, type Owner } from "../../src/draw/cpu_map.ts";
 import type { DemoAgent } from "./agent.ts";
 import { faults, type Placed, placed } from "./verdict.ts";
 

@@ -1,8 +1,8 @@
 /** Checks the cgroup tree against the manifests, independently of the agent. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
-import { demandsOf } from "../../tests/kit/runtime/manifest.ts";
+import { demandsOf } from "../../src/manifests/manifest.ts";
 import { type ContainerRecord, nameOf } from "../../tests/kit/runtime/node_state.ts";
-import { qosClass } from "../../tests/kit/runtime/resources.ts";
+import { qosClass } from "../../src/manifests/resources.ts";
 
 /** A running container: the expected and the actual CPUs. */
 export interface Placed {

@@ -57,7 +57,47 @@ export function commandLine(
     .option("--stay", "don't exit afterwards, for a DaemonSet")
     .helpOption("--help", "print this help")
     .action(async (options) => releaseNode(await load(), options));
+  addQueries(program, load);
   return program;
+}
+
+/** Commands that only show something. What they need is loaded when they run, so that the agent doesn't carry it. */
+function addQueries(program: Command, load: () => Promise<Effective>): void {
+  program.command("topology")
+    .allowExcessArguments(false)
+    .description("draw the machine: sockets, NUMA nodes with their distances, caches, cores, threads")
+    .addOption(outputOption())
+    .helpOption("--help", "print this help")
+    .addHelpText("after", example("topology --sysfs-root /mnt/recorded/sys"))
+    .action(async (options) => {
+      const { printTopology } = await import("./topology_command.ts");
+      printTopology(await load(), options);
+    });
+  program.command("plan")
+    .argument("<files...>", "Kubernetes manifests; - is standard input")
+    .description("plan the pods of Kubernetes manifests on an empty node; status 3 if any is refused")
+    .option("--machine <description>", "as in 2s4n16c2t: sockets, NUMA nodes in all, cores a socket, threads")
+    .option("--capacity", "also print how many more of the pods fit")
+    .addOption(outputOption())
+    .helpOption("--help", "print this help")
+    .addHelpText(
+      "after",
+      example("plan --machine 2s4n16c2t database.yaml", "helm template … | weka-cpuset plan -"),
+    )
+    .action(async (files, options) => {
+      const { planManifests } = await import("./plan_command.ts");
+      await planManifests(await load(), files, options);
+    });
+}
+
+function outputOption(): Option {
+  return new Option("--output <form>", "for people or for programs").choices(["table", "json"]).default(
+    "table",
+  );
+}
+
+function example(command: string, ...others: readonly string[]): string {
+  return ["", "Examples:", `  weka-cpuset ${command}`, ...others.map((other) => `  ${other}`)].join("\n");
 }
 
 function unknownCommand(word: string, commands: readonly Command[]): string {

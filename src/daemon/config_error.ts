@@ -1,6 +1,6 @@
 import type { Problem } from "../config/problems.ts";
 
-/** An invalid configuration: one sentence a problem, one line each. The exit code is 2. */
+/** An invalid configuration or command line: one sentence a problem, one line each. The exit code is 2. */
 export class ConfigError extends Error {
   override name = "ConfigError";
 }

@@ -6,7 +6,7 @@ import type { LevelledLog } from "../../src/platform/log.ts";
 import { readerOf } from "../../src/platform/sysfs.ts";
 import type { LogRecord } from "../../src/log_record.ts";
 import { bigNode, sysfsTree, writeTree } from "./sysfs.ts";
-import { type PodSpec, readManifests } from "./runtime/manifest.ts";
+import { type PodSpec, readManifests } from "../../src/manifests/manifest.ts";
 
 readerOf("/sys")("kernel/osrelease"); // loads libc outside of the tests, where it is no leak
 

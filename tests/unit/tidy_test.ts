@@ -32,7 +32,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "peers": ["platform", "cpu", "quoted.ts", "log_record.ts"],
   "systemd": ["platform", "wire/errors.ts", "cpu", "quoted.ts", "assert.ts"],
   "daemon": ["*"],
-  "cli": ["daemon", "config"],
+  "manifests": ["nri/gen/nri_pb.ts"],
+  "plan": ["manifests", "nri", "ledger", "cpu", "assert.ts"],
+  "draw": ["cpu"],
+  "cli": ["daemon", "config", "plan", "manifests", "draw", "cpu"],
   "main.ts": ["*"],
 };
 
@@ -46,6 +49,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "cri": ["@bufbuild/protobuf", "@grpc/grpc-js"],
   "peers": ["@bufbuild/protobuf", "@grpc/grpc-js"],
   "cli": ["commander"],
+  "manifests": ["yaml", "@bufbuild/protobuf"],
   "main.ts": ["commander"],
 };
 

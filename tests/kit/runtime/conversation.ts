@@ -10,7 +10,7 @@ import { type ContainerRecord, nameOf, type NodeState, podName, type PodRecord }
 import { containerMessage, notice, podMessage, resourcesOf } from "./nri_messages.ts";
 import { Refused } from "./plugin_link.ts";
 import { type PluginOptions, Plugins } from "./plugins.ts";
-import type { Resources } from "./resources.ts";
+import type { Resources } from "../../../src/manifests/resources.ts";
 import type { Updates } from "./updates.ts";
 
 export class Conversation {

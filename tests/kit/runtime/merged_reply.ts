@@ -4,7 +4,7 @@
 import type { ContainerAdjustment, ContainerUpdate } from "../../../src/nri/gen/nri_pb.ts";
 import { resourcesOf } from "./nri_messages.ts";
 import { Refused } from "./plugin_link.ts";
-import { merged, type Resources } from "./resources.ts";
+import { merged, type Resources } from "../../../src/manifests/resources.ts";
 
 /** What is asked of one container. */
 export interface Wanted {

@@ -1,9 +1,19 @@
 // What the runtime remembers of its pods and containers: the record, as opposed to the cgroup tree.
 
 import { createHash } from "node:crypto";
-import { type CgroupDriver, type ContainerCgroup, containerCgroup, podCgroup } from "./cgroup_paths.ts";
-import { type ContainerSpec, demandsOf, type PodSpec } from "./manifest.ts";
-import { containerResources, podResources, qosClass, type Resources } from "./resources.ts";
+import {
+  type CgroupDriver,
+  type ContainerCgroup,
+  containerCgroup,
+  podCgroup,
+} from "../../../src/manifests/cgroup_paths.ts";
+import { type ContainerSpec, demandsOf, type PodSpec } from "../../../src/manifests/manifest.ts";
+import {
+  containerResources,
+  podResources,
+  qosClass,
+  type Resources,
+} from "../../../src/manifests/resources.ts";
 
 export interface PodRecord {
   readonly id: string;

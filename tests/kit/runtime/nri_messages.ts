@@ -7,13 +7,13 @@ import {
   ContainerState,
   Event,
   type LinuxResources,
-  LinuxResourcesSchema,
   type PodSandbox,
   PodSandboxSchema,
 } from "../../../src/nri/gen/nri_pb.ts";
 import { encode, type Method } from "../runtime_end.ts";
 import type { ContainerRecord, PodRecord } from "./node_state.ts";
-import type { Resources } from "./resources.ts";
+import { resourcesMessage } from "../../../src/manifests/messages.ts";
+import type { Resources } from "../../../src/manifests/resources.ts";
 
 /** `0.6`: events by StateChange, no `created_at`. `0.12`: a call for every event. */
 export type NriVersion = "0.6" | "0.12";
@@ -102,14 +102,6 @@ export function containerMessage(container: ContainerRecord, version: NriVersion
   });
 }
 
-export function resourcesMessage(resources: Resources): LinuxResources {
-  const { shares, quota, period, memory, cpus = "", mems = "" } = resources;
-  return create(LinuxResourcesSchema, {
-    cpu: { ...boxed("shares", shares), ...boxed("quota", quota), ...boxed("period", period), cpus, mems },
-    memory: boxed("limit", memory),
-  });
-}
-
 /** The fields that a message gives; zero and empty ones are "not given". */
 export function resourcesOf(message: LinuxResources | undefined): Resources {
   const { cpu, memory } = message ?? {};
@@ -122,15 +114,6 @@ export function resourcesOf(message: LinuxResources | undefined): Resources {
     mems: cpu?.mems ?? "",
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== 0 && value !== ""));
-}
-
-function boxed<Name extends string>(
-  name: Name,
-  value: number | undefined,
-): Partial<Record<Name, { value: bigint }>> {
-  return value === undefined
-    ? {}
-    : { [name]: { value: BigInt(value) } } as Partial<Record<Name, { value: bigint }>>;
 }
 
 function podLabels(name: string, namespace: string, uid: string): Record<string, string> {

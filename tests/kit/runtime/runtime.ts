@@ -12,11 +12,11 @@
 
 import type { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
-import { classCgroups } from "./cgroup_paths.ts";
+import { classCgroups } from "../../../src/manifests/cgroup_paths.ts";
 import { CgroupError, CgroupTree } from "./cgroup_tree.ts";
 import { Conversation } from "./conversation.ts";
 import { EventLog } from "./event_log.ts";
-import type { PodSpec } from "./manifest.ts";
+import type { PodSpec } from "../../../src/manifests/manifest.ts";
 import {
   type ContainerRecord,
   nameOf,
@@ -27,7 +27,7 @@ import {
 } from "./node_state.ts";
 import { Refused } from "./plugin_link.ts";
 import type { PluginOptions } from "./plugins.ts";
-import { merged } from "./resources.ts";
+import { merged } from "../../../src/manifests/resources.ts";
 import { cpusetOf, Updates } from "./updates.ts";
 
 /** Only the first three must be given; the rest has containerd's and kubelet's defaults, and speaks NRI 0.12. */

@@ -2,7 +2,7 @@ import { CgroupError, type CgroupTree, type CpusetFiles } from "./cgroup_tree.ts
 import type { EventLog } from "./event_log.ts";
 import type { Wanted } from "./merged_reply.ts";
 import { type ContainerRecord, nameOf, type NodeState } from "./node_state.ts";
-import { merged, type Resources } from "./resources.ts";
+import { merged, type Resources } from "../../../src/manifests/resources.ts";
 
 /** Applies updates to record and cgroup tree as containerd does, but for those that a start loses. */
 export class Updates {

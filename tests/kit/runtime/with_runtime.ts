@@ -1,5 +1,5 @@
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
-import { type PodSpec, readManifests } from "./manifest.ts";
+import { type PodSpec, readManifests } from "../../../src/manifests/manifest.ts";
 import { EmbeddedRuntime, type RuntimeOptions } from "./runtime.ts";
 import { type PluginScript, ScriptedPlugin } from "./scripted_plugin.ts";
 

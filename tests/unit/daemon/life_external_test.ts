@@ -5,7 +5,7 @@ import { ConfigError } from "../../../src/daemon/config_error.ts";
 import { run } from "../../../src/daemon/run.ts";
 import { type Config, DEFAULTS } from "../../../src/config/schema.ts";
 import { bigNode, sysfsTree, topologyOf, twoCpuVm, writeTree } from "../../kit/sysfs.ts";
-import type { PodSpec } from "../../kit/runtime/manifest.ts";
+import type { PodSpec } from "../../../src/manifests/manifest.ts";
 import { EmbeddedRuntime, type RuntimeOptions } from "../../kit/runtime/runtime.ts";
 import { effective, EXCLUSIVE, manifest, PINNED, Records, SHARED, SYSFS } from "../../kit/daemon_stage.ts";
 

@@ -4,8 +4,8 @@ import { POD_VARIABLE } from "../../../src/config/environment.ts";
 import { parseYaml } from "../../../src/config/parse.ts";
 import { DEFAULTS, schema } from "../../../src/config/schema.ts";
 import { imageReference } from "../../../hack/image.ts";
-import { demandsOf, readManifests } from "../../kit/runtime/manifest.ts";
-import { qosClass } from "../../kit/runtime/resources.ts";
+import { demandsOf, readManifests } from "../../../src/manifests/manifest.ts";
+import { qosClass } from "../../../src/manifests/resources.ts";
 
 const FOLDER = new URL("../../../deploy/manifests/", import.meta.url).pathname;
 const NAME = "weka-nri-cpuset";

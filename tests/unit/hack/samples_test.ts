@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { demandsOf, readManifests } from "../../kit/runtime/manifest.ts";
-import { qosClass } from "../../kit/runtime/resources.ts";
+import { demandsOf, readManifests } from "../../../src/manifests/manifest.ts";
+import { qosClass } from "../../../src/manifests/resources.ts";
 
 const ROOT = new URL("../../..", import.meta.url).pathname;
 

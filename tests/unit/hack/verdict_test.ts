@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { wrapped } from "../../../hack/demo/play.ts";
 import { faults, type Placed, placed } from "../../../hack/demo/verdict.ts";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
-import { readManifests } from "../../kit/runtime/manifest.ts";
+import { readManifests } from "../../../src/manifests/manifest.ts";
 import { NodeState } from "../../kit/runtime/node_state.ts";
 
 function cpus(list: string): CpuSet {

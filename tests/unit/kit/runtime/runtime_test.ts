@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readManifests } from "../../../kit/runtime/manifest.ts";
+import { readManifests } from "../../../../src/manifests/manifest.ts";
 import { Refused } from "../../../kit/runtime/plugin_link.ts";
 import { cpusUpdate } from "../../../kit/runtime/scripted_plugin.ts";
 import { podOf, withRuntime } from "../../../kit/runtime/with_runtime.ts";

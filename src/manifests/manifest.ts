@@ -1,6 +1,7 @@
-// Kubernetes manifests → the pods that one node would run of them. Only what a container runtime gets to see is
-// read; everything else in a manifest is left alone.
-
+/**
+ * Kubernetes manifests → the pods that one node would run of them. Only what a container runtime gets to see is
+ * read; everything else in a manifest is left alone.
+ */
 import { parseAllDocuments } from "yaml";
 import { milliValue, QuantityError, wholeValue } from "./quantity.ts";
 import type { Amounts, Demands, PodDemands } from "./resources.ts";
@@ -31,17 +32,37 @@ type Mapping = Record<string, unknown>;
 
 const MAX_REPLICAS = 10_000;
 
+/** An object of a manifest, and the pods that one node would run of it; undefined: it is of a kind that runs none. */
+export interface Workload {
+  /** `Deployment web`. */
+  readonly name: string;
+  readonly pods?: readonly PodSpec[];
+}
+
 /**
- * The pods of a YAML text of one or more documents: a Pod is itself, a Deployment and a StatefulSet give their
- * replicas (named with an ordinal, from 0 for the StatefulSet and from 1 for the Deployment), a DaemonSet gives
- * one. Throws a {@link ManifestError}.
+ * The pods of a YAML text of one or more documents: a Pod is itself, a StatefulSet gives its replicas (named with an
+ * ordinal from 0), so do a Deployment, a ReplicaSet, a ReplicationController and a Job (from 1), a DaemonSet and a CronJob
+ * give one, a List what is in it.
+ * @throws {ManifestError}
  */
 export function readManifests(text: string): PodSpec[] {
+  return readWorkloads(text).flatMap(({ name, pods }) => {
+    if (pods !== undefined) return pods;
+    const kinds = [...WORKLOADS.keys()].join(", ");
+    throw new ManifestError(`${name} can't be run on a node; write a Pod, ${kinds}`);
+  });
+}
+
+/**
+ * The same, with the objects that run no pods.
+ * @throws {ManifestError}
+ */
+export function readWorkloads(text: string): Workload[] {
   return parseAllDocuments(text).flatMap((document) => {
     const [error] = document.errors;
     if (error) throw new ManifestError(`the manifest is not valid YAML: ${error.message}`);
     const object: unknown = document.toJS();
-    return object === null ? [] : podsOf(mapping(object, "a manifest"));
+    return object === null ? [] : workloadsOf(mapping(object, "a manifest"));
   });
 }
 
@@ -56,45 +77,71 @@ export function demandsOf(pod: PodSpec): PodDemands {
   };
 }
 
-function podsOf(object: Mapping): PodSpec[] {
+/** How many pods one node runs of an object of that kind, and from which ordinal their names count. */
+interface Running {
+  readonly first: number;
+  /** The key of the spec that has their number; absent: one. */
+  readonly count?: "replicas" | "parallelism";
+}
+
+const WORKLOADS: ReadonlyMap<string, Running> = new Map([
+  ["Deployment", { first: 1, count: "replicas" }],
+  ["StatefulSet", { first: 0, count: "replicas" }],
+  ["DaemonSet", { first: 1 }],
+  ["ReplicaSet", { first: 1, count: "replicas" }],
+  ["ReplicationController", { first: 1, count: "replicas" }],
+  ["Job", { first: 1, count: "parallelism" }],
+  ["CronJob", { first: 1 }],
+]);
+
+function workloadsOf(object: Mapping): Workload[] {
   const kind = text(object.kind, "kind");
+  if (Array.isArray(object.items)) {
+    return object.items.flatMap((item) => workloadsOf(mapping(item, `an item of a ${kind}`)));
+  }
   const metadata = mapping(object.metadata, `the metadata of a ${kind}`);
-  const name = text(metadata.name, `metadata.name of a ${kind}`);
+  const name = text(metadata.name ?? metadata.generateName, `metadata.name of a ${kind}`);
   const where = `${kind} ${name}`;
+  const running = WORKLOADS.get(kind);
+  if (kind !== "Pod" && running === undefined) return [{ name: where }];
   const namespace = metadata.namespace === undefined
     ? "default"
     : text(metadata.namespace, `namespace of ${where}`);
   const spec = mapping(object.spec, `the spec of ${where}`);
-  if (kind === "Pod") return [podOf(name, namespace, metadata, spec, where)];
-  const template = () => mapping(spec.template, `spec.template of ${where}`);
-  const podNamed = (podName: string) =>
-    podOf(
-      podName,
-      namespace,
-      mapping(template().metadata ?? {}, `the template of ${where}`),
-      template().spec,
-      where,
-    );
-  switch (kind) {
-    case "DaemonSet":
-      return [podNamed(`${name}-1`)];
-    case "Deployment":
-      return ordinals(spec.replicas, where).map((ordinal) => podNamed(`${name}-${ordinal + 1}`));
-    case "StatefulSet":
-      return ordinals(spec.replicas, where).map((ordinal) => podNamed(`${name}-${ordinal}`));
-    default:
-      throw new ManifestError(
-        `${where} can't be run on a node; write a Pod, Deployment, DaemonSet or StatefulSet`,
-      );
-  }
+  const pods = running === undefined
+    ? [podOf(name, namespace, metadata, spec, where)]
+    : replicasOf({ name, namespace, where, spec: kind === "CronJob" ? jobOf(spec, where) : spec }, running);
+  return [{ name: where, pods }];
 }
 
-function ordinals(replicas: unknown, where: string): number[] {
-  const count = replicas ?? 1;
+function jobOf(spec: Mapping, where: string): Mapping {
+  const template = mapping(spec.jobTemplate, `spec.jobTemplate of ${where}`);
+  return mapping(template.spec, `spec.jobTemplate.spec of ${where}`);
+}
+
+interface Template {
+  readonly name: string;
+  readonly namespace: string;
+  readonly where: string;
+  readonly spec: Mapping;
+}
+
+function replicasOf({ name, namespace, where, spec }: Template, { first, count }: Running): PodSpec[] {
+  const template = mapping(spec.template, `spec.template of ${where}`);
+  const metadata = mapping(template.metadata ?? {}, `the template of ${where}`);
+  const number = count === undefined ? 1 : replicas(spec[count], `${count} of ${where}`);
+  return Array.from(
+    { length: number },
+    (_, ordinal) => podOf(`${name}-${first + ordinal}`, namespace, metadata, template.spec, where),
+  );
+}
+
+function replicas(given: unknown, what: string): number {
+  const count = given ?? 1;
   if (typeof count !== "number" || !Number.isInteger(count) || count < 0 || count > MAX_REPLICAS) {
-    throw new ManifestError(`replicas of ${where} must be a whole number from 0 to ${MAX_REPLICAS}`);
+    throw new ManifestError(`${what} must be a whole number from 0 to ${MAX_REPLICAS}`);
   }
-  return Array.from({ length: count }, (_, ordinal) => ordinal);
+  return count;
 }
 
 function podOf(name: string, namespace: string, metadata: Mapping, given: unknown, where: string): PodSpec {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { demandsOf, ManifestError, readManifests } from "../../../kit/runtime/manifest.ts";
-import { podResources, qosClass } from "../../../kit/runtime/resources.ts";
+import { demandsOf, ManifestError, readManifests, readWorkloads } from "../../../src/manifests/manifest.ts";
+import { podResources, qosClass } from "../../../src/manifests/resources.ts";
 
 function workload(kind: string, extra = ""): string {
   return `
@@ -109,8 +109,9 @@ spec: { resources: { limits: { cpu: 2, memory: 1Gi } }, containers: [{ name: mai
 
 Deno.test("a kind that no node runs is refused with the kinds that are", () => {
   assert.equal(
-    refusal("kind: Job\nmetadata: { name: once }\nspec: {}"),
-    "Job once can't be run on a node; write a Pod, Deployment, DaemonSet or StatefulSet",
+    refusal("kind: Service\nmetadata: { name: web }\nspec: {}"),
+    "Service web can't be run on a node; write a Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, " +
+      "ReplicationController, Job, CronJob",
   );
 });
 
@@ -138,4 +139,21 @@ Deno.test("broken manifests are refused with the place", () => {
     [workload("Deployment", "  replicas: -1"), /replicas of Deployment web must be a whole number/],
   ];
   for (const [text, expected] of cases) assert.match(refusal(text), expected, text);
+});
+
+Deno.test("a Job gives its parallel pods, a CronJob and a DaemonSet one, a List what is in it", () => {
+  const template = "template: {spec: {containers: [{name: main}]}}";
+  const names = readManifests(`
+kind: List
+items:
+  - {kind: Job, metadata: {generateName: once-}, spec: {parallelism: 2, ${template}}}
+  - {kind: CronJob, metadata: {name: nightly}, spec: {jobTemplate: {spec: {${template}}}}}
+  - {kind: DaemonSet, metadata: {name: agent}, spec: {${template}}}
+`).map(({ name }) => name);
+  assert.deepEqual(names, ["once--1", "once--2", "nightly-1", "agent-1"]);
+});
+
+Deno.test("objects that run no pods are named, where they may be there", () => {
+  const workloads = readWorkloads("kind: Service\nmetadata: {name: web}\n---\n# nothing\n");
+  assert.deepEqual(workloads, [{ name: "Service web" }]);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { milliValue, QuantityError, wholeValue } from "../../../kit/runtime/quantity.ts";
+import { milliValue, QuantityError, wholeValue } from "../../../src/manifests/quantity.ts";
 
 Deno.test("CPU quantities come out in thousandths, whatever their form", () => {
   const cases: [string | number, number][] = [

@@ -2,8 +2,8 @@
  * A machine's CPUs and who may run on them, drawn with characters: a block for each NUMA node, in it a box for each
  * core with its threads side by side and its lowest CPU id above; and a legend. Pure: topology and owners in, text out.
  */
-import { CpuSet } from "../src/cpu/cpu_set.ts";
-import type { Core, Topology } from "../src/cpu/topology.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
+import type { Core, Topology } from "../cpu/topology.ts";
 
 /** A running container. */
 export interface Owner {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpuMap, type Owner } from "../../../hack/cpu_map.ts";
+import { cpuMap, type Owner } from "../../../src/draw/cpu_map.ts";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { amd16, bigNode, power8, topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 

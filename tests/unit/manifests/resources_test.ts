@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { containerCgroup, podCgroup } from "../../../kit/runtime/cgroup_paths.ts";
+import { containerCgroup, podCgroup } from "../../../src/manifests/cgroup_paths.ts";
 import {
   containerResources,
   type Demands,
   merged,
   podResources,
   qosClass,
-} from "../../../kit/runtime/resources.ts";
+} from "../../../src/manifests/resources.ts";
 
 const MI = 2 ** 20;
 const nothing: Demands = { requests: {}, limits: {} };

@@ -1,0 +1,81 @@
+import { settingsOf } from "../daemon/settings.ts";
+import { ConfigError, rejectProblems } from "../daemon/config_error.ts";
+import type { Effective } from "../daemon/load_config.ts";
+import { ManifestError, readWorkloads, type Workload } from "../manifests/manifest.ts";
+import { capacityFor, emptyNode, planPod } from "../plan/plan_pods.ts";
+import { machineOf } from "./machine_option.ts";
+import { type OutputForm, print, styleOf } from "./output.ts";
+import { planJson, type PlannedManifests, planText } from "./plan_text.ts";
+
+/** As commander gives them. */
+export interface PlanOptions {
+  readonly machine?: string;
+  readonly capacity?: true;
+  readonly output: OutputForm;
+}
+
+/** Status of a plan in which something is refused. */
+const REFUSED = 3;
+
+/** Far more than any cluster's manifests have. */
+const MAX_BYTES = 64 * 2 ** 20;
+
+/**
+ * Plans the pods of these manifests on an empty node, `-` being standard input, and prints where they would be. The exit
+ * code is 3 when one is refused.
+ * @throws {ConfigError} when a manifest can't be read or isn't one, or the configuration has problems
+ */
+export async function planManifests(
+  { config, problems }: Effective,
+  files: readonly string[],
+  options: PlanOptions,
+): Promise<void> {
+  rejectProblems(problems);
+  const { policy, rules } = settingsOf(config);
+  let node = emptyNode(machineOf(config, options.machine), policy, rules);
+  const workloads: Workload[] = [];
+  for (const file of files) workloads.push(...workloadsIn(file, await textOf(file)));
+  const containers = workloads.flatMap(({ pods = [] }) =>
+    pods.flatMap((pod) => {
+      const planned = planPod(node, pod);
+      node = planned.node;
+      return planned.containers;
+    })
+  );
+  const capacity = new Map(
+    workloads.flatMap(({ name, pods: [pod] = [] }) =>
+      pod === undefined ? [] : [[name, capacityFor(node, pod)] as const]
+    ),
+  );
+  const others = workloads.filter(({ pods }) => pods === undefined).map(({ name }) => name);
+  const plan: PlannedManifests = { node, containers, others, ...(options.capacity ? { capacity } : {}) };
+  print(options.output, () => planText(plan, styleOf()), () => planJson(plan));
+  if (containers.some(({ outcome }) => outcome === "refused")) Deno.exitCode = REFUSED;
+}
+
+function workloadsIn(file: string, text: string): Workload[] {
+  try {
+    return readWorkloads(text);
+  } catch (error) {
+    if (error instanceof ManifestError) throw new ConfigError(`${nameOf(file)}: ${error.message}`);
+    throw error;
+  }
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    const stream = file === "-" ? Deno.stdin.readable : (await Deno.open(file)).readable;
+    let text = "";
+    for await (const part of stream.pipeThrough(new TextDecoderStream())) {
+      text += part;
+      if (text.length > MAX_BYTES) throw new Error(`it is larger than ${MAX_BYTES / 2 ** 20} MiB`);
+    }
+    return text;
+  } catch (error) {
+    throw new ConfigError(`${nameOf(file)} can't be read: ${(error as Error).message}`);
+  }
+}
+
+function nameOf(file: string): string {
+  return file === "-" ? "standard input" : file;
+}
