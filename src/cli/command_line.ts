@@ -63,6 +63,19 @@ export function commandLine(
 
 /** Commands that only show something. What they need is loaded when they run, so that the agent doesn't carry it. */
 function addQueries(program: Command, load: () => Promise<Effective>): void {
+  program.command("status")
+    .allowExcessArguments(false)
+    .description("show what the active agent of this node has placed where, and how far that is confirmed")
+    .option("--watch", "show it again every two seconds")
+    .option("--pod <name>", "only this pod's containers")
+    .option("--namespace <name>", "only containers of this namespace")
+    .addOption(outputOption())
+    .helpOption("--help", "print this help")
+    .addHelpText("after", example("status --namespace storage", "weka-cpuset status --output json"))
+    .action(async (options) => {
+      const { printStatus } = await import("./status_command.ts");
+      await printStatus(await load(), options);
+    });
   program.command("topology")
     .allowExcessArguments(false)
     .description("draw the machine: sockets, NUMA nodes with their distances, caches, cores, threads")

@@ -1,6 +1,7 @@
 /** What a plan is shown as: a table, what moved and what was refused, and the CPU map. */
 import { cpuMap, type MapStyle, type Owner } from "../draw/cpu_map.ts";
 import { type PlannedContainer, type PlannedNode } from "../plan/plan_pods.ts";
+import { marks } from "./marks.ts";
 import { table } from "./table.ts";
 
 /** Planned pods of several manifests, on one node. */
@@ -12,8 +13,6 @@ export interface PlannedManifests {
   /** How many more pods fit, by the object that they are of; undefined: any number. Absent: not asked for. */
   readonly capacity?: ReadonlyMap<string, number | undefined>;
 }
-
-const LETTERS = "abcdefghijklmnopqrstuvwxyz";
 
 export function planText(plan: PlannedManifests, style: MapStyle): string {
   const { containers, others } = plan;
@@ -112,7 +111,7 @@ function capacityText(capacity: ReadonlyMap<string, number | undefined>): string
 
 /** One letter for each container with CPUs of its own, upper case for exclusive ones. */
 function ownersOf({ node: { ledger } }: PlannedManifests): Owner[] {
-  let next = 0;
+  const next = marks();
   return ledger.inOrder().map((assignment): Owner => {
     const { container, claim, grant } = assignment;
     const cpus = ledger.desired(assignment);
@@ -120,7 +119,6 @@ function ownersOf({ node: { ledger } }: PlannedManifests): Owner[] {
     if (grant.isEmpty || claim.kind === "group" || claim.kind === "shared") {
       return { mark: "", kind: "shared", name, cpus };
     }
-    const letter = LETTERS[next++ % LETTERS.length] ?? "";
-    return { mark: claim.kind === "pinned" ? letter : letter.toUpperCase(), kind: claim.kind, name, cpus };
+    return { mark: next(claim.kind), kind: claim.kind, name, cpus };
   });
 }

@@ -1,4 +1,5 @@
 import type { LevelledLog } from "../platform/log.ts";
+import type { Journal } from "./journal.ts";
 import type { Effective } from "./load_config.ts";
 
 /** What every part of the running process shares. */
@@ -9,5 +10,7 @@ export interface Context {
   readonly pod?: string;
   /** Aborted by the first signal: what is under way may be finished, nothing new is begun. */
   readonly stop: AbortSignal;
+  /** What it is given is in the journal as well. */
   readonly log: LevelledLog;
+  readonly journal: Journal;
 }

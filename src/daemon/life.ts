@@ -13,6 +13,7 @@ import type { Mode } from "./modes.ts";
 import { queriesOn } from "./host_queries.ts";
 import { identityOf, settingsOf } from "./settings.ts";
 import { logStart } from "./startup_log.ts";
+import { StatusServer } from "./status_server.ts";
 import { machineOn, watchCpus } from "./watch_cpus.ts";
 import { watchPeers } from "./watch_peers.ts";
 
@@ -31,14 +32,17 @@ export async function live(mode: Mode, context: Context): Promise<void> {
   const ended = AbortSignal.any([context.stop, end.signal]);
   const leadership = new Leadership(mode, context, ended, (isActive) => {
     driver.feed(isActive ? { kind: "promoted", now: performance.now() } : { kind: "demoted" });
+    if (isActive) status.open();
+    else status.close();
   });
   const machine = machineOn(context);
   const driver = driverOf(discovered.topology, machine, context, ended);
+  const status = new StatusServer(driver, mode, context);
   const watches = [watchCpus(driver, machine), watchPeers(driver, context)];
   try {
     await serve(mode, driver, leadership, context);
   } finally {
-    for (const watch of watches) watch.close();
+    for (const watch of [...watches, status]) watch.close();
     end.abort();
     driver.close();
     await leadership.close();

@@ -2,11 +2,12 @@ import type { Config } from "../config/schema.ts";
 import { LAUNCHED_LOG_FILE } from "../config/schema.ts";
 import { type LevelledLog, openLog } from "../platform/log.ts";
 import type { Context } from "./context.ts";
+import { Journal } from "./journal.ts";
 import { live } from "./life.ts";
 import { EXTERNAL, launchedMode } from "./modes.ts";
 
 /** What the process is started with. */
-interface Start extends Omit<Context, "log"> {
+interface Start extends Omit<Context, "log" | "journal"> {
   /** The connection's descriptor, when the runtime has started the process (NRI_PLUGIN_SOCKET). */
   readonly inherited?: number;
   /** Why the process has no better scheduling share than others, where it asked for one. */
@@ -26,13 +27,14 @@ export async function run(
   const launched = inherited !== undefined;
   const mode = launched ? launchedMode(inherited) : EXTERNAL;
   mode.checkConfig(effective.problems);
-  const log = given ?? openLog(logOptions(effective.config, launched));
+  const journal = new Journal();
+  const log = journal.of(given ?? openLog(logOptions(effective.config, launched)));
   try {
     if (priorityFailure !== undefined) {
       const fields = { reason: priorityFailure };
       log.write({ level: "debug", message: "scheduling priority not raised", fields });
     }
-    await live(mode, { ...rest, effective, log });
+    await live(mode, { ...rest, effective, log, journal });
     log.write({ level: "info", message: "stopped; containers keep their CPUs" });
   } finally {
     await log.flush();

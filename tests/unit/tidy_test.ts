@@ -35,7 +35,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "manifests": ["nri/gen/nri_pb.ts"],
   "plan": ["manifests", "nri", "ledger", "cpu", "assert.ts"],
   "draw": ["cpu"],
-  "cli": ["daemon", "config", "plan", "manifests", "draw", "cpu"],
+  "status": ["agent/view.ts", "ledger", "cpu"],
+  "cli": ["daemon", "config", "plan", "manifests", "draw", "status", "platform", "cpu"],
   "main.ts": ["*"],
 };
 
@@ -50,6 +51,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "peers": ["@bufbuild/protobuf", "@grpc/grpc-js"],
   "cli": ["commander"],
   "manifests": ["yaml", "@bufbuild/protobuf"],
+  "status": ["zod"],
   "main.ts": ["commander"],
 };
 

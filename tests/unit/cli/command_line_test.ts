@@ -107,8 +107,8 @@ Deno.test("unknown flags and stray words are refused", async () => {
 
 Deno.test("an unknown command is named, with those that there are, and the agent isn't run", async () => {
   const sentence =
-    "error: unknown command 'status'; commands: config, release, topology, plan; without a command the agent runs";
-  for (const args of [["status"], ["--log-level", "debug", "status", "now"]]) {
+    "error: unknown command 'stauts'; commands: config, release, status, topology, plan; without a command the agent runs";
+  for (const args of [["stauts"], ["--log-level", "debug", "stauts", "now"]]) {
     const run = () => assert.fail("it runs");
     await assert.rejects(quiet(run, {}).parseAsync(args, { from: "user" }), (error) => {
       assert(error instanceof CommanderError);

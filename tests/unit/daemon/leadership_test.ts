@@ -1,4 +1,5 @@
 /** When an agent takes the leader lock, and when it gives it up. */
+import { Journal } from "../../../src/daemon/journal.ts";
 import assert from "node:assert/strict";
 import { Leadership } from "../../../src/daemon/leadership.ts";
 import { DEFAULTS } from "../../../src/config/schema.ts";
@@ -22,6 +23,7 @@ class Stage {
       pod,
       stop: this.stop.signal,
       log: this.log,
+      journal: new Journal(),
     };
     this.leadership = new Leadership(
       EXTERNAL,

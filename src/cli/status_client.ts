@@ -1,0 +1,89 @@
+/** Asks the active agent of this node over its status socket. */
+import type { Config } from "../config/schema.ts";
+import { ConfigError } from "../daemon/config_error.ts";
+import { STATUS_SOCKET } from "../daemon/status_server.ts";
+
+/** A node has 4096 containers at most, of half a kilobyte each. */
+const MAX_BYTES = 64 * 2 ** 20;
+const TIMEOUT_MS = 5000;
+
+/** No agent answers. One sentence for people. */
+export class StatusError extends Error {
+  override name = "StatusError";
+}
+
+/**
+ * The answer to `GET path`, version 1.
+ * @throws {StatusError} when no agent answers
+ * @throws {ConfigError} when the socket is another program's, or that of an agent with another version of the API
+ */
+export async function ask<T extends { readonly version: number }>(
+  { runDir }: Config,
+  path: string,
+): Promise<T> {
+  const socket = `${runDir}/${STATUS_SOCKET}`;
+  const text = await exchange(socket, path);
+  const [head = "", body = ""] = splitAt(text, "\r\n\r\n");
+  const answer = parsed(body);
+  if (!/^HTTP\/1\.1 \d{3} /.test(head) || answer?.["service"] !== "weka-cpuset") {
+    throw new ConfigError(`${socket} is not the socket of a weka-cpuset agent; set runDir to the agent's`);
+  }
+  if (typeof answer["error"] === "string") throw new StatusError(`the agent: ${answer["error"]}`);
+  if (answer["version"] !== 1) {
+    const { version } = answer;
+    throw new ConfigError(
+      `the agent speaks version ${version} of the status API, not 1; use its own executable`,
+    );
+  }
+  return answer as unknown as T;
+}
+
+async function exchange(socket: string, path: string): Promise<string> {
+  const connection = await connected(socket);
+  const late = setTimeout(() => connection.close(), TIMEOUT_MS);
+  try {
+    const request = `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
+    const writer = connection.writable.getWriter();
+    await writer.write(new TextEncoder().encode(request));
+    let text = "";
+    for await (const part of connection.readable.pipeThrough(new TextDecoderStream())) {
+      text += part;
+      if (text.length > MAX_BYTES) throw new StatusError(`${socket} answers more than 64 MiB`);
+    }
+    return text;
+  } catch (error) {
+    if (error instanceof StatusError) throw error;
+    throw new StatusError(`the agent at ${socket} doesn't answer: ${(error as Error).message}`);
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+async function connected(path: string): Promise<Deno.UnixConn> {
+  try {
+    return await Deno.connect({ transport: "unix", path });
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new StatusError(`${path} can be opened by root only; run the command as root`);
+    }
+    throw new StatusError(
+      `no active agent on this node: ${path} ${
+        error instanceof Deno.errors.NotFound ? "doesn't exist" : "has nobody behind it"
+      }; is the plugin running, with this runDir?`,
+    );
+  }
+}
+
+function splitAt(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + separator.length)];
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value as Record<string, unknown> : undefined;
+  } catch {
+    return undefined;
+  }
+}

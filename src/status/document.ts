@@ -1,0 +1,102 @@
+/**
+ * What the agent shows of itself to other programs, as JSON: version 1. Times are ISO 8601, CPUs and memory nodes lists as
+ * in cpuset(7). A field may be added without a new version; none changes its meaning or goes.
+ */
+// The small variant of zod, as in src/config.
+import * as z from "zod/mini";
+
+export const VERSION = 1;
+
+/**
+ * `confirmed`: read back from the kernel; `unverified`: as the runtime was sent it, which reports no failure; `pending`: it
+ * still has other CPUs; `starting`: it has no process yet; `degraded`: it has less than it claims; `failed`: the last write
+ * failed and is retried.
+ */
+const state = z.enum(["confirmed", "unverified", "pending", "starting", "degraded", "failed"]);
+
+const container = z.object({
+  id: z.string(),
+  namespace: z.string(),
+  pod: z.string(),
+  podUid: z.string(),
+  container: z.string(),
+  kind: z.enum(["pinned", "exclusive", "shared"]),
+  /** What it claims, in a clause for people. */
+  claim: z.string(),
+  /** The CPUs that it should be running on. */
+  cpus: z.string(),
+  /** The CPUs that its processes may be running on by all that is known. */
+  mayRunOn: z.string(),
+  /** The NUMA nodes of its CPUs. */
+  numaNodes: z.string(),
+  /** The memory nodes that it is bound to; empty: none. */
+  mems: z.string(),
+  state,
+  /** Why it is in that state, where that isn't plain. */
+  reason: z.optional(z.string()),
+  /** What keeps it off CPUs that others claim. */
+  keptBy: z.enum(["fence", "own set", "record", "nothing", "partition"]),
+  since: z.optional(z.string()),
+});
+
+const group = z.object({
+  path: z.string(),
+  keeps: z.string(),
+  cpus: z.string(),
+  state,
+  reason: z.optional(z.string()),
+});
+
+const node = z.object({
+  online: z.string(),
+  reserved: z.string(),
+  sharedPool: z.string(),
+  exclusive: z.string(),
+  pinned: z.string(),
+  /** Why pinned and exclusive creations are refused for the time being. */
+  claimsSuspended: z.optional(z.string()),
+});
+
+const agent = z.object({
+  version: z.string(),
+  /** How it was started. */
+  mode: z.enum(["launched", "external"]),
+  pid: z.number(),
+  startedAt: z.string(),
+  /** Of its connection to the runtime. */
+  phase: z.string(),
+  dryRun: z.boolean(),
+  /** Since when the runtime lacks an update. */
+  pendingSince: z.optional(z.string()),
+});
+
+const event = z.object({
+  at: z.string(),
+  level: z.enum(["debug", "info", "warn", "error"]),
+  message: z.string(),
+  fields: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+});
+
+/** The answer to `GET /api/v1/status`. */
+export const statusSchema = z.object({
+  service: z.literal("weka-cpuset"),
+  version: z.literal(VERSION),
+  agent,
+  node,
+  containers: z.array(container),
+  groups: z.array(group),
+});
+
+/** The answer to `GET /api/v1/journal`: the latest decisions, oldest first. */
+export const journalSchema = z.object({
+  service: z.literal("weka-cpuset"),
+  version: z.literal(VERSION),
+  /** Events that are no longer kept. */
+  dropped: z.number(),
+  events: z.array(event),
+});
+
+export type StatusDocument = z.infer<typeof statusSchema>;
+export type ContainerDocument = z.infer<typeof container>;
+export type JournalDocument = z.infer<typeof journalSchema>;
+export type ContainerState = z.infer<typeof state>;

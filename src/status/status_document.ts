@@ -1,0 +1,109 @@
+/** The agent's view as a document. Pure: no clock, no process. */
+import type { ContainerView, DeliveryState, GroupView, NodeView } from "../agent/view.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
+import type { Topology } from "../cpu/topology.ts";
+import type { Claim } from "../ledger/claim.ts";
+import type { ContainerDocument, ContainerState, StatusDocument } from "./document.ts";
+
+/** What the view doesn't know. */
+export interface Surroundings {
+  readonly version: string;
+  readonly mode: "launched" | "external";
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly topology: Topology;
+  /** From the agent's milliseconds to ISO 8601. */
+  readonly timeOf: (milliseconds: number) => string;
+}
+
+export function statusDocument(view: NodeView, around: Surroundings): StatusDocument {
+  const { version, mode, pid, startedAt, timeOf } = around;
+  const { phase, dryRun, pendingSince, claimsSuspendedReason } = view;
+  const pending = pendingSince === undefined ? {} : { pendingSince: timeOf(pendingSince) };
+  return {
+    service: "weka-cpuset",
+    version: 1,
+    agent: { version, mode, pid, startedAt, phase, dryRun, ...pending },
+    node: {
+      online: `${view.online}`,
+      reserved: `${view.reserved}`,
+      sharedPool: `${view.sharedPool}`,
+      exclusive: `${view.exclusive}`,
+      pinned: `${view.pinned}`,
+      ...optional("claimsSuspended", claimsSuspendedReason),
+    },
+    containers: [...view.containers.values()].map((each) => containerDocument(each, around)),
+    groups: [...view.groups].map(([path, group]) => ({ path, ...groupDocument(group) })),
+  };
+}
+
+function containerDocument(view: ContainerView, { topology, timeOf }: Surroundings): ContainerDocument {
+  const { container: { id, namespace, pod, podUid, name }, claim, desired, mayRunOn, mems, since } = view;
+  return {
+    id,
+    namespace,
+    pod,
+    podUid,
+    container: name,
+    kind: claim.kind,
+    claim: claimText(claim),
+    cpus: `${desired}`,
+    mayRunOn: `${mayRunOn}`,
+    numaNodes: `${nodesOf(topology, desired)}`,
+    mems: mems === undefined ? "" : `${mems}`,
+    state: view.degraded === undefined ? STATES[view.state] : "degraded",
+    ...optional("reason", reasonOf(view)),
+    keptBy: view.isolation?.isInForce ? "partition" : view.keptBy,
+    ...(since === undefined ? {} : { since: timeOf(since) }),
+  };
+}
+
+const STATES: Readonly<Record<DeliveryState, ContainerState>> = {
+  "not started": "starting",
+  confirmed: "confirmed",
+  assumed: "unverified",
+  pending: "pending",
+  blocked: "pending",
+  failed: "failed",
+};
+
+/** Why it isn't confirmed, in a clause. */
+function reasonOf({ degraded, failure, state, isolation }: ContainerView): string | undefined {
+  if (degraded !== undefined) return degraded;
+  if (state === "failed") return failure?.reason;
+  if (state === "blocked") return "another container that keeps its CPUs has to give them up first";
+  if (state === "assumed") return "set by the runtime, which reports no failure; not read back";
+  return isolation?.reason;
+}
+
+/** `4 whole CPUs of its own`. */
+export function claimText(claim: Claim): string {
+  switch (claim.kind) {
+    case "pinned":
+      return `exactly CPUs ${claim.cpus} (${claim.key ?? "weka.io/cores-ids"})`;
+    case "exclusive": {
+      const { count, forbidden, movable, placement } = claim;
+      return [
+        `${count} CPUs of its own, ${placement}`,
+        ...forbidden.isEmpty ? [] : [`none of ${forbidden}`],
+        ...movable ? [] : ["not moved"],
+      ].join(", ");
+    }
+    case "shared":
+      return claim.forbidden.isEmpty ? "shared pool" : `shared pool without ${claim.forbidden}`;
+  }
+}
+
+/** The ids of the NUMA nodes that these CPUs are in. */
+export function nodesOf(topology: Topology, cpus: CpuSet): CpuSet {
+  return CpuSet.from(topology.nodes.filter((node) => node.cpus.intersects(cpus)).map(({ id }) => id));
+}
+
+function groupDocument({ keeps, desired, state, weakness, failure }: GroupView) {
+  const reason = failure?.reason ?? weakness;
+  return { keeps, cpus: `${desired}`, state: STATES[state], ...optional("reason", reason) };
+}
+
+function optional<Name extends string>(name: Name, value: string | undefined): Partial<Record<Name, string>> {
+  return value === undefined ? {} : { [name]: value } as Partial<Record<Name, string>>;
+}
