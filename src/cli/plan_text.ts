@@ -1,6 +1,6 @@
 /** What a plan is shown as: a table, what moved and what was refused, and the CPU map. */
 import { cpuMap, type MapStyle, type Owner } from "../draw/cpu_map.ts";
-import { type PlannedContainer, type PlannedNode } from "../plan/plan_pods.ts";
+import type { PlannedContainer, PlannedNode } from "../plan/plan_pods.ts";
 import { marks } from "./marks.ts";
 import { table } from "./table.ts";
 

@@ -1,5 +1,5 @@
 /** A machine, drawn. */
-import { CpuSet } from "../cpu/cpu_set.ts";
+import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { NumaNode, Topology } from "../cpu/topology.ts";
 import { cpuMap, type MapStyle } from "../draw/cpu_map.ts";
 import { table } from "./table.ts";
