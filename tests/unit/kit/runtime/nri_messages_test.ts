@@ -1,3 +1,4 @@
+import { resourcesMessage } from "../../../../src/manifests/messages.ts";
 import assert from "node:assert/strict";
 import { fromBinary } from "@bufbuild/protobuf";
 import {
@@ -13,7 +14,6 @@ import {
   knownEvents,
   notice,
   podMessage,
-  resourcesMessage,
   resourcesOf,
   subscribed,
 } from "../../../kit/runtime/nri_messages.ts";
