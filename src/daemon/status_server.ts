@@ -1,5 +1,6 @@
 /** The status API: HTTP with JSON on a unix socket that only root can open. The active agent of a node serves it. */
 import { viewOf } from "../agent/view.ts";
+import { LeaderLock } from "../platform/lock.ts";
 import { statusDocument, type Surroundings } from "../status/status_document.ts";
 import type { Context } from "./context.ts";
 import type { Driver } from "./driver.ts";
@@ -32,16 +33,13 @@ export class StatusServer {
     const path = this.#path;
     this.close();
     try {
+      LeaderLock.check(this.context.effective.config.runDir);
       removeStale(path);
       // The file is there with its mode at once; the call is synchronous.
       const before = Deno.umask(SOCKET_UMASK);
       try {
-        const handler = (request: Request) => this.#answer(request);
-        this.#server = Deno.serve({
-          path,
-          onListen() {},
-          onError: () => problem(500, "bug: see the agent's log"),
-        }, handler);
+        const options = { onListen() {}, onError: () => problem(500, "bug: see the agent's log") };
+        this.#server = Deno.serve({ path, ...options }, (request) => this.#answer(request));
       } finally {
         Deno.umask(before);
       }

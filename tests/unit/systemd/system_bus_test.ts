@@ -13,7 +13,7 @@ const UNIT = "kubepods-burstable.slice";
 const CPUS = CpuSet.of(0, 1, 9);
 /** Milliseconds: for what is answered, and for what isn't. */
 const AMPLE = 10_000;
-const SHORT = 30;
+const SHORT = 300;
 
 /** Plays with a bus that follows `rules`; `later` moves the clock of the delays. */
 async function withBus(
@@ -119,7 +119,7 @@ for (
 
 /** All that ends a connection: what the bus does, and what is said about it. */
 const BROKEN: readonly [what: string, rule: Rule, reason: RegExp, deadlineMs?: number][] = [
-  ["silence", { on: "SetUnitProperties", silent: true }, /with 30 ms for it: no answer came in time/, SHORT],
+  ["silence", { on: "SetUnitProperties", silent: true }, /with 300 ms for it: no answer came in time/, SHORT],
   ["silence while joining", { on: "AUTH", silent: true }, /no answer came in time/, SHORT],
   ["an end", { on: "Get", silent: true, close: true }, /the peer has closed|Connection reset/],
   ["garbage", { on: "Get", silent: true, before: pattern(100) }, /is malformed: it has neither byte order/],
