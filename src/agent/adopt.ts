@@ -3,6 +3,7 @@
  * one, ends that were never reported, other CPUs, another policy.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
+import { withheldText } from "../cpu/withheld.ts";
 import type { Assignment } from "../ledger/assignment.ts";
 import {
   foundByRecord,
@@ -25,6 +26,7 @@ import { fenceOf, groupsFor, withGroups } from "./fences.ts";
 import { findContainers, type FoundContainers, type ListedContainer } from "./found_containers.ts";
 import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
+import { claimFound } from "./limits.ts";
 import type { MachineChange } from "./machine.ts";
 import { degradedLog, degradedLogs, logOf, placedLogs, recoveredLogs, synchronizedLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
@@ -79,8 +81,14 @@ function foundIn(
   const listed = new Set(listing.containers.map(({ id }) => id));
   return found.map((each) => {
     const early = withEarlyState(state, each, listed);
-    const { record, isRunning, sent, ...rest } = { ...early, ...fenceOf(state, known, each.container) };
-    const found = deliveryOfFound(state, { record, isRunning }, readings.get(each.container.id));
+    const reading = readings.get(each.container.id);
+    const claim = claimFound(state, each.container, each.claim, reading);
+    const { record, isRunning, sent, ...rest } = {
+      ...early,
+      claim,
+      ...fenceOf(state, known, each.container),
+    };
+    const found = deliveryOfFound(state, { record, isRunning }, reading);
     const delivered = isOnItsWay(state, each) ? recordMayChange(found) : found;
     const since = state.ledger.assignments.get(each.container.id)?.since ?? state.now;
     return { ...rest, since, ...(sent === undefined ? delivered : mayHaveBeenSent(delivered, sent)) };
@@ -240,10 +248,12 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
   };
 }
 
-/** CPUs have gone offline or come back. */
+/** CPUs have gone offline or come back; or containers can't have them any more, or again. */
 export function adoptMachine(state: AgentState, { topology, offlineRemoved }: MachineChange): Adopted {
   const { policy, topology: { online } } = state.ledger;
-  const fields = { before: online.toString(), online: topology.online.toString() };
+  const withheld = withheldText(topology.withheld);
+  const now = { before: online.toString(), online: topology.online.toString() };
+  const fields = withheld === "" ? now : { ...now, withheld };
   const log = logOf("warn", "the CPUs that are online have changed", undefined, fields);
   const adopted = adoptTopology(state, { topology, policy, offlineRemoved });
   return { ...adopted, logs: [log, ...adopted.logs] };

@@ -3,7 +3,8 @@
  * reply is given as data, and `transaction.ts` carries it out.
  */
 import type { CpusetReading } from "../cgroup/port.ts";
-import type { ContainerRef } from "../ledger/claim.ts";
+import type { CpuSet } from "../cpu/cpu_set.ts";
+import type { ContainerRef, CpuLimit } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Refusal } from "../ledger/refusal.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
@@ -36,7 +37,7 @@ export type Readings = ReadonlyMap<string, CpusetReading>;
 export const MAX_TRIES = 64;
 
 /** What is logged of it comes before what is logged of what follows. */
-export type Decision = Response | ReadFirst | RetryFirst | WriteFirst;
+export type Decision = Response | ReadFirst | LookAround | RetryFirst | WriteFirst;
 
 /** A call dealt with: the state afterwards, the reply, and what to log. */
 export interface Response {
@@ -59,6 +60,16 @@ export interface ReadFirst {
   readonly containers: readonly ContainerRef[];
   readonly logs?: readonly LogRecord[];
   then(readings: Readings): Decision;
+}
+
+/** What the cgroups above a container leave it is to be known before it can be decided. */
+export interface LookAround {
+  readonly kind: "around";
+  readonly container: ContainerRef;
+  /** Those that containers can have. */
+  readonly cpus: CpuSet;
+  readonly logs?: readonly LogRecord[];
+  then(limit: CpuLimit | undefined): Decision;
 }
 
 /** Containers that couldn't be made to give up CPUs are to be read and written once more before it can be decided. */

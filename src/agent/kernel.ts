@@ -13,6 +13,7 @@ import { failed, failureOf, isConfirmed, observe, unreadable } from "../ledger/d
 import type { Cause } from "../ledger/failure.ts";
 import { isGroup, lossOf, withoutFence } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { withLimit } from "../ledger/limit.ts";
 import type { PlannedWrite } from "../ledger/plan_writes.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { Readings, WriteFailed } from "./decision.ts";
@@ -40,7 +41,11 @@ export function writeAll(
     if (isIsolated(assignment)) cpusets.partitions?.release(assignment.container, CpuSet.empty);
   }
   return cpusets.write(
-    writes.map(({ assignment: { container }, ...write }) => ({ container, ...write })),
+    writes.map(({ assignment: { container, grant }, ...write }) => ({
+      container,
+      ...write,
+      ...(!grant.isEmpty && write.cpus.equals(grant) ? { isGranted: true as const } : {}),
+    })),
     deadlineMs,
   );
 }
@@ -64,6 +69,10 @@ export function knowledgeOf(
   const learn = (before: Ledger) =>
     touched.reduce((next, write) => {
       const { id } = write.assignment.container;
+      if (id === result.container && result.limit !== undefined) {
+        const bound = boundOf(write.assignment, write, readings.get(id));
+        return withLimit(next.update(id, (each) => ({ ...each, mayRunOn: bound })), id, result.limit);
+      }
       if (id === result.container && isGroup(write.assignment) && !MAY_SUCCEED.has(result.code)) {
         return withoutFence(next, id).update(
           id,

@@ -24,6 +24,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { LogRecord } from "../log_record.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { withGroupRetried } from "./fences.ts";
+import { withLimitSeen } from "./limits.ts";
 import { logOf, unfencedLog, weakLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
@@ -78,6 +79,8 @@ interface Compared {
   readonly logs: readonly LogRecord[];
 }
 
+type Read = Exclude<CpusetReading, { readonly kind: "absent" }>;
+
 /** What a reading means for a container, and what is to be logged of it. */
 interface Verdict {
   readonly after: Assignment;
@@ -101,10 +104,25 @@ function compare(all: Compared, assignment: Assignment, reading: CpusetReading):
     return { state: { ...state, ledger }, logs: [...all.logs, ...logs] };
   }
   if (isGroup(assignment) && reading.kind === "values") return compareGroup(all, assignment, reading);
+  return withLimitOf(compareContainer(all, assignment, reading), assignment, reading);
+}
+
+function compareContainer(all: Compared, assignment: Assignment, reading: Read): Compared {
+  const { state } = all;
   const verdict = reading.kind === "unverified"
     ? { after: unreadableIn(state, assignment), message: UNREADABLE, reason: reading.reason }
     : verdictOn(state, assignment, writablePort(state) === undefined ? reading.cpus : ownCpus(reading));
   return report(all, assignment, verdict);
+}
+
+/** Its set may be as it should be, and not all of it be in force. */
+function withLimitOf({ state, logs }: Compared, { container }: Assignment, reading: Read): Compared {
+  const now = state.ledger.assignments.get(container.id);
+  if (now === undefined || !isConfirmed(now) || writablePort(state) === undefined) return { state, logs };
+  const seen = withLimitSeen(state, now, reading);
+  return seen.ledger === state.ledger
+    ? { state, logs }
+    : { state: { ...state, ledger: seen.ledger }, logs: [...logs, ...seen.logs] };
 }
 
 /** Where its set may not last, that is logged once for each reason. */

@@ -4,6 +4,7 @@ import type { LogRecord } from "../log_record.ts";
 import { type ConfigureRequest, ConfigureResponseSchema } from "../nri/gen/nri_pb.ts";
 import { type Call, eventMask, SUBSCRIBED } from "../nri/methods.ts";
 import { resized } from "../nri/merge_resources.ts";
+import { refOf } from "../nri/read_claim.ts";
 import { type Adopted, adoptMachine } from "./adopt.ts";
 import { readablePort } from "./apply_mode.ts";
 import {
@@ -54,9 +55,11 @@ export function serve(before: AgentState, call: Call, requestTimeoutMs?: number)
  * is up to a second old. Undefined where they are the same as before.
  */
 function onCurrentMachine(state: AgentState, call: Call): Adopted | undefined {
-  const isClaim = call.kind === "CreateContainer" ||
-    (call.kind === "UpdateContainer" && resized(call.container, call.resources) !== undefined);
-  const change = isClaim && !state.standby ? state.machine?.changed(state.ledger.topology) : undefined;
+  if (state.standby || (call.kind !== "CreateContainer" && call.kind !== "UpdateContainer")) return undefined;
+  if (call.kind === "UpdateContainer" && resized(call.container, call.resources) === undefined) {
+    return undefined;
+  }
+  const change = state.machine?.changed(state.ledger.topology, refOf(call.pod, call.container));
   return change === undefined ? undefined : adoptMachine(state, change);
 }
 

@@ -43,6 +43,9 @@ export function carryOut(first: Decision, { cpusets, now, requestTimeoutMs }: Me
       case "read":
         decision = decision.then(readAll(cpusets, decision.containers));
         continue;
+      case "around":
+        decision = decision.then(cpusets?.limitOf?.(decision.container, decision.cpus));
+        continue;
       case "retry": {
         const { state } = decision;
         const slice = retryFailed(state, leftMs);

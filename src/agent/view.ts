@@ -3,6 +3,7 @@
  * shows the agent's state to people or programs read this and nothing else of the agent.
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
+import type { Withheld } from "../cpu/withheld.ts";
 import { type Assignment, isBehindFence, isIsolated } from "../ledger/assignment.ts";
 import type { Claim, ContainerRef, GroupClaim } from "../ledger/claim.ts";
 import type { DeliveryFailure } from "../ledger/failure.ts";
@@ -83,7 +84,10 @@ export interface NodeView {
   readonly phase: Phase;
   readonly standby: boolean;
   readonly dryRun: boolean;
+  /** Those that containers can have. */
   readonly online: CpuSet;
+  /** CPUs that are online and that no container can have, and who keeps them. */
+  readonly withheld: readonly Withheld[];
   readonly reserved: CpuSet;
   readonly sharedPool: CpuSet;
   readonly exclusive: CpuSet;
@@ -106,6 +110,7 @@ export function viewOf(state: AgentState): NodeView {
     standby,
     dryRun,
     online: ledger.topology.online,
+    withheld: ledger.topology.withheld,
     reserved: ledger.policy.systemReserved,
     sharedPool: ledger.sharedPool,
     exclusive: ledger.exclusive,

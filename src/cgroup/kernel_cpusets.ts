@@ -3,11 +3,14 @@ import { findCgroup, findGroup, findHierarchy, type FoundCgroup } from "./hierar
 import { GroupSets } from "./group_sets.ts";
 import { isOurs } from "./marker.ts";
 import { CgroupDirectory } from "./directory.ts";
+import { limitAt } from "./limits.ts";
+import { cgroupCandidates } from "./paths.ts";
 import { look, withKept } from "./keep.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
 import { KernelPartitions } from "./kernel_partitions.ts";
 import { allCpus, type CgroupWrite, writeCpusets } from "./write.ts";
-import type { ContainerRef } from "../ledger/claim.ts";
+import type { CpuSet } from "../cpu/cpu_set.ts";
+import type { ContainerRef, CpuLimit } from "../ledger/claim.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { UnitProperties } from "../systemd/port.ts";
 import type {
@@ -99,6 +102,21 @@ class KernelCpusets implements CpusetPort {
     const reading = readCpuset(this.hierarchy, found.path);
     if (reading.kind === "absent") return this.#absent();
     return container.isGroup ? this.#groups.withOwner(found.path, reading) : reading;
+  }
+
+  limitOf(container: ContainerRef, cpus: CpuSet): CpuLimit | undefined {
+    const found = this.#find(container);
+    const { id, cgroup } = container;
+    const places = found.kind === "found"
+      ? [found.path]
+      : cgroup === undefined
+      ? []
+      : cgroupCandidates(id, cgroup, this.hierarchy.nestings);
+    for (const path of places) {
+      const limit = limitAt(this.hierarchy, path, cpus);
+      if (limit !== undefined) return limit;
+    }
+    return undefined;
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {

@@ -1,6 +1,6 @@
 /** The cpusets of the cgroup tree, as the agent reads and writes them. kernel_cpusets.ts is the implementation. */
 import type { CpuSet } from "../cpu/cpu_set.ts";
-import type { ContainerRef } from "../ledger/claim.ts";
+import type { ContainerRef, CpuLimit } from "../ledger/claim.ts";
 import type { ErrnoName } from "../platform/errno.ts";
 
 /**
@@ -21,6 +21,13 @@ export interface CpusetPort {
    * long again
    */
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult;
+  /**
+   * What the cgroups above a container leave it of `cpus`, also of one that has no cgroup yet; undefined: all of them, as far as
+   * is known. Sets that the agent itself has written don't count. Absent: that isn't known here.
+   *
+   * @param cpus those that the node's containers can have
+   */
+  limitOf?(container: ContainerRef, cpus: CpuSet): CpuLimit | undefined;
   /** Absent: there are none in this hierarchy, or they can't be made. */
   readonly partitions?: PartitionPort;
 }
@@ -69,6 +76,8 @@ export interface CpusetWrite {
   readonly cpus: CpuSet;
   /** Of a group in cgroup v1: the ids of containers in it that don't get more CPUs with it. */
   readonly keeps?: ReadonlySet<string>;
+  /** All of them have to be in force, as far as they are online: they are granted. Less is a failure, `narrowed`. */
+  readonly isGranted?: true;
 }
 
 /** The CPUs that a container may run on, or why they aren't known. */
@@ -127,10 +136,13 @@ export interface CpusetWriteFailure {
   readonly reason: string;
   /** Ids of containers. */
   readonly notRolledBack: ReadonlySet<string>;
+  /** Of a granted set: what another program's cgroups leave the container, since that is why. */
+  readonly limit?: CpuLimit;
 }
 
 /**
  * The kernel's error; or `deadline`: no time was left; `overwritten`: another program changed the set right after
- * the write; `unverified`: what is in force can't be read, or is more than was written.
+ * the write; `narrowed`: a cgroup above has fewer CPUs; `unverified`: what is in force can't be read, or is more than was
+ * written.
  */
-export type CpusetFailureCode = ErrnoName | "deadline" | "overwritten" | "unverified";
+export type CpusetFailureCode = ErrnoName | "deadline" | "overwritten" | "narrowed" | "unverified";

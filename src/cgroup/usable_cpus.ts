@@ -1,11 +1,30 @@
+/**
+ * Which CPUs containers can use: those that are online, and in force in kubelet's cgroup of all pods. An administrator may
+ * have narrowed that or one above it, another program may have made a partition of some CPUs, which the kernel takes from all
+ * others (cgroup-v2.rst), and a node that is a container itself has fewer than sysfs shows.
+ */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { ReadFile } from "../cpu/discover.ts";
+import type { Withheld } from "../cpu/withheld.ts";
+import type { ContainerRef } from "../ledger/claim.ts";
 import { readerOf } from "../platform/sysfs.ts";
+import { findHierarchy } from "./hierarchy.ts";
+import { whoWithholds } from "./holders.ts";
+import { filesBelow, pathFromKubepods } from "./partition.ts";
+import { cgroupCandidates } from "./paths.ts";
+import type { CpusetHierarchy } from "./read.ts";
 
 const ONLINE = "devices/system/cpu/online";
 
-/** Where kubelet's cgroups are in a v1 hierarchy, for both drivers, alone and below another root (kind). */
-const KUBEPODS = ["kubepods", "kubepods.slice", "kubelet/kubepods", "kubelet.slice/kubelet-kubepods.slice"];
+/** Where kubelet's cgroups are for both drivers, alone and below another root (kind), as long as no container shows it. */
+const KUBEPODS = [
+  "/kubepods",
+  "/kubepods.slice",
+  "/kubelet/kubepods",
+  "/kubelet.slice/kubelet-kubepods.slice",
+];
+/** A node has one, and a test node some. */
+const MAX_KUBEPODS = 8;
 
 /** Of a CPU list: thousands of ranges. */
 const MAX_BYTES = 16 * 1024;
@@ -13,25 +32,33 @@ const MAX_BYTES = 16 * 1024;
 /** The CPUs of the node that containers can use. */
 export interface UsableCpus {
   readonly online: CpuSet;
-  /** Online, but no container can have them: cgroup v1 removes a CPU for good when it goes offline. */
+  /** Online, but no container can have them. */
   readonly unusable: CpuSet;
-  /** The kernel removes CPUs that go offline from every set (cgroup v1). */
+  /** Who keeps which of these. */
+  readonly withheld: readonly Withheld[];
+  /** The kernel removes CPUs that go offline from every set, for good (cgroup v1). */
   readonly removesOffline: boolean;
 }
 
-/** Reads them, in some 20 µs; undefined when the online CPUs can't be read. */
-export function usableCpusReader(sysfsRoot: string, cgroupRoot: string): () => UsableCpus | undefined {
-  const [sysfs, cgroups] = [readerOf(sysfsRoot, MAX_BYTES), readerOf(cgroupRoot, MAX_BYTES)];
-  return () => usableCpus(sysfs, cgroups);
-}
-
-function usableCpus(sysfs: ReadFile, read: ReadFile): UsableCpus | undefined {
-  const online = cpusIn(sysfs, ONLINE);
-  if (online === undefined) return undefined;
-  const removesOffline = read("cpuset/cpuset.cpus") !== undefined;
-  const kubepods = removesOffline ? KUBEPODS.map((path) => cpusIn(read, `cpuset/${path}/cpuset.cpus`)) : [];
-  const allowed = kubepods.find((cpus) => cpus !== undefined && cpus.intersects(online)) ?? online;
-  return { online, unusable: online.difference(allowed), removesOffline };
+/** Reads them, in some 20 µs; undefined when the online CPUs can't be read. A container shows where kubelet's cgroups are. */
+export function usableCpusReader(
+  sysfsRoot: string,
+  cgroupRoot: string,
+): (container?: ContainerRef) => UsableCpus | undefined {
+  const sysfs = readerOf(sysfsRoot, MAX_BYTES);
+  const found = findHierarchy(cgroupRoot);
+  const tree = found.kind === "hierarchy" ? new KubepodsCpus(found) : undefined;
+  return (container) => {
+    const online = cpusIn(sysfs, ONLINE);
+    if (container !== undefined) tree?.noticed(container);
+    return online && {
+      online,
+      unusable: CpuSet.empty,
+      withheld: [],
+      removesOffline: false,
+      ...tree?.withheldFrom(online),
+    };
+  };
 }
 
 /** The CPUs of a machine, online or not: `present` are there, and others that are `possible` may come. */
@@ -50,13 +77,68 @@ export function machineCpus(sysfsRoot: string): MachineCpus | undefined {
 }
 
 /** A reader of sysfs that shows only the usable CPUs as online. */
-export function usableReader(sysfsRoot: string, cgroupRoot: string): ReadFile {
+export function usableReader(sysfsRoot: string, usable: UsableCpus | undefined): ReadFile {
   const read = readerOf(sysfsRoot);
-  const usable = usableCpusReader(sysfsRoot, cgroupRoot);
-  return (path) => {
-    const cpus = path === ONLINE ? usable() : undefined;
-    return cpus === undefined ? read(path) : `${cpus.online.difference(cpus.unusable)}`;
-  };
+  return (path) =>
+    path === ONLINE && usable !== undefined ? `${usable.online.difference(usable.unusable)}` : read(path);
+}
+
+/** What kubelet's cgroups of all pods have in force. */
+class KubepodsCpus {
+  readonly #read: ReadFile;
+  /** Their paths, as containers have shown them. */
+  readonly #seen = new Set<string>();
+  /** Looked for only when other CPUs are withheld than before. */
+  #known: Pick<UsableCpus, "unusable" | "withheld"> = { unusable: CpuSet.empty, withheld: [] };
+
+  constructor(private readonly hierarchy: CpusetHierarchy) {
+    this.#read = readerOf(hierarchy.root, MAX_BYTES);
+  }
+
+  noticed({ id, cgroup }: ContainerRef): void {
+    if (cgroup === undefined || this.#seen.size >= MAX_KUBEPODS) return;
+    const paths = cgroupCandidates(id, cgroup, this.hierarchy.nestings).flatMap((path) =>
+      pathFromKubepods(path).slice(0, 1)
+    );
+    if (paths.some((path) => this.#seen.has(path))) return;
+    const path = paths.find((path) => this.#inForce(path) !== undefined);
+    if (path !== undefined) this.#seen.add(path);
+  }
+
+  withheldFrom(online: CpuSet): Pick<UsableCpus, "unusable" | "withheld" | "removesOffline"> {
+    const removesOffline = this.hierarchy.version === 1;
+    const kubepods = this.#kubepods();
+    const allowed = this.#allowed(kubepods, online);
+    const unusable = allowed.intersects(online) ? online.difference(allowed) : CpuSet.empty;
+    if (!unusable.equals(this.#known.unusable)) {
+      const tree = { files: filesBelow(this.hierarchy.root), version: this.hierarchy.version };
+      this.#known = { unusable, withheld: whoWithholds(tree, kubepods, unusable) };
+    }
+    return { ...this.#known, removesOffline };
+  }
+
+  #kubepods(): string[] {
+    if (this.#seen.size > 0) return [...this.#seen];
+    const usual = ["", ...this.hierarchy.nestings].flatMap((nesting) =>
+      KUBEPODS.map((path) => nesting + path)
+    );
+    return usual.filter((path) => this.#inForce(path) !== undefined).slice(0, 1);
+  }
+
+  #allowed(kubepods: readonly string[], online: CpuSet): CpuSet {
+    const inForce = CpuSet.unionOf(kubepods.map((path) => this.#inForce(path) ?? CpuSet.empty));
+    // Before kubelet has made its cgroups, or enabled the controller in them.
+    if (inForce.isEmpty) return this.#inForce("") ?? online;
+    if (this.hierarchy.version === 1 || online.isSubsetOf(inForce)) return inForce;
+    // What is given to partitions in kubelet's cgroups, the agent's own, is in force there and not in kubepods.
+    const given = kubepods.map((path) => cpusIn(this.#read, `${path}/cpuset.cpus.exclusive.effective`));
+    return CpuSet.unionOf([inForce, ...given.filter((cpus) => cpus !== undefined)]);
+  }
+
+  /** In cgroup v1 a set is in force as it was written, but for CPUs that are offline. */
+  #inForce(path: string): CpuSet | undefined {
+    return cpusIn(this.#read, `${path}/cpuset.cpus${this.hierarchy.version === 1 ? "" : ".effective"}`);
+  }
 }
 
 function cpusIn(read: ReadFile, path: string): CpuSet | undefined {

@@ -1,7 +1,10 @@
 /** Writes the CPUs of containers into their cgroups, all or nothing. */
 import { assert } from "../assert.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
+import { withheldText } from "../cpu/withheld.ts";
+import type { CpuLimit } from "../ledger/claim.ts";
 import { CgroupDirectory } from "./directory.ts";
+import { limitInForce, limitOfRefused } from "./limits.ts";
 import { type CpusetNode, type CpusetStep, stepsTo } from "./order.ts";
 import { groupPath, idIn } from "./paths.ts";
 import type { Absent, CpusetFailureCode, CpusetWriteFailure, Unverified } from "./port.ts";
@@ -27,6 +30,7 @@ export interface CgroupWrite {
   readonly cpus: CpuSet;
   /** See {@link CpusetWrite}. */
   readonly keeps?: ReadonlySet<string>;
+  readonly isGranted?: true;
 }
 
 /** The container has its CPUs or hasn't; `steps` have been written and not been rolled back. */
@@ -40,6 +44,8 @@ interface Failure {
   readonly code: CpusetFailureCode;
   /** One sentence: what was wrong and what would be right. */
   readonly reason: string;
+  /** See {@link CpusetWriteFailure}. */
+  readonly limit?: CpuLimit;
 }
 
 /** Cgroups below a container's that are read. Deeper and further ones can only fail the write: EBUSY. */
@@ -64,15 +70,35 @@ export function writeCpusets(
 ): { readonly kind: "done" } | CpusetWriteFailure {
   const endMs = now() + deadlineMs;
   const done: (CpusetStep & { id: string })[] = [];
-  for (const { id, path, cpus, keeps } of writes) {
-    const result = now() > endMs ? pastDeadline(path, deadlineMs) : writeCpuset(hierarchy, path, cpus, keeps);
+  for (const each of writes) {
+    const { id, path, cpus, keeps } = each;
+    const written = now() > endMs
+      ? pastDeadline(path, deadlineMs)
+      : writeCpuset(hierarchy, path, cpus, keeps);
+    const result = each.isGranted ? withCause(hierarchy, each, written) : written;
     if (result.kind === "absent") continue;
     done.push(...result.steps.map((step) => ({ ...step, id })));
     if (result.kind === "done") continue;
-    const { kind, code, reason } = result;
-    return { kind, container: id, code, reason, notRolledBack: rollBack(hierarchy, done) };
+    const { steps: _, ...failure } = result;
+    return { ...failure, container: id, notRolledBack: rollBack(hierarchy, done) };
   }
   return { kind: "done" };
+}
+
+/** The result for granted CPUs: all of them have to be in force, and where another program prevents that it is named. */
+function withCause(
+  hierarchy: CpusetHierarchy,
+  { path, cpus }: CgroupWrite,
+  result: CgroupWriteResult,
+): CgroupWriteResult {
+  if (result.kind === "absent") return result;
+  const isRefused = result.kind === "failed";
+  if (isRefused && result.code !== "EACCES" && result.code !== "EINVAL") return result;
+  const limit = isRefused ? limitOfRefused(hierarchy, path, cpus) : limitInForce(hierarchy, path, cpus);
+  if (limit === undefined) return result;
+  const kept = withheldText([{ ...limit, cpus: cpus.difference(limit.cpus) }]);
+  const reason = `${path} can't have all of the CPUs ${cpus}: ${kept}`;
+  return { kind: "failed", code: isRefused ? result.code : "narrowed", reason, limit, steps: result.steps };
 }
 
 function pastDeadline(path: string, deadlineMs: number): CgroupWriteResult {

@@ -13,6 +13,7 @@ import { CpuSet } from "./cpu_set.ts";
 import { discoverNuma } from "./numa.ts";
 import { type Fault, isFault, oddContent, type ReadFile, readList, readNumbers } from "./sysfs_files.ts";
 import { type CpuFacts, type CpuPlace, type NumaNode, Topology } from "./topology.ts";
+import type { Withheld } from "./withheld.ts";
 
 export type { ReadFile };
 
@@ -33,8 +34,12 @@ export class DiscoverError extends Error {
   }
 }
 
-/** The machine below `read`. Throws {@link DiscoverError} where the online CPUs are unknown. */
-export function discover(read: ReadFile): Discovery {
+/**
+ * The machine below `read`. Throws {@link DiscoverError} where the online CPUs are unknown.
+ *
+ * @param withheld CPUs that `read` doesn't show as online, since no container can have them
+ */
+export function discover(read: ReadFile, withheld: readonly Withheld[] = []): Discovery {
   const online = onlineCpus(read);
   const numa = discoverNuma(read, online);
   const siblings = threadSiblings(read, online);
@@ -44,7 +49,7 @@ export function discover(read: ReadFile): Discovery {
   const sockets = socketIds(read, online);
   const facts = cpuFacts(read);
   const places = assemble(online, numa.nodes, { siblings, clusters, caches, dies, sockets });
-  const topology = new Topology(places, numa.nodes, facts.sets);
+  const topology = new Topology(places, numa.nodes, { ...facts.sets, withheld });
   const warnings = [
     ...numa.warnings,
     ...siblings.warn("thread siblings", "each of them counts as a core of its own"),
@@ -156,13 +161,15 @@ function socketIds(read: ReadFile, online: CpuSet): SharedGroups {
   return sockets;
 }
 
+type FactSet = Exclude<keyof CpuFacts, "withheld">;
+
 const FACT_FILES = { possible: "possible", present: "present", isolated: "isolated", nohzFull: "nohz_full" };
 
 /** A missing file means no CPU; so does an empty one, and "(null)", as nohz_full has it without its option. */
 function cpuFacts(read: ReadFile): { sets: Partial<CpuFacts>; warnings: string[] } {
-  const sets: Partial<Record<keyof CpuFacts, CpuSet>> = {};
+  const sets: Partial<Record<FactSet, CpuSet>> = {};
   const warnings: string[] = [];
-  for (const [fact, file] of Object.entries(FACT_FILES) as [keyof CpuFacts, string][]) {
+  for (const [fact, file] of Object.entries(FACT_FILES) as [FactSet, string][]) {
     const content = read(`${ROOT}/${file}`) ?? "";
     const list = CpuSet.parse(content.trim() === "(null)" ? "" : content);
     if (list instanceof CpuSet) sets[fact] = list;

@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
 import { CpuSet } from "./cpu_set.ts";
+import type { Withheld } from "./withheld.ts";
 
 /**
  * One online CPU (a hardware thread) and the groups it belongs to. `core`, `cluster`, `cacheGroup` and `die` are
@@ -31,7 +32,7 @@ export interface Cpu {
 /** A {@link Cpu} as discovery found it: cluster and die may be unknown; {@link Topology} replaces them by wider groups. */
 export type CpuPlace = Omit<Cpu, "cluster" | "die"> & Partial<Pick<Cpu, "cluster" | "die">>;
 
-/** What sysfs has about the machine's CPUs as a whole, offline ones included; a set is empty where it has nothing. */
+/** What is known of the machine's CPUs as a whole, offline ones included; a set is empty where sysfs has nothing. */
 export interface CpuFacts {
   /** CPUs that could ever be there. */
   readonly possible: CpuSet;
@@ -41,6 +42,8 @@ export interface CpuFacts {
   readonly isolated: CpuSet;
   /** CPUs without a timer tick while they run one thread (`nohz_full=`). */
   readonly nohzFull: CpuSet;
+  /** CPUs that count as offline here since no container can have them, though they are online. */
+  readonly withheld: readonly Withheld[];
 }
 
 /** A core as its online threads, with the groups that all of them belong to. */
@@ -81,6 +84,7 @@ export class Topology implements CpuFacts {
   readonly present: CpuSet;
   readonly isolated: CpuSet;
   readonly nohzFull: CpuSet;
+  readonly withheld: readonly Withheld[];
   /** Ascending by id. */
   readonly cpus: readonly Cpu[];
   /** Ascending by id. */
@@ -111,6 +115,7 @@ export class Topology implements CpuFacts {
     this.present = facts.present ?? CpuSet.empty;
     this.isolated = facts.isolated ?? CpuSet.empty;
     this.nohzFull = facts.nohzFull ?? CpuSet.empty;
+    this.withheld = facts.withheld ?? [];
     this.#byId = new Map(this.cpus.map((cpu) => [cpu.id, cpu]));
     this.#threads = partition(this.cpus, "core");
     const numaNodes = partition(this.cpus, "node");

@@ -1,6 +1,6 @@
 import { openCpusets } from "../cgroup/kernel_cpusets.ts";
 import type { CpusetPort } from "../cgroup/port.ts";
-import { usableReader } from "../cgroup/usable_cpus.ts";
+import { type UsableCpus, usableCpusReader, usableReader } from "../cgroup/usable_cpus.ts";
 import type { Config } from "../config/schema.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { discover, type Discovery } from "../cpu/discover.ts";
@@ -10,10 +10,14 @@ import type { Context } from "./context.ts";
 
 /**
  * The machine as it is now, with the CPUs that containers can be given.
+ * @param usable these, where they were read a moment ago
  * @throws {DiscoverError} when the online CPUs can't be read
  */
-export function discoverMachine({ sysfsRoot, cgroupRoot }: Config): Discovery {
-  return discover(usableReader(sysfsRoot, cgroupRoot));
+export function discoverMachine(
+  { sysfsRoot, cgroupRoot }: Config,
+  usable: UsableCpus | undefined = usableCpusReader(sysfsRoot, cgroupRoot)(),
+): Discovery {
+  return discover(usableReader(sysfsRoot, usable), usable?.withheld);
 }
 
 /** The machine; where the online CPUs can't be read, as many single-threaded cores as this process may use. */
@@ -30,9 +34,14 @@ export function discoverOrAssume(config: Config): Discovery {
 }
 
 /** The topology as it is now, or `known` when it can't be read at this moment. */
-export function rediscover(config: Config, known: Topology, { log }: Pick<Context, "log">): Topology {
+export function rediscover(
+  config: Config,
+  known: Topology,
+  { log }: Pick<Context, "log">,
+  usable?: UsableCpus,
+): Topology {
   try {
-    return discoverMachine(config).topology;
+    return discoverMachine(config, usable).topology;
   } catch (error) {
     log.write({
       level: "warn",

@@ -1,13 +1,25 @@
-/** CPUs that go offline or come online: read again before each claim is decided, and once a second. */
+/** CPUs that go offline, come online, or are kept from containers: read again before each claim is decided, and once a second. */
 import type { MachineChange, MachinePort } from "../agent/machine.ts";
 import { type UsableCpus, usableCpusReader } from "../cgroup/usable_cpus.ts";
 import type { Topology } from "../cpu/topology.ts";
+import { withheldText } from "../cpu/withheld.ts";
+import type { ContainerRef } from "../ledger/claim.ts";
 import type { Context } from "./context.ts";
 import type { Driver } from "./driver.ts";
 import { rediscover } from "./machine.ts";
 
-/** Between two readings of two short files that the kernel makes up. Its event would need a netlink socket. */
+/**
+ * Between two readings of two short files that the kernel makes up. For the one its event would need a netlink socket, for the
+ * other (cpuset.cpus.effective) there is none.
+ */
 const INTERVAL_MS = 1000;
+
+/** Of those that are logged. */
+const MAX_CAUSES = 64;
+
+const REMOVED =
+  "cgroup v1 removes CPUs that go offline for good; write them to the cpuset.cpus of kubepods and of its " +
+  "parents, or restart the node";
 
 type MachineContext = Pick<Context, "effective" | "log">;
 
@@ -17,47 +29,48 @@ export function machineOn(context: MachineContext): MachinePort {
 }
 
 class Machine implements MachinePort {
-  readonly #usable: () => UsableCpus | undefined;
-  /** The CPUs that were last logged as not available. */
-  #logged = "";
+  readonly #usable: (container?: ContainerRef) => UsableCpus | undefined;
+  /** The causes that have been logged: each once, also where it comes and goes. */
+  readonly #logged = new Set<string>();
 
   constructor(private readonly context: MachineContext) {
     const { sysfsRoot, cgroupRoot } = context.effective.config;
     this.#usable = usableCpusReader(sysfsRoot, cgroupRoot);
   }
 
-  changed(known: Topology): MachineChange | undefined {
-    const cpus = this.#usable();
+  changed(known: Topology, container?: ContainerRef): MachineChange | undefined {
+    const cpus = this.#usable(container);
     if (cpus === undefined) return undefined;
-    this.#logUnusable(cpus);
+    this.#logWithheld(cpus);
     if (cpus.online.difference(cpus.unusable).equals(known.online)) return undefined;
-    const topology = rediscover(this.context.effective.config, known, this.context);
+    const topology = rediscover(this.context.effective.config, known, this.context, cpus);
     return topology.online.equals(known.online)
       ? undefined
       : { topology, offlineRemoved: cpus.removesOffline };
   }
 
   /** The agent doesn't repair this: others below the same parents may have been removed from those CPUs on purpose. */
-  #logUnusable({ unusable }: UsableCpus): void {
-    const cpus = unusable.toString();
-    if (cpus === this.#logged) return;
-    this.#logged = cpus;
-    if (unusable.isEmpty) return;
-    const reason =
-      "cgroup v1 has removed them from kubepods; write them to the cpuset.cpus of kubepods and of its " +
-      "parents, or restart the node";
-    this.context.log.write({
-      level: "error",
-      message: "online CPUs not available to containers",
-      fields: { cpus, reason },
-    });
+  #logWithheld({ withheld, removesOffline }: UsableCpus): void {
+    for (const each of withheld) {
+      const text = withheldText([each]);
+      if (this.#logged.has(text) || this.#logged.size >= MAX_CAUSES) continue;
+      this.#logged.add(text);
+      const reason = removesOffline ? `${text}; ${REMOVED}` : text;
+      this.context.log.write({
+        level: "error",
+        message: "online CPUs not available to containers",
+        fields: { cpus: `${each.cpus}`, reason },
+      });
+    }
   }
 }
 
 /** Reports changes of the machine to the agent, until closed. */
 export function watchCpus(driver: Driver, machine: MachinePort): { close(): void } {
   const timer = setInterval(() => {
-    const change = machine.changed(driver.agent.state.ledger.topology);
+    const { topology, assignments } = driver.agent.state.ledger;
+    const any = assignments.values().find(({ container: { isGroup } }) => !isGroup);
+    const change = machine.changed(topology, any?.container);
     if (change !== undefined) driver.feed({ kind: "topology", now: performance.now(), ...change });
   }, INTERVAL_MS);
   return { close: () => clearInterval(timer) };

@@ -16,21 +16,26 @@ export interface CandidateOptions {
   readonly taken?: CpuSet;
 }
 
-/** CPUs that are free for an exclusive claim: in the shared pool or its own, not reserved and not forbidden. */
+/** The CPUs that an exclusive claim can't have besides those that others have: forbidden ones, and those beyond its limit. */
+export function closedTo({ topology: { online } }: Ledger, { forbidden, limit }: ExclusiveClaim): CpuSet {
+  return limit === undefined ? forbidden : forbidden.union(online.difference(limit.cpus));
+}
+
+/** CPUs that are free for an exclusive claim: in the shared pool or its own, not reserved and not closed to it. */
 export function freeFor(
   { topology, policy, sharedPool }: Ledger,
-  forbidden: CpuSet,
+  closed: CpuSet,
   { mems, own = CpuSet.empty, taken = CpuSet.empty }: CandidateOptions = {},
 ): CpuSet {
   const pool = sharedPool.union(own).difference(taken);
-  const free = pool.difference(policy.systemReserved).difference(forbidden);
+  const free = pool.difference(policy.systemReserved).difference(closed);
   return mems === undefined ? free : free.intersection(cpusNear(topology, mems));
 }
 
 /** The free CPUs without those that a container couldn't be made to give up. */
-export function candidatesFor(ledger: Ledger, forbidden: CpuSet, options: CandidateOptions = {}): CpuSet {
+export function candidatesFor(ledger: Ledger, closed: CpuSet, options: CandidateOptions = {}): CpuSet {
   const { own = CpuSet.empty } = options;
-  return freeFor(ledger, forbidden, options).difference(contestedCpus(ledger).difference(own));
+  return freeFor(ledger, closed, options).difference(contestedCpus(ledger).difference(own));
 }
 
 /** How many CPUs may still leave the shared pool. */
@@ -56,7 +61,7 @@ export function canKeep(
 ): boolean {
   const others = ledger.without(container.id);
   const kept = footprint(ledger.topology, cpus, claim.placement);
-  return cpus.isSubsetOf(freeFor(others, claim.forbidden)) &&
+  return cpus.isSubsetOf(freeFor(others, closedTo(others, claim))) &&
     kept.isSubsetOf(freeFor(others, CpuSet.empty)) &&
     others.sharedPool.size - kept.size >= floor;
 }

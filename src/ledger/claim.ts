@@ -1,5 +1,6 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Placement } from "../cpu/placement.ts";
+import type { Withheld } from "../cpu/withheld.ts";
 import type { DeliveryFailure } from "./failure.ts";
 
 /**
@@ -16,7 +17,15 @@ export interface PinnedClaim {
   readonly key?: string;
   /** See {@link Isolation}. */
   readonly isolation?: Isolation;
+  /** See {@link CpuLimit}. */
+  readonly limit?: CpuLimit;
 }
+
+/**
+ * What cgroups above a container leave it, where another program has given one of them fewer CPUs than the node's containers
+ * can have: whatever its own set names besides isn't in force. `why` goes on from "CPU 3 is".
+ */
+export type CpuLimit = Withheld;
 
 /**
  * How its CPUs are kept from all others besides by their sets. `partition`: the kernel takes them from every other cgroup, in
@@ -37,6 +46,8 @@ export interface ExclusiveClaim {
   readonly podLimit?: number;
   /** See {@link Isolation}; such a container is never moved. */
   readonly isolation?: Isolation;
+  /** See {@link CpuLimit}. */
+  readonly limit?: CpuLimit;
 }
 
 /** The shared pool without `forbidden`. */

@@ -8,8 +8,8 @@ import type { Topology } from "../cpu/topology.ts";
 import { type Assignment, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import type { ExclusiveClaim, PinnedClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
-import { makeRoom, offlineOf } from "./pin.ts";
-import { candidatesFor, freeFor } from "./candidates.ts";
+import { makeRoom, offlineOf, openTo } from "./pin.ts";
+import { candidatesFor, closedTo, freeFor } from "./candidates.ts";
 import { overPodLimit, shortage, takeExclusive } from "./room.ts";
 
 /** The ledger in which every degraded container has been retried. */
@@ -53,8 +53,9 @@ export function placeExclusive(
   const { container, claim, mems, grant } = assignment;
   const { degraded: _, ...whole } = assignment;
   const others = ledger.without(container.id);
-  const free = freeFor(others, claim.forbidden, { mems });
-  const candidates = candidatesFor(others, claim.forbidden, { mems });
+  const closed = closedTo(others, claim);
+  const free = freeFor(others, closed, { mems });
+  const candidates = candidatesFor(others, closed, { mems });
   const own = ownable(ledger.topology, claim, grant.intersection(free), free);
   const over = overPodLimit(others, container, claim);
   const choose = (from: CpuSet) => takeExclusive(others, container, claim, from, grant);
@@ -73,11 +74,11 @@ function ownable(topology: Topology, { placement }: ExclusiveClaim, own: CpuSet,
   return CpuSet.from(own.toArray().filter((id) => topology.threadsOf(id).isSubsetOf(free)));
 }
 
-/** The ledger in which a pinned container has those of its CPUs that are online and can be had. */
+/** The ledger in which a pinned container has those of its CPUs that are there for it and can be had. */
 export function pin(ledger: Ledger, assignment: Assignment & { readonly claim: PinnedClaim }): Ledger {
   const { claim, grant } = assignment;
   const { degraded: _, ...whole } = assignment;
-  const cpus = claim.cpus.intersection(ledger.topology.online);
+  const cpus = claim.cpus.intersection(openTo(ledger, claim));
   const missing = offlineOf(ledger, claim);
   const less = missing === undefined ? {} : { degraded: missing };
   if (cpus.equals(grant)) return ledger.with({ ...whole, ...less });

@@ -10,7 +10,7 @@ import { describe } from "./claim.ts";
 import { contestedCpus } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
 import { countFree } from "./refusal.ts";
-import { candidatesFor, canKeep } from "./candidates.ts";
+import { candidatesFor, canKeep, closedTo } from "./candidates.ts";
 import { requestOf } from "./room.ts";
 
 /** The ledger in which no exclusive container is left on the named CPUs, and those that were moved for that. */
@@ -56,7 +56,9 @@ function openTo(before: Ledger, next: Ledger, named: CpuSet, holder: ExclusiveAs
   const { claim, mems } = holder;
   const own = before.held(holder);
   const taken = next.claimed.difference(own).union(named);
-  return candidatesFor(before, claim.forbidden, { mems, own, taken }).difference(contestedCpus(before));
+  return candidatesFor(before, closedTo(before, claim), { mems, own, taken }).difference(
+    contestedCpus(before),
+  );
 }
 
 /** The one with the least to choose from goes first: it has the most to lose by another's choice. */

@@ -1,5 +1,6 @@
 /** Making room for a pinned claim: the CPUs are named, so all there is to decide is which containers are moved off them. */
 import type { CpuSet } from "../cpu/cpu_set.ts";
+import { type Withheld, withheldOf, withheldText } from "../cpu/withheld.ts";
 import { describe, type PinnedClaim } from "./claim.ts";
 import { contestedIn } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
@@ -34,13 +35,23 @@ function contesting(ledger: Ledger, wanted: CpuSet): string | undefined {
   }: ${held.reason}`;
 }
 
-/** `weka.io/cores-ids names CPU 9, not online on this node (online: 0-7)`; undefined where all are online. */
-export function offlineOf(
-  { topology: { online } }: Ledger,
-  { cpus, key = "weka.io/cores-ids" }: PinnedClaim,
-): string | undefined {
-  const missing = cpus.difference(online);
+/** The CPUs that are there for a pinned claim. */
+export function openTo({ topology: { online } }: Ledger, { limit }: PinnedClaim): CpuSet {
+  return limit === undefined ? online : online.intersection(limit.cpus);
+}
+
+/**
+ * `weka.io/cores-ids names CPU 9, not online on this node (online: 0-7)`, or who keeps it from containers; undefined where all
+ * are there.
+ */
+export function offlineOf(ledger: Ledger, claim: PinnedClaim): string | undefined {
+  const { topology: { online, withheld } } = ledger;
+  const { cpus, key = "weka.io/cores-ids", limit } = claim;
+  const missing = cpus.difference(openTo(ledger, claim));
   if (missing.isEmpty) return undefined;
+  const beyond: Withheld[] = limit === undefined ? [] : [{ ...limit, cpus: online.difference(limit.cpus) }];
+  const kept = withheldText(withheldOf([...withheld, ...beyond], missing));
+  if (kept !== "") return `${key} names ${missing}, but ${kept}`;
   const named = `${missing.size === 1 ? "CPU" : "CPUs"} ${missing}`;
   return `${key} names ${named}, not online on this node (online: ${online})`;
 }

@@ -18,7 +18,7 @@ import { contestedCpus } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
-import { candidatesFor, canKeep } from "./candidates.ts";
+import { candidatesFor, canKeep, closedTo } from "./candidates.ts";
 import { overPodLimit, shortage, takeExclusive } from "./room.ts";
 import { retryDegraded } from "./degraded.ts";
 
@@ -136,7 +136,7 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Placement | Refus
   if (over !== undefined) {
     return { kind: "placement", ledger, placed: { grant: CpuSet.empty, degraded: over } };
   }
-  const free = candidatesFor(ledger, claim.forbidden);
+  const free = candidatesFor(ledger, closedTo(ledger, claim));
   const before = predecessors.at(-1)?.grant ?? recentOf(ledger, container) ?? CpuSet.empty;
   const same = before.size === claim.count && !before.intersects(contestedCpus(ledger)) &&
     canKeep(ledger, { container, claim }, before);

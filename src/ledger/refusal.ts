@@ -1,3 +1,4 @@
+import { withheldText } from "../cpu/withheld.ts";
 import { type ContainerRef, describe } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -28,10 +29,11 @@ export function obstacle(why: string, reason: Refusal["reason"] = "unavailable")
   return { kind: "obstacle", reason, why };
 }
 
-/** `64 online, 2 reserved, 56 claimed, 1 kept for the shared pool`. */
+/** `64 online, 2 reserved, 56 claimed, 1 kept for the shared pool`, and who keeps CPUs that are online from all containers. */
 export function numbers({ topology, policy, claimed }: Ledger): string {
+  const withheld = withheldText(topology.withheld);
   return `${topology.online.size} online, ${policy.systemReserved.size} reserved, ${claimed.size} claimed, ` +
-    `${policy.minShared} kept for the shared pool`;
+    `${policy.minShared} kept for the shared pool${withheld && `; ${withheld}`}`;
 }
 
 /** `1 is free`, `6 are free`. */

@@ -5,7 +5,7 @@ import type { Assignment } from "./assignment.ts";
 import type { Claim, ExclusiveClaim, SharedClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Refusal, refuse } from "./refusal.ts";
-import { candidatesFor, canKeep, leavesEnough } from "./candidates.ts";
+import { candidatesFor, canKeep, closedTo, leavesEnough } from "./candidates.ts";
 import { requestOf, shortage, takeExclusive } from "./room.ts";
 import { retryDegraded } from "./degraded.ts";
 
@@ -52,7 +52,7 @@ function intoPool(ledger: Ledger, assignment: Assignment, claim: SharedClaim, de
 
 function resized(others: Ledger, assignment: Assignment, claim: ExclusiveClaim): CpuSet | undefined {
   const { container, grant, mems, home = CpuSet.empty } = assignment;
-  const free = candidatesFor(others, claim.forbidden, { mems, own: grant });
+  const free = candidatesFor(others, closedTo(others, claim), { mems, own: grant });
   if (!grant.isEmpty) return fromOwn(others, assignment, claim, free, grant);
   if (!home.isEmpty && home.isSubsetOf(free)) {
     const back = fromOwn(others, assignment, claim, free, home);

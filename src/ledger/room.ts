@@ -3,8 +3,9 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import { countProblem, footprint } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
 import { take, type TakeRequest } from "../cpu/take.ts";
+import { withheldText } from "../cpu/withheld.ts";
 import { type ContainerRef, describe, type ExclusiveClaim } from "./claim.ts";
-import { candidatesFor, freeFor, leavesEnough, spare } from "./candidates.ts";
+import { candidatesFor, closedTo, freeFor, leavesEnough, spare } from "./candidates.ts";
 import { contestedIn } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
 import { countFree, numbers } from "./refusal.ts";
@@ -49,13 +50,16 @@ export function requestOf(
 
 /** Why there is no room for an exclusive claim: `needs 8 exclusive CPUs, 6 are free (…)`. */
 export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
-  const { count, forbidden: named, placement } = claim;
+  const { count, forbidden: named, placement, limit } = claim;
   const wanted = `${count} exclusive ${count === 1 ? "CPU" : "CPUs"}`;
-  const candidates = freeFor(ledger, named);
+  const closed = closedTo(ledger, claim);
+  const candidates = freeFor(ledger, closed);
   const unfit = countProblem(ledger.topology, placement, count, candidates);
-  const free = Math.min(candidatesFor(ledger, named).size, spare(ledger));
+  const free = Math.min(candidatesFor(ledger, closed).size, spare(ledger));
   const forbidden = named.intersection(ledger.topology.online);
+  const beyond = limit === undefined ? CpuSet.empty : ledger.topology.online.difference(limit.cpus);
   const suffix = (forbidden.isEmpty ? "" : `; ${forbidden.size} forbidden by the pod`) +
+    (limit === undefined || beyond.isEmpty ? "" : `; ${withheldText([{ ...limit, cpus: beyond }])}`) +
     (contestedClause(ledger, candidates) ?? "");
   const why = unfit === undefined || free < count ? countFree(free) : `but ${unfit}`;
   const held = idle(ledger, claim, candidates);

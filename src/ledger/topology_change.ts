@@ -14,7 +14,7 @@ import type { Topology } from "../cpu/topology.ts";
 import { type Assignment, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
 import { withoutOffline } from "./delivery.ts";
 import { Ledger } from "./ledger.ts";
-import { offlineOf } from "./pin.ts";
+import { offlineOf, openTo } from "./pin.ts";
 import { canKeep } from "./candidates.ts";
 import type { Policy } from "./policy.ts";
 import { placeExclusive, retryDegraded, retryPinned } from "./degraded.ts";
@@ -50,7 +50,7 @@ function keepPinned(ledger: Ledger, assignment: Assignment): Ledger {
   const missing = offlineOf(ledger, claim);
   return ledger.with({
     ...assignment,
-    grant: grant.intersection(ledger.topology.online),
+    grant: grant.intersection(openTo(ledger, claim)),
     ...(missing === undefined ? {} : { degraded: missing }),
   });
 }

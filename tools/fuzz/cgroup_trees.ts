@@ -83,7 +83,7 @@ export const cgroupTrees: Target<Input> = {
     require(claims.isSubsetOf(online) && !claims.equals(online), () => `claims ${claims}`);
     const usable = usableCpusReader(`${dir.path}/sys`, `${dir.path}/cgroup`)();
     require(!usable || usable.unusable.isSubsetOf(usable.online), () => `unusable ${usable?.unusable}`);
-    usableReader(`${dir.path}/sys`, `${dir.path}/cgroup`)("devices/system/cpu/online");
+    usableReader(`${dir.path}/sys`, usable)("devices/system/cpu/online");
     requireOwnCgroup(dir.path, input);
     const outside = textOf(`${dir.path}/outside/cpuset.cpus`) ??
       textOf(`${dir.path}/outside/${ID}/cpuset.cpus`);

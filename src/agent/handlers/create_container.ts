@@ -12,6 +12,7 @@ import { createReply } from "../../nri/write_reply.ts";
 import { deliverByFor } from "../apply_mode.ts";
 import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../decision.ts";
 import { fencedFirst, fenceOf } from "../fences.ts";
+import { aroundFirst } from "../limits.ts";
 import { placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import type { AgentState } from "../state.ts";
 import { MAX_CONTAINERS } from "../synchronize_parts.ts";
@@ -40,10 +41,12 @@ export function createContainer(state: AgentState, { pod, container }: Subject):
   const decision = fencedFirst(state, ref, (known) => {
     const deliverBy = deliverByFor(known, container);
     const record = recordOf(container);
-    const request = { container: ref, claim, record, degraded, deliverBy, since: known.now };
-    return claim.kind === "shared"
-      ? admitted(known, request)
-      : retriedFirst(known, (retried) => admitted(retried, request));
+    return aroundFirst(known, ref, claim, (claim) => {
+      const request = { container: ref, claim, record, degraded, deliverBy, since: known.now };
+      return claim.kind === "shared"
+        ? admitted(known, request)
+        : retriedFirst(known, (retried) => admitted(retried, request));
+    });
   });
   return withLogs(decision, warnings);
 }

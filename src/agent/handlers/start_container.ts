@@ -24,6 +24,7 @@ import {
 } from "../../ledger/delivery.ts";
 import { groupsOf, isFence, isGroup, runsOn, shouldRunOn } from "../../ledger/groups.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
+import { limitOf, withLimit } from "../../ledger/limit.ts";
 import { refuse } from "../../ledger/refusal.ts";
 import { afterWrites, planWrites } from "../../ledger/plan_writes.ts";
 import type { Subject } from "../../nri/methods.ts";
@@ -32,6 +33,7 @@ import { ownCpus, readablePort, writablePort } from "../apply_mode.ts";
 import { type Decision, type Readings, refused, type Response, unchanged, withLogs } from "../decision.ts";
 import { fencedFirst, fenceOf, hasOtherFence } from "../fences.ts";
 import { withReadings } from "../kernel.ts";
+import { isNarrowed } from "../limits.ts";
 import { logOf } from "../logs.ts";
 import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
@@ -89,14 +91,47 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
     if (reading?.kind !== "values") return unreadableStart(state, ledger, ref, reading);
     if (writablePort(state) !== undefined) {
       const known = withFences(ledger, readings).update(ref.id, (a) => startsOn(a, ownCpus(reading)));
-      return hasOtherFence(known, own, reading)
-        ? withFenceRead(known, own, (next) => byCgroup(state, next, ref.id))
-        : byCgroup(state, known, ref.id);
+      return withinLimit(
+        known,
+        own,
+        reading,
+        (known) =>
+          hasOtherFence(known, own, reading)
+            ? withFenceRead(known, own, (next) => byCgroup(state, next, ref.id))
+            : byCgroup(state, known, ref.id),
+      );
     }
     const { online } = ledger.topology;
     const seen = ledger.update(ref.id, (a) => starts(seenAtStart(a, reading.cpus, online)));
-    return byRecord(withLedger(state, seen), own, reading.cpus);
+    return withinLimit(seen, own, reading, (limited) => {
+      const why = limitedBy(limited, ref.id);
+      if (why !== undefined) return unconfirmed(withLedger(state, seen), own, why);
+      return byRecord(withLedger(state, seen), own, reading.cpus);
+    });
   });
+}
+
+/** Where not all of its grant is in force it is placed elsewhere, within what the cgroups above leave it. */
+function withinLimit(
+  known: Ledger,
+  { container, grant }: Assignment,
+  reading: CpusetReading,
+  then: (ledger: Ledger) => Decision,
+): Decision {
+  if (grant.isEmpty || !isNarrowed(known, grant, reading)) return then(known);
+  const { online } = known.topology;
+  return {
+    kind: "around",
+    container,
+    cpus: online,
+    then: (limit) => then(withLimit(known, container.id, limit)),
+  };
+}
+
+/** Why a container has no CPUs of its own that another program leaves it; undefined where it has, or needs none. */
+function limitedBy(ledger: Ledger, id: string): string | undefined {
+  const own = ledger.assignments.get(id);
+  return own === undefined || limitOf(own) === undefined ? undefined : own.degraded;
 }
 
 /** With what was read of fences. */
@@ -203,6 +238,8 @@ function checked(
 ): Decision {
   const own = ledger.assignments.get(id);
   if (own === undefined) return unchanged(withLedger(state, ledger));
+  const less = limitedBy(ledger, id);
+  if (less !== undefined) return unconfirmed(withLedger(state, ledger), own, less);
   const reason = failure ?? failureOf(own)?.reason ?? "its cgroup has other CPUs";
   const cpus = runsOn(ledger, own);
   const isSeen = isConfirmed(own);

@@ -13,6 +13,7 @@ import type { Claim } from "../../ledger/claim.ts";
 import { updateSent } from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { refuse } from "../../ledger/refusal.ts";
+import { limited, limitOf } from "../../ledger/limit.ts";
 import { resize } from "../../ledger/resize.ts";
 import { allowedNow, isHeldInKernel, type PlannedUpdate, planUpdates } from "../../ledger/updates.ts";
 import type { PlannedWrite } from "../../ledger/plan_writes.ts";
@@ -23,6 +24,7 @@ import type { Subject } from "../../nri/methods.ts";
 import { type ReadClaim, readClaim } from "../../nri/read_claim.ts";
 import { updateReply } from "../../nri/write_reply.ts";
 import { type Decision, NEUTRAL, refused, type Response, retriedFirst, unchanged } from "../decision.ts";
+import { aroundFirst } from "../limits.ts";
 import { deliveryLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import { immediateUpdates, withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
@@ -39,7 +41,12 @@ export function updateContainer(state: AgentState, update: Update): Decision {
   const { container, claim } = before;
   if (sizeOf(asked.claim) < sizeOf(claim)) return resizing(state, update, asked);
   return state.claimsSuspendedReason === undefined
-    ? retriedFirst(state, (known) => resizing(known, update, asked))
+    ? aroundFirst(
+      state,
+      container,
+      asked.claim,
+      (claim) => retriedFirst(state, (known) => resizing(known, update, { ...asked, claim })),
+    )
     : refused(state, container, refuse(container, "unavailable", state.claimsSuspendedReason), RESIZE);
 }
 
@@ -49,7 +56,7 @@ function resizing(state: AgentState, update: Update, asked: Asked, attempt = FIR
   const { container: { id } } = update;
   const before = state.ledger.assignments.get(id);
   if (before === undefined) return answered(state, state.ledger, update, []);
-  const next = resize(state.ledger, before, asked.claim, asked.degraded);
+  const next = resize(state.ledger, before, claimNow(before, asked.claim), asked.degraded);
   if ("kind" in next) return refused(state, before.container, next, RESIZE);
   const logs = resizedLogs(state, next, id, asked);
   return applyClaim({
@@ -61,6 +68,12 @@ function resizing(state: AgentState, update: Update, asked: Asked, attempt = FIR
     again: (known, attempt) => resizing(known, update, asked, attempt),
     written: (ledger, writes) => answered(state, ledger, update, logs, writes),
   });
+}
+
+/** With the limit that a write may have shown meanwhile. */
+function claimNow(before: Assignment, asked: Claim): Claim {
+  const limit = limitOf(before);
+  return asked.kind === "exclusive" && limit !== undefined ? limited(asked, limit) : asked;
 }
 
 function answered(

@@ -1,0 +1,79 @@
+/**
+ * Cgroups above a container that another program has narrowed: looked for before a claim is decided, and wherever a reading
+ * shows that a grant isn't all in force. For a shared container nothing is read.
+ */
+import type { CpusetReading } from "../cgroup/port.ts";
+import type { CpuSet } from "../cpu/cpu_set.ts";
+import { withheldText } from "../cpu/withheld.ts";
+import type { Assignment } from "../ledger/assignment.ts";
+import type { Claim, ContainerRef, CpuLimit } from "../ledger/claim.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { limited, limitOf, withLimit } from "../ledger/limit.ts";
+import type { LogRecord } from "../log_record.ts";
+import { readablePort } from "./apply_mode.ts";
+import type { Decision } from "./decision.ts";
+import { degradedLog, logOf } from "./logs.ts";
+import type { AgentState } from "./state.ts";
+
+/** Decides by the claim with what the cgroups above its container leave it now. */
+export function aroundFirst(
+  state: AgentState,
+  container: ContainerRef,
+  claim: Claim,
+  then: (claim: Claim) => Decision,
+): Decision {
+  if (claim.kind === "shared" || readablePort(state) === undefined) return then(claim);
+  const { online } = state.ledger.topology;
+  return { kind: "around", container, cpus: online, then: (limit) => then(limited(claim, limit)) };
+}
+
+/** Whether a reading shows that the kernel lets a container have only some of these CPUs of its own set. */
+export function isNarrowed({ topology: { online } }: Ledger, cpus: CpuSet, reading?: CpusetReading): boolean {
+  if (reading?.kind !== "values" || reading.effective === undefined || reading.isInherited) return false;
+  const own = cpus.intersection(online).intersection(reading.cpus);
+  return !own.isSubsetOf(reading.effective);
+}
+
+/** The claim of a container that was found, with its limit if it isn't on all of its own set. */
+export function claimFound(
+  state: AgentState,
+  container: ContainerRef,
+  claim: Claim,
+  reading?: CpusetReading,
+): Claim {
+  const { ledger } = state;
+  const { online } = ledger.topology;
+  if (claim.kind === "shared" || !isNarrowed(ledger, online, reading)) return claim;
+  return limited(claim, readablePort(state)?.limitOf?.(container, online));
+}
+
+/** The ledger with what a reading shows of a container's limit, and what is to be logged of it: once for each limit. */
+export function withLimitSeen(
+  state: AgentState,
+  { container, claim, grant }: Assignment,
+  reading: CpusetReading,
+): { readonly ledger: Ledger; readonly logs: readonly LogRecord[] } {
+  const { ledger } = state;
+  const isClaim = claim.kind === "exclusive" || claim.kind === "pinned";
+  if (!isClaim || (claim.limit === undefined && !isNarrowed(ledger, grant, reading))) {
+    return { ledger, logs: [] };
+  }
+  const { online } = ledger.topology;
+  const after = withLimit(ledger, container.id, readablePort(state)?.limitOf?.(container, online));
+  const now = after.assignments.get(container.id);
+  if (after === ledger || now === undefined) return { ledger, logs: [] };
+  const limit = limitOf(now);
+  const log = limit === undefined
+    ? logOf("info", "CPUs no longer kept from container by another program", container)
+    : logOf("warn", "CPUs kept from container by another program", container, {
+      reason: limitText(limit, online),
+    });
+  return {
+    ledger: after,
+    logs: now.degraded === undefined || limit === undefined ? [log] : [log, degradedLog(now)],
+  };
+}
+
+function limitText(limit: CpuLimit, online: CpuSet): string {
+  return withheldText([{ ...limit, cpus: online.difference(limit.cpus) }]);
+}

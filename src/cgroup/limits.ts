@@ -1,0 +1,84 @@
+/**
+ * What the cgroups above one leave it: another program may have narrowed them, or have taken CPUs for a cgroup beside them.
+ * What the agent itself has narrowed doesn't count.
+ */
+import { CpuSet, MAX_CPU_ID } from "../cpu/cpu_set.ts";
+import type { Withheld } from "../cpu/withheld.ts";
+import { heldBy, heldWords, setIn, type Tree, upwards } from "./holders.ts";
+import { isOurs, markOf } from "./marker.ts";
+import { filesBelow } from "./partition.ts";
+import { groupPath } from "./paths.ts";
+import { type CpusetHierarchy, effectiveIn, openCgroup } from "./read.ts";
+
+/** Cgroups beside one that are looked at for one that has CPUs for itself. */
+const MAX_BESIDE = 512;
+const ALL = CpuSet.range(0, MAX_CPU_ID);
+
+/**
+ * The limit of a cgroup, or of one that will be at that path; undefined where it may have all of `cpus`, as far as is known.
+ * In the usual case that is one read (v2). `why` names the nearest cgroup that lacks one of them.
+ *
+ * @param cpus that the node's containers can have
+ */
+export function limitAt(
+  { root, version }: CpusetHierarchy,
+  path: string,
+  cpus: CpuSet,
+): Withheld | undefined {
+  const tree: Tree = { files: filesBelow(root), version };
+  const [, ...above] = upwards(path);
+  const nearest = above.map((each) =>
+    setIn(tree, each, version === 1 ? "cpuset.cpus" : "cpuset.cpus.effective")
+  )
+    .find((set) => !set.isEmpty);
+  if (nearest === undefined || cpus.isSubsetOf(nearest)) return undefined;
+  return above.reduce<Withheld | undefined>((limit, each) => {
+    // In cgroup v1 what is in a group of the agent's lies within that.
+    if (isAgents(root, each)) return version === 1 ? undefined : limit;
+    const own = setIn(tree, each, "cpuset.cpus");
+    const both = limit === undefined ? own : own.intersection(limit.cpus);
+    // One that has nothing in common with the cgroup above doesn't count (v2), nor does an empty one.
+    if (cpus.isSubsetOf(own) || !both.intersects(cpus)) return limit;
+    return { cpus: both, why: limit?.why ?? `kept from this pod by ${each} (${own})` };
+  }, undefined);
+}
+
+/** Why not all of these CPUs of its own set are in force in a cgroup; undefined where they are, or nothing shows it. */
+export function limitInForce(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): Withheld | undefined {
+  const opened = openCgroup(hierarchy, path);
+  if (opened.kind === "errno") return undefined;
+  using directory = opened;
+  const effective = effectiveIn(directory, hierarchy.version, cpus);
+  const isAll = effective.kind !== "values" || cpus.isSubsetOf(effective.cpus);
+  return isAll ? undefined : limitAt(hierarchy, path, cpus);
+}
+
+/** Why the kernel has refused to give a cgroup these CPUs (EACCES, EINVAL). */
+export function limitOfRefused(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): Withheld | undefined {
+  return limitAt(hierarchy, path, cpus) ?? heldBeside(hierarchy, path, cpus);
+}
+
+/** The limit by a cgroup beside it, or beside one above it, that has some of these CPUs for itself. */
+function heldBeside(
+  { root, version }: CpusetHierarchy,
+  path: string,
+  cpus: CpuSet,
+): Withheld | undefined {
+  const tree: Tree = { files: filesBelow(root), version };
+  let left = MAX_BESIDE;
+  for (const each of upwards(path)) {
+    const above = each.slice(0, each.lastIndexOf("/"));
+    for (const name of tree.files.directories(above)) {
+      const beside = `${above}/${name}`;
+      if (left-- <= 0) return undefined;
+      const held = beside === each ? undefined : heldBy(tree, beside);
+      if (held?.intersects(cpus)) return { cpus: ALL.difference(held), why: heldWords(tree, beside) };
+    }
+  }
+  return undefined;
+}
+
+/** Whether the agent has given a cgroup above containers its set. */
+function isAgents(root: string, path: string): boolean {
+  return groupPath(path) === undefined ? markOf(`${root}${path}`) === "ours" : isOurs(root, path);
+}
