@@ -29,9 +29,11 @@ export function aroundFirst(
 
 /** Whether a reading shows that the kernel lets a container have only some of these CPUs of its own set. */
 export function isNarrowed({ topology: { online } }: Ledger, cpus: CpuSet, reading?: CpusetReading): boolean {
-  if (reading?.kind !== "values" || reading.effective === undefined || reading.isInherited) return false;
-  const own = cpus.intersection(online).intersection(reading.cpus);
-  return !own.isSubsetOf(reading.effective);
+  if (reading?.kind !== "values") return false;
+  const { isInherited, effective = reading.cpus } = reading;
+  // One that has nothing in common with the cgroup above isn't in force at all.
+  const own = isInherited ? cpus.intersection(online) : cpus.intersection(online).intersection(reading.cpus);
+  return !own.isSubsetOf(effective);
 }
 
 /** The claim of a container that was found, with its limit if it isn't on all of its own set. */

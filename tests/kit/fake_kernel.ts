@@ -1,6 +1,6 @@
 /** The kernel's cpusets as values, behind the agent's port, with the failures that a test asks for. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
-import type { ContainerRef } from "../../src/ledger/claim.ts";
+import type { CgroupHints, ContainerRef, CpuLimit } from "../../src/ledger/claim.ts";
 import type { ErrnoName } from "../../src/platform/errno.ts";
 import type {
   CpusetPort,
@@ -12,6 +12,7 @@ import type {
 } from "../../src/cgroup/port.ts";
 
 const MAX_WRITTEN = 200;
+const NO_HINTS: CgroupHints = { path: "", parent: "", pid: 0 };
 
 export class FakeKernel implements CpusetPort {
   writable = true;
@@ -25,6 +26,8 @@ export class FakeKernel implements CpusetPort {
   readonly refused = new Map<string, ErrnoName>();
   /** Groups that another program has narrowed. */
   readonly foreign = new Set<string>();
+  /** What another program has left a pod's cgroup, by its path. */
+  readonly limits = new Map<string, CpuSet>();
   /** Containers whose cgroups can't be read. */
   readonly unreadable = new Set<string>();
   /** The latest writes, as `id=cpus`. */
@@ -48,7 +51,8 @@ export class FakeKernel implements CpusetPort {
     const cpus = this.sets.get(id);
     if (cpus === undefined) return { kind: "absent" };
     const above = this.sets.get(classOf(cgroup?.parent)) ?? this.online;
-    const around = above.isEmpty ? this.online : above;
+    const limit = this.limits.get(cgroup?.parent ?? "");
+    const around = limit ?? (above.isEmpty ? this.online : above);
     if (around.isEmpty) return { kind: "values", cpus };
     const both = cpus.intersection(around);
     const effective = both.isEmpty ? around : both;
@@ -64,7 +68,8 @@ export class FakeKernel implements CpusetPort {
       return { kind: "unverified", containers: new Set(ids), reason: "no cgroup", tookMs: 0 };
     }
     const before: [string, CpuSet][] = [];
-    for (const { container: { id }, cpus } of writes) {
+    for (const { container, cpus, isGranted } of writes) {
+      const { id } = container;
       const now = this.sets.get(id);
       const busy = this.busy.get(id) ?? CpuSet.empty;
       if (now?.difference(cpus).intersects(busy) || this.pastDeadline) {
@@ -76,7 +81,15 @@ export class FakeKernel implements CpusetPort {
         this.pastDeadline = false;
         return { ...failed, code: "deadline", reason: "no time was left", tookMs: deadlineMs };
       }
-      if (now === undefined || now.equals(cpus)) continue;
+      if (now === undefined) continue;
+      const limit = isGranted ? this.limitOf(container, cpus) : undefined;
+      if (limit !== undefined) {
+        for (const [id, cpus] of before.reverse()) this.sets.set(id, cpus);
+        const reason = `${id} can't have all of the CPUs ${cpus}: ${limit.why}`;
+        const kept = { container: id, notRolledBack: new Set<string>(), tookMs: 0 };
+        return { kind: "failed", code: "narrowed", reason, limit, ...kept };
+      }
+      if (now.equals(cpus)) continue;
       before.push([id, now]);
       const code = this.refused.get(id);
       if (code !== undefined) {
@@ -88,6 +101,12 @@ export class FakeKernel implements CpusetPort {
       if (this.written.length > MAX_WRITTEN) this.written.shift();
     }
     return { kind: "done", tookMs: 0 };
+  }
+
+  limitOf({ cgroup: { parent = "" } = NO_HINTS }: ContainerRef, cpus: CpuSet): CpuLimit | undefined {
+    const limit = this.limits.get(parent);
+    if (limit === undefined || cpus.isSubsetOf(limit)) return undefined;
+    return { cpus: limit, why: `kept from this pod by ${parent} (${limit})` };
   }
 
   /** Where the container runs: by its own set and its class's. */
