@@ -3,7 +3,7 @@
  * are made all or nothing (src/cgroup/write.ts), with the faults that were drawn.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
-import type { ContainerRef } from "../../src/ledger/claim.ts";
+import type { ContainerRef, CpuLimit } from "../../src/ledger/claim.ts";
 import type {
   Absent,
   CpusetPort,
@@ -55,7 +55,7 @@ interface Step {
   readonly before: CpuSet;
 }
 
-type Problem = Pick<CpusetWriteFailure, "code" | "reason">;
+type Problem = Pick<CpusetWriteFailure, "code" | "reason" | "limit">;
 
 /** No observer. */
 export const UNWATCHED: TreeWatch = { wrote() {}, failed() {}, unverified() {} };
@@ -83,16 +83,26 @@ export class SimCpusets implements CpusetPort {
     return { kind: "unverified", reason: "it has no CPUs" };
   }
 
+  limitOf(container: ContainerRef, cpus: CpuSet): CpuLimit | undefined {
+    const found = this.#find(container);
+    const limit = found.kind === "found" ? this.kernel.limit(found.id) : undefined;
+    if (limit === undefined || !limit.intersects(cpus) || cpus.isSubsetOf(limit)) return undefined;
+    return { cpus: limit, why: `kept from this pod by its cgroup (${limit})` };
+  }
+
   write(writes: readonly CpusetWrite[], _deadlineMs: number): CpusetWriteResult {
     const places = writes.map((each) => ({ ...each, found: this.#find(each.container) }));
     const hidden = places.filter(({ found }) => found.kind === "unverified").map(({ container }) =>
       container.id
     );
     if (hidden.length > 0) return this.#unverified(hidden, "it can't be read");
-    const plan = places.flatMap(({ cpus, found }) => found.kind === "found" ? [{ id: found.id, cpus }] : []);
+    const plan = places.flatMap(({ found, ...write }) =>
+      found.kind === "found" ? [{ id: found.id, ...write }] : []
+    );
     const done: Step[] = [];
-    for (const [index, { id, cpus }] of plan.entries()) {
-      const problem = this.#pastDeadline(index) ?? this.#writeOne(id, cpus, done);
+    for (const [index, { id, cpus, container, isGranted }] of plan.entries()) {
+      const problem = this.#pastDeadline(index) ?? this.#writeOne(id, cpus, done) ??
+        (isGranted ? this.#narrowed(container, cpus) : undefined);
       if (problem === undefined) continue;
       const notRolledBack = this.#rollBack(done);
       this.watch.failed([...notRolledBack], problem.code);
@@ -161,6 +171,11 @@ export class SimCpusets implements CpusetPort {
   #confirmed(id: string, cpus: CpuSet): Problem | undefined {
     const runs = this.version === 1 ? cpus : this.kernel.effective(id) ?? cpus;
     return runs.isSubsetOf(cpus) ? undefined : { code: "unverified", reason: `it runs on ${runs}` };
+  }
+
+  #narrowed(container: ContainerRef, cpus: CpuSet): Problem | undefined {
+    const limit = this.limitOf(container, cpus.intersection(this.kernel.usable));
+    return limit && { code: "narrowed", reason: `${cpus} aren't all in force: ${limit.why}`, limit };
   }
 
   /** The last first. Ids of those that keep what was written. */

@@ -49,6 +49,9 @@ export const WEIGHTS: Readonly<Record<Kind, number>> = {
   tamper: 0.15,
   classTampered: 0.2,
   hotplug: 0.15,
+  narrowed: 0.1,
+  partitioned: 0.1,
+  podNarrowed: 0.3,
   hold: 0.3,
   release: 2,
   hide: 0.15,
@@ -64,6 +67,7 @@ export const WEIGHTS: Readonly<Record<Kind, number>> = {
 
 /** What goes wrong in the cgroup tree: more often on some nodes, so that one comes upon the other. */
 const TROUBLE: readonly Kind[] = [
+  "podNarrowed",
   "tamper",
   "classTampered",
   "hold",
@@ -161,6 +165,9 @@ function drawKind(random: Random, world: World, kind: Kind, serial: number): Sim
     case "hold":
     case "release":
     case "hotplug":
+    case "narrowed":
+    case "partitioned":
+    case "podNarrowed":
     case "hide":
     case "show":
     case "late":

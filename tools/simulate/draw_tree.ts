@@ -21,6 +21,17 @@ export function drawInTree(random: Random, world: World, kind: TreeKind): SimEve
       return drawTamperedClass(random, world);
     case "hotplug":
       return drawHotplug(random, world);
+    case "podNarrowed": {
+      if (world.scenario.mode !== "kernel" || kernel.version === 1) return undefined;
+      const own = [...world.inCharge?.placed.values() ?? []].filter(({ grant }) => !grant.isEmpty);
+      const id = random.pick(own)?.id;
+      return id === undefined
+        ? undefined
+        : { kind, id, cpus: random.chance(0.3) ? "" : drawCpus(random, kernel.possible) };
+    }
+    case "narrowed":
+    case "partitioned":
+      return { kind, cpus: random.chance(0.5) ? "" : drawCpus(random, kernel.possible) };
     case "release": {
       const held = [...runtime.containers.keys(), ...kernel.classes].filter((id) => !kernel.held(id).isEmpty);
       const id = random.pick(held);

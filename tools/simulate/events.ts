@@ -79,6 +79,10 @@ export type TreeEvent =
   /** Something below a container's cgroup, or a class', holds these CPUs, as far as it has them. */
   | { readonly kind: "hold"; readonly id: string; readonly cpus: string }
   | { readonly kind: "hotplug"; readonly cpu: number; readonly on: boolean }
+  /** Another program gives kubepods this set, or takes these CPUs for a partition beside it; the empty set ends that. */
+  | { readonly kind: "narrowed" | "partitioned"; readonly cpus: string }
+  /** The same with the cgroup of a container's pod. */
+  | { readonly kind: "podNarrowed"; readonly id: string; readonly cpus: string }
   /** The next plan of the agent's finds no more time after so many containers. */
   | { readonly kind: "late"; readonly after: number }
   /** The next container that would be put back keeps what was written. */

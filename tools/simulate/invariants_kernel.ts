@@ -2,7 +2,7 @@
  * What must hold where the agent writes the kernel itself: then what the runtime loses, fails or brings back exempts
  * nothing. What may differ for a moment, and what has to end that: windows.ts.
  */
-import type { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { type Container, hasStarted } from "./records.ts";
 import { classesAreKnown, classesMatchLedger, fencesAreKept } from "./invariants_fences.ts";
 import { withinClass } from "./consistency.ts";
@@ -18,6 +18,7 @@ export const KERNEL_INVARIANTS: readonly (readonly [string, Check])[] = [
     "while no agent runs, no container of a fenced class that starts runs on an exclusive CPU",
     (world) => world.attendance.problem(world),
   ],
+  ["a container that is confirmed to have CPUs of its own has all of them in force", grantsAreInForce],
   ["the agent has the kernel's set of each container right", kernelIsKnown],
   ["the agent has the kernel's set of each class right", classesAreKnown],
   ["no container is unverified that could be read and written", fallbackIsJustified],
@@ -46,6 +47,16 @@ export function ownCpusAreKept(world: World): string | undefined {
     }
   }
   return undefined;
+}
+
+/** Also where another program keeps CPUs from all containers. */
+export function grantsAreInForce(world: World): string | undefined {
+  if (world.inCharge === undefined || world.isTopologyStale || world.isTickDue) return undefined;
+  const lacking = started(world).find(({ placed: { id, grant, kernel, hasWriteFailure }, runs }) => {
+    const isConfirmed = kernel instanceof CpuSet && kernel.equals(grant) && !hasWriteFailure;
+    return isConfirmed && !world.mayDiffer(id) && !grant.isSubsetOf(runs);
+  });
+  return lacking && `${lacking.placed.id} has ${lacking.placed.grant} and runs on ${lacking.runs}`;
 }
 
 /** Another program has changed it, or the agent can't reach it and falls back to runtime updates. */

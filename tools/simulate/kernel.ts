@@ -1,6 +1,7 @@
 /**
  * The kernel's cpusets, by cgroup v1's rules or v2's. Four levels are enough to show what differs: the root, kubepods,
- * the QoS classes and the containers, those of Guaranteed pods right below kubepods; a pod's own cgroup never has a set.
+ * the QoS classes and the containers, those of Guaranteed pods right below kubepods; a pod's own cgroup has a set only where
+ * another program has given it one.
  * What a container has below its own may hold CPUs.
  *
  *  - v2: what was written stays; what counts is that ∩ what the cgroup above has, and where that is empty, all of the
@@ -8,6 +9,8 @@
  *  - v1: no set has more than the one above it (EACCES), nor less than one below it (EBUSY), and a new cgroup has all
  *    that the one above it has. An offlined CPU is taken out of every set for good; when it comes back only the root has
  *    it. Where a set would be empty, its processes go to the cgroup above.
+ *  - Another program may narrow kubepods, or take CPUs for a partition beside it: v2 takes these from what is in force in
+ *    kubepods and leaves what was written; in v1 they have to leave every set first, and then only kubepods may get them back.
  *  - both: a set without a CPU that is held below it is EBUSY (v2: a deadline task).
  *
  * Source: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/cpusets.rst.
@@ -27,6 +30,10 @@ interface Cgroup {
 export class Kernel {
   #online: CpuSet;
   #kubepods: CpuSet;
+  /** By container, what its pod's cgroup has by another program (v2). */
+  readonly #limits = new Map<string, CpuSet>();
+  /** By a partition of another program's (v2). */
+  #taken = CpuSet.empty;
   /** By id, which is a class' path. */
   readonly #cgroups = new Map<string, Cgroup>();
   readonly #classes = new Set<string>();
@@ -54,7 +61,10 @@ export class Kernel {
 
   /** What containers can have at all. */
   get usable(): CpuSet {
-    return this.#kubepods.intersection(this.#online);
+    const left = this.#online.difference(this.#taken);
+    const around = left.isEmpty ? this.#online : left;
+    const own = this.#kubepods.intersection(around);
+    return own.isEmpty ? around : own;
   }
 
   /** The path of the class that a container is in; undefined: it is in none. */
@@ -65,7 +75,24 @@ export class Kernel {
   /** The CPUs of the cgroup above. */
   around(id: string): CpuSet {
     const above = this.#cgroups.get(id)?.above;
-    return (above === undefined ? undefined : this.effective(above)) ?? this.usable;
+    const around = (above === undefined ? undefined : this.effective(above)) ?? this.usable;
+    const left = this.limit(id)?.intersection(around);
+    return left === undefined || left.isEmpty ? around : left;
+  }
+
+  /** What another program has given the pod's cgroup of a container; undefined: nothing. */
+  limit(id: string): CpuSet | undefined {
+    return this.#limits.get(id);
+  }
+
+  get limited(): string[] {
+    return [...this.#limits.keys()];
+  }
+
+  /** Another program gives it this set; the empty one: it takes it back. */
+  limitPod(id: string, cpus: CpuSet): void {
+    if (cpus.isEmpty) this.#limits.delete(id);
+    else this.#limits.set(id, cpus);
   }
 
   /** The container has these CPUs, written a while ago: on v1 without those that were offline since. */
@@ -125,6 +152,7 @@ export class Kernel {
   remove(id: string): void {
     this.#cgroups.delete(id);
     this.#held.delete(id);
+    this.#limits.delete(id);
   }
 
   /** What the cgroup's file holds; undefined without a cgroup. */
@@ -147,18 +175,37 @@ export class Kernel {
     return new Map(ids.map((id) => [id, this.effective(id) ?? CpuSet.empty]));
   }
 
+  /** Another program gives kubepods this set; the empty one: all CPUs. */
+  narrow(cpus: CpuSet): void {
+    const all = this.version === 1 ? this.#online : this.possible;
+    if (this.version === 1 && !cpus.isEmpty) this.#strike(this.#kubepods.difference(cpus));
+    else this.#kubepods = cpus.isEmpty ? all : cpus;
+  }
+
+  /** Another program has these CPUs for itself, in a cgroup beside kubepods; the empty set: no more. */
+  take(cpus: CpuSet): void {
+    if (this.version === 1) this.narrow(cpus.isEmpty ? cpus : this.#online.difference(cpus));
+    else this.#taken = cpus;
+  }
+
+  /** They leave every set for good (v1). False: kubepods has no others. */
+  #strike(cpus: CpuSet): boolean {
+    const left = this.#kubepods.difference(cpus);
+    if (left.isEmpty) return false;
+    this.#kubepods = left;
+    for (const [id, cgroup] of this.#cgroups) {
+      this.#cgroups.set(id, { ...cgroup, written: cgroup.written.difference(cpus) });
+    }
+    for (const [id, held] of this.#held) this.hold(id, held.difference(cpus));
+    return true;
+  }
+
   /** A CPU goes or comes back. The last one can't go. */
   hotplug(cpu: number, on: boolean): void {
     const one = CpuSet.of(cpu).intersection(this.possible);
     const next = on ? this.#online.union(one) : this.#online.difference(one);
     if (next.isEmpty || next.equals(this.#online)) return;
-    if (this.version === 1 && !on) {
-      if (one.equals(this.#kubepods)) return;
-      this.#kubepods = this.#kubepods.difference(one);
-      for (const [id, cgroup] of this.#cgroups) {
-        this.#cgroups.set(id, { ...cgroup, written: cgroup.written.difference(one) });
-      }
-    }
+    if (this.version === 1 && !on && !this.#strike(one)) return;
     this.#online = next;
     if (!on) { for (const [id, held] of this.#held) this.hold(id, held.difference(one)); }
   }

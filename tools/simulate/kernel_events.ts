@@ -16,7 +16,12 @@ export function playTreeEvent(world: World, event: TreeEvent): void {
     case "hold":
       return kernel.hold(event.id, setOf(event.cpus));
     case "hotplug":
-      return hotplug(world, event.cpu, event.on);
+      return changeMachine(world, () => kernel.hotplug(event.cpu, event.on));
+    case "podNarrowed":
+      return narrowPod(world, event.id, setOf(event.cpus));
+    case "narrowed":
+    case "partitioned":
+      return narrow(world, event.kind, setOf(event.cpus));
     default:
       if (scenario.mode === "blind") return;
   }
@@ -53,6 +58,26 @@ function tamper({ runtime, kernel, exemptions, windows }: World, id: string, cpu
   exemptions.give(id, "tampered");
 }
 
+/** Another program narrows the cgroup of a pod whose container has CPUs of its own, until that has none any more. */
+function narrowPod(world: World, id: string, cpus: CpuSet): void {
+  const { runtime, kernel, exemptions, windows, inCharge, scenario } = world;
+  const container = runtime.containers.get(id);
+  if (
+    scenario.mode !== "kernel" || kernel.version === 1 || container === undefined || !hasCgroup(container)
+  ) return;
+  if (!cpus.isEmpty && inCharge?.placed.get(id)?.grant.isEmpty !== false) return;
+  kernel.limitPod(id, cpus);
+  windows.open(id, "tampered");
+  exemptions.give(id, "tampered");
+}
+
+/** What lives in the shared pool isn't limited any more. */
+export function endLimits({ kernel, inCharge }: World): void {
+  for (const id of inCharge === undefined ? [] : kernel.limited) {
+    if (inCharge?.placed.get(id)?.grant.isEmpty !== false) kernel.limitPod(id, setOf(""));
+  }
+}
+
 /** Another program writes a class' set, where the agent writes it too. */
 function tamperWithClass({ kernel, windows, attendance, scenario }: World, id: string, cpus: CpuSet): void {
   if (!isFenced(scenario) || !kernel.classes.includes(id) || cpus.isEmpty) return;
@@ -61,10 +86,20 @@ function tamperWithClass({ kernel, windows, attendance, scenario }: World, id: s
   windows.open(id, "tampered");
 }
 
-/** A CPU goes or comes back; the agent's host notices later. */
-function hotplug({ runtime, kernel, exemptions }: World, cpu: number, on: boolean): void {
+/**
+ * In cgroup v1 a container made meanwhile has what kubepods had then; once that is wide again only who writes sets gives it
+ * more, since its record names none.
+ */
+function narrow(world: World, kind: "narrowed" | "partitioned", cpus: CpuSet): void {
+  const { kernel, scenario: { mode } } = world;
+  if (cpus.isEmpty && kernel.version === 1 && mode !== "kernel") return;
+  changeMachine(world, () => kind === "narrowed" ? kernel.narrow(cpus) : kernel.take(cpus));
+}
+
+/** Containers can have other CPUs than before; the agent's host notices later. */
+function changeMachine({ runtime, kernel, exemptions }: World, change: () => void): void {
   const before = kernel.usable;
-  kernel.hotplug(cpu, on);
+  change();
   if (before.equals(kernel.usable)) return;
   for (const [id, container] of runtime.containers) {
     if (isAlive(container)) exemptions.give(id, "hotplug");

@@ -17,6 +17,8 @@ export function surelyFits(
   freed = CpuSet.empty,
   contested = CpuSet.empty,
 ): boolean {
+  // The cgroup of its pod may have too little.
+  if ("limit" in expected && expected.limit !== undefined) return false;
   const reserved = setOf(systemReserved);
   const claimed = view.claimed.difference(freed);
   const pool = view.online.difference(claimed).difference(strictReserved ? reserved : CpuSet.empty);

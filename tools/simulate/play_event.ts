@@ -34,6 +34,9 @@ export function playEvent(world: World, event: SimEvent): void {
     case "classTampered":
     case "hold":
     case "hotplug":
+    case "narrowed":
+    case "partitioned":
+    case "podNarrowed":
     case "late":
     case "keeps":
     case "overwrite":

@@ -25,6 +25,7 @@ import { Instance, type Step } from "./instance.ts";
 import { INVARIANTS } from "./invariants.ts";
 import { KERNEL_INVARIANTS } from "./invariants_kernel.ts";
 import { Kernel } from "./kernel.ts";
+import { endLimits } from "./kernel_events.ts";
 import { machineWithout } from "./machines.ts";
 import { playEvent } from "./play_event.ts";
 import { Random } from "../random.ts";
@@ -112,6 +113,7 @@ export class World {
     playEvent(this, event);
     this.runtime.conversation.poll();
     if (this.scenario.way === "launched") this.#bury();
+    endLimits(this);
     endWindows(this);
     endExemptions(this);
     if (isFenced(this.scenario)) this.attendance.note(this);

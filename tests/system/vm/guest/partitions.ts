@@ -1,6 +1,7 @@
 // What is checked on a kernel that has partitions below kubelet's cgroups; checks.ts plays the same on one that hasn't.
 import assert from "node:assert/strict";
 import { arrivals } from "./arrivals.ts";
+import { narrowed } from "./narrowed.ts";
 import { partitions } from "./partition.ts";
 import { play } from "./story.ts";
 
@@ -14,5 +15,6 @@ for (const setting of settings) {
   play({ ...setting, apply: "kernel-first" }, async (scene, check) => {
     await arrivals(scene, check);
     await partitions(scene, check);
+    await narrowed(scene, check);
   });
 }

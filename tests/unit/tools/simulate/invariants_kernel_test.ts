@@ -59,6 +59,23 @@ Deno.test("a set in the kernel that the agent has wrong is found", () => {
   );
 });
 
+Deno.test("an agent that takes a grant for confirmed that isn't all in force is found, running and at its start", () => {
+  const narrowed = { kind: "podNarrowed", id: "e", cpus: "2-3" } as const;
+  const passes = { kind: "tick", ms: 1200 } as const;
+  for (const [change, problem] of [[step, ""], [lied(() => ({})), "e has 1-2 and runs on 2"]] as const) {
+    const stage = stageWith(change, 1000);
+    stage.run("e", exclusive(2));
+    assert.match(
+      stage.play(narrowed, passes, passes, passes) ?? "",
+      problem === "" ? /^$/ : new RegExp(problem),
+    );
+    if (problem === "") assert.equal(stage.kernel("e"), "2-3");
+  }
+  const stage = stageWith(lied(() => ({})));
+  stage.run("e", exclusive(2), "runc");
+  assert.match(stage.play(narrowed, { kind: "start", id: "e" }) ?? "", /e may start on 2 instead of 1-2/);
+});
+
 Deno.test("writes that aren't made are found: a container starts on other CPUs", () => {
   const stage = stageWith(lied(() => ({ write: () => ({ kind: "done", tookMs: 0 }) })));
   stage.run("s", SHARED);

@@ -47,3 +47,28 @@ Deno.test("the last CPU doesn't go", () => {
   kernel.hotplug(1, false);
   assert.equal(`${kernel.online}`, "1");
 });
+
+Deno.test("another program's set on kubepods and its partition count by what is in force, as the one above does", () => {
+  const kernel = new Kernel(2, setOf("0-7"));
+  kernel.create("c", setOf("1-4"));
+  kernel.narrow(setOf("2-5"));
+  assert.deepEqual([`${kernel.usable}`, text(kernel, "c")], ["2-5", { written: "1-4", effective: "2-4" }]);
+  kernel.take(setOf("4-6"));
+  assert.deepEqual([`${kernel.usable}`, text(kernel, "c")], ["2-3", { written: "1-4", effective: "2-3" }]);
+  kernel.narrow(setOf("5"));
+  assert.equal(`${kernel.usable}`, "0-3,7", "nothing is left of its own set");
+  for (const end of [() => kernel.take(setOf("")), () => kernel.narrow(setOf(""))]) end();
+  assert.deepEqual(text(kernel, "c"), { written: "1-4", effective: "1-4" });
+  kernel.limitPod("c", setOf("3"));
+  assert.deepEqual(text(kernel, "c"), { written: "1-4", effective: "3" });
+});
+
+Deno.test("cgroup v1: what another program takes leaves every set, and comes back to kubepods alone", () => {
+  const kernel = new Kernel(1, setOf("0-3"));
+  kernel.create("c", setOf("2-3"));
+  kernel.take(setOf("3"));
+  kernel.narrow(setOf("4"));
+  assert.deepEqual([`${kernel.usable}`, text(kernel, "c")], ["0-2", { written: "2", effective: "2" }]);
+  kernel.take(setOf(""));
+  assert.deepEqual([`${kernel.usable}`, text(kernel, "c")], ["0-3", { written: "2", effective: "2" }]);
+});
