@@ -15,6 +15,13 @@ export const CALLS: readonly Planted[] = [
     breaks: "The end of a pinned container moves others that were moved for it long ago.",
   },
   {
+    file: "src/agent/limits.ts",
+    part: "isNarrowed",
+    edit: [/\.isSubsetOf\((\w+)\)/, ".intersects($1)"],
+    breaks:
+      "A grant counts as confirmed though a cgroup above the container lets it have only a part of that.",
+  },
+  {
     file: "src/agent/handlers/update_container.ts",
     part: "ownUpdate",
     edit: "first branch twice",

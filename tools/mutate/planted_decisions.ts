@@ -111,7 +111,7 @@ export const LEDGER: readonly Planted[] = [
   {
     file: "src/ledger/make_way.ts",
     part: "openTo",
-    edit: [/\w+\.forbidden/, "CpuSet.empty"],
+    edit: [/closedTo\(\w+, \w+\)/, "named.difference(named)"],
     breaks: "A move forgets what the pod forbids.",
   },
   {

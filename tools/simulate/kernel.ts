@@ -10,7 +10,7 @@
  *    that the one above it has. An offlined CPU is taken out of every set for good; when it comes back only the root has
  *    it. Where a set would be empty, its processes go to the cgroup above.
  *  - Another program may narrow kubepods, or take CPUs for a partition beside it: v2 takes these from what is in force in
- *    kubepods and leaves what was written; in v1 they have to leave every set first, and then only kubepods may get them back.
+ *    kubepods and leaves what was written; in v1 they have to leave every set first, and then only kubepods and the classes get them back.
  *  - both: a set without a CPU that is held below it is EBUSY (v2: a deadline task).
  *
  * Source: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/cpusets.rst.
@@ -177,15 +177,17 @@ export class Kernel {
 
   /** Another program gives kubepods this set; the empty one: all CPUs. */
   narrow(cpus: CpuSet): void {
-    const all = this.version === 1 ? this.#online : this.possible;
-    if (this.version === 1 && !cpus.isEmpty) this.#strike(this.#kubepods.difference(cpus));
-    else this.#kubepods = cpus.isEmpty ? all : cpus;
+    if (this.version === 1 && !cpus.isEmpty) return void this.#strike(this.#kubepods.difference(cpus));
+    this.#kubepods = !cpus.isEmpty ? cpus : this.version === 1 ? this.#online : this.possible;
+    if (this.version === 2) return;
+    for (const path of this.#classes) this.#cgroups.set(path, { written: this.#kubepods });
   }
 
   /** Another program has these CPUs for itself, in a cgroup beside kubepods; the empty set: no more. */
   take(cpus: CpuSet): void {
-    if (this.version === 1) this.narrow(cpus.isEmpty ? cpus : this.#online.difference(cpus));
-    else this.#taken = cpus;
+    const left = cpus.isEmpty ? cpus : this.#online.difference(cpus);
+    if (this.version === 2) this.#taken = cpus;
+    else if (cpus.isEmpty || !left.isEmpty) this.narrow(left);
   }
 
   /** They leave every set for good (v1). False: kubepods has no others. */

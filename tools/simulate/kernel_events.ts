@@ -72,9 +72,10 @@ function narrowPod(world: World, id: string, cpus: CpuSet): void {
 }
 
 /** What lives in the shared pool isn't limited any more. */
-export function endLimits({ kernel, inCharge }: World): void {
+export function endLimits(world: World): void {
+  const { kernel, inCharge } = world;
   for (const id of inCharge === undefined ? [] : kernel.limited) {
-    if (inCharge?.placed.get(id)?.grant.isEmpty !== false) kernel.limitPod(id, setOf(""));
+    if (inCharge?.placed.get(id)?.grant.isEmpty !== false) narrowPod(world, id, setOf(""));
   }
 }
 

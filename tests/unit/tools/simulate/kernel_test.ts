@@ -63,11 +63,12 @@ Deno.test("another program's set on kubepods and its partition count by what is 
   assert.deepEqual(text(kernel, "c"), { written: "1-4", effective: "3" });
 });
 
-Deno.test("cgroup v1: what another program takes leaves every set, and comes back to kubepods alone", () => {
+Deno.test("cgroup v1: what another program takes leaves every set, and comes back to none but kubepods and classes", () => {
   const kernel = new Kernel(1, setOf("0-3"));
   kernel.create("c", setOf("2-3"));
   kernel.take(setOf("3"));
   kernel.narrow(setOf("4"));
+  kernel.take(setOf("0-3"));
   assert.deepEqual([`${kernel.usable}`, text(kernel, "c")], ["0-2", { written: "2", effective: "2" }]);
   kernel.take(setOf(""));
   assert.deepEqual([`${kernel.usable}`, text(kernel, "c")], ["0-3", { written: "2", effective: "2" }]);
