@@ -7,13 +7,13 @@ import type {
   CpusetWriteResult,
 } from "../cgroup/port.ts";
 import { type Assignment, isIsolated } from "../ledger/assignment.ts";
-import type { ContainerRef } from "../ledger/claim.ts";
+import type { ContainerRef, CpuLimit } from "../ledger/claim.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { failed, failureOf, isConfirmed, observe, unreadable } from "../ledger/delivery.ts";
 import type { Cause } from "../ledger/failure.ts";
 import { isGroup, lossOf, withoutFence } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { withLimit } from "../ledger/limit.ts";
+import { limitOf, withLimit } from "../ledger/limit.ts";
 import type { PlannedWrite } from "../ledger/plan_writes.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { Readings, WriteFailed } from "./decision.ts";
@@ -71,7 +71,8 @@ export function knowledgeOf(
       const { id } = write.assignment.container;
       if (id === result.container && result.limit !== undefined) {
         const bound = boundOf(write.assignment, write, readings.get(id));
-        return withLimit(next.update(id, (each) => ({ ...each, mayRunOn: bound })), id, result.limit);
+        const known = next.update(id, (each) => ({ ...each, mayRunOn: bound }));
+        return withLimit(known, id, alsoLimited(known.assignments.get(id), result.limit));
       }
       if (id === result.container && isGroup(write.assignment) && !MAY_SUCCEED.has(result.code)) {
         return withoutFence(next, id).update(
@@ -88,6 +89,12 @@ export function knowledgeOf(
       });
     }, before);
   return { learn, logs: result.code === "deadline" ? [] : failureLogs(touched, result) };
+}
+
+/** By one write after the other it can only become less, until a comparison looks at it anew. */
+function alsoLimited(known: Assignment | undefined, limit: CpuLimit): CpuLimit {
+  const before = known && limitOf(known);
+  return before === undefined ? limit : { ...limit, cpus: limit.cpus.intersection(before.cpus) };
 }
 
 /** A group is written again after a back-off; it keeps no CPU from anybody. */

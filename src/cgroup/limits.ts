@@ -36,9 +36,10 @@ export function limitAt(
     // In cgroup v1 what is in a group of the agent's lies within that.
     if (isAgents(root, each)) return version === 1 ? undefined : limit;
     const own = setIn(tree, each, "cpuset.cpus");
-    const both = limit === undefined ? own : own.intersection(limit.cpus);
     // One that has nothing in common with the cgroup above doesn't count (v2), nor does an empty one.
-    if (cpus.isSubsetOf(own) || !both.intersects(cpus)) return limit;
+    const counts = version === 1 || own.intersects(setIn(tree, each, "cpuset.cpus.effective"));
+    const both = limit === undefined ? own : own.intersection(limit.cpus);
+    if (!counts || cpus.isSubsetOf(own) || both.isEmpty) return limit;
     return { cpus: both, why: limit?.why ?? `kept from this pod by ${each} (${own})` };
   }, undefined);
 }
@@ -53,7 +54,7 @@ export function limitInForce(hierarchy: CpusetHierarchy, path: string, cpus: Cpu
   return isAll ? undefined : limitAt(hierarchy, path, cpus);
 }
 
-/** Why the kernel has refused to give a cgroup these CPUs (EACCES, EINVAL). */
+/** Why the kernel has refused to give a cgroup these CPUs (EACCES, EINVAL), or gives it others. */
 export function limitOfRefused(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): Withheld | undefined {
   return limitAt(hierarchy, path, cpus) ?? heldBeside(hierarchy, path, cpus);
 }

@@ -93,13 +93,16 @@ function withCause(
 ): CgroupWriteResult {
   if (result.kind === "absent") return result;
   const isRefused = result.kind === "failed";
-  if (isRefused && result.code !== "EACCES" && result.code !== "EINVAL") return result;
+  if (isRefused && !MAY_BE_LIMITED.has(result.code)) return result;
   const limit = isRefused ? limitOfRefused(hierarchy, path, cpus) : limitInForce(hierarchy, path, cpus);
   if (limit === undefined) return result;
   const kept = withheldText([{ ...limit, cpus: cpus.difference(limit.cpus) }]);
   const reason = `${path} can't have all of the CPUs ${cpus}: ${kept}`;
-  return { kind: "failed", code: isRefused ? result.code : "narrowed", reason, limit, steps: result.steps };
+  return { kind: "failed", code: "narrowed", reason, limit, steps: result.steps };
 }
+
+/** `unverified`: it has nothing in common with the cgroup above (v2). */
+const MAY_BE_LIMITED: ReadonlySet<CpusetFailureCode> = new Set(["EACCES", "EINVAL", "unverified"] as const);
 
 function pastDeadline(path: string, deadlineMs: number): CgroupWriteResult {
   const reason = `the deadline of ${deadlineMs} ms passed before ${path} was written`;

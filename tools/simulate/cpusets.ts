@@ -86,7 +86,9 @@ export class SimCpusets implements CpusetPort {
   limitOf(container: ContainerRef, cpus: CpuSet): CpuLimit | undefined {
     const found = this.#find(container);
     const limit = found.kind === "found" ? this.kernel.limit(found.id) : undefined;
-    if (limit === undefined || !limit.intersects(cpus) || cpus.isSubsetOf(limit)) return undefined;
+    if (limit === undefined || !limit.intersects(this.kernel.usable) || cpus.isSubsetOf(limit)) {
+      return undefined;
+    }
     return { cpus: limit, why: `kept from this pod by its cgroup (${limit})` };
   }
 
@@ -101,8 +103,9 @@ export class SimCpusets implements CpusetPort {
     );
     const done: Step[] = [];
     for (const [index, { id, cpus, container, isGranted }] of plan.entries()) {
-      const problem = this.#pastDeadline(index) ?? this.#writeOne(id, cpus, done) ??
-        (isGranted ? this.#narrowed(container, cpus) : undefined);
+      const written = this.#pastDeadline(index) ?? this.#writeOne(id, cpus, done);
+      const mayBeLimited = isGranted && (written === undefined || written.code === "unverified");
+      const problem = (mayBeLimited ? this.#narrowed(container, cpus) : undefined) ?? written;
       if (problem === undefined) continue;
       const notRolledBack = this.#rollBack(done);
       this.watch.failed([...notRolledBack], problem.code);

@@ -212,7 +212,13 @@ function ledgerProblem(method: string, before: View, after: View): string | unde
       was.desired.equals(is.desired) &&
       `${was.record ?? was.unacknowledged ?? ""}` === `${is.record ?? is.unacknowledged ?? ""}` &&
       was.degraded === is.degraded;
-    if (!same) return `a refused ${method} has changed the ledger's entry of ${id}`;
+    // Its write has shown what the cgroup of its pod leaves it.
+    const isLimited = was !== undefined && is !== undefined && limitText(was) !== limitText(is);
+    if (!same && !isLimited) return `a refused ${method} has changed the ledger's entry of ${id}`;
   }
   return undefined;
+}
+
+function limitText({ claim }: Placed): string {
+  return claim.kind === "shared" ? "" : `${claim.limit?.cpus}`;
 }
