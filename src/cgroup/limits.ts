@@ -10,7 +10,7 @@ import { filesBelow } from "./partition.ts";
 import { groupPath } from "./paths.ts";
 import { type CpusetHierarchy, effectiveIn, openCgroup } from "./read.ts";
 
-/** Cgroups beside one that are looked at for one that has CPUs for itself. */
+/** Cgroups beside one that are looked at, at each level. */
 const MAX_BESIDE = 512;
 const ALL = CpuSet.range(0, MAX_CPU_ID);
 
@@ -56,27 +56,33 @@ export function limitInForce(hierarchy: CpusetHierarchy, path: string, cpus: Cpu
 
 /** Why the kernel has refused to give a cgroup these CPUs (EACCES, EINVAL), or gives it others. */
 export function limitOfRefused(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): Withheld | undefined {
-  return limitAt(hierarchy, path, cpus) ?? heldBeside(hierarchy, path, cpus);
+  return limitAt(hierarchy, path, cpus) ?? limitBeside(hierarchy, path, cpus);
+}
+
+/** The CPUs that cgroups right beside one have for themselves. */
+export function heldBeside({ root, version }: CpusetHierarchy, path: string): CpuSet {
+  const tree: Tree = { files: filesBelow(root), version };
+  return CpuSet.unionOf([...beside(tree, path)].map((each) => heldBy(tree, each)));
 }
 
 /** The limit by a cgroup beside it, or beside one above it, that has some of these CPUs for itself. */
-function heldBeside(
-  { root, version }: CpusetHierarchy,
-  path: string,
-  cpus: CpuSet,
-): Withheld | undefined {
+function limitBeside({ root, version }: CpusetHierarchy, path: string, cpus: CpuSet): Withheld | undefined {
   const tree: Tree = { files: filesBelow(root), version };
-  let left = MAX_BESIDE;
   for (const each of upwards(path)) {
-    const above = each.slice(0, each.lastIndexOf("/"));
-    for (const name of tree.files.directories(above)) {
-      const beside = `${above}/${name}`;
-      if (left-- <= 0) return undefined;
-      const held = beside === each ? undefined : heldBy(tree, beside);
-      if (held?.intersects(cpus)) return { cpus: ALL.difference(held), why: heldWords(tree, beside) };
+    for (const other of beside(tree, each)) {
+      const held = heldBy(tree, other);
+      if (held.intersects(cpus)) return { cpus: ALL.difference(held), why: heldWords(tree, other) };
     }
   }
   return undefined;
+}
+
+function* beside({ files }: Tree, path: string): Generator<string> {
+  const above = path.slice(0, path.lastIndexOf("/"));
+  for (const name of files.directories(above).slice(0, MAX_BESIDE)) {
+    const other = `${above}/${name}`;
+    if (other !== path) yield other;
+  }
 }
 
 /** Whether the agent has given a cgroup above containers its set. */

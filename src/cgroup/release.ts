@@ -2,6 +2,7 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { CgroupDirectory } from "./directory.ts";
 import { unitOf } from "./group_sets.ts";
+import { heldBeside } from "./limits.ts";
 import { isOurs, unmark } from "./marker.ts";
 import { clearStalePartitions, filesBelow, hasPartitions } from "./partition.ts";
 import { groupPath, isPod } from "./paths.ts";
@@ -35,7 +36,9 @@ export function releaseGroups(
     // First the property: systemd writes the file by it, and at any time.
     const unit = unitOf(path);
     const told = unit === undefined ? undefined : units?.unsetAllowedCpus(unit, SYSTEMD_DEADLINE_MS);
-    const cpus = hierarchy.version === 2 ? machine.possible : cpusAbove(hierarchy, path) ?? machine.present;
+    // A slice that is given CPUs of a partition beside it may end that.
+    const all = machine.possible.difference(heldBeside(hierarchy, path));
+    const cpus = hierarchy.version === 2 ? all : cpusAbove(hierarchy, path) ?? machine.present;
     // One that names CPUs is found by the next release.
     const isDone = told?.kind !== "failed" && isUnset(hierarchy, path);
     const result = isDone ? undefined : writeCpuset(hierarchy, path, cpus);

@@ -98,6 +98,12 @@ Deno.test("a group with processes, which can't be left without a set, names ever
   } as unknown as KeptCgroups;
   assert.deepEqual(releaseGroups({ ...tree.hierarchy, kept }, MACHINE), [{ path: burstable }]);
   assert.equal(tree.cpusOf(burstable), "0-7");
+  // Another program's partition beside it may end if it is given its CPUs.
+  tree.put("/dpdk.slice", "3");
+  Deno.writeTextFileSync(`${tree.root}/dpdk.slice/cpuset.cpus.partition`, "isolated\n");
+  tree.narrow("/system.slice", CpuSet.of(1));
+  assert.deepEqual(releaseGroups({ ...tree.hierarchy, kept }, MACHINE), [{ path: "/system.slice" }]);
+  assert.equal(tree.cpusOf("/system.slice"), "0-2,4-7");
 });
 
 Deno.test("AllowedCPUs of a unit is unset; where that fails the group isn't released yet", () => {

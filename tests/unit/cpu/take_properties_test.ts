@@ -9,7 +9,7 @@ import { take, type TakeRequest } from "../../../src/cpu/take.ts";
 import { amd16, bigNode, power8, topologyOf } from "../../kit/sysfs.ts";
 import { hybridRequests, isLess, quality, requests, rung, servings, small, some, worth } from "./oracle.ts";
 
-const named = [bigNode, amd16, power8].map(topologyOf);
+const named = [bigNode, amd16, power8].map((spec) => topologyOf(spec));
 const large = requests(fc.constantFrom(...named)).map(({ penalized: _, ...request }) => request);
 const placed = fc.tuple(fc.oneof(small, hybridRequests), fc.constantFrom(...PLACEMENTS))
   .map(([request, placement]): TakeRequest => ({ ...request, placement }));

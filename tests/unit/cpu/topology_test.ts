@@ -47,7 +47,7 @@ Deno.test("every level parts the online CPUs", () => {
 });
 
 Deno.test("a machine is the same in whatever order it is described, so that the same request takes the same CPUs", () => {
-  for (const topology of [bigNode, power8, hybrid].map(topologyOf)) {
+  for (const topology of [bigNode, power8, hybrid].map((spec) => topologyOf(spec))) {
     const again = new Topology(topology.cpus.toReversed(), topology.nodes.toReversed(), topology);
     assert.deepEqual(again, topology);
   }
