@@ -64,3 +64,29 @@ Deno.test("a CPU that cgroup v1 has removed from kubepods for good is no CPU of 
     ]);
   }, v1);
 });
+
+Deno.test("kubepods that is narrowed, wide and narrowed again is followed each time, and logged once for each cause", async () => {
+  const cgroups = { "cpuset.cpus.effective": "0-3", "kubepods/cpuset.cpus.effective": "0-3" };
+  await onMachine(({ machine, write, log }) => {
+    const seen: string[] = [];
+    let known = KNOWN;
+    for (const cpus of ["1-3", "0-3", "1-3", "2-3"]) {
+      write("cgroup/kubepods/cpuset.cpus", cpus);
+      write("cgroup/kubepods/cpuset.cpus.effective", cpus);
+      const change = machine.changed(known) ?? assert.fail();
+      known = change.topology;
+      seen.push(`${known.online} ${known.withheld.map(({ why }) => why)} ${change.offlineRemoved}`);
+    }
+    const why = (cpus: string) => `kept from containers by /kubepods (${cpus})`;
+    assert.deepEqual(seen, [
+      `1-3 ${why("1-3")} false`,
+      "0-3  false",
+      `1-3 ${why("1-3")} false`,
+      `2-3 ${why("2-3")} false`,
+    ]);
+    assert.deepEqual(log.records.map(({ message, fields }) => [message, fields?.["reason"]]), [
+      ["online CPUs not available to containers", `CPU 0 is ${why("1-3")}`],
+      ["online CPUs not available to containers", `CPUs 0-1 are ${why("2-3")}`],
+    ]);
+  }, cgroups);
+});
