@@ -13,7 +13,7 @@ const PARTITION = "/sys/fs/cgroup/dpdk.slice";
 export async function narrowed(scene: Scene, check: Check): Promise<void> {
   if (scene.setting.apply !== "kernel-first") return;
   const kubepods = dirname(dirname(cpusetDirectory(scene.the("exclusive").pid)));
-  await scene.prepare({ narrow: exclusive(2), kept: pinned("2"), held: pinned("9"), beside: exclusive(4) });
+  await scene.prepare({ narrow: exclusive(2), kept: pinned("2"), held: pinned("9"), beside: exclusive(2) });
 
   await check(
     "CPUs that kubepods lacks are granted to nobody, and a refusal says who keeps them",
@@ -45,16 +45,18 @@ export async function narrowed(scene: Scene, check: Check): Promise<void> {
     "the CPUs of another program's partition are granted to nobody, nor is it disturbed",
     async () => {
       Deno.mkdirSync(PARTITION);
-      write(PARTITION, "8-11");
-      write(PARTITION, "isolated", "cpuset.cpus.partition");
-      assert.equal(read("cpuset.cpus.partition"), "isolated");
-      await scene.agent.says(/online CPUs not available to containers.*held by the partition \/dpdk\.slice/);
-      await scene.claim("beside");
-      assertOwn(scene, "beside", 4, (cpu) => cpu < 8 || cpu > 11);
-      await scene.assertRefused("held", /names 9, but CPU 9 is held by the partition \/dpdk\.slice/);
-      assert.deepEqual([read("cpuset.cpus.partition"), read("cpuset.cpus.effective")], ["isolated", "8-11"]);
-      write(PARTITION, "member", "cpuset.cpus.partition");
-      Deno.removeSync(PARTITION);
+      try {
+        write(PARTITION, "8-11");
+        write(PARTITION, "isolated", "cpuset.cpus.partition");
+        await besidePartition(scene);
+        assert.deepEqual([read("cpuset.cpus.partition"), read("cpuset.cpus.effective")], [
+          "isolated",
+          "8-11",
+        ]);
+      } finally {
+        write(PARTITION, "member", "cpuset.cpus.partition");
+        Deno.removeSync(PARTITION);
+      }
       await settles(scene, "exclusive", "narrow", "beside");
     },
   );
@@ -63,6 +65,14 @@ export async function narrowed(scene: Scene, check: Check): Promise<void> {
     for (const name of ["narrow", "beside"]) await scene.end(name);
     await scene.settles();
   });
+}
+
+async function besidePartition(scene: Scene): Promise<void> {
+  assert.equal(read("cpuset.cpus.partition"), "isolated");
+  await scene.agent.says(/online CPUs not available to containers.*held by the partition \/dpdk\.slice/);
+  await scene.claim("beside");
+  assertOwn(scene, "beside", 2, (cpu) => cpu < 8 || cpu > 11);
+  await scene.assertRefused("held", /names 9, but CPU 9 is held by the partition \/dpdk\.slice/);
 }
 
 /** Everybody has their own CPUs; exclusive pods may have been moved. */
