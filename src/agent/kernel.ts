@@ -16,6 +16,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import { limitOf, withLimit } from "../ledger/limit.ts";
 import type { PlannedWrite } from "../ledger/plan_writes.ts";
 import type { LogRecord } from "../log_record.ts";
+import { qosClassesOf } from "../nri/qos.ts";
 import type { Readings, WriteFailed } from "./decision.ts";
 import { ownCpus } from "./apply_mode.ts";
 import { logOf, unfencedLog } from "./logs.ts";
@@ -28,15 +29,28 @@ export function readAll(cpusets: CpusetPort | undefined, containers: readonly Co
   return readings;
 }
 
+/** Nothing was written: containers have other sets than those by which it was planned. */
+interface Outdated {
+  readonly kind: "outdated";
+  readonly readings: Readings;
+  readonly reason: string;
+  readonly tookMs: number;
+}
+
 /**
  * The planned writes as the port takes them. What is written to the root of a partition changes nothing for its processes, so
  * that is ended first; it is made anew of what is written.
  */
 export function writeAll(
   cpusets: CpusetPort,
+  ledger: Ledger,
   writes: readonly PlannedWrite[],
   deadlineMs: number,
-): CpusetWriteResult {
+): CpusetWriteResult | Outdated {
+  const readings = readAll(cpusets, exposedBy(cpusets, ledger, writes));
+  if (withReadings(ledger, readings) !== ledger) {
+    return { kind: "outdated", readings, reason: "the CPU sets of others have changed", tookMs: 0 };
+  }
   for (const { assignment } of writes) {
     if (isIsolated(assignment)) cpusets.partitions?.release(assignment.container, CpuSet.empty);
   }
@@ -50,8 +64,28 @@ export function writeAll(
   );
 }
 
+/**
+ * Containers in groups that are about to gain claimed CPUs: from then on their own sets alone keep them off these. What others
+ * have written there since it was read may have been without effect so far (cgroup v2).
+ */
+function exposedBy(
+  { version }: CpusetPort,
+  ledger: Ledger,
+  writes: readonly PlannedWrite[],
+): ContainerRef[] {
+  const opened = version === 1
+    ? []
+    : writes.filter(({ assignment, cpus }) =>
+      isGroup(assignment) && cpus.difference(ledger.mayRunOn(assignment)).intersects(ledger.claimed)
+    );
+  if (opened.length === 0) return [];
+  const groups = new Set(opened.map(({ assignment: { container: { id } } }) => id));
+  return ledger.assignments.values().filter(isConfirmed).map(({ container }) => container)
+    .filter(({ cgroup }) => groups.has((cgroup && qosClassesOf(cgroup)?.own) ?? ""));
+}
+
 /** A write that didn't succeed. */
-export type Undone = Exclude<CpusetWriteResult, { kind: "done" }>;
+export type Undone = Exclude<CpusetWriteResult, { kind: "done" }> | Outdated;
 
 /** What a failure has shown. The kernel is read now, the result can be applied to any ledger. */
 export function knowledgeOf(
@@ -61,6 +95,9 @@ export function knowledgeOf(
   result: Undone,
   now: number,
 ): Pick<WriteFailed, "learn" | "logs"> {
+  if (result.kind === "outdated") {
+    return { learn: (before) => withReadings(before, result.readings), logs: [] };
+  }
   if (result.kind === "unverified") return fallBackToRecord(ledger, result.containers, result.reason, now);
   const touched = writes.filter(({ assignment: { container: { id } } }) =>
     id === result.container || result.notRolledBack.has(id)

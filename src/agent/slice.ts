@@ -51,7 +51,7 @@ export function applySlice(
     const done: PlannedWrite[] = [];
     let shown: Pick<WriteFailed, "learn" | "logs"> | undefined;
     for (const write of plan) {
-      const result = writeAll(cpusets, [write], deadlineMs);
+      const result = writeAll(cpusets, ledger, [write], deadlineMs);
       [tookMs, left] = [tookMs + result.tookMs, left - 1];
       if (result.kind !== "done") {
         shown = knowledgeOf(cpusets, ledger, [write], result, now);

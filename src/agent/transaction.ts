@@ -60,7 +60,7 @@ export function carryOut(first: Decision, { cpusets, now, requestTimeoutMs }: Me
           decision = decision.written(ledger);
           continue;
         }
-        const result = writeAll(cpusets, writes, Math.max(leftMs, 0));
+        const result = writeAll(cpusets, ledger, writes, Math.max(leftMs, 0));
         leftMs -= result.tookMs;
         tries++;
         decision = result.kind === "done"

@@ -113,6 +113,35 @@ Deno.test("a pinned container in a class gets CPUs of a moved one: the fence is 
   assert.deepEqual([`${it.kernel.sets.get("id-db")}`, ...classes(it)], ["2", "0-1,3", "0-1,3"]);
 });
 
+Deno.test("before a class gets claimed CPUs the sets in it are read again: in a call, later, and where it is no fence", () => {
+  const onto = { [CORES_IDS]: "1" };
+  const changed = (it: Rig) => {
+    it.kernel.sets.set("id-web", CpuSet.range(0, 3));
+    it.kernel.written.length = 0;
+  };
+  for (const later of [true, false]) {
+    const it = rig();
+    for (const wanted of [web, db, { ...side, annotations: onto }]) run(it, wanted);
+    assert.deepEqual([classes(it)[0], `${it.kernel.sets.get("id-web")}`], ["0,3", "0,2-3"]);
+    changed(it);
+    if (later) it.link.tick(it.link.now);
+    else it.link.create({ ...pin, annotations: onto }, { runs: false });
+    assert.deepEqual(it.kernel.written.filter((line) => !line.startsWith(BEST_EFFORT)), [
+      "id-web=0,2-3",
+      `${BURSTABLE}=0-1,3`,
+    ]);
+  }
+  const it = rig({ reconcileMs: 0 });
+  for (const wanted of [web, db]) run(it, wanted);
+  it.kernel.unreadable.add(BURSTABLE);
+  run(it, { ...web, name: "web2" });
+  it.link.tick(it.link.now);
+  it.kernel.unreadable.clear();
+  changed(it);
+  it.link.tick(it.link.now + 60_000);
+  assert.deepEqual(it.kernel.written, ["id-web=0,2-3", `${BURSTABLE}=0-3`]);
+});
+
 Deno.test("a pinned container doesn't start while its fence lacks its CPUs", () => {
   const it = rig();
   run(it, db);
