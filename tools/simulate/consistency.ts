@@ -93,9 +93,9 @@ export function hasOwnSet(
   return inCharge.online.difference(inCharge.pinned).difference(reserved).isSubsetOf(written);
 }
 
-/** Where a container should run; less as long as its class can't be a fence and has less. */
+/** Where a container should run; less as long as its class can't be a fence and has less. Nowhere is no set of any class. */
 export function withinClass(world: World, { id, desired }: Placed): CpuSet {
   const path = world.kernel.classOf(id);
   const isFence = path === undefined || world.inCharge?.groups.get(path)?.isFence !== false;
-  return isFence ? desired : world.runsBy(id, desired);
+  return isFence || desired.isEmpty ? desired : world.runsBy(id, desired);
 }

@@ -159,7 +159,8 @@ export function askedProblem(world: World, changes: readonly CpuUpdate[]): strin
 }
 
 /** CPUs that couldn't be taken from a container; where a write has failed, all on which it runs, or ran when it ended unreported. */
-function contested({ inCharge, kernel, runtime, windows }: World): CpuSet {
+function contested(world: World): CpuSet {
+  const { inCharge, kernel, runtime } = world;
   const classes = [...inCharge?.groups ?? []].map(([path, { desired, hasWriteFailure }]) => {
     const held = kernel.held(path);
     return hasWriteFailure || !held.isSubsetOf(desired) ? kernel.effective(path) ?? held : held;
@@ -171,8 +172,8 @@ function contested({ inCharge, kernel, runtime, windows }: World): CpuSet {
       const held = kernel.held(id);
       if (placed === undefined) return held;
       const runs = kernel.effective(id) ?? (placed.kernel instanceof CpuSet ? placed.kernel : CpuSet.empty);
-      // By its own set it may be anywhere, its fence alone keeps it off; so where another program has written it.
-      const isUnknown = placed.fence !== undefined || windows.has(id);
+      // By its own set it may be anywhere, its class alone keeps it off; so where another program has written it.
+      const isUnknown = placed.fence !== undefined || world.mayDiffer(id);
       const known = placed.hasWriteFailure && isUnknown ? inCharge?.online ?? runs : runs;
       return placed.hasWriteFailure || !held.isSubsetOf(placed.desired) ? known : held;
     }),

@@ -86,14 +86,15 @@ export class Windows {
    * to all; unless a write failure is known that keeps another on them.
    */
   promise(world: World, before?: View): void {
-    const all = [...world.inCharge?.placed.values() ?? []];
-    for (const { id, grant } of all) {
+    const { placed, groups } = world.inCharge ?? {};
+    const failed = [...placed ?? [], ...groups ?? []].flatMap(([id, { hasWriteFailure }]) =>
+      hasWriteFailure ? [id] : []
+    );
+    for (const { id, grant } of placed?.values() ?? []) {
       // A grant that only shrinks is no more promised than it was.
       const was = before?.placed.get(id)?.grant;
       const isNew = was === undefined || !grant.isSubsetOf(was) || this.isPromised(id, was);
-      const isHeld = all.some((other) =>
-        other.hasWriteFailure && other.id !== id && world.kernel.effective(other.id)?.intersects(grant)
-      );
+      const isHeld = failed.some((other) => other !== id && world.kernel.effective(other)?.intersects(grant));
       if (before === undefined ? !isHeld : isNew) this.#promised.set(id, grant);
     }
   }
@@ -190,6 +191,13 @@ export function endWindows(world: World): void {
     const known = willBeReported || placed?.desired.isEmpty || placed?.hasWriteFailure === true ||
       world.isHidden(id) ||
       world.isTickDue;
+    // By a reading it has what it should, which is its class': what was written shows once that has more.
+    if (
+      placed !== undefined && world.isVoid(id) && placed.kernel !== "at-start" &&
+      placed.kernel?.equals(placed.desired)
+    ) {
+      windows.open(id, "tampered");
+    }
     if (container === undefined || !isAlive(container) || isDesired) windows.close(id);
     else if (windows.isOver(id) && !known) {
       windows.close(id);
@@ -214,6 +222,10 @@ function endOfClasses(world: World, { groups }: View): void {
     const known = group.desired.isEmpty || group.hasWriteFailure || world.isHidden(path) || world.isTickDue;
     // One that can't be a fence any more is widened once all in it have sets of their own.
     if (!group.isFence && !isDesired) windows.open(path, "kept");
+    // Another program has widened it before it could be: the tick that is due writes all that is in it.
+    if (!group.isFence && isDesired && windows.opening(path) === "tampered" && world.isTickDue) {
+      for (const id of kernel.all.keys()) if (kernel.classOf(id) === path) windows.open(id, "kept");
+    }
     if (isDesired || (windows.isOver(path) && !known)) windows.close(path);
   }
 }
