@@ -62,7 +62,7 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
   };
   const [due, waiting] = partition(candidates, (assignment) => isDue(ledger, assignment, scope));
   const { losing, exchanging, gaining } = bySteps(ledger, due);
-  const plan: Planned = { ledger, over, fences };
+  const plan: Planned = { ledger, over, fences, waiting };
   const [groups, gainers] = partition(gaining, isGroup);
   // What is in a group that is no fence has a set of its own, which has to lie within it.
   const left = groups.filter((group) => isFence(group) || !grow(plan, group, scope, write));
@@ -181,6 +181,8 @@ interface Planned {
   readonly ledger: Ledger;
   readonly over: Overhangs;
   readonly fences: PlannedFences;
+  /** Those whose back-off isn't over. */
+  readonly waiting: readonly Assignment[];
 }
 
 type Write = (assignment: Assignment, cpus: CpuSet) => void;
@@ -269,14 +271,14 @@ function blockersOf(
   planned: Planned,
   left: readonly Assignment[],
 ): ReadonlyMap<string, readonly string[]> {
-  const { ledger, over } = planned;
+  const { ledger, over, fences, waiting } = planned;
   const blockers = new Map<string, readonly Assignment[]>();
   const byRecord: Assignment[] = [];
   const queue = [...left];
   for (const assignment of queue) {
     if (blockers.has(assignment.container.id)) continue;
     const gained = ledger.desired(assignment).difference(ledger.mayRunOn(assignment));
-    const isBlocked = targetOf(planned, assignment) === undefined;
+    const isBlocked = targetOf(planned, assignment) === undefined && !fences.isHeld(assignment, waiting);
     const holders = isBlocked ? over.holdersOf(assignment, gained).map(({ holder }) => holder) : [];
     blockers.set(assignment.container.id, holders);
     if (assignment.delivery.by === "record") byRecord.push(assignment);

@@ -25,10 +25,16 @@ export class PlannedFences {
       // Those that forbid no CPU have all but pinned ones. One with a grant may wait on whatever is shared for its own CPUs.
       const { sharedPool, dirty } = this.ledger;
       return (cpus.intersects(sharedPool) || sharedPool.isEmpty) &&
-        !dirty.some((each) => each.fence === id && each.grant.isEmpty && !this.#meets(each, cpus));
+        !dirty.some((each) => this.#isLostIn(each, id, cpus));
     }
     const around = this.#around(assignment);
     return around === undefined || this.#meets(around, cpus);
+  }
+
+  /** Whether a group can't become what it should be as long as these in it aren't written. */
+  isHeld(group: Assignment, by: readonly Assignment[]): boolean {
+    const cpus = this.ledger.desired(group);
+    return by.some((each) => this.#isLostIn(each, group.container.id, cpus));
   }
 
   /** Where those in a fence may go by their own sets. */
@@ -63,6 +69,10 @@ export class PlannedFences {
 
   #bound(assignment: Assignment): CpuSet {
     return this.#planned.get(assignment.container.id) ?? this.ledger.mayRunOn(assignment);
+  }
+
+  #isLostIn(member: Assignment, group: string, cpus: CpuSet): boolean {
+    return member.fence === group && member.grant.isEmpty && !this.#meets(member, cpus);
   }
 
   #meets(assignment: Assignment, cpus: CpuSet): boolean {

@@ -93,3 +93,12 @@ Deno.test("no fence gains what an exclusive container is still on, whatever sets
     ...[`${FENCE}=0-3,6-7`, "db=4", "web=0-7"],
   ]);
 });
+
+Deno.test("none goes to CPUs of a fence that can't leave them: what is in it waits for the end of a back-off", () => {
+  const db = on("5", "db", exclusive(1), "7");
+  const web = behind("7", "web");
+  const failure = { cpus: cpus("7"), reason: "busy", tries: 1, retryAt: 9 };
+  const waiting: Assignment = { ...web, delivery: { by: "cgroup", state: "failed", failure } };
+  assert.deepEqual(plan(DUE, fence("0-4,6-7"), db, waiting), []);
+  assert.equal(plan({ kind: "due", now: 9 }, fence("0-4,6-7"), db, waiting)[0], "db=7");
+});
