@@ -142,6 +142,12 @@ const TRANSACTIONS: readonly Planted[] = [
   },
   {
     file: "src/agent/kernel.ts",
+    part: "exposedBy",
+    edit: [/version === 1/, "version > 0"],
+    breaks: "A class gets claimed CPUs onto which another program has put a container in it.",
+  },
+  {
+    file: "src/agent/kernel.ts",
     part: "boundOf",
     edit: [/\w+\.union\((\w+)\)/, "$1"],
     breaks:
