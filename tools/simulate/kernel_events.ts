@@ -67,6 +67,8 @@ function narrowPod(world: World, id: string, cpus: CpuSet): void {
   ) return;
   if (!cpus.isEmpty && inCharge?.placed.get(id)?.grant.isEmpty !== false) return;
   kernel.limitPod(id, cpus);
+  // A comparison from before hasn't seen what is in force now.
+  windows.close(id);
   windows.open(id, "tampered");
   exemptions.give(id, "tampered");
 }
