@@ -64,6 +64,9 @@ function summary({ agent, node, containers, groups }: StatusDocument, now: numbe
       ["pinned", node.pinned === "" ? "none" : node.pinned],
       ...node.reserved === "" ? [] : [["reserved", node.reserved]],
     ]),
+    ...(node.withheld ?? []).map(({ cpus, why }) =>
+      `${/^\d+$/.test(cpus) ? `CPU ${cpus} is` : `CPUs ${cpus} are`} ${why}`
+    ),
     ...node.claimsSuspended === undefined ? [] : [`claims are refused: ${node.claimsSuspended}`],
     ...agent.pendingSince === undefined ? [] : [`updates pending for ${age(agent.pendingSince, now)}`],
     ...weak.map(({ path, reason }) => `${path}: ${reason}`),

@@ -8,7 +8,7 @@ import type { ByteStream } from "../platform/socket.ts";
 import type { Context } from "./context.ts";
 import { Driver } from "./driver.ts";
 import { Leadership } from "./leadership.ts";
-import { cpusetsFor, rediscover } from "./machine.ts";
+import { cpusetsFor } from "./machine.ts";
 import type { Mode } from "./modes.ts";
 import { queriesOn } from "./host_queries.ts";
 import { identityOf, settingsOf } from "./settings.ts";
@@ -103,10 +103,10 @@ async function serveOne(
   leadership: Leadership,
   context: Context,
 ): Promise<boolean> {
-  const { effective: { config }, log, stop } = context;
-  const known = driver.agent.state.ledger.topology;
+  const { log, stop } = context;
+  const { ledger: { topology: known }, machine } = driver.agent.state;
   // At the start what was read of the machine is recent.
-  const topology = isFirst ? known : rediscover(config, known, context);
+  const topology = isFirst ? known : machine?.changed(known)?.topology ?? known;
   leadership.describe("registering with the runtime");
   const served = await driver.serve(connection, topology, () => leadership.describe("serving"));
   if (!stop.aborted) log.write({ level: "warn", message: "connection lost; reconnecting" });

@@ -49,6 +49,8 @@ const group = z.object({
 
 const node = z.object({
   online: z.string(),
+  /** CPUs that are online besides and that no container can have, and who keeps them: words that go on from "CPU 3 is". */
+  withheld: z.optional(z.array(z.object({ cpus: z.string(), why: z.string() }))),
   reserved: z.string(),
   sharedPool: z.string(),
   exclusive: z.string(),

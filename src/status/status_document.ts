@@ -26,6 +26,9 @@ export function statusDocument(view: NodeView, around: Surroundings): StatusDocu
     agent: { version, mode, pid, startedAt, phase, dryRun, ...pending },
     node: {
       online: `${view.online}`,
+      ...view.withheld.length === 0
+        ? {}
+        : { withheld: view.withheld.map(({ cpus, why }) => ({ cpus: `${cpus}`, why })) },
       reserved: `${view.reserved}`,
       sharedPool: `${view.sharedPool}`,
       exclusive: `${view.exclusive}`,

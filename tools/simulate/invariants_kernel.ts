@@ -80,6 +80,8 @@ export function kernelIsKnown(world: World): string | undefined {
     // Behind a class that is none of the agent's fences it knows the container's own set alone.
     const own = fence === undefined ? world.means(cpus) : really;
     const known = world.means(kernel);
+    // One that has nothing in common with its pod's cgroup counts as all CPUs.
+    if (world.kernel.limit(id) !== undefined && world.isVoid(id) && really.isSubsetOf(known)) continue;
     if (!known.equals(really) && !known.equals(own)) return `${id}: ${kernel}, really ${really}`;
     if (runtime.containers.get(id) === undefined) return `${id} is gone`;
   }
@@ -206,19 +208,23 @@ function endedProblem({ id }: Container, before: View, after: View): string | un
 
 function ledgerProblem(method: string, before: View, after: View): string | undefined {
   const ids = new Set([...before.placed.keys(), ...after.placed.keys()]);
+  // A write has shown what the cgroup of a pod leaves it, and so how much is left for all.
+  if ([...ids].some((id) => limitText(before.placed.get(id)) !== limitText(after.placed.get(id)))) {
+    return undefined;
+  }
   for (const id of ids) {
     const [was, is] = [before.placed.get(id), after.placed.get(id)];
     const same = was !== undefined && is !== undefined && was.grant.equals(is.grant) &&
       was.desired.equals(is.desired) &&
       `${was.record ?? was.unacknowledged ?? ""}` === `${is.record ?? is.unacknowledged ?? ""}` &&
       was.degraded === is.degraded;
-    // Its write has shown what the cgroup of its pod leaves it.
-    const isLimited = was !== undefined && is !== undefined && limitText(was) !== limitText(is);
-    if (!same && !isLimited) return `a refused ${method} has changed the ledger's entry of ${id}`;
+    if (!same) return `a refused ${method} has changed the ledger's entry of ${id}`;
   }
   return undefined;
 }
 
-function limitText({ claim }: Placed): string {
-  return claim.kind === "shared" ? "" : `${claim.limit?.cpus}`;
+function limitText(placed: Placed | undefined): string {
+  return placed === undefined || placed.claim.kind === "shared"
+    ? "none"
+    : `${placed.claim.limit?.cpus ?? "none"}`;
 }

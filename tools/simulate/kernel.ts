@@ -85,6 +85,12 @@ export class Kernel {
     return this.#limits.get(id);
   }
 
+  /** It has nothing in common with what is above it, and so doesn't count, until that grows. */
+  isLimitVoid(id: string): boolean {
+    const limit = this.limit(id);
+    return limit !== undefined && !this.around(id).isSubsetOf(limit);
+  }
+
   get limited(): string[] {
     return [...this.#limits.keys()];
   }

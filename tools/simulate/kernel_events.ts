@@ -77,7 +77,10 @@ function narrowPod(world: World, id: string, cpus: CpuSet): void {
 export function endLimits(world: World): void {
   const { kernel, inCharge } = world;
   for (const id of inCharge === undefined ? [] : kernel.limited) {
-    if (inCharge?.placed.get(id)?.grant.isEmpty !== false) narrowPod(world, id, setOf(""));
+    if (inCharge?.placed.get(id)?.grant.isEmpty === false) continue;
+    // Another comparison has to find that.
+    world.windows.close(id);
+    narrowPod(world, id, setOf(""));
   }
 }
 

@@ -185,6 +185,7 @@ export function endWindows(world: World): void {
       : placed?.kernel?.equals(world.inForce(id)) === true;
     // With a set that has nothing in common with its class it is where that is, for as long as that lasts.
     const isDesired = placed !== undefined && knows && hasOwnSet(world, placed) &&
+      !world.kernel.isLimitVoid(id) &&
       world.kernel.effective(id)?.equals(withinClass(world, placed)) === true;
     // Its start was let through before the agent was there; that it runs will be reported.
     const willBeReported = placed?.kernel === "at-start" && container?.posted === false;
@@ -202,7 +203,10 @@ export function endWindows(world: World): void {
     else if (windows.isOver(id) && !known) {
       windows.close(id);
       // It shows only once its class has more CPUs: a comparison finds it then.
-      if (world.isVoid(id) || (placed !== undefined && !hasOwnSet(world, placed))) {
+      if (
+        world.isVoid(id) || world.kernel.isLimitVoid(id) ||
+        (placed !== undefined && !hasOwnSet(world, placed))
+      ) {
         windows.open(id, "tampered");
       }
     }

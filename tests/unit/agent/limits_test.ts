@@ -4,6 +4,8 @@ import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { CORES_IDS } from "../../../src/nri/annotations.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { viewOf } from "../../../src/agent/view.ts";
+import { statusText } from "../../../src/cli/status_text.ts";
+import { statusDocument } from "../../../src/status/status_document.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { Link, subject } from "../../kit/link.ts";
 import type { Wanted } from "../../kit/messages.ts";
@@ -188,6 +190,20 @@ Deno.test("the view shows what no container can have, and refusals say who keeps
   link.feed({ kind: "topology", now: link.now, topology, offlineRemoved: false });
   const view = viewOf(link.agent.state);
   assert.deepEqual([`${view.online}`, view.withheld], ["4-7", withheld]);
+  const around = {
+    version: "1",
+    mode: "external",
+    pid: 1,
+    startedAt: "",
+    topology,
+    timeOf: () => "",
+  } as const;
+  const status = statusDocument(view, around);
+  assert.deepEqual(status.node.withheld, [{ cpus: "0-3", why: "held by the partition /dpdk.slice" }]);
+  assert.match(
+    statusText(status, topology, {}, { width: 80, colour: false }, 0),
+    /^CPUs 0-3 are held by the partition \/dpdk\.slice$/m,
+  );
   assert.match(link.refusal(pin), /names 1, but CPU 1 is held by the partition \/dpdk\.slice/);
   assert.match(
     link.refusal({ ...db, cpus: 7 }),
