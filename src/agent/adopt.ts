@@ -129,29 +129,29 @@ function fencedBefore(
   return withGroups(state, ledger, groups.filter(({ id }) => !ledger.assignments.has(id)), readings);
 }
 
-/** The containers of a list, and what is read of their cgroups now. */
-function lookUp(state: AgentState, listing: Listing): FoundContainers & { readonly readings: Readings } {
-  const { found, logs } = findContainers(state, listedWithEarly(state, listing));
-  const containers = found.map(({ container }) => container);
+/** The containers of a list, or some of these, and what is read of their cgroups now. */
+function lookUp(
+  state: AgentState,
+  listing: Listing,
+  only?: ReadonlySet<string>,
+): FoundContainers & { readonly readings: Readings } {
+  const all = findContainers(state, listedWithEarly(state, listing), only);
+  const containers = all.found.map(({ container }) => container);
   const readings = readAll(readablePort(state), [...containers, ...groupsFor(state, containers)]);
-  return { found, logs, readings };
-}
-
-function rebuild(state: AgentState, listing: Listing): Rebuilt {
-  const { found, readings, logs } = lookUp(state, listing);
-  const rebuilt = rebuiltFrom(state, listing, found, readings);
-  return { ...rebuilt, logs: [...logs, ...rebuilt.logs] };
+  return { ...all, readings };
 }
 
 /** The ledger is rebuilt from a list that the agent has fetched by itself. */
 export function adoptListing(state: AgentState, listing: Listing): Adopted {
-  const { ledger, logs } = rebuild(state, listing);
+  const { found, readings, stale, logs } = lookUp(state, listing);
+  const rebuilt = rebuiltFrom(state, listing, found, readings);
+  const { ledger } = rebuilt;
   const containers = ledger.assignments.values().filter((each) => !isGroup(each)).map(({ container }) =>
     container.id
   );
   const untracked = new Set(containers.filter((id) => state.early.get(id)?.isNew !== true));
   const summary = synchronizedLog("synchronized from the CRI", ledger, pendingUpdates(ledger).length);
-  return adopted({ ...state, untracked }, ledger, [...logs, summary]);
+  return adopted({ ...withUnmanaged(state, stale), untracked }, ledger, [...logs, ...rebuilt.logs, summary]);
 }
 
 /**
@@ -219,17 +219,21 @@ function withoutEnded(before: Ledger, ended: readonly string[]): Ledger {
 /** Containers that run and are in no event so far are taken in, as far as they are managed. */
 export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
   const { ledger: known, reconcile } = state;
-  const unknown = listing.containers.filter(({ id }) =>
-    reconcile.unknown.has(id) && !known.assignments.has(id)
-  );
-  const part = { ...listing, containers: unknown };
-  const { found, readings, logs } = lookUp(state, part);
-  const fenced = fencedBefore(state, known, found, readings);
+  const ids = listing.containers.map(({ id }) => id);
+  const unknown = new Set(ids.filter((id) => reconcile.unknown.has(id) && !known.assignments.has(id)));
+  const { found, readings, stale, logs } = lookUp(state, listing, unknown);
+  // One that is found may run in the place of one that is known.
+  const replaced = released(state, (before) => [...stale].reduce(release, before), [...stale]);
+  const fenced = fencedBefore(state, replaced.ledger, found, readings);
   const { ledger: before } = fenced;
-  const ledger = recover(known.topology, known.policy, foundIn(state, part, found, readings, before), before);
+  const ledger = recover(
+    known.topology,
+    known.policy,
+    foundIn(state, listing, found, readings, before),
+    before,
+  );
   const taken = new Set(found.map(({ container }) => container.id));
-  const others = unknown.map(({ id }) => id).filter((id) => !taken.has(id));
-  const unmanaged = new Set([...reconcile.unmanaged, ...others]);
+  const unmanaged = reconcile.unmanaged.union(unknown.difference(taken)).union(stale);
   // The list is from a moment ago: some may have ended since.
   const untracked = new Set([...state.untracked, ...taken]);
   const fields = { containers: taken.size, ids: [...taken].slice(0, 8).join(" ") };
@@ -242,6 +246,7 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
     logs: [
       ...taken.size === 0 ? [] : [logOf("warn", message, undefined, fields)],
       ...logs,
+      ...replaced.logs,
       ...fenced.logs,
       ...placedLogs(ledger, placed),
     ],
@@ -288,6 +293,12 @@ function adopted(state: AgentState, ledger: Ledger, logs: readonly LogRecord[]):
     updates: state.dryRun ? [] : pendingUpdates(ledger),
     logs,
   };
+}
+
+/** The state in which these listed containers aren't managed. */
+export function withUnmanaged(state: AgentState, ids: ReadonlySet<string>): AgentState {
+  const { reconcile } = state;
+  return { ...state, reconcile: { ...reconcile, unmanaged: reconcile.unmanaged.union(ids) } };
 }
 
 /** The state once it is known what runs. */

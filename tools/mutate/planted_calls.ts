@@ -60,8 +60,14 @@ export const CALLS: readonly Planted[] = [
   {
     file: "src/agent/found_containers.ts",
     part: "findContainers",
-    edit: "if false",
+    edit: "if false #2",
     breaks: "Stopped containers hold CPUs after a restart.",
+  },
+  {
+    file: "src/agent/found_containers.ts",
+    part: "isNewer",
+    edit: [/> b\[key\]/, "< b[key]"],
+    breaks: "Of two records of one container the one that has ended long ago counts.",
   },
   {
     file: "src/agent/found_containers.ts",

@@ -6,7 +6,7 @@ import { type Decision, neutralSynchronize } from "../decision.ts";
 import { groupsFor } from "../fences.ts";
 import { findContainers } from "../found_containers.ts";
 import { withLedger } from "../pending.ts";
-import { listedWithEarly, rebuiltFrom, synchronizedState } from "../adopt.ts";
+import { listedWithEarly, rebuiltFrom, synchronizedState, withUnmanaged } from "../adopt.ts";
 import { synchronizedLog } from "../logs.ts";
 import type { AgentState, Part } from "../state.ts";
 import { together, whole } from "../synchronize_parts.ts";
@@ -26,7 +26,7 @@ export function synchronizePart(state: AgentState, part: Part): Decision {
  */
 export function synchronize(state: AgentState, last: Part): Decision {
   const listing = whole(state, last);
-  const { found, logs } = findContainers(state, listedWithEarly(state, listing));
+  const { found, stale, logs } = findContainers(state, listedWithEarly(state, listing));
   const containers = found.map(({ container }) => container);
   return {
     kind: "read",
@@ -41,7 +41,7 @@ export function synchronize(state: AgentState, last: Part): Decision {
       );
       return {
         kind: "response",
-        state: withLedger(synchronizedState({ ...state, untracked }), ledger),
+        state: withLedger(synchronizedState({ ...withUnmanaged(state, stale), untracked }), ledger),
         reply: { kind: "answer", payload: synchronizeReply(sent) },
         logs: [...logs, ...rebuilt.logs, synchronizedLog("synchronized", rebuilt.ledger, sent.length)],
       };
