@@ -23,10 +23,16 @@ import { deliveryOfFound, readablePort } from "./apply_mode.ts";
 import type { Readings } from "./decision.ts";
 import { type Listing, mergeEarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
 import { fenceOf, groupsFor, withGroups } from "./fences.ts";
-import { findContainers, type FoundContainers, type ListedContainer } from "./found_containers.ts";
+import {
+  findContainers,
+  type FoundContainers,
+  type ListedContainer,
+  withUnmanaged,
+} from "./found_containers.ts";
 import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
 import { claimFound } from "./limits.ts";
+import { lookAtListed } from "./lost_ends.ts";
 import type { MachineChange } from "./machine.ts";
 import { degradedLog, degradedLogs, logOf, placedLogs, recoveredLogs, synchronizedLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
@@ -151,7 +157,8 @@ export function adoptListing(state: AgentState, listing: Listing): Adopted {
   );
   const untracked = new Set(containers.filter((id) => state.early.get(id)?.isNew !== true));
   const summary = synchronizedLog("synchronized from the CRI", ledger, pendingUpdates(ledger).length);
-  return adopted({ ...withUnmanaged(state, stale), untracked }, ledger, [...logs, ...rebuilt.logs, summary]);
+  const looked = withUnmanaged(lookAtListed(state, found, readings), stale);
+  return adopted({ ...looked, untracked }, ledger, [...logs, ...rebuilt.logs, summary]);
 }
 
 /**
@@ -293,12 +300,6 @@ function adopted(state: AgentState, ledger: Ledger, logs: readonly LogRecord[]):
     updates: state.dryRun ? [] : pendingUpdates(ledger),
     logs,
   };
-}
-
-/** The state in which these listed containers aren't managed. */
-export function withUnmanaged(state: AgentState, ids: ReadonlySet<string>): AgentState {
-  const { reconcile } = state;
-  return { ...state, reconcile: { ...reconcile, unmanaged: reconcile.unmanaged.union(ids) } };
 }
 
 /** The state once it is known what runs. */

@@ -43,7 +43,9 @@ export function findContainers(
   only?: ReadonlySet<string>,
 ): FoundContainers {
   const pods = new Map(listing.pods.map((pod) => [pod.id, pod]));
-  const unique = new Map(listing.containers.map((container) => [container.id, container]));
+  const { ended } = state.reconcile.lostEnds;
+  const listed = listing.containers.filter(({ id }) => !ended.has(id));
+  const unique = new Map(listed.map((container) => [container.id, container]));
   const replaced = replacedIn([...unique.values()], pods);
   const all = { found: [] as ListedContainer[], logs: [] as LogRecord[], stale: new Set(replaced.keys()) };
   for (const container of unique.values()) {
@@ -109,6 +111,12 @@ function isNewer(a: Container, b: Container): boolean {
 function staleLogs({ reconcile }: AgentState, container: ContainerRef, newer: string): LogRecord[] {
   if (reconcile.unmanaged.has(container.id)) return [];
   return [logOf("warn", "container listed as running, but replaced; not managed", container, { by: newer })];
+}
+
+/** The state in which these listed containers aren't managed. */
+export function withUnmanaged(state: AgentState, ids: ReadonlySet<string>): AgentState {
+  const { reconcile } = state;
+  return { ...state, reconcile: { ...reconcile, unmanaged: reconcile.unmanaged.union(ids) } };
 }
 
 /**

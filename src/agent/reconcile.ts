@@ -25,6 +25,7 @@ import type { LogRecord } from "../log_record.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { withGroupRetried } from "./fences.ts";
 import { withLimitSeen } from "./limits.ts";
+import { concludeLooks, look } from "./lost_ends.ts";
 import { logOf, unfencedLog, weakLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
@@ -57,9 +58,14 @@ export function reconcile(state: AgentState): Reconciled {
   if (cpusets === undefined || state.dryRun) return { state: next, logs: [], ended };
   const compared = begun.queue.slice(0, BATCH).reduce<Compared>((all, id) => {
     const assignment = all.state.ledger.assignments.get(id);
-    return assignment === undefined ? all : compare(all, assignment, cpusets.read(assignment.container));
+    if (assignment === undefined) return all;
+    const state = look(all.state, assignment, cpusets);
+    return compare({ ...all, state }, assignment, cpusets.read(assignment.container));
   }, { state: next, logs: [] });
-  return { state: withLedger(compared.state, compared.state.ledger), logs: compared.logs, ended };
+  const after = withLedger(compared.state, compared.state.ledger);
+  if (!ended) return { state: after, logs: compared.logs, ended };
+  const { state: concluded, logs } = concludeLooks(after, cpusets);
+  return { state: concluded, logs: [...compared.logs, ...logs], ended };
 }
 
 function beginning({ reconcile, ledger }: AgentState, nextAt: number): ReconcileState {

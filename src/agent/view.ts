@@ -98,6 +98,8 @@ export interface NodeView {
   readonly containers: ReadonlyMap<string, ContainerView>;
   /** Cgroups above containers that are kept off CPUs, by path. */
   readonly groups: ReadonlyMap<string, GroupView>;
+  /** How many containers have ended without a report of the runtime, by their cgroups. */
+  readonly unreportedEnds: number;
   /** Since when the runtime lacks an update that no reply has carried, in the milliseconds of the agent's clock. */
   readonly pendingSince?: number | undefined;
 }
@@ -117,6 +119,7 @@ export function viewOf(state: AgentState): NodeView {
     pinned: ledger.pinned,
     claimsSuspendedReason,
     ...membersOf(ledger)(state.partitions),
+    unreportedEnds: state.reconcile.lostEnds.count,
     pendingSince: pending?.since,
   };
 }

@@ -98,6 +98,8 @@ export interface ContainerRef {
   readonly sandboxId: string;
   /** Absent: not known. */
   readonly cgroup?: CgroupHints;
+  /** The runtime's name of what runs its pod (a RuntimeClass's handler); absent: the node's default. */
+  readonly handler?: string;
   /** It is no container but a group, a cgroup above some; its id is the path of that, below the hierarchy's root. */
   readonly isGroup?: true;
 }

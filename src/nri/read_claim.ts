@@ -74,6 +74,7 @@ export function refOf(pod: PodSandbox, container: Container): ContainerRef {
     namespace: pod.namespace,
     podUid: pod.uid,
     sandboxId: container.podSandboxId,
+    ...(pod.runtimeHandler === "" ? {} : { handler: pod.runtimeHandler }),
     cgroup: {
       path: container.linux?.cgroupsPath ?? "",
       parent: pod.linux?.cgroupParent ?? "",

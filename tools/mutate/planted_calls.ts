@@ -76,6 +76,12 @@ export const CALLS: readonly Planted[] = [
     breaks: "A container that is only starting when the agent comes back is taken for running.",
   },
   {
+    file: "src/agent/lost_ends.ts",
+    part: "concludeLooks",
+    edit: [/those\("absent"\)\.length === seen\.size/, "false"],
+    breaks: "A cgroup tree that is mounted wrong ends every container.",
+  },
+  {
     file: "src/nri/read_claim.ts",
     part: "podLimit",
     edit: "first branch twice",
@@ -84,7 +90,7 @@ export const CALLS: readonly Planted[] = [
   {
     file: "src/agent/early.ts",
     part: "mergeEarlyEvents",
-    edit: "drop filter #3",
+    edit: "drop filter #4",
     breaks: "A container that ended while the list was fetched holds its CPUs for ever.",
   },
   {

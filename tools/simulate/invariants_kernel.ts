@@ -71,7 +71,8 @@ export function kernelIsKnown(world: World): string | undefined {
   const { inCharge, runtime } = world;
   if (inCharge === undefined || world.isTopologyStale) return undefined;
   for (const { id, kernel, fence } of inCharge.placed.values()) {
-    if (kernel === undefined || kernel === "at-start" || world.mayDiffer(id)) continue;
+    const isForgotten = runtime.containers.get(id)?.isForgotten === true;
+    if (kernel === undefined || kernel === "at-start" || isForgotten || world.mayDiffer(id)) continue;
     const { cpus, effective } = world.read(id) ?? {};
     if (world.kernel.written(id) === undefined || cpus === undefined) {
       continue;

@@ -8,13 +8,14 @@ import type { Subject } from "../../nri/methods.ts";
 import { refOf } from "../../nri/read_claim.ts";
 import { ownCpus } from "../apply_mode.ts";
 import { type Decision, unchanged } from "../decision.ts";
+import { revived } from "../lost_ends.ts";
 import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
 
 /** What was sent while it started may be lost; if it differs, that isn't left to the next reply. */
 export function postStartContainer(state: AgentState, { pod, container }: Subject): Decision {
   const known = state.phase === "serving" ? state.ledger.assignments.get(container.id) : undefined;
-  if (known === undefined) return unchanged(state);
+  if (known === undefined) return unchanged(revived(state, container.id));
   const ref = refOf(pod, container);
   const ledger = state.ledger.with({ ...known, container: ref });
   const started = (change: (assignment: Assignment) => Assignment): Decision => {

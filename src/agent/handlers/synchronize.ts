@@ -4,9 +4,10 @@ import { planUpdates } from "../../ledger/updates.ts";
 import { synchronizeReply } from "../../nri/write_reply.ts";
 import { type Decision, neutralSynchronize } from "../decision.ts";
 import { groupsFor } from "../fences.ts";
-import { findContainers } from "../found_containers.ts";
+import { findContainers, withUnmanaged } from "../found_containers.ts";
+import { lookAtListed } from "../lost_ends.ts";
 import { withLedger } from "../pending.ts";
-import { listedWithEarly, rebuiltFrom, synchronizedState, withUnmanaged } from "../adopt.ts";
+import { listedWithEarly, rebuiltFrom, synchronizedState } from "../adopt.ts";
 import { synchronizedLog } from "../logs.ts";
 import type { AgentState, Part } from "../state.ts";
 import { together, whole } from "../synchronize_parts.ts";
@@ -41,7 +42,10 @@ export function synchronize(state: AgentState, last: Part): Decision {
       );
       return {
         kind: "response",
-        state: withLedger(synchronizedState({ ...withUnmanaged(state, stale), untracked }), ledger),
+        state: withLedger(
+          synchronizedState({ ...withUnmanaged(lookAtListed(state, found, readings), stale), untracked }),
+          ledger,
+        ),
         reply: { kind: "answer", payload: synchronizeReply(sent) },
         logs: [...logs, ...rebuilt.logs, synchronizedLog("synchronized", rebuilt.ledger, sent.length)],
       };
