@@ -12,6 +12,7 @@ import type { ContainerRef } from "../ledger/claim.ts";
 import { hasNoProcess } from "../ledger/delivery.ts";
 import { isFence, isGroup } from "../ledger/groups.ts";
 import { release } from "../ledger/release.ts";
+import { sandboxingOf } from "../nri/rules.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { ListedContainer } from "./found_containers.ts";
 import type { Readings } from "./decision.ts";
@@ -23,17 +24,17 @@ import { type AgentState, type LostEnds, NO_LOST_ENDS } from "./state.ts";
 /** More containers than a node has; of those beyond, which the runtime lists for ever, the oldest are claimed again. */
 const MAX_ENDED = 1024;
 
-/** With a look at one cgroup. */
-export function look(state: AgentState, assignment: Assignment, cpusets: CpusetPort): AgentState {
-  const { container, delivery } = assignment;
+/** With a look at the cgroups of these. Runtimes that keep a pod's processes in one cgroup say nothing by others. */
+export function look(state: AgentState, assignments: readonly Assignment[], cpusets: CpusetPort): AgentState {
   const { lostEnds } = state.reconcile;
-  if (isGroup(assignment)) {
-    const isSeen = lostEnds.isTreeSeen || !isFence(assignment) || cpusets.read(container).kind === "absent";
-    return isSeen ? state : withLooks(state, { isTreeSeen: true });
-  }
-  if (hasNoProcess(delivery)) return state;
-  const seen = new Map(lostEnds.seen).set(container.id, cpusets.population(container));
-  return withLooks(state, { seen });
+  const isTreeSeen = lostEnds.isTreeSeen ||
+    assignments.some((each) => isFence(each) && cpusets.read(each.container).kind !== "absent");
+  const looked = assignments.filter((each) =>
+    !isGroup(each) && !hasNoProcess(each.delivery) &&
+    sandboxingOf(state.rules, each.container.handler) === undefined
+  );
+  const seen = looked.map(({ container }) => [container.id, cpusets.population(container)] as const);
+  return withLooks(state, { isTreeSeen, seen: new Map([...lostEnds.seen, ...seen]) });
 }
 
 /** What follows from the looks of a whole comparison. */
@@ -63,11 +64,24 @@ export function concludeLooks(state: AgentState, cpusets: CpusetPort): Concluded
   ];
   const gone = now.filter((id) => before.has(id));
   const deserted = new Set(now.filter((id) => !before.has(id)));
-  const next = withLooks(state, { ...nextLooks, lived, deserted });
+  // An agent without the host's pid namespace sees nobody in cgroup v1.
+  const empty = those("populated").length === 0 ? [] : those("empty").filter((id) => !lived.has(id));
+  const elsewhere = new Set(empty);
+  const next = withLooks(state, { ...nextLooks, lived, deserted, elsewhere });
   const ended = endedIn(next, gone, seen);
   const revived = revivedIn(ended.state, cpusets);
-  return { state: revived.state, logs: [...ended.logs, ...revived.logs] };
+  const unconfined = empty.filter((id) => !known.elsewhere.has(id)).flatMap((id) =>
+    ledger.assignments.get(id)?.container ?? []
+  );
+  const logs = unconfined.map((ref) =>
+    logOf("warn", "container not confined by its cgroup", ref, { reason: ELSEWHERE })
+  );
+  return { state: revived.state, logs: [...ended.logs, ...revived.logs, ...logs] };
 }
+
+/** Why it isn't known where a container runs whose cgroup nobody has ever been seen in. */
+export const ELSEWHERE = "no process is in its cgroup: its runtime keeps them in another one; " +
+  "name its handler in sandboxedRuntimes or vmRuntimes";
 
 const TREE_WRONG =
   "no container has a cgroup: cgroupRoot isn't the tree that the runtime uses; none is taken for ended";

@@ -35,6 +35,8 @@ export interface LostEnds {
   readonly lived: ReadonlySet<string>;
   /** Those in whose cgroup nobody was at the last look: at the next one they have ended. */
   readonly deserted: ReadonlySet<string>;
+  /** Those in whose cgroup nobody was at the last look, nor before. */
+  readonly elsewhere: ReadonlySet<string>;
   /** Those that have ended so and are still listed, as far as is known. */
   readonly ended: ReadonlyMap<string, ContainerRef>;
   /** How many have ended so. */
@@ -48,6 +50,7 @@ export const NO_LOST_ENDS: LostEnds = {
   isTreeSeen: false,
   lived: new Set(),
   deserted: new Set(),
+  elsewhere: new Set(),
   ended: new Map(),
   count: 0,
   isTreeWrong: false,

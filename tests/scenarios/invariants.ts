@@ -1,4 +1,5 @@
 /** What must hold after every event, whatever a script expects. */
+import { isUnconfined } from "../../src/ledger/assignment.ts";
 import { checkPools } from "../../src/ledger/holdings.ts";
 import assert from "node:assert/strict";
 import type { Agent } from "../../src/agent/step.ts";
@@ -76,10 +77,12 @@ interface Place {
 /** The running containers that the agent knows; none where it doesn't decide. */
 function placesOf(boxes: Iterable<Box>, { state }: Agent, kernel: FakeKernel | undefined): Place[] {
   if (state.phase !== "serving" || state.standby || state.dryRun) return [];
-  return [...boxes].filter(({ told, container }) =>
-    told && kernel?.sets.has(container.id) !== false &&
-    container.state === ContainerState.CONTAINER_RUNNING && state.ledger.assignments.has(container.id)
-  ).map((box) => ({
+  return [...boxes].filter(({ told, container }) => {
+    const assignment = state.ledger.assignments.get(container.id);
+    return told && kernel?.sets.has(container.id) !== false &&
+      container.state === ContainerState.CONTAINER_RUNNING && assignment !== undefined &&
+      !isUnconfined(assignment);
+  }).map((box) => ({
     box,
     cpus: placeOf(box, state.ledger.topology.online, kernel),
     kind: kindOf(box, state.ledger),
