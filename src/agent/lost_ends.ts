@@ -23,6 +23,8 @@ import { type AgentState, type LostEnds, NO_LOST_ENDS } from "./state.ts";
 
 /** More containers than a node has; of those beyond, which the runtime lists for ever, the oldest are claimed again. */
 const MAX_ENDED = 1024;
+/** The same, without a list of those that are left. */
+const MAX_LIVED = 8192;
 
 /** With a look at the cgroups of these. Runtimes that keep a pod's processes in one cgroup say nothing by others. */
 export function look(state: AgentState, assignments: readonly Assignment[], cpusets: CpusetPort): AgentState {
@@ -45,36 +47,34 @@ export interface Concluded {
 
 /** Containers that nobody lives in at the second look have ended; those of before that somebody lives in run. */
 export function concludeLooks(state: AgentState, cpusets: CpusetPort): Concluded {
-  const { seen, isTreeSeen, deserted: before, isTreeWrong, ...known } = state.reconcile.lostEnds;
-  const { ledger } = state;
+  const { seen, isTreeSeen, deserted: before, wrongLooks, ...known } = state.reconcile.lostEnds;
+  const { assignments } = state.ledger;
   const those = (population: Population) =>
     [...seen].filter(([, each]) => each === population).map(([id]) => id);
   const isWrong = !isTreeSeen && seen.size > 0 && those("absent").length === seen.size;
-  const nextLooks = { ...known, seen: NO_LOST_ENDS.seen, isTreeSeen: false, isTreeWrong: isWrong };
+  const begun = { ...NO_LOST_ENDS, ...known, wrongLooks: isWrong ? wrongLooks + 1 : 0 };
   if (isWrong) {
-    const logs = isTreeWrong ? [] : [logOf("warn", TREE_WRONG, undefined, { containers: seen.size })];
-    return { state: withLooks(state, { ...nextLooks, deserted: NO_LOST_ENDS.deserted }), logs };
+    const logs = wrongLooks === 1 ? [logOf("warn", TREE_WRONG, undefined, { containers: seen.size })] : [];
+    return { state: withLooks(state, begun), logs };
   }
-  const lived = new Set([...known.lived, ...those("populated")].filter((id) => ledger.assignments.has(id)));
-  const now = [
-    ...those("empty").filter((id) => lived.has(id)),
-    ...those("absent").filter((id) =>
-      lived.has(id) || hasDefaultRuntime(ledger.assignments.get(id)?.container)
-    ),
-  ];
-  const gone = now.filter((id) => before.has(id));
-  const deserted = new Set(now.filter((id) => !before.has(id)));
+  // One that isn't in the ledger any more may still be listed, and be found again.
+  const lived = new Set([...known.lived, ...those("populated")].slice(-MAX_LIVED));
+  const absent = those("absent").filter((id) => lived.has(id) || hasDefaultRuntime(assignments.get(id)));
+  const nobody = [...those("empty").filter((id) => assignments.has(id)), ...absent];
+  const twice = nobody.filter((id) => before.has(id));
+  const isHollow = (id: string) => seen.get(id) === "empty" && !lived.has(id);
+  const gone = twice.filter((id) => !isHollow(id));
+  const deserted = new Set(nobody).difference(new Set(gone));
   // An agent without the host's pid namespace sees nobody in cgroup v1.
-  const empty = those("populated").length === 0 ? [] : those("empty").filter((id) => !lived.has(id));
-  const elsewhere = new Set(empty);
-  const next = withLooks(state, { ...nextLooks, lived, deserted, elsewhere });
+  const hollow = those("populated").length === 0 ? [] : twice.filter(isHollow);
+  const elsewhere = hollow.length === 0 ? NO_LOST_ENDS.elsewhere : new Set(hollow);
+  const next = withLooks(state, { ...begun, lived, deserted, elsewhere });
   const ended = endedIn(next, gone, seen);
   const revived = revivedIn(ended.state, cpusets);
-  const unconfined = empty.filter((id) => !known.elsewhere.has(id)).flatMap((id) =>
-    ledger.assignments.get(id)?.container ?? []
-  );
-  const logs = unconfined.map((ref) =>
-    logOf("warn", "container not confined by its cgroup", ref, { reason: ELSEWHERE })
+  const logs = hollow.filter((id) => !known.elsewhere.has(id)).map((id) =>
+    logOf("warn", "container not confined by its cgroup", assignments.get(id)?.container, {
+      reason: ELSEWHERE,
+    })
   );
   return { state: revived.state, logs: [...ended.logs, ...revived.logs, ...logs] };
 }
@@ -99,8 +99,11 @@ function endedIn(
   const reasonOf = ({ id }: ContainerRef) =>
     seen.get(id) === "empty" ? "no process is in its cgroup" : "it has no cgroup";
   const all = new Map([...ended, ...refs.map((ref) => [ref.id, ref] as const)].slice(-MAX_ENDED));
+  const next = withLooks(state, { ended: all, count: count + refs.length });
+  // One that an ended one seemed to have replaced may be the one that runs: what isn't managed is looked at again.
+  const reconcile = { ...next.reconcile, unmanaged: new Set<string>() };
   return {
-    state: withLedger(withLooks(state, { ended: all, count: count + refs.length }), ledger),
+    state: withLedger({ ...next, reconcile }, ledger),
     logs: [...refs.map((ref) => logOf("warn", ENDED, ref, { reason: reasonOf(ref) })), ...logs],
   };
 }
@@ -131,20 +134,20 @@ export function lookAtListed(
   readings: Readings,
 ): AgentState {
   const absent = found.filter(({ container, isRunning }) =>
-    isRunning && readings.get(container.id)?.kind === "absent" && hasDefaultRuntime(container)
+    isRunning && readings.get(container.id)?.kind === "absent" && hasDefaultRuntime({ container })
   );
   const deserted = absent.length === found.length ? [] : absent.map(({ container }) => container.id);
   return withLooks(state, { deserted: new Set(deserted) });
 }
 
-/** Those that have ended so, as far as they are still `listed`. */
+/** What is remembered of containers, as far as they are still `listed`. */
 export function stillListed({ reconcile: { lostEnds } }: AgentState, listed: ReadonlySet<string>): LostEnds {
-  const ended = [...lostEnds.ended].filter(([id]) => listed.has(id));
-  return ended.length === lostEnds.ended.size ? lostEnds : { ...lostEnds, ended: new Map(ended) };
+  const ended = new Map([...lostEnds.ended].filter(([id]) => listed.has(id)));
+  return { ...lostEnds, ended, lived: lostEnds.lived.intersection(listed) };
 }
 
-function hasDefaultRuntime(container: ContainerRef | undefined): boolean {
-  return container !== undefined && container.handler === undefined;
+function hasDefaultRuntime(assignment: Pick<Assignment, "container"> | undefined): boolean {
+  return assignment !== undefined && assignment.container.handler === undefined;
 }
 
 function withLooks(state: AgentState, looks: Partial<LostEnds>): AgentState {

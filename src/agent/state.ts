@@ -33,16 +33,16 @@ export interface LostEnds {
   readonly isTreeSeen: boolean;
   /** Containers in whose cgroups somebody was seen. */
   readonly lived: ReadonlySet<string>;
-  /** Those in whose cgroup nobody was at the last look: at the next one they have ended. */
+  /** Those in whose cgroup nobody was at the last look. */
   readonly deserted: ReadonlySet<string>;
-  /** Those in whose cgroup nobody was at the last look, nor before. */
+  /** Those in whose cgroup nobody was at two looks, nor ever before. */
   readonly elsewhere: ReadonlySet<string>;
   /** Those that have ended so and are still listed, as far as is known. */
   readonly ended: ReadonlyMap<string, ContainerRef>;
   /** How many have ended so. */
   readonly count: number;
-  /** No cgroup of any container was found, which has been logged. */
-  readonly isTreeWrong: boolean;
+  /** At how many looks in a row no cgroup of any container was found; that is logged at the second. */
+  readonly wrongLooks: number;
 }
 
 export const NO_LOST_ENDS: LostEnds = {
@@ -53,7 +53,7 @@ export const NO_LOST_ENDS: LostEnds = {
   elsewhere: new Set(),
   ended: new Map(),
   count: 0,
-  isTreeWrong: false,
+  wrongLooks: 0,
 };
 
 /** Where the comparison with the kernel and with the runtime's list stands. */

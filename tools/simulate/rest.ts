@@ -203,13 +203,17 @@ function mayStayUnnoticed(world: World, container: Container | undefined): boole
   return kernel.written(container.id) === undefined ? !isTreeSeen : !hasLived;
 }
 
+function hasUnnoticedEnd({ inCharge, runtime }: World): boolean {
+  const isUnnoticed = (id: string) =>
+    runtime.unreportedEnds.has(id) || runtime.containers.get(id)?.isForgotten === true;
+  return [...inCharge?.placed.keys() ?? []].some(isUnnoticed);
+}
+
 /** Kernel = record = ledger. */
 function differing(world: World): string | undefined {
   const { inCharge, runtime, exemptions } = world;
   // One whose end isn't reported seems to have CPUs to vacate for ever: then others don't get them.
-  const isUnnoticed = (id: string) =>
-    runtime.unreportedEnds.has(id) || runtime.containers.get(id)?.isForgotten === true;
-  if ([...inCharge?.placed.keys() ?? []].some(isUnnoticed)) return undefined;
+  if (hasUnnoticedEnd(world)) return undefined;
   if (isWrongClass(world)) return undefined;
   for (const placed of inCharge?.placed.values() ?? []) {
     const { id, desired, record, kernel } = placed;
@@ -236,7 +240,7 @@ function differing(world: World): string | undefined {
 /** Without comparisons the agent knows nothing of what others have written, nor of what it couldn't read. */
 function differingClass(world: World): string | undefined {
   const { inCharge, kernel, windows } = world;
-  if (isWrongClass(world)) return undefined;
+  if (isWrongClass(world) || hasUnnoticedEnd(world)) return undefined;
   for (const [path, { desired }] of inCharge?.groups ?? []) {
     const mayStay = desired.isEmpty || windows.opening(path) === "emptied";
     const cpus = kernel.effective(path);
