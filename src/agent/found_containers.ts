@@ -108,7 +108,7 @@ function isNewer(a: Container, b: Container): boolean {
 }
 
 /** Once for each container. */
-function staleLogs({ reconcile }: AgentState, container: ContainerRef, newer: string): LogRecord[] {
+export function staleLogs({ reconcile }: AgentState, container: ContainerRef, newer: string): LogRecord[] {
   if (reconcile.unmanaged.has(container.id)) return [];
   return [logOf("warn", "container listed as running, but replaced; not managed", container, { by: newer })];
 }
