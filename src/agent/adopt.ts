@@ -1,22 +1,14 @@
 /**
  * What the agent finds out about the running containers besides the calls of the runtime: lists, the last resort without
- * one, ends that were never reported, other CPUs, another policy.
+ * one, ends that were never reported.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { withheldText } from "../cpu/withheld.ts";
 import type { Assignment } from "../ledger/assignment.ts";
-import {
-  foundByRecord,
-  isConfirmed,
-  isStarting,
-  mayHaveBeenSent,
-  recordMayChange,
-} from "../ledger/delivery.ts";
+import { foundByRecord, isStarting, mayHaveBeenSent, recordMayChange } from "../ledger/delivery.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { isGroup } from "../ledger/groups.ts";
 import { type Found, recover } from "../ledger/recover.ts";
 import { release } from "../ledger/release.ts";
-import { applyTopology, type TopologyChange } from "../ledger/topology_change.ts";
 import { type CpuUpdate, pendingUpdates } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 import { deliveryOfFound, readablePort } from "./apply_mode.ts";
@@ -33,12 +25,11 @@ import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
 import { claimFound } from "./limits.ts";
 import { lookAtListed } from "./lost_ends.ts";
-import type { MachineChange } from "./machine.ts";
-import { degradedLog, degradedLogs, logOf, placedLogs, recoveredLogs, synchronizedLog } from "./logs.ts";
+import { degradedLogs, logOf, placedLogs, synchronizedLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
-import { readAll, withReadings } from "./kernel.ts";
+import { readAll } from "./kernel.ts";
 
 /** What came of it: there is no reply that could carry the corrections. */
 export interface Adopted {
@@ -258,39 +249,6 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
       ...placedLogs(ledger, placed),
     ],
   };
-}
-
-/** CPUs have gone offline or come back; or containers can't have them any more, or again. */
-export function adoptMachine(state: AgentState, { topology, offlineRemoved }: MachineChange): Adopted {
-  const { policy, topology: { online } } = state.ledger;
-  const withheld = withheldText(topology.withheld);
-  const now = { before: online.toString(), online: topology.online.toString() };
-  const fields = withheld === "" ? now : { ...now, withheld };
-  const log = logOf("warn", "the CPUs that are online have changed", undefined, fields);
-  const adopted = adoptTopology(state, { topology, policy, offlineRemoved });
-  return { ...adopted, logs: [log, ...adopted.logs] };
-}
-
-/** CPUs have gone offline or come back, or the administrator has decided otherwise. */
-export function adoptTopology(state: AgentState, change: TopologyChange): Adopted {
-  const { ledger: before } = state;
-  const applied = applyTopology(before, change);
-  // An inherited set has changed with the machine.
-  const ledger = change.topology === before.topology ? applied : rereadConfirmed(state, applied);
-  const degraded = ledger.degraded.filter((a) =>
-    before.assignments.get(a.container.id)?.degraded !== a.degraded
-  );
-  return {
-    state: withLedger(state, ledger),
-    updates: state.dryRun || state.phase !== "serving" ? [] : pendingUpdates(ledger),
-    logs: [...degraded.map(degradedLog), ...recoveredLogs(before, ledger)],
-  };
-}
-
-/** The ledger with what the kernel has by now, for those whose cgroups are read. */
-function rereadConfirmed(state: AgentState, ledger: Ledger): Ledger {
-  const known = ledger.assignments.values().filter(isConfirmed).map(({ container }) => container);
-  return withReadings(ledger, readAll(readablePort(state), known));
 }
 
 function adopted(state: AgentState, ledger: Ledger, logs: readonly LogRecord[]): Adopted {

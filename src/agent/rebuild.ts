@@ -25,15 +25,8 @@ import type { MachineChange } from "./machine.ts";
 import { takeDue } from "./pending.ts";
 import type { AgentState, Settings } from "./state.ts";
 import { promote } from "./serve.ts";
-import {
-  adoptClaims,
-  type Adopted,
-  adoptListing,
-  adoptMachine,
-  adoptTopology,
-  adoptUnknown,
-  forgetEnded,
-} from "./adopt.ts";
+import { adoptMachine, adoptTopology } from "./adopt_machine.ts";
+import { adoptClaims, type Adopted, adoptListing, adoptUnknown, forgetEnded } from "./adopt.ts";
 
 /** Milliseconds from Configure to asking for the running containers, when no Synchronize and no event has come. */
 const LIST_AFTER_MS = 1000;
