@@ -195,10 +195,14 @@ function unreportedEnds(world: World): string | undefined {
  * seen somebody there before, and by none only while others have one.
  */
 function mayStayUnnoticed(world: World, container: Container | undefined): boolean {
-  const { scenario, runtime, kernel, observer, owner } = world;
+  const { scenario, runtime, kernel, observer, owner, inCharge } = world;
   if (container?.isForgotten !== true) return false;
   if (scenario.mode === "blind" || scenario.reconcileEvery === 0) return true;
-  const isTreeSeen = [...runtime.containers.values()].some((each) => kernel.written(each.id) !== undefined);
+  // That it was started came in NRI 0.6's gap: it counts as created, and nobody lives in that yet.
+  if (inCharge?.placed.get(container.id)?.starting) return true;
+  const isTreeSeen = [...inCharge?.placed.values() ?? []].some(({ id, starting }) =>
+    !starting && runtime.containers.get(id)?.life === "running" && kernel.written(id) !== undefined
+  );
   const hasLived = owner !== undefined && observer.hasLived(owner, container.id);
   return kernel.written(container.id) === undefined ? !isTreeSeen : !hasLived;
 }
