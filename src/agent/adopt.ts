@@ -1,38 +1,35 @@
 /**
  * What the agent finds out about the running containers besides the calls of the runtime: lists, the last resort without
- * one, ends that were never reported, other CPUs, another policy.
+ * one, ends that were never reported.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { withheldText } from "../cpu/withheld.ts";
 import type { Assignment } from "../ledger/assignment.ts";
-import {
-  foundByRecord,
-  isConfirmed,
-  isStarting,
-  mayHaveBeenSent,
-  recordMayChange,
-} from "../ledger/delivery.ts";
+import { foundByRecord, isStarting, mayHaveBeenSent, recordMayChange } from "../ledger/delivery.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { isGroup } from "../ledger/groups.ts";
 import { type Found, recover } from "../ledger/recover.ts";
 import { release } from "../ledger/release.ts";
-import { applyTopology, type TopologyChange } from "../ledger/topology_change.ts";
 import { type CpuUpdate, pendingUpdates } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 import { deliveryOfFound, readablePort } from "./apply_mode.ts";
 import type { Readings } from "./decision.ts";
 import { type Listing, mergeEarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
 import { fenceOf, groupsFor, withGroups } from "./fences.ts";
-import { findContainers, type FoundContainers, type ListedContainer } from "./found_containers.ts";
+import {
+  findContainers,
+  type FoundContainers,
+  type ListedContainer,
+  withUnmanaged,
+} from "./found_containers.ts";
 import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
 import { claimFound } from "./limits.ts";
-import type { MachineChange } from "./machine.ts";
-import { degradedLog, degradedLogs, logOf, placedLogs, recoveredLogs, synchronizedLog } from "./logs.ts";
+import { lookAtListed } from "./lost_ends.ts";
+import { degradedLogs, logOf, placedLogs, synchronizedLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
-import { readAll, withReadings } from "./kernel.ts";
+import { readAll } from "./kernel.ts";
 
 /** What came of it: there is no reply that could carry the corrections. */
 export interface Adopted {
@@ -129,29 +126,30 @@ function fencedBefore(
   return withGroups(state, ledger, groups.filter(({ id }) => !ledger.assignments.has(id)), readings);
 }
 
-/** The containers of a list, and what is read of their cgroups now. */
-function lookUp(state: AgentState, listing: Listing): FoundContainers & { readonly readings: Readings } {
-  const { found, logs } = findContainers(state, listedWithEarly(state, listing));
-  const containers = found.map(({ container }) => container);
+/** The containers of a list, or some of these, and what is read of their cgroups now. */
+function lookUp(
+  state: AgentState,
+  listing: Listing,
+  only?: ReadonlySet<string>,
+): FoundContainers & { readonly readings: Readings } {
+  const all = findContainers(state, listedWithEarly(state, listing), only);
+  const containers = all.found.map(({ container }) => container);
   const readings = readAll(readablePort(state), [...containers, ...groupsFor(state, containers)]);
-  return { found, logs, readings };
-}
-
-function rebuild(state: AgentState, listing: Listing): Rebuilt {
-  const { found, readings, logs } = lookUp(state, listing);
-  const rebuilt = rebuiltFrom(state, listing, found, readings);
-  return { ...rebuilt, logs: [...logs, ...rebuilt.logs] };
+  return { ...all, readings };
 }
 
 /** The ledger is rebuilt from a list that the agent has fetched by itself. */
 export function adoptListing(state: AgentState, listing: Listing): Adopted {
-  const { ledger, logs } = rebuild(state, listing);
+  const { found, readings, stale, logs } = lookUp(state, listing);
+  const rebuilt = rebuiltFrom(state, listing, found, readings);
+  const { ledger } = rebuilt;
   const containers = ledger.assignments.values().filter((each) => !isGroup(each)).map(({ container }) =>
     container.id
   );
   const untracked = new Set(containers.filter((id) => state.early.get(id)?.isNew !== true));
   const summary = synchronizedLog("synchronized from the CRI", ledger, pendingUpdates(ledger).length);
-  return adopted({ ...state, untracked }, ledger, [...logs, summary]);
+  const looked = withUnmanaged(lookAtListed(state, found, readings), stale);
+  return adopted({ ...looked, untracked }, ledger, [...logs, ...rebuilt.logs, summary]);
 }
 
 /**
@@ -219,17 +217,21 @@ function withoutEnded(before: Ledger, ended: readonly string[]): Ledger {
 /** Containers that run and are in no event so far are taken in, as far as they are managed. */
 export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
   const { ledger: known, reconcile } = state;
-  const unknown = listing.containers.filter(({ id }) =>
-    reconcile.unknown.has(id) && !known.assignments.has(id)
-  );
-  const part = { ...listing, containers: unknown };
-  const { found, readings, logs } = lookUp(state, part);
-  const fenced = fencedBefore(state, known, found, readings);
+  const ids = listing.containers.map(({ id }) => id);
+  const unknown = new Set(ids.filter((id) => reconcile.unknown.has(id) && !known.assignments.has(id)));
+  const { found, readings, stale, logs } = lookUp(state, listing, unknown);
+  // One that is found may run in the place of one that is known.
+  const replaced = released(state, (before) => [...stale].reduce(release, before), [...stale]);
+  const fenced = fencedBefore(state, replaced.ledger, found, readings);
   const { ledger: before } = fenced;
-  const ledger = recover(known.topology, known.policy, foundIn(state, part, found, readings, before), before);
+  const ledger = recover(
+    known.topology,
+    known.policy,
+    foundIn(state, listing, found, readings, before),
+    before,
+  );
   const taken = new Set(found.map(({ container }) => container.id));
-  const others = unknown.map(({ id }) => id).filter((id) => !taken.has(id));
-  const unmanaged = new Set([...reconcile.unmanaged, ...others]);
+  const unmanaged = reconcile.unmanaged.union(unknown.difference(taken)).union(stale);
   // The list is from a moment ago: some may have ended since.
   const untracked = new Set([...state.untracked, ...taken]);
   const fields = { containers: taken.size, ids: [...taken].slice(0, 8).join(" ") };
@@ -242,43 +244,11 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
     logs: [
       ...taken.size === 0 ? [] : [logOf("warn", message, undefined, fields)],
       ...logs,
+      ...replaced.logs,
       ...fenced.logs,
       ...placedLogs(ledger, placed),
     ],
   };
-}
-
-/** CPUs have gone offline or come back; or containers can't have them any more, or again. */
-export function adoptMachine(state: AgentState, { topology, offlineRemoved }: MachineChange): Adopted {
-  const { policy, topology: { online } } = state.ledger;
-  const withheld = withheldText(topology.withheld);
-  const now = { before: online.toString(), online: topology.online.toString() };
-  const fields = withheld === "" ? now : { ...now, withheld };
-  const log = logOf("warn", "the CPUs that are online have changed", undefined, fields);
-  const adopted = adoptTopology(state, { topology, policy, offlineRemoved });
-  return { ...adopted, logs: [log, ...adopted.logs] };
-}
-
-/** CPUs have gone offline or come back, or the administrator has decided otherwise. */
-export function adoptTopology(state: AgentState, change: TopologyChange): Adopted {
-  const { ledger: before } = state;
-  const applied = applyTopology(before, change);
-  // An inherited set has changed with the machine.
-  const ledger = change.topology === before.topology ? applied : rereadConfirmed(state, applied);
-  const degraded = ledger.degraded.filter((a) =>
-    before.assignments.get(a.container.id)?.degraded !== a.degraded
-  );
-  return {
-    state: withLedger(state, ledger),
-    updates: state.dryRun || state.phase !== "serving" ? [] : pendingUpdates(ledger),
-    logs: [...degraded.map(degradedLog), ...recoveredLogs(before, ledger)],
-  };
-}
-
-/** The ledger with what the kernel has by now, for those whose cgroups are read. */
-function rereadConfirmed(state: AgentState, ledger: Ledger): Ledger {
-  const known = ledger.assignments.values().filter(isConfirmed).map(({ container }) => container);
-  return withReadings(ledger, readAll(readablePort(state), known));
 }
 
 function adopted(state: AgentState, ledger: Ledger, logs: readonly LogRecord[]): Adopted {

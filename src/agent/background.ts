@@ -28,7 +28,8 @@ export function runBackgroundWork(agent: Agent): Step {
   const settled = settlePartitions(compared.state);
   const { state } = settled;
   // A degraded container has got its CPUs, and others are still there; or one that has to give up CPUs can't be written.
-  const isUrgent = retried !== current || hasFallenBack(agent.state, state);
+  const isUrgent = retried !== current || hasFallenBack(agent.state, state) ||
+    state.reconcile.lostEnds.count !== current.reconcile.lostEnds.count;
   const updates = isUrgent ? immediateUpdates(state, state.ledger) : [];
   const isMore = state.reconcile.queue.length > 0 || (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [

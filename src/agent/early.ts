@@ -69,7 +69,10 @@ function withContainer(
   return ended ? early : new Map(early).set(container.id, { pod, container, starting, isNew });
 }
 
-/** The listing with what it has missed, and without what has ended since. */
+/**
+ * The listing with what it has missed, and without what has ended since; the oldest first, as far as that shows: what has
+ * been there before and isn't listed has been replaced rather than has replaced others.
+ */
 export function mergeEarlyEvents({ pods, containers }: Listing, early: EarlyEvents): Listing {
   if (early.size === 0) return { pods, containers };
   const listed = new Set(containers.map(({ id }) => id));
@@ -79,8 +82,9 @@ export function mergeEarlyEvents({ pods, containers }: Listing, early: EarlyEven
   return {
     pods: [...pods, ...missed.map(({ pod }) => pod)],
     containers: [
+      ...missed.filter(({ isNew }) => !isNew).map(({ container }) => container),
       ...containers.filter(({ id }) => !early.has(id) || early.get(id) !== undefined),
-      ...missed.map(({ container }) => container),
+      ...missed.filter(({ isNew }) => isNew).map(({ container }) => container),
     ],
   };
 }

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import type { Claim } from "../ledger/claim.ts";
+import type { Claim, ContainerRef } from "../ledger/claim.ts";
 import type { Found } from "../ledger/recover.ts";
 import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
@@ -10,7 +10,7 @@ import type { Listing } from "./early.ts";
 import { type Container, ContainerState, type PodSandbox, PodSandboxSchema } from "../nri/gen/nri_pb.ts";
 import { withRequestOfLimit } from "../nri/merge_resources.ts";
 import { figuresOf, sharesOfLimit, wholeLimit } from "../nri/whole_cpus.ts";
-import { warningsOf } from "./logs.ts";
+import { logOf, warningsOf } from "./logs.ts";
 import type { AgentState } from "./state.ts";
 import { readClaim, recordOf, refOf } from "../nri/read_claim.ts";
 
@@ -28,21 +28,95 @@ export interface ListedContainer extends Omit<Found, "mayRunOn" | "delivery"> {
 export interface FoundContainers {
   readonly found: ListedContainer[];
   readonly logs: LogRecord[];
+  /** Ids of those that the runtime lists although a newer one runs in their place: they aren't managed. */
+  readonly stale: ReadonlySet<string>;
 }
 
-/** Every listed container that runs or is about to, with its claim. */
-export function findContainers(state: AgentState, listing: Listing): FoundContainers {
+/**
+ * Every listed container that runs or is about to, with its claim.
+ *
+ * @param only of these ids; the others of the list are what they are compared with
+ */
+export function findContainers(
+  state: AgentState,
+  listing: Listing,
+  only?: ReadonlySet<string>,
+): FoundContainers {
   const pods = new Map(listing.pods.map((pod) => [pod.id, pod]));
-  const all: FoundContainers = { found: [], logs: [] };
-  const unique = new Map(listing.containers.map((container) => [container.id, container]));
+  const { ended } = state.reconcile.lostEnds;
+  const listed = listing.containers.filter(({ id }) => !ended.has(id));
+  const unique = new Map(listed.map((container) => [container.id, container]));
+  const replaced = replacedIn([...unique.values()], pods);
+  const all = { found: [] as ListedContainer[], logs: [] as LogRecord[], stale: new Set(replaced.keys()) };
   for (const container of unique.values()) {
-    if (container.state === ContainerState.CONTAINER_STOPPED) continue;
+    const pod = pods.get(container.podSandboxId);
+    const newer = replaced.get(container.id);
+    if (newer !== undefined && pod !== undefined) {
+      all.logs.push(...staleLogs(state, refOf(pod, container), newer));
+    }
+    const isLeftOut = newer !== undefined || only?.has(container.id) === false;
+    if (isLeftOut || container.state === ContainerState.CONTAINER_STOPPED) continue;
     const seen = hasOwnCpus(container, unique.values()) ? withRequestOfLimit(container) : container;
-    const { found, logs } = findContainer(state, pods.get(container.podSandboxId), seen);
+    const { found, logs } = findContainer(state, pod, seen);
     all.found.push(...found);
     all.logs.push(...logs);
   }
   return all;
+}
+
+/**
+ * Of the containers that have the pod's uid and their name in common only one can run. Those that aren't the newest running
+ * one, each with the id of that: the runtime has missed their end.
+ */
+function replacedIn(
+  all: readonly Container[],
+  pods: ReadonlyMap<string, PodSandbox>,
+): ReadonlyMap<string, string> {
+  const newest = new Map<string, Container>();
+  const placeOf = ({ podSandboxId, name }: Container) => {
+    const uid = pods.get(podSandboxId)?.uid ?? "";
+    return uid === "" ? undefined : `${uid} ${name}`;
+  };
+  for (const container of all.filter(isRunning)) {
+    const place = placeOf(container);
+    const before = place === undefined ? undefined : newest.get(place);
+    const isNewest = before === undefined || !isNewer(before, container);
+    if (place !== undefined && isNewest) newest.set(place, container);
+  }
+  const replaced = new Map<string, string>();
+  for (const container of all) {
+    const running = newest.get(placeOf(container) ?? "");
+    const isReplaced = running !== undefined && running !== container &&
+      (isRunning(container) || isNewer(running, container));
+    if (isReplaced && container.state !== ContainerState.CONTAINER_STOPPED) {
+      replaced.set(container.id, running.id);
+    }
+  }
+  return replaced;
+}
+
+function isRunning({ state }: Container): boolean {
+  return state !== ContainerState.CONTAINER_CREATED && state !== ContainerState.CONTAINER_STOPPED;
+}
+
+/** By when they were created, else started; where neither is reported of both (NRI before 0.10) it isn't known. */
+function isNewer(a: Container, b: Container): boolean {
+  for (const key of ["createdAt", "startedAt"] as const) {
+    if (a[key] > 0n && b[key] > 0n && a[key] !== b[key]) return a[key] > b[key];
+  }
+  return false;
+}
+
+/** Once for each container. */
+export function staleLogs({ reconcile }: AgentState, container: ContainerRef, newer: string): LogRecord[] {
+  if (reconcile.unmanaged.has(container.id)) return [];
+  return [logOf("warn", "container listed as running, but replaced; not managed", container, { by: newer })];
+}
+
+/** The state in which these listed containers aren't managed. */
+export function withUnmanaged(state: AgentState, ids: ReadonlySet<string>): AgentState {
+  const { reconcile } = state;
+  return { ...state, reconcile: { ...reconcile, unmanaged: reconcile.unmanaged.union(ids) } };
 }
 
 /**
@@ -65,7 +139,7 @@ function findContainer(
   { ledger: { topology }, rules }: AgentState,
   pod: PodSandbox | undefined,
   container: Container,
-): FoundContainers {
+): Omit<FoundContainers, "stale"> {
   const ref = refOf(pod ?? create(PodSandboxSchema, { name: "unknown", namespace: "unknown" }), container);
   const mems = memsOf(container);
   const base = {

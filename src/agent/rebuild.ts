@@ -20,19 +20,13 @@ import {
   wakeFor,
 } from "./agent.ts";
 import type { Listing } from "./early.ts";
+import { stillListed } from "./lost_ends.ts";
 import type { MachineChange } from "./machine.ts";
 import { takeDue } from "./pending.ts";
 import type { AgentState, Settings } from "./state.ts";
 import { promote } from "./serve.ts";
-import {
-  adoptClaims,
-  type Adopted,
-  adoptListing,
-  adoptMachine,
-  adoptTopology,
-  adoptUnknown,
-  forgetEnded,
-} from "./adopt.ts";
+import { adoptMachine, adoptTopology } from "./adopt_machine.ts";
+import { adoptClaims, type Adopted, adoptListing, adoptUnknown, forgetEnded } from "./adopt.ts";
 
 /** Milliseconds from Configure to asking for the running containers, when no Synchronize and no event has come. */
 const LIST_AFTER_MS = 1000;
@@ -156,11 +150,17 @@ export function counted(agent: Agent, living: ReadonlySet<string>): Step {
   if (agent.state.phase !== "serving" || agent.state.awaitsListing) return idle(agent);
   const next = adopt(agent, (state) => forgetEnded(state, living));
   const { ledger, reconcile } = next.agent.state;
-  const unknown = [...living].filter((id) => !ledger.assignments.has(id) && !reconcile.unmanaged.has(id));
+  const lostEnds = stillListed(next.agent.state, living);
+  const isKnown = (id: string) =>
+    ledger.assignments.has(id) || reconcile.unmanaged.has(id) || lostEnds.ended.has(id);
+  const unknown = [...living].filter((id) => !isKnown(id));
   // A container that is being created in this moment will be reported.
   const again = unknown.some((id) => reconcile.unknown.has(id));
   const unmanaged = new Set([...reconcile.unmanaged].filter((id) => living.has(id)));
-  const state = { ...next.agent.state, reconcile: { ...reconcile, unknown: new Set(unknown), unmanaged } };
+  const state = {
+    ...next.agent.state,
+    reconcile: { ...reconcile, unknown: new Set(unknown), unmanaged, lostEnds },
+  };
   return {
     agent: { ...next.agent, state },
     outputs: [...next.outputs, ...(again ? [{ kind: "list" } as const] : [])],

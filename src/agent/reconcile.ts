@@ -4,7 +4,7 @@
  */
 import type { CpusetReading, CpusetValues } from "../cgroup/port.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
-import type { Assignment } from "../ledger/assignment.ts";
+import { type Assignment, isUnconfined } from "../ledger/assignment.ts";
 import {
   ANYWHERE,
   confirm,
@@ -25,6 +25,7 @@ import type { LogRecord } from "../log_record.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { withGroupRetried } from "./fences.ts";
 import { withLimitSeen } from "./limits.ts";
+import { concludeLooks, look } from "./lost_ends.ts";
 import { logOf, unfencedLog, weakLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
@@ -55,11 +56,16 @@ export function reconcile(state: AgentState): Reconciled {
   const next = { ...state, partitions, reconcile: { ...begun, queue: begun.queue.slice(BATCH) } };
   const ended = next.reconcile.queue.length === 0;
   if (cpusets === undefined || state.dryRun) return { state: next, logs: [], ended };
-  const compared = begun.queue.slice(0, BATCH).reduce<Compared>((all, id) => {
+  const batch = begun.queue.slice(0, BATCH);
+  const looked = look(next, batch.flatMap((id) => next.ledger.assignments.get(id) ?? []), cpusets);
+  const compared = batch.reduce<Compared>((all, id) => {
     const assignment = all.state.ledger.assignments.get(id);
     return assignment === undefined ? all : compare(all, assignment, cpusets.read(assignment.container));
-  }, { state: next, logs: [] });
-  return { state: withLedger(compared.state, compared.state.ledger), logs: compared.logs, ended };
+  }, { state: looked, logs: [] });
+  const after = withLedger(compared.state, compared.state.ledger);
+  if (!ended) return { state: after, logs: compared.logs, ended };
+  const { state: concluded, logs } = concludeLooks(after, cpusets);
+  return { state: concluded, logs: [...compared.logs, ...logs], ended };
 }
 
 function beginning({ reconcile, ledger }: AgentState, nextAt: number): ReconcileState {
@@ -95,7 +101,7 @@ const DRIFT = "cpuset changed by another program; repairing";
 
 function compare(all: Compared, assignment: Assignment, reading: CpusetReading): Compared {
   // A container without a cgroup hasn't started yet, or has ended, which will be reported.
-  if (reading.kind === "absent") return all;
+  if (reading.kind === "absent" || isUnconfined(assignment)) return all;
   const { state } = all;
   if (isGroup(assignment) && reading.kind === "unverified") {
     const isNew = isFence(assignment) && lossOf(assignment) === undefined;

@@ -5,7 +5,8 @@ import { type ConfigureRequest, ConfigureResponseSchema } from "../nri/gen/nri_p
 import { type Call, eventMask, SUBSCRIBED } from "../nri/methods.ts";
 import { resized } from "../nri/merge_resources.ts";
 import { refOf } from "../nri/read_claim.ts";
-import { type Adopted, adoptMachine } from "./adopt.ts";
+import type { Adopted } from "./adopt.ts";
+import { adoptMachine } from "./adopt_machine.ts";
 import { readablePort } from "./apply_mode.ts";
 import {
   type Decision,

@@ -3,7 +3,7 @@ import type { Topology } from "../cpu/topology.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import type { Policy } from "../ledger/policy.ts";
-import type { Apply, CpusetPort } from "../cgroup/port.ts";
+import type { Apply, CpusetPort, Population } from "../cgroup/port.ts";
 import type { SynchronizeRequest } from "../nri/gen/nri_pb.ts";
 import { type EarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
 import type { Phase } from "./lifecycle.ts";
@@ -25,6 +25,37 @@ export interface PendingUpdates {
   readonly requestedAt?: number;
 }
 
+/** What is remembered of looks at who lives in the cgroups of containers; see lost_ends.ts. */
+export interface LostEnds {
+  /** What was seen in this comparison, by container id. */
+  readonly seen: ReadonlyMap<string, Population>;
+  /** The cgroup of a QoS class was seen in this comparison: the tree is the one that containers are in. */
+  readonly isTreeSeen: boolean;
+  /** Containers in whose cgroups somebody was seen. */
+  readonly lived: ReadonlySet<string>;
+  /** Those in whose cgroup nobody was at the last look. */
+  readonly deserted: ReadonlySet<string>;
+  /** Those in whose cgroup nobody was at two looks, nor ever before. */
+  readonly elsewhere: ReadonlySet<string>;
+  /** Those that have ended so and are still listed, as far as is known. */
+  readonly ended: ReadonlyMap<string, ContainerRef>;
+  /** How many have ended so. */
+  readonly count: number;
+  /** At how many looks in a row no cgroup of any container was found; that is logged at the second. */
+  readonly wrongLooks: number;
+}
+
+export const NO_LOST_ENDS: LostEnds = {
+  seen: new Map(),
+  isTreeSeen: false,
+  lived: new Set(),
+  deserted: new Set(),
+  elsewhere: new Set(),
+  ended: new Map(),
+  count: 0,
+  wrongLooks: 0,
+};
+
 /** Where the comparison with the kernel and with the runtime's list stands. */
 export interface ReconcileState {
   /** When the next one begins; absent: none has been made yet. */
@@ -41,6 +72,8 @@ export interface ReconcileState {
   readonly unknown: ReadonlySet<string>;
   /** Of these, those that aren't managed. */
   readonly unmanaged: ReadonlySet<string>;
+  /** Ends that the runtime hasn't reported. */
+  readonly lostEnds: LostEnds;
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -52,6 +85,7 @@ const INITIAL_RECONCILE: ReconcileState = {
   missing: NONE,
   unknown: NONE,
   unmanaged: NONE,
+  lostEnds: NO_LOST_ENDS,
 };
 
 /** What has become of a container's partition. */

@@ -13,15 +13,24 @@ import { dueWrites } from "../ledger/plan_writes.ts";
 import { runsOn, shouldRunOn } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { perLedger } from "../ledger/per_ledger.ts";
+import { unverifiedReason } from "./confinement.ts";
 import type { Phase } from "./lifecycle.ts";
-import type { AgentState, Partition, Partitions } from "./state.ts";
+import type { AgentState, Partition } from "./state.ts";
 
 /**
  * How far the delivery of a container's CPUs has come. `not started`: it has no process; `confirmed`: read back from its
  * cgroup; `assumed`: by the runtime, which reports no failure; `pending`: it still has other CPUs; `failed`: the last
- * write failed and is retried; `blocked`: another container that keeps its CPUs has to give them up first.
+ * write failed and is retried; `blocked`: another container that keeps its CPUs has to give them up first; `unverified`:
+ * its processes aren't in its own cgroup, see confinement.ts.
  */
-export type DeliveryState = "not started" | "confirmed" | "assumed" | "pending" | "failed" | "blocked";
+export type DeliveryState =
+  | "not started"
+  | "confirmed"
+  | "assumed"
+  | "pending"
+  | "failed"
+  | "blocked"
+  | "unverified";
 
 /**
  * What keeps a container off CPUs that others claim. `fence`: the cgroup of its QoS class, also while no agent runs, and
@@ -54,6 +63,8 @@ export interface ContainerView {
   /** Of one that asks for a partition of the kernel's. */
   readonly isolation?: IsolationView | undefined;
   readonly failure?: DeliveryFailure | undefined;
+  /** Why it isn't known that it runs on its CPUs, one clause; absent: its cgroup or the runtime says so. */
+  readonly unverified?: string | undefined;
   /** Why it has less than it claims. */
   readonly degraded?: string | undefined;
   /** When it was admitted or found, in the milliseconds of the agent's clock. */
@@ -98,6 +109,8 @@ export interface NodeView {
   readonly containers: ReadonlyMap<string, ContainerView>;
   /** Cgroups above containers that are kept off CPUs, by path. */
   readonly groups: ReadonlyMap<string, GroupView>;
+  /** How many containers have ended without a report of the runtime, by their cgroups. */
+  readonly unreportedEnds: number;
   /** Since when the runtime lacks an update that no reply has carried, in the milliseconds of the agent's clock. */
   readonly pendingSince?: number | undefined;
 }
@@ -116,23 +129,28 @@ export function viewOf(state: AgentState): NodeView {
     exclusive: ledger.exclusive,
     pinned: ledger.pinned,
     claimsSuspendedReason,
-    ...membersOf(ledger)(state.partitions),
+    ...membersOf(ledger)(state),
+    unreportedEnds: state.reconcile.lostEnds.count,
     pendingSince: pending?.since,
   };
 }
 
 type Members = Pick<NodeView, "containers" | "groups">;
 
-/** Made once for each ledger, and for what has become of its partitions. */
-const membersOf = perLedger((ledger) => {
-  let known: { readonly of: Partitions; readonly members: Members } | undefined;
-  return (of: Partitions): Members => {
-    if (known?.of !== of) known = { of, members: members(ledger, of) };
+/** Made once for each ledger, for what has become of its partitions, and for what was seen of who lives where. */
+const membersOf = perLedger(() => {
+  let known: { readonly of: readonly unknown[]; readonly members: Members } | undefined;
+  return (state: AgentState): Members => {
+    const of = [state.partitions, state.rules, state.reconcile.lostEnds.elsewhere];
+    if (known === undefined || of.some((each, at) => known?.of[at] !== each)) {
+      known = { of, members: members(state) };
+    }
     return known.members;
   };
 });
 
-function members(ledger: Ledger, partitions: Partitions): Members {
+function members(state: AgentState): Members {
+  const { ledger, partitions } = state;
   let states: ((assignment: Assignment) => DeliveryState) | undefined;
   const stateOf = (assignment: Assignment) => (states ??= statesOf(ledger))(assignment);
   const containers = new Map<string, ContainerView>();
@@ -140,10 +158,11 @@ function members(ledger: Ledger, partitions: Partitions): Members {
   for (const assignment of ledger.inOrder()) {
     const { container: { id }, claim } = assignment;
     if (claim.kind === "group") groups.set(id, groupView(ledger, assignment, claim, stateOf));
-    else {containers.set(
-        id,
-        containerView(ledger, assignment, claim, { stateOf, partition: partitions.get(id) }),
-      );}
+    else {
+      const unverified = unverifiedReason(state, assignment);
+      const partition = partitions.get(id);
+      containers.set(id, containerView(ledger, assignment, claim, { stateOf, partition, unverified }));
+    }
   }
   return { containers, groups };
 }
@@ -170,9 +189,10 @@ function containerView(
   ledger: Ledger,
   assignment: Assignment,
   claim: Claim,
-  { stateOf, partition }: {
+  { stateOf, partition, unverified }: {
     readonly stateOf: (assignment: Assignment) => DeliveryState;
     readonly partition: Partition | undefined;
+    readonly unverified: string | undefined;
   },
 ): ContainerView {
   const { container, grant, fence, mems, delivery, degraded, since } = assignment;
@@ -187,7 +207,9 @@ function containerView(
     mems,
     // Made only when it is read: it needs the plan of all writes.
     get state() {
-      return stateOf(assignment);
+      const delivered = stateOf(assignment);
+      const isThere = delivered === "confirmed" || delivered === "assumed";
+      return isThere && unverified !== undefined ? "unverified" : delivered;
     },
     isStarting: isStarting(assignment),
     by: delivery.by,
@@ -195,6 +217,7 @@ function containerView(
     isRecordSure: delivery.recordUnsure === undefined,
     isolation: isIsolated(assignment) ? isolationView(partition) : undefined,
     failure: failureOf(assignment),
+    unverified,
     degraded,
     since,
   };

@@ -8,6 +8,7 @@ import { cgroupCandidates } from "./paths.ts";
 import { look, withKept } from "./keep.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
 import { KernelPartitions } from "./kernel_partitions.ts";
+import { populationOf } from "./population.ts";
 import { allCpus, type CgroupWrite, writeCpusets } from "./write.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { ContainerRef, CpuLimit } from "../ledger/claim.ts";
@@ -21,6 +22,7 @@ import type {
   CpusetWrite,
   CpusetWriteResult,
   PartitionPort,
+  Population,
   Unverified,
 } from "./port.ts";
 
@@ -117,6 +119,13 @@ class KernelCpusets implements CpusetPort {
       if (limit !== undefined) return limit;
     }
     return undefined;
+  }
+
+  population(container: ContainerRef): Population {
+    const found = this.#find(container);
+    if (found.kind === "unverified") return "unreadable";
+    const population = found.kind === "absent" ? found.kind : populationOf(this.hierarchy, found.path);
+    return population === "absent" && this.#absent().kind === "unverified" ? "unreadable" : population;
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {

@@ -13,6 +13,8 @@ export interface CpusetPort {
   /** Whether sets can be written at all, as far as can be known without a write. */
   readonly writable: boolean;
   read(container: ContainerRef): CpusetReading;
+  /** Whether anybody lives in its cgroup, or below it. */
+  population(container: ContainerRef): Population;
   /**
    * Writes in the given order, all or nothing, and reads each back. A set that is already in force isn't written.
    *
@@ -100,6 +102,9 @@ export interface CpusetValues {
   /** It has no set of its own that counts (cgroup v2): it has what the cgroup above has, now and in the future. */
   readonly isInherited?: true;
 }
+
+/** Whether there is a process in a cgroup or below it; `absent`: there is no cgroup, in a hierarchy that can be read. */
+export type Population = "populated" | "empty" | "absent" | "unreadable";
 
 /** The container has no cgroup: it isn't created yet, or has ended. */
 export interface Absent {

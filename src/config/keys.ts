@@ -52,6 +52,16 @@ export const KEYS: readonly Key[] = [
   key("pinnedNamespaces", "namespaces whose pods may use weka.io/cores-ids; * for all", { live: true }),
   key("unmanagedNamespaces", "namespaces whose pods may use weka.io/cpuset: unmanaged", { live: true }),
   key("isolationNamespaces", "namespaces whose pods may use weka.io/isolation: partition", { live: true }),
+  key(
+    "sandboxedRuntimes",
+    "what the RuntimeClass handlers begin with that keep a pod's processes in one cgroup",
+    {
+      live: true,
+    },
+  ),
+  key("vmRuntimes", "what the RuntimeClass handlers begin with that run a pod in a virtual machine", {
+    live: true,
+  }),
   key("growDelayMs", "delay before the shared pool grows, in milliseconds", { live: true }),
   key("apply", "how CPU changes are applied to running containers: auto, runtime or kernel-first", {
     flag: "--apply <way>",

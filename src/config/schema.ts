@@ -10,6 +10,7 @@ import { PLACEMENTS } from "../cpu/placement.ts";
 
 const LIST = "must be a list of absolute paths, as in /run/containerd/containerd.sock";
 const NAMESPACES = 'must be a list of namespaces, as in kube-system, or "*" for all';
+const HANDLERS = "must be a list of RuntimeClass handlers, or of what they begin with, as in kata";
 const CPUS = "must be a CPU list, as in 0,2-3";
 
 /** At most PATH_MAX characters, and no control characters, which would garble a log or a terminal. */
@@ -39,19 +40,25 @@ const paths = z.pipe(
   ),
 );
 
-/** A list of namespaces, or one text with commas; `*` for all, an empty text for none. */
-const namespaces = z.pipe(
-  z.union([
-    z.array(z.string()),
-    z.pipe(
-      z.string(),
-      z.transform((list) => list.trim() === "" ? [] : list.split(",").map((name) => name.trim())),
-    ),
-  ], NAMESPACES),
-  z.array(text(/^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$/, NAMESPACES)).check(
-    z.maxLength(1000, "must be 1000 namespaces at most"),
-  ),
-);
+/** A list of names, or one text with commas; an empty text for none. */
+function names(pattern: RegExp, message: string, tooMany: string, most: number) {
+  const texts = z.pipe(
+    z.string(),
+    z.transform((list) => list.trim() === "" ? [] : list.split(",").map((name) => name.trim())),
+  );
+  return z.pipe(
+    z.union([z.array(z.string()), texts], message),
+    z.array(text(pattern, message)).check(z.maxLength(most, tooMany)),
+  );
+}
+
+/** `*` for all. */
+const NAMESPACE = /^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$/;
+const namespaces = names(NAMESPACE, NAMESPACES, "must be 1000 namespaces at most", 1000);
+
+/** What RuntimeClass handlers begin with. */
+const HANDLER = /^[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?$/;
+const handlers = names(HANDLER, HANDLERS, "must be 100 handlers at most", 100);
 
 /** A text in cpuset(7) list format, or a list of such texts. */
 const cpuSet = z.pipe(
@@ -107,6 +114,10 @@ export const schema = z.strictObject({
   pinnedNamespaces: z._default(namespaces, ["*"]),
   unmanagedNamespaces: z._default(namespaces, []),
   isolationNamespaces: z._default(namespaces, []),
+  /** What the handlers of runtimes begin with that keep all processes of a pod in one cgroup. */
+  sandboxedRuntimes: z._default(handlers, ["runsc", "gvisor"]),
+  /** And of those that run a pod in a virtual machine. */
+  vmRuntimes: z._default(handlers, ["kata"]),
   /** Milliseconds. */
   growDelayMs: z._default(wholeNumber(0, 60_000), 500),
   /** `auto` is `kernel-first` where the cgroup tree is writable, else `runtime`. */

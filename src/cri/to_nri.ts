@@ -40,6 +40,7 @@ export function nriContainer(podSandboxId: string, status: ContainerStatus, { in
       ? ContainerState.CONTAINER_CREATED
       : ContainerState.CONTAINER_RUNNING,
     createdAt: status.createdAt,
+    startedAt: status.startedAt,
     pid: Number(wholeAt(details, UINT32, "pid") ?? 0n),
     linux: {
       resources: spec === undefined ? ofStatus(status.resources?.linux) : ofSpec(spec),
@@ -61,6 +62,7 @@ export function nriPod(status: PodSandboxStatus, { info = "" }: Info): PodSandbo
     namespace,
     labels: status.labels,
     annotations: status.annotations,
+    runtimeHandler: status.runtimeHandler,
     linux: {
       // CRI-O doesn't repeat the configuration, but its pod has a cgroup like all others.
       cgroupParent: textAt(config, "cgroup_parent") ||

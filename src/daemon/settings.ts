@@ -10,9 +10,18 @@ export function settingsOf(config: Config): Settings {
   const { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus } = config;
   const { placement, pinnedNamespaces, unmanagedNamespaces, isolationNamespaces, reservedNamespaces } =
     config;
+  const { sandboxedRuntimes, vmRuntimes } = config;
   return {
     policy: { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus },
-    rules: { placement, pinnedNamespaces, unmanagedNamespaces, isolationNamespaces, reservedNamespaces },
+    rules: {
+      placement,
+      pinnedNamespaces,
+      unmanagedNamespaces,
+      isolationNamespaces,
+      reservedNamespaces,
+      sandboxedRuntimes,
+      vmRuntimes,
+    },
     growDelayMs: config.growDelayMs,
     fence: config.fence,
     hostFence: config.hostFence,

@@ -54,6 +54,11 @@ export function followsExclusive(assignment: Assignment): boolean {
   return !isBehindFence(assignment) || isForbidding;
 }
 
+/** Whether it is left where it is: the pool as a list of CPUs would be the size of its virtual machine. */
+export function isUnconfined({ grant, claim }: Pick<Assignment, "grant" | "claim">): boolean {
+  return grant.isEmpty && claim.kind !== "group" && claim.vm === true;
+}
+
 /** Whether its claim asks for a partition. */
 export function isIsolated({ claim }: Assignment): boolean {
   return (claim.kind === "exclusive" || claim.kind === "pinned") && claim.isolation === "partition";

@@ -19,6 +19,8 @@ export interface PinnedClaim {
   readonly isolation?: Isolation;
   /** See {@link CpuLimit}. */
   readonly limit?: CpuLimit;
+  /** See {@link SharedClaim.vm}. */
+  readonly vm?: true;
 }
 
 /**
@@ -48,6 +50,8 @@ export interface ExclusiveClaim {
   readonly isolation?: Isolation;
   /** See {@link CpuLimit}. */
   readonly limit?: CpuLimit;
+  /** See {@link SharedClaim.vm}. */
+  readonly vm?: true;
 }
 
 /** The shared pool without `forbidden`. */
@@ -58,6 +62,11 @@ export interface SharedClaim {
   readonly key?: string;
   /** Part of the system: may use reserved CPUs where the reservation keeps them from all others. */
   readonly system?: true;
+  /**
+   * Its pod runs in a virtual machine, to which a list of CPUs says how many it is to have. So one without a grant is never
+   * sent a list, and what the machine's threads run on isn't known by its cgroup.
+   */
+  readonly vm?: true;
 }
 
 /**
@@ -98,6 +107,8 @@ export interface ContainerRef {
   readonly sandboxId: string;
   /** Absent: not known. */
   readonly cgroup?: CgroupHints;
+  /** The runtime's name of what runs its pod (a RuntimeClass's handler); absent: the node's default. */
+  readonly handler?: string;
   /** It is no container but a group, a cgroup above some; its id is the path of that, below the hierarchy's root. */
   readonly isGroup?: true;
 }

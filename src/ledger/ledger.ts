@@ -22,6 +22,7 @@ import {
   type ExclusiveAssignment,
   followsExclusive,
   isExclusive,
+  isUnconfined,
 } from "./assignment.ts";
 import { ANYWHERE, failureOf } from "./delivery.ts";
 import { heldIn, poolsAfter } from "./holdings.ts";
@@ -272,8 +273,10 @@ export class Ledger {
    * Every online CPU on which a container's processes may be running by its own set; none where it has no process. The
    * kernel runs nothing on a CPU that is offline, and a set that names none that is online counts as all of them.
    */
-  mayRunOn({ mayRunOn, delivery }: Assignment): CpuSet {
-    const { online } = this.topology;
+  mayRunOn(assignment: Assignment): CpuSet {
+    const [{ mayRunOn, delivery }, { online }] = [assignment, this.topology];
+    // Where it really is nobody can change: nothing waits for that.
+    if (isUnconfined(assignment)) return this.desired(assignment);
     if (mayRunOn === ANYWHERE || mayRunOn.isEmpty) return mayRunOn.isEmpty ? mayRunOn : online;
     // Of several sets that may be in force one may name none that is online.
     if (delivery.by === "record" && delivery.recordUnsure && !mayRunOn.isSubsetOf(online)) return online;

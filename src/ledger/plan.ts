@@ -4,7 +4,7 @@
  */
 import { assert } from "../assert.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { type Assignment, byOrder } from "./assignment.ts";
+import { type Assignment, byOrder, isUnconfined } from "./assignment.ts";
 import { created } from "./delivery.ts";
 import {
   type Claim,
@@ -171,7 +171,7 @@ function granted(next: Ledger, request: AdmissionRequest, mems = CpuSet.empty): 
   // A shared container without a set may run everywhere; that only needs saying when it shouldn't.
   const everywhere = placed.grant.isEmpty ? next.topology.online : CpuSet.empty;
   const isAtStart = deliverBy === "cgroup" && placed.grant.isEmpty;
-  const unchanged = isAtStart || cpus.equals(given ?? everywhere) || cpus.isEmpty;
+  const unchanged = isAtStart || isUnconfined(placed) || cpus.equals(given ?? everywhere) || cpus.isEmpty;
   const record = unchanged ? given : cpus;
   return {
     kind: "plan",

@@ -7,7 +7,7 @@
  * those that only gain some. Where that order isn't enough the container is sent less, or nothing yet.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import type { Assignment } from "./assignment.ts";
+import { type Assignment, isUnconfined } from "./assignment.ts";
 import { confirmedHolder, overhangsOf } from "./conflict.ts";
 import { hasNoProcess, isConfirmed, isStarting, updateSent } from "./delivery.ts";
 import { isGroup } from "./groups.ts";
@@ -111,7 +111,7 @@ interface UpdateStep extends PlannedUpdate {
 
 /** What brings the runtime's record of a container nearer to what it should be; undefined where it is that. */
 function stepFor(ledger: Ledger, assignment: Assignment): UpdateStep | undefined {
-  if (isGroup(assignment)) return undefined;
+  if (isGroup(assignment) || isUnconfined(assignment)) return undefined;
   return assignment.delivery.by === "cgroup" ? recordStep(ledger, assignment) : cpuStep(ledger, assignment);
 }
 

@@ -26,7 +26,7 @@ import {
 } from "./annotations.ts";
 import type { Container, PodSandbox } from "./gen/nri_pb.ts";
 import { isGuaranteed } from "./qos.ts";
-import { lists, type Rules } from "./rules.ts";
+import { lists, type Rules, sandboxingOf } from "./rules.ts";
 import { figuresOf, MAX_CPUS, wholeCpus, wholeLimit } from "./whole_cpus.ts";
 
 /** What a container claims, and what of its pod's annotations had to be ignored. */
@@ -62,7 +62,10 @@ export function readClaim(
   const read = pin === undefined ? readUnpinned(pod, container, rules) : readPinned(ref, pin, rules);
   if (read.kind === "refusal") return read;
   const isolated = withIsolation(read.claim, readIsolation(pod, container, rules));
-  return { ...read, ...isolated, warnings: [...warnings, ...read.warnings, ...isolated.warnings] };
+  const claim = sandboxingOf(rules, ref.handler) === "vm"
+    ? { ...isolated.claim, vm: true as const }
+    : isolated.claim;
+  return { ...read, claim, warnings: [...warnings, ...read.warnings, ...isolated.warnings] };
 }
 
 /** The names and ids by which the ledger knows a container. */
@@ -74,6 +77,7 @@ export function refOf(pod: PodSandbox, container: Container): ContainerRef {
     namespace: pod.namespace,
     podUid: pod.uid,
     sandboxId: container.podSandboxId,
+    ...(pod.runtimeHandler === "" ? {} : { handler: pod.runtimeHandler }),
     cgroup: {
       path: container.linux?.cgroupsPath ?? "",
       parent: pod.linux?.cgroupParent ?? "",

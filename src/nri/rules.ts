@@ -10,8 +10,25 @@ export interface Rules {
   readonly unmanagedNamespaces: readonly string[];
   /** Namespaces whose pods may use `weka.io/isolation`; elsewhere it is ignored. */
   readonly isolationNamespaces: readonly string[];
+  /** Prefixes of the RuntimeClass handlers that keep all processes of a pod in one cgroup, as gVisor does. */
+  readonly sandboxedRuntimes: readonly string[];
+  /** The same of those that run a pod in a virtual machine, as Kata Containers does. */
+  readonly vmRuntimes: readonly string[];
   /** Namespaces whose shared containers may use reserved CPUs where the reservation is strict. */
   readonly reservedNamespaces: readonly string[];
+}
+
+/**
+ * How a RuntimeClass' handler runs a pod; undefined: each container in a cgroup of its own, as far as is known.
+ *
+ * @param handler absent: the node's default runtime
+ */
+export function sandboxingOf(
+  { sandboxedRuntimes, vmRuntimes }: Pick<Rules, "sandboxedRuntimes" | "vmRuntimes">,
+  handler: string | undefined,
+): "sandbox" | "vm" | undefined {
+  const isOf = (prefixes: readonly string[]) => prefixes.some((prefix) => handler?.startsWith(prefix));
+  return isOf(vmRuntimes) ? "vm" : isOf(sandboxedRuntimes) ? "sandbox" : undefined;
 }
 
 /** Whether `namespaces` names this one. */

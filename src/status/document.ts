@@ -57,6 +57,8 @@ const node = z.object({
   pinned: z.string(),
   /** Why pinned and exclusive creations are refused for the time being. */
   claimsSuspended: z.optional(z.string()),
+  /** How many containers have ended without a report of the runtime; absent: none. */
+  unreportedEnds: z.optional(z.number()),
 });
 
 const agent = z.object({

@@ -34,6 +34,7 @@ export function statusDocument(view: NodeView, around: Surroundings): StatusDocu
       exclusive: `${view.exclusive}`,
       pinned: `${view.pinned}`,
       ...optional("claimsSuspended", claimsSuspendedReason),
+      ...(view.unreportedEnds === 0 ? {} : { unreportedEnds: view.unreportedEnds }),
     },
     containers: [...view.containers.values()].map((each) => containerDocument(each, around)),
     groups: [...view.groups].map(([path, group]) => ({ path, ...groupDocument(group) })),
@@ -65,16 +66,18 @@ const STATES: Readonly<Record<DeliveryState, ContainerState>> = {
   "not started": "starting",
   confirmed: "confirmed",
   assumed: "unverified",
+  unverified: "unverified",
   pending: "pending",
   blocked: "pending",
   failed: "failed",
 };
 
 /** Why it isn't confirmed, in a clause. */
-function reasonOf({ degraded, failure, state, isolation }: ContainerView): string | undefined {
+function reasonOf({ degraded, failure, state, isolation, unverified }: ContainerView): string | undefined {
   if (degraded !== undefined) return degraded;
   if (state === "failed") return failure?.reason;
   if (state === "blocked") return "another container that keeps its CPUs has to give them up first";
+  if (state === "unverified") return unverified;
   if (state === "assumed") return "set by the runtime, which reports no failure; not read back";
   return isolation?.reason;
 }

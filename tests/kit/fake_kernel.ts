@@ -9,6 +9,7 @@ import type {
   CpusetWriteResult,
   PartitionPort,
   PartitionResult,
+  Population,
 } from "../../src/cgroup/port.ts";
 
 const MAX_WRITTEN = 200;
@@ -30,6 +31,8 @@ export class FakeKernel implements CpusetPort {
   readonly limits = new Map<string, CpuSet>();
   /** Containers whose cgroups can't be read. */
   readonly unreadable = new Set<string>();
+  /** Containers in whose cgroups nobody lives. */
+  readonly empty = new Set<string>();
   /** The latest writes, as `id=cpus`. */
   readonly written: string[] = [];
   /** The next write passes its deadline. */
@@ -60,6 +63,12 @@ export class FakeKernel implements CpusetPort {
     if (this.foreign.has(id)) return { kind: "values", cpus, effective, isForeign: true };
     if (!effective.isSubsetOf(cpus)) return { kind: "values", cpus: effective, isInherited: true };
     return { kind: "values", cpus, effective };
+  }
+
+  population({ id }: ContainerRef): Population {
+    if (this.unreadable.has(id)) return "unreadable";
+    if (!this.sets.has(id)) return "absent";
+    return this.empty.has(id) ? "empty" : "populated";
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {

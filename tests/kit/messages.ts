@@ -31,6 +31,8 @@ export interface Wanted {
   mems?: string;
   state?: ContainerState;
   createdAt?: bigint;
+  /** What runs the pod. */
+  handler?: string;
 }
 
 export function podOf(wanted: Wanted = {}): PodSandbox {
@@ -41,6 +43,7 @@ export function podOf(wanted: Wanted = {}): PodSandbox {
     uid: `uid-${name}`,
     namespace: wanted.namespace ?? "ns",
     annotations: wanted.annotations ?? {},
+    runtimeHandler: wanted.handler ?? "",
     linux: { cgroupParent: wanted.cgroupParent ?? defaultParent(wanted), ...podResourcesOf(wanted) },
   });
 }

@@ -11,7 +11,7 @@ export const PLAYS: Readonly<Record<Verb, Play>> = {
     if (player.create(name, words) && player.start(name)) player.postStart(name);
   },
   "create": (player, name, words) => player.create(name, words),
-  "found": (player, name, words) => player.runtime.found(name, words),
+  "found": (player, name, words) => player.found(name, words),
   "start": (player, name) => player.start(name),
   "post-start": (player, name) => player.postStart(name),
   "stop": (player, name) => player.stop(name),
@@ -22,6 +22,7 @@ export const PLAYS: Readonly<Record<Verb, Play>> = {
     player.remove(name);
   },
   "dies": (player, name) => player.dies(name),
+  "cgroup": (player, name, words) => player.cgroup(name, [...words.keys()]),
   "update": (player, name, words) => player.update(name, words),
   "stop-sandbox": (player, pod) => player.stopSandbox(pod),
   "register": (player) => player.register(),

@@ -4,6 +4,7 @@ import { type ContainerUpdate, Event, type LinuxResources } from "../../src/nri/
 import { pendingFor } from "../../src/agent/step.ts";
 import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import { eventMask } from "../../src/nri/methods.ts";
+import type { FakeKernel } from "../kit/fake_kernel.ts";
 import type { Link } from "../kit/link.ts";
 import { decode, encode, type Method, type Request, type Response } from "../kit/runtime_end.ts";
 import { type Box, cpuOf, FakeRuntime, merge } from "./fake_runtime.ts";
@@ -24,6 +25,8 @@ const QUESTIONS: Readonly<Record<string, string>> = {
 export abstract class Exchange {
   readonly runtime = new FakeRuntime();
   abstract link: Link;
+  /** The cgroup tree, where the script has one. */
+  abstract readonly kernel: FakeKernel | undefined;
   /** Events that the agent has asked for, as NRI's mask. */
   protected subscribed = 0;
   #lines: string[] = [];
@@ -50,7 +53,7 @@ export abstract class Exchange {
     const { cpu } = linuxResources;
     if (own >= 0 && cpu !== undefined) cpu.cpus = "";
     merge(box, linuxResources);
-    checkRecords(this.runtime.boxes.values(), this.link.agent);
+    checkRecords(this.runtime.boxes.values(), this.link.agent, this.kernel);
     const { POST_UPDATE_CONTAINER } = Event;
     if ((this.subscribed & eventMask([POST_UPDATE_CONTAINER])) !== 0) {
       this.mention(POST_UPDATE_CONTAINER, subjectOf(box));
@@ -76,7 +79,7 @@ export abstract class Exchange {
       const box = this.runtime.boxes.get(update.containerId);
       const cpus = update.linux?.resources?.cpu?.cpus ?? "";
       const before = box === undefined ? "" : cpuOf(box).cpus;
-      checkHandOver(update.containerId, cpus, this.runtime.boxes.values(), this.link.agent);
+      checkHandOver(update.containerId, cpus, this.runtime.boxes.values(), this.link.agent, this.kernel);
       this.say(change(update.containerId, before, cpus, this.link.agent.state.ledger.topology.online));
       this.runtime.apply(update);
     }
@@ -100,7 +103,7 @@ export abstract class Exchange {
       assert(!record.message.startsWith("bug "), record.message);
       logLines(record).forEach((line) => this.say(line));
     }
-    checkRecords(this.runtime.boxes.values(), this.link.agent);
+    checkRecords(this.runtime.boxes.values(), this.link.agent, this.kernel);
   }
 
   #wake(after: number): void {

@@ -115,6 +115,7 @@ export class FakeRuntime {
       name,
       uid: `${name}-${uid}`,
       namespace: words.get("namespace") ?? "ns",
+      runtimeHandler: words.get("handler") ?? "",
       annotations: annotationsOf(words),
       linux: {
         cgroupParent: words.get("parent") ?? "",
@@ -163,7 +164,7 @@ export function cpuOf(box: Box): LinuxCPU {
 
 function isOfPod(key: string): boolean {
   return key.includes("/") || Object.hasOwn(ANNOTATIONS, key) || [...CLASS_PARENTS.keys()].includes(key) ||
-    ["parent", "namespace", "uid", "pod-limit"].includes(key);
+    ["parent", "namespace", "uid", "pod-limit", "handler"].includes(key);
 }
 
 function annotationsOf(words: Words): Record<string, string> {

@@ -1,10 +1,12 @@
 /** What must hold after every event, whatever a script expects. */
+import { isUnconfined } from "../../src/ledger/assignment.ts";
 import { checkPools } from "../../src/ledger/holdings.ts";
 import assert from "node:assert/strict";
 import type { Agent } from "../../src/agent/step.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { ContainerState, type ContainerUpdate } from "../../src/nri/gen/nri_pb.ts";
 import { type Box, cpuOf } from "./fake_runtime.ts";
+import type { FakeKernel } from "../kit/fake_kernel.ts";
 import { cpuSet } from "./tell.ts";
 
 /** Each container at most once in a reply, never the one that is being created, and never an empty set. */
@@ -22,8 +24,14 @@ export function checkReply(updates: readonly ContainerUpdate[], created?: string
  * In the order of a reply a CPU is left by one container before another gets it: nobody who runs is still on what
  * `id` gains by its new set, unless both are shared or both are pinned.
  */
-export function checkHandOver(id: string, cpus: string, boxes: Iterable<Box>, agent: Agent): void {
-  const places = placesOf(boxes, agent);
+export function checkHandOver(
+  id: string,
+  cpus: string,
+  boxes: Iterable<Box>,
+  agent: Agent,
+  kernel?: FakeKernel,
+): void {
+  const places = placesOf(boxes, agent, kernel);
   const own = places.find(({ box }) => box.container.id === id);
   if (own === undefined) return;
   const gained = cpuSet(cpus).difference(own.cpus);
@@ -38,9 +46,9 @@ export function checkHandOver(id: string, cpus: string, boxes: Iterable<Box>, ag
  * Nobody is on a CPU that is exclusively another's, and no shared container on a claimed one, as the runtime's record
  * has it once the reply was applied. A container that only starts may still be owed its set.
  */
-export function checkRecords(boxes: Iterable<Box>, agent: Agent): void {
+export function checkRecords(boxes: Iterable<Box>, agent: Agent, kernel?: FakeKernel): void {
   checkPools(agent.state.ledger);
-  const places = placesOf(boxes, agent);
+  const places = placesOf(boxes, agent, kernel);
   const claimed = CpuSet.unionOf(places.filter(({ kind }) => kind !== "shared").map(({ cpus }) => cpus));
   for (const { box, cpus, kind } of places) {
     const { id } = box.container;
@@ -67,18 +75,24 @@ interface Place {
 }
 
 /** The running containers that the agent knows; none where it doesn't decide. */
-function placesOf(boxes: Iterable<Box>, { state }: Agent): Place[] {
+function placesOf(boxes: Iterable<Box>, { state }: Agent, kernel: FakeKernel | undefined): Place[] {
   if (state.phase !== "serving" || state.standby || state.dryRun) return [];
-  return [...boxes].filter(({ told, container }) =>
-    told && container.state === ContainerState.CONTAINER_RUNNING && state.ledger.assignments.has(container.id)
-  ).map((box) => ({
+  return [...boxes].filter(({ told, container }) => {
+    const assignment = state.ledger.assignments.get(container.id);
+    return told && kernel?.sets.has(container.id) !== false &&
+      container.state === ContainerState.CONTAINER_RUNNING && assignment !== undefined &&
+      !isUnconfined(assignment);
+  }).map((box) => ({
     box,
-    cpus: placeOf(box, state.ledger.topology.online),
+    cpus: placeOf(box, state.ledger.topology.online, kernel),
     kind: kindOf(box, state.ledger),
   }));
 }
 
-function placeOf(box: Box, online: CpuSet): CpuSet {
+/** By its cgroup, where there is one; else by the record. */
+function placeOf(box: Box, online: CpuSet, kernel: FakeKernel | undefined): CpuSet {
+  const written = kernel?.sets.get(box.container.id);
+  if (written !== undefined && !written.isEmpty) return written;
   const { cpus } = cpuOf(box);
   return cpus === "" ? online : cpuSet(cpus).intersection(online);
 }

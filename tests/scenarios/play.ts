@@ -2,12 +2,13 @@
 import type { Mapping } from "../../src/config/layers.ts";
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { ContainerState, Event } from "../../src/nri/gen/nri_pb.ts";
+import { FakeKernel } from "../kit/fake_kernel.ts";
 import { type MachineSpec, topologyOf } from "../kit/sysfs.ts";
 import { Link } from "../kit/link.ts";
 import { configured, settingsFrom } from "./configuration.ts";
 import { PLAYS } from "./events.ts";
 import { Exchange, subjectOf } from "./exchange.ts";
-import { type Box, merge } from "./fake_runtime.ts";
+import { type Box, cpuOf, merge } from "./fake_runtime.ts";
 import { requestOf, type Words } from "./figures.ts";
 import { checkReply } from "./invariants.ts";
 import type { Script } from "./script.ts";
@@ -18,6 +19,7 @@ import { type ScriptEvent, WordError } from "./words.ts";
 export class Player extends Exchange {
   link: Link;
   machine: MachineSpec;
+  readonly kernel: FakeKernel | undefined;
   /** Growth comes at once unless a script says otherwise: so its lines stand where their cause is. */
   #configuration: Mapping = { growDelayMs: "0" };
 
@@ -25,6 +27,8 @@ export class Player extends Exchange {
   constructor(readonly script: Script) {
     super();
     this.machine = script.machine;
+    this.kernel = script.cgroups ? new FakeKernel(2) : undefined;
+    if (this.kernel !== undefined) this.kernel.online = topologyOf(this.machine).online;
     for (const line of script.configuration) this.#configuration = configured(this.#configuration, line);
     this.link = this.#newAgent();
     this.register();
@@ -59,6 +63,7 @@ export class Player extends Exchange {
   /** Whether it started. */
   start(name: string): boolean {
     const box = this.runtime.named(name);
+    this.kernel?.appear(name, cpuOf(box).cpus);
     const started = this.call("StartContainer", subjectOf(box)) !== undefined;
     box.told ||= started;
     this.settle();
@@ -74,6 +79,7 @@ export class Player extends Exchange {
   stop(name: string): void {
     const box = this.runtime.named(name);
     box.container.state = ContainerState.CONTAINER_STOPPED;
+    this.kernel?.sets.delete(name);
     this.apply(this.call("StopContainer", subjectOf(box))?.update ?? []);
     this.settle();
   }
@@ -96,8 +102,27 @@ export class Player extends Exchange {
     this.remove(name);
   }
 
+  /** A container that is there without having been reported to the agent. */
+  found(name: string, words: Words): void {
+    this.runtime.found(name, words);
+    const box = this.runtime.named(name);
+    if (box.container.state !== ContainerState.CONTAINER_RUNNING) return;
+    this.kernel?.appear(name, cpuOf(box).cpus);
+  }
+
+  /** What its cgroup is, whatever the runtime says of it. */
+  cgroup(name: string, [state = "populated"]: readonly string[]): void {
+    const box = this.runtime.named(name);
+    if (this.kernel === undefined) throw new WordError('the head has no line "cgroups"');
+    this.kernel.empty.delete(name);
+    if (state === "empty") this.kernel.empty.add(name);
+    if (state === "absent") this.kernel.sets.delete(name);
+    else if (!this.kernel.sets.has(name)) this.kernel.appear(name, cpuOf(box).cpus);
+  }
+
   /** It ends, which isn't reported. */
   dies(name: string): void {
+    this.kernel?.sets.delete(name);
     this.runtime.named(name).container.state = ContainerState.CONTAINER_STOPPED;
   }
 
@@ -175,6 +200,7 @@ export class Player extends Exchange {
 
   #ground(offline: CpuSet, struck: boolean): void {
     this.machine = { ...this.machine, offline: `${offline}` };
+    if (this.kernel !== undefined) this.kernel.online = topologyOf(this.machine).online;
     this.feed({
       kind: "topology",
       now: this.link.now,
@@ -187,6 +213,7 @@ export class Player extends Exchange {
     const link = new Link(this.machine, {
       ...settingsFrom(this.#configuration),
       standby: this.script.standby,
+      cpusets: this.kernel,
     });
     link.now = this.link?.now ?? 0;
     return link;

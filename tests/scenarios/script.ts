@@ -12,7 +12,7 @@
  *     pool: 0,2-4,6-7
  *
  * The head, up to the first empty line: comments, `machine`, and where wanted `configure` (any number), `standby`,
- * `draw` with a caption. Then blocks: events, one a line; `----`; what came of them, up to an empty line. README.md says it in full.
+ * `cgroups`, `draw` with a caption. Then blocks: events, one a line; `----`; what came of them, up to an empty line. README.md says it in full.
  */
 import { AssertionError } from "node:assert/strict";
 import type { MachineSpec } from "../kit/sysfs.ts";
@@ -31,6 +31,8 @@ export interface Script {
   readonly machine: MachineSpec;
   /** `key: value` lines of the configuration with which the agent starts. */
   readonly configuration: readonly string[];
+  /** The agent reads and writes cgroups (v2) itself. */
+  readonly cgroups: boolean;
   /** Another agent decides until `promoted`. */
   readonly standby: boolean;
   /** What docs/placement.md says above the drawing of the end; absent: not drawn. */
@@ -89,7 +91,12 @@ function readHead(lines: readonly string[], file: string): Head {
       "the first line is the sentence that the script proves, after a # and a space",
     );
   }
-  const head = { sentence: first.slice(2).trim(), configuration: [] as string[], standby: false };
+  const head = {
+    sentence: first.slice(2).trim(),
+    configuration: [] as string[],
+    standby: false,
+    cgroups: false,
+  };
   let machine: MachineSpec | undefined;
   let caption: string | undefined;
   for (const [index, line] of lines.entries()) {
@@ -98,6 +105,7 @@ function readHead(lines: readonly string[], file: string): Head {
     if (word === "machine") machine = at(file, index + 1, () => readMachine(rest));
     else if (word === "configure") head.configuration.push(rest);
     else if (word === "standby") head.standby = true;
+    else if (word === "cgroups") head.cgroups = true;
     else if (word === "draw") caption = rest;
     else throw new ScriptError(file, index + 1, `"${word}" is no word of the head, which an empty line ends`);
   }

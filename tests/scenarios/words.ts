@@ -13,7 +13,7 @@ export type Verb = keyof typeof VERBS;
 
 const FIGURES = ["cpus", "shares", "quota", "period", "memory", "cpuset", "mems"];
 const CLASSES = ["guaranteed", "burstable", "besteffort"];
-const POD = [...CLASSES, "parent", "namespace", "uid", "pod-limit"];
+const POD = [...CLASSES, "parent", "namespace", "uid", "pod-limit", "handler"];
 const ANNOTATED = ["cores-ids", "forbid", "placement", "movable", "unmanaged"];
 const CREATION = [...FIGURES, ...POD, ...ANNOTATED];
 
@@ -29,6 +29,7 @@ export const VERBS = {
   "end": { subject: "container", words: [] },
   "fail": { subject: "container", words: [] },
   "dies": { subject: "container", words: [] },
+  "cgroup": { subject: "container", words: ["populated", "empty", "absent"] },
   "update": { subject: "container", words: FIGURES },
   "stop-sandbox": { subject: "pod", words: [] },
   "connect": { subject: "", words: [] },

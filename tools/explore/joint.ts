@@ -42,6 +42,8 @@ export const SETTINGS: Settings = {
     unmanagedNamespaces: [],
     isolationNamespaces: [],
     reservedNamespaces: [],
+    sandboxedRuntimes: [],
+    vmRuntimes: [],
   },
   growDelayMs: 500,
   dryRun: false,

@@ -19,6 +19,8 @@ export const claims: Target<Input> = {
       unmanagedNamespaces: LISTS[unmanaged] ?? [],
       isolationNamespaces: LISTS[isolation] ?? [],
       reservedNamespaces: LISTS[reserved] ?? [],
+      sandboxedRuntimes: [],
+      vmRuntimes: [],
     } as const;
     const [pod, container] = [podOf(drawn), containerOf(drawn)];
     const read = readClaim(pod, container, rules);

@@ -60,14 +60,26 @@ export const CALLS: readonly Planted[] = [
   {
     file: "src/agent/found_containers.ts",
     part: "findContainers",
-    edit: "if false",
+    edit: "if false #2",
     breaks: "Stopped containers hold CPUs after a restart.",
+  },
+  {
+    file: "src/agent/found_containers.ts",
+    part: "isNewer",
+    edit: [/> b\[key\]/, "< b[key]"],
+    breaks: "Of two records of one container the one that has ended long ago counts.",
   },
   {
     file: "src/agent/found_containers.ts",
     part: "findContainer",
     edit: [/isRunning: [^,]+,/, "isRunning: true,"],
     breaks: "A container that is only starting when the agent comes back is taken for running.",
+  },
+  {
+    file: "src/agent/lost_ends.ts",
+    part: "concludeLooks",
+    edit: [/those\("absent"\)\.length === seen\.size/, "false"],
+    breaks: "A cgroup tree that is mounted wrong ends every container.",
   },
   {
     file: "src/nri/read_claim.ts",
@@ -78,7 +90,7 @@ export const CALLS: readonly Planted[] = [
   {
     file: "src/agent/early.ts",
     part: "mergeEarlyEvents",
-    edit: "drop filter #3",
+    edit: "drop filter #4",
     breaks: "A container that ended while the list was fetched holds its CPUs for ever.",
   },
   {

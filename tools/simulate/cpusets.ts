@@ -12,6 +12,7 @@ import type {
   CpusetWrite,
   CpusetWriteFailure,
   CpusetWriteResult,
+  Population,
   Unverified,
 } from "../../src/cgroup/port.ts";
 import type { Kernel } from "./kernel.ts";
@@ -46,6 +47,8 @@ export interface TreeWatch {
   wrote(id: string, before: ReadonlyMap<string, CpuSet>, cpus: CpuSet): void;
   /** A write failed and was rolled back, except for those that keep what was written. */
   failed(kept: readonly string[], code: string): void;
+  /** The agent has been answered that somebody lives in its cgroup. */
+  lived(id: string): void;
   /** The agent has been answered that the sets of these can't be read. */
   unverified(ids: readonly string[]): void;
 }
@@ -58,7 +61,7 @@ interface Step {
 type Problem = Pick<CpusetWriteFailure, "code" | "reason" | "limit">;
 
 /** No observer. */
-export const UNWATCHED: TreeWatch = { wrote() {}, failed() {}, unverified() {} };
+export const UNWATCHED: TreeWatch = { wrote() {}, failed() {}, lived() {}, unverified() {} };
 
 export class SimCpusets implements CpusetPort {
   readonly writable = true;
@@ -90,6 +93,15 @@ export class SimCpusets implements CpusetPort {
       return undefined;
     }
     return { cpus: limit, why: `kept from this pod by its cgroup (${limit})` };
+  }
+
+  population(container: ContainerRef): Population {
+    const found = this.#find(container);
+    if (found.kind === "unverified") return "unreadable";
+    if (found.kind === "absent") return "absent";
+    if (this.kernel.isEmpty(found.id)) return "empty";
+    this.watch.lived(found.id);
+    return "populated";
   }
 
   write(writes: readonly CpusetWrite[], _deadlineMs: number): CpusetWriteResult {

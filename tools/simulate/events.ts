@@ -30,6 +30,9 @@ export type ContainerKind =
   | "posted"
   /** The process ends by itself, or is killed; no event yet. */
   | "exit"
+  /** The process ends, and the runtime goes on listing the container as running; its cgroup goes, or stays empty. */
+  | "forget"
+  | "desert"
   /** StopContainer of a container that has exited. */
   | "stopTold"
   /** kubelet stops it: exit and stopTold. */

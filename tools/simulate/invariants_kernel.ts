@@ -71,7 +71,8 @@ export function kernelIsKnown(world: World): string | undefined {
   const { inCharge, runtime } = world;
   if (inCharge === undefined || world.isTopologyStale) return undefined;
   for (const { id, kernel, fence } of inCharge.placed.values()) {
-    if (kernel === undefined || kernel === "at-start" || world.mayDiffer(id)) continue;
+    const isForgotten = runtime.containers.get(id)?.isForgotten === true;
+    if (kernel === undefined || kernel === "at-start" || isForgotten || world.mayDiffer(id)) continue;
     const { cpus, effective } = world.read(id) ?? {};
     if (world.kernel.written(id) === undefined || cpus === undefined) {
       continue;
@@ -141,9 +142,9 @@ export function startProblem(world: World, { id }: Container): string | undefine
   if (!runs?.equals(own.grant)) return `${id} may start on ${runs} instead of ${own.grant}`;
   for (const other of inCharge.placed.values()) {
     const container = runtime.containers.get(other.id);
-    if (other === own || mayShareCpus(own, other) || container?.posted !== true || world.isHidden(other.id)) {
-      continue;
-    }
+    // In the cgroup of one that is forgotten nobody lives.
+    const isLiving = container?.posted === true && !container.isForgotten;
+    if (other === own || mayShareCpus(own, other) || !isLiving || world.isHidden(other.id)) continue;
     // That it runs wasn't reported.
     if (
       (other.starting || world.observer.before?.placed.get(other.id)?.starting) &&

@@ -37,6 +37,8 @@ export class Kernel {
   /** By id, which is a class' path. */
   readonly #cgroups = new Map<string, Cgroup>();
   readonly #classes = new Set<string>();
+  /** Containers in whose cgroups nobody lives any more. */
+  readonly #empty = new Set<string>();
   /** What is held below a cgroup, by its id. */
   readonly #held = new Map<string, CpuSet>();
 
@@ -155,8 +157,19 @@ export class Kernel {
     else this.#held.set(id, held);
   }
 
+  /** All in the container's cgroup end, and it stays. */
+  desert(id: string): void {
+    this.#empty.add(id);
+    this.#held.delete(id);
+  }
+
+  isEmpty(id: string): boolean {
+    return this.#empty.has(id);
+  }
+
   remove(id: string): void {
     this.#cgroups.delete(id);
+    this.#empty.delete(id);
     this.#held.delete(id);
     this.#limits.delete(id);
   }

@@ -45,12 +45,12 @@ export function sandboxId({ number }: Pod): string {
 }
 
 export function containerMessage(container: Container, nri: Nri): NriContainer {
-  const { id, pod, spec, life, made, record } = container;
+  const { id, pod, spec, made, record } = container;
   return create(ContainerSchema, {
     id,
     podSandboxId: sandboxId(pod),
     name: spec.name,
-    state: stateOf(life),
+    state: stateOf(container),
     createdAt: nri === "0.6" ? 0n : 1_700_000_000_000_000_000n + BigInt(made),
     linux: { resources: resourcesMessage(record), cgroupsPath: container.cgroup },
   });
@@ -119,8 +119,8 @@ export function notice(
   return { method: "StateChange", payload: joined(Uint8Array.of(0x08, event), shifted) };
 }
 
-function stateOf(life: Container["life"]): ContainerState {
-  if (life === "running") return ContainerState.CONTAINER_RUNNING;
+function stateOf({ life, isForgotten }: Container): ContainerState {
+  if (life === "running" || isForgotten) return ContainerState.CONTAINER_RUNNING;
   return life === "exited" ? ContainerState.CONTAINER_STOPPED : ContainerState.CONTAINER_CREATED;
 }
 
@@ -135,7 +135,7 @@ function bytesOfPod(pod: Pod): Uint8Array {
 
 function bytesOfContainer(container: Container, nri: Nri): Uint8Array {
   const { shares, quota, period, memory, cpus, mems } = container.record;
-  const key = `${stateOf(container.life)} ${shares} ${quota} ${period} ${memory} ${cpus} ${mems}`;
+  const key = `${stateOf(container)} ${shares} ${quota} ${period} ${memory} ${cpus} ${mems}`;
   let known = containers.get(container);
   if (known?.key !== key) {
     known = { key, bytes: toBinary(ContainerSchema, containerMessage(container, nri)) };

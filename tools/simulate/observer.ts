@@ -37,6 +37,8 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   /** Containers on each other's CPUs in the course of the agent's plans, since its last step. */
   #overlaps: Overlap[] = [];
   #event: SimEvent | undefined;
+  /** In whose cgroups an agent has seen somebody. */
+  readonly #lived = new WeakMap<Instance, Set<string>>();
 
   constructor(private readonly world: World) {}
 
@@ -44,6 +46,16 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   begin(event: SimEvent): void {
     this.#event = event;
     this.hasAnswered = false;
+  }
+
+  lived(id: string): void {
+    const { owner } = this.world;
+    if (owner !== undefined) this.#lived.set(owner, (this.#lived.get(owner) ?? new Set()).add(id));
+  }
+
+  /** The agent has seen that somebody lives in its cgroup. */
+  hasLived(agent: Instance, id: string): boolean {
+    return this.#lived.get(agent)?.has(id) === true;
   }
 
   answered(

@@ -33,6 +33,8 @@ export interface Container {
   posted: boolean;
   /** It was sent an update before PostStartContainer, and none since: the agent can't know what came of that. */
   isUncertain: boolean;
+  /** It has exited, and the runtime goes on listing it as running. */
+  isForgotten: boolean;
   /** StopContainer was sent: that happens once. */
   stopTold: boolean;
   /** This run of the runtime has created or started it; containerd 1.7.24 reports no ends of others. */
@@ -59,8 +61,8 @@ export function isAlive({ life }: Container): boolean {
 }
 
 /** Listed by the CRI and by Synchronize. */
-export function isListed({ life }: Container): boolean {
-  return life !== "exited" && life !== "asked";
+export function isListed({ life, isForgotten }: Container): boolean {
+  return (life !== "exited" || isForgotten) && life !== "asked";
 }
 
 export function hasCgroup({ life }: Container): boolean {

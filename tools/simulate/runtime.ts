@@ -58,7 +58,9 @@ export class Runtime {
   /** The container of that place in the pod that lives, if one does. */
   living(pod: Pod, name: string): Container | undefined {
     for (const each of this.containers.values()) {
-      if (each.pod === pod && each.spec.name === name && isAlive(each)) return each;
+      // Of every second one that is forgotten kubelet notices the end.
+      const seemsToLive = isAlive(each) || (each.isForgotten && each.made % 2 === 0);
+      if (each.pod === pod && each.spec.name === name && seemsToLive) return each;
     }
     return undefined;
   }
@@ -78,6 +80,7 @@ export class Runtime {
       life: "asked",
       posted: false,
       isUncertain: false,
+      isForgotten: false,
       stopTold: false,
       mentioned: true,
       failed: false,
@@ -148,12 +151,28 @@ export class Runtime {
   exit(container: Container): void {
     if (container.life === "asked") return;
     container.life = "exited";
+    container.isForgotten = false;
     this.kernel.remove(container.id);
     free(container.agreed.splice(0));
   }
 
+  forget(container: Container): void {
+    if (container.life !== "running") return;
+    this.exit(container);
+    container.isForgotten = true;
+  }
+
+  desert(container: Container): void {
+    if (container.life !== "running") return;
+    container.life = "exited";
+    container.isForgotten = true;
+    this.kernel.desert(container.id);
+    free(container.agreed.splice(0));
+  }
+
   stopTold(container: Container): void {
-    if (container.life === "exited" && !container.failed) this.#notifyStop(container);
+    const { life, failed, isForgotten } = container;
+    if (life === "exited" && !failed && !isForgotten) this.#notifyStop(container);
   }
 
   stop(container: Container): void {
@@ -209,7 +228,7 @@ export class Runtime {
 
   /** UpdateContainer; what the plugins have agreed to is applied later. */
   update(container: Container, resources: Resources, sequence?: Agreed["sequence"]): "agreed" | "refused" {
-    if (!isListed(container)) return "refused";
+    if (!isListed(container) || container.isForgotten) return "refused";
     const reply = this.conversation.ask(
       "UpdateContainer",
       container,
@@ -218,7 +237,7 @@ export class Runtime {
     );
     if (typeof reply === "string") return "refused";
     this.updates.applyAll(reply.others);
-    if (!isListed(container)) return "refused";
+    if (!isListed(container) || container.isForgotten) return "refused";
     container.agreed.push({
       resources: reply.own,
       firm: container.posted,

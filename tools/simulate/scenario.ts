@@ -110,6 +110,8 @@ export function settingsOf(scenario: Scenario): Settings {
       unmanagedNamespaces: ["unmanaged"],
       isolationNamespaces: [],
       reservedNamespaces: ["kube-system"],
+      sandboxedRuntimes: [],
+      vmRuntimes: [],
     },
     growDelayMs: growDelay,
     dryRun,

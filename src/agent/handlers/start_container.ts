@@ -7,7 +7,7 @@
  */
 import type { CpusetReading } from "../../cgroup/port.ts";
 import { CpuSet } from "../../cpu/cpu_set.ts";
-import { type Assignment, mayShare } from "../../ledger/assignment.ts";
+import { type Assignment, isUnconfined, mayShare } from "../../ledger/assignment.ts";
 import { type ContainerRef, describe } from "../../ledger/claim.ts";
 import { confirmedHolder } from "../../ledger/conflict.ts";
 import {
@@ -180,7 +180,7 @@ function withoutIntruder(
 function unconfirmedBeside(ledger: Ledger, own: Assignment): Assignment[] {
   return ledger.assignments.values().filter((other) =>
     other.container.id !== own.container.id && !isConfirmed(other) && !hasNoProcess(other.delivery) &&
-    !mayShare(own, other)
+    !mayShare(own, other) && !isUnconfined(other)
   );
 }
 

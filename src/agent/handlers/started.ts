@@ -1,31 +1,51 @@
 /** PostStartContainer and PostUpdateContainer: an update that was under way has come to its end, so the kernel is read. */
 import type { CpusetReading } from "../../cgroup/port.ts";
 import type { Assignment } from "../../ledger/assignment.ts";
+import type { ContainerRef } from "../../ledger/claim.ts";
 import { isConfirmed, observe, runs, unreadable, updateNoted } from "../../ledger/delivery.ts";
 import { withoutId } from "../../ledger/id_map.ts";
+import { release } from "../../ledger/release.ts";
 import { pendingUpdateOf } from "../../ledger/updates.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { refOf } from "../../nri/read_claim.ts";
 import { ownCpus } from "../apply_mode.ts";
 import { type Decision, unchanged } from "../decision.ts";
+import { staleLogs, withUnmanaged } from "../found_containers.ts";
+import { released } from "./ends.ts";
+import { revived } from "../lost_ends.ts";
 import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
 
 /** What was sent while it started may be lost; if it differs, that isn't left to the next reply. */
 export function postStartContainer(state: AgentState, { pod, container }: Subject): Decision {
   const known = state.phase === "serving" ? state.ledger.assignments.get(container.id) : undefined;
-  if (known === undefined) return unchanged(state);
+  if (known === undefined) return unchanged(revived(state, container.id));
   const ref = refOf(pod, container);
-  const ledger = state.ledger.with({ ...known, container: ref });
+  const replaced = withoutReplaced(state, ref);
+  const ledger = replaced.state.ledger.with({ ...known, container: ref });
   const started = (change: (assignment: Assignment) => Assignment): Decision => {
     const after = ledger.update(ref.id, (assignment) => runs(change(assignment)));
     const own = state.dryRun ? undefined : pendingUpdateOf(after, ref.id);
     // Whose start is reported, of that the end is too.
-    const next = { ...state, untracked: withoutId(state.untracked, ref.id) };
-    return { ...unchanged(withLedger(next, after)), background: own === undefined ? [] : [own] };
+    const next = { ...replaced.state, untracked: withoutId(state.untracked, ref.id) };
+    const background = own === undefined ? [] : [own];
+    return { ...unchanged(withLedger(next, after)), background, logs: replaced.logs };
   };
   if (known.delivery.by === "record") return started((assignment) => assignment);
   return { kind: "read", containers: [ref], then: (readings) => started(readAs(readings.get(ref.id))) };
+}
+
+/** With one that runs those have ended that have its pod's uid and its name, whatever a list says of them. */
+function withoutReplaced(state: AgentState, { id, podUid, name }: ContainerRef) {
+  const others = podUid === "" ? [] : state.ledger.ofPod(podUid).map(({ container }) => container)
+    .filter((other) => other.name === name && other.id !== id && !other.isGroup);
+  if (others.length === 0) return { state, logs: [] };
+  const ids = others.map((other) => other.id);
+  const { ledger, logs } = released(state, (before) => ids.reduce(release, before), ids);
+  return {
+    state: { ...withUnmanaged(state, new Set(ids)), ledger },
+    logs: [...others.flatMap((other) => staleLogs(state, other, id)), ...logs],
+  };
 }
 
 /** It may have brought back a set from before it began. */

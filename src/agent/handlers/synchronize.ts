@@ -4,7 +4,8 @@ import { planUpdates } from "../../ledger/updates.ts";
 import { synchronizeReply } from "../../nri/write_reply.ts";
 import { type Decision, neutralSynchronize } from "../decision.ts";
 import { groupsFor } from "../fences.ts";
-import { findContainers } from "../found_containers.ts";
+import { findContainers, withUnmanaged } from "../found_containers.ts";
+import { lookAtListed } from "../lost_ends.ts";
 import { withLedger } from "../pending.ts";
 import { listedWithEarly, rebuiltFrom, synchronizedState } from "../adopt.ts";
 import { synchronizedLog } from "../logs.ts";
@@ -26,7 +27,7 @@ export function synchronizePart(state: AgentState, part: Part): Decision {
  */
 export function synchronize(state: AgentState, last: Part): Decision {
   const listing = whole(state, last);
-  const { found, logs } = findContainers(state, listedWithEarly(state, listing));
+  const { found, stale, logs } = findContainers(state, listedWithEarly(state, listing));
   const containers = found.map(({ container }) => container);
   return {
     kind: "read",
@@ -41,7 +42,10 @@ export function synchronize(state: AgentState, last: Part): Decision {
       );
       return {
         kind: "response",
-        state: withLedger(synchronizedState({ ...state, untracked }), ledger),
+        state: withLedger(
+          synchronizedState({ ...withUnmanaged(lookAtListed(state, found, readings), stale), untracked }),
+          ledger,
+        ),
         reply: { kind: "answer", payload: synchronizeReply(sent) },
         logs: [...logs, ...rebuilt.logs, synchronizedLog("synchronized", rebuilt.ledger, sent.length)],
       };

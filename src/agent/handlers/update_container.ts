@@ -8,7 +8,7 @@
  * up by the same reply keeps its old set in it, and gets the new one in a step of its own.
  */
 import { CpuSet } from "../../cpu/cpu_set.ts";
-import type { Assignment } from "../../ledger/assignment.ts";
+import { type Assignment, isUnconfined } from "../../ledger/assignment.ts";
 import type { Claim } from "../../ledger/claim.ts";
 import { updateSent } from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
@@ -159,6 +159,7 @@ interface OwnUpdate {
 function ownUpdate(ledger: Ledger, id: string, isAsked: boolean): OwnUpdate | undefined {
   const own = ledger.assignments.get(id);
   if (own === undefined) return undefined;
+  if (isUnconfined(own)) return undefined;
   const { grant, delivery: { by, record } } = own;
   // What another still holds it gets in a step of its own.
   const cpus = isHeldInKernel(ledger, own) ? ledger.mayRunOn(own) : allowedNow(ledger, own);

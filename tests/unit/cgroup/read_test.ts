@@ -1,40 +1,15 @@
 // Cgroup trees of plain files, for what a real kernel doesn't show on demand: odd states, links, other versions.
 import assert from "node:assert/strict";
-import { dirname } from "node:path";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { CgroupDirectory, openNameByName } from "../../../src/cgroup/directory.ts";
-import { type CpusetHierarchy, readCpuset } from "../../../src/cgroup/read.ts";
+import { readCpuset } from "../../../src/cgroup/read.ts";
 import { findCgroup, findHierarchy } from "../../../src/cgroup/hierarchy.ts";
 import { libc } from "../../../src/platform/libc.ts";
 import { readerOf } from "../../../src/platform/sysfs.ts";
+import { FileTree as Tree } from "../../kit/file_tree.ts";
 import { writeCpuset, writeCpusets, writeSteps } from "../../../src/cgroup/write.ts";
 
 libc(); // loaded once for the life of the process, which Deno's leak check would blame on the first test
-
-/** A folder of plain files, by path; a content that begins with `->` makes a symbolic link. */
-class Tree implements Disposable {
-  readonly root = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "cpuset-" }));
-
-  constructor(files: Record<string, string>) {
-    for (const [path, content] of Object.entries(files)) {
-      Deno.mkdirSync(dirname(`${this.root}/${path}`), { recursive: true });
-      if (content.startsWith("->")) Deno.symlinkSync(content.slice(2), `${this.root}/${path}`);
-      else Deno.writeTextFileSync(`${this.root}/${path}`, content);
-    }
-  }
-
-  read(path: string): string {
-    return Deno.readTextFileSync(`${this.root}/${path}`);
-  }
-
-  hierarchy(version: 1 | 2): CpusetHierarchy {
-    return { kind: "hierarchy", version, root: this.root, base: "", nestings: [] };
-  }
-
-  [Symbol.dispose](): void {
-    Deno.removeSync(this.root, { recursive: true });
-  }
-}
 
 const V2 = {
   "cpuset.cpus": "0-1\n",

@@ -36,6 +36,11 @@ pinnedNamespaces:  # default
   - "*"
 unmanagedNamespaces: []  # default
 isolationNamespaces: []  # default
+sandboxedRuntimes:  # default
+  - runsc
+  - gvisor
+vmRuntimes:  # default
+  - kata
 growDelayMs: 500  # default
 apply: auto  # default
 fence: auto  # default
@@ -80,6 +85,8 @@ const namespaces = fc.array(
   { maxLength: 5 },
 );
 
+const handlers = fc.array(fc.stringMatching(/^[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?$/), { maxLength: 5 });
+
 const config: fc.Arbitrary<Config> = fc.record({
   socket: path,
   pluginName: fc.oneof(
@@ -98,6 +105,8 @@ const config: fc.Arbitrary<Config> = fc.record({
   pinnedNamespaces: namespaces,
   unmanagedNamespaces: namespaces,
   isolationNamespaces: namespaces,
+  sandboxedRuntimes: handlers,
+  vmRuntimes: handlers,
   growDelayMs: fc.integer({ min: 0, max: 60_000 }),
   apply: fc.constantFrom("auto", "runtime", "kernel-first"),
   fence: fc.constantFrom("auto", "on", "off"),

@@ -59,6 +59,7 @@ for (const runtime of RUNTIMES) {
       state: "CONTAINER_RUNNING",
       pid: container.pid,
       createdAt: `${told.exclusive.createdAt}`,
+      startedAt: `${told.exclusive.startedAt}`,
       linux: {
         resources: {
           memory: { limit: { value: "67108864" } },

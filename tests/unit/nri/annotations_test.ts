@@ -111,6 +111,8 @@ const rules: fc.Arbitrary<Rules> = fc.record({
   unmanagedNamespaces: namespaces,
   isolationNamespaces: namespaces,
   reservedNamespaces: namespaces,
+  sandboxedRuntimes: fc.constantFrom([], ["runsc"]),
+  vmRuntimes: fc.constantFrom([], ["kata"]),
 });
 
 Deno.test("any annotations and any figures give a claim within bounds or printable sentences, always the same", () => {

@@ -51,6 +51,33 @@ export async function changes(scene: Scene, check: Check): Promise<void> {
         await scene.settles();
       }
     });
+
+    await check(
+      "a container that the runtime takes for running, without anybody in its cgroup, gives up its CPUs",
+      async () => {
+        await scene.prepare({ gone: pinned(`${scene.pool.slice(-2)}`) });
+        await scene.claim("gone");
+        await scene.settles();
+        const gone = scene.lose("gone");
+        leave(gone.pid);
+        await scene.settles();
+        await scene.node.cri.stopContainer({ containerId: gone.id, timeout: 1n });
+        await scene.settles();
+      },
+    );
+  }
+}
+
+/** Its processes leave its cgroup for the root, and the cgroup goes; systemd takes that of a scope away by itself. */
+function leave(pid: number): void {
+  const own = cpusetDirectory(pid);
+  for (const each of Deno.readTextFileSync(`${own}/cgroup.procs`).trim().split("\n")) {
+    Deno.writeTextFileSync("/sys/fs/cgroup/cgroup.procs", each);
+  }
+  try {
+    Deno.removeSync(own);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

@@ -115,6 +115,13 @@ export class Scene {
     return this.#parts.get(name)?.own ?? [];
   }
 
+  /** From now on the CPUs of this pod are nobody's. */
+  lose(name: string): Running {
+    const container = this.the(name);
+    this.#parts.delete(name);
+    return container;
+  }
+
   /** Ends the container of a pod. */
   async end(name: string): Promise<void> {
     await this.node.cri.stopContainer({ containerId: this.the(name).id, timeout: 5n });

@@ -20,8 +20,12 @@ function lied(lie: (real: CpusetPort) => Partial<CpusetPort>): Step {
     if (cpusets === undefined) return step(agent, input);
     const { version, writable } = cpusets;
     const read: CpusetPort["read"] = (container) => cpusets.read(container);
+    const population: CpusetPort["population"] = (container) => cpusets.population(container);
     const write: CpusetPort["write"] = (writes, deadlineMs) => cpusets.write(writes, deadlineMs);
-    const next = step(withKernel(agent, { version, writable, read, write, ...lie(cpusets) }), input);
+    const next = step(
+      withKernel(agent, { version, writable, read, population, write, ...lie(cpusets) }),
+      input,
+    );
     return { ...next, agent: withKernel(next.agent, cpusets) };
   };
 }

@@ -1,0 +1,51 @@
+/** Whether anybody lives in a cgroup or below it. */
+import { CgroupDirectory } from "./directory.ts";
+import type { Population } from "./port.ts";
+import { type CpusetHierarchy, isRemoved, notOpened } from "./read.ts";
+import type { Errno } from "../platform/errno.ts";
+
+/** Of a container: systemd in it makes a dozen, a container engine a handful for each of its own. */
+const MAX_CGROUPS = 256;
+
+/**
+ * By `cgroup.events` in cgroup v2, which counts what is below as well; in v1 by `cgroup.procs` of the cgroup and of those
+ * below. That file leaves out processes of pid namespaces other than the reader's and those in it (pidlist_array_load in
+ * the kernel): so to an agent that hasn't the host's an empty one says nothing.
+ *
+ * @param path below the root of the hierarchy, see {@link CgroupDirectory.open}
+ */
+export function populationOf({ version, root }: CpusetHierarchy, path: string): Population {
+  if (version === 1) return belowOf(root, [path]);
+  const opened = CgroupDirectory.open(root, path);
+  if (opened.kind === "errno") return notFound(path, opened);
+  using directory = opened;
+  const events = directory.read("cgroup.events");
+  if (events.kind === "errno") return isRemoved(directory, events) ? "absent" : "unreadable";
+  const [, populated] = /^populated ([01])$/m.exec(events.text) ?? [];
+  return populated === "1" ? "populated" : populated === "0" ? "empty" : "unreadable";
+}
+
+function belowOf(root: string, paths: string[]): Population {
+  // The list grows while it is gone through.
+  for (const [at, path] of paths.entries()) {
+    const opened = CgroupDirectory.open(root, path);
+    if (opened.kind === "errno") {
+      const found = notFound(path, opened);
+      if (found === "absent" && at > 0) continue;
+      return found;
+    }
+    using directory = opened;
+    const processes = directory.read("cgroup.procs");
+    if (processes.kind === "errno") {
+      if (!isRemoved(directory, processes)) return "unreadable";
+      if (at === 0) return "absent";
+    } else if (processes.text !== "") return "populated";
+    paths.push(...directory.directories(MAX_CGROUPS).map((name) => `${path}/${name}`));
+    if (paths.length > MAX_CGROUPS) return "unreadable";
+  }
+  return "empty";
+}
+
+function notFound(path: string, failure: Errno): Population {
+  return notOpened(path, failure).kind === "absent" ? "absent" : "unreadable";
+}

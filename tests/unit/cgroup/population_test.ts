@@ -1,0 +1,51 @@
+// Who lives in a cgroup, on the kernel's own tree and on trees of plain files.
+import assert from "node:assert/strict";
+import { populationOf } from "../../../src/cgroup/population.ts";
+import { libc } from "../../../src/platform/libc.ts";
+import { FileTree } from "../../kit/file_tree.ts";
+import { onKernel } from "../../kit/scratch_cgroups.ts";
+
+libc(); // loaded once for the life of the process, which Deno's leak check would blame on the first test
+
+onKernel("a cgroup is populated as long as a process is in it or below it", (scratch) => {
+  const { hierarchy } = scratch;
+  const path = scratch.make("/pod", "0-1");
+  assert.equal(populationOf(hierarchy, path), "empty");
+  const below = scratch.make("/pod/below", "0");
+  const child = scratch.run(below);
+  assert.equal(populationOf(hierarchy, path), "populated");
+  assert.equal(populationOf(hierarchy, below), "populated");
+  // To the root of the hierarchy.
+  Deno.writeTextFileSync(`${hierarchy.root}/cgroup.procs`, `${child.pid}`);
+  assert.equal(populationOf(hierarchy, path), "empty");
+  assert.equal(populationOf(hierarchy, `${path}/none`), "absent");
+});
+
+const TREES: readonly [string, 1 | 2, Record<string, string>, string][] = [
+  ["v2 populated", 2, { "c/cgroup.events": "populated 1\nfrozen 0\n", "c/cgroup.procs": "" }, "populated"],
+  ["v2 empty", 2, { "c/cgroup.events": "frozen 0\npopulated 0\n", "c/cgroup.procs": "7\n" }, "empty"],
+  ["v2 without that line", 2, { "c/cgroup.events": "frozen 0\n", "c/cgroup.procs": "" }, "unreadable"],
+  ["v2 without the file", 2, { "c/cgroup.procs": "" }, "unreadable"],
+  ["v2 that is being removed", 2, { "c/x": "" }, "absent"],
+  ["v1 with processes", 1, { "c/cgroup.procs": "7\n" }, "populated"],
+  ["v1 with processes two levels below", 1, {
+    "c/cgroup.procs": "",
+    "c/a/cgroup.procs": "",
+    "c/a/b/cgroup.procs": "7\n",
+  }, "populated"],
+  ["v1 without any", 1, { "c/cgroup.procs": "", "c/a/cgroup.procs": "" }, "empty"],
+  ["v1, of which a part is being removed", 1, { "c/cgroup.procs": "", "c/a/x": "" }, "empty"],
+  ["v1 with more below than is looked at", 1, {
+    "c/cgroup.procs": "",
+    ...Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`c/${at}/cgroup.procs`, ""])),
+  }, "unreadable"],
+  ["none", 1, { "other/cgroup.procs": "" }, "absent"],
+  ["a link", 2, { "c": "->other", "other/cgroup.events": "populated 0\n" }, "unreadable"],
+];
+
+for (const [name, version, files, expected] of TREES) {
+  Deno.test(`population of ${name}`, () => {
+    using tree = new FileTree(files);
+    assert.equal(populationOf(tree.hierarchy(version), "/c"), expected);
+  });
+}
