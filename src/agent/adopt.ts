@@ -90,8 +90,14 @@ function foundIn(
     };
     const found = deliveryOfFound(state, { record, isRunning }, reading);
     const delivered = isOnItsWay(state, each) ? recordMayChange(found) : found;
-    const since = state.ledger.assignments.get(each.container.id)?.since ?? state.now;
-    return { ...rest, since, ...(sent === undefined ? delivered : mayHaveBeenSent(delivered, sent)) };
+    const { since = state.now, affinity } = state.ledger.assignments.get(each.container.id) ?? {};
+    const seen = affinity === undefined ? {} : { affinity };
+    return {
+      ...rest,
+      ...seen,
+      since,
+      ...(sent === undefined ? delivered : mayHaveBeenSent(delivered, sent)),
+    };
   });
 }
 

@@ -22,6 +22,7 @@ import { withId, withoutId } from "../ledger/id_map.ts";
 import { isFence, isGroup, lossOf, withoutFence, withWeakness } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { LogRecord } from "../log_record.ts";
+import { lookedAtComparison } from "./affinity.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { withGroupRetried } from "./fences.ts";
 import { withLimitSeen } from "./limits.ts";
@@ -30,7 +31,10 @@ import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState, ReconcileState } from "./state.ts";
 
-/** How many cgroups are read at a time, so that no call waits for long: each takes some 50 µs. */
+/**
+ * How many cgroups are read at a time, so that no call waits for long: each takes some 50 µs, and its threads some 100, at most
+ * half a millisecond.
+ */
 const BATCH = 64;
 
 /** A part of a comparison. */
@@ -57,7 +61,10 @@ export function reconcile(state: AgentState): Reconciled {
   if (cpusets === undefined || state.dryRun) return { state: next, logs: [], ended };
   const compared = begun.queue.slice(0, BATCH).reduce<Compared>((all, id) => {
     const assignment = all.state.ledger.assignments.get(id);
-    return assignment === undefined ? all : compare(all, assignment, cpusets.read(assignment.container));
+    if (assignment === undefined) return all;
+    const compared = compare(all, assignment, cpusets.read(assignment.container));
+    const looked = lookedAtComparison(compared.state, assignment.container);
+    return { state: looked.state, logs: [...compared.logs, ...looked.logs] };
   }, { state: next, logs: [] });
   return { state: withLedger(compared.state, compared.state.ledger), logs: compared.logs, ended };
 }

@@ -20,7 +20,7 @@ import type { Policy } from "./policy.ts";
 import { pin, placeExclusive } from "./degraded.ts";
 
 /** One container as the runtime reports it. */
-export interface Found extends Pick<Assignment, "mayRunOn" | "delivery" | "fence" | "isWithin"> {
+export interface Found extends Pick<Assignment, "mayRunOn" | "delivery" | "fence" | "isWithin" | "affinity"> {
   readonly container: ContainerRef;
   readonly claim: Claim;
   /** The memory nodes in the runtime's record, if it names some. */
@@ -97,6 +97,7 @@ function unplaced(f: Found): Assignment {
     ...(f.since === undefined ? {} : { since: f.since }),
     mayRunOn: f.mayRunOn,
     delivery: f.delivery,
+    ...(f.affinity === undefined ? {} : { affinity: f.affinity }),
     ...(f.fence === undefined ? {} : { fence: f.fence }),
     ...(f.isWithin ? { isWithin: f.isWithin } : {}),
     ...(f.mems === undefined || f.claim.kind !== "exclusive" ? {} : { mems: f.mems }),
