@@ -30,6 +30,7 @@ export const VERBS = {
   "fail": { subject: "container", words: [] },
   "dies": { subject: "container", words: [] },
   "update": { subject: "container", words: FIGURES },
+  "threads": { subject: "container", words: ["pinned"] },
   "stop-sandbox": { subject: "pod", words: [] },
   "connect": { subject: "", words: [] },
   "disconnect": { subject: "", words: [] },

@@ -6,6 +6,8 @@ import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef, CpuLimit } from "../../src/ledger/claim.ts";
 import type {
   Absent,
+  AffinityOf,
+  AffinityReading,
   CpusetPort,
   CpusetReading,
   CpusetValues,
@@ -46,6 +48,8 @@ export interface TreeWatch {
   wrote(id: string, before: ReadonlyMap<string, CpuSet>, cpus: CpuSet): void;
   /** A write failed and was rolled back, except for those that keep what was written. */
   failed(kept: readonly string[], code: string): void;
+  /** The agent has looked at the threads of a container. */
+  looked(id: string): void;
   /** The agent has been answered that the sets of these can't be read. */
   unverified(ids: readonly string[]): void;
 }
@@ -58,7 +62,7 @@ interface Step {
 type Problem = Pick<CpusetWriteFailure, "code" | "reason" | "limit">;
 
 /** No observer. */
-export const UNWATCHED: TreeWatch = { wrote() {}, failed() {}, unverified() {} };
+export const UNWATCHED: TreeWatch = { wrote() {}, failed() {}, looked() {}, unverified() {} };
 
 export class SimCpusets implements CpusetPort {
   readonly writable = true;
@@ -90,6 +94,13 @@ export class SimCpusets implements CpusetPort {
       return undefined;
     }
     return { cpus: limit, why: `kept from this pod by its cgroup (${limit})` };
+  }
+
+  affinity(container: ContainerRef, of: AffinityOf): AffinityReading {
+    const found = this.#find(container);
+    if (found.kind !== "found") return found;
+    if (of === "threads") this.watch.looked(found.id);
+    return this.kernel.masks.read(found.id, this.kernel.effective(found.id) ?? CpuSet.empty, of);
   }
 
   write(writes: readonly CpusetWrite[], _deadlineMs: number): CpusetWriteResult {

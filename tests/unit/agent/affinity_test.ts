@@ -1,7 +1,7 @@
-/** Masks of threads: one that the runtime gave is said once. */
+/** Masks of threads: one that the runtime gave is said once, and a container that pins itself is seen and not moved. */
 import assert from "node:assert/strict";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
-import { CORES_IDS } from "../../../src/nri/annotations.ts";
+import { CORES_IDS, MOVABLE } from "../../../src/nri/annotations.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { Link } from "../../kit/link.ts";
@@ -12,6 +12,8 @@ import type { MachineSpec } from "../../kit/sysfs.ts";
 const machine: MachineSpec = { sockets: 1, nodesPerSocket: 1, coresPerNode: 8, threads: 2 };
 const db: Wanted = { name: "db", cpus: 2 };
 const web: Wanted = { name: "web", cgroupParent: "/kubepods/pod2" };
+const pin = (cpus: string, name = "pin"): Wanted => ({ name, annotations: { [CORES_IDS]: cpus } });
+const UNSEEN = "its processes are in no PID namespace that the agent sees";
 
 interface Rig {
   readonly link: Link;
@@ -76,4 +78,97 @@ Deno.test("what leaves nothing of the set, or all of it, narrows nothing; a shar
   run(it, web, "0-1");
   assert.deepEqual([affinityOf(it, db), affinityOf(it, web)], ["whole", "unknown"]);
   assert.deepEqual([it.kernel.looks, it.link.logged("warn")], [["id-db first process"], []]);
+});
+
+Deno.test("a narrowed one may be moved: it has no layout of its own", () => {
+  const it = rig();
+  run(it, db, "1-2");
+  assert.equal(affinityOf(it, db), "narrowed 1");
+  run(it, pin("9"));
+  assert.equal(`${it.link.container("id-db")?.grant}`, "2,10");
+  compared(it);
+  assert.deepEqual([affinityOf(it, db), it.link.logged("warn").length], ["narrowed 2", 1]);
+});
+
+Deno.test("found after a restart with one mask for all threads: narrowed or pinned can't be told, so it isn't moved", () => {
+  const it = rig({}, [{ ...db, record: "1,9" }]);
+  threads(it, db, ["1", "1"]);
+  assert.equal(affinityOf(it, db), "unknown");
+  compared(it);
+  assert.equal(affinityOf(it, db), "narrowed 1");
+  compared(it);
+  assert.match(it.link.logged("warn")[0] ?? "", /its program has it so; or since Linux 6\.2/);
+  assert.match(
+    it.link.refusal(pin("9")),
+    /held exclusively by ns\/db container c, which may not be moved: it pins/,
+  );
+});
+
+Deno.test("DPDK: it pins its threads after its start; a claim that would move it looks, once, and is refused", () => {
+  const it = rig();
+  run(it, db);
+  threads(it, db, ["0-15", "1", "9"]);
+  it.kernel.looks.length = 0;
+  const why = 'which may not be moved: it pins its own threads (weka.io/movable: "true" allows it)';
+  assert(it.link.refusal(pin("9")).includes(why));
+  assert.deepEqual([it.kernel.looks, affinityOf(it, db)], [["id-db threads"], "pinned 1,9"]);
+  assert.deepEqual(it.link.logged("info").filter((line) => line.includes("pins")), [
+    "container pins its own threads; it isn't moved",
+  ]);
+  // Once seen it stays: masks that change all the time are said once and decide nothing.
+  for (const masks of [["0-15"], ["1"], ["0-15"]]) {
+    threads(it, db, masks);
+    compared(it);
+    assert(it.link.refusal(pin("9", "other")).includes(why));
+  }
+  assert.equal(it.link.logged("info").filter((line) => line.includes("pins")).length, 1);
+});
+
+Deno.test("KubeVirt: cgroups inside with sets of their own count as well; movable: true moves them all the same", () => {
+  const it = rig();
+  run(it, db);
+  threads(it, db, ["0-15"], ["9"]);
+  assert.match(it.link.refusal(pin("9")), /it pins its own threads/);
+  const vm: Wanted = { name: "vm", cpus: 2, annotations: { [MOVABLE]: "true" } };
+  run(it, vm);
+  threads(it, vm, ["0-15"], ["10"]);
+  compared(it);
+  assert.equal(affinityOf(it, vm), "pinned 10");
+  it.kernel.looks.length = 0;
+  run(it, pin("10"));
+  assert(!it.kernel.looks.includes("id-vm threads"), "its pod has decided");
+  assert.equal(`${it.link.container("id-vm")?.grant}`, "3,11");
+  compared(it);
+  assert.equal(affinityOf(it, vm), "pinned 10 lost 10");
+  assert.deepEqual(it.link.logged("warn").slice(1), [
+    "masks of the container's threads lost: its set has changed, and they may use all of it",
+  ]);
+});
+
+Deno.test("an exclusive claim takes CPUs last to which threads of the pool were seen pinned", () => {
+  const it = rig();
+  run(it, web);
+  threads(it, web, ["0-15", "1", "9"]);
+  compared(it);
+  assert.equal(affinityOf(it, web), "pinned 1,9");
+  run(it, db);
+  assert.equal(`${it.link.container("id-db")?.grant}`, "2,10");
+  run(it, { name: "all", cpus: 13 });
+  compared(it);
+  assert.equal(affinityOf(it, web), "pinned 1,9 lost 1,9");
+  assert.match(it.link.logged("warn").at(-1) ?? "", /masks of the container's threads lost/);
+});
+
+Deno.test("threads that can't be seen are unknown, not narrowed: said once, and movable as before", () => {
+  const it = rig();
+  it.kernel.hidden = UNSEEN;
+  run(it, db);
+  compared(it, 3);
+  assert.equal(affinityOf(it, db), "unknown");
+  const said = it.link.logged("info").filter((line) => line.includes("masks of threads not seen"));
+  assert.deepEqual(said, [
+    `masks of threads not seen: whether containers may use all of their CPUs isn't known: ${UNSEEN}`,
+  ]);
+  run(it, pin("9"));
+  assert.equal(`${it.link.container("id-db")?.grant}`, "2,10");
 });
