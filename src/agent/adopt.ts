@@ -89,15 +89,10 @@ function foundIn(
       ...fenceOf(state, known, each.container),
     };
     const found = deliveryOfFound(state, { record, isRunning }, reading);
-    const delivered = isOnItsWay(state, each) ? recordMayChange(found) : found;
+    const listedNow = isOnItsWay(state, each) ? recordMayChange(found) : found;
+    const delivered = sent === undefined ? listedNow : mayHaveBeenSent(listedNow, sent);
     const { since = state.now, affinity } = state.ledger.assignments.get(each.container.id) ?? {};
-    const seen = affinity === undefined ? {} : { affinity };
-    return {
-      ...rest,
-      ...seen,
-      since,
-      ...(sent === undefined ? delivered : mayHaveBeenSent(delivered, sent)),
-    };
+    return { ...rest, affinity, since, ...delivered };
   });
 }
 

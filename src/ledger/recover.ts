@@ -11,6 +11,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
+import type { Affinity } from "./affinity.ts";
 import type { Assignment } from "./assignment.ts";
 import { isConfirmed } from "./delivery.ts";
 import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
@@ -20,7 +21,7 @@ import type { Policy } from "./policy.ts";
 import { pin, placeExclusive } from "./degraded.ts";
 
 /** One container as the runtime reports it. */
-export interface Found extends Pick<Assignment, "mayRunOn" | "delivery" | "fence" | "isWithin" | "affinity"> {
+export interface Found extends Pick<Assignment, "mayRunOn" | "delivery" | "fence" | "isWithin"> {
   readonly container: ContainerRef;
   readonly claim: Claim;
   /** The memory nodes in the runtime's record, if it names some. */
@@ -29,6 +30,8 @@ export interface Found extends Pick<Assignment, "mayRunOn" | "delivery" | "fence
   readonly createdAt: bigint;
   /** When it was found, in the milliseconds of whoever looked. */
   readonly since?: number;
+  /** What has been seen of its threads. */
+  readonly affinity?: Affinity | undefined;
   /** Why the claim is less than the pod asked for (a bad annotation), if it is. */
   readonly degraded?: string;
 }

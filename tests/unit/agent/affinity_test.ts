@@ -6,7 +6,9 @@ import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { Link } from "../../kit/link.ts";
 import type { Wanted } from "../../kit/messages.ts";
-import type { MachineSpec } from "../../kit/sysfs.ts";
+import { type MachineSpec, topologyOf } from "../../kit/sysfs.ts";
+import { viewOf } from "../../../src/agent/view.ts";
+import { statusDocument } from "../../../src/status/status_document.ts";
 
 /** CPU N's sibling is N + 8. */
 const machine: MachineSpec = { sockets: 1, nodesPerSocket: 1, coresPerNode: 8, threads: 2 };
@@ -54,11 +56,24 @@ function affinityOf({ link }: Rig, { name }: Wanted): string {
   );
 }
 
+/** State, reason and claim of the first container, as others are shown them. */
+function shown({ link }: Rig): unknown[] {
+  const around = { version: "1", mode: "external", pid: 1, startedAt: "", timeOf: String } as const;
+  const all = statusDocument(viewOf(link.agent.state), { ...around, topology: topologyOf(machine) });
+  const [first] = all.containers;
+  return [first?.state, first?.reason, first?.claim];
+}
+
 Deno.test("kernel 6.2, CPUAffinity=0-1 on the runtime's unit and an old runc: narrowed, said once with the remedy", () => {
   const it = rig();
   const eight: Wanted = { name: "db", annotations: { [CORES_IDS]: "0,3-8" } };
   run(it, eight, "0-1");
   assert.equal(affinityOf(it, eight), "narrowed 0");
+  assert.deepEqual(shown(it), [
+    "narrowed",
+    "its threads may use 0 of them only, by a mask that they inherit",
+    "exactly CPUs 0,3-8 (weka.io/cores-ids)",
+  ]);
   compared(it, 3);
   const [said, ...more] = it.link.logged("warn");
   assert.match(
@@ -112,6 +127,7 @@ Deno.test("DPDK: it pins its threads after its start; a claim that would move it
   const why = 'which may not be moved: it pins its own threads (weka.io/movable: "true" allows it)';
   assert(it.link.refusal(pin("9")).includes(why));
   assert.deepEqual([it.kernel.looks, affinityOf(it, db)], [["id-db threads"], "pinned 1,9"]);
+  assert.deepEqual(shown(it), ["confirmed", "it pins threads to CPUs 1,9", "2 CPUs of its own, packed"]);
   assert.deepEqual(it.link.logged("info").filter((line) => line.includes("pins")), [
     "container pins its own threads; it isn't moved",
   ]);
@@ -140,6 +156,8 @@ Deno.test("KubeVirt: cgroups inside with sets of their own count as well; movabl
   assert.equal(`${it.link.container("id-vm")?.grant}`, "3,11");
   compared(it);
   assert.equal(affinityOf(it, vm), "pinned 10 lost 10");
+  it.link.stop(db);
+  assert.deepEqual(shown(it).slice(0, 2), ["confirmed", "masks of its threads for CPUs 10 are lost"]);
   assert.deepEqual(it.link.logged("warn").slice(1), [
     "masks of the container's threads lost: its set has changed, and they may use all of it",
   ]);
