@@ -86,9 +86,10 @@ function foundIn(
       ...fenceOf(state, known, each.container),
     };
     const found = deliveryOfFound(state, { record, isRunning }, reading);
-    const delivered = isOnItsWay(state, each) ? recordMayChange(found) : found;
-    const since = state.ledger.assignments.get(each.container.id)?.since ?? state.now;
-    return { ...rest, since, ...(sent === undefined ? delivered : mayHaveBeenSent(delivered, sent)) };
+    const listedNow = isOnItsWay(state, each) ? recordMayChange(found) : found;
+    const delivered = sent === undefined ? listedNow : mayHaveBeenSent(listedNow, sent);
+    const { since = state.now, affinity } = state.ledger.assignments.get(each.container.id) ?? {};
+    return { ...rest, affinity, since, ...delivered };
   });
 }
 

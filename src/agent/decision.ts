@@ -2,7 +2,7 @@
  * What a handler answers: a value. It reads and writes nothing; what has to be known or true in the kernel before the
  * reply is given as data, and `transaction.ts` carries it out.
  */
-import type { CpusetReading } from "../cgroup/port.ts";
+import type { AffinityOf, AffinityReading, CpusetReading } from "../cgroup/port.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { ContainerRef, CpuLimit } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -33,11 +33,14 @@ export function neutralSynchronize(more: boolean): Reply {
 /** By container id; what isn't in it can't be read at all. */
 export type Readings = ReadonlyMap<string, CpusetReading>;
 
+/** By container id; empty where threads can't be looked at at all. */
+export type Affinities = ReadonlyMap<string, AffinityReading>;
+
 /** How often a call may be decided: each time has shown CPUs more that a container keeps. Its deadline is what counts. */
 export const MAX_TRIES = 64;
 
 /** What is logged of it comes before what is logged of what follows. */
-export type Decision = Response | ReadFirst | LookAround | RetryFirst | WriteFirst;
+export type Decision = Response | ReadFirst | LookAround | LookFirst | RetryFirst | WriteFirst;
 
 /** A call dealt with: the state afterwards, the reply, and what to log. */
 export interface Response {
@@ -70,6 +73,15 @@ export interface LookAround {
   readonly cpus: CpuSet;
   readonly logs?: readonly LogRecord[];
   then(limit: CpuLimit | undefined): Decision;
+}
+
+/** Threads to be looked at before it can be decided: how much of its set is left to them. */
+export interface LookFirst {
+  readonly kind: "look";
+  readonly containers: readonly ContainerRef[];
+  readonly of: AffinityOf;
+  readonly logs?: readonly LogRecord[];
+  then(affinities: Affinities): Decision;
 }
 
 /** Containers that couldn't be made to give up CPUs are to be read and written once more before it can be decided. */

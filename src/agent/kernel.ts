@@ -1,5 +1,7 @@
 /** What is read of the kernel and written there for the ledger's containers, and what comes of it. */
 import type {
+  AffinityOf,
+  AffinityReading,
   CpusetFailureCode,
   CpusetPort,
   CpusetReading,
@@ -17,7 +19,7 @@ import { limitOf, withLimit } from "../ledger/limit.ts";
 import type { PlannedWrite } from "../ledger/plan_writes.ts";
 import type { LogRecord } from "../log_record.ts";
 import { qosClassesOf } from "../nri/qos.ts";
-import type { Readings, WriteFailed } from "./decision.ts";
+import type { Affinities, Readings, WriteFailed } from "./decision.ts";
 import { ownCpus } from "./apply_mode.ts";
 import { logOf, unfencedLog } from "./logs.ts";
 
@@ -27,6 +29,20 @@ export function readAll(cpusets: CpusetPort | undefined, containers: readonly Co
   if (cpusets === undefined) return readings;
   for (const container of containers) readings.set(container.id, cpusets.read(container));
   return readings;
+}
+
+/** What is left to the threads of each of them. */
+export function lookAt(
+  cpusets: CpusetPort | undefined,
+  containers: readonly ContainerRef[],
+  of: AffinityOf,
+): Affinities {
+  const affinities = new Map<string, AffinityReading>();
+  for (const container of containers) {
+    const reading = cpusets?.affinity?.(container, of);
+    if (reading !== undefined) affinities.set(container.id, reading);
+  }
+  return affinities;
 }
 
 /** Nothing was written: containers have other sets than those by which it was planned. */

@@ -22,6 +22,7 @@ import { withId, withoutId } from "../ledger/id_map.ts";
 import { isFence, isGroup, lossOf, withoutFence, withWeakness } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { LogRecord } from "../log_record.ts";
+import { lookedAtComparison } from "./affinity.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { withGroupRetried } from "./fences.ts";
 import { withLimitSeen } from "./limits.ts";
@@ -31,7 +32,10 @@ import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState, ReconcileState } from "./state.ts";
 
-/** How many cgroups are read at a time, so that no call waits for long: each takes some 50 µs. */
+/**
+ * How many cgroups are read at a time, so that no call waits for long: each takes some 50 µs, and its threads some 100, at most
+ * half a millisecond.
+ */
 const BATCH = 64;
 
 /** A part of a comparison. */
@@ -60,7 +64,10 @@ export function reconcile(state: AgentState): Reconciled {
   const looked = look(next, batch.flatMap((id) => next.ledger.assignments.get(id) ?? []), cpusets);
   const compared = batch.reduce<Compared>((all, id) => {
     const assignment = all.state.ledger.assignments.get(id);
-    return assignment === undefined ? all : compare(all, assignment, cpusets.read(assignment.container));
+    if (assignment === undefined) return all;
+    const compared = compare(all, assignment, cpusets.read(assignment.container));
+    const masks = lookedAtComparison(compared.state, assignment.container);
+    return { state: masks.state, logs: [...compared.logs, ...masks.logs] };
   }, { state: looked, logs: [] });
   const after = withLedger(compared.state, compared.state.ledger);
   if (!ended) return { state: after, logs: compared.logs, ended };

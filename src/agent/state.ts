@@ -134,6 +134,8 @@ export interface AgentState {
   readonly ledger: Ledger;
   /** What has become of the partitions of containers that ask for one, by id; of ended ones no more than there are CPUs. */
   readonly partitions: Partitions;
+  /** That the threads of containers can't be seen has been logged. */
+  readonly isAffinityHidden: boolean;
   /** The kernel may have partitions of containers that have ended meanwhile. */
   readonly hasStalePartitions: boolean;
   /** The parts of a Synchronize that isn't complete yet. */
@@ -194,6 +196,7 @@ export function initialState(
     ledger,
     partitions: new Map(),
     hasStalePartitions: false,
+    isAffinityHidden: false,
     parts: [],
     untracked: new Set(),
     early: NO_EARLY_EVENTS,

@@ -4,6 +4,7 @@
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Withheld } from "../cpu/withheld.ts";
+import { type Affinity, narrowedTo } from "../ledger/affinity.ts";
 import { type Assignment, isBehindFence, isIsolated } from "../ledger/assignment.ts";
 import type { Claim, ContainerRef, GroupClaim } from "../ledger/claim.ts";
 import type { DeliveryFailure } from "../ledger/failure.ts";
@@ -62,6 +63,7 @@ export interface ContainerView {
   readonly isRecordSure: boolean;
   /** Of one that asks for a partition of the kernel's. */
   readonly isolation?: IsolationView | undefined;
+  readonly affinity: AffinityView;
   readonly failure?: DeliveryFailure | undefined;
   /** Why it isn't known that it runs on its CPUs, one clause; absent: its cgroup or the runtime says so. */
   readonly unverified?: string | undefined;
@@ -69,6 +71,19 @@ export interface ContainerView {
   readonly degraded?: string | undefined;
   /** When it was admitted or found, in the milliseconds of the agent's clock. */
   readonly since?: number | undefined;
+}
+
+/**
+ * Whether its threads may use the CPUs that it should be running on, by the last look. `unknown`: none was seen; `whole`: as far as
+ * was looked, yes; `narrowed`: its first process was given a mask that leaves less, and so has all that it starts;
+ * `pinned`: some of its threads, or cgroups inside, have been seen with less.
+ */
+export interface AffinityView {
+  readonly state: "unknown" | "whole" | "narrowed" | "pinned";
+  /** What is left of its CPUs; of one that is `pinned`, those that its threads are pinned to. */
+  readonly cpus?: CpuSet | undefined;
+  /** CPUs of masks that the kernel has dropped since it runs. */
+  readonly lost?: CpuSet | undefined;
 }
 
 /** Whether the kernel keeps all others off its CPUs. */
@@ -216,6 +231,7 @@ function containerView(
     record: delivery.record,
     isRecordSure: delivery.recordUnsure === undefined,
     isolation: isIsolated(assignment) ? isolationView(partition) : undefined,
+    affinity: affinityView(assignment.affinity, shouldRunOn(ledger, assignment)),
     failure: failureOf(assignment),
     unverified,
     degraded,
@@ -228,6 +244,14 @@ function keptBy(assignment: Assignment): KeptBy {
   if (grant.isEmpty && isBehindFence(assignment)) return "fence";
   if (by === "cgroup") return "own set";
   return record === undefined ? "nothing" : "record";
+}
+
+function affinityView(affinity: Affinity | undefined, cpus: CpuSet): AffinityView {
+  if (affinity === undefined) return { state: "unknown" };
+  const { own, lost } = affinity;
+  const left = narrowedTo(affinity, cpus);
+  if (left !== undefined) return { state: "narrowed", cpus: left, lost };
+  return own === undefined ? { state: "whole" } : { state: "pinned", cpus: own, lost };
 }
 
 function isolationView(partition: Partition | undefined): IsolationView {

@@ -1,4 +1,5 @@
 /** The kernel's cpusets: {@link CpusetPort} on the cgroup tree. */
+import { readAffinity } from "./affinity.ts";
 import { findCgroup, findGroup, findHierarchy, type FoundCgroup } from "./hierarchy.ts";
 import { GroupSets } from "./group_sets.ts";
 import { isOurs } from "./marker.ts";
@@ -16,6 +17,8 @@ import type { LogRecord } from "../log_record.ts";
 import type { UnitProperties } from "../systemd/port.ts";
 import type {
   Absent,
+  AffinityOf,
+  AffinityReading,
   Apply,
   CpusetPort,
   CpusetReading,
@@ -126,6 +129,12 @@ class KernelCpusets implements CpusetPort {
     if (found.kind === "unverified") return "unreadable";
     const population = found.kind === "absent" ? found.kind : populationOf(this.hierarchy, found.path);
     return population === "absent" && this.#absent().kind === "unverified" ? "unreadable" : population;
+  }
+
+  affinity(container: ContainerRef, of: AffinityOf): AffinityReading {
+    const found = this.#find(container);
+    if (found.kind !== "found") return found;
+    return readAffinity(this.hierarchy, found.path, { of, pid: container.cgroup?.pid ?? 0 });
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {

@@ -30,8 +30,32 @@ export interface CpusetPort {
    * @param cpus those that the node's containers can have
    */
   limitOf?(container: ContainerRef, cpus: CpuSet): CpuLimit | undefined;
+  /**
+   * On which CPUs of its cgroup a container's threads may run: a mask of a thread's own (sched_setaffinity(2)) and the set of
+   * a cgroup inside leave it fewer. So many are looked at as a bound allows. Absent: that can't be seen.
+   */
+  affinity?(container: ContainerRef, of: AffinityOf): AffinityReading;
   /** Absent: there are none in this hierarchy, or they can't be made. */
   readonly partitions?: PartitionPort;
+}
+
+/** Whose masks are looked at: that of the first process, or those of all threads and the sets of the cgroups inside. */
+export type AffinityOf = "first process" | "threads";
+
+/** `absent`: there is no thread. */
+export type AffinityReading = AffinityValues | Absent | Unverified;
+
+/** What of a cgroup's CPUs is left to its threads. */
+export interface AffinityValues {
+  readonly kind: "affinity";
+  /** In force of the container's cgroup. */
+  readonly cpus: CpuSet;
+  /** The different masks of threads that leave less. */
+  readonly masks: readonly CpuSet[];
+  /** The different sets of cgroups inside that have less. */
+  readonly sets: readonly CpuSet[];
+  /** Of some thread the mask leaves all. */
+  readonly hasWhole: boolean;
 }
 
 /** Partitions of the kernel's (cgroup v2), as {@link CpusetPort} has sets: every call returns at once and throws nothing. */

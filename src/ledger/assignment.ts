@@ -1,4 +1,5 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
+import { type Affinity, pinsItself } from "./affinity.ts";
 import type { Claim, ContainerRef, ExclusiveClaim, GroupClaim } from "./claim.ts";
 import type { Delivered } from "./delivery.ts";
 
@@ -21,6 +22,8 @@ export interface Assignment extends Delivered {
   readonly fence?: string;
   /** In cgroup v1 its own set has to lie within its fence's, so it has to be kept off exclusive CPUs by that as well. */
   readonly isWithin?: true;
+  /** What was seen of the masks of its threads; absent: nothing. */
+  readonly affinity?: Affinity;
   /** Why a container has less than it claims: one clause for people. */
   readonly degraded?: string;
   /** When it was admitted or found, in the milliseconds of whoever admits. */
@@ -39,6 +42,14 @@ export type ExclusiveAssignment = Assignment & { readonly claim: ExclusiveClaim 
 
 export function isExclusive(assignment: Assignment): assignment is ExclusiveAssignment {
   return assignment.claim.kind === "exclusive";
+}
+
+/**
+ * Whether it may be moved while it runs. Programs that pin their own threads (DPDK, SPDK) have laid them out by the CPUs
+ * that they found: after a move the kernel runs them anywhere in the new ones.
+ */
+export function mayMove({ movable }: ExclusiveClaim, affinity: Affinity | undefined): boolean {
+  return movable ?? !pinsItself(affinity);
 }
 
 /** Whether a fence keeps it off exclusive CPUs whatever its own set is (cgroup v2). */

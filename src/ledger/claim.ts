@@ -41,8 +41,8 @@ export interface ExclusiveClaim {
   readonly kind: "exclusive";
   readonly count: number;
   readonly forbidden: CpuSet;
-  /** False for programs that pin their own threads (DPDK, SPDK): such a container is never moved. */
-  readonly movable: boolean;
+  /** Whether it may be moved while it runs; absent: as long as it isn't seen to pin its own threads ({@link mayMove}). */
+  readonly movable?: boolean;
   readonly placement: Placement;
   /** The most exclusive CPUs that the live containers of its pod may have together; absent: any number. */
   readonly podLimit?: number;

@@ -1,11 +1,11 @@
 /**
- * Moving exclusive containers out of the way of a pinned one. A move takes only CPUs that aren't claimed now, or
+ * Moving exclusive containers out of the way of a pinned one, unless they pin their own threads. A move takes only CPUs that aren't claimed now, or
  * the container's own: so no move depends on another, and there are no chains and no cycles.
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { countProblem } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
-import { type Displaced, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
+import { type Displaced, type ExclusiveAssignment, isExclusive, mayMove } from "./assignment.ts";
 import { describe } from "./claim.ts";
 import { contestedCpus } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
@@ -19,12 +19,15 @@ export interface Moved {
   readonly displaced: readonly Displaced[];
 }
 
+const PINS_ITSELF = ': it pins its own threads (weka.io/movable: "true" allows it)';
+
 /** Moves every exclusive holder off `named`; a clause with the container that can't be moved and why, where one can't. */
 export function moveAway(ledger: Ledger, named: CpuSet): Moved | string {
   const holders = ledger.holders(named);
-  const fixed = holders.find(({ claim }) => !claim.movable);
+  const fixed = holders.find(({ claim, affinity }) => !mayMove(claim, affinity));
   if (fixed !== undefined) {
-    return `${heldBy(ledger, named, fixed)}, which may not be moved`;
+    const why = fixed.claim.movable === undefined ? PINS_ITSELF : "";
+    return `${heldBy(ledger, named, fixed)}, which may not be moved${why}`;
   }
   let next = ledger;
   for (let rest = holders; rest.length > 0;) {
@@ -46,7 +49,7 @@ export function moveBack(ledger: Ledger, displaced: readonly Displaced[]): Ledge
   return displaced.reduce((next, { id, from }) => {
     const holder = next.assignments.get(id);
     const fits = holder !== undefined && isExclusive(holder) && holder.grant.size === from.size &&
-      canKeep(next, holder, from);
+      mayMove(holder.claim, holder.affinity) && canKeep(next, holder, from);
     return fits ? next.with({ ...holder, grant: from }) : next;
   }, ledger);
 }

@@ -11,6 +11,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
+import type { Affinity } from "./affinity.ts";
 import type { Assignment } from "./assignment.ts";
 import { isConfirmed } from "./delivery.ts";
 import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
@@ -29,6 +30,8 @@ export interface Found extends Pick<Assignment, "mayRunOn" | "delivery" | "fence
   readonly createdAt: bigint;
   /** When it was found, in the milliseconds of whoever looked. */
   readonly since?: number;
+  /** What has been seen of its threads. */
+  readonly affinity?: Affinity | undefined;
   /** Why the claim is less than the pod asked for (a bad annotation), if it is. */
   readonly degraded?: string;
 }
@@ -97,6 +100,7 @@ function unplaced(f: Found): Assignment {
     ...(f.since === undefined ? {} : { since: f.since }),
     mayRunOn: f.mayRunOn,
     delivery: f.delivery,
+    ...(f.affinity === undefined ? {} : { affinity: f.affinity }),
     ...(f.fence === undefined ? {} : { fence: f.fence }),
     ...(f.isWithin ? { isWithin: f.isWithin } : {}),
     ...(f.mems === undefined || f.claim.kind !== "exclusive" ? {} : { mems: f.mems }),

@@ -1,7 +1,7 @@
 /** In-place resize: what a running container claims has changed. */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { grow, shrink } from "../cpu/regrow.ts";
-import type { Assignment } from "./assignment.ts";
+import { type Assignment, mayMove } from "./assignment.ts";
 import type { Claim, ExclusiveClaim, SharedClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Refusal, refuse } from "./refusal.ts";
@@ -22,14 +22,14 @@ export function resize(
   degraded?: string,
 ): Ledger | Refusal {
   if (claim.kind === "pinned") return ledger.with({ ...assignment, claim });
-  const { container, grant } = assignment;
+  const { container, grant, affinity } = assignment;
   if (claim.kind === "shared") return intoPool(ledger, assignment, claim, degraded);
   const { degraded: _, home, ...rest } = assignment;
   const others = ledger.without(container.id);
   // The pod's own limit isn't checked: the runtime may still report the one from before the resize.
   const cpus = resized(others, assignment, claim);
   if (cpus === undefined) {
-    const own = grant.isEmpty && home !== undefined && !claim.movable;
+    const own = grant.isEmpty && home !== undefined && !mayMove(claim, affinity);
     const why = own
       ? `needs its own CPUs ${home} back (it may not be moved), and they aren't all free; `
       : "";
@@ -51,14 +51,15 @@ function intoPool(ledger: Ledger, assignment: Assignment, claim: SharedClaim, de
 }
 
 function resized(others: Ledger, assignment: Assignment, claim: ExclusiveClaim): CpuSet | undefined {
-  const { container, grant, mems, home = CpuSet.empty } = assignment;
+  const { container, grant, mems, home = CpuSet.empty, affinity } = assignment;
   const free = candidatesFor(others, closedTo(others, claim), { mems, own: grant });
   if (!grant.isEmpty) return fromOwn(others, assignment, claim, free, grant);
   if (!home.isEmpty && home.isSubsetOf(free)) {
     const back = fromOwn(others, assignment, claim, free, home);
     if (back !== undefined && canKeep(others, { container, claim }, back)) return back;
   }
-  return claim.movable || home.isEmpty ? takeExclusive(others, container, claim, free, home) : undefined;
+  const isFree = home.isEmpty || mayMove(claim, affinity);
+  return isFree ? takeExclusive(others, container, claim, free, home) : undefined;
 }
 
 /** All of `own` and more, or some of them. */

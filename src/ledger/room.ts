@@ -8,6 +8,7 @@ import { type ContainerRef, describe, type ExclusiveClaim } from "./claim.ts";
 import { candidatesFor, closedTo, freeFor, leavesEnough, spare } from "./candidates.ts";
 import { contestedIn } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
+import { perLedger } from "./per_ledger.ts";
 import { countFree, numbers } from "./refusal.ts";
 
 /**
@@ -29,24 +30,33 @@ export function takeExclusive(
 
 /** What is asked of the take ladder on behalf of a claim. */
 export function requestOf(
-  { topology, policy, claimed, recent }: Ledger,
+  ledger: Ledger,
   { podUid }: ContainerRef,
   { count, placement }: ExclusiveClaim,
   free: CpuSet,
 ): TakeRequest {
+  const { topology, policy, claimed, recent } = ledger;
   // Containers of its own pod that have ended, such as init containers, make room for it.
   const others = recent.filter((r) => r.podUid !== podUid).map(({ cpus }) => cpus);
+  const penalized = CpuSet.unionOf([...others, laidOut(ledger)]);
   return {
     topology,
     free,
     claimed,
     count,
     placement,
-    ...(others.length === 0 ? {} : { penalized: CpuSet.unionOf(others) }),
+    ...(penalized.isEmpty ? {} : { penalized }),
     ...(policy.isolatedCpus === "avoid" ? { avoid: topology.isolated } : {}),
     ...(policy.isolatedCpus === "prefer" ? { preferred: topology.isolated } : {}),
   };
 }
+
+/** CPUs to which containers of the pool were last seen to have pinned threads: they would lose that by an exclusive owner. */
+const laidOut = perLedger(({ assignments }) =>
+  CpuSet.unionOf(
+    assignments.values().flatMap(({ grant, affinity }) => grant.isEmpty ? affinity?.own ?? [] : []),
+  )
+);
 
 /** Why there is no room for an exclusive claim: `needs 8 exclusive CPUs, 6 are free (…)`. */
 export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {

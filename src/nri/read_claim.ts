@@ -182,7 +182,7 @@ function readUnpinned(pod: PodSandbox, container: Container, rules: Rules): Read
     kind: "exclusive",
     count: Number(count),
     forbidden,
-    movable: move.value ?? true,
+    ...(move.value === undefined ? {} : { movable: move.value }),
     placement: place.value ?? rules.placement,
   } as const;
   return { kind: "claim", claim: { ...wanted, ...podLimit(pod, wanted.count) }, warnings };

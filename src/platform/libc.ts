@@ -1,7 +1,7 @@
 /**
  * The C library, for the few calls that Deno doesn't make for a program with narrow permissions: files below
  * /sys, /proc and /dev (which it opens only for a program that is allowed everything), an inherited socket, a
- * socket that is awaited without the event loop, a lock that is tried, the process's priority. Calling libc
+ * socket that is awaited without the event loop, a lock that is tried, the process's priority, masks of threads. Calling libc
  * needs no more than the permission to load this one library, so that running programs, the network and every other
  * library stay denied.
  */
@@ -39,6 +39,7 @@ const SYMBOLS = {
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   geteuid: { parameters: [], result: "u32" },
   setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
+  sched_getaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
   lgetxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },
   lsetxattr: { parameters: ["buffer", "buffer", "buffer", "usize", "i32"], result: "i32" },
   lremovexattr: { parameters: ["buffer", "buffer"], result: "i32" },

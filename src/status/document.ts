@@ -10,9 +10,9 @@ export const VERSION = 1;
 /**
  * `confirmed`: read back from the kernel; `unverified`: as the runtime was sent it, which reports no failure; `pending`: it
  * still has other CPUs; `starting`: it has no process yet; `degraded`: it has less than it claims; `failed`: the last write
- * failed and is retried.
+ * failed and is retried; `narrowed`: confirmed, but its threads may use only a part of its CPUs, by a mask that they inherit.
  */
-const state = z.enum(["confirmed", "unverified", "pending", "starting", "degraded", "failed"]);
+const state = z.enum(["confirmed", "narrowed", "unverified", "pending", "starting", "degraded", "failed"]);
 
 const container = z.object({
   id: z.string(),

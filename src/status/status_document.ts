@@ -55,7 +55,7 @@ function containerDocument(view: ContainerView, { topology, timeOf }: Surroundin
     mayRunOn: `${mayRunOn}`,
     numaNodes: `${nodesOf(topology, desired)}`,
     mems: mems === undefined ? "" : `${mems}`,
-    state: view.degraded === undefined ? STATES[view.state] : "degraded",
+    state: stateOf(view),
     ...optional("reason", reasonOf(view)),
     keptBy: view.isolation?.isInForce ? "partition" : view.keptBy,
     ...(since === undefined ? {} : { since: timeOf(since) }),
@@ -72,14 +72,28 @@ const STATES: Readonly<Record<DeliveryState, ContainerState>> = {
   failed: "failed",
 };
 
+function stateOf({ degraded, state, affinity }: ContainerView): ContainerState {
+  if (degraded !== undefined) return "degraded";
+  return state === "confirmed" && affinity.state === "narrowed" ? "narrowed" : STATES[state];
+}
+
 /** Why it isn't confirmed, in a clause. */
-function reasonOf({ degraded, failure, state, isolation, unverified }: ContainerView): string | undefined {
+function reasonOf(
+  { degraded, failure, state, isolation, unverified, affinity }: ContainerView,
+): string | undefined {
   if (degraded !== undefined) return degraded;
   if (state === "failed") return failure?.reason;
   if (state === "blocked") return "another container that keeps its CPUs has to give them up first";
   if (state === "unverified") return unverified;
   if (state === "assumed") return "set by the runtime, which reports no failure; not read back";
-  return isolation?.reason;
+  return isolation?.reason ?? affinityClause(affinity);
+}
+
+function affinityClause({ state, cpus, lost }: ContainerView["affinity"]): string | undefined {
+  const left = cpus === undefined || cpus.isEmpty ? "" : ` ${cpus}`;
+  if (state === "narrowed") return `its threads may use${left} of them only, by a mask that they inherit`;
+  if (lost !== undefined) return `masks of its threads for CPUs ${lost} are lost`;
+  return state === "pinned" ? `it pins threads to CPUs${left}` : undefined;
 }
 
 /** `4 whole CPUs of its own`. */
@@ -92,7 +106,7 @@ export function claimText(claim: Claim): string {
       return [
         `${count} CPUs of its own, ${placement}`,
         ...forbidden.isEmpty ? [] : [`none of ${forbidden}`],
-        ...movable ? [] : ["not moved"],
+        ...movable === false ? ["not moved"] : [],
       ].join(", ");
     }
     case "shared":

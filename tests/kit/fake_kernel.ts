@@ -3,6 +3,8 @@ import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { CgroupHints, ContainerRef, CpuLimit } from "../../src/ledger/claim.ts";
 import type { ErrnoName } from "../../src/platform/errno.ts";
 import type {
+  AffinityOf,
+  AffinityReading,
   CpusetPort,
   CpusetReading,
   CpusetWrite,
@@ -37,6 +39,15 @@ export class FakeKernel implements CpusetPort {
   readonly written: string[] = [];
   /** The next write passes its deadline. */
   pastDeadline = false;
+
+  /** Masks of a container's threads as they were set, the first process' first; one without an entry has no thread. */
+  readonly masks = new Map<string, readonly string[]>();
+  /** Sets of cgroups inside a container's. */
+  readonly inside = new Map<string, readonly string[]>();
+  /** Threads aren't seen, for this reason. */
+  hidden: string | undefined;
+  /** Whose threads were looked at, as `id of`. */
+  readonly looks: string[] = [];
 
   /** Absent: the kernel has no partitions. */
   partitions?: FakePartitions;
@@ -116,6 +127,34 @@ export class FakeKernel implements CpusetPort {
     const limit = this.limits.get(parent);
     if (limit === undefined || cpus.isSubsetOf(limit)) return undefined;
     return { cpus: limit, why: `kept from this pod by ${parent} (${limit})` };
+  }
+
+  /** As Linux 6.2 and later have it: what a mask leaves of the set; all of it, where that is nothing. */
+  affinity(container: ContainerRef, of: AffinityOf): AffinityReading {
+    const { id } = container;
+    this.looks.push(`${id} ${of}`);
+    if (this.hidden !== undefined) return { kind: "unverified", reason: this.hidden };
+    const reading = this.read(container);
+    const masks = this.masks.get(id);
+    if (reading.kind !== "values" || masks === undefined) return { kind: "absent" };
+    const cpus = reading.effective ?? reading.cpus;
+    const left = (text: string) => {
+      const set = CpuSet.parse(text);
+      const both = set instanceof CpuSet ? set.intersection(cpus) : cpus;
+      return both.isEmpty ? cpus : both;
+    };
+    const all = (of === "threads" ? masks : masks.slice(0, 1)).map(left);
+    const sets = of === "threads" ? (this.inside.get(id) ?? []).map(left) : [];
+    const less = (some: readonly CpuSet[]) => [
+      ...new Map(some.filter((each) => !each.equals(cpus)).map((each) => [`${each}`, each])).values(),
+    ];
+    return {
+      kind: "affinity",
+      cpus,
+      masks: less(all),
+      sets: less(sets),
+      hasWhole: all.some((each) => each.equals(cpus)),
+    };
   }
 
   /** Where the container runs: by its own set and its class's. */

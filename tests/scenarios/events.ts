@@ -24,6 +24,7 @@ export const PLAYS: Readonly<Record<Verb, Play>> = {
   "dies": (player, name) => player.dies(name),
   "cgroup": (player, name, words) => player.cgroup(name, [...words.keys()]),
   "update": (player, name, words) => player.update(name, words),
+  "threads": (player, name, words) => player.threads(name, words.get("pinned") ?? ""),
   "stop-sandbox": (player, pod) => player.stopSandbox(pod),
   "register": (player) => player.register(),
   "synchronize": (player, _, words) => player.synchronize(wholeNumber("parts", words.get("parts") ?? "1")),

@@ -11,6 +11,7 @@ import { Exchange, subjectOf } from "./exchange.ts";
 import { type Box, cpuOf, merge } from "./fake_runtime.ts";
 import { requestOf, type Words } from "./figures.ts";
 import { checkReply } from "./invariants.ts";
+import { RecordPort } from "./record_port.ts";
 import type { Script } from "./script.ts";
 import { cpuSet } from "./tell.ts";
 import { type ScriptEvent, WordError } from "./words.ts";
@@ -22,6 +23,7 @@ export class Player extends Exchange {
   readonly kernel: FakeKernel | undefined;
   /** Growth comes at once unless a script says otherwise: so its lines stand where their cause is. */
   #configuration: Mapping = { growDelayMs: "0" };
+  readonly #port = new RecordPort(this.runtime, () => topologyOf(this.machine).online);
 
   /** Without `standby` the agent serves, and nothing runs, when the first event comes. */
   constructor(readonly script: Script) {
@@ -130,6 +132,13 @@ export class Player extends Exchange {
   update(name: string, words: Words): void {
     this.askUpdate(name, requestOf(words));
     this.settle();
+  }
+
+  /** One of its threads is pinned; from now on the agent can see that, and all else that the cgroups show. */
+  threads(name: string, pinned: string): void {
+    this.#port.pinned.set(this.runtime.named(name).container.id, cpuSet(pinned));
+    const { agent } = this.link;
+    this.link.agent = { ...agent, state: { ...agent.state, cpusets: this.#port } };
   }
 
   /** A connection up to Configure. */

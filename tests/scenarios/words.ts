@@ -31,6 +31,7 @@ export const VERBS = {
   "dies": { subject: "container", words: [] },
   "cgroup": { subject: "container", words: ["populated", "empty", "absent"] },
   "update": { subject: "container", words: FIGURES },
+  "threads": { subject: "container", words: ["pinned"] },
   "stop-sandbox": { subject: "pod", words: [] },
   "connect": { subject: "", words: [] },
   "disconnect": { subject: "", words: [] },

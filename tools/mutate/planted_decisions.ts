@@ -129,8 +129,14 @@ export const LEDGER: readonly Planted[] = [
   {
     file: "src/ledger/make_way.ts",
     part: "moveAway",
-    edit: [/=> !\w+\.movable/, "=> false"],
+    edit: [/=> !mayMove\(\w+, \w+\)/, "=> false"],
     breaks: "A container that may not be moved is moved.",
+  },
+  {
+    file: "src/ledger/assignment.ts",
+    part: "mayMove",
+    edit: [/!pinsItself\(\w+\)/, "true"],
+    breaks: "A container that was seen to pin its own threads is moved off the CPUs of their masks.",
   },
   {
     file: "src/ledger/claimed_cpus.ts",

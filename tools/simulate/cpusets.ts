@@ -6,6 +6,8 @@ import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef, CpuLimit } from "../../src/ledger/claim.ts";
 import type {
   Absent,
+  AffinityOf,
+  AffinityReading,
   CpusetPort,
   CpusetReading,
   CpusetValues,
@@ -49,6 +51,8 @@ export interface TreeWatch {
   failed(kept: readonly string[], code: string): void;
   /** The agent has been answered that somebody lives in its cgroup. */
   lived(id: string): void;
+  /** The agent has looked at the threads of a container. */
+  looked(id: string): void;
   /** The agent has been answered that the sets of these can't be read. */
   unverified(ids: readonly string[]): void;
 }
@@ -61,7 +65,7 @@ interface Step {
 type Problem = Pick<CpusetWriteFailure, "code" | "reason" | "limit">;
 
 /** No observer. */
-export const UNWATCHED: TreeWatch = { wrote() {}, failed() {}, lived() {}, unverified() {} };
+export const UNWATCHED: TreeWatch = { wrote() {}, failed() {}, lived() {}, looked() {}, unverified() {} };
 
 export class SimCpusets implements CpusetPort {
   readonly writable = true;
@@ -102,6 +106,13 @@ export class SimCpusets implements CpusetPort {
     if (this.kernel.isEmpty(found.id)) return "empty";
     this.watch.lived(found.id);
     return "populated";
+  }
+
+  affinity(container: ContainerRef, of: AffinityOf): AffinityReading {
+    const found = this.#find(container);
+    if (found.kind !== "found") return found;
+    if (of === "threads") this.watch.looked(found.id);
+    return this.kernel.masks.read(found.id, this.kernel.effective(found.id) ?? CpuSet.empty, of);
   }
 
   write(writes: readonly CpusetWrite[], _deadlineMs: number): CpusetWriteResult {

@@ -55,6 +55,7 @@ export const WEIGHTS: Readonly<Record<Kind, number>> = {
   partitioned: 0.1,
   podNarrowed: 0.3,
   hold: 0.3,
+  pin: 1.5,
   release: 2,
   hide: 0.15,
   show: 2,
@@ -165,6 +166,7 @@ function drawKind(random: Random, world: World, kind: Kind, serial: number): Sim
     case "tamper":
     case "classTampered":
     case "hold":
+    case "pin":
     case "release":
     case "hotplug":
     case "narrowed":

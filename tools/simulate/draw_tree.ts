@@ -17,6 +17,8 @@ export function drawInTree(random: Random, world: World, kind: TreeKind): SimEve
       const id = drawCgroup(random, world, kind === "hold");
       return id === undefined ? undefined : { kind, id, cpus: drawCpus(random, kernel.possible) };
     }
+    case "pin":
+      return drawPin(random, world);
     case "classTampered":
       return drawTamperedClass(random, world);
     case "hotplug":
@@ -73,6 +75,14 @@ export function drawContainer(
   is: (container: Container) => boolean,
 ): Container | undefined {
   return random.pick([...runtime.containers.values()].filter(is));
+}
+
+/** Mostly within what it has, as a program does that asks for that. */
+function drawPin(random: Random, world: World): SimEvent | undefined {
+  const id = drawContainer(random, world, ({ life }) => life === "running")?.id;
+  const has = id === undefined ? undefined : world.kernel.effective(id);
+  if (id === undefined || has === undefined) return undefined;
+  return { kind: "pin", id, cpus: random.chance(0.15) ? "" : drawCpus(random, has) };
 }
 
 /** The id of a container with a cgroup; where the agent writes classes, now and then of one of these. */

@@ -81,6 +81,8 @@ export type TreeEvent =
   | { readonly kind: "tamper" | "classTampered"; readonly id: string; readonly cpus: string }
   /** Something below a container's cgroup, or a class', holds these CPUs, as far as it has them. */
   | { readonly kind: "hold"; readonly id: string; readonly cpus: string }
+  /** A container's program pins one of its threads to these CPUs; empty: it does so no more. */
+  | { readonly kind: "pin"; readonly id: string; readonly cpus: string }
   | { readonly kind: "hotplug"; readonly cpu: number; readonly on: boolean }
   /** Another program gives kubepods this set, or takes these CPUs for a partition beside it; the empty set ends that. */
   | { readonly kind: "narrowed" | "partitioned"; readonly cpus: string }

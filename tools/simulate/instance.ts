@@ -84,6 +84,8 @@ export class Instance {
   scansAsked = 0;
   /** Containers that it has had in its ledger, since it was last synchronized. */
   readonly everPlaced = new Set<string>();
+  /** Those of which it has seen that they pin their own threads. */
+  readonly pinsItself = new Set<string>();
   /** When ticks were asked for. */
   #wakes: number[] = [];
   readonly sequences: Sequence[] = [];

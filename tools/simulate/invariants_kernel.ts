@@ -5,6 +5,7 @@
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { type Container, hasStarted } from "./records.ts";
 import { classesAreKnown, classesMatchLedger, fencesAreKept } from "./invariants_fences.ts";
+import { narrowedIsTrue } from "./invariants_masks.ts";
 import { withinClass } from "./consistency.ts";
 import { mayShareCpus, type Placed, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
@@ -22,6 +23,7 @@ export const KERNEL_INVARIANTS: readonly (readonly [string, Check])[] = [
   ["the agent has the kernel's set of each container right", kernelIsKnown],
   ["the agent has the kernel's set of each class right", classesAreKnown],
   ["no container is unverified that could be read and written", fallbackIsJustified],
+  ["a container is said to be narrowed only where its first process is", narrowedIsTrue],
   ["once nothing is pending, the kernel has what the ledger has", kernelMatchesLedger],
 ];
 

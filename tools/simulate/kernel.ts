@@ -17,6 +17,7 @@
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { setOf } from "./cpus.ts";
+import { Masks } from "./masks.ts";
 
 export type WriteError = "ENOENT" | "EACCES" | "ERANGE" | "EBUSY" | "ENOSPC";
 
@@ -43,7 +44,12 @@ export class Kernel {
   readonly #held = new Map<string, CpuSet>();
 
   /** `classes`: the paths of the QoS classes' cgroups, which kubelet makes at its start. */
-  constructor(readonly version: 1 | 2, readonly possible: CpuSet, classes: readonly string[] = []) {
+  constructor(
+    readonly version: 1 | 2,
+    readonly possible: CpuSet,
+    classes: readonly string[] = [],
+    readonly masks: Masks = new Masks(version, CpuSet.empty),
+  ) {
     this.#online = possible;
     this.#kubepods = possible;
     for (const path of classes) {
@@ -116,6 +122,7 @@ export class Kernel {
     this.#cgroups.set(id, { above, written: this.#inNew(above) });
     const error = cpus.isEmpty ? undefined : this.write(id, cpus);
     if (error !== undefined) this.#cgroups.delete(id);
+    else this.masks.create(id);
     return error;
   }
 
@@ -136,6 +143,7 @@ export class Kernel {
     if (below.some(isLess)) return "EBUSY";
     if (![id, ...below].every((other) => this.held(other).isSubsetOf(cpus))) return "EBUSY";
     this.#cgroups.set(id, { ...cgroup, written: cpus });
+    for (const other of [id, ...below]) this.masks.written(other);
     return undefined;
   }
 
@@ -172,6 +180,7 @@ export class Kernel {
     this.#empty.delete(id);
     this.#held.delete(id);
     this.#limits.delete(id);
+    this.masks.remove(id);
   }
 
   /** What the cgroup's file holds; undefined without a cgroup. */

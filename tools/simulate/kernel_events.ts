@@ -15,6 +15,8 @@ export function playTreeEvent(world: World, event: TreeEvent): void {
       return tamperWithClass(world, event.id, setOf(event.cpus));
     case "hold":
       return kernel.hold(event.id, setOf(event.cpus));
+    case "pin":
+      return pinThread(world, event.id, setOf(event.cpus));
     case "hotplug":
       return changeMachine(world, () => kernel.hotplug(event.cpu, event.on));
     case "podNarrowed":
@@ -82,6 +84,11 @@ export function endLimits(world: World): void {
     world.windows.close(id);
     narrowPod(world, id, setOf(""));
   }
+}
+
+/** What runs in a container, once it does, may do so to itself. */
+function pinThread({ runtime, kernel }: World, id: string, cpus: CpuSet): void {
+  if (runtime.containers.get(id)?.life === "running") kernel.masks.pin(id, cpus);
 }
 
 /** Another program writes a class' set, where the agent writes it too. */

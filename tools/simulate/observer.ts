@@ -12,13 +12,14 @@ import type { SimEvent } from "./events.ts";
 import type { Instance, InstanceObserver } from "./instance.ts";
 import { answerProblem, askedProblem, refusalProblem, resizeProblem } from "./invariants_answers.ts";
 import { noteUnverified, startProblem, unchangedSince } from "./invariants_kernel.ts";
+import { movedProblem, noteLook } from "./invariants_masks.ts";
 import { orderProblem, type Overlap, overlapsOf } from "./invariants_order.ts";
 import type { Resources } from "./pods.ts";
 import type { Container, Pod } from "./records.ts";
 import type { Update } from "./reply.ts";
 import { passTime } from "./time.ts";
 import type { Outcome } from "./updates.ts";
-import { revisionOf, type View, viewOf } from "./view.ts";
+import { isServing, revisionOf, type View, viewOf } from "./view.ts";
 import { openReadAgain } from "./windows.ts";
 import type { World } from "./world.ts";
 
@@ -36,6 +37,8 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   before: View | undefined;
   /** Containers on each other's CPUs in the course of the agent's plans, since its last step. */
   #overlaps: Overlap[] = [];
+  /** Containers whose threads it has looked at since. */
+  #looked: string[] = [];
   #event: SimEvent | undefined;
   /** In whose cgroups an agent has seen somebody. */
   readonly #lived = new WeakMap<Instance, Set<string>>();
@@ -119,6 +122,7 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
 
   stepped(by: Instance, before: Agent): void {
     const overlaps = this.#overlaps.splice(0);
+    const looked = this.#looked.splice(0);
     if (by !== this.world.owner || revisionOf(by.agent) === revisionOf(before)) return;
     const { inCharge } = this.world;
     if (inCharge === undefined) by.everPlaced.clear();
@@ -126,6 +130,8 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
     noteUnverified(this.world);
     openReadAgain(this.world, viewOf(before));
     this.world.report(orderProblem(this.world, overlaps, viewOf(before)));
+    if (isServing(before)) this.world.report(movedProblem(this.world, by, viewOf(before)));
+    for (const id of looked) noteLook(this.world, by, id);
   }
 
   started(container: Container): void {
@@ -160,6 +166,10 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
       this.notRolledBack.add(id);
       this.world.windows.open(id, "kept");
     }
+  }
+
+  looked(id: string): void {
+    this.#looked.push(id);
   }
 
   unverified(ids: readonly string[]): void {

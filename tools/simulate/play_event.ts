@@ -33,6 +33,7 @@ export function playEvent(world: World, event: SimEvent): void {
     case "tamper":
     case "classTampered":
     case "hold":
+    case "pin":
     case "hotplug":
     case "narrowed":
     case "partitioned":

@@ -34,17 +34,23 @@ export interface Scenario {
   readonly dryRun: boolean;
   /** What goes wrong in the cgroup tree goes wrong so much more often than usual: then one comes upon the other. */
   readonly trouble: number;
+  /** On which CPUs the runtime's unit is kept (CPUAffinity), which containers inherit; empty: on all. */
+  readonly runtimeMask: string;
 }
 
 const MODES = { kernel: 6, runtime: 2, blind: 2 };
 
 /** What a scenario that was kept before there was such a choice is. */
-export const BEFORE: Pick<Scenario, "driver" | "mode" | "fence" | "reconcileEvery" | "trouble"> = {
+export const BEFORE: Pick<
+  Scenario,
+  "driver" | "mode" | "fence" | "reconcileEvery" | "trouble" | "runtimeMask"
+> = {
   driver: "cgroupfs",
   mode: "blind",
   fence: "off",
   reconcileEvery: 0,
   trouble: 1,
+  runtimeMask: "",
 };
 
 /** What may be chosen instead of what the seed draws; all else stays as the seed draws it. */
@@ -77,6 +83,9 @@ export function drawScenario(seed: number, chosen: Chosen = {}): Scenario {
     reconcileEvery: random.oneOf(0, 1000, 10_000),
     trouble: random.chance(0.3) ? 8 : 1,
     fence: random.chance(0.6) ? "auto" : "off",
+    runtimeMask: random.chance(0.2)
+      ? `${CpuSet.from(random.some(cpus, random.between(1, cpus.length)))}`
+      : "",
   };
   const { mode, cgroups, driver, fence } = chosen;
   return {

@@ -31,6 +31,8 @@ export interface Placed {
   readonly hasWriteFailure: boolean;
   readonly starting: boolean;
   readonly degraded: string | undefined;
+  /** Whether its threads may use its CPUs. */
+  readonly affinity: ContainerView["affinity"]["state"];
 }
 
 /** A class in the agent's ledger. */
@@ -120,8 +122,20 @@ function groupIn({ keeps, desired, mayRunOn, state }: GroupView): Group {
 }
 
 function placedIn(id: string, container: ContainerView): Placed {
-  const { claim, grant, fence, desired, mayRunOn, by, record, isRecordSure, state, isStarting, degraded } =
-    container;
+  const {
+    claim,
+    grant,
+    fence,
+    desired,
+    mayRunOn,
+    by,
+    record,
+    isRecordSure,
+    state,
+    isStarting,
+    degraded,
+    affinity,
+  } = container;
   const written = state === "not started" ? "at-start" : mayRunOn;
   return {
     id,
@@ -136,6 +150,7 @@ function placedIn(id: string, container: ContainerView): Placed {
     hasWriteFailure: state === "failed" || state === "blocked",
     starting: isStarting,
     degraded,
+    affinity: affinity.state,
   };
 }
 

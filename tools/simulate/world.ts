@@ -18,6 +18,7 @@ import type { Settings } from "../../src/agent/state.ts";
 import type { Mangle } from "./conversation.ts";
 import { Attendance } from "./attendance.ts";
 import { classPaths } from "./cgroup_paths.ts";
+import { setOf } from "./cpus.ts";
 import { SimCpusets, TreeFaults, UNWATCHED } from "./cpusets.ts";
 import type { SimEvent } from "./events.ts";
 import { Exemptions } from "./exemptions.ts";
@@ -27,6 +28,7 @@ import { KERNEL_INVARIANTS } from "./invariants_kernel.ts";
 import { Kernel } from "./kernel.ts";
 import { endLimits } from "./kernel_events.ts";
 import { machineWithout } from "./machines.ts";
+import { Masks } from "./masks.ts";
 import { playEvent } from "./play_event.ts";
 import { Random } from "../random.ts";
 import { endExemptions } from "./consistency.ts";
@@ -67,7 +69,8 @@ export class World {
   constructor(readonly scenario: Scenario, private readonly doubles: Doubles = {}) {
     this.settings = settingsOf(scenario);
     const { online } = machineWithout(scenario.machine, CpuSet.empty);
-    this.kernel = new Kernel(scenario.cgroups, online, classPaths(scenario.driver));
+    const masks = new Masks(scenario.cgroups, setOf(scenario.runtimeMask));
+    this.kernel = new Kernel(scenario.cgroups, online, classPaths(scenario.driver), masks);
     this.#cpusets = new SimCpusets(this.kernel, this.tree, this.observer);
     this.runtime = new Runtime(
       scenario.nri,

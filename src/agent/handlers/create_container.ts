@@ -2,6 +2,7 @@
  * CreateContainer: where a new container may run. Before it is promised CPUs that others have to give up, these are
  * written, all or none; where one can't be, the claim is decided once more with what that has shown.
  */
+import { CpuSet } from "../../cpu/cpu_set.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { type AdmissionRequest, admit, type Plan } from "../../ledger/plan.ts";
 import { refuse } from "../../ledger/refusal.ts";
@@ -9,6 +10,7 @@ import type { LogRecord } from "../../log_record.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
 import { createReply } from "../../nri/write_reply.ts";
+import { lookedBeforeMove } from "../affinity.ts";
 import { deliverByFor } from "../apply_mode.ts";
 import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../decision.ts";
 import { fencedFirst, fenceOf } from "../fences.ts";
@@ -43,9 +45,12 @@ export function createContainer(state: AgentState, { pod, container }: Subject):
     const record = recordOf(container);
     return aroundFirst(known, ref, claim, (claim) => {
       const request = { container: ref, claim, record, degraded, deliverBy, since: known.now };
-      return claim.kind === "shared"
-        ? admitted(known, request)
-        : retriedFirst(known, (retried) => admitted(retried, request));
+      if (claim.kind === "shared") return admitted(known, request);
+      const named = claim.kind === "pinned" ? claim.cpus : CpuSet.empty;
+      return retriedFirst(
+        known,
+        (retried) => lookedBeforeMove(retried, named, (looked) => admitted(looked, request)),
+      );
     });
   });
   return withLogs(decision, warnings);

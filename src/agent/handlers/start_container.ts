@@ -29,8 +29,9 @@ import { refuse } from "../../ledger/refusal.ts";
 import { afterWrites, planWrites } from "../../ledger/plan_writes.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
+import { lookedAtStart } from "../affinity.ts";
 import { ownCpus, readablePort, writablePort } from "../apply_mode.ts";
-import { type Decision, type Readings, refused, type Response, unchanged, withLogs } from "../decision.ts";
+import { type Decision, type Readings, refused, unchanged, withLogs } from "../decision.ts";
 import { fencedFirst, fenceOf, hasOtherFence } from "../fences.ts";
 import { withReadings } from "../kernel.ts";
 import { isNarrowed } from "../limits.ts";
@@ -48,8 +49,10 @@ export function startContainer(state: AgentState, subject: Subject): Decision {
     : verified(state, state.ledger.with({ ...isStartingAfterAll(known), container: ref }), ref);
 }
 
-function allowed(state: AgentState, ledger: Ledger, id: string): Response {
-  return unchanged(withLedger(state, ledger.update(id, withoutDisplaced)));
+function allowed(state: AgentState, ledger: Ledger, id: string): Decision {
+  const next = withLedger(state, ledger.update(id, withoutDisplaced));
+  const own = next.ledger.assignments.get(id);
+  return own === undefined || own.grant.isEmpty ? unchanged(next) : lookedAtStart(next, own);
 }
 
 function withoutDisplaced(assignment: Assignment): Assignment {

@@ -120,9 +120,15 @@ function claimAsked({ rules }: AgentState, before: Assignment, update: Update): 
 function asPlaced(before: Claim, after: Exclude<Claim, { kind: "pinned" }>): Claim {
   const { forbidden } = before.kind === "pinned" ? after : before;
   if (after.kind === "shared" || before.kind !== "exclusive") return { ...after, forbidden };
-  const { isolation: _, ...size } = after;
+  const { isolation: _, movable: __, ...sizeOnly } = after;
   const { movable, placement, isolation } = before;
-  return { ...size, forbidden, movable, placement, ...(isolation === undefined ? {} : { isolation }) };
+  return {
+    ...sizeOnly,
+    forbidden,
+    placement,
+    ...(movable === undefined ? {} : { movable }),
+    ...(isolation === undefined ? {} : { isolation }),
+  };
 }
 
 /** How many exclusive CPUs a claim is for. */

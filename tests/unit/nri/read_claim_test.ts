@@ -31,7 +31,7 @@ function claimOf(wanted: Wanted, rules: Some = {}): string {
   if (claim.kind === "exclusive") {
     words.push(`${claim.count}`);
     if (claim.placement !== "packed") words.push(claim.placement);
-    if (!claim.movable) words.push("fixed");
+    if (claim.movable !== undefined) words.push(claim.movable ? "movable" : "fixed");
     if (claim.podLimit !== undefined) words.push(`of ${claim.podLimit}`);
   } else if (claim.system) words.push("system");
   if (!claim.forbidden.isEmpty) words.push(`without ${claim.forbidden}`);
@@ -86,7 +86,7 @@ const KINDS: readonly [why: string, wanted: Wanted, expected: string][] = [
     cpus: 2,
     annotations: { [PLACEMENT]: " full-cores ", [MOVABLE]: " false " },
   }, "exclusive 2 full-cores fixed"],
-  ["movable may be said as it is", { cpus: 2, annotations: { [MOVABLE]: "true" } }, "exclusive 2"],
+  ["movable may be said as it is", { cpus: 2, annotations: { [MOVABLE]: "true" } }, "exclusive 2 movable"],
 ];
 
 for (const [why, wanted, expected] of KINDS) {

@@ -1,6 +1,7 @@
 // What is checked on a kernel that has partitions below kubelet's cgroups; checks.ts plays the same on one that hasn't.
 import assert from "node:assert/strict";
 import { arrivals } from "./arrivals.ts";
+import { masks } from "./masks.ts";
 import { narrowed } from "./narrowed.ts";
 import { partitions } from "./partition.ts";
 import { play } from "./story.ts";
@@ -16,5 +17,6 @@ for (const setting of settings) {
     await arrivals(scene, check);
     await partitions(scene, check);
     await narrowed(scene, check);
+    await masks(scene, check);
   });
 }

@@ -5,6 +5,7 @@ import { arrivals } from "./arrivals.ts";
 import { changes } from "./changes.ts";
 import { hotplug } from "./hotplug.ts";
 import { plugAll } from "./kernel.ts";
+import { masks } from "./masks.ts";
 import { narrowed } from "./narrowed.ts";
 import { partitions } from "./partition.ts";
 import { Scene, type Setting } from "./scene.ts";
@@ -46,6 +47,7 @@ async function tellAll(scene: Scene, check: Check): Promise<void> {
   await changes(scene, check);
   await partitions(scene, check);
   await narrowed(scene, check);
+  await masks(scene, check);
   await hotplug(scene, check);
   await check("shared pods have every CPU again when the others have ended", async () => {
     await scene.end("pinned");

@@ -173,6 +173,7 @@ const PLACED: Placed = {
   hasWriteFailure: false,
   starting: false,
   degraded: undefined,
+  affinity: "unknown",
 };
 
 /** A world in which the agent's ledger holds just these. */

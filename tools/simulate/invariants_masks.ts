@@ -1,0 +1,42 @@
+/** What must hold of containers whose threads have masks of their own, as far as the agent has seen them. */
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import type { Instance } from "./instance.ts";
+import type { View } from "./view.ts";
+import type { World } from "./world.ts";
+
+/** Moves that no plan has made: CPUs went or came back, or it had less than it claims. */
+function isForced(before: View, after: View, id: string): boolean {
+  return !before.online.equals(after.online) || before.placed.get(id)?.degraded !== undefined;
+}
+
+/** `before`: the agent's view before a step; what it has seen in that step doesn't count yet. */
+export function movedProblem(
+  { runtime, inCharge }: World,
+  { pinsItself }: Instance,
+  before: View,
+): string | undefined {
+  for (const id of pinsItself) {
+    const [was, is] = [before.placed.get(id), inCharge?.placed.get(id)];
+    const annotations = runtime.containers.get(id)?.pod.spec.annotations ?? {};
+    if (was?.claim.kind !== "exclusive" || is === undefined || inCharge === undefined) continue;
+    const isResized = was.grant.size !== is.grant.size;
+    if (annotations["weka.io/movable"] === "true" || isResized || isForced(before, inCharge, id)) continue;
+    if (!was.grant.equals(is.grant)) {
+      return `${id} pins its own threads, and is moved from ${was.grant} to ${is.grant}`;
+    }
+  }
+  return undefined;
+}
+
+export function narrowedIsTrue({ inCharge, kernel }: World): string | undefined {
+  for (const { id, affinity } of inCharge?.placed.values() ?? []) {
+    const isThere = kernel.written(id) !== undefined;
+    if (affinity === "narrowed" && isThere && !kernel.masks.isInherited(id)) return id;
+  }
+  return undefined;
+}
+
+/** The agent has looked at a container's threads. */
+export function noteLook({ kernel }: World, { pinsItself }: Instance, id: string): void {
+  if (kernel.masks.pinsItself(id, kernel.effective(id) ?? CpuSet.empty)) pinsItself.add(id);
+}
