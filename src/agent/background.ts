@@ -2,7 +2,6 @@
 import { overhangsOf } from "../ledger/conflict.ts";
 import { isConfirmed, written } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
-import { age } from "../ledger/recent.ts";
 import { needsWrite } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
@@ -20,7 +19,7 @@ const MAX_READS = 64;
 /** Does a slice of what there is to do, and asks for a tick at once if that isn't all. */
 export function runBackgroundWork(agent: Agent): Step {
   if (agent.state.phase !== "serving") return idle(agent);
-  const current = withoutOldEnds(agent.state);
+  const current = agent.state;
   const retried = withDegradedRetried(current);
   // In the same step: who gets CPUs isn't the only one on them before the others are written.
   const applied = applyPending(withBlockersRead(retried));
@@ -39,12 +38,6 @@ export function runBackgroundWork(agent: Agent): Step {
     ...(isMore ? [{ kind: "wake", after: 0 } as const] : wakeFor(agent.state, state)),
   ];
   return { agent: { ...agent, state }, outputs };
-}
-
-/** CPUs that were freed too long ago are like all others. */
-function withoutOldEnds(state: AgentState): AgentState {
-  const ledger = state.ledger.withRecent(age(state.ledger.recent, state.now));
-  return ledger === state.ledger ? state : withLedger(state, ledger);
 }
 
 /** A degraded container may get CPUs that couldn't be taken from another container once that one has given them up. */

@@ -2,7 +2,7 @@
  * What a handler answers: a value. It reads and writes nothing; what has to be known or true in the kernel before the
  * reply is given as data, and `transaction.ts` carries it out.
  */
-import type { CpusetReading } from "../cgroup/port.ts";
+import type { CpusetReading, Population } from "../cgroup/port.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { ContainerRef, CpuLimit } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -37,7 +37,7 @@ export type Readings = ReadonlyMap<string, CpusetReading>;
 export const MAX_TRIES = 64;
 
 /** What is logged of it comes before what is logged of what follows. */
-export type Decision = Response | ReadFirst | LookAround | RetryFirst | WriteFirst;
+export type Decision = Response | ReadFirst | LookAround | LookFirst | RetryFirst | WriteFirst;
 
 /** A call dealt with: the state afterwards, the reply, and what to log. */
 export interface Response {
@@ -70,6 +70,17 @@ export interface LookAround {
   readonly cpus: CpuSet;
   readonly logs?: readonly LogRecord[];
   then(limit: CpuLimit | undefined): Decision;
+}
+
+/** By container id; what isn't in it can't be known at all. */
+export type Populations = ReadonlyMap<string, Population>;
+
+/** Whether processes are in these cgroups has to be known before it can be decided. */
+export interface LookFirst {
+  readonly kind: "look";
+  readonly containers: readonly ContainerRef[];
+  readonly logs?: readonly LogRecord[];
+  then(populations: Populations): Decision;
 }
 
 /** Containers that couldn't be made to give up CPUs are to be read and written once more before it can be decided. */

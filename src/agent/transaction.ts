@@ -5,7 +5,7 @@
 import type { CpusetPort } from "../cgroup/port.ts";
 import type { LogRecord } from "../log_record.ts";
 import { type Decision, MAX_TRIES, type Response, type WriteFailed, type WriteFirst } from "./decision.ts";
-import { knowledgeOf, readAll, type Undone, writeAll } from "./kernel.ts";
+import { knowledgeOf, lookAtAll, readAll, type Undone, writeAll } from "./kernel.ts";
 import { settlePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
 import { retryFailed } from "./slice.ts";
@@ -45,6 +45,9 @@ export function carryOut(first: Decision, { cpusets, now, requestTimeoutMs }: Me
         continue;
       case "around":
         decision = decision.then(cpusets?.limitOf?.(decision.container, decision.cpus));
+        continue;
+      case "look":
+        decision = decision.then(lookAtAll(cpusets, decision.containers));
         continue;
       case "retry": {
         const { state } = decision;

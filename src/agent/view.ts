@@ -80,6 +80,9 @@ export interface GroupView {
   readonly failure?: DeliveryFailure | undefined;
 }
 
+/** What an ended container had for itself, as it is held for its pod. */
+export type HeldView = Pick<ContainerView, "container" | "claim" | "grant">;
+
 export interface NodeView {
   readonly phase: Phase;
   readonly standby: boolean;
@@ -96,6 +99,8 @@ export interface NodeView {
   readonly claimsSuspendedReason?: string | undefined;
   /** By container id, in the order of admission. */
   readonly containers: ReadonlyMap<string, ContainerView>;
+  /** Claims that are held for ended containers while their pods live, oldest admission first. */
+  readonly held: readonly HeldView[];
   /** Cgroups above containers that are kept off CPUs, by path. */
   readonly groups: ReadonlyMap<string, GroupView>;
   /** Since when the runtime lacks an update that no reply has carried, in the milliseconds of the agent's clock. */
@@ -121,7 +126,7 @@ export function viewOf(state: AgentState): NodeView {
   };
 }
 
-type Members = Pick<NodeView, "containers" | "groups">;
+type Members = Pick<NodeView, "containers" | "held" | "groups">;
 
 /** Made once for each ledger, and for what has become of its partitions. */
 const membersOf = perLedger((ledger) => {
@@ -136,16 +141,19 @@ function members(ledger: Ledger, partitions: Partitions): Members {
   let states: ((assignment: Assignment) => DeliveryState) | undefined;
   const stateOf = (assignment: Assignment) => (states ??= statesOf(ledger))(assignment);
   const containers = new Map<string, ContainerView>();
+  const held: HeldView[] = [];
   const groups = new Map<string, GroupView>();
   for (const assignment of ledger.inOrder()) {
-    const { container: { id }, claim } = assignment;
+    const { container, claim, grant } = assignment;
+    const { id } = container;
     if (claim.kind === "group") groups.set(id, groupView(ledger, assignment, claim, stateOf));
+    else if (assignment.isHeld) held.push({ container, claim, grant });
     else {containers.set(
         id,
         containerView(ledger, assignment, claim, { stateOf, partition: partitions.get(id) }),
       );}
   }
-  return { containers, groups };
+  return { containers, held, groups };
 }
 
 function groupView(

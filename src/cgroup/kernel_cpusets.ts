@@ -7,6 +7,7 @@ import { limitAt } from "./limits.ts";
 import { cgroupCandidates } from "./paths.ts";
 import { look, withKept } from "./keep.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
+import { populationOf } from "./population.ts";
 import { KernelPartitions } from "./kernel_partitions.ts";
 import { allCpus, type CgroupWrite, writeCpusets } from "./write.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
@@ -21,6 +22,7 @@ import type {
   CpusetWrite,
   CpusetWriteResult,
   PartitionPort,
+  Population,
   Unverified,
 } from "./port.ts";
 
@@ -117,6 +119,12 @@ class KernelCpusets implements CpusetPort {
       if (limit !== undefined) return limit;
     }
     return undefined;
+  }
+
+  population(container: ContainerRef): Population {
+    const found = this.#find(container);
+    if (found.kind === "found") return populationOf(this.hierarchy, found.path);
+    return found.kind === "absent" ? "absent" : "unreadable";
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {

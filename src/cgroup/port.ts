@@ -13,6 +13,7 @@ export interface CpusetPort {
   /** Whether sets can be written at all, as far as can be known without a write. */
   readonly writable: boolean;
   read(container: ContainerRef): CpusetReading;
+  population(container: ContainerRef): Population;
   /**
    * Writes in the given order, all or nothing, and reads each back. A set that is already in force isn't written.
    *
@@ -79,6 +80,12 @@ export interface CpusetWrite {
   /** All of them have to be in force, as far as they are online: they are granted. Less is a failure, `narrowed`. */
   readonly isGranted?: true;
 }
+
+/**
+ * Whether a container's cgroup, or one below it, has processes; zombies don't count in cgroup v2. `absent`: there is no cgroup,
+ * so none; `unreadable`: it can't be known.
+ */
+export type Population = "populated" | "empty" | "absent" | "unreadable";
 
 /** The CPUs that a container may run on, or why they aren't known. */
 export type CpusetReading =

@@ -17,6 +17,8 @@ export interface Assignment extends Delivered {
   readonly displaced?: readonly Displaced[];
   /** The CPUs that it had for itself before a resize put it in the shared pool: another resize gives them back. */
   readonly home?: CpuSet;
+  /** It has ended, and its claim is kept for its pod; its id is no container's. See held.ts. */
+  readonly isHeld?: true;
   /** The group that keeps it off exclusive CPUs, by its id: then its own set doesn't have to. */
   readonly fence?: string;
   /** In cgroup v1 its own set has to lie within its fence's, so it has to be kept off exclusive CPUs by that as well. */

@@ -9,6 +9,7 @@ import type {
   CpusetWriteResult,
   PartitionPort,
   PartitionResult,
+  Population,
 } from "../../src/cgroup/port.ts";
 
 const MAX_WRITTEN = 200;
@@ -30,6 +31,8 @@ export class FakeKernel implements CpusetPort {
   readonly limits = new Map<string, CpuSet>();
   /** Containers whose cgroups can't be read. */
   readonly unreadable = new Set<string>();
+  /** Containers whose cgroups have no process any more. */
+  readonly empty = new Set<string>();
   /** The latest writes, as `id=cpus`. */
   readonly written: string[] = [];
   /** The next write passes its deadline. */
@@ -60,6 +63,11 @@ export class FakeKernel implements CpusetPort {
     if (this.foreign.has(id)) return { kind: "values", cpus, effective, isForeign: true };
     if (!effective.isSubsetOf(cpus)) return { kind: "values", cpus: effective, isInherited: true };
     return { kind: "values", cpus, effective };
+  }
+
+  population({ id }: ContainerRef): Population {
+    if (this.unreadable.has(id)) return "unreadable";
+    return !this.sets.has(id) ? "absent" : this.empty.has(id) ? "empty" : "populated";
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {

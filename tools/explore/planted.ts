@@ -39,6 +39,7 @@ export const PLANTED: readonly Planted[] = [
         version: tree.version,
         writable: true,
         read: (container) => tree.read(container),
+        population: (container) => tree.population(container),
         write: () => ({ kind: "done", tookMs: 0 }),
       }),
     },
@@ -128,6 +129,7 @@ function withoutClass(port: CpusetPort): CpusetPort {
     version: port.version,
     writable: true,
     read: (container) => port.read(container),
+    population: (container) => port.population(container),
     write: (writes, ms) => port.write(writes.filter(({ container }) => !container.isGroup), ms),
   };
 }
@@ -151,6 +153,7 @@ function takenForKnown(tree: Tree): CpusetPort {
   return {
     version,
     writable: true,
+    population: (container) => tree.population(container),
     write: (writes, ms) => tree.write(writes, ms),
     read(container) {
       const known = container.isGroup && tree.node.agent?.state.ledger.assignments.get(container.id);

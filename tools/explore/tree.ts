@@ -1,7 +1,13 @@
 /** The cgroup tree as the agent's port sees it: one port for all nodes, which shows the node that is being played. */
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef } from "../../src/ledger/claim.ts";
-import type { CpusetPort, CpusetReading, CpusetWrite, CpusetWriteResult } from "../../src/cgroup/port.ts";
+import type {
+  CpusetPort,
+  CpusetReading,
+  CpusetWrite,
+  CpusetWriteResult,
+  Population,
+} from "../../src/cgroup/port.ts";
 import {
   type Box,
   boxOf,
@@ -39,6 +45,12 @@ export class Tree implements CpusetPort {
     if (isUnreadable(this.node, box)) return { kind: "unverified", reason: "it can't be read" };
     if (this.version === 1) return { kind: "values", cpus: box.written };
     return reading(box.written, effective(this.node, box));
+  }
+
+  population({ id }: Pick<ContainerRef, "id">): Population {
+    const box = boxOf(this.node, id);
+    if (box === undefined || !hasCgroup(box)) return "absent";
+    return isUnreadable(this.node, box) ? "unreadable" : "populated";
   }
 
   write(writes: readonly CpusetWrite[], _deadlineMs: number): CpusetWriteResult {

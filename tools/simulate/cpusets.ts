@@ -12,6 +12,7 @@ import type {
   CpusetWrite,
   CpusetWriteFailure,
   CpusetWriteResult,
+  Population,
   Unverified,
 } from "../../src/cgroup/port.ts";
 import type { Kernel } from "./kernel.ts";
@@ -90,6 +91,12 @@ export class SimCpusets implements CpusetPort {
       return undefined;
     }
     return { cpus: limit, why: `kept from this pod by its cgroup (${limit})` };
+  }
+
+  population(container: ContainerRef): Population {
+    const found = this.#find(container);
+    if (found.kind === "absent") return "absent";
+    return found.kind === "found" ? "populated" : "unreadable";
   }
 
   write(writes: readonly CpusetWrite[], _deadlineMs: number): CpusetWriteResult {

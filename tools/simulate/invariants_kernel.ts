@@ -186,7 +186,7 @@ export function unchangedSince(
     }
     return STARTS.includes(method)
       ? endedProblem(subject, before, after)
-      : ledgerProblem(method, before, after);
+      : ledgerProblem(world, method, before, after);
   };
 }
 
@@ -204,7 +204,12 @@ function endedProblem({ id }: Container, before: View, after: View): string | un
   return undefined;
 }
 
-function ledgerProblem(method: string, before: View, after: View): string | undefined {
+function ledgerProblem(
+  { runtime }: World,
+  method: string,
+  before: View,
+  after: View,
+): string | undefined {
   const ids = new Set([...before.placed.keys(), ...after.placed.keys()]);
   for (const id of ids) {
     const [was, is] = [before.placed.get(id), after.placed.get(id)];
@@ -214,7 +219,9 @@ function ledgerProblem(method: string, before: View, after: View): string | unde
       was.degraded === is.degraded;
     // Its write has shown what the cgroup of its pod leaves it.
     const isLimited = was !== undefined && is !== undefined && limitText(was) !== limitText(is);
-    if (!same && !isLimited) return `a refused ${method} has changed the ledger's entry of ${id}`;
+    // Of its own pod those that have ended may have been found out.
+    const isOver = is === undefined && runtime.containers.get(id)?.life === "exited";
+    if (!same && !isLimited && !isOver) return `a refused ${method} has changed the ledger's entry of ${id}`;
   }
   return undefined;
 }

@@ -9,9 +9,18 @@ import type { Agent } from "../../src/agent/step.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Claim } from "../../src/ledger/claim.ts";
 
+/** What is held for a pod. */
+export interface Held {
+  readonly name: string;
+  readonly podUid: string;
+  readonly claim: Claim;
+  readonly grant: CpuSet;
+}
+
 /** One container in the agent's ledger. */
 export interface Placed {
   readonly id: string;
+  readonly podUid: string;
   readonly claim: Claim;
   /** Empty for one that lives in the pool. */
   readonly grant: CpuSet;
@@ -41,6 +50,8 @@ export interface Group extends Pick<Placed, "desired" | "mayRunOn" | "hasWriteFa
 
 export interface View {
   readonly placed: ReadonlyMap<string, Placed>;
+  /** What is held for containers that have ended. */
+  readonly held: readonly Held[];
   /** By path. */
   readonly groups: ReadonlyMap<string, Group>;
   readonly online: CpuSet;
@@ -95,11 +106,13 @@ export function viewOf({ state }: Agent): View {
   return last.view;
 }
 
-function simulatedView({ containers, groups: known, online, sharedPool, exclusive, pinned }: NodeView): View {
+function simulatedView(view: NodeView): View {
+  const { containers, held, groups: known, online, sharedPool, exclusive, pinned } = view;
   const placed = new Map([...containers].map(([id, container]) => [id, placedIn(id, container)]));
   const groups = new Map([...known].map(([path, group]) => [path, groupIn(group)]));
   return {
     placed,
+    held: held.map(({ container: { name, podUid }, claim, grant }) => ({ name, podUid, claim, grant })),
     groups,
     online,
     pool: sharedPool,
@@ -125,6 +138,7 @@ function placedIn(id: string, container: ContainerView): Placed {
   const written = state === "not started" ? "at-start" : mayRunOn;
   return {
     id,
+    podUid: container.container.podUid,
     claim,
     grant,
     fence,

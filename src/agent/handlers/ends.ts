@@ -1,4 +1,7 @@
-/** StopContainer, RemoveContainer and StopPodSandbox: what a container held is free, for degraded ones first. */
+/**
+ * StopContainer and RemoveContainer: what a container had for itself is held for its pod. StopPodSandbox: it is free, for
+ * degraded containers first.
+ */
 import type { Ledger } from "../../ledger/ledger.ts";
 import { release, releaseSandbox } from "../../ledger/release.ts";
 import type { LogRecord } from "../../log_record.ts";
@@ -7,12 +10,12 @@ import type { Subject } from "../../nri/methods.ts";
 import { stopReply } from "../../nri/write_reply.ts";
 import { type Decision, type Response, unchanged } from "../decision.ts";
 import { withEarlyEvent } from "../early.ts";
-import { recoveredLogs, releasedLog } from "../logs.ts";
+import { endLog, recoveredLogs } from "../logs.ts";
 import { immediateUpdates, withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
 import { respond } from "./respond.ts";
 
-/** A stopped container's CPUs are free; the reply carries updates of those that get them. */
+/** The reply carries updates of those that have got CPUs by it. */
 export function stopContainer(state: AgentState, { container }: Subject): Decision {
   if (state.phase !== "serving") return unchanged(state);
   const { ledger, logs } = released(state, (before) => release(before, container.id), [container.id]);
@@ -69,5 +72,5 @@ export function released(
 ): Released {
   const ledger = release(before);
   const gone = ids.flatMap((id) => ledger.assignments.has(id) ? [] : before.assignments.get(id) ?? []);
-  return { ledger, logs: [...gone.map(releasedLog), ...recoveredLogs(before, ledger)] };
+  return { ledger, logs: [...gone.map((each) => endLog(each, ledger)), ...recoveredLogs(before, ledger)] };
 }

@@ -123,6 +123,7 @@ Deno.test("a class that isn't written is found with the reply that promises excl
       version: 2,
       writable: true,
       read: (container) => cpusets.read(container),
+      population: (container) => cpusets.population(container),
       write: (writes, ms) => cpusets.write(writes.filter(({ container }) => !container.isGroup), ms),
     };
     const next = step({ ...agent, state: { ...agent.state, cpusets: without } }, input);

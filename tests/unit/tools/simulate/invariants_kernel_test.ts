@@ -21,7 +21,11 @@ function lied(lie: (real: CpusetPort) => Partial<CpusetPort>): Step {
     const { version, writable } = cpusets;
     const read: CpusetPort["read"] = (container) => cpusets.read(container);
     const write: CpusetPort["write"] = (writes, deadlineMs) => cpusets.write(writes, deadlineMs);
-    const next = step(withKernel(agent, { version, writable, read, write, ...lie(cpusets) }), input);
+    const population: CpusetPort["population"] = (container) => cpusets.population(container);
+    const next = step(
+      withKernel(agent, { version, writable, read, population, write, ...lie(cpusets) }),
+      input,
+    );
     return { ...next, agent: withKernel(next.agent, cpusets) };
   };
 }
@@ -123,7 +127,7 @@ Deno.test("an agent that never writes what is pending is found", () => {
   stage.run("e", exclusive(1));
   stage.run("s", SHARED);
   assert.match(
-    stage.play({ kind: "stop", id: "e" }) ?? "",
+    stage.play({ kind: "stopPod", pod: 1 }) ?? "",
     /the kernel has what the ledger has: s runs on 0,2-3 instead of 0-3/,
   );
 });
