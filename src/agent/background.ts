@@ -6,6 +6,7 @@ import { needsWrite } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
+import { lookAtLeftovers } from "./leftovers.ts";
 import { recoveredLogs } from "./logs.ts";
 import { settlePartitions } from "./partitions.ts";
 import { hasFallenBack, hasWrites, immediateUpdates, withLedger } from "./pending.ts";
@@ -19,7 +20,8 @@ const MAX_READS = 64;
 /** Does a slice of what there is to do, and asks for a tick at once if that isn't all. */
 export function runBackgroundWork(agent: Agent): Step {
   if (agent.state.phase !== "serving") return idle(agent);
-  const current = agent.state;
+  const looked = lookAtLeftovers(agent.state);
+  const current = looked.state;
   const retried = withDegradedRetried(current);
   // In the same step: who gets CPUs isn't the only one on them before the others are written.
   const applied = applyPending(withBlockersRead(retried));
@@ -31,7 +33,13 @@ export function runBackgroundWork(agent: Agent): Step {
   const updates = isUrgent ? immediateUpdates(state, state.ledger) : [];
   const isMore = state.reconcile.queue.length > 0 || (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [
-    ...[...recoveredLogs(current.ledger, retried.ledger), ...applied.logs, ...compared.logs, ...settled.logs]
+    ...[
+      ...looked.logs,
+      ...recoveredLogs(current.ledger, retried.ledger),
+      ...applied.logs,
+      ...compared.logs,
+      ...settled.logs,
+    ]
       .map(logOutput),
     ...(updates.length === 0 ? [] : [{ kind: "apply", changes: updates } as const]),
     ...(compared.ended ? [{ kind: "count" } as const] : []),

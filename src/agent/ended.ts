@@ -17,6 +17,7 @@ export function forgetEnded(state: AgentState, { containers: living, sandboxes }
   const { untracked: before, reconcile } = state;
   const gone = state.ledger.assignments.values().filter((assignment) => {
     const { id, sandboxId } = assignment.container;
+    if (assignment.leftover !== undefined) return false;
     if (assignment.isHeld) return !sandboxes.has(sandboxId);
     return !living.has(id) && (before.has(id) || (!isStarting(assignment) && sandboxId !== ""));
   }).map(({ container }) => container.id);

@@ -81,6 +81,13 @@ export function endLog(gone: Assignment, after: Ledger): LogRecord {
   return logOf(grant.isEmpty ? "debug" : "info", message, container, { kind, cpus: grant.toString() });
 }
 
+/** A container has ended, and some of its processes haven't. */
+export function leftLog({ container, grant }: Assignment): LogRecord {
+  const message =
+    "container ended, and processes are left in its cgroup; its CPUs are kept until these have ended";
+  return logOf("warn", message, container, { cpus: grant.toString() });
+}
+
 /** Containers that have less than they claim in `before`, and all of it in `after`. */
 export function recoveredLogs(before: Ledger, after: Ledger): LogRecord[] {
   if (before === after) return [];

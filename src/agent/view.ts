@@ -44,6 +44,8 @@ export interface ContainerView {
   readonly mayRunOn: CpuSet;
   readonly mems?: CpuSet | undefined;
   readonly state: DeliveryState;
+  /** It has ended, and some of its processes haven't. */
+  readonly isLeftover: boolean;
   /** Between its creation and its PostStartContainer. */
   readonly isStarting: boolean;
   /** How it gets its CPUs: written in its cgroup, or by the runtime's record. */
@@ -183,7 +185,7 @@ function containerView(
     readonly partition: Partition | undefined;
   },
 ): ContainerView {
-  const { container, grant, fence, mems, delivery, degraded, since } = assignment;
+  const { container, grant, fence, mems, delivery, degraded, since, leftover } = assignment;
   return {
     container,
     claim,
@@ -197,6 +199,7 @@ function containerView(
     get state() {
       return stateOf(assignment);
     },
+    isLeftover: leftover !== undefined,
     isStarting: isStarting(assignment),
     by: delivery.by,
     record: delivery.record,

@@ -41,8 +41,8 @@ export function hold(
   const claim = heldClaim(ended);
   if (claim === undefined) return ledger;
   const { podUid, name } = claim.container;
-  const isSucceeded = ledger.ofPod(podUid).some(({ container, isHeld }) =>
-    container.name === name && !isHeld
+  const isSucceeded = ledger.ofPod(podUid).some(({ container, isHeld, leftover }) =>
+    container.name === name && !isHeld && leftover === undefined
   );
   return !isSucceeded && isFree(ledger, claim, floor) ? ledger.with(claim) : ledger;
 }

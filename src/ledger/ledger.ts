@@ -48,6 +48,8 @@ interface State {
   readonly degraded: ReadonlySet<string>;
   /** Claims that are kept for ended containers. */
   readonly heldClaims: ReadonlySet<string>;
+  /** Ended containers that have left processes behind. */
+  readonly leftovers: ReadonlySet<string>;
   /** Containers whose last delivery failed. */
   readonly failed: ReadonlySet<string>;
   /** The next place in the order of admissions. */
@@ -81,6 +83,7 @@ export class Ledger {
       following: IdMap.empty(),
       degraded: new Set(),
       heldClaims: new Set(),
+      leftovers: new Set(),
       failed: new Set(),
       nextOrder: 1,
     });
@@ -124,6 +127,11 @@ export class Ledger {
     return this.#those(this.#state.heldClaims).sort(byOrder);
   }
 
+  /** Ended containers whose processes live on, the oldest first; see leftover.ts. */
+  get leftovers(): Assignment[] {
+    return this.#those(this.#state.leftovers).sort(byOrder);
+  }
+
   /** Those that have less than they claim and may be served later, oldest first. */
   get degraded(): Assignment[] {
     return this.#those(this.#state.degraded).sort(byOrder);
@@ -157,13 +165,14 @@ export class Ledger {
   /** The ledger in which `assignment` is added, or replaces the one with its container id. */
   with(assignment: Assignment): Ledger {
     const state = this.#state;
-    const { container: { id }, claim: { kind }, degraded, isHeld = false } = assignment;
+    const { container: { id }, claim: { kind }, degraded, isHeld = false, leftover } = assignment;
     const before = state.assignments.get(id);
     const order = assignment.order ?? before?.order ?? state.nextOrder;
     return this.#holding(before, assignment, {
       assignments: state.assignments.set(id, { ...assignment, order }),
       pods: inPod(state.pods, assignment.container, before?.container),
       heldClaims: (isHeld ? withId : withoutId)(state.heldClaims, id),
+      leftovers: (leftover === undefined ? withoutId : withId)(state.leftovers, id),
       degraded: degraded !== undefined && kind !== "shared"
         ? withId(state.degraded, id)
         : withoutId(state.degraded, id),
@@ -202,7 +211,7 @@ export class Ledger {
 
   /** The ledger without that container; the same ledger when it isn't known. */
   without(id: string): Ledger {
-    const { assignments, pods, following, heldClaims, degraded, dirty, failed } = this.#state;
+    const { assignments, pods, following, heldClaims, leftovers, degraded, dirty, failed } = this.#state;
     const gone = assignments.get(id);
     if (gone === undefined) return this;
     return this.#holding(gone, undefined, {
@@ -210,6 +219,7 @@ export class Ledger {
       pods: outOfPod(pods, gone.container),
       following: following.delete(id),
       heldClaims: withoutId(heldClaims, id),
+      leftovers: withoutId(leftovers, id),
       degraded: withoutId(degraded, id),
       dirty: dirty && withoutId(dirty, id),
       failed: withoutId(failed, id),

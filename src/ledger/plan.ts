@@ -16,6 +16,7 @@ import {
 } from "./claim.ts";
 import { contestedCpus } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
+import { withoutPredecessor } from "./leftover.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { candidatesFor, canKeep, closedTo } from "./candidates.ts";
@@ -74,10 +75,7 @@ interface Admission<C extends Claim> extends AdmissionRequest {
 export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal {
   const { container } = request;
   const predecessors = predecessorsOf(ledger, container);
-  const others = predecessors.reduce(
-    (next, { container: { id } }) => next.without(id),
-    ledger.without(container.id),
-  );
+  const others = predecessors.reduce(withoutPredecessor, ledger.without(container.id));
   const placement = place({ ...request, ledger: others, predecessors });
   if (placement.kind === "refusal") return placement;
   const { claim, fence, degraded, since, deliverBy = "record" } = request;
@@ -137,7 +135,7 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Placement | Refus
   if (over !== undefined) {
     return { kind: "placement", ledger: others, placed: { grant: CpuSet.empty, degraded: over } };
   }
-  const before = predecessors.at(-1)?.grant ?? CpuSet.empty;
+  const before = predecessors.findLast(({ grant }) => !grant.isEmpty)?.grant ?? CpuSet.empty;
   const same = before.size === claim.count && !before.intersects(contestedCpus(others)) &&
     canKeep(others, { container, claim }, before);
   const choice = same

@@ -12,15 +12,24 @@ export function release(ledger: Ledger, id: string): Ledger {
   const gone = ledger.assignments.get(id);
   if (gone === undefined) return ledger;
   const next = removeContainer(ledger, id);
-  return retryDegraded(gone.displaced === undefined ? hold(next, gone, 0) : next);
+  const isHeld = gone.displaced === undefined && !gone.leftover?.isPodOver;
+  return retryDegraded(isHeld ? hold(next, gone, 0) : next);
 }
 
 /** The ledger without all containers and claims of a sandbox: it has ended, and so have they, reported or not. */
-export function releaseSandbox(ledger: Ledger, sandboxId: string, podUid: string): Ledger {
+export function releaseSandbox(
+  ledger: Ledger,
+  sandboxId: string,
+  podUid: string,
+  /** Ids of containers that have left processes behind, which are kept. */
+  left: ReadonlySet<string> = new Set(),
+): Ledger {
   if (sandboxId === "") return ledger;
   const known = podUid === "" ? [] : ledger.ofPod(podUid);
   // A container whose pod isn't known is known by its sandbox only.
-  const ended = [...known, ...ledger.ofPod("")].filter(({ container }) => container.sandboxId === sandboxId);
+  const ended = [...known, ...ledger.ofPod("")].filter(({ container: { id, sandboxId: of } }) =>
+    of === sandboxId && !left.has(id)
+  );
   const next = ended.reduce((next, { container }) => removeContainer(next, container.id), ledger);
   return next === ledger ? ledger : retryDegraded(next);
 }

@@ -31,8 +31,8 @@ export class FakeKernel implements CpusetPort {
   readonly limits = new Map<string, CpuSet>();
   /** Containers whose cgroups can't be read. */
   readonly unreadable = new Set<string>();
-  /** Containers whose cgroups have no process any more. */
-  readonly empty = new Set<string>();
+  /** Containers that have processes, which may outlive them; of others nobody looks before they have ended. */
+  readonly populated = new Set<string>();
   /** The latest writes, as `id=cpus`. */
   readonly written: string[] = [];
   /** The next write passes its deadline. */
@@ -67,7 +67,8 @@ export class FakeKernel implements CpusetPort {
 
   population({ id }: ContainerRef): Population {
     if (this.unreadable.has(id)) return "unreadable";
-    return !this.sets.has(id) ? "absent" : this.empty.has(id) ? "empty" : "populated";
+    if (!this.sets.has(id)) return "absent";
+    return this.populated.has(id) ? "populated" : "empty";
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {

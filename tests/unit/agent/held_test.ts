@@ -36,8 +36,8 @@ Deno.test("an app container has the CPUs of an init container whose end is told 
     const it = rig();
     assert.equal(run(it, init), "1-6,9-14");
     if (end === "removed") it.kernel.sets.delete("id-init");
-    if (end === "empty") it.kernel.empty.add("id-init");
     if (end === "running") {
+      it.kernel.populated.add("id-init");
       assert.match(it.link.refusal(main), /needs 12 exclusive CPUs, 3 are free/);
       assert.equal(it.link.claimed, "1-6,9-14");
       continue;
