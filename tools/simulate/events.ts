@@ -30,6 +30,9 @@ export type ContainerKind =
   | "posted"
   /** The process ends by itself, or is killed; no event yet. */
   | "exit"
+  /** When it ends some of its processes will live on in its cgroup; these end too. */
+  | "linger"
+  | "reap"
   /** StopContainer of a container that has exited. */
   | "stopTold"
   /** kubelet stops it: exit and stopTold. */

@@ -16,6 +16,8 @@ const REBUILDING: readonly SimEvent["kind"][] = [
   "ground",
   "restartAgent",
   "restartRuntime",
+  // One that has ended may have been taken in from an old list, beside the one after it.
+  "counted",
   // All that is played on the way is looked at by itself.
   "quiet",
 ];
@@ -34,6 +36,33 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
     if (!lost.isEmpty) return `the claims of a living pod are its own: p${pod.number} has lost ${lost}`;
   }
   return undefined;
+}
+
+/**
+ * In an event a container with CPUs of its own has ended and left processes behind, or they were known, and they are followed
+ * no more. What is succeeded before its end is told isn't looked at.
+ */
+export function forgottenLeftover(
+  world: World,
+  before: View | undefined,
+  event: SimEvent,
+): string | undefined {
+  const { inCharge, runtime, scenario, tree, kernel } = world;
+  if (before === undefined || inCharge === undefined || before === inCharge || scenario.mode !== "kernel") {
+    return undefined;
+  }
+  if ((REBUILDING.includes(event.kind) && event.kind !== "counted") || tree.isGone) return undefined;
+  const ended = [...before.placed.values()].filter(({ grant, kernel }) =>
+    !grant.isEmpty && kernel instanceof CpuSet
+  );
+  const lost = [...ended, ...before.leftovers].find(({ id, podUid }) => {
+    const isKnown = inCharge.placed.has(id) || inCharge.leftovers.some((each) => each.id === id);
+    const isSucceeded = event.kind === "create" && podUid === `u${event.pod}`;
+    return !isKnown && !isSucceeded && runtime.isLeft(id) && kernel.written(id) !== undefined &&
+      !tree.unreadable.has(id);
+  });
+  return lost &&
+    `what an ended container leaves behind is followed until it has ended: that of ${lost.id} isn't`;
 }
 
 /** A container of the pod is created or resized, which may give CPUs up. */
@@ -67,12 +96,12 @@ export function freedFor(
   if (inCharge === undefined) return CpuSet.empty;
   const isPinned = expectation(container, settings).kind === "pinned";
   const uid = uidOf(container.pod);
-  const held = inCharge.held.filter(({ podUid, claim }) =>
-    claim.kind === "exclusive" && (isPinned || podUid === uid)
+  const held = inCharge.held.filter(({ podUid, claim, isLeft }) =>
+    claim.kind === "exclusive" && !isLeft && (isPinned || podUid === uid)
   );
   const ended = [...inCharge.placed.values()].filter(({ id, podUid, claim, kernel }) =>
     podUid === uid && claim.kind === "exclusive" && kernel instanceof CpuSet &&
-    runtime.containers.get(id)?.life === "exited" && !tree.unreadable.has(id)
+    runtime.containers.get(id)?.life === "exited" && !tree.unreadable.has(id) && !runtime.lingering.has(id)
   );
   const isSeen = scenario.mode === "kernel" && !tree.isGone;
   return CpuSet.unionOf([...held, ...isSeen ? ended : []].map(({ grant }) => grant));
@@ -80,6 +109,8 @@ export function freedFor(
 
 /** At rest: claims are held for pods that live, and for containers that don't. */
 export function heldForNobody({ inCharge, runtime }: World): string | undefined {
+  const left = inCharge?.leftovers[0];
+  if (left !== undefined) return `${left.id} has ended, and is taken for having left processes behind`;
   for (const { name, podUid, grant } of inCharge?.held ?? []) {
     const pod = [...runtime.pods.values()].find((pod) => uidOf(pod) === podUid);
     if (pod === undefined || pod.stopped) return `${grant} is held for ${podUid}, which has ended`;

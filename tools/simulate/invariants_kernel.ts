@@ -71,7 +71,7 @@ export function kernelIsKnown(world: World): string | undefined {
   const { inCharge, runtime } = world;
   if (inCharge === undefined || world.isTopologyStale) return undefined;
   for (const { id, kernel, fence } of inCharge.placed.values()) {
-    if (kernel === undefined || kernel === "at-start" || world.mayDiffer(id)) continue;
+    if (kernel === undefined || kernel === "at-start" || world.mayDiffer(id) || runtime.isLeft(id)) continue;
     const { cpus, effective } = world.read(id) ?? {};
     if (world.kernel.written(id) === undefined || cpus === undefined) {
       continue;
@@ -110,7 +110,8 @@ export function kernelMatchesLedger(world: World): string | undefined {
   if (inCharge === undefined || world.isTopologyStale || world.isTickDue) return undefined;
   // One whose exit isn't reported seems still to have CPUs to vacate.
   const waits = [...inCharge.placed.values()].some(({ id, kernel }) =>
-    kernel === undefined || world.kernel.written(id) === undefined && kernel !== "at-start"
+    kernel === undefined || world.runtime.isLeft(id) ||
+    world.kernel.written(id) === undefined && kernel !== "at-start"
   );
   if (inCharge.hasWriteFailure || waits) return undefined;
   const all = started(world);

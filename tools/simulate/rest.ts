@@ -26,6 +26,10 @@ export function bringToRest(world: World): string | undefined {
   world.tree.end();
   const { runtime, kernel } = world;
   for (const id of [...runtime.containers.keys(), ...kernel.classes]) kernel.hold(id, CpuSet.empty);
+  for (const id of runtime.lingering) {
+    runtime.reap(id);
+    runtime.lingering.delete(id);
+  }
   for (const each of world.instances) each.cut = undefined;
   const problem = finishAll(world) ?? restProblem(world) ?? refill(world) ?? finishAll(world) ??
     restProblem(world);

@@ -21,6 +21,8 @@ export class Runtime {
   readonly unreportedEnds = new Map<string, Pod>();
   readonly conversation: Conversation;
   readonly updates: Updates;
+  /** Containers whose processes will outlive them, or have. */
+  readonly lingering = new Set<string>();
   /** How many containers there ever were. */
   everMade = 0;
   readonly #used = new Set<string>();
@@ -148,8 +150,23 @@ export class Runtime {
   exit(container: Container): void {
     if (container.life === "asked") return;
     container.life = "exited";
-    this.kernel.remove(container.id);
+    if (!this.lingering.has(container.id)) this.kernel.remove(container.id);
     free(container.agreed.splice(0));
+  }
+
+  linger({ id, life }: Container): void {
+    if (life === "running") this.lingering.add(id);
+  }
+
+  /** What an ended container has left behind ends. */
+  reap(id: string): void {
+    if (this.isLeft(id) && this.lingering.delete(id)) this.kernel.remove(id);
+  }
+
+  /** Whether a container has ended and left processes behind. */
+  isLeft(id: string): boolean {
+    const container = this.containers.get(id);
+    return this.lingering.has(id) && (container === undefined || !isAlive(container));
   }
 
   stopTold(container: Container): void {

@@ -15,6 +15,14 @@ export interface Held {
   readonly podUid: string;
   readonly claim: Claim;
   readonly grant: CpuSet;
+  /** Its processes are still there. */
+  readonly isLeft: boolean;
+}
+
+/** Processes that an ended container has left behind. */
+export interface Left {
+  readonly id: string;
+  readonly podUid: string;
 }
 
 /** One container in the agent's ledger. */
@@ -52,6 +60,7 @@ export interface View {
   readonly placed: ReadonlyMap<string, Placed>;
   /** What is held for containers that have ended. */
   readonly held: readonly Held[];
+  readonly leftovers: readonly Left[];
   /** By path. */
   readonly groups: ReadonlyMap<string, Group>;
   readonly online: CpuSet;
@@ -108,11 +117,20 @@ export function viewOf({ state }: Agent): View {
 
 function simulatedView(view: NodeView): View {
   const { containers, held, groups: known, online, sharedPool, exclusive, pinned } = view;
-  const placed = new Map([...containers].map(([id, container]) => [id, placedIn(id, container)]));
+  const { true: left = [], false: living = [] } = Object.groupBy(
+    containers,
+    ([, { isLeftover }]) => `${isLeftover}`,
+  );
+  const placed = new Map(living.map(([id, container]) => [id, placedIn(id, container)]));
+  const kept = [
+    ...held.map((each) => ({ ...each, isLeft: false })),
+    ...left.map(([, { container, claim, grant }]) => ({ container, claim, grant, isLeft: true })),
+  ].filter(({ grant }) => !grant.isEmpty);
   const groups = new Map([...known].map(([path, group]) => [path, groupIn(group)]));
   return {
     placed,
-    held: held.map(({ container: { name, podUid }, claim, grant }) => ({ name, podUid, claim, grant })),
+    held: kept.map(({ container: { name, podUid }, ...rest }) => ({ name, podUid, ...rest })),
+    leftovers: left.map(([id, { container: { podUid } }]) => ({ id, podUid })),
     groups,
     online,
     pool: sharedPool,

@@ -22,7 +22,7 @@ import { SimCpusets, TreeFaults, UNWATCHED } from "./cpusets.ts";
 import type { SimEvent } from "./events.ts";
 import { Exemptions } from "./exemptions.ts";
 import { Instance, type Step } from "./instance.ts";
-import { lostProblem } from "./invariants_held.ts";
+import { forgottenLeftover, lostProblem } from "./invariants_held.ts";
 import { INVARIANTS } from "./invariants.ts";
 import { KERNEL_INVARIANTS } from "./invariants_kernel.ts";
 import { Kernel } from "./kernel.ts";
@@ -119,7 +119,8 @@ export class World {
     endWindows(this);
     endExemptions(this);
     if (isFenced(this.scenario)) this.attendance.note(this);
-    return this.#problem ?? lostProblem(this, before, event) ?? this.#lastingProblem();
+    return this.#problem ?? lostProblem(this, before, event) ?? forgottenLeftover(this, before, event) ??
+      this.#lastingProblem();
   }
 
   #lastingProblem(): string | undefined {

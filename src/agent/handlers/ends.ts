@@ -3,6 +3,7 @@
  * degraded containers first.
  */
 import type { Assignment } from "../../ledger/assignment.ts";
+import type { ContainerRef } from "../../ledger/claim.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { leftBehind, mayLeave } from "../../ledger/leftover.ts";
 import { release, releaseSandbox } from "../../ledger/release.ts";
@@ -55,24 +56,24 @@ function leftoversFirst(
 
 function ended(state: AgentState, id: string, left: ReadonlySet<string>): Released {
   return left.has(id)
-    ? withLeftovers(state, state.ledger, left, false)
+    ? withLeftovers(state, { ledger: state.ledger, logs: [] }, left, () => false)
     : released(state, (before) => release(before, id), [id]);
 }
 
-/** The ledger in which these have left processes behind. */
-function withLeftovers(
+/** With what comes of the ends of others, the ledger in which these have left processes behind. */
+export function withLeftovers(
   state: AgentState,
-  before: Ledger,
+  { ledger: before, logs }: Released,
   left: ReadonlySet<string>,
-  isPodOver: boolean,
+  isPodOver: (container: ContainerRef) => boolean,
 ): Released {
   const ledger = [...left].reduce(
-    (next, id) => next.update(id, (each) => leftBehind(each, state.now, isPodOver)),
+    (next, id) => next.update(id, (each) => leftBehind(each, state.now, isPodOver(each.container))),
     before,
   );
   const isNew = ({ container: { id } }: Assignment) =>
     left.has(id) && state.ledger.assignments.get(id)?.leftover === undefined;
-  return { ledger, logs: ledger.leftovers.filter(isNew).map(leftLog) };
+  return { ledger, logs: [...logs, ...ledger.leftovers.filter(isNew).map(leftLog)] };
 }
 
 /**
@@ -102,8 +103,7 @@ export function stopPodSandbox(state: AgentState, pod: PodSandbox): Decision {
   const ids = known.filter(({ sandboxId }) => sandboxId === pod.id).map(({ id }) => id);
   return leftoversFirst(state, ids, (left) => {
     const over = released(state, (before) => releaseSandbox(before, pod.id, pod.uid, left), ids);
-    const { ledger, logs } = withLeftovers(state, over.ledger, left, true);
-    return withoutUpdates(state, { ledger, logs: [...over.logs, ...logs] });
+    return withoutUpdates(state, withLeftovers(state, over, left, () => true));
   });
 }
 

@@ -184,6 +184,7 @@ function holding(...placed: readonly Partial<Placed>[]): World {
   const view: View = {
     placed: new Map(all.map((each) => [each.id, each])),
     held: [],
+    leftovers: [],
     groups: new Map(),
     online: setOf("0-3"),
     pool: setOf("0"),
