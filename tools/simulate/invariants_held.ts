@@ -31,7 +31,9 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
   const isAnew = REBUILDING.includes(event.kind) || !before.online.equals(inCharge.online);
   if (isAnew || !before.pinned.equals(inCharge.pinned)) return undefined;
   for (const pod of runtime.pods.values()) {
-    if (pod.stopped || isAbout(world, event, pod) || isDegraded(before, pod)) continue;
+    if (pod.stopped || isAbout(world, event, pod) || isDegraded(before, pod) || isLimited(inCharge, pod)) {
+      continue;
+    }
     const lost = exclusiveOf(before, pod).difference(exclusiveOf(inCharge, pod));
     if (!lost.isEmpty) return `the claims of a living pod are its own: p${pod.number} has lost ${lost}`;
   }
@@ -75,6 +77,13 @@ function isAbout({ runtime }: World, event: SimEvent, pod: Pod): boolean {
 /** Who has less than it claims may get all of it elsewhere. */
 function isDegraded({ placed }: View, pod: Pod): boolean {
   return [...placed.values()].some(({ podUid, degraded }) => podUid === uidOf(pod) && degraded !== undefined);
+}
+
+/** The pod's cgroup, or one above it, keeps CPUs from it: then others have to do. */
+function isLimited({ placed }: View, pod: Pod): boolean {
+  return [...placed.values()].some(({ podUid, claim }) =>
+    podUid === uidOf(pod) && claim.kind !== "shared" && claim.limit !== undefined
+  );
 }
 
 /** What its containers have exclusively, and what is held so for it. */
