@@ -3,7 +3,7 @@
  * nothing. What may differ for a moment, and what has to end that: windows.ts.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
-import { type Container, hasStarted } from "./records.ts";
+import { type Container, hasStarted, isAlive } from "./records.ts";
 import { classesAreKnown, classesMatchLedger, fencesAreKept } from "./invariants_fences.ts";
 import { withinClass } from "./consistency.ts";
 import { mayShareCpus, type Placed, type View, viewOf } from "./view.ts";
@@ -221,7 +221,8 @@ function ledgerProblem(
     // Its write has shown what the cgroup of its pod leaves it.
     const isLimited = was !== undefined && is !== undefined && limitText(was) !== limitText(is);
     // Of its own pod those that have ended may have been found out.
-    const isOver = is === undefined && runtime.containers.get(id)?.life === "exited";
+    const container = runtime.containers.get(id);
+    const isOver = is === undefined && (container === undefined || !isAlive(container));
     if (!same && !isLimited && !isOver) return `a refused ${method} has changed the ledger's entry of ${id}`;
   }
   return undefined;
