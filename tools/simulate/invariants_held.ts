@@ -102,8 +102,9 @@ export function freedFor(
   { inCharge, runtime, settings, tree, scenario }: World,
   container: Container,
 ): CpuSet {
-  if (inCharge === undefined) return CpuSet.empty;
-  const isPinned = expectation(container, settings).kind === "pinned";
+  const { kind } = expectation(container, settings);
+  if (inCharge === undefined || kind === "shared") return CpuSet.empty;
+  const isPinned = kind === "pinned";
   const uid = uidOf(container.pod);
   const held = inCharge.held.filter(({ podUid, claim, isLeft }) =>
     claim.kind === "exclusive" && !isLeft && (isPinned || podUid === uid)

@@ -171,7 +171,7 @@ export function unchangedSince(
     for (const [id, now] of world.kernel.all) {
       const was = sets.get(id);
       // What was pending before may be applied on the way.
-      if (id === subject.id || was === undefined || was.equals(now)) continue;
+      if (id === subject.id || was === undefined || was.equals(now) || world.runtime.isLeft(id)) continue;
       const placed = before.placed.get(id);
       const path = world.kernel.classOf(id);
       const isOfClass = path !== undefined &&
