@@ -31,7 +31,10 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
   const isAnew = REBUILDING.includes(event.kind) || !before.online.equals(inCharge.online);
   if (isAnew || !before.pinned.equals(inCharge.pinned)) return undefined;
   for (const pod of runtime.pods.values()) {
-    if (pod.stopped || isAbout(world, event, pod) || isDegraded(before, pod) || isLimited(inCharge, pod)) {
+    if (
+      pod.stopped || isAbout(world, event, pod) || isDegraded(before, pod) ||
+      [before, inCharge].some((view) => isLimited(view, pod))
+    ) {
       continue;
     }
     const lost = exclusiveOf(before, pod).difference(exclusiveOf(inCharge, pod));
@@ -80,8 +83,8 @@ function isDegraded({ placed }: View, pod: Pod): boolean {
 }
 
 /** The pod's cgroup, or one above it, keeps CPUs from it: then others have to do. */
-function isLimited({ placed }: View, pod: Pod): boolean {
-  return [...placed.values()].some(({ podUid, claim }) =>
+function isLimited({ placed, held }: View, pod: Pod): boolean {
+  return [...placed.values(), ...held].some(({ podUid, claim }) =>
     podUid === uidOf(pod) && claim.kind !== "shared" && claim.limit !== undefined
   );
 }
