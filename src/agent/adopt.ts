@@ -4,11 +4,12 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "../ledger/assignment.ts";
-import { foundByRecord, isStarting, mayHaveBeenSent, recordMayChange } from "../ledger/delivery.ts";
+import { foundByRecord, mayHaveBeenSent, recordMayChange } from "../ledger/delivery.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { isGroup } from "../ledger/groups.ts";
 import { type Found, recover } from "../ledger/recover.ts";
-import { release } from "../ledger/release.ts";
+import { hold, isHeld } from "../ledger/held.ts";
+import { releaseForGood } from "../ledger/release.ts";
 import { type CpuUpdate, pendingUpdates } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 import { deliveryOfFound, readablePort } from "./apply_mode.ts";
@@ -21,6 +22,7 @@ import {
   type ListedContainer,
   withUnmanaged,
 } from "./found_containers.ts";
+import { endedIn, stoppedIn } from "./found_ended.ts";
 import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
 import { claimFound } from "./limits.ts";
@@ -58,12 +60,13 @@ export function rebuiltFrom(
 ): Rebuilt {
   const { topology, policy } = state.ledger;
   const fenced = fencedBefore(state, Ledger.empty(topology, policy), found, readings);
-  const ledger = recover(
+  const running = recover(
     topology,
     policy,
     foundIn(state, listing, found, readings, fenced.ledger),
     fenced.ledger,
   );
+  const ledger = endedIn(state, listing).reduce((next, each) => hold(next, each), running);
   return { ledger, logs: [...fenced.logs, ...degradedLogs(ledger), ...placedLogs(ledger)] };
 }
 
@@ -144,9 +147,9 @@ export function adoptListing(state: AgentState, listing: Listing): Adopted {
   const { found, readings, stale, logs } = lookUp(state, listing);
   const rebuilt = rebuiltFrom(state, listing, found, readings);
   const { ledger } = rebuilt;
-  const containers = ledger.assignments.values().filter((each) => !isGroup(each)).map(({ container }) =>
-    container.id
-  );
+  const containers = ledger.assignments.values().filter((each) => !isGroup(each) && !each.isHeld).map((
+    { container },
+  ) => container.id);
   const untracked = new Set(containers.filter((id) => state.early.get(id)?.isNew !== true));
   const summary = synchronizedLog("synchronized from the CRI", ledger, pendingUpdates(ledger).length);
   const looked = withUnmanaged(lookAtListed(state, found, readings), stale);
@@ -187,49 +190,25 @@ function holderOf(cpus: CpuSet): Assignment {
   return { container, claim: { kind: "pinned", cpus }, grant: cpus, ...foundByRecord(cpus, true) };
 }
 
-/**
- * Containers that aren't among the living are released when they have been missing twice, since one that is being created
- * in this moment isn't listed yet.
- */
-export function forgetEnded(state: AgentState, living: ReadonlySet<string>): Adopted {
-  const { untracked: before, reconcile } = state;
-  const gone = state.ledger.assignments.values().filter((assignment) => {
-    const { id, sandboxId } = assignment.container;
-    return !living.has(id) && (before.has(id) || (!isStarting(assignment) && sandboxId !== ""));
-  }).map(({ container }) => container.id);
-  const ended = gone.filter((id) => reconcile.missing.has(id));
-  const { ledger, logs } = released(state, (before) => withoutEnded(before, ended), ended);
-  const untracked = new Set([...before].filter((id) => ledger.assignments.has(id)));
-  const missing = new Set(gone.filter((id) => ledger.assignments.has(id)));
-  return {
-    state: withLedger({ ...state, untracked, reconcile: { ...reconcile, missing } }, ledger),
-    updates: state.dryRun || ended.length === 0 ? [] : pendingUpdates(ledger),
-    logs,
-  };
-}
-
-/** A container whose end isn't reported has a pod whose end isn't, either: it counts as ended with its last container. */
-function withoutEnded(before: Ledger, ended: readonly string[]): Ledger {
-  const pods = new Set(ended.map((id) => before.assignments.get(id)?.container.podUid ?? ""));
-  const next = ended.reduce(release, before);
-  return [...pods].reduce((next, pod) => next.ofPod(pod).length === 0 ? next.forgetting(pod) : next, next);
-}
-
-/** Containers that run and are in no event so far are taken in, as far as they are managed. */
+/** Containers that run and are in no event so far are taken in, as far as they are managed; of ended ones the claims. */
 export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
   const { ledger: known, reconcile } = state;
   const ids = listing.containers.map(({ id }) => id);
   const unknown = new Set(ids.filter((id) => reconcile.unknown.has(id) && !known.assignments.has(id)));
   const { found, readings, stale, logs } = lookUp(state, listing, unknown);
   // One that is found may run in the place of one that is known.
-  const replaced = released(state, (before) => [...stale].reduce(release, before), [...stale]);
+  const replaced = released(state, (before) => [...stale].reduce(releaseForGood, before), [...stale]);
   const fenced = fencedBefore(state, replaced.ledger, found, readings);
   const { ledger: before } = fenced;
-  const ledger = recover(
+  const running = recover(
     known.topology,
     known.policy,
     foundIn(state, listing, found, readings, before),
     before,
+  );
+  const ledger = stoppedIn(state, listing).reduce(
+    (next, each) => isHeld(next, each) ? next : hold(next, each),
+    running,
   );
   const taken = new Set(found.map(({ container }) => container.id));
   const unmanaged = reconcile.unmanaged.union(unknown.difference(taken)).union(stale);
@@ -237,8 +216,13 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
   const untracked = new Set([...state.untracked, ...taken]);
   const fields = { containers: taken.size, ids: [...taken].slice(0, 8).join(" ") };
   const message = "unknown running containers found and placed";
+  const none: ReadonlySet<string> = new Set();
   const placed = [...taken].flatMap((id) => ledger.assignments.get(id) ?? []);
-  const next = { ...state, untracked, reconcile: { ...reconcile, unmanaged, unknown: new Set<string>() } };
+  const next = {
+    ...state,
+    untracked,
+    reconcile: { ...reconcile, unmanaged, unknown: none },
+  };
   return {
     state: withLedger(next, ledger),
     updates: state.dryRun ? [] : pendingUpdates(ledger),

@@ -3,7 +3,7 @@ import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type CpuUpdate, pendingUpdateOf } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
-import type { Listing } from "./early.ts";
+import type { Listing, Living } from "./early.ts";
 import type { Call } from "../nri/methods.ts";
 import { writablePort } from "./apply_mode.ts";
 import type { MachineChange } from "./machine.ts";
@@ -60,8 +60,8 @@ export type Input =
   | { readonly kind: "tick"; readonly now: number }
   /** The answer to `list`. */
   | { readonly kind: "listed"; readonly listing: Listing }
-  /** The answer to `count`: the ids of the containers that live. */
-  | { readonly kind: "counted"; readonly living: ReadonlySet<string> }
+  /** The answer to `count`: the ids of the containers that live, and of the pods' sandboxes. */
+  | { readonly kind: "counted"; readonly living: Living }
   /** The answer to `scan`: CPUs that seem to be claimed. */
   | { readonly kind: "scanned"; readonly claims: CpuSet }
   /** The answer to `configure`, and any later change of them. */

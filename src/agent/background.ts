@@ -2,11 +2,11 @@
 import { overhangsOf } from "../ledger/conflict.ts";
 import { isConfirmed, written } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
-import { age } from "../ledger/recent.ts";
 import { needsWrite } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
+import { lookAtLeftovers } from "./leftovers.ts";
 import { recoveredLogs } from "./logs.ts";
 import { settlePartitions } from "./partitions.ts";
 import { hasFallenBack, hasWrites, immediateUpdates, withLedger } from "./pending.ts";
@@ -20,7 +20,8 @@ const MAX_READS = 64;
 /** Does a slice of what there is to do, and asks for a tick at once if that isn't all. */
 export function runBackgroundWork(agent: Agent): Step {
   if (agent.state.phase !== "serving") return idle(agent);
-  const current = withoutOldEnds(agent.state);
+  const looked = lookAtLeftovers(agent.state);
+  const current = looked.state;
   const retried = withDegradedRetried(current);
   // In the same step: who gets CPUs isn't the only one on them before the others are written.
   const applied = applyPending(withBlockersRead(retried));
@@ -33,19 +34,19 @@ export function runBackgroundWork(agent: Agent): Step {
   const updates = isUrgent ? immediateUpdates(state, state.ledger) : [];
   const isMore = state.reconcile.queue.length > 0 || (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [
-    ...[...recoveredLogs(current.ledger, retried.ledger), ...applied.logs, ...compared.logs, ...settled.logs]
+    ...[
+      ...looked.logs,
+      ...recoveredLogs(current.ledger, retried.ledger),
+      ...applied.logs,
+      ...compared.logs,
+      ...settled.logs,
+    ]
       .map(logOutput),
     ...(updates.length === 0 ? [] : [{ kind: "apply", changes: updates } as const]),
     ...(compared.ended ? [{ kind: "count" } as const] : []),
     ...(isMore ? [{ kind: "wake", after: 0 } as const] : wakeFor(agent.state, state)),
   ];
   return { agent: { ...agent, state }, outputs };
-}
-
-/** CPUs that were freed too long ago are like all others. */
-function withoutOldEnds(state: AgentState): AgentState {
-  const ledger = state.ledger.withRecent(age(state.ledger.recent, state.now));
-  return ledger === state.ledger ? state : withLedger(state, ledger);
 }
 
 /** A degraded container may get CPUs that couldn't be taken from another container once that one has given them up. */

@@ -2,7 +2,7 @@
  * What a handler answers: a value. It reads and writes nothing; what has to be known or true in the kernel before the
  * reply is given as data, and `transaction.ts` carries it out.
  */
-import type { AffinityOf, AffinityReading, CpusetReading } from "../cgroup/port.ts";
+import type { AffinityOf, AffinityReading, CpusetReading, Population } from "../cgroup/port.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { ContainerRef, CpuLimit } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -40,7 +40,7 @@ export type Affinities = ReadonlyMap<string, AffinityReading>;
 export const MAX_TRIES = 64;
 
 /** What is logged of it comes before what is logged of what follows. */
-export type Decision = Response | ReadFirst | LookAround | LookFirst | RetryFirst | WriteFirst;
+export type Decision = Response | ReadFirst | LookAround | LookFirst | LookInside | RetryFirst | WriteFirst;
 
 /** A call dealt with: the state afterwards, the reply, and what to log. */
 export interface Response {
@@ -82,6 +82,17 @@ export interface LookFirst {
   readonly of: AffinityOf;
   readonly logs?: readonly LogRecord[];
   then(affinities: Affinities): Decision;
+}
+
+/** By container id; what isn't in it can't be known at all. */
+export type Populations = ReadonlyMap<string, Population>;
+
+/** Whether processes are in these cgroups has to be known before it can be decided. */
+export interface LookInside {
+  readonly kind: "inside";
+  readonly containers: readonly ContainerRef[];
+  readonly logs?: readonly LogRecord[];
+  then(populations: Populations): Decision;
 }
 
 /** Containers that couldn't be made to give up CPUs are to be read and written once more before it can be decided. */

@@ -22,6 +22,13 @@ export interface Listing {
   readonly containers: readonly Container[];
 }
 
+/** What lives on the node, by the runtime's ids. */
+export interface Living {
+  readonly containers: ReadonlySet<string>;
+  /** Those of the pods. */
+  readonly sandboxes: ReadonlySet<string>;
+}
+
 export const NO_EARLY_EVENTS: EarlyEvents = new Map();
 
 /** More containers than begin or end while a list is fetched; what is beyond comes with the next list. */

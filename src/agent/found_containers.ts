@@ -135,7 +135,7 @@ function hasOwnCpus(container: Container, all: Iterable<Container>): boolean {
   return true;
 }
 
-function findContainer(
+export function findContainer(
   { ledger: { topology }, rules }: AgentState,
   pod: PodSandbox | undefined,
   container: Container,

@@ -19,7 +19,7 @@ import { limitOf, withLimit } from "../ledger/limit.ts";
 import type { PlannedWrite } from "../ledger/plan_writes.ts";
 import type { LogRecord } from "../log_record.ts";
 import { qosClassesOf } from "../nri/qos.ts";
-import type { Affinities, Readings, WriteFailed } from "./decision.ts";
+import type { Affinities, Populations, Readings, WriteFailed } from "./decision.ts";
 import { ownCpus } from "./apply_mode.ts";
 import { logOf, unfencedLog } from "./logs.ts";
 
@@ -29,6 +29,15 @@ export function readAll(cpusets: CpusetPort | undefined, containers: readonly Co
   if (cpusets === undefined) return readings;
   for (const container of containers) readings.set(container.id, cpusets.read(container));
   return readings;
+}
+
+/** Whether processes are in the cgroup of each of them. */
+export function lookAtAll(cpusets: CpusetPort | undefined, containers: readonly ContainerRef[]): Populations {
+  return new Map(
+    containers.flatMap((container) =>
+      cpusets === undefined ? [] : [[container.id, cpusets.population(container)]]
+    ),
+  );
 }
 
 /** What is left to the threads of each of them. */

@@ -1,6 +1,7 @@
 /** Log records of decisions. The facts are in fields with fixed keys. */
 import type { Assignment } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
+import { heldClaim } from "../ledger/held.ts";
 import { groupsOf, isFence, isGroup, shouldRunOn } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Adjustment } from "../ledger/plan.ts";
@@ -68,9 +69,23 @@ export function refusalLog(
   return logOf("warn", `${refused} ${dryRun ? "would be refused" : "refused"}`, container, { reason });
 }
 
-export function releasedLog({ container, claim: { kind }, grant }: Assignment): LogRecord {
-  const level = grant.isEmpty ? "debug" : "info";
-  return logOf(level, "container released", container, { kind, cpus: grant.toString() });
+/** A container has ended, or a claim that was held for one isn't any more. */
+export function endLog(gone: Assignment, after: Ledger): LogRecord {
+  const { container, claim: { kind }, grant, isHeld } = gone;
+  const heldId = heldClaim(gone)?.container.id ?? "";
+  const message = isHeld
+    ? "held CPUs released"
+    : after.assignments.has(heldId)
+    ? "container ended, its CPUs are held for its pod"
+    : "container released";
+  return logOf(grant.isEmpty ? "debug" : "info", message, container, { kind, cpus: grant.toString() });
+}
+
+/** A container has ended, and some of its processes haven't. */
+export function leftLog({ container, grant }: Assignment): LogRecord {
+  const message =
+    "container ended, and processes are left in its cgroup; its CPUs are kept until these have ended";
+  return logOf("warn", message, container, { cpus: grant.toString() });
 }
 
 /** Containers that have less than they claim in `before`, and all of it in `after`. */
@@ -138,15 +153,16 @@ export function degradedLogs(ledger: Ledger): LogRecord[] {
 export function placedLogs(ledger: Ledger, all: readonly Assignment[] = ledger.inOrder()): LogRecord[] {
   return all.filter((each) => !isGroup(each)).map((assignment) => {
     const level = assignment.grant.isEmpty ? "debug" : "info";
-    return logOf(level, "container found", assignment.container, placementOf(ledger, assignment));
+    const message = assignment.isHeld ? "CPUs are held for a container that has ended" : "container found";
+    return logOf(level, message, assignment.container, placementOf(ledger, assignment));
   });
 }
 
 /** How many containers are known now. */
 export function synchronizedLog(message: string, ledger: Ledger, updates: number): LogRecord {
   const kinds = { pinned: 0, exclusive: 0, shared: 0, group: 0 };
-  for (const { claim, grant } of ledger.assignments.values()) {
-    kinds[claim.kind !== "group" && grant.isEmpty ? "shared" : claim.kind]++;
+  for (const { claim, grant, isHeld } of ledger.assignments.values()) {
+    if (!isHeld) kinds[claim.kind !== "group" && grant.isEmpty ? "shared" : claim.kind]++;
   }
   const { group: _, ...counts } = kinds;
   const fences = groupsOf(ledger).filter(isFence).map(({ container }) => container.id).join(" ");

@@ -11,7 +11,7 @@ import type { Assignment } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import { hasNoProcess } from "../ledger/delivery.ts";
 import { isFence, isGroup } from "../ledger/groups.ts";
-import { release } from "../ledger/release.ts";
+import { releaseForGood } from "../ledger/release.ts";
 import { sandboxingOf } from "../nri/rules.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { ListedContainer } from "./found_containers.ts";
@@ -95,7 +95,7 @@ function endedIn(
   if (gone.length === 0) return { state, logs: [] };
   const { ended, count } = state.reconcile.lostEnds;
   const refs = gone.flatMap((id) => state.ledger.assignments.get(id)?.container ?? []);
-  const { ledger, logs } = released(state, (before) => gone.reduce(release, before), gone);
+  const { ledger, logs } = released(state, (before) => gone.reduce(releaseForGood, before), gone);
   const reasonOf = ({ id }: ContainerRef) =>
     seen.get(id) === "empty" ? "no process is in its cgroup" : "it has no cgroup";
   const all = new Map([...ended, ...refs.map((ref) => [ref.id, ref] as const)].slice(-MAX_ENDED));

@@ -66,7 +66,7 @@ export function unsurePartitions(partitions: Partitions): Partitions {
 
 /** The containers that ask for a partition, and have CPUs of their own. */
 const isolatedIn = perLedger((ledger) =>
-  ledger.assignments.values().filter((each) => isIsolated(each) && !each.grant.isEmpty)
+  ledger.assignments.values().filter((each) => isIsolated(each) && !each.grant.isEmpty && !each.isHeld)
 );
 
 /** What isn't true of its container any more: it has ended, has other CPUs, or shares those of a partition by now. */
@@ -80,7 +80,7 @@ function isOutdated(ledger: Ledger, { container: { id }, cpus, state }: Partitio
 function sharerOf(ledger: Ledger, { container: { id }, claim, grant }: Assignment): Assignment | undefined {
   if (claim.kind !== "pinned") return undefined;
   return ledger.assignments.values().find((other) =>
-    other.container.id !== id && other.grant.intersects(grant)
+    other.container.id !== id && !other.isHeld && other.grant.intersects(grant)
   );
 }
 
@@ -146,7 +146,7 @@ function logsOf(before: Partition | undefined, now: Partition): LogRecord[] {
 }
 
 function clearStale(port: PartitionPort, ledger: Ledger): LogRecord[] {
-  const all = ledger.assignments.values().filter((each) => !isGroup(each));
+  const all = ledger.assignments.values().filter((each) => !isGroup(each) && !each.isHeld);
   const known = isolatedIn(ledger).filter((each) => sharerOf(ledger, each) === undefined);
   const refs = (some: readonly Assignment[]) => some.map(({ container }) => container);
   const result = port.clearStale(refs(known), refs(all));

@@ -19,14 +19,15 @@ import {
   type Step,
   wakeFor,
 } from "./agent.ts";
-import type { Listing } from "./early.ts";
+import type { Listing, Living } from "./early.ts";
+import { forgetEnded } from "./ended.ts";
 import { stillListed } from "./lost_ends.ts";
 import type { MachineChange } from "./machine.ts";
 import { takeDue } from "./pending.ts";
 import type { AgentState, Settings } from "./state.ts";
 import { promote } from "./serve.ts";
 import { adoptMachine, adoptTopology } from "./adopt_machine.ts";
-import { adoptClaims, type Adopted, adoptListing, adoptUnknown, forgetEnded } from "./adopt.ts";
+import { adoptClaims, type Adopted, adoptListing, adoptUnknown } from "./adopt.ts";
 
 /** Milliseconds from Configure to asking for the running containers, when no Synchronize and no event has come. */
 const LIST_AFTER_MS = 1000;
@@ -105,8 +106,12 @@ export function runRebuild(agent: Agent): Step {
  * are none of the older ones. So as long as one of these is left, the running containers are counted.
  */
 function recount(agent: Agent, link: Connection): Step {
-  const due = agent.state.untracked.size > 0 &&
-    agent.state.now - (link.countedAt ?? link.listedAt ?? agent.state.now) >= COUNT_INTERVAL_MS;
+  const { untracked, reconcileMs, ledger } = agent.state;
+  // Where nothing is compared pods may end unnoticed, for which claims are held.
+  const isUnsure = untracked.size > 0 || (reconcileMs === 0 && ledger.heldClaims.length > 0);
+  const due = isUnsure &&
+    agent.state.now - (link.countedAt ?? link.listedAt ?? link.configuredAt ?? agent.state.now) >=
+      COUNT_INTERVAL_MS;
   if (!due) return idle(agent);
   return {
     agent: { ...agent, connection: { ...link, countedAt: agent.state.now } },
@@ -146,20 +151,20 @@ function withPolicy(agent: Agent, given: Policy): Step {
 }
 
 /** Which containers live has come. */
-export function counted(agent: Agent, living: ReadonlySet<string>): Step {
+export function counted(agent: Agent, living: Living): Step {
   if (agent.state.phase !== "serving" || agent.state.awaitsListing) return idle(agent);
   const next = adopt(agent, (state) => forgetEnded(state, living));
   const { ledger, reconcile } = next.agent.state;
-  const lostEnds = stillListed(next.agent.state, living);
+  const lostEnds = stillListed(next.agent.state, living.containers);
   const isKnown = (id: string) =>
     ledger.assignments.has(id) || reconcile.unmanaged.has(id) || lostEnds.ended.has(id);
-  const unknown = [...living].filter((id) => !isKnown(id));
+  const unknown = [...living.containers].filter((id) => !isKnown(id));
   // A container that is being created in this moment will be reported.
-  const again = unknown.some((id) => reconcile.unknown.has(id));
-  const unmanaged = new Set([...reconcile.unmanaged].filter((id) => living.has(id)));
+  const again = reconcile.lacksEnded || unknown.some((id) => reconcile.unknown.has(id));
+  const unmanaged = new Set([...reconcile.unmanaged].filter((id) => living.containers.has(id)));
   const state = {
     ...next.agent.state,
-    reconcile: { ...reconcile, unknown: new Set(unknown), unmanaged, lostEnds },
+    reconcile: { ...reconcile, unknown: new Set(unknown), unmanaged, lostEnds, lacksEnded: false },
   };
   return {
     agent: { ...next.agent, state },

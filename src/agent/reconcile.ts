@@ -78,7 +78,13 @@ export function reconcile(state: AgentState): Reconciled {
 function beginning({ reconcile, ledger }: AgentState, nextAt: number): ReconcileState {
   const reasons = new Map([...reconcile.reasons].filter(([id]) => ledger.assignments.has(id)));
   const suspects = new Set([...reconcile.suspects].filter((id) => ledger.assignments.has(id)));
-  return { ...reconcile, reasons, suspects, nextAt, queue: ledger.assignments.keys() };
+  return {
+    ...reconcile,
+    reasons,
+    suspects,
+    nextAt,
+    queue: ledger.assignments.values().filter(({ isHeld }) => !isHeld).map(({ container }) => container.id),
+  };
 }
 
 /** Between 0.9 and 1.1 of it, so that the nodes of a cluster don't all do it at once; a hash of the time will do. */

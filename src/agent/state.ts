@@ -68,6 +68,8 @@ export interface ReconcileState {
   readonly suspects: ReadonlySet<string>;
   /** Containers that the runtime didn't list when it was asked last, though they haven't ended. */
   readonly missing: ReadonlySet<string>;
+  /** A list with the stopped containers is still to come: the runtime's own has none (containerd). */
+  readonly lacksEnded: boolean;
   /** Containers that it listed, and that are in no event so far. */
   readonly unknown: ReadonlySet<string>;
   /** Of these, those that aren't managed. */
@@ -83,6 +85,7 @@ const INITIAL_RECONCILE: ReconcileState = {
   reasons: new Map(),
   suspects: NONE,
   missing: NONE,
+  lacksEnded: false,
   unknown: NONE,
   unmanaged: NONE,
   lostEnds: NO_LOST_ENDS,

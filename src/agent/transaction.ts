@@ -5,7 +5,7 @@
 import type { CpusetPort } from "../cgroup/port.ts";
 import type { LogRecord } from "../log_record.ts";
 import { type Decision, MAX_TRIES, type Response, type WriteFailed, type WriteFirst } from "./decision.ts";
-import { knowledgeOf, lookAt, readAll, type Undone, writeAll } from "./kernel.ts";
+import { knowledgeOf, lookAt, lookAtAll, readAll, type Undone, writeAll } from "./kernel.ts";
 import { settlePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
 import { retryFailed } from "./slice.ts";
@@ -48,6 +48,9 @@ export function carryOut(first: Decision, { cpusets, now, requestTimeoutMs }: Me
         continue;
       case "look":
         decision = decision.then(lookAt(cpusets, decision.containers, decision.of));
+        continue;
+      case "inside":
+        decision = decision.then(lookAtAll(cpusets, decision.containers));
         continue;
       case "retry": {
         const { state } = decision;

@@ -54,6 +54,8 @@ export interface ContainerView {
   readonly mayRunOn: CpuSet;
   readonly mems?: CpuSet | undefined;
   readonly state: DeliveryState;
+  /** It has ended, and some of its processes haven't. */
+  readonly isLeftover: boolean;
   /** Between its creation and its PostStartContainer. */
   readonly isStarting: boolean;
   /** How it gets its CPUs: written in its cgroup, or by the runtime's record. */
@@ -106,6 +108,9 @@ export interface GroupView {
   readonly failure?: DeliveryFailure | undefined;
 }
 
+/** What an ended container had for itself, as it is held for its pod. */
+export type HeldView = Pick<ContainerView, "container" | "claim" | "grant">;
+
 export interface NodeView {
   readonly phase: Phase;
   readonly standby: boolean;
@@ -122,6 +127,8 @@ export interface NodeView {
   readonly claimsSuspendedReason?: string | undefined;
   /** By container id, in the order of admission. */
   readonly containers: ReadonlyMap<string, ContainerView>;
+  /** Claims that are held for ended containers while their pods live, oldest admission first. */
+  readonly held: readonly HeldView[];
   /** Cgroups above containers that are kept off CPUs, by path. */
   readonly groups: ReadonlyMap<string, GroupView>;
   /** How many containers have ended without a report of the runtime, by their cgroups. */
@@ -150,7 +157,7 @@ export function viewOf(state: AgentState): NodeView {
   };
 }
 
-type Members = Pick<NodeView, "containers" | "groups">;
+type Members = Pick<NodeView, "containers" | "held" | "groups">;
 
 /** Made once for each ledger, for what has become of its partitions, and for what was seen of who lives where. */
 const membersOf = perLedger(() => {
@@ -169,17 +176,20 @@ function members(state: AgentState): Members {
   let states: ((assignment: Assignment) => DeliveryState) | undefined;
   const stateOf = (assignment: Assignment) => (states ??= statesOf(ledger))(assignment);
   const containers = new Map<string, ContainerView>();
+  const held: HeldView[] = [];
   const groups = new Map<string, GroupView>();
   for (const assignment of ledger.inOrder()) {
-    const { container: { id }, claim } = assignment;
+    const { container, claim, grant } = assignment;
+    const { id } = container;
     if (claim.kind === "group") groups.set(id, groupView(ledger, assignment, claim, stateOf));
+    else if (assignment.isHeld) held.push({ container, claim, grant });
     else {
       const unverified = unverifiedReason(state, assignment);
       const partition = partitions.get(id);
       containers.set(id, containerView(ledger, assignment, claim, { stateOf, partition, unverified }));
     }
   }
-  return { containers, groups };
+  return { containers, held, groups };
 }
 
 function groupView(
@@ -210,7 +220,7 @@ function containerView(
     readonly unverified: string | undefined;
   },
 ): ContainerView {
-  const { container, grant, fence, mems, delivery, degraded, since } = assignment;
+  const { container, grant, fence, mems, delivery, degraded, since, leftover } = assignment;
   return {
     container,
     claim,
@@ -226,6 +236,7 @@ function containerView(
       const isThere = delivered === "confirmed" || delivered === "assumed";
       return isThere && unverified !== undefined ? "unverified" : delivered;
     },
+    isLeftover: leftover !== undefined,
     isStarting: isStarting(assignment),
     by: delivery.by,
     record: delivery.record,

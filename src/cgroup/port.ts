@@ -106,6 +106,12 @@ export interface CpusetWrite {
   readonly isGranted?: true;
 }
 
+/**
+ * Whether a container's cgroup, or one below it, has processes; zombies don't count in cgroup v2. `absent`: there is no cgroup,
+ * so none; `unreadable`: it can't be known.
+ */
+export type Population = "populated" | "empty" | "absent" | "unreadable";
+
 /** The CPUs that a container may run on, or why they aren't known. */
 export type CpusetReading =
   | CpusetValues
@@ -126,9 +132,6 @@ export interface CpusetValues {
   /** It has no set of its own that counts (cgroup v2): it has what the cgroup above has, now and in the future. */
   readonly isInherited?: true;
 }
-
-/** Whether there is a process in a cgroup or below it; `absent`: there is no cgroup, in a hierarchy that can be read. */
-export type Population = "populated" | "empty" | "absent" | "unreadable";
 
 /** The container has no cgroup: it isn't created yet, or has ended. */
 export interface Absent {

@@ -1,5 +1,5 @@
 import type { CriClient } from "./client.ts";
-import type { Listing } from "../agent/early.ts";
+import type { Listing, Living } from "../agent/early.ts";
 import { unreachable } from "../platform/unreachable.ts";
 
 /**
@@ -29,7 +29,8 @@ export class Cri {
   }
 
   /**
-   * Every container that runs or may run (created, running, unknown), and their pods, with what claims are read
+   * Every container that runs or may run (created, running, unknown), those that have stopped in pods that live, and
+   * their pods, with what claims are read
    * from: names, annotations, cgroup, CPU and memory figures, the CPUs in the record. A call takes 2 s at most.
    * @throws {Error} when a call fails: half a listing would let the CPUs of the other half be given away
    */
@@ -38,10 +39,10 @@ export class Cri {
     return await listing(this.client);
   }
 
-  /** The ids of the containers that run or may run: one call, where {@link list} needs one for each. */
-  async runningIds(): Promise<ReadonlySet<string>> {
-    const { runningIds } = await import("./listing.ts");
-    return await runningIds(this.client);
+  /** The ids of the containers that run or may run, and of the pods' sandboxes that are ready: two calls, where {@link list} needs one for each. */
+  async living(): Promise<Living> {
+    const { living } = await import("./listing.ts");
+    return await living(this.client);
   }
 
   /**

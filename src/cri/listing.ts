@@ -1,29 +1,40 @@
 /** Lists what runs on the node by the CRI, in the messages of NRI's Synchronize. */
-import type { Listing } from "../agent/early.ts";
+import type { Listing, Living } from "../agent/early.ts";
 import { type CriClient, CriError } from "./client.ts";
 import { nriContainer, nriPod } from "./to_nri.ts";
-import { ContainerState } from "./gen/cri_pb.ts";
+import { ContainerState, PodSandboxState } from "./gen/cri_pb.ts";
 import { inParallel } from "../platform/in_parallel.ts";
 
 /** Calls at a time: enough to hide the runtime's latency, few enough to leave it room for kubelet's calls. */
 const PARALLEL_CALLS = 8;
 
-/** The ids of the containers that run or may run. */
-export async function runningIds(client: CriClient): Promise<ReadonlySet<string>> {
+/** The ids of the containers that run or may run, and of the sandboxes that are ready. */
+export async function living(client: CriClient): Promise<Living> {
   const { containers } = await client.call("listContainers", {});
-  return new Set(containers.filter(mayRun).map(({ id }) => id));
+  return {
+    containers: new Set(containers.filter(mayRun).map(({ id }) => id)),
+    sandboxes: await readySandboxes(client),
+  };
+}
+
+async function readySandboxes(client: CriClient): Promise<ReadonlySet<string>> {
+  const { items } = await client.call("listPodSandbox", {});
+  return new Set(items.filter(({ state }) => state === PodSandboxState.SANDBOX_READY).map(({ id }) => id));
 }
 
 /**
- * Lists the containers that run or may run, and their pods: one call for the list, one for each container and pod.
+ * Lists the containers that run or may run, those that have stopped in sandboxes that are ready, and their pods: two calls
+ * for the lists, one for each container and pod.
  * What ends meanwhile is left out.
  * @throws {CriError} when any other call fails: without its CPUs, a container would be taken for a shared one
  */
 export async function listing(client: CriClient): Promise<Listing> {
   const { containers: listed } = await client.call("listContainers", {});
-  const containers = await inParallel(listed.filter(mayRun), PARALLEL_CALLS, async ({ id, podSandboxId }) => {
+  const ready = await readySandboxes(client);
+  const known = listed.filter((each) => mayRun(each) || ready.has(each.podSandboxId));
+  const containers = await inParallel(known, PARALLEL_CALLS, async ({ id, podSandboxId }) => {
     const answer = await unlessNotFound(client.call("containerStatus", { containerId: id, verbose: true }));
-    return answer?.status && mayRun(answer.status)
+    return answer?.status && (mayRun(answer.status) || ready.has(podSandboxId))
       ? nriContainer(podSandboxId, answer.status, answer.info)
       : undefined;
   });

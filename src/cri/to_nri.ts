@@ -18,6 +18,7 @@ import {
   ContainerState as CriState,
   type ContainerStatus,
   type LinuxContainerResources,
+  PodSandboxState,
   type PodSandboxStatus,
 } from "./gen/cri_pb.ts";
 import { cgroupAround } from "../cgroup_names.ts";
@@ -26,7 +27,12 @@ import { at, INT64, parseJson, textAt, UINT32, UINT64, wholeAt } from "../platfo
 /** The verbose part of an answer: JSON texts; both runtimes use the one key `info`. */
 type Info = Readonly<Record<string, string>>;
 
-/** A container that may run, of the pod `podSandboxId`; parts that the runtime doesn't report are missing. */
+const STATES = new Map([
+  [CriState.CONTAINER_CREATED, ContainerState.CONTAINER_CREATED],
+  [CriState.CONTAINER_EXITED, ContainerState.CONTAINER_STOPPED],
+]);
+
+/** A container of the pod `podSandboxId`; parts that the runtime doesn't report are missing. */
 export function nriContainer(podSandboxId: string, status: ContainerStatus, { info = "" }: Info): Container {
   const details = parseJson(info);
   const linux = at(details, "runtimeSpec", "linux");
@@ -36,9 +42,7 @@ export function nriContainer(podSandboxId: string, status: ContainerStatus, { in
     podSandboxId,
     name: status.metadata?.name ?? "",
     // UNKNOWN may run, so it is treated as if it did: NRI itself leaves such a container out.
-    state: status.state === CriState.CONTAINER_CREATED
-      ? ContainerState.CONTAINER_CREATED
-      : ContainerState.CONTAINER_RUNNING,
+    state: STATES.get(status.state) ?? ContainerState.CONTAINER_RUNNING,
     createdAt: status.createdAt,
     startedAt: status.startedAt,
     pid: Number(wholeAt(details, UINT32, "pid") ?? 0n),
@@ -63,6 +67,8 @@ export function nriPod(status: PodSandboxStatus, { info = "" }: Info): PodSandbo
     labels: status.labels,
     annotations: status.annotations,
     runtimeHandler: status.runtimeHandler,
+    // Only whether it is 0 counts; CRI-O doesn't report it in this place.
+    pid: status.state === PodSandboxState.SANDBOX_READY ? Number(wholeAt(details, UINT32, "pid") || 1n) : 0,
     linux: {
       // CRI-O doesn't repeat the configuration, but its pod has a cgroup like all others.
       cgroupParent: textAt(config, "cgroup_parent") ||

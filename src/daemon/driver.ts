@@ -8,7 +8,7 @@ import type { Topology } from "../cpu/topology.ts";
 import type { Log } from "../platform/log.ts";
 import type { ByteStream } from "../platform/socket.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
-import type { Listing } from "../agent/early.ts";
+import type { Listing, Living } from "../agent/early.ts";
 import type { Settings } from "../agent/state.ts";
 import { Latency } from "./latency.ts";
 
@@ -25,8 +25,8 @@ const MAX_WAKES = 64;
 export interface Queries {
   /** The running containers, tried until they are listed; undefined when stopped, or not `wanted` any more, before. */
   list(wanted: () => boolean): Promise<Listing | undefined>;
-  /** The ids of the living containers; undefined when they can't be counted now. */
-  count(): Promise<ReadonlySet<string> | undefined>;
+  /** The ids of the living containers and pods; undefined when they can't be counted now. */
+  count(): Promise<Living | undefined>;
   /** CPUs of `online` that seem to be claimed by running containers. */
   scan(online: CpuSet): CpuSet;
   /** Applies the updates that `next` gives, one after the other, until it gives no more. */

@@ -57,7 +57,7 @@ function counter({ effective: { config }, log }: Context): Queries["count"] {
   const failures = new FailureLog("failed to count containers; retrying", log);
   return async () => {
     try {
-      const living = await withCri(config.criSockets, (cri) => cri.runningIds());
+      const living = await withCri(config.criSockets, (cri) => cri.living());
       failures.clear();
       return living;
     } catch (error) {

@@ -18,6 +18,10 @@ export interface Assignment extends Delivered {
   readonly displaced?: readonly Displaced[];
   /** The CPUs that it had for itself before a resize put it in the shared pool: another resize gives them back. */
   readonly home?: CpuSet;
+  /** It has ended, and its claim is kept for its pod; its id is no container's. See held.ts. */
+  readonly isHeld?: true;
+  /** It has ended, and some of its processes haven't. See leftover.ts. */
+  readonly leftover?: Leftover;
   /** The group that keeps it off exclusive CPUs, by its id: then its own set doesn't have to. */
   readonly fence?: string;
   /** In cgroup v1 its own set has to lie within its fence's, so it has to be kept off exclusive CPUs by that as well. */
@@ -36,6 +40,16 @@ export interface Assignment extends Delivered {
 export interface Displaced {
   readonly id: string;
   readonly from: CpuSet;
+}
+
+/** Processes that a container has left behind. */
+export interface Leftover {
+  /** When it ended, in the milliseconds of whoever looks. */
+  readonly since: number;
+  /** When they were last looked at. */
+  readonly lookedAt: number;
+  /** Its pod has ended too. */
+  readonly isPodOver?: true;
 }
 
 export type ExclusiveAssignment = Assignment & { readonly claim: ExclusiveClaim };

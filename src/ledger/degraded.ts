@@ -10,6 +10,7 @@ import type { ExclusiveClaim, PinnedClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { makeRoom, offlineOf, openTo } from "./pin.ts";
 import { candidatesFor, closedTo, freeFor } from "./candidates.ts";
+import { chooseBesideHeld } from "./held.ts";
 import { overPodLimit, shortage, takeExclusive } from "./room.ts";
 
 /** The ledger in which every degraded container has been retried. */
@@ -55,14 +56,18 @@ export function placeExclusive(
   const others = ledger.without(container.id);
   const closed = closedTo(others, claim);
   const free = freeFor(others, closed, { mems });
-  const candidates = candidatesFor(others, closed, { mems });
   const own = ownable(ledger.topology, claim, grant.intersection(free), free);
   const over = overPodLimit(others, container, claim);
-  const choose = (from: CpuSet) => takeExclusive(others, container, claim, from, grant);
-  const chosen = over !== undefined
+  const choice = over !== undefined
     ? undefined
-    : (within && choose(within.intersection(candidates))) ?? choose(candidates);
-  if (chosen !== undefined) return ledger.with({ ...whole, grant: chosen });
+    : chooseBesideHeld(others, { container, claim }, grant, (bare, held) => {
+      const candidates = candidatesFor(bare, closed, { mems });
+      const choose = (from: CpuSet) => takeExclusive(bare, container, claim, from, grant.union(held));
+      return (within && choose(within.intersection(candidates))) ?? choose(candidates);
+    });
+  const { order } = ledger.assignments.get(container.id) ?? assignment;
+  const placed = { ...whole, ...(order === undefined ? {} : { order }) };
+  if (choice !== undefined) return choice.ledger.with({ ...placed, grant: choice.cpus });
   const kept = keepRemaining && own.size < others.sharedPool.size ? own : CpuSet.empty;
   const has = kept.isEmpty ? "" : `; it has ${kept}`;
   return ledger.with({ ...whole, grant: kept, degraded: (over ?? shortage(others, claim)) + has });

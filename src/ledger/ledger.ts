@@ -30,7 +30,6 @@ import { IdMap, withId, withoutId } from "./id_map.ts";
 import { inPod, outOfPod, type PodIndex } from "./pod_index.ts";
 import type { Policy } from "./policy.ts";
 import { ClaimedCpus } from "./claimed_cpus.ts";
-import { forget, type Recent, remember } from "./recent.ts";
 import { SharedPools } from "./shared_pools.ts";
 
 /** Up to one in so many assignments are changed one by one rather than with all the others. */
@@ -48,7 +47,10 @@ interface State {
   readonly following: IdMap<true>;
   /** Containers that have less than they claim and may be served later. */
   readonly degraded: ReadonlySet<string>;
-  readonly recent: readonly Recent[];
+  /** Claims that are kept for ended containers. */
+  readonly heldClaims: ReadonlySet<string>;
+  /** Ended containers that have left processes behind. */
+  readonly leftovers: ReadonlySet<string>;
   /** Containers whose last delivery failed. */
   readonly failed: ReadonlySet<string>;
   /** The next place in the order of admissions. */
@@ -81,7 +83,8 @@ export class Ledger {
       dirty: new Set(),
       following: IdMap.empty(),
       degraded: new Set(),
-      recent: [],
+      heldClaims: new Set(),
+      leftovers: new Set(),
       failed: new Set(),
       nextOrder: 1,
     });
@@ -120,9 +123,14 @@ export class Ledger {
     return this.#state.pools.claimed;
   }
 
-  /** Exclusive CPUs of containers that ended a moment ago, their pods still alive. */
-  get recent(): readonly Recent[] {
-    return this.#state.recent;
+  /** Claims that are kept for ended containers of pods that live, the oldest first; see held.ts. */
+  get heldClaims(): Assignment[] {
+    return this.#those(this.#state.heldClaims).sort(byOrder);
+  }
+
+  /** Ended containers whose processes live on, the oldest first; see leftover.ts. */
+  get leftovers(): Assignment[] {
+    return this.#those(this.#state.leftovers).sort(byOrder);
   }
 
   /** Those that have less than they claim and may be served later, oldest first. */
@@ -158,12 +166,14 @@ export class Ledger {
   /** The ledger in which `assignment` is added, or replaces the one with its container id. */
   with(assignment: Assignment): Ledger {
     const state = this.#state;
-    const { container: { id }, claim: { kind }, degraded } = assignment;
+    const { container: { id }, claim: { kind }, degraded, isHeld = false, leftover } = assignment;
     const before = state.assignments.get(id);
     const order = assignment.order ?? before?.order ?? state.nextOrder;
     return this.#holding(before, assignment, {
       assignments: state.assignments.set(id, { ...assignment, order }),
       pods: inPod(state.pods, assignment.container, before?.container),
+      heldClaims: (isHeld ? withId : withoutId)(state.heldClaims, id),
+      leftovers: (leftover === undefined ? withoutId : withId)(state.leftovers, id),
       degraded: degraded !== undefined && kind !== "shared"
         ? withId(state.degraded, id)
         : withoutId(state.degraded, id),
@@ -202,13 +212,15 @@ export class Ledger {
 
   /** The ledger without that container; the same ledger when it isn't known. */
   without(id: string): Ledger {
-    const { assignments, pods, following, degraded, dirty, failed } = this.#state;
+    const { assignments, pods, following, heldClaims, leftovers, degraded, dirty, failed } = this.#state;
     const gone = assignments.get(id);
     if (gone === undefined) return this;
     return this.#holding(gone, undefined, {
       assignments: assignments.delete(id),
       pods: outOfPod(pods, gone.container),
       following: following.delete(id),
+      heldClaims: withoutId(heldClaims, id),
+      leftovers: withoutId(leftovers, id),
       degraded: withoutId(degraded, id),
       dirty: dirty && withoutId(dirty, id),
       failed: withoutId(failed, id),
@@ -237,20 +249,6 @@ export class Ledger {
       ? [...after.values()].reduce((map, a) => map.set(a.container.id, a), assignments)
       : assignments.map((assignment) => after.get(assignment) ?? assignment);
     return new Ledger({ ...this.#state, assignments: changed, dirty }, this);
-  }
-
-  /** The ledger that remembers where a container was whose pod lives on; and no more of its earlier ends. */
-  remembering(recent: Recent): Ledger {
-    return this.withRecent(remember(this.recent, recent));
-  }
-
-  /** The ledger that has forgotten where containers of a pod were; of one of them, where it is named. */
-  forgetting(podUid: string, name?: string): Ledger {
-    return this.withRecent(forget(this.recent, podUid, name));
-  }
-
-  withRecent(recent: readonly Recent[]): Ledger {
-    return recent === this.recent ? this : new Ledger({ ...this.#state, recent }, this);
   }
 
   /** Exclusive containers that keep one of `cpus` from others, in the order of their admission. */

@@ -1,9 +1,11 @@
 /** Making room for a pinned claim: the CPUs are named, so all there is to decide is which containers are moved off them. */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { type Withheld, withheldOf, withheldText } from "../cpu/withheld.ts";
+import { isExclusive } from "./assignment.ts";
 import { describe, type PinnedClaim } from "./claim.ts";
 import { contestedIn } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
+import { hold, withoutHeld } from "./held.ts";
 import { moveAway, type Moved } from "./make_way.ts";
 import { numbers, type Obstacle, obstacle } from "./refusal.ts";
 
@@ -14,6 +16,19 @@ export function makeRoom(ledger: Ledger, claim: PinnedClaim): Moved | Obstacle {
   if (missing !== undefined) return obstacle(missing, "invalid");
   const holder = contesting(ledger, cpus);
   if (holder !== undefined) return obstacle(holder);
+  const held = ledger.heldClaims;
+  const inTheWay = held.filter((each) => isExclusive(each) && ledger.held(each).intersects(cpus));
+  const room = roomIn(withoutHeld(ledger, inTheWay), cpus);
+  if (held.length === inTheWay.length || !("why" in room)) return room;
+  // Nor does any other held claim come in the way of one that has to be moved.
+  const moved = roomIn(withoutHeld(ledger, held), cpus);
+  if ("why" in moved) return room;
+  const floor = ledger.policy.minShared + moved.next.sharedPool.intersection(cpus).size;
+  const others = held.filter((each) => !inTheWay.includes(each));
+  return { ...moved, next: others.reduce((next, each) => hold(next, each, floor), moved.next) };
+}
+
+function roomIn(ledger: Ledger, cpus: CpuSet): Moved | Obstacle {
   const moved = moveAway(ledger, cpus);
   if (typeof moved === "string") {
     return obstacle(`needs CPUs ${cpus}, but of these ${moved} (${numbers(ledger)})`);

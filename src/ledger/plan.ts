@@ -16,9 +16,11 @@ import {
 } from "./claim.ts";
 import { contestedCpus } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
+import { withoutPredecessor } from "./leftover.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { candidatesFor, canKeep, closedTo } from "./candidates.ts";
+import { chooseBesideHeld, withoutHeld } from "./held.ts";
 import { overPodLimit, shortage, takeExclusive } from "./room.ts";
 import { retryDegraded } from "./degraded.ts";
 
@@ -67,16 +69,13 @@ interface Admission<C extends Claim> extends AdmissionRequest {
 /**
  * Decides where a container that is being created may run.
  *
- * The same pod and container name as others in the ledger supersedes those at once: kubelet has restarted it,
- * and the end of the old ones may be reported later or never.
+ * The same pod and container name as others in the ledger supersedes those at once, running or held: kubelet has restarted
+ * it, and the end of the old ones may be reported later or never.
  */
 export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal {
   const { container } = request;
   const predecessors = predecessorsOf(ledger, container);
-  const others = predecessors.reduce(
-    (next, { container: { id } }) => next.without(id),
-    ledger.without(container.id),
-  );
+  const others = predecessors.reduce(withoutPredecessor, ledger.without(container.id));
   const placement = place({ ...request, ledger: others, predecessors });
   if (placement.kind === "refusal") return placement;
   const { claim, fence, degraded, since, deliverBy = "record" } = request;
@@ -131,25 +130,30 @@ function admitPinned(admission: Admission<PinnedClaim>): Placement | Refusal {
 }
 
 function admitExclusive(admission: Admission<ExclusiveClaim>): Placement | Refusal {
-  const { ledger, container, claim, predecessors } = admission;
-  const over = overPodLimit(ledger, container, claim);
+  const { ledger: others, container, claim, predecessors } = admission;
+  const over = overPodLimit(others, container, claim);
   if (over !== undefined) {
-    return { kind: "placement", ledger, placed: { grant: CpuSet.empty, degraded: over } };
+    return { kind: "placement", ledger: others, placed: { grant: CpuSet.empty, degraded: over } };
   }
-  const free = candidatesFor(ledger, closedTo(ledger, claim));
-  const before = predecessors.at(-1)?.grant ?? recentOf(ledger, container) ?? CpuSet.empty;
-  const same = before.size === claim.count && !before.intersects(contestedCpus(ledger)) &&
-    canKeep(ledger, { container, claim }, before);
-  const grant = same ? before : takeExclusive(ledger, container, claim, free, before);
-  if (grant === undefined) return refuse(container, "unavailable", shortage(ledger, claim));
+  const before = predecessors.findLast(({ grant }) => !grant.isEmpty)?.grant ?? CpuSet.empty;
+  const same = before.size === claim.count && !before.intersects(contestedCpus(others)) &&
+    canKeep(others, { container, claim }, before);
+  const choice = same
+    ? { ledger: others, cpus: before }
+    : chooseBesideHeld(others, { container, claim }, CpuSet.empty, (ledger, held) => {
+      const free = candidatesFor(ledger, closedTo(ledger, claim));
+      return takeExclusive(ledger, container, claim, free.intersection(held)) ??
+        takeExclusive(ledger, container, claim, free, before.isEmpty ? held : before);
+    });
+  if (choice === undefined) {
+    const known = withoutHeld(others, others.ofPod(container.podUid).filter(({ isHeld }) => isHeld));
+    return refuse(container, "unavailable", shortage(known, claim));
+  }
+  const { ledger, cpus: grant } = choice;
   const local = ledger.policy.exclusiveMems === "local";
   const mems = local ? ledger.topology.memoryNodesOf(grant) : CpuSet.empty;
   const placed = { grant, ...(mems.isEmpty ? {} : { mems }) };
-  return { kind: "placement", ledger: ledger.forgetting(container.podUid, container.name), placed, mems };
-}
-
-function recentOf({ recent }: Ledger, { podUid, name }: ContainerRef): CpuSet | undefined {
-  return recent.find((r) => r.podUid === podUid && r.name === name)?.cpus;
+  return { kind: "placement", ledger, placed, mems };
 }
 
 function admitShared(admission: Admission<SharedClaim>): Placement | Refusal {

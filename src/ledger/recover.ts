@@ -17,6 +17,7 @@ import { isConfirmed } from "./delivery.ts";
 import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
 import { Ledger } from "./ledger.ts";
 import { canKeep } from "./candidates.ts";
+import { withoutHeld } from "./held.ts";
 import type { Policy } from "./policy.ts";
 import { pin, placeExclusive } from "./degraded.ts";
 
@@ -50,7 +51,8 @@ export function recover(
 ): Ledger {
   const inOrder = [...found].sort(byAge);
   // Noting each of them by itself would take time with the square of their number.
-  let ledger = known.allDirty();
+  let ledger = withoutHeld(known, known.heldClaims.filter((held) => found.some((f) => isOf(held, f))))
+    .allDirty();
   for (const f of inOrder) ledger = ledger.with(unplaced(f));
   for (const f of ofKind(inOrder, "pinned")) ledger = pin(ledger, { ...unplaced(f), claim: f.claim });
   const misplaced: Of<ExclusiveClaim>[] = [];
@@ -61,6 +63,11 @@ export function recover(
   }
   for (const f of misplaced) ledger = replace(ledger, f);
   return ledger;
+}
+
+/** Whether the claim is held for a container that is there again. */
+function isOf({ container: { podUid, name } }: Assignment, { container }: Found): boolean {
+  return container.podUid === podUid && container.name === name;
 }
 
 function ofKind<K extends Claim["kind"]>(

@@ -6,6 +6,7 @@ import type { Claim, ExclusiveClaim, SharedClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { candidatesFor, canKeep, closedTo, leavesEnough } from "./candidates.ts";
+import { chooseBesideHeld } from "./held.ts";
 import { requestOf, shortage, takeExclusive } from "./room.ts";
 import { retryDegraded } from "./degraded.ts";
 
@@ -27,27 +28,29 @@ export function resize(
   const { degraded: _, home, ...rest } = assignment;
   const others = ledger.without(container.id);
   // The pod's own limit isn't checked: the runtime may still report the one from before the resize.
-  const cpus = resized(others, assignment, claim);
-  if (cpus === undefined) {
+  const choice = chooseBesideHeld(
+    others,
+    { container, claim },
+    grant,
+    (ledger) => resized(ledger, assignment, claim),
+  );
+  if (choice === undefined) {
     const own = grant.isEmpty && home !== undefined && !mayMove(claim, affinity);
     const why = own
       ? `needs its own CPUs ${home} back (it may not be moved), and they aren't all free; `
       : "";
     return refuse(container, "unavailable", why + shortage(others, claim));
   }
-  const next = ledger.with({ ...rest, claim, grant: cpus }).forgetting(container.podUid, container.name);
-  return cpus.size < grant.size ? retryDegraded(next) : next;
+  const next = choice.ledger.with({ ...rest, claim, grant: choice.cpus });
+  return choice.cpus.size < grant.size ? retryDegraded(next) : next;
 }
 
-/** Its CPUs are free for others; those come to them last for a while. */
+/** Its CPUs are free for others; those come to them last as long as it lives. */
 function intoPool(ledger: Ledger, assignment: Assignment, claim: SharedClaim, degraded?: string): Ledger {
-  const { degraded: _, container: { podUid, name }, grant, ...rest } = assignment;
+  const { degraded: _, grant, ...rest } = assignment;
   const less = degraded === undefined ? {} : { degraded };
   const home = grant.isEmpty ? {} : { home: grant };
-  const { container } = assignment;
-  const next = ledger.with({ ...rest, container, claim, grant: CpuSet.empty, ...home, ...less });
-  const returns = !grant.isEmpty && podUid !== "";
-  return retryDegraded(returns ? next.remembering({ podUid, name, cpus: grant }) : next);
+  return retryDegraded(ledger.with({ ...rest, claim, grant: CpuSet.empty, ...home, ...less }));
 }
 
 function resized(others: Ledger, assignment: Assignment, claim: ExclusiveClaim): CpuSet | undefined {

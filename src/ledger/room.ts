@@ -4,6 +4,7 @@ import { countProblem, footprint } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
 import { take, type TakeRequest } from "../cpu/take.ts";
 import { withheldText } from "../cpu/withheld.ts";
+import { isExclusive } from "./assignment.ts";
 import { type ContainerRef, describe, type ExclusiveClaim } from "./claim.ts";
 import { candidatesFor, closedTo, freeFor, leavesEnough, spare } from "./candidates.ts";
 import { contestedIn } from "./contested.ts";
@@ -31,13 +32,15 @@ export function takeExclusive(
 /** What is asked of the take ladder on behalf of a claim. */
 export function requestOf(
   ledger: Ledger,
-  { podUid }: ContainerRef,
+  { id }: ContainerRef,
   { count, placement }: ExclusiveClaim,
   free: CpuSet,
 ): TakeRequest {
-  const { topology, policy, claimed, recent } = ledger;
-  // Containers of its own pod that have ended, such as init containers, make room for it.
-  const others = recent.filter((r) => r.podUid !== podUid).map(({ cpus }) => cpus);
+  const { topology, policy, claimed, assignments } = ledger;
+  // Those that were resized into the shared pool may be resized back, and get the same CPUs then.
+  const others = assignments.values().flatMap(({ container, home }) =>
+    home === undefined || container.id === id ? [] : [home]
+  );
   const penalized = CpuSet.unionOf([...others, laidOut(ledger)]);
   return {
     topology,
@@ -97,7 +100,7 @@ export function overPodLimit(
 ): string | undefined {
   if (claim.podLimit === undefined) return undefined;
   const others = ledger.ofPod(container.podUid).filter((a) => a.container.id !== container.id);
-  const used = others.reduce((sum, a) => sum + (a.claim.kind === "exclusive" ? a.grant.size : 0), 0);
+  const used = others.reduce((sum, a) => sum + (isExclusive(a) && !a.isHeld ? a.grant.size : 0), 0);
   if (used + claim.count <= claim.podLimit) return undefined;
   return `needs ${claim.count} exclusive CPUs, but its pod's limit is ${claim.podLimit}, ` +
     `and its other containers have ${used} of them`;

@@ -3,7 +3,7 @@
  * can stay stays.
  *
  *  1. pinned containers keep those of their CPUs that are online; one that has none left lives in the pool;
- *  2. exclusive ones whose CPUs are all still good keep them, the oldest first;
+ *  2. exclusive ones whose CPUs are all still good keep them, the oldest first, and so do claims that are held;
  *  3. pinned ones whose CPUs are back get them;
  *  4. the other exclusive ones are placed anew, keeping what they can; where there is no room they keep what is left
  *     of theirs, *degraded*: fewer CPUs of one's own are worth more than a crowded pool;
@@ -16,6 +16,7 @@ import { withoutOffline } from "./delivery.ts";
 import { Ledger } from "./ledger.ts";
 import { offlineOf, openTo } from "./pin.ts";
 import { canKeep } from "./candidates.ts";
+import { hold } from "./held.ts";
 import type { Policy } from "./policy.ts";
 import { placeExclusive, retryDegraded, retryPinned } from "./degraded.ts";
 
@@ -31,17 +32,18 @@ export function applyTopology(
   ledger: Ledger,
   { topology, policy, offlineRemoved = false }: TopologyChange,
 ): Ledger {
-  const before = ledger.inOrder();
+  const before = ledger.inOrder().filter(({ isHeld }) => !isHeld);
   const all = offlineRemoved
     ? before.map((assignment) => withoutOffline(assignment, topology.online))
     : before;
-  const empty = ledger.recent.reduce((next, r) => next.remembering(r), Ledger.empty(topology, policy));
+  const empty = Ledger.empty(topology, policy);
   const bare = all.reduce((next, assignment) => next.with({ ...assignment, grant: CpuSet.empty }), empty);
   const pinned = all.reduce((next, assignment) => keepPinned(next, assignment), bare);
   const holders = all.filter((a): a is ExclusiveAssignment => isExclusive(a) && !a.grant.isEmpty);
   const kept = holders.reduce((next, a) => canKeep(next, a, a.grant, 1) ? next.with(a) : next, pinned);
   const spoilt = holders.filter(({ container }) => kept.assignments.get(container.id)?.grant.isEmpty);
-  return retryDegraded(spoilt.reduce((next, a) => placeExclusive(next, a), retryPinned(kept)));
+  const held = ledger.heldClaims.reduce((next, a) => hold(next, a, 1), kept);
+  return retryDegraded(spoilt.reduce((next, a) => placeExclusive(next, a), retryPinned(held)));
 }
 
 function keepPinned(ledger: Ledger, assignment: Assignment): Ledger {

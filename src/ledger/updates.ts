@@ -111,7 +111,8 @@ interface UpdateStep extends PlannedUpdate {
 
 /** What brings the runtime's record of a container nearer to what it should be; undefined where it is that. */
 function stepFor(ledger: Ledger, assignment: Assignment): UpdateStep | undefined {
-  if (isGroup(assignment) || isUnconfined(assignment)) return undefined;
+  const { isHeld, leftover } = assignment;
+  if (isGroup(assignment) || isUnconfined(assignment) || isHeld || leftover !== undefined) return undefined;
   return assignment.delivery.by === "cgroup" ? recordStep(ledger, assignment) : cpuStep(ledger, assignment);
 }
 

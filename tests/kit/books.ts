@@ -11,7 +11,7 @@ import type { Policy } from "../../src/ledger/policy.ts";
 import { foundByRecord, runs } from "../../src/ledger/delivery.ts";
 import { recover } from "../../src/ledger/recover.ts";
 import type { Refusal } from "../../src/ledger/refusal.ts";
-import { release } from "../../src/ledger/release.ts";
+import { release, releaseSandbox } from "../../src/ledger/release.ts";
 import { type MachineSpec, topologyOf } from "./sysfs.ts";
 import { DEFAULT_POLICY } from "./policy.ts";
 
@@ -76,8 +76,15 @@ export class Books {
     });
   }
 
-  end(name: string): void {
+  /** The container has ended, and its pod lives on. */
+  stop(name: string): void {
     this.#adopt(release(this.ledger, name));
+  }
+
+  /** Its pod has ended. */
+  end(name: string): void {
+    const { sandboxId, podUid } = ref(name);
+    this.#adopt(releaseSandbox(this.ledger, sandboxId, podUid));
   }
 
   /** Takes another ledger over, and plans the updates that follow. */

@@ -64,6 +64,9 @@ export class RecordedClient implements CriClient {
   #answer(name: string, id: string) {
     const { list, containers, pods } = this.recorded;
     if (name === "listContainers") return list;
+    if (name === "listPodSandbox") {
+      return { items: pods.map(({ status }) => ({ id: status?.id, state: status?.state })) };
+    }
     const answers = name === "containerStatus" ? containers : pods;
     const found = answers.find(({ status }) => status?.id === id);
     if (found === undefined) throw new CriError(`${name} failed: nothing has the id ${id}`, true);

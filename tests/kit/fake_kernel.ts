@@ -33,8 +33,12 @@ export class FakeKernel implements CpusetPort {
   readonly limits = new Map<string, CpuSet>();
   /** Containers whose cgroups can't be read. */
   readonly unreadable = new Set<string>();
-  /** Containers in whose cgroups nobody lives. */
+  /** Somebody lives in each cgroup. */
+  isPopulated = false;
+  /** Containers in whose cgroups nobody lives even then. */
   readonly empty = new Set<string>();
+  /** Containers that have processes, which may outlive them. */
+  readonly populated = new Set<string>();
   /** The latest writes, as `id=cpus`. */
   readonly written: string[] = [];
   /** The next write passes its deadline. */
@@ -79,7 +83,8 @@ export class FakeKernel implements CpusetPort {
   population({ id }: ContainerRef): Population {
     if (this.unreadable.has(id)) return "unreadable";
     if (!this.sets.has(id)) return "absent";
-    return this.empty.has(id) ? "empty" : "populated";
+    if (this.populated.has(id)) return "populated";
+    return this.isPopulated && !this.empty.has(id) ? "populated" : "empty";
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {

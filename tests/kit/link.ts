@@ -112,6 +112,12 @@ export class Link {
     return texts(this.ask("StopContainer", subject(wanted)).update);
   }
 
+  /** It has ended, and its pod with it. */
+  end(wanted: Wanted): void {
+    this.stop(wanted);
+    this.mention(Event.STOP_POD_SANDBOX, wanted);
+  }
+
   /** An event without an answer of its own. */
   mention(event: Event, wanted: Wanted): void {
     this.ask("StateChange", { event, ...subject(wanted) });

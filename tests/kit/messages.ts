@@ -1,5 +1,6 @@
 /** Pods and containers as NRI reports them, made from what a test cares about. */
 import { create } from "@bufbuild/protobuf";
+import type { Living } from "../../src/agent/early.ts";
 import {
   type Container,
   ContainerSchema,
@@ -11,6 +12,8 @@ import {
 /** What a test asks for in a pod and its one container; CPU figures as kubelet sends them. */
 export interface Wanted {
   name?: string;
+  /** The container's id; absent: of its pod's name. */
+  id?: string;
   /** The container's own name. */
   container?: string;
   namespace?: string;
@@ -51,7 +54,7 @@ export function podOf(wanted: Wanted = {}): PodSandbox {
 export function containerOf(wanted: Wanted = {}): Container {
   const { shares, quota, period } = cpuOf(wanted);
   return create(ContainerSchema, {
-    id: `id-${wanted.name ?? "p"}`,
+    id: wanted.id ?? `id-${wanted.name ?? "p"}`,
     podSandboxId: `sandbox-${wanted.name ?? "p"}`,
     name: wanted.container ?? "c",
     state: wanted.state ?? ContainerState.CONTAINER_RUNNING,
@@ -95,4 +98,10 @@ function cpuOf({ cpus, shares, quota, period }: Wanted): Pick<Wanted, "shares" |
     quota: quota ?? BigInt(cpus * 100_000),
     period: period ?? 100_000n,
   };
+}
+
+/** These containers live, and so do their pods. */
+export function livingOf(ids: Iterable<string>): Living {
+  const containers = new Set(ids);
+  return { containers, sandboxes: new Set([...containers].map((id) => id.replace(/^id-/, "sandbox-"))) };
 }

@@ -92,6 +92,15 @@ export class FakeRuntime {
     return box;
   }
 
+  get livingSandboxes(): ReadonlySet<string> {
+    const all = [...this.boxes.values()].map(({ pod }) => pod);
+    return new Set(
+      [...all, ...[...this.#pods.values()].map(({ sandbox }) => sandbox)].filter(({ pid }) => pid > 0).map((
+        { id },
+      ) => id),
+    );
+  }
+
   sandbox(pod: string): PodSandbox {
     const known = this.#pods.get(pod);
     if (known === undefined) throw new WordError(`the runtime has no pod "${pod}"`);
@@ -117,6 +126,7 @@ export class FakeRuntime {
       namespace: words.get("namespace") ?? "ns",
       runtimeHandler: words.get("handler") ?? "",
       annotations: annotationsOf(words),
+      pid: 1,
       linux: {
         cgroupParent: words.get("parent") ?? "",
         ...(words.has("pod-limit")

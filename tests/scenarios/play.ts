@@ -1,7 +1,7 @@
 /** Plays a script: its events go through the wire to a real agent, and what comes of each is written in lines. */
 import type { Mapping } from "../../src/config/layers.ts";
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
-import { ContainerState, Event } from "../../src/nri/gen/nri_pb.ts";
+import { ContainerState, Event, type PodSandbox } from "../../src/nri/gen/nri_pb.ts";
 import { FakeKernel } from "../kit/fake_kernel.ts";
 import { type MachineSpec, topologyOf } from "../kit/sysfs.ts";
 import { Link } from "../kit/link.ts";
@@ -30,6 +30,7 @@ export class Player extends Exchange {
     super();
     this.machine = script.machine;
     this.kernel = script.cgroups ? new FakeKernel(2) : undefined;
+    if (this.kernel !== undefined) this.kernel.isPopulated = true;
     if (this.kernel !== undefined) this.kernel.online = topologyOf(this.machine).online;
     for (const line of script.configuration) this.#configuration = configured(this.#configuration, line);
     this.link = this.#newAgent();
@@ -93,14 +94,19 @@ export class Player extends Exchange {
   }
 
   stopSandbox(pod: string): void {
-    this.mention(Event.STOP_POD_SANDBOX, { pod: this.runtime.sandbox(pod) });
+    this.#sandboxStops(this.runtime.sandbox(pod));
+  }
+
+  #sandboxStops(pod: PodSandbox): void {
+    pod.pid = 0;
+    this.mention(Event.STOP_POD_SANDBOX, { pod });
   }
 
   /** A container ends; the only one of its pod (`web`, not `app/main`) with the pod. */
   end(name: string): void {
     const { pod } = this.runtime.named(name);
     this.stop(name);
-    if (!name.includes("/")) this.mention(Event.STOP_POD_SANDBOX, { pod });
+    if (!name.includes("/")) this.#sandboxStops(pod);
     this.remove(name);
   }
 
@@ -122,10 +128,12 @@ export class Player extends Exchange {
     else if (!this.kernel.sets.has(name)) this.kernel.appear(name, cpuOf(box).cpus);
   }
 
-  /** It ends, which isn't reported. */
+  /** It ends, the only one of its pod with the pod, which isn't reported. */
   dies(name: string): void {
     this.kernel?.sets.delete(name);
-    this.runtime.named(name).container.state = ContainerState.CONTAINER_STOPPED;
+    const { pod, container } = this.runtime.named(name);
+    container.state = ContainerState.CONTAINER_STOPPED;
+    if (!name.includes("/")) pod.pid = 0;
   }
 
   /** An UpdateContainer by kubelet or a CRI client. The runtime's record then has what was asked and answered. */
@@ -179,7 +187,8 @@ export class Player extends Exchange {
   }
 
   counted(): void {
-    this.feed({ kind: "counted", living: new Set(this.#living().map(({ container }) => container.id)) });
+    const containers = new Set(this.#living().map(({ container }) => container.id));
+    this.feed({ kind: "counted", living: { containers, sandboxes: this.runtime.livingSandboxes } });
   }
 
   tick(milliseconds: number): void {

@@ -1,6 +1,7 @@
 /** What came of an event, in lines that a person reads without a manual. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Agent } from "../../src/agent/step.ts";
+import type { Assignment } from "../../src/ledger/assignment.ts";
 import type { LogRecord } from "../../src/log_record.ts";
 import { WordError } from "./words.ts";
 
@@ -35,15 +36,16 @@ export function toldOf({ state }: Agent): Told {
   }
   const all = [...state.ledger.assignments.values()].sort((a, b) => a.container.id < b.container.id ? -1 : 1);
   return {
-    claimed: all.filter(({ grant }) => !grant.isEmpty).map(({ container, grant }) =>
-      `${container.id} ${grant}`
-    )
-      .join("; "),
+    claimed: all.filter(({ grant }) => !grant.isEmpty).map(claimText).join("; "),
     degraded: all.filter(({ degraded }) => degraded !== undefined).map(({ container }) => container.id).join(
       ", ",
     ),
     pool: `${state.ledger.sharedPool}`,
   };
+}
+
+function claimText({ container: { id, pod, name }, grant, isHeld }: Assignment): string {
+  return isHeld ? `held for ${pod}/${name} ${grant}` : `${id} ${grant}`;
 }
 
 /** What has changed of the state, and the pool in any case. */

@@ -43,7 +43,9 @@ function slotText(
   slot: number,
   assignments: readonly Assignment[],
 ): { readonly ids: readonly string[]; readonly text: string } {
-  const own = assignments.filter(({ container }) => container.sandboxId === `sandbox${slot}`);
+  const own = assignments.filter(({ container, isHeld }) =>
+    container.sandboxId === `sandbox${slot}` && !isHeld
+  );
   const boxes = node.boxes.filter((box) => box.slot === slot);
   const ids = [...new Set([...boxes.map(({ id }) => id), ...own.map(({ container }) => container.id)])];
   const state = node.agent?.state;
@@ -54,10 +56,12 @@ function slotText(
       state === undefined ? "" : flags(state, id)
     }`;
   });
-  const recent = state?.ledger.recent.find(({ podUid }) => podUid === `uid${slot}`);
-  const freed = recent === undefined ? "" : `${recent.cpus}${recent.since === undefined ? "new" : ""}`;
+  const held = state?.ledger.heldClaims.find(({ container }) => container.podUid === `uid${slot}`);
   const pod = node.pods[slot];
-  return { ids, text: `${pod === undefined ? "-" : pod.kind + pod.limit} ${freed};${lines.join(";")}` };
+  return {
+    ids,
+    text: `${pod === undefined ? "-" : pod.kind + pod.limit} ${held?.grant ?? ""};${lines.join(";")}`,
+  };
 }
 
 function boxText(

@@ -161,7 +161,16 @@ export class Joint {
       const containers = alive.map(({ container }) => container);
       if (output.kind === "list") {
         this.feed({ kind: "listed", listing: { pods: alive.map(({ pod }) => pod), containers } });
-      } else this.feed({ kind: "counted", living: new Set(containers.map(({ id }) => id)) });
+      } else {
+        const sandboxes = SLOTS.filter((slot) => this.node.pods[slot] !== undefined).map((slot) =>
+          `sandbox${slot}`
+        );
+        const ids = containers.map(({ id }) => id);
+        this.feed({
+          kind: "counted",
+          living: { containers: new Set(ids), sandboxes: new Set(sandboxes) },
+        });
+      }
     }
   }
 

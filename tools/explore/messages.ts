@@ -32,6 +32,7 @@ const podOf = remembered((key): PodSandbox => {
     name: `pod${slot}`,
     uid: `uid${slot}`,
     namespace: "default",
+    pid: 1,
     annotations: kind === "pinned" ? { "weka.io/cores-ids": PINNED.toString() } : {},
     linux: { cgroupParent: `${parent}/pod${slot}` },
   });

@@ -39,7 +39,7 @@ export const PLANTED: readonly Planted[] = [
         version: tree.version,
         writable: true,
         read: (container) => tree.read(container),
-        population: () => "unreadable",
+        population: (container) => tree.population(container),
         write: () => ({ kind: "done", tookMs: 0 }),
       }),
     },
@@ -129,7 +129,7 @@ function withoutClass(port: CpusetPort): CpusetPort {
     version: port.version,
     writable: true,
     read: (container) => port.read(container),
-    population: () => "unreadable",
+    population: (container) => port.population(container),
     write: (writes, ms) => port.write(writes.filter(({ container }) => !container.isGroup), ms),
   };
 }
@@ -153,7 +153,7 @@ function takenForKnown(tree: Tree): CpusetPort {
   return {
     version,
     writable: true,
-    population: () => "unreadable",
+    population: (container) => tree.population(container),
     write: (writes, ms) => tree.write(writes, ms),
     read(container) {
       const known = container.isGroup && tree.node.agent?.state.ledger.assignments.get(container.id);

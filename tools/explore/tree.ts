@@ -47,9 +47,10 @@ export class Tree implements CpusetPort {
     return reading(box.written, effective(this.node, box));
   }
 
-  /** Ends are reported here, sooner or later; those that aren't are simulated. */
-  population(): Population {
-    return "unreadable";
+  population({ id }: Pick<ContainerRef, "id">): Population {
+    const box = boxOf(this.node, id);
+    if (box === undefined || !hasCgroup(box)) return "absent";
+    return isUnreadable(this.node, box) ? "unreadable" : "populated";
   }
 
   write(writes: readonly CpusetWrite[], _deadlineMs: number): CpusetWriteResult {

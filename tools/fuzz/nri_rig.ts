@@ -84,7 +84,6 @@ export class Rig {
     const { ledger, parts, untracked, early, awaitsListing, phase } = this.#agent.state;
     const left = [
       ledger.assignments.size,
-      ledger.recent.length,
       ledger.degraded.length,
       parts.length,
       untracked.size,

@@ -81,12 +81,6 @@ export const ACCEPTED: readonly Accepted[] = [
     because: "no displaced containers, as an empty list",
   },
   {
-    file: "src/ledger/plan.ts",
-    part: "recentOf",
-    edits: ["find to findLast"],
-    because: "of one container at most one end is remembered",
-  },
-  {
     file: "src/ledger/claimed_cpus.ts",
     part: "withPinned",
     edits: ["one more #2"],

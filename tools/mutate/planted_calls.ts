@@ -171,4 +171,10 @@ export const CALLS: readonly Planted[] = [
     edit: [/this\.#\w+ \+ (\w+) > /, "$1 > "],
     breaks: "Bytes are written behind the end of the buffer.",
   },
+  {
+    file: "src/agent/handlers/ends.ts",
+    part: "leftoversFirst",
+    edit: [/new Set\(ids\.filter\(.*\)\)/, "new Set<string>()"],
+    breaks: "A container gets CPUs on which processes of an ended one still run.",
+  },
 ];

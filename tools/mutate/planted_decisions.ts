@@ -97,10 +97,10 @@ export const LEDGER: readonly Planted[] = [
     breaks: "A shared container that forbids all of the pool keeps its CPUs, which others got.",
   },
   {
-    file: "src/ledger/recent.ts",
-    part: "remember",
-    edit: "drop slice",
-    breaks: "What is remembered of ended containers grows for ever.",
+    file: "src/ledger/held.ts",
+    part: "hold",
+    edit: "second branch twice",
+    breaks: "The CPUs of an ended container are anybody's, and it doesn't find them again.",
   },
   {
     file: "src/ledger/ledger.ts",
@@ -183,19 +183,19 @@ export const LEDGER: readonly Planted[] = [
   {
     file: "src/ledger/release.ts",
     part: "removeContainer",
-    edit: [/moveBack\((.*), \w+\)/, "$1"],
+    edit: [/moveBack\((.*), .*\)/, "$1"],
     breaks: "Containers that were moved for a creation that failed aren't put back.",
   },
   {
     file: "src/ledger/release.ts",
     part: "releaseSandbox",
-    edit: "drop forgetting",
-    breaks: "CPUs are kept for containers whose pod has ended.",
+    edit: "drop filter",
+    breaks: "The late end of a pod's first sandbox takes the claims of its second one.",
   },
   {
     file: "src/ledger/release.ts",
     part: "release",
-    edit: [/\w+\((\w+\(.*\))\)/, "$1"],
+    edit: [/retryDegraded\((.*)\)/, "$1"],
     breaks: "Degraded containers are never retried.",
   },
   {

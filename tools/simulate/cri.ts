@@ -1,14 +1,19 @@
 /** The runtime's other interface: what it lists, and what one can see in its cgroup tree. */
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { type Confined, likelyClaims } from "../../src/cgroup/likely_claims.ts";
-import type { Listing } from "../../src/agent/early.ts";
-import { containerMessage, podMessage } from "./messages.ts";
-import { hasCgroup, isListed } from "./records.ts";
+import type { Listing, Living } from "../../src/agent/early.ts";
+import { containerMessage, podMessage, sandboxId } from "./messages.ts";
+import { hasCgroup, isAlive, isListed } from "./records.ts";
 import type { Runtime } from "./runtime.ts";
 
-/** What `list` brings: pods and containers by their present records, which is what `info.runtimeSpec` shows. */
+/**
+ * What `list` brings: pods and containers by their present records, which is what `info.runtimeSpec` shows; of pods that live
+ * also those that have stopped.
+ */
 export function adoptable({ pods, containers, nri }: Runtime): Listing {
-  const listed = [...containers.values()].filter(isListed);
+  const listed = [...containers.values()].filter((each) =>
+    isListed(each) || (!isAlive(each) && !each.failed && !each.pod.stopped)
+  );
   return {
     pods: [...pods.values()].filter((pod) => listed.some((each) => each.pod === pod)).map(podMessage),
     containers: listed.map((each) => containerMessage(each, nri)),
@@ -16,8 +21,11 @@ export function adoptable({ pods, containers, nri }: Runtime): Listing {
 }
 
 /** What `count` brings: the ids of all that live. */
-export function counted({ containers }: Runtime): ReadonlySet<string> {
-  return new Set([...containers.values()].filter(isListed).map(({ id }) => id));
+export function counted({ containers, pods }: Runtime): Living {
+  return {
+    containers: new Set([...containers.values()].filter(isListed).map(({ id }) => id)),
+    sandboxes: new Set([...pods.values()].filter(({ stopped }) => !stopped).map(sandboxId)),
+  };
 }
 
 /** What `scan` brings: CPUs that seem to be taken, by where containers are confined to. */

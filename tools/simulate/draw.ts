@@ -23,6 +23,8 @@ export const WEIGHTS: Readonly<Record<Kind, number>> = {
   exit: 1.5,
   forget: 0.3,
   desert: 0.2,
+  linger: 0.8,
+  reap: 1.5,
   stopTold: 2,
   stop: 1.5,
   remove: 4,
@@ -180,6 +182,18 @@ function drawKind(random: Random, world: World, kind: Kind, serial: number): Sim
     case "treeGone":
     case "treeBack":
       return drawInTree(random, world, kind);
+    case "reap": {
+      const id = random.pick([...runtime.lingering].filter((id) => runtime.isLeft(id)));
+      return id === undefined ? undefined : { kind, id };
+    }
+    case "linger": {
+      const found = drawContainer(
+        random,
+        world,
+        ({ id, life }) => life === "running" && !runtime.lingering.has(id),
+      );
+      return found && { kind, id: found.id };
+    }
     default: {
       const found = drawContainer(random, world, CANDIDATES[kind]);
       return found && { kind, id: found.id };
@@ -187,7 +201,9 @@ function drawKind(random: Random, world: World, kind: Kind, serial: number): Sim
   }
 }
 
-const CANDIDATES: Readonly<Record<ContainerKind, (container: Container) => boolean>> = {
+const CANDIDATES: Readonly<
+  Record<Exclude<ContainerKind, "linger" | "reap">, (container: Container) => boolean>
+> = {
   note: ({ life }) => life === "asked",
   abort: ({ life }) => life === "asked",
   undo: ({ failed }) => failed,

@@ -33,6 +33,9 @@ export type ContainerKind =
   /** The process ends, and the runtime goes on listing the container as running; its cgroup goes, or stays empty. */
   | "forget"
   | "desert"
+  /** When it ends some of its processes will live on in its cgroup; these end too. */
+  | "linger"
+  | "reap"
   /** StopContainer of a container that has exited. */
   | "stopTold"
   /** kubelet stops it: exit and stopTold. */

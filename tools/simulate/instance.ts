@@ -10,7 +10,7 @@ import type { LogRecord } from "../../src/log_record.ts";
 import { ConfigureResponseSchema } from "../../src/nri/gen/nri_pb.ts";
 import { PLUGIN_SERVICE } from "../../src/nri/methods.ts";
 import type { Settings } from "../../src/agent/state.ts";
-import type { Listing } from "../../src/agent/early.ts";
+import type { Listing, Living } from "../../src/agent/early.ts";
 import { Session, type SessionEvent } from "../../src/wire/session.ts";
 import type { Random } from "../random.ts";
 import { clockOf, isAnswerDeferred } from "./view.ts";
@@ -80,7 +80,7 @@ export class Instance {
   listsAsked = 0;
   readonly listsTaken: Listing[] = [];
   countsAsked = 0;
-  readonly countsTaken: ReadonlySet<string>[] = [];
+  readonly countsTaken: Living[] = [];
   scansAsked = 0;
   /** Containers that it has had in its ledger, since it was last synchronized. */
   readonly everPlaced = new Set<string>();

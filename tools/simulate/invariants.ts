@@ -32,10 +32,10 @@ export const INVARIANTS: readonly (readonly [string, Check])[] = [
 export function exclusivesAreDisjoint({ inCharge }: World): string | undefined {
   let exclusive = CpuSet.empty;
   let pinned = CpuSet.empty;
-  for (const { id, claim, grant } of inCharge?.placed.values() ?? []) {
+  for (const { claim, grant, ...each } of [...inCharge?.placed.values() ?? [], ...inCharge?.held ?? []]) {
     if (claim.kind === "pinned") pinned = pinned.union(grant);
     if (claim.kind !== "exclusive") continue;
-    if (grant.intersects(exclusive)) return `${id} on ${grant}`;
+    if (grant.intersects(exclusive)) return `${"id" in each ? each.id : `held ${each.name}`} on ${grant}`;
     exclusive = exclusive.union(grant);
   }
   return exclusive.intersects(pinned) ? `${exclusive.intersection(pinned)} pinned too` : undefined;

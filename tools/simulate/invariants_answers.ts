@@ -8,6 +8,7 @@ import type { Resources } from "./pods.ts";
 import { surelyFits } from "./placeable.ts";
 import type { Container } from "./records.ts";
 import type { Update } from "./reply.ts";
+import { freedFor } from "./invariants_held.ts";
 import { isStandby, keptOff, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 import { expectation } from "./invariants.ts";
@@ -198,7 +199,10 @@ export function refusalProblem(world: World, container: Container, message: stri
     return other?.pod === container.pod && other.spec.name === container.spec.name;
   });
   const freed = CpuSet.unionOf(
-    before.filter(({ claim }) => claim.kind === "exclusive").map(({ grant }) => grant),
+    [
+      ...before.filter(({ claim }) => claim.kind === "exclusive").map(({ grant }) => grant),
+      freedFor(world, container),
+    ],
   );
   if (world.observer.isDisturbed || world.isTopologyStale) return undefined;
   const expected = expectation(container, settings);

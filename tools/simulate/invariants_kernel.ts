@@ -3,7 +3,7 @@
  * nothing. What may differ for a moment, and what has to end that: windows.ts.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
-import { type Container, hasStarted } from "./records.ts";
+import { type Container, hasStarted, isAlive } from "./records.ts";
 import { classesAreKnown, classesMatchLedger, fencesAreKept } from "./invariants_fences.ts";
 import { narrowedIsTrue } from "./invariants_masks.ts";
 import { withinClass } from "./consistency.ts";
@@ -74,7 +74,8 @@ export function kernelIsKnown(world: World): string | undefined {
   if (inCharge === undefined || world.isTopologyStale) return undefined;
   for (const { id, kernel, fence } of inCharge.placed.values()) {
     const isForgotten = runtime.containers.get(id)?.isForgotten === true;
-    if (kernel === undefined || kernel === "at-start" || isForgotten || world.mayDiffer(id)) continue;
+    if (kernel === undefined || kernel === "at-start" || isForgotten) continue;
+    if (world.mayDiffer(id) || runtime.isLeft(id)) continue;
     const { cpus, effective } = world.read(id) ?? {};
     if (world.kernel.written(id) === undefined || cpus === undefined) {
       continue;
@@ -115,7 +116,8 @@ export function kernelMatchesLedger(world: World): string | undefined {
   if (inCharge === undefined || world.isTopologyStale || world.isTickDue) return undefined;
   // One whose exit isn't reported seems still to have CPUs to vacate.
   const waits = [...inCharge.placed.values()].some(({ id, kernel }) =>
-    kernel === undefined || world.kernel.written(id) === undefined && kernel !== "at-start"
+    kernel === undefined || world.runtime.isLeft(id) ||
+    world.kernel.written(id) === undefined && kernel !== "at-start"
   );
   if (inCharge.hasWriteFailure || waits) return undefined;
   const all = started(world);
@@ -175,7 +177,7 @@ export function unchangedSince(
     for (const [id, now] of world.kernel.all) {
       const was = sets.get(id);
       // What was pending before may be applied on the way.
-      if (id === subject.id || was === undefined || was.equals(now)) continue;
+      if (id === subject.id || was === undefined || was.equals(now) || world.runtime.isLeft(id)) continue;
       const placed = before.placed.get(id);
       const path = world.kernel.classOf(id);
       const isOfClass = path !== undefined &&
@@ -191,7 +193,7 @@ export function unchangedSince(
     }
     return STARTS.includes(method)
       ? endedProblem(subject, before, after)
-      : ledgerProblem(method, before, after);
+      : ledgerProblem(world, method, before, after);
   };
 }
 
@@ -209,7 +211,12 @@ function endedProblem({ id }: Container, before: View, after: View): string | un
   return undefined;
 }
 
-function ledgerProblem(method: string, before: View, after: View): string | undefined {
+function ledgerProblem(
+  { runtime }: World,
+  method: string,
+  before: View,
+  after: View,
+): string | undefined {
   const ids = new Set([...before.placed.keys(), ...after.placed.keys()]);
   // A write has shown what the cgroup of a pod leaves it, and so how much is left for all.
   if ([...ids].some((id) => limitText(before.placed.get(id)) !== limitText(after.placed.get(id)))) {
@@ -221,7 +228,10 @@ function ledgerProblem(method: string, before: View, after: View): string | unde
       was.desired.equals(is.desired) &&
       `${was.record ?? was.unacknowledged ?? ""}` === `${is.record ?? is.unacknowledged ?? ""}` &&
       was.degraded === is.degraded;
-    if (!same) return `a refused ${method} has changed the ledger's entry of ${id}`;
+    // Of its own pod those that have ended may have been found out.
+    const container = runtime.containers.get(id);
+    const isOver = is === undefined && (container === undefined || !isAlive(container));
+    if (!same && !isOver) return `a refused ${method} has changed the ledger's entry of ${id}`;
   }
   return undefined;
 }

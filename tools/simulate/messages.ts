@@ -21,12 +21,13 @@ import type { Container, Pod } from "./records.ts";
 export type Nri = "0.6" | "0.12";
 
 const pods = new WeakMap<Pod, PodSandbox>();
-const podBytes = new WeakMap<Pod, Uint8Array>();
+const podBytes = new WeakMap<PodSandbox, Uint8Array>();
 const containers = new WeakMap<Container, { key: string; bytes: Uint8Array }>();
 
 export function podMessage(pod: Pod): PodSandbox {
   const known = pods.get(pod);
-  if (known !== undefined) return known;
+  const pid = pod.stopped ? 0 : 1;
+  if (known?.pid === pid) return known;
   const { number, spec: { namespace, annotations }, cgroup } = pod;
   const message = create(PodSandboxSchema, {
     id: sandboxId(pod),
@@ -34,6 +35,7 @@ export function podMessage(pod: Pod): PodSandbox {
     uid: `u${number}`,
     namespace,
     annotations,
+    pid,
     linux: { cgroupParent: cgroup },
   });
   pods.set(pod, message);
@@ -125,10 +127,11 @@ function stateOf({ life, isForgotten }: Container): ContainerState {
 }
 
 function bytesOfPod(pod: Pod): Uint8Array {
-  let bytes = podBytes.get(pod);
+  const message = podMessage(pod);
+  let bytes = podBytes.get(message);
   if (bytes === undefined) {
-    bytes = toBinary(PodSandboxSchema, podMessage(pod));
-    podBytes.set(pod, bytes);
+    bytes = toBinary(PodSandboxSchema, message);
+    podBytes.set(message, bytes);
   }
   return bytes;
 }

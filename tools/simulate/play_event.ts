@@ -54,6 +54,7 @@ export function playEvent(world: World, event: SimEvent): void {
 function playOfContainer(world: World, { kind, id }: ContainerEvent): void {
   const { runtime } = world;
   if (kind === "release" || kind === "hide" || kind === "show") return playCgroupEvent(world, kind, id);
+  if (kind === "reap") return runtime.reap(id);
   const container = runtime.containers.get(id);
   if (container === undefined) return;
   switch (kind) {

@@ -6,6 +6,7 @@ import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { SimEvent } from "./events.ts";
 import { CAUSES } from "./exemptions.ts";
 import { surelyFits } from "./placeable.ts";
+import { freedFor, heldForNobody } from "./invariants_held.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
 import { hasOwnSet, isConsistent, isKnownConsistent } from "./consistency.ts";
 import type { World } from "./world.ts";
@@ -25,6 +26,10 @@ export function bringToRest(world: World): string | undefined {
   world.tree.end();
   const { runtime, kernel } = world;
   for (const id of [...runtime.containers.keys(), ...kernel.classes]) kernel.hold(id, CpuSet.empty);
+  for (const id of runtime.lingering) {
+    runtime.reap(id);
+    runtime.lingering.delete(id);
+  }
   for (const each of world.instances) each.cut = undefined;
   const problem = finishAll(world) ?? restProblem(world) ?? refill(world) ?? finishAll(world) ??
     restProblem(world);
@@ -164,7 +169,8 @@ function nextOf(
 export function restProblem(world: World): string | undefined {
   if (world.scenario.dryRun) return undefined;
   if (world.inCharge === undefined) return "no agent is in charge";
-  return exempted(world) ?? unreportedEnds(world) ?? differing(world) ?? differingClass(world) ??
+  return exempted(world) ?? unreportedEnds(world) ?? heldForNobody(world) ?? differing(world) ??
+    differingClass(world) ??
     waiting(world) ?? unplaced(world);
 }
 
@@ -274,11 +280,13 @@ function waiting({ owner }: World): string | undefined {
 }
 
 /** What has less than it claims couldn't have it. */
-function unplaced({ inCharge, runtime, scenario }: World): string | undefined {
+function unplaced(world: World): string | undefined {
+  const { inCharge, runtime, scenario } = world;
   if (inCharge === undefined) return undefined;
   for (const { id, degraded, claim } of inCharge.placed.values()) {
-    if (degraded === undefined || claim.kind === "shared" || !runtime.containers.has(id)) continue;
-    if (surelyFits(claim, inCharge, scenario)) {
+    const container = runtime.containers.get(id);
+    if (degraded === undefined || claim.kind === "shared" || container === undefined) continue;
+    if (surelyFits(claim, inCharge, scenario, freedFor(world, container))) {
       return `${id} is degraded, although it fits: ${degraded}`;
     }
   }

@@ -21,6 +21,8 @@ export class Runtime {
   readonly unreportedEnds = new Map<string, Pod>();
   readonly conversation: Conversation;
   readonly updates: Updates;
+  /** Containers whose processes will outlive them, or have. */
+  readonly lingering = new Set<string>();
   /** How many containers there ever were. */
   everMade = 0;
   readonly #used = new Set<string>();
@@ -152,22 +154,39 @@ export class Runtime {
     if (container.life === "asked") return;
     container.life = "exited";
     container.isForgotten = false;
-    this.kernel.remove(container.id);
+    if (!this.lingering.has(container.id)) this.kernel.remove(container.id);
     free(container.agreed.splice(0));
   }
 
   forget(container: Container): void {
     if (container.life !== "running") return;
+    this.lingering.delete(container.id);
     this.exit(container);
     container.isForgotten = true;
   }
 
   desert(container: Container): void {
     if (container.life !== "running") return;
+    this.lingering.delete(container.id);
     container.life = "exited";
     container.isForgotten = true;
     this.kernel.desert(container.id);
     free(container.agreed.splice(0));
+  }
+
+  linger({ id, life }: Container): void {
+    if (life === "running") this.lingering.add(id);
+  }
+
+  /** What an ended container has left behind ends. */
+  reap(id: string): void {
+    if (this.isLeft(id) && this.lingering.delete(id)) this.kernel.remove(id);
+  }
+
+  /** Whether a container has ended and left processes behind. */
+  isLeft(id: string): boolean {
+    const container = this.containers.get(id);
+    return this.lingering.has(id) && (container === undefined || !isAlive(container));
   }
 
   stopTold(container: Container): void {

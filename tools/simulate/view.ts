@@ -9,9 +9,26 @@ import type { Agent } from "../../src/agent/step.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Claim } from "../../src/ledger/claim.ts";
 
+/** What is held for a pod. */
+export interface Held {
+  readonly name: string;
+  readonly podUid: string;
+  readonly claim: Claim;
+  readonly grant: CpuSet;
+  /** Its processes are still there. */
+  readonly isLeft: boolean;
+}
+
+/** Processes that an ended container has left behind. */
+export interface Left {
+  readonly id: string;
+  readonly podUid: string;
+}
+
 /** One container in the agent's ledger. */
 export interface Placed {
   readonly id: string;
+  readonly podUid: string;
   readonly claim: Claim;
   /** Empty for one that lives in the pool. */
   readonly grant: CpuSet;
@@ -43,6 +60,9 @@ export interface Group extends Pick<Placed, "desired" | "mayRunOn" | "hasWriteFa
 
 export interface View {
   readonly placed: ReadonlyMap<string, Placed>;
+  /** What is held for containers that have ended. */
+  readonly held: readonly Held[];
+  readonly leftovers: readonly Left[];
   /** By path. */
   readonly groups: ReadonlyMap<string, Group>;
   readonly online: CpuSet;
@@ -97,11 +117,22 @@ export function viewOf({ state }: Agent): View {
   return last.view;
 }
 
-function simulatedView({ containers, groups: known, online, sharedPool, exclusive, pinned }: NodeView): View {
-  const placed = new Map([...containers].map(([id, container]) => [id, placedIn(id, container)]));
+function simulatedView(view: NodeView): View {
+  const { containers, held, groups: known, online, sharedPool, exclusive, pinned } = view;
+  const { true: left = [], false: living = [] } = Object.groupBy(
+    containers,
+    ([, { isLeftover }]) => `${isLeftover}`,
+  );
+  const placed = new Map(living.map(([id, container]) => [id, placedIn(id, container)]));
+  const kept = [
+    ...held.map((each) => ({ ...each, isLeft: false })),
+    ...left.map(([, { container, claim, grant }]) => ({ container, claim, grant, isLeft: true })),
+  ].filter(({ grant }) => !grant.isEmpty);
   const groups = new Map([...known].map(([path, group]) => [path, groupIn(group)]));
   return {
     placed,
+    held: kept.map(({ container: { name, podUid }, ...rest }) => ({ name, podUid, ...rest })),
+    leftovers: left.map(([id, { container: { podUid } }]) => ({ id, podUid })),
     groups,
     online,
     pool: sharedPool,
@@ -139,6 +170,7 @@ function placedIn(id: string, container: ContainerView): Placed {
   const written = state === "not started" ? "at-start" : mayRunOn;
   return {
     id,
+    podUid: container.container.podUid,
     claim,
     grant,
     fence,

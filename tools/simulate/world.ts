@@ -23,6 +23,7 @@ import { SimCpusets, TreeFaults, UNWATCHED } from "./cpusets.ts";
 import type { SimEvent } from "./events.ts";
 import { Exemptions } from "./exemptions.ts";
 import { Instance, type Step } from "./instance.ts";
+import { forgottenLeftover, lostProblem } from "./invariants_held.ts";
 import { INVARIANTS } from "./invariants.ts";
 import { KERNEL_INVARIANTS } from "./invariants_kernel.ts";
 import { Kernel } from "./kernel.ts";
@@ -112,6 +113,7 @@ export class World {
     this.seen.played++;
     this.#problem = undefined;
     this.observer.begin(event);
+    const before = this.inCharge;
     this.runtime.conversation.now = this.now;
     playEvent(this, event);
     this.runtime.conversation.poll();
@@ -120,7 +122,8 @@ export class World {
     endWindows(this);
     endExemptions(this);
     if (isFenced(this.scenario)) this.attendance.note(this);
-    return this.#problem ?? this.#lastingProblem();
+    return this.#problem ?? lostProblem(this, before, event) ?? forgottenLeftover(this, before, event) ??
+      this.#lastingProblem();
   }
 
   #lastingProblem(): string | undefined {

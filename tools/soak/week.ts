@@ -10,7 +10,7 @@ import { Event } from "../../src/nri/gen/nri_pb.ts";
 import type { Apply } from "../../src/cgroup/port.ts";
 import { bigNode, topologyOf } from "../../tests/kit/sysfs.ts";
 import { Link } from "../../tests/kit/link.ts";
-import type { Wanted } from "../../tests/kit/messages.ts";
+import { livingOf, type Wanted } from "../../tests/kit/messages.ts";
 import { FakeKernel } from "../../tests/kit/fake_kernel.ts";
 import { Random } from "../random.ts";
 
@@ -234,7 +234,7 @@ export class Week {
     const { asked, logs } = this.#link;
     this.#link.feed({ kind: "tick", now: this.#link.now });
     for (let output = asked.shift(); output !== undefined; output = asked.shift()) {
-      if (output.kind === "count") this.#link.feed({ kind: "counted", living: this.#ids });
+      if (output.kind === "count") this.#link.feed({ kind: "counted", living: livingOf(this.#ids) });
       if (output.kind === "wake" && output.after === 0) {
         this.#link.feed({ kind: "tick", now: this.#link.now });
       }

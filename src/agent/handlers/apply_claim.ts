@@ -35,6 +35,8 @@ export interface Attempt {
   readonly tries: number;
   /** Containers that leave their CPUs by the reply, since those on their new CPUs do. */
   readonly byReply: readonly string[];
+  /** The pod's other containers were looked at: those that have ended are known. */
+  readonly hasLooked?: true;
 }
 
 export const FIRST_ATTEMPT: Attempt = { tries: 1, byReply: [] };
@@ -49,7 +51,11 @@ export function applyClaim({ state, next: decided, id, what, attempt, again, wri
   if (holder !== undefined) {
     // The runtime moves no class.
     if (tries < MAX_TRIES && !isGroup(holder.holder) && waitsForRuntime(after, holder.holder)) {
-      return again(state, { tries: tries + 1, byReply: [...byReply, holder.holder.container.id] });
+      return again(state, {
+        ...attempt,
+        tries: tries + 1,
+        byReply: [...byReply, holder.holder.container.id],
+      });
     }
     const { holder: { container }, cpus } = holder;
     const reason = `${describe(container)} has no other CPUs to run on yet`;
@@ -58,7 +64,7 @@ export function applyClaim({ state, next: decided, id, what, attempt, again, wri
       container.id,
       (a) => failed(a, a.mayRunOn, { cpus, reason, now: state.now }),
     );
-    return again(withLedger(state, ledger), { tries: tries + 1, byReply });
+    return again(withLedger(state, ledger), { ...attempt, tries: tries + 1 });
   }
   return {
     kind: "write",

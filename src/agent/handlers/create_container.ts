@@ -2,23 +2,29 @@
  * CreateContainer: where a new container may run. Before it is promised CPUs that others have to give up, these are
  * written, all or none; where one can't be, the claim is decided once more with what that has shown.
  */
+import type { Population } from "../../cgroup/port.ts";
 import { CpuSet } from "../../cpu/cpu_set.ts";
+import type { ContainerRef } from "../../ledger/claim.ts";
+import { hasNoProcess } from "../../ledger/delivery.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { type AdmissionRequest, admit, type Plan } from "../../ledger/plan.ts";
-import { refuse } from "../../ledger/refusal.ts";
+import { type Refusal, refuse } from "../../ledger/refusal.ts";
+import { release } from "../../ledger/release.ts";
 import type { LogRecord } from "../../log_record.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
 import { createReply } from "../../nri/write_reply.ts";
 import { lookedBeforeMove } from "../affinity.ts";
-import { deliverByFor } from "../apply_mode.ts";
+import { deliverByFor, readablePort } from "../apply_mode.ts";
 import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../decision.ts";
 import { fencedFirst, fenceOf } from "../fences.ts";
 import { aroundFirst } from "../limits.ts";
 import { placedLog, recoveredLogs, warningsOf } from "../logs.ts";
+import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
 import { MAX_CONTAINERS } from "../synchronize_parts.ts";
-import { applyClaim, FIRST_ATTEMPT } from "./apply_claim.ts";
+import { applyClaim, type Attempt, FIRST_ATTEMPT } from "./apply_claim.ts";
+import { released } from "./ends.ts";
 import { respond } from "./respond.ts";
 
 const FULL = `${MAX_CONTAINERS} containers are known that haven't ended, more than any node has; ` +
@@ -61,6 +67,8 @@ const NOT_SYNCHRONIZED = "not synchronized with the runtime yet; retrying";
 function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_ATTEMPT): Decision {
   const { container } = request;
   const plan = admit(state.ledger, { ...request, fence: fenceOf(state, state.ledger, container) });
+  const before = attempt.hasLooked || isServed(plan, container) ? [] : runningInPod(state, container);
+  if (before.length > 0) return withEndedHeld(state, request, attempt, before);
   if (plan.kind === "refusal") return refused(state, container, plan);
   return applyClaim({
     state,
@@ -76,6 +84,44 @@ function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_
         writes,
       }),
   });
+}
+
+function isServed(plan: Plan | Refusal, { id }: ContainerRef): boolean {
+  return plan.kind === "plan" && plan.next.assignments.get(id)?.degraded === undefined;
+}
+
+/** Containers of its pod with CPUs of their own that run, by all that is known. */
+function runningInPod(state: AgentState, { podUid, name }: ContainerRef): ContainerRef[] {
+  if (readablePort(state) === undefined || podUid === "") return [];
+  return state.ledger.ofPod(podUid).filter(({ container, grant, delivery }) =>
+    container.name !== name && !grant.isEmpty && !hasNoProcess(delivery)
+  ).map(({ container }) => container);
+}
+
+/**
+ * kubelet creates an app container once the init containers have ended, of which the runtime may tell later: those without
+ * processes count as ended.
+ */
+function withEndedHeld(
+  state: AgentState,
+  request: AdmissionRequest,
+  attempt: Attempt,
+  containers: readonly ContainerRef[],
+): Decision {
+  return {
+    kind: "inside",
+    containers,
+    then: (populations) => {
+      const ended = containers.map(({ id }) => id).filter((id) => hasNone(populations.get(id)));
+      const { ledger, logs } = released(state, (before) => ended.reduce(release, before), ended);
+      const again = admitted(withLedger(state, ledger), request, { ...attempt, hasLooked: true });
+      return withLogs(again, logs);
+    },
+  };
+}
+
+function hasNone(population: Population | undefined): boolean {
+  return population === "empty" || population === "absent";
 }
 
 function admittedLogs(

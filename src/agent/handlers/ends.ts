@@ -1,28 +1,79 @@
-/** StopContainer, RemoveContainer and StopPodSandbox: what a container held is free, for degraded ones first. */
+/**
+ * StopContainer and RemoveContainer: what a container had for itself is held for its pod. StopPodSandbox: it is free, for
+ * degraded containers first.
+ */
+import type { Assignment } from "../../ledger/assignment.ts";
+import type { ContainerRef } from "../../ledger/claim.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
+import { leftBehind, mayLeave } from "../../ledger/leftover.ts";
 import { release, releaseSandbox } from "../../ledger/release.ts";
 import type { LogRecord } from "../../log_record.ts";
 import type { PodSandbox } from "../../nri/gen/nri_pb.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { stopReply } from "../../nri/write_reply.ts";
+import { readablePort } from "../apply_mode.ts";
 import { type Decision, type Response, unchanged } from "../decision.ts";
 import { withEarlyEvent } from "../early.ts";
-import { recoveredLogs, releasedLog } from "../logs.ts";
+import { endLog, leftLog, recoveredLogs } from "../logs.ts";
 import { immediateUpdates, withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
 import { respond } from "./respond.ts";
 
-/** A stopped container's CPUs are free; the reply carries updates of those that get them. */
+/** The reply carries updates of those that have got CPUs by it. */
 export function stopContainer(state: AgentState, { container }: Subject): Decision {
   if (state.phase !== "serving") return unchanged(state);
-  const { ledger, logs } = released(state, (before) => release(before, container.id), [container.id]);
-  return respond(state, ledger, { encode: stopReply, logs });
+  return leftoversFirst(state, [container.id], (left) => {
+    const { ledger, logs } = ended(state, container.id, left);
+    return respond(state, ledger, { encode: stopReply, logs });
+  });
 }
 
 /** Normally comes after a stop and finds nothing. Its reply carries no updates. */
-export function removeContainer(state: AgentState, { container }: Subject): Response {
+export function removeContainer(state: AgentState, { container }: Subject): Decision {
   if (state.phase !== "serving") return unchanged(state);
-  return withoutUpdates(state, released(state, (before) => release(before, container.id), [container.id]));
+  return leftoversFirst(
+    state,
+    [container.id],
+    (left) => withoutUpdates(state, ended(state, container.id, left)),
+  );
+}
+
+/** Decides by which of these containers, of those with CPUs of their own, have left processes in their cgroups. */
+function leftoversFirst(
+  state: AgentState,
+  ids: readonly string[],
+  then: (left: ReadonlySet<string>) => Decision,
+): Decision {
+  const known = ids.flatMap((id) => state.ledger.assignments.get(id) ?? []).filter(mayLeave);
+  if (known.length === 0 || readablePort(state) === undefined) return then(new Set());
+  const containers = known.map(({ container }) => container);
+  return {
+    kind: "inside",
+    containers,
+    then: (found) => then(new Set(ids.filter((id) => found.get(id) === "populated"))),
+  };
+}
+
+function ended(state: AgentState, id: string, left: ReadonlySet<string>): Released {
+  return left.has(id)
+    ? withLeftovers(state, { ledger: state.ledger, logs: [] }, left, () => false)
+    : released(state, (before) => release(before, id), [id]);
+}
+
+/** With what comes of the ends of others, the ledger in which these have left processes behind. */
+export function withLeftovers(
+  state: AgentState,
+  { ledger: before, logs }: Released,
+  left: ReadonlySet<string>,
+  isPodOver: (container: ContainerRef) => boolean,
+): Released {
+  const ledger = [...left].reduce(
+    (next, id) => next.update(id, (each) => leftBehind(each, state.now, isPodOver(each.container))),
+    before,
+  );
+  const isNew = ({ container: { id } }: Assignment) =>
+    left.has(id) && state.ledger.assignments.get(id)?.leftover === undefined;
+  return { ledger, logs: [...logs, ...ledger.leftovers.filter(isNew).map(leftLog)] };
 }
 
 /**
@@ -32,7 +83,8 @@ export function removeContainer(state: AgentState, { container }: Subject): Resp
 export function startRefused(response: Response, subject: Subject): Response {
   const { state, logs, background = [] } = response;
   if (state.phase !== "serving" || state.standby) return response;
-  const ended = removeContainer(state, subject);
+  const { id } = subject.container;
+  const ended = withoutUpdates(state, released(state, (before) => release(before, id), [id]));
   const early = state.awaitsListing
     ? withEarlyEvent(state.early, { kind: "RemoveContainer", ...subject })
     : state.early;
@@ -47,8 +99,12 @@ export function startRefused(response: Response, subject: Subject): Response {
 /** A container whose start failed is never reported as stopped: with its sandbox it is gone for certain. */
 export function stopPodSandbox(state: AgentState, pod: PodSandbox): Decision {
   if (state.phase !== "serving") return unchanged(state);
-  const ids = state.ledger.ofPod(pod.uid).map(({ container }) => container.id);
-  return withoutUpdates(state, released(state, (before) => releaseSandbox(before, pod.id, pod.uid), ids));
+  const known = state.ledger.ofPod(pod.uid).map(({ container }) => container);
+  const ids = known.filter(({ sandboxId }) => sandboxId === pod.id).map(({ id }) => id);
+  return leftoversFirst(state, ids, (left) => {
+    const over = released(state, (before) => releaseSandbox(before, pod.id, pod.uid, left), ids);
+    return withoutUpdates(state, withLeftovers(state, over, left, () => true));
+  });
 }
 
 interface Released {
@@ -69,5 +125,5 @@ export function released(
 ): Released {
   const ledger = release(before);
   const gone = ids.flatMap((id) => ledger.assignments.has(id) ? [] : before.assignments.get(id) ?? []);
-  return { ledger, logs: [...gone.map(releasedLog), ...recoveredLogs(before, ledger)] };
+  return { ledger, logs: [...gone.map((each) => endLog(each, ledger)), ...recoveredLogs(before, ledger)] };
 }

@@ -38,12 +38,19 @@ export function synchronize(state: AgentState, last: Part): Decision {
       const sent = state.dryRun ? [] : updates;
       // Without a process one may end between this list and the first event (NRI 0.6).
       const untracked = new Set(
-        ledger.assignments.values().filter(isStarting).map(({ container }) => container.id),
+        ledger.assignments.values().filter((each) => isStarting(each) && !each.isHeld).map(({ container }) =>
+          container.id
+        ),
       );
+      // What this agent knew before is held on to.
+      const reconcile = { ...state.reconcile, lacksEnded: state.ledger.assignments.size === 0 };
       return {
         kind: "response",
         state: withLedger(
-          synchronizedState({ ...withUnmanaged(lookAtListed(state, found, readings), stale), untracked }),
+          synchronizedState({
+            ...withUnmanaged(lookAtListed({ ...state, reconcile }, found, readings), stale),
+            untracked,
+          }),
           ledger,
         ),
         reply: { kind: "answer", payload: synchronizeReply(sent) },

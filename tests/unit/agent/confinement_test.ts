@@ -47,6 +47,7 @@ Deno.test("a shared container in a virtual machine is never sent the pool; one w
 
 Deno.test("listed with CPUs in its record, it is left as it is, and starts keep off nobody for it", () => {
   const kernel = new FakeKernel(2);
+  kernel.isPopulated = true;
   for (const id of ["id-vm", "id-web"]) kernel.appear(id, "0-63");
   const link = Link.serving([vm, web], bigNode, { cpusets: kernel, reconcileMs: 1000 });
   assert.equal(link.create(db, { runs: false }).cpus, "1-2,33-34");
@@ -61,6 +62,7 @@ Deno.test("listed with CPUs in its record, it is left as it is, and starts keep 
 
 Deno.test("a sandbox's container isn't verified by its own cgroup, nor ended; it is by its pod's", () => {
   const kernel = new FakeKernel(2);
+  kernel.isPopulated = true;
   kernel.appear("id-web", "0,2-32,34-63");
   kernel.appear("id-sand", "1,33");
   const link = Link.serving([web, { ...sandboxed, record: "1,33" }], bigNode, {
@@ -90,6 +92,7 @@ Deno.test("a sandbox's container isn't verified by its own cgroup, nor ended; it
 
 Deno.test("a container in whose cgroup nobody was ever seen isn't verified, and that is logged once", () => {
   const kernel = new FakeKernel(2);
+  kernel.isPopulated = true;
   kernel.appear("id-web", "0-63");
   kernel.appear("id-db", "1-2,33-34");
   kernel.empty.add("id-db");

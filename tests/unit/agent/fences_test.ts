@@ -73,7 +73,7 @@ Deno.test("an exclusive claim is two writes, however many containers there are, 
   assert.equal(it.kernel.runsOn("id-web", parent), "0,2-3");
   assert.deepEqual(["id-web", "id-db"].map((id) => it.link.container(id)?.keptBy), ["fence", "own set"]);
   assert.equal(`${it.link.container("id-web")?.mayRunOn}`, "0,2-3");
-  it.link.stop(db);
+  it.link.end(db);
   it.link.tick(it.link.now);
   assert.deepEqual(it.kernel.written.slice(2), [`${BEST_EFFORT}=0-3`, `${BURSTABLE}=0-3`]);
 });
@@ -95,7 +95,7 @@ Deno.test("pinned CPUs are kept from those behind the fence by their own sets, a
   assert.equal(it.kernel.runsOn("id-web", parent), "0,3");
   assert.equal(it.kernel.runsOn("id-pin", parent), "2");
   // All that are online again, by a set that names them.
-  it.link.stop(pin);
+  it.link.end(pin);
   it.link.tick(it.link.now);
   assert.equal(`${it.kernel.sets.get("id-web")}`, "0-3");
 });

@@ -73,7 +73,7 @@ onNode(
     // While no agent runs, a directory gets what is above it.
     for (const path of ["/pod-late", "/pod-late/pause"]) node.make(`/kubepods/burstable${path}`);
     assert.equal(node.read("/kubepods/burstable/pod-late/pause"), "0");
-    node.link.stop({ name: "db", cpus: 1 });
+    node.link.end({ name: "db", cpus: 1 });
     // A slice ends after some milliseconds of writes.
     for (let ticks = 0; ticks < 5; ticks++) node.link.tick(node.link.now);
     assert.deepEqual([node.read("/kubepods/burstable"), node.sets("a")], ["0-1", "0-1 0-1 0-1"]);

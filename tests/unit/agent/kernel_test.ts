@@ -6,7 +6,7 @@ import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { bigNode, type MachineSpec, twoCpuVm } from "../../kit/sysfs.ts";
 import { Link, subject } from "../../kit/link.ts";
-import { containerOf, podOf, type Wanted } from "../../kit/messages.ts";
+import { containerOf, livingOf, podOf, type Wanted } from "../../kit/messages.ts";
 import { encode, texts } from "../../kit/runtime_end.ts";
 
 const web: Wanted = { name: "web" };
@@ -74,7 +74,7 @@ Deno.test("CPUs that come free are written right after the reply", () => {
   const it = rig();
   run(it, web);
   run(it, db);
-  assert.deepEqual(it.link.stop(db), []);
+  it.link.end(db);
   assert(it.link.asked.some((output) => output.kind === "wake" && output.after === 0));
   tick(it);
   assert.equal(`${it.kernel.sets.get("id-web")}`, "0-63");
@@ -273,7 +273,7 @@ Deno.test("unknown containers of the runtime's list are found, and ended ones ar
   run(it, db);
   tick(it, 1);
   const known = () => [...it.link.agent.state.ledger.assignments.keys()];
-  const counted = () => it.link.feed({ kind: "counted", living: new Set(["id-web", "id-gone"]) });
+  const counted = () => it.link.feed({ kind: "counted", living: livingOf(["id-web", "id-gone"]) });
   counted();
   assert.deepEqual(known(), ["id-db"]);
   counted();

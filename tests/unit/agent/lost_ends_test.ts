@@ -18,6 +18,7 @@ interface Rig {
 /** A node on which these run, and one look was taken at each. */
 function rig(running: readonly Wanted[] = [web, db], setup: ConstructorParameters<typeof Link>[1] = {}): Rig {
   const kernel = new FakeKernel(2);
+  kernel.isPopulated = true;
   for (const [at, { name }] of running.entries()) kernel.appear(`id-${name}`, `${at + 1},${at + 33}`);
   const listed = running.map((wanted, at) => ({ ...wanted, record: `${at + 1},${at + 33}` }));
   const link = Link.serving(listed, bigNode, { cpusets: kernel, reconcileMs: 1000, ...setup });
@@ -35,7 +36,9 @@ function compare({ link }: Rig): void {
 
 /** The runtime counts what lives, and lists it where that is asked for. */
 function count({ link }: Rig, running: readonly Wanted[]): void {
-  link.feed({ kind: "counted", living: new Set(running.map(({ name }) => `id-${name}`)) });
+  const containers = new Set(running.map(({ name }) => `id-${name}`));
+  const sandboxes = new Set(running.map((each) => podOf(each).id));
+  link.feed({ kind: "counted", living: { containers, sandboxes } });
   if (!link.asked.splice(0).some(({ kind }) => kind === "list")) return;
   link.feed({ kind: "listed", listing: { pods: running.map(podOf), containers: running.map(containerOf) } });
 }

@@ -6,7 +6,7 @@ import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel, FakePartitions } from "../../kit/fake_kernel.ts";
 import { Link, subject } from "../../kit/link.ts";
 import { encode } from "../../kit/runtime_end.ts";
-import type { Wanted } from "../../kit/messages.ts";
+import { livingOf, type Wanted } from "../../kit/messages.ts";
 import { DEFAULT_SETTINGS } from "../../kit/policy.ts";
 import { type MachineSpec, topologyOf } from "../../kit/sysfs.ts";
 
@@ -77,7 +77,7 @@ Deno.test("it is made at the start, before the reply, and ended with the contain
   assert.deepEqual(partitions.calls.filter((call) => call.startsWith("release")).length, 2);
   run(it, db);
   link.agent = { ...link.agent, state: { ...link.agent.state, untracked: new Set(["id-db"]) } };
-  for (let n = 0; n < 2; n++) link.feed({ kind: "counted", living: new Set() });
+  for (let n = 0; n < 2; n++) link.feed({ kind: "counted", living: livingOf([]) });
   link.tick(link.now);
   assert.equal(partitions.calls.at(-1), "release id-db");
   assert.deepEqual([partitions.all.size, link.agent.state.partitions.size], [0, 0]);
@@ -249,7 +249,7 @@ Deno.test("a set that another program has emptied is drift where it was narrower
   assert.deepEqual(it.link.logged("warn"), [
     "cpuset changed by another program; repairing: found on CPUs 0-7 instead of 0,3-7",
   ]);
-  it.link.stop(db);
+  it.link.end(db);
   it.link.tick(it.link.now);
   assert.equal(`${it.kernel.sets.get("id-web")}`, "0-7");
   emptied();

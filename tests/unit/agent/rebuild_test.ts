@@ -4,7 +4,7 @@ import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { CORES_IDS } from "../../../src/nri/annotations.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { Link, subject } from "../../kit/link.ts";
-import type { Wanted } from "../../kit/messages.ts";
+import { livingOf, type Wanted } from "../../kit/messages.ts";
 import { DEFAULT_POLICY, DEFAULT_SETTINGS } from "../../kit/policy.ts";
 import { bigNode, topologyOf } from "../../kit/sysfs.ts";
 
@@ -82,7 +82,7 @@ Deno.test("the containers of a list are counted, twice before one is removed, as
   const link = Link.configured(undefined, { reconcileMs: 0 });
   link.tick(1000);
   list(link, web, { ...db, record: "1" });
-  const counted = (...ids: string[]) => link.feed({ kind: "counted", living: new Set(ids) });
+  const counted = (...ids: string[]) => link.feed({ kind: "counted", living: livingOf(ids) });
   for (const now of [5999, 6000, 6500]) link.tick(now);
   assert.deepEqual(link.askedFor.filter((kind) => kind === "count"), ["count"]);
   counted("id-web", "id-db", "id-unknown");
@@ -172,7 +172,9 @@ Deno.test("while claims are suspended they are refused with the reason, and shar
 Deno.test("while claims are suspended containers keep the CPUs they have, to their end", () => {
   const link = suspended(web, { ...db, record: "1" });
   assert.equal(link.claimed, "1");
-  assert.deepEqual([link.update(db), link.stop(db)], [["id-db=1"], ["id-web=0-1"]]);
+  assert.deepEqual([link.update(db), link.stop(db), link.claimed], [["id-db=1"], [], "1"]);
+  link.mention(Event.STOP_POD_SANDBOX, db);
+  assert.equal(link.claimed, "");
 });
 
 Deno.test("new settings and a new connection leave claims suspended", () => {

@@ -1,6 +1,7 @@
 /** A start that the agent refuses is the end of that container. */
 import assert from "node:assert/strict";
 import { CORES_IDS } from "../../../src/nri/annotations.ts";
+import { viewOf } from "../../../src/agent/view.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { Link, subject } from "../../kit/link.ts";
@@ -38,18 +39,20 @@ function stuck(): { link: Link; kernel: FakeKernel } {
   return { link, kernel };
 }
 
-Deno.test("the CPUs of a refused start are the pool's again, and its later end finds nothing", () => {
+Deno.test("the CPUs of a refused start are held for its pod, and its later end finds nothing", () => {
   const { link, kernel } = stuck();
   assert.equal(link.claimed, "1,33");
   assert.match(refusedStart(link, db), /it can't be started on the CPUs 1,33/);
-  assert.equal(link.claimed, "");
-  link.tick(link.now + 20);
-  assert.equal(`${kernel.sets.get("id-web")}`, "0-63");
-  assert.deepEqual(link.agent.state.ledger.assignments.keys(), ["id-web"]);
+  assert.equal(link.claimed, "1,33");
+  assert.deepEqual([...viewOf(link.agent.state).containers.keys()], ["id-web"]);
   link.logs.length = 0;
   assert.deepEqual(link.stop(db), []);
   link.remove(db);
   assert.deepEqual(link.logs, []);
+  link.mention(Event.STOP_POD_SANDBOX, db);
+  assert.equal(link.claimed, "");
+  link.tick(link.now + 20);
+  assert.equal(`${kernel.sets.get("id-web")}`, "0-63");
 });
 
 Deno.test("the container that kubelet creates next gets the same CPUs", () => {
@@ -92,6 +95,6 @@ Deno.test("who was moved for a container whose start is refused goes back, and s
       link.start(pin);
       link.stop(pin);
     }
-    assert.equal(link.claimed, isRefused ? "1,33" : "2,34");
+    assert.equal(link.claimed, isRefused ? "1,33" : "1-2,34");
   }
 });

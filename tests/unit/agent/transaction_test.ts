@@ -41,7 +41,7 @@ function kernel(results: readonly Result[], readings: Readonly<Record<string, st
       const list = readings[id];
       return list === undefined ? { kind: "absent" } : { kind: "values", cpus: cpus(list) };
     },
-    population: () => "unreadable",
+    population: ({ id }) => readings[id] === undefined ? "absent" : "populated",
     write: (_, deadlineMs) => {
       deadlines.push(deadlineMs);
       const result = results[Math.min(deadlines.length, results.length) - 1];

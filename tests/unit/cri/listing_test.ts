@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { CriError } from "../../../src/cri/client.ts";
-import { listing } from "../../../src/cri/listing.ts";
-import { ContainerState as CriState } from "../../../src/cri/gen/cri_pb.ts";
+import { listing, living } from "../../../src/cri/listing.ts";
+import { ContainerState } from "../../../src/nri/gen/nri_pb.ts";
+import { ContainerState as CriState, PodSandboxState } from "../../../src/cri/gen/cri_pb.ts";
 import { Recorded, RecordedClient } from "../../kit/cri_recordings.ts";
 
 const GONE = new CriError("ContainerStatus failed: not found", true);
@@ -17,8 +18,10 @@ const [shared = "", exclusive = "", created = "", ended = ""] = runtime().record
 ) => id);
 const [sharedPod = "", exclusivePod = ""] = runtime().recorded.pods.map(({ status }) => status?.id);
 
-Deno.test("containers that run or may run are listed with their pods, and no call is made for ended ones", async () => {
+Deno.test("containers that run or may run are listed with their pods, and ended ones of pods that live", async () => {
   const client = runtime();
+  const last = client.recorded.list.containers.find(({ id }) => id === ended);
+  if (last !== undefined && exclusivePod !== undefined) last.podSandboxId = exclusivePod;
   const { containers, pods } = await listing(client);
   assert.deepEqual(containers.map(({ id }) => id), [shared, exclusive, created]);
   assert.deepEqual(containers.map(({ podSandboxId }) => podSandboxId), [
@@ -28,11 +31,22 @@ Deno.test("containers that run or may run are listed with their pods, and no cal
   ]);
   assert.deepEqual(containers.map(({ linux }) => linux?.resources?.cpu?.cpus), ["0", "1", "0"]);
   assert.deepEqual(pods.map(({ id, name }) => [id, name]), [[sharedPod, "p1"], [exclusivePod, "p2"]]);
-  assert.deepEqual(client.asked.filter((call) => call.includes(ended)), []);
-  assert.equal(client.asked.length, 1 + 3 + 2);
+  assert.deepEqual(pods.map(({ pid }) => pid > 0), [true, true]);
+  assert.equal(client.asked.filter((call) => call.includes(ended)).length, 1);
+  assert.equal(client.asked.length, 2 + 4 + 2);
 });
 
-Deno.test("a container that ends between two calls is left out", async () => {
+Deno.test("no call is made for ended containers of a pod that has ended", async () => {
+  const client = runtime();
+  for (const { status } of client.recorded.pods) if (status) status.state = PodSandboxState.SANDBOX_NOTREADY;
+  const { pods } = await listing(client);
+  assert.deepEqual(client.asked.filter((call) => call.includes(ended)), []);
+  assert.deepEqual(pods.map(({ pid }) => pid), [0, 0]);
+  const alive = await living(client);
+  assert.deepEqual([[...alive.containers], alive.sandboxes.size], [[shared, exclusive, created], 0]);
+});
+
+Deno.test("a container that is removed between two calls is left out, and one that ends has stopped", async () => {
   assert.deepEqual((await listing(runtime({ [shared]: GONE }))).containers.map(({ id }) => id), [
     exclusive,
     created,
@@ -43,7 +57,8 @@ Deno.test("a container that ends between two calls is left out", async () => {
   assert(answer?.status);
   answer.status.state = CriState.CONTAINER_EXITED;
   const { containers } = await listing(client);
-  assert.deepEqual(containers.map(({ id }) => id), [shared, created]);
+  const stopped = containers.filter(({ state }) => state === ContainerState.CONTAINER_STOPPED);
+  assert.deepEqual([containers.length, stopped.map(({ id }) => id)], [3, [exclusive]]);
 
   const { pods } = await listing(runtime({ [sharedPod]: GONE }));
   assert.deepEqual(pods.map(({ id }) => id), [exclusivePod]);

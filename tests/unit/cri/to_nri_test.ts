@@ -96,7 +96,8 @@ for (const runtime of RUNTIMES) {
     assert(sharedPod.status && exclusivePod.status);
     const { labels, ...pod } = nriPod(sharedPod.status, sharedPod.info);
     assert.equal(labels["io.kubernetes.pod.uid"], "uid-p1");
-    assert.deepEqual(toJson(PodSandboxSchema, { ...pod, labels: {} }), {
+    assert(pod.pid > 1);
+    assert.deepEqual(toJson(PodSandboxSchema, { ...pod, labels: {}, pid: 0 }), {
       id: sharedPod.status.id,
       name: "p1",
       uid: "uid-p1",

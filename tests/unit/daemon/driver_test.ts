@@ -10,7 +10,7 @@ import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { DEFAULT_SETTINGS } from "../../kit/policy.ts";
 import { topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { subject } from "../../kit/link.ts";
-import { containerOf, podOf } from "../../kit/messages.ts";
+import { containerOf, livingOf, podOf } from "../../kit/messages.ts";
 import { type Method, type Request, RuntimeEnd } from "../../kit/runtime_end.ts";
 import { Records } from "../../kit/daemon_stage.ts";
 import { turn } from "../../kit/turn.ts";
@@ -118,7 +118,7 @@ interface Stage {
 
 const NO_QUERIES: Queries = {
   list: () => Promise.resolve(undefined),
-  count: () => Promise.resolve(new Set()),
+  count: () => Promise.resolve(livingOf([])),
   scan: () => assert.fail("not expected"),
   apply: () => Promise.resolve(),
   configure: () => assert.fail("not expected"),
@@ -212,7 +212,7 @@ Deno.test("stopping finishes the update under way, with the runtime's requests a
   };
   await serving(
     async ({ driver, peer, stop, over }) => {
-      peer.calls("StopContainer", EXCLUSIVE);
+      peer.calls("StopPodSandbox", { pod: EXCLUSIVE.pod });
       await peer.next();
       driver.feed({ kind: "tick", now: performance.now() + 10_000 });
       await asked.promise;
@@ -256,7 +256,7 @@ Deno.test("stopping ends in spite of an update that hangs", async () => {
   const apply = () => (asked.resolve(), new Promise<void>(() => {}));
   await serving(
     async ({ driver, peer, stop, over }) => {
-      peer.calls("StopContainer", EXCLUSIVE);
+      peer.calls("StopPodSandbox", { pod: EXCLUSIVE.pod });
       await peer.next();
       driver.feed({ kind: "tick", now: performance.now() + 10_000 });
       await asked.promise;
@@ -307,7 +307,7 @@ Deno.test("a reply that can't be sent keeps none of its step's log records back"
     await peer.writing();
     peer.close();
     await over;
-    assert(log.has("container released"));
+    assert(log.has("container ended, its CPUs are held for its pod"));
   });
 });
 
@@ -317,7 +317,7 @@ Deno.test("what a lost connection left to be applied isn't asked of the runtime 
   const apply: Queries["apply"] = (next) => (asked.resolve(next), done.promise);
   await serving(
     async ({ driver, peer, over }) => {
-      peer.calls("StopContainer", EXCLUSIVE);
+      peer.calls("StopPodSandbox", { pod: EXCLUSIVE.pod });
       await peer.next();
       driver.feed({ kind: "tick", now: performance.now() + 10_000 });
       const next = await asked.promise;
@@ -332,7 +332,7 @@ Deno.test("what a lost connection left to be applied isn't asked of the runtime 
 });
 
 /** One of them is unknown, for which the agent asks for a list when it is told twice. */
-const LIVING = new Set(["id-s", "id-x", "id-new"]);
+const LIVING = livingOf(["id-s", "id-x", "id-new"]);
 
 /** Listings that end when the test says so. */
 class Listings {

@@ -2,12 +2,10 @@
 import assert from "node:assert/strict";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import type { ExclusiveClaim } from "../../../src/ledger/claim.ts";
-import { Ledger } from "../../../src/ledger/ledger.ts";
 import { admit } from "../../../src/ledger/plan.ts";
-import { release, releaseSandbox } from "../../../src/ledger/release.ts";
-import { DEFAULT_POLICY } from "../../kit/policy.ts";
-import { bigNode, topologyOf } from "../../kit/sysfs.ts";
-import { Books, cpus, exclusive, pinned, ref, shared } from "../../kit/books.ts";
+import { release } from "../../../src/ledger/release.ts";
+import { bigNode } from "../../kit/sysfs.ts";
+import { Books, exclusive, pinned, ref, shared } from "../../kit/books.ts";
 
 const placed = (count: number, placement: ExclusiveClaim["placement"]): ExclusiveClaim => ({
   kind: "exclusive",
@@ -57,22 +55,4 @@ Deno.test("one thread of each core: the siblings stay idle, and are released wit
   assert.equal(books.on("db"), "2,4", "an idle sibling is as much in the way as the CPU itself");
   books.end("db");
   assert.equal(books.on("web"), "0-2,4-32,34,36-63");
-});
-
-Deno.test("with its sandbox a pod is forgotten", () => {
-  const books = new Books(bigNode);
-  books.create("db", exclusive(2));
-  const { container } = books.ledger.assignments.get("db") ?? { container: ref("db") };
-  books.adopt(releaseSandbox(books.ledger, container.sandboxId, container.podUid));
-  assert.deepEqual(books.ledger.recent, []);
-  assert.equal(books.create("other", exclusive(2)), "1,33");
-});
-
-Deno.test("what is remembered of ended containers is bounded", () => {
-  const ledger = Array.from({ length: 100 }, (_, i) => i).reduce(
-    (next, i) => next.remembering({ podUid: `${i}`, name: "c", cpus: cpus("1") }),
-    Ledger.empty(topologyOf(bigNode), DEFAULT_POLICY),
-  );
-  assert.equal(ledger.recent.length, 64);
-  assert.equal(ledger.recent[0]?.podUid, "36", "the oldest is forgotten first");
 });

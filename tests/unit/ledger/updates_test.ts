@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { pendingUpdates, planUpdates } from "../../../src/ledger/updates.ts";
 import { foundByRecord } from "../../../src/ledger/delivery.ts";
-import { release } from "../../../src/ledger/release.ts";
+import { releaseSandbox } from "../../../src/ledger/release.ts";
 import { bigNode, twoCpuVm } from "../../kit/sysfs.ts";
 import { Books, cpus, exclusive, pinned, placed, shared } from "../../kit/books.ts";
 
@@ -82,7 +82,7 @@ Deno.test("an update that no reply could carry stays pending until one can", () 
   const books = new Books(twoCpuVm);
   books.create("s", shared());
   books.create("db", exclusive(1));
-  books.ledger = release(books.ledger, "db"); // a removal without a stop: its reply has no updates
+  books.ledger = releaseSandbox(books.ledger, "sandbox-db", "uid-db"); // its reply has no updates
   books.create("t", shared());
   assert.deepEqual(books.sent, ["s=0-1"]);
 });

@@ -127,7 +127,7 @@ Deno.test("an agent that never writes what is pending is found", () => {
   stage.run("e", exclusive(1));
   stage.run("s", SHARED);
   assert.match(
-    stage.play({ kind: "stop", id: "e" }) ?? "",
+    stage.play({ kind: "stopPod", pod: 1 }) ?? "",
     /the kernel has what the ledger has: s runs on 0,2-3 instead of 0-3/,
   );
 });

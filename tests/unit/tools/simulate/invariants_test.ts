@@ -88,7 +88,7 @@ Deno.test("an agent that loses an exempt container is found", () => {
     return { ...next, agent: { ...next.agent, state: { ...state, ledger: state.ledger.without("e") } } };
   };
   const stage = Stage.serving({}, { step: forgetful });
-  stage.run("e", exclusive(1));
+  stage.run("e", SHARED);
   stage.world.exemptions.give("e", "failed");
   assert.match(
     stage.play({ kind: "tick", ms: 1000 }) ?? "",
@@ -161,6 +161,7 @@ Deno.test("a refusal of what fits is found, and one that names no container; not
 });
 
 const PLACED: Placed = {
+  podUid: "u1",
   id: "e",
   claim: { kind: "exclusive", count: 1, forbidden: CpuSet.empty, movable: true, placement: "packed" },
   grant: setOf("1"),
@@ -183,6 +184,8 @@ function holding(...placed: readonly Partial<Placed>[]): World {
   const all = placed.map((each, at): Placed => ({ ...PLACED, id: at === 0 ? "e" : `e${at}`, ...each }));
   const view: View = {
     placed: new Map(all.map((each) => [each.id, each])),
+    held: [],
+    leftovers: [],
     groups: new Map(),
     online: setOf("0-3"),
     pool: setOf("0"),

@@ -65,7 +65,7 @@ Deno.test("a creation that failed is reported as Stop and Remove without a start
   stage.play({ kind: "abort", id: "e" });
   assert.equal(`${stage.world.inCharge?.claimed}`, "1-3");
   stage.play({ kind: "undo", id: "e" });
-  assert.equal(`${stage.world.inCharge?.claimed}`, "");
+  assert.deepEqual(stage.world.inCharge?.held.map(({ name, grant }) => `${name} ${grant}`), ["a 1-3"]);
 });
 
 Deno.test("when runc can't create it nothing is reported before the sandbox stops", () => {

@@ -1,0 +1,51 @@
+/** From the runtime's list of containers to the claims that are held for pods. */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import type { Assignment } from "../ledger/assignment.ts";
+import type { Claim } from "../ledger/claim.ts";
+import { created } from "../ledger/delivery.ts";
+import { ContainerState } from "../nri/gen/nri_pb.ts";
+import type { Listing } from "./early.ts";
+import { findContainer } from "./found_containers.ts";
+import type { AgentState } from "./state.ts";
+
+/**
+ * What may be held for the pods of a list: of its containers that have stopped, as far as the runtime lists them, and what was
+ * known before it of those that it doesn't list. The ends of pods may have been missed, so they have to be seen to live.
+ */
+export function endedIn(state: AgentState, listing: Listing): Assignment[] {
+  const living = livingSandboxes(listing);
+  const known = state.ledger.inOrder().filter(({ container }) => living.has(container.sandboxId));
+  return [...stoppedIn(state, listing), ...known];
+}
+
+/** Of the containers of a list that have stopped: what may be held for pods that live. */
+export function stoppedIn(state: AgentState, listing: Listing): Assignment[] {
+  const living = livingSandboxes(listing);
+  return findEnded(state, listing).filter(({ container }) => living.has(container.sandboxId));
+}
+
+/** Listed containers that have stopped, each with the CPUs that its record shows it had for itself. */
+function findEnded(state: AgentState, { pods, containers }: Listing): Assignment[] {
+  const known = new Map(pods.map((pod) => [pod.id, pod]));
+  const stopped = containers.filter(({ state }) => state === ContainerState.CONTAINER_STOPPED);
+  return stopped.flatMap((container) => {
+    const { found } = findContainer(state, known.get(container.podSandboxId), container);
+    return found.map(({ container, claim, record = CpuSet.empty }) => {
+      const isWhole = claim.kind === "pinned" ? record.equals(claim.cpus) : countOf(claim) === record.size;
+      return { container, claim, grant: isWhole ? record : CpuSet.empty, ...created("cgroup") };
+    });
+  });
+}
+
+function countOf(claim: Claim): number | undefined {
+  return claim.kind === "exclusive" ? claim.count : undefined;
+}
+
+/** The sandboxes of a list that live, by their first process, or by a container in them that hasn't stopped. */
+function livingSandboxes({ pods, containers }: Listing): ReadonlySet<string> {
+  const used = containers.filter(({ state }) => state !== ContainerState.CONTAINER_STOPPED);
+  return new Set([
+    ...pods.filter(({ pid }) => pid > 0).map(({ id }) => id),
+    ...used.map(({ podSandboxId }) => podSandboxId),
+  ]);
+}

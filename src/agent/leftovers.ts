@@ -1,0 +1,66 @@
+/** What ended containers have left in their cgroups is looked at again, until it has ended too or leaves their CPUs. */
+import type { Assignment } from "../ledger/assignment.ts";
+import { retryDegraded } from "../ledger/degraded.ts";
+import { isConfirmed } from "../ledger/delivery.ts";
+import { expired, leftBehind } from "../ledger/leftover.ts";
+import { release } from "../ledger/release.ts";
+import type { LogRecord } from "../log_record.ts";
+import { readablePort, writablePort } from "./apply_mode.ts";
+import { logOf, recoveredLogs } from "./logs.ts";
+import { withLedger } from "./pending.ts";
+import type { AgentState } from "./state.ts";
+
+/** Milliseconds for which the CPUs of a container wait for processes that it has left behind. */
+const WAIT_MS = 30_000;
+/** Milliseconds between two looks meanwhile, and after that. */
+const LOOK_MS = 1000;
+const LATE_LOOK_MS = 10_000;
+/** How many are looked at in one tick. */
+const MAX_LOOKS = 64;
+
+interface Looked {
+  readonly state: AgentState;
+  readonly logs: readonly LogRecord[];
+}
+
+/** Looks at those that are due. */
+export function lookAtLeftovers(state: AgentState): Looked {
+  const due = state.ledger.leftovers.filter((each) => isDue(each, state.now)).slice(0, MAX_LOOKS);
+  if (due.length === 0) return { state, logs: [] };
+  const looked = due.reduce<Looked>((all, each) => looking(all, each), { state, logs: [] });
+  const ledger = retryDegraded(looked.state.ledger);
+  return {
+    state: withLedger(state, ledger),
+    logs: [...looked.logs, ...recoveredLogs(state.ledger, ledger)],
+  };
+}
+
+function isDue({ leftover, grant }: Assignment, now: number): boolean {
+  return leftover !== undefined && now - leftover.lookedAt >= (grant.isEmpty ? LATE_LOOK_MS : LOOK_MS);
+}
+
+function looking({ state, logs }: Looked, left: Assignment): Looked {
+  const { container, grant, leftover } = left;
+  const { ledger, now } = state;
+  const population = readablePort(state)?.population(container) ?? "unreadable";
+  const fields = { cpus: `${grant}` };
+  if (population === "empty" || population === "absent") {
+    const record = logOf(
+      "info",
+      "processes left in the cgroup of an ended container have ended",
+      container,
+      fields,
+    );
+    return { state: { ...state, ledger: release(ledger, container.id) }, logs: [...logs, record] };
+  }
+  if (grant.isEmpty || now - (leftover?.since ?? now) < WAIT_MS) {
+    const next = ledger.update(container.id, (each) => leftBehind(each, now));
+    return { state: { ...state, ledger: next }, logs };
+  }
+  const isWritten = writablePort(state) !== undefined && isConfirmed(left) && population === "populated";
+  const what = isWritten ? "they get the CPUs of the shared pool" : "its CPUs are given away all the same";
+  const message = `processes left in the cgroup of an ended container haven't ended in time; ${what}`;
+  const late = { ...left, ...(leftover === undefined ? {} : { leftover: { ...leftover, lookedAt: now } }) };
+  const next = isWritten ? expired(ledger, late) : release(ledger, container.id);
+  return { state: { ...state, ledger: next }, logs: [...logs, logOf("warn", message, container, fields)] };
+}

@@ -1,0 +1,47 @@
+/**
+ * Leftovers: an ended container's processes that live on in its cgroup, as with a pid namespace that the pod's containers
+ * share, or in an uninterruptible call of the kernel. Its CPUs aren't free as long as they are there. Where that takes too
+ * long they go to the shared pool, as far as the cgroup is written: then it is a container there, and the claim is held.
+ */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import type { Assignment, Leftover } from "./assignment.ts";
+import { hasNoProcess, isConfirmed } from "./delivery.ts";
+import { hold } from "./held.ts";
+import type { Ledger } from "./ledger.ts";
+
+/** Whether it may leave processes behind that matter: it has had some, and CPUs of its own. */
+export function mayLeave({ grant, delivery, isHeld, leftover }: Assignment): boolean {
+  return !isHeld && !hasNoProcess(delivery) && (!grant.isEmpty || leftover !== undefined);
+}
+
+/** It has ended, and its processes are still there; they may not be moved for a pinned container. */
+export function leftBehind(assignment: Assignment, now: number, isPodOver = false): Assignment {
+  const { claim, leftover, degraded: _, ...rest } = assignment;
+  const { since = now } = leftover ?? {};
+  const next: Leftover = {
+    since,
+    lookedAt: now,
+    ...(isPodOver || leftover?.isPodOver ? { isPodOver: true } : {}),
+  };
+  const { grant } = rest;
+  return claim.kind === "exclusive"
+    ? { ...rest, claim: { ...claim, count: grant.size, movable: false }, leftover: next }
+    : { ...rest, claim, leftover: next };
+}
+
+/** Its processes belong to the shared pool from now on. */
+function pooled({ mems: _, ...assignment }: Assignment): Assignment {
+  return { ...assignment, claim: { kind: "shared", forbidden: CpuSet.empty }, grant: CpuSet.empty };
+}
+
+/** The ledger without the claim of a container that is succeeded: what it has left behind leaves its CPUs, if it is written. */
+export function withoutPredecessor(ledger: Ledger, before: Assignment): Ledger {
+  const { container: { id }, leftover } = before;
+  return leftover !== undefined && isConfirmed(before) ? ledger.with(pooled(before)) : ledger.without(id);
+}
+
+/** The ledger in which the processes may stay no longer on the claim's CPUs, which are held for the pod unless that has ended. */
+export function expired(ledger: Ledger, left: Assignment): Ledger {
+  const next = withoutPredecessor(ledger, left);
+  return left.leftover?.isPodOver ? next : hold(next, left, 0);
+}

@@ -1,0 +1,136 @@
+/** What must hold of claims after the ends of their containers: they are their pods', as long as these live. */
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
+import type { SimEvent } from "./events.ts";
+import { expectation } from "./invariants.ts";
+import type { Container, Pod } from "./records.ts";
+import type { View } from "./view.ts";
+import type { World } from "./world.ts";
+
+/** With these the agent finds out anew what there is, or what the machine has. */
+const REBUILDING: readonly SimEvent["kind"][] = [
+  "sync",
+  "join",
+  "listed",
+  "promote",
+  "scanned",
+  "ground",
+  "restartAgent",
+  "restartRuntime",
+  // One that has ended may have been taken in from an old list, beside the one after it.
+  "counted",
+  // All that is played on the way is looked at by itself.
+  "quiet",
+];
+
+const uidOf = ({ number }: Pod) => `u${number}`;
+
+/** In an event pods that live have lost CPUs that they had exclusively, and that no pinned container has got. */
+export function lostProblem(world: World, before: View | undefined, event: SimEvent): string | undefined {
+  const { inCharge, runtime } = world;
+  if (before === undefined || inCharge === undefined || before === inCharge) return undefined;
+  const isAnew = REBUILDING.includes(event.kind) || !before.online.equals(inCharge.online);
+  if (isAnew || !before.pinned.equals(inCharge.pinned)) return undefined;
+  for (const pod of runtime.pods.values()) {
+    if (
+      pod.stopped || isAbout(world, event, pod) || isDegraded(before, pod) ||
+      [before, inCharge].some((view) => isLimited(view, pod))
+    ) {
+      continue;
+    }
+    const lost = exclusiveOf(before, pod).difference(exclusiveOf(inCharge, pod));
+    if (!lost.isEmpty) return `the claims of a living pod are its own: p${pod.number} has lost ${lost}`;
+  }
+  return undefined;
+}
+
+/**
+ * In an event a container with CPUs of its own has ended and left processes behind, or they were known, and they are followed
+ * no more. What is succeeded before its end is told isn't looked at.
+ */
+export function forgottenLeftover(
+  world: World,
+  before: View | undefined,
+  event: SimEvent,
+): string | undefined {
+  const { inCharge, runtime, scenario, tree, kernel } = world;
+  if (before === undefined || inCharge === undefined || before === inCharge || scenario.mode !== "kernel") {
+    return undefined;
+  }
+  if ((REBUILDING.includes(event.kind) && event.kind !== "counted") || tree.isGone) return undefined;
+  const ended = [...before.placed.values()].filter(({ grant, kernel }) =>
+    !grant.isEmpty && kernel instanceof CpuSet
+  );
+  const lost = [...ended, ...before.leftovers].find(({ id, podUid }) => {
+    const isKnown = inCharge.placed.has(id) || inCharge.leftovers.some((each) => each.id === id);
+    const isSucceeded = event.kind === "create" && podUid === `u${event.pod}`;
+    return !isKnown && !isSucceeded && runtime.isLeft(id) && kernel.written(id) !== undefined &&
+      !tree.unreadable.has(id);
+  });
+  return lost &&
+    `what an ended container leaves behind is followed until it has ended: that of ${lost.id} isn't`;
+}
+
+/** A container of the pod is created or resized, which may give CPUs up. */
+function isAbout({ runtime }: World, event: SimEvent, pod: Pod): boolean {
+  if (event.kind === "create") return event.pod === pod.number;
+  if (event.kind === "apply") return true;
+  return event.kind === "update" && runtime.containers.get(event.id)?.pod === pod;
+}
+
+/** Who has less than it claims may get all of it elsewhere. */
+function isDegraded({ placed }: View, pod: Pod): boolean {
+  return [...placed.values()].some(({ podUid, degraded }) => podUid === uidOf(pod) && degraded !== undefined);
+}
+
+/** The pod's cgroup, or one above it, keeps CPUs from it: then others have to do. */
+function isLimited({ placed, held }: View, pod: Pod): boolean {
+  return [...placed.values(), ...held].some(({ podUid, claim }) =>
+    podUid === uidOf(pod) && claim.kind !== "shared" && claim.limit !== undefined
+  );
+}
+
+/** What its containers have exclusively, and what is held so for it. */
+function exclusiveOf({ placed, held }: View, pod: Pod): CpuSet {
+  const own = [...placed.values(), ...held].filter(({ podUid, claim }) =>
+    podUid === uidOf(pod) && claim.kind === "exclusive"
+  );
+  return CpuSet.unionOf(own.map(({ grant }) => grant));
+}
+
+/**
+ * CPUs that are claimed, and still free for a container: what is held for its own pod, and what ended containers of that had
+ * by all that can be read; for a pinned one all that is held exclusively.
+ */
+export function freedFor(
+  { inCharge, runtime, settings, tree, scenario }: World,
+  container: Container,
+): CpuSet {
+  const { kind } = expectation(container, settings);
+  if (inCharge === undefined || kind === "shared") return CpuSet.empty;
+  const isPinned = kind === "pinned";
+  const uid = uidOf(container.pod);
+  const held = inCharge.held.filter(({ podUid, claim, isLeft }) =>
+    claim.kind === "exclusive" && !isLeft && (isPinned || podUid === uid)
+  );
+  const ended = [...inCharge.placed.values()].filter(({ id, podUid, claim, kernel }) =>
+    podUid === uid && claim.kind === "exclusive" && kernel instanceof CpuSet &&
+    runtime.containers.get(id)?.life === "exited" && !tree.unreadable.has(id) && !runtime.lingering.has(id)
+  );
+  const isSeen = scenario.mode === "kernel" && !tree.isGone;
+  return CpuSet.unionOf([...held, ...isSeen ? ended : []].map(({ grant }) => grant));
+}
+
+/** At rest: claims are held for pods that live, and for containers that don't. */
+export function heldForNobody({ inCharge, runtime }: World): string | undefined {
+  const left = inCharge?.leftovers[0];
+  if (left !== undefined) return `${left.id} has ended, and is taken for having left processes behind`;
+  for (const { name, podUid, grant } of inCharge?.held ?? []) {
+    const pod = [...runtime.pods.values()].find((pod) => uidOf(pod) === podUid);
+    if (pod === undefined || pod.stopped) return `${grant} is held for ${podUid}, which has ended`;
+    const living = runtime.living(pod, name);
+    if (living !== undefined && inCharge?.placed.has(living.id)) {
+      return `${grant} is held for ${name} of ${podUid}, which lives`;
+    }
+  }
+  return undefined;
+}
