@@ -37,7 +37,10 @@ export function postStartContainer(state: AgentState, { pod, container }: Subjec
 
 /** With one that runs those have ended that have its pod's uid and its name, whatever a list says of them. */
 function withoutReplaced(state: AgentState, { id, podUid, name }: ContainerRef) {
-  const others = podUid === "" ? [] : state.ledger.ofPod(podUid).map(({ container }) => container)
+  const living = podUid === ""
+    ? []
+    : state.ledger.ofPod(podUid).filter(({ isHeld, leftover }) => !isHeld && leftover === undefined);
+  const others = living.map(({ container }) => container)
     .filter((other) => other.name === name && other.id !== id && !other.isGroup);
   if (others.length === 0) return { state, logs: [] };
   const ids = others.map((other) => other.id);
