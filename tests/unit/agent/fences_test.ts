@@ -285,3 +285,17 @@ for (const [hostFence, cpus] of [["reserved", "0"], ["pool", "0,2-3"], ["off", "
     ]);
   });
 }
+
+Deno.test("the classes of kubelet's system partition are fenced with the others, whichever side a claim is on", () => {
+  const it = rig();
+  const classes = ["burstable", "besteffort"].map((name) => `/kubepods/system/${name}`);
+  for (const path of classes) it.kernel.appear(path, "");
+  run(it, db);
+  assert.deepEqual(classes.map((path) => `${it.kernel.sets.get(path)}`), ["0,2-3", "0,2-3"]);
+  run(it, { ...db, name: "etcd", cgroupParent: "/kubepods/system/pod9" });
+  const parent = `${classes[0]}/pod8`;
+  run(it, { name: "agent", cgroupParent: parent });
+  assert.equal(it.kernel.runsOn("id-agent", parent), "0,3");
+  assert.equal(it.link.container("id-agent")?.keptBy, "fence");
+  assert.equal(`${it.kernel.sets.get(BURSTABLE)}`, "0,3");
+});
