@@ -2,6 +2,7 @@
 import type { Assignment } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import { groupsOf, isFence, isGroup, shouldRunOn } from "../ledger/groups.ts";
+import { isolationProblem } from "../ledger/isolated.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Adjustment } from "../ledger/plan.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
@@ -127,11 +128,19 @@ export function keptAgainLog(group: ContainerRef, retries: number): LogRecord {
   return logOf("info", "fence possible again", group, { retries });
 }
 
-/** One for each container that has less than it claims. */
-export function degradedLogs(ledger: Ledger): LogRecord[] {
-  return ledger.inOrder().filter(({ degraded }) => degraded !== undefined).map(
-    degradedLog,
+/** One for each container that has less than it claims, and where the pool has isolated CPUs; unless that was so `before`. */
+export function degradedLogs(ledger: Ledger, before?: Ledger): LogRecord[] {
+  const containers = ledger.inOrder().filter(({ container: { id }, degraded }) =>
+    degraded !== undefined && before?.assignments.get(id)?.degraded !== degraded
   );
+  return [...isolationLogs(ledger, before), ...containers.map(degradedLog)];
+}
+
+/** Where the shared pool has isolated CPUs that are kept for claims, unless that was so `before`. */
+function isolationLogs(ledger: Ledger, before?: Ledger): LogRecord[] {
+  const reason = isolationProblem(ledger);
+  if (reason === undefined || (before !== undefined && isolationProblem(before) === reason)) return [];
+  return [logOf("warn", "shared containers run on isolated CPUs", undefined, { reason })];
 }
 
 /** One line for each container: with CPUs of its own at info, in the shared pool at debug. */

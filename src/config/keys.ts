@@ -44,7 +44,7 @@ export const KEYS: readonly Key[] = [
   key("exclusiveMems", "memory nodes of exclusive containers: unset, or local to their CPUs", { live: true }),
   key(
     "isolatedCpus",
-    "policy for isolated CPUs (isolcpus) in exclusive allocation: avoid, prefer or ignore",
+    "policy for isolated CPUs (isolcpus) in exclusive allocation: avoid, prefer, exclusive or ignore",
     {
       live: true,
     },

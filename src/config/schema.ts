@@ -101,7 +101,7 @@ export const schema = z.strictObject({
   ),
   exclusiveMems: z._default(z.enum(["unset", "local"], "must be unset or local"), "unset"),
   isolatedCpus: z._default(
-    z.enum(["avoid", "prefer", "ignore"], "must be avoid, prefer or ignore"),
+    z.enum(["avoid", "prefer", "exclusive", "ignore"], "must be avoid, prefer, exclusive or ignore"),
     "ignore",
   ),
   pinnedNamespaces: z._default(namespaces, ["*"]),

@@ -63,7 +63,7 @@ export function placeExclusive(
     ? undefined
     : (within && choose(within.intersection(candidates))) ?? choose(candidates);
   if (chosen !== undefined) return ledger.with({ ...whole, grant: chosen });
-  const kept = keepRemaining && own.size < others.sharedPool.size ? own : CpuSet.empty;
+  const kept = keepRemaining && !others.sharedPool.isSubsetOf(own) ? own : CpuSet.empty;
   const has = kept.isEmpty ? "" : `; it has ${kept}`;
   return ledger.with({ ...whole, grant: kept, degraded: (over ?? shortage(others, claim)) + has });
 }

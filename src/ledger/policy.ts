@@ -13,8 +13,11 @@ export interface Policy {
    * their CPUs, and then they are moved only within them.
    */
   readonly exclusiveMems: "unset" | "local";
-  /** CPUs that the kernel keeps its scheduler off (isolcpus): what exclusive claims think of them. */
-  readonly isolatedCpus: "avoid" | "prefer" | "ignore";
+  /**
+   * CPUs that the kernel keeps its scheduler off (isolcpus): exclusive claims avoid or prefer them, or all others are kept off
+   * them and a claim has only such CPUs or none (`exclusive`).
+   */
+  readonly isolatedCpus: "avoid" | "prefer" | "ignore" | "exclusive";
   /** For the time being no container is given CPUs that it doesn't have: another program on this node gives them too. */
   readonly claimsSuspended?: boolean;
 }

@@ -94,7 +94,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   minShared: fc.integer({ min: 1, max: 8192 }),
   placement: fc.constantFrom(...PLACEMENTS),
   exclusiveMems: fc.constantFrom("unset", "local"),
-  isolatedCpus: fc.constantFrom("avoid", "prefer", "ignore"),
+  isolatedCpus: fc.constantFrom("avoid", "prefer", "exclusive", "ignore"),
   pinnedNamespaces: namespaces,
   unmanagedNamespaces: namespaces,
   isolationNamespaces: namespaces,
