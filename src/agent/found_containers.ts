@@ -10,7 +10,7 @@ import type { Listing } from "./early.ts";
 import { type Container, ContainerState, type PodSandbox, PodSandboxSchema } from "../nri/gen/nri_pb.ts";
 import { withRequestOfLimit } from "../nri/merge_resources.ts";
 import { figuresOf, sharesOfLimit, wholeLimit } from "../nri/whole_cpus.ts";
-import { warningsOf } from "./logs.ts";
+import { misspeltLogs, warningsOf } from "./logs.ts";
 import type { AgentState } from "./state.ts";
 import { readClaim, recordOf, refOf } from "../nri/read_claim.ts";
 
@@ -35,12 +35,15 @@ export function findContainers(state: AgentState, listing: Listing): FoundContai
   const pods = new Map(listing.pods.map((pod) => [pod.id, pod]));
   const all: FoundContainers = { found: [], logs: [] };
   const unique = new Map(listing.containers.map((container) => [container.id, container]));
+  const ofPods = Map.groupBy(unique.values(), ({ podSandboxId }) => podSandboxId);
   for (const container of unique.values()) {
     if (container.state === ContainerState.CONTAINER_STOPPED) continue;
     const seen = hasOwnCpus(container, unique.values()) ? withRequestOfLimit(container) : container;
-    const { found, logs } = findContainer(state, pods.get(container.podSandboxId), seen);
+    const pod = pods.get(container.podSandboxId);
+    const { found, logs } = findContainer(state, pod, seen);
+    const names = ofPods.get(container.podSandboxId)?.map(({ name }) => name) ?? [];
     all.found.push(...found);
-    all.logs.push(...logs);
+    all.logs.push(...logs, ...(pod === undefined ? [] : misspeltLogs(pod, refOf(pod, container), names)));
   }
   return all;
 }

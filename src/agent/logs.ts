@@ -7,6 +7,8 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Adjustment } from "../ledger/plan.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
+import type { PodSandbox } from "../nri/gen/nri_pb.ts";
+import { nearMisses } from "../nri/near_misses.ts";
 
 type Fields = NonNullable<LogRecord["fields"]>;
 
@@ -25,6 +27,20 @@ export function logOf(
 
 export function warningsOf(messages: readonly string[], container: ContainerRef): LogRecord[] {
   return messages.map((message) => logOf("warn", message, container));
+}
+
+/** Of annotations that are near one of ours: in the log once per pod (`refusal_log.ts`). */
+export const MISSPELT = "annotation ignored";
+
+/** @param names of the pod's containers, as far as they are known */
+export function misspeltLogs(
+  { annotations }: PodSandbox,
+  container: ContainerRef,
+  names: readonly string[],
+): LogRecord[] {
+  return nearMisses(annotations, names).map(({ warning }) =>
+    logOf("warn", MISSPELT, container, { reason: warning })
+  );
 }
 
 /** What a container has: one that claims CPUs of its own and has none is shared, whatever it claims. */

@@ -50,6 +50,7 @@ export const KEYS: readonly Key[] = [
     },
   ),
   key("pinnedNamespaces", "namespaces whose pods may use weka.io/cores-ids; * for all", { live: true }),
+  key("pinnedCpu0", "pinned containers that name CPU 0: allow, warn in the log, or refuse", { live: true }),
   key("unmanagedNamespaces", "namespaces whose pods may use weka.io/cpuset: unmanaged", { live: true }),
   key("isolationNamespaces", "namespaces whose pods may use weka.io/isolation: partition", { live: true }),
   key("growDelayMs", "delay before the shared pool grows, in milliseconds", { live: true }),

@@ -105,6 +105,7 @@ export const schema = z.strictObject({
     "ignore",
   ),
   pinnedNamespaces: z._default(namespaces, ["*"]),
+  pinnedCpu0: z._default(z.enum(["allow", "warn", "refuse"], "must be allow, warn or refuse"), "warn"),
   unmanagedNamespaces: z._default(namespaces, []),
   isolationNamespaces: z._default(namespaces, []),
   /** Milliseconds. */

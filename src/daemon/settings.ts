@@ -8,11 +8,24 @@ import { type Effective, withRuntimeText } from "./load_config.ts";
 /** The part of the configuration that the agent decides by. */
 export function settingsOf(config: Config): Settings {
   const { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus } = config;
-  const { placement, pinnedNamespaces, unmanagedNamespaces, isolationNamespaces, reservedNamespaces } =
-    config;
+  const {
+    placement,
+    pinnedNamespaces,
+    pinnedCpu0,
+    unmanagedNamespaces,
+    isolationNamespaces,
+    reservedNamespaces,
+  } = config;
   return {
     policy: { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus },
-    rules: { placement, pinnedNamespaces, unmanagedNamespaces, isolationNamespaces, reservedNamespaces },
+    rules: {
+      placement,
+      pinnedNamespaces,
+      pinnedCpu0,
+      unmanagedNamespaces,
+      isolationNamespaces,
+      reservedNamespaces,
+    },
     growDelayMs: config.growDelayMs,
     fence: config.fence,
     hostFence: config.hostFence,

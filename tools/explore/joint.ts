@@ -39,6 +39,7 @@ export const SETTINGS: Settings = {
   rules: {
     placement: "packed",
     pinnedNamespaces: ["*"],
+    pinnedCpu0: "allow",
     unmanagedNamespaces: [],
     isolationNamespaces: [],
     reservedNamespaces: [],

@@ -107,6 +107,7 @@ export function settingsOf(scenario: Scenario): Settings {
     rules: {
       placement: "packed",
       pinnedNamespaces: ["*"],
+      pinnedCpu0: "allow",
       unmanagedNamespaces: ["unmanaged"],
       isolationNamespaces: [],
       reservedNamespaces: ["kube-system"],

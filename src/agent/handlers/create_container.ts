@@ -13,7 +13,7 @@ import { deliverByFor } from "../apply_mode.ts";
 import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../decision.ts";
 import { fencedFirst, fenceOf } from "../fences.ts";
 import { aroundFirst } from "../limits.ts";
-import { placedLog, recoveredLogs, warningsOf } from "../logs.ts";
+import { misspeltLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import type { AgentState } from "../state.ts";
 import { MAX_CONTAINERS } from "../synchronize_parts.ts";
 import { applyClaim, FIRST_ATTEMPT } from "./apply_claim.ts";
@@ -22,7 +22,14 @@ import { respond } from "./respond.ts";
 const FULL = `${MAX_CONTAINERS} containers are known that haven't ended, more than any node has; ` +
   "restart the agent if the runtime lists fewer";
 
-export function createContainer(state: AgentState, { pod, container }: Subject): Decision {
+export function createContainer(state: AgentState, subject: Subject): Decision {
+  const { pod, container } = subject;
+  const names = state.ledger.ofPod(pod.uid).map(({ container: { name } }) => name);
+  const misspelt = misspeltLogs(pod, refOf(pod, container), [...names, container.name]);
+  return withLogs(decided(state, subject), misspelt);
+}
+
+function decided(state: AgentState, { pod, container }: Subject): Decision {
   const ref = refOf(pod, container);
   const read = readClaim(pod, container, state.rules);
   if (read.kind === "refusal") return refused(state, ref, read);

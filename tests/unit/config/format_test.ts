@@ -34,6 +34,7 @@ exclusiveMems: unset  # default
 isolatedCpus: ignore  # default
 pinnedNamespaces:  # default
   - "*"
+pinnedCpu0: warn  # default
 unmanagedNamespaces: []  # default
 isolationNamespaces: []  # default
 growDelayMs: 500  # default
@@ -96,6 +97,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   exclusiveMems: fc.constantFrom("unset", "local"),
   isolatedCpus: fc.constantFrom("avoid", "prefer", "exclusive", "ignore"),
   pinnedNamespaces: namespaces,
+  pinnedCpu0: fc.constantFrom("allow", "warn", "refuse"),
   unmanagedNamespaces: namespaces,
   isolationNamespaces: namespaces,
   growDelayMs: fc.integer({ min: 0, max: 60_000 }),
