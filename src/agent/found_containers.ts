@@ -1,8 +1,9 @@
 /** From the runtime's list of containers to what the ledger is rebuilt from. */
 import { create } from "@bufbuild/protobuf";
 import { CpuSet } from "../cpu/cpu_set.ts";
-import type { Topology } from "../cpu/topology.ts";
 import type { Claim } from "../ledger/claim.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { memsFor } from "../ledger/memory_nodes.ts";
 import type { Found } from "../ledger/recover.ts";
 import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
@@ -65,7 +66,7 @@ function hasOwnCpus(container: Container, all: Iterable<Container>): boolean {
 }
 
 function findContainer(
-  { ledger: { topology }, rules }: AgentState,
+  { ledger, rules }: AgentState,
   pod: PodSandbox | undefined,
   container: Container,
 ): FoundContainers {
@@ -87,7 +88,7 @@ function findContainer(
     return { found: [{ ...base, claim, degraded: read.message }], logs: [] };
   }
   if (read.kind === "unmanaged") return { found: [], logs: warningsOf(read.warnings, ref) };
-  const logs = [...read.warnings, ...memoryWarnings(topology, read.claim, container)];
+  const logs = [...read.warnings, ...memoryWarnings(ledger, read.claim, container)];
   return {
     found: [{
       ...base,
@@ -99,9 +100,9 @@ function findContainer(
 }
 
 /** Rewriting `cpuset.mems` of a live container would migrate its memory, so a wrong one is only reported. */
-function memoryWarnings(topology: Topology, claim: Claim, container: Container): string[] {
+function memoryWarnings({ topology, policy }: Ledger, claim: Claim, container: Container): string[] {
   if (claim.kind !== "pinned") return [];
-  const wanted = topology.memoryNodesOf(claim.cpus);
+  const wanted = memsFor(topology, policy.pinnedMems, claim.cpus);
   const mems = container.linux?.resources?.cpu?.mems ?? "";
   const single = topology.nodes.length < 2;
   if (single || wanted.isEmpty || mems === wanted.toString()) return [];

@@ -41,7 +41,16 @@ export const KEYS: readonly Key[] = [
     flag: "--placement <name>",
     live: true,
   }),
-  key("exclusiveMems", "memory nodes of exclusive containers: unset, or local to their CPUs", { live: true }),
+  key(
+    "exclusiveMems",
+    "memory nodes of exclusive containers: unset, local to their CPUs, or local+cpuless (nearby ones without CPUs too)",
+    { live: true },
+  ),
+  key(
+    "pinnedMems",
+    "memory nodes of pinned containers: local to their CPUs, local+cpuless (nearby ones without CPUs too), or off",
+    { live: true },
+  ),
   key(
     "isolatedCpus",
     "policy for isolated CPUs (isolcpus) in exclusive allocation: avoid, prefer, exclusive or ignore",

@@ -99,7 +99,14 @@ export const schema = z.strictObject({
     z.enum(PLACEMENTS, "must be packed, spread, full-cores or single-thread"),
     "packed",
   ),
-  exclusiveMems: z._default(z.enum(["unset", "local"], "must be unset or local"), "unset"),
+  exclusiveMems: z._default(
+    z.enum(["unset", "local", "local+cpuless"], "must be unset, local or local+cpuless"),
+    "unset",
+  ),
+  pinnedMems: z._default(
+    z.enum(["local", "local+cpuless", "off"], "must be local, local+cpuless or off"),
+    "local+cpuless",
+  ),
   isolatedCpus: z._default(
     z.enum(["avoid", "prefer", "exclusive", "ignore"], "must be avoid, prefer, exclusive or ignore"),
     "ignore",

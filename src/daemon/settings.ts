@@ -7,7 +7,7 @@ import { type Effective, withRuntimeText } from "./load_config.ts";
 
 /** The part of the configuration that the agent decides by. */
 export function settingsOf(config: Config): Settings {
-  const { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus } = config;
+  const { systemReserved, strictReserved, minShared, exclusiveMems, pinnedMems, isolatedCpus } = config;
   const {
     placement,
     pinnedNamespaces,
@@ -17,7 +17,7 @@ export function settingsOf(config: Config): Settings {
     reservedNamespaces,
   } = config;
   return {
-    policy: { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus },
+    policy: { systemReserved, strictReserved, minShared, exclusiveMems, pinnedMems, isolatedCpus },
     rules: {
       placement,
       pinnedNamespaces,

@@ -15,7 +15,9 @@ import {
   type SharedClaim,
 } from "./claim.ts";
 import { contestedCpus } from "./contested.ts";
+import { cpusWithHugePages, type HugePages } from "./huge_pages.ts";
 import type { Ledger } from "./ledger.ts";
+import { memsFor } from "./memory_nodes.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { candidatesFor, canKeep, closedTo } from "./candidates.ts";
@@ -43,6 +45,8 @@ export interface AdmissionRequest {
   readonly fence?: Pick<Assignment, "fence" | "isWithin">;
   /** The CPU set that the creation request already names, if any. */
   readonly record?: CpuSet | undefined;
+  /** The huge pages that it asks for; absent: none, or what is free of them isn't known. */
+  readonly hugePages?: readonly HugePages[];
   /** Why the claim is less than the pod asked for, if it is. */
   readonly degraded?: string | undefined;
   /** When, in the milliseconds of whoever asks. */
@@ -123,7 +127,7 @@ function admitPinned(admission: Admission<PinnedClaim>): Placement | Refusal {
   const { ledger, container, claim, predecessors } = admission;
   const room = makeRoom(ledger, claim);
   if ("why" in room) return refuse(container, room.reason, room.why);
-  const mems = ledger.topology.memoryNodesOf(claim.cpus);
+  const mems = memsFor(ledger.topology, ledger.policy.pinnedMems, claim.cpus);
   // Containers moved for a predecessor that never started: the container that takes its place has moved them now.
   const displaced = [...predecessors.flatMap(({ displaced = [] }) => displaced), ...room.displaced];
   const more = displaced.length === 0 ? {} : { displaced };
@@ -131,7 +135,7 @@ function admitPinned(admission: Admission<PinnedClaim>): Placement | Refusal {
 }
 
 function admitExclusive(admission: Admission<ExclusiveClaim>): Placement | Refusal {
-  const { ledger, container, claim, predecessors } = admission;
+  const { ledger, container, claim, predecessors, hugePages = [] } = admission;
   const over = overPodLimit(ledger, container, claim);
   if (over !== undefined) {
     return { kind: "placement", ledger, placed: { grant: CpuSet.empty, degraded: over } };
@@ -140,10 +144,11 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Placement | Refus
   const before = predecessors.at(-1)?.grant ?? recentOf(ledger, container) ?? CpuSet.empty;
   const same = before.size === claim.count && !before.intersects(contestedCpus(ledger)) &&
     canKeep(ledger, { container, claim }, before);
-  const grant = same ? before : takeExclusive(ledger, container, claim, free, before);
+  const choose = (from: CpuSet) => takeExclusive(ledger, container, claim, from, before);
+  const withPages = hugePages.length === 0 ? CpuSet.empty : cpusWithHugePages(ledger, hugePages);
+  const grant = same ? before : choose(free.intersection(withPages)) ?? choose(free);
   if (grant === undefined) return refuse(container, "unavailable", shortage(ledger, claim));
-  const local = ledger.policy.exclusiveMems === "local";
-  const mems = local ? ledger.topology.memoryNodesOf(grant) : CpuSet.empty;
+  const mems = memsFor(ledger.topology, ledger.policy.exclusiveMems, grant);
   const placed = { grant, ...(mems.isEmpty ? {} : { mems }) };
   return { kind: "placement", ledger: ledger.forgetting(container.podUid, container.name), placed, mems };
 }

@@ -10,9 +10,11 @@ export interface Policy {
   readonly minShared: number;
   /**
    * Memory nodes of exclusive containers: left `unset`, so that they can be moved anywhere, or those `local` to
-   * their CPUs, and then they are moved only within them.
+   * their CPUs, and then they are moved only within them; `local+cpuless`: nodes without CPUs that are near to them, too.
    */
-  readonly exclusiveMems: "unset" | "local";
+  readonly exclusiveMems: "unset" | "local" | "local+cpuless";
+  /** Memory nodes of pinned containers: those of their CPUs, with the near ones without CPUs or not, or left alone (`off`). */
+  readonly pinnedMems: "local" | "local+cpuless" | "off";
   /**
    * CPUs that the kernel keeps its scheduler off (isolcpus): exclusive claims avoid or prefer them, or all others are kept off
    * them and a claim has only such CPUs or none (`exclusive`).

@@ -29,6 +29,8 @@ export interface Wanted {
   /** The set in the record. */
   record?: string;
   mems?: string;
+  /** Of its resources, besides. */
+  resources?: { hugepageLimits?: { pageSize: string; limit: bigint }[] };
   state?: ContainerState;
   createdAt?: bigint;
 }
@@ -56,6 +58,7 @@ export function containerOf(wanted: Wanted = {}): Container {
     linux: {
       cgroupsPath: wanted.cgroupsPath ?? "",
       resources: {
+        ...wanted.resources,
         ...(wanted.memory === undefined ? {} : { memory: { limit: { value: wanted.memory } } }),
         cpu: {
           ...(shares === undefined ? {} : { shares: { value: shares } }),

@@ -2,7 +2,8 @@
 import type { Mapping } from "../../src/config/layers.ts";
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { ContainerState, Event } from "../../src/nri/gen/nri_pb.ts";
-import { type MachineSpec, topologyOf } from "../kit/sysfs.ts";
+import { freeHugePages } from "../../src/cpu/huge_pages.ts";
+import { type MachineSpec, reader, sysfsTree, topologyOf } from "../kit/sysfs.ts";
 import { Link } from "../kit/link.ts";
 import { configured, settingsFrom } from "./configuration.ts";
 import { PLAYS } from "./events.ts";
@@ -187,6 +188,10 @@ export class Player extends Exchange {
     const link = new Link(this.machine, {
       ...settingsFrom(this.#configuration),
       standby: this.script.standby,
+      machine: {
+        changed: () => undefined,
+        freeHugePages: (node, pageKiB) => freeHugePages(reader(sysfsTree(this.machine)), node, pageKiB),
+      },
     });
     link.now = this.link?.now ?? 0;
     return link;

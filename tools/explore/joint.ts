@@ -34,6 +34,7 @@ export const SETTINGS: Settings = {
     strictReserved: false,
     minShared: 1,
     exclusiveMems: "unset",
+    pinnedMems: "local+cpuless",
     isolatedCpus: "ignore",
   },
   rules: {

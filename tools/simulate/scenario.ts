@@ -102,6 +102,7 @@ export function settingsOf(scenario: Scenario): Settings {
       strictReserved,
       minShared,
       exclusiveMems: "unset",
+      pinnedMems: "local+cpuless",
       isolatedCpus: "ignore",
     },
     rules: {

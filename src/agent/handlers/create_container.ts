@@ -2,6 +2,7 @@
  * CreateContainer: where a new container may run. Before it is promised CPUs that others have to give up, these are
  * written, all or none; where one can't be, the claim is decided once more with what that has shown.
  */
+import { hugePageWarnings } from "../../ledger/huge_pages.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { type AdmissionRequest, admit, type Plan } from "../../ledger/plan.ts";
 import { refuse } from "../../ledger/refusal.ts";
@@ -12,6 +13,7 @@ import { createReply } from "../../nri/write_reply.ts";
 import { deliverByFor } from "../apply_mode.ts";
 import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../decision.ts";
 import { fencedFirst, fenceOf } from "../fences.ts";
+import { readHugePages } from "../huge_pages.ts";
 import { aroundFirst } from "../limits.ts";
 import { misspeltLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import type { AgentState } from "../state.ts";
@@ -45,11 +47,12 @@ function decided(state: AgentState, { pod, container }: Subject): Decision {
   if (state.ledger.assignments.size >= MAX_CONTAINERS) {
     return refused(state, ref, refuse(ref, "unavailable", FULL));
   }
+  const hugePages = claim.kind === "shared" ? [] : readHugePages(state, container);
   const decision = fencedFirst(state, ref, (known) => {
     const deliverBy = deliverByFor(known, container);
     const record = recordOf(container);
     return aroundFirst(known, ref, claim, (claim) => {
-      const request = { container: ref, claim, record, degraded, deliverBy, since: known.now };
+      const request = { container: ref, claim, record, degraded, deliverBy, hugePages, since: known.now };
       return claim.kind === "shared"
         ? admitted(known, request)
         : retriedFirst(known, (retried) => admitted(retried, request));
@@ -74,7 +77,7 @@ function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_
     written: (ledger, writes) =>
       respond(state, ledger, {
         encode: (updates) => createReply(plan.adjustment, updates),
-        logs: admittedLogs(state, ledger, container.id, plan),
+        logs: admittedLogs(state, ledger, request, plan),
         writes,
       }),
   });
@@ -83,11 +86,15 @@ function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_
 function admittedLogs(
   { ledger: before, dryRun }: AgentState,
   ledger: Ledger,
-  id: string,
+  { container, hugePages = [] }: AdmissionRequest,
   plan: Plan,
 ): LogRecord[] {
-  const placed = ledger.assignments.get(id);
+  const placed = ledger.assignments.get(container.id);
   if (placed === undefined) return [];
   const verb = dryRun ? "would be admitted" : "admitted";
-  return [placedLog(verb, ledger, placed, plan.adjustment), ...recoveredLogs(before, ledger)];
+  return [
+    placedLog(verb, ledger, placed, plan.adjustment),
+    ...warningsOf(hugePageWarnings(ledger, placed, hugePages), container),
+    ...recoveredLogs(before, ledger),
+  ];
 }

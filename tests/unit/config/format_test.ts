@@ -31,6 +31,7 @@ reservedNamespaces:  # default
 minShared: 1  # default
 placement: packed  # default
 exclusiveMems: unset  # default
+pinnedMems: "local+cpuless"  # default
 isolatedCpus: ignore  # default
 pinnedNamespaces:  # default
   - "*"
@@ -94,7 +95,8 @@ const config: fc.Arbitrary<Config> = fc.record({
   reservedNamespaces: namespaces,
   minShared: fc.integer({ min: 1, max: 8192 }),
   placement: fc.constantFrom(...PLACEMENTS),
-  exclusiveMems: fc.constantFrom("unset", "local"),
+  exclusiveMems: fc.constantFrom("unset", "local", "local+cpuless"),
+  pinnedMems: fc.constantFrom("local", "local+cpuless", "off"),
   isolatedCpus: fc.constantFrom("avoid", "prefer", "exclusive", "ignore"),
   pinnedNamespaces: namespaces,
   pinnedCpu0: fc.constantFrom("allow", "warn", "refuse"),
