@@ -7,7 +7,7 @@ import { pendingUpdates } from "../ledger/updates.ts";
 import type { Adopted } from "./adopt.ts";
 import { readablePort } from "./apply_mode.ts";
 import { readAll, withReadings } from "./kernel.ts";
-import { degradedLog, logOf, recoveredLogs } from "./logs.ts";
+import { degradedLogs, logOf, recoveredLogs } from "./logs.ts";
 import type { MachineChange } from "./machine.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
@@ -29,13 +29,10 @@ export function adoptTopology(state: AgentState, change: TopologyChange): Adopte
   const applied = applyTopology(before, change);
   // An inherited set has changed with the machine.
   const ledger = change.topology === before.topology ? applied : rereadConfirmed(state, applied);
-  const degraded = ledger.degraded.filter((a) =>
-    before.assignments.get(a.container.id)?.degraded !== a.degraded
-  );
   return {
     state: withLedger(state, ledger),
     updates: state.dryRun || state.phase !== "serving" ? [] : pendingUpdates(ledger),
-    logs: [...degraded.map(degradedLog), ...recoveredLogs(before, ledger)],
+    logs: [...degradedLogs(ledger, before), ...recoveredLogs(before, ledger)],
   };
 }
 

@@ -13,7 +13,7 @@ import { groupOn, groupRef, isFence, isGroup, lossOf, withLoss, withoutFence } f
 import type { Ledger } from "../ledger/ledger.ts";
 import { isIn } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
-import { qosClassesOf } from "../nri/qos.ts";
+import { isInSystemPartition, qosClassesOf } from "../nri/qos.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { type Decision, type Readings, withLogs } from "./decision.ts";
 import { keptAgainLog, unfencedLog } from "./logs.ts";
@@ -102,7 +102,8 @@ export function withGroups(
     const known = ledger.assignments.get(ref.id);
     const keeps = keptBy(state, ref);
     if (reading.kind === "unverified") {
-      if (keeps === "online" && known === undefined) return ledger;
+      // Whether kubelet has a system partition isn't known then.
+      if (known === undefined && (keeps === "online" || isInSystemPartition(ref.id))) return ledger;
       if (known === undefined || (isFence(known) && lossOf(known) === undefined)) {
         logs.push(unfencedLog(ref, reading.reason));
       }

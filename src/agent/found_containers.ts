@@ -1,8 +1,9 @@
 /** From the runtime's list of containers to what the ledger is rebuilt from. */
 import { create } from "@bufbuild/protobuf";
 import { CpuSet } from "../cpu/cpu_set.ts";
-import type { Topology } from "../cpu/topology.ts";
 import type { Claim, ContainerRef } from "../ledger/claim.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { memsFor } from "../ledger/memory_nodes.ts";
 import type { Found } from "../ledger/recover.ts";
 import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
@@ -10,7 +11,7 @@ import type { Listing } from "./early.ts";
 import { type Container, ContainerState, type PodSandbox, PodSandboxSchema } from "../nri/gen/nri_pb.ts";
 import { withRequestOfLimit } from "../nri/merge_resources.ts";
 import { figuresOf, sharesOfLimit, wholeLimit } from "../nri/whole_cpus.ts";
-import { logOf, warningsOf } from "./logs.ts";
+import { logOf, misspeltLogs, warningsOf } from "./logs.ts";
 import type { AgentState } from "./state.ts";
 import { readClaim, recordOf, refOf } from "../nri/read_claim.ts";
 
@@ -48,6 +49,7 @@ export function findContainers(
   const unique = new Map(listed.map((container) => [container.id, container]));
   const replaced = replacedIn([...unique.values()], pods);
   const all = { found: [] as ListedContainer[], logs: [] as LogRecord[], stale: new Set(replaced.keys()) };
+  const ofPods = Map.groupBy(unique.values(), ({ podSandboxId }) => podSandboxId);
   for (const container of unique.values()) {
     const pod = pods.get(container.podSandboxId);
     const newer = replaced.get(container.id);
@@ -58,8 +60,9 @@ export function findContainers(
     if (isLeftOut || container.state === ContainerState.CONTAINER_STOPPED) continue;
     const seen = hasOwnCpus(container, unique.values()) ? withRequestOfLimit(container) : container;
     const { found, logs } = findContainer(state, pod, seen);
+    const names = ofPods.get(container.podSandboxId)?.map(({ name }) => name) ?? [];
     all.found.push(...found);
-    all.logs.push(...logs);
+    all.logs.push(...logs, ...(pod === undefined ? [] : misspeltLogs(pod, refOf(pod, container), names)));
   }
   return all;
 }
@@ -136,7 +139,7 @@ function hasOwnCpus(container: Container, all: Iterable<Container>): boolean {
 }
 
 export function findContainer(
-  { ledger: { topology }, rules }: AgentState,
+  { ledger, rules }: AgentState,
   pod: PodSandbox | undefined,
   container: Container,
 ): Omit<FoundContainers, "stale"> {
@@ -158,7 +161,7 @@ export function findContainer(
     return { found: [{ ...base, claim, degraded: read.message }], logs: [] };
   }
   if (read.kind === "unmanaged") return { found: [], logs: warningsOf(read.warnings, ref) };
-  const logs = [...read.warnings, ...memoryWarnings(topology, read.claim, container)];
+  const logs = [...read.warnings, ...memoryWarnings(ledger, read.claim, container)];
   return {
     found: [{
       ...base,
@@ -170,9 +173,9 @@ export function findContainer(
 }
 
 /** Rewriting `cpuset.mems` of a live container would migrate its memory, so a wrong one is only reported. */
-function memoryWarnings(topology: Topology, claim: Claim, container: Container): string[] {
+function memoryWarnings({ topology, policy }: Ledger, claim: Claim, container: Container): string[] {
   if (claim.kind !== "pinned") return [];
-  const wanted = topology.memoryNodesOf(claim.cpus);
+  const wanted = memsFor(topology, policy.pinnedMems, claim.cpus);
   const mems = container.linux?.resources?.cpu?.mems ?? "";
   const single = topology.nodes.length < 2;
   if (single || wanted.isEmpty || mems === wanted.toString()) return [];

@@ -3,10 +3,13 @@ import type { Assignment } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import { heldClaim } from "../ledger/held.ts";
 import { groupsOf, isFence, isGroup, shouldRunOn } from "../ledger/groups.ts";
+import { isolationProblem } from "../ledger/isolated.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Adjustment } from "../ledger/plan.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
+import type { PodSandbox } from "../nri/gen/nri_pb.ts";
+import { nearMisses } from "../nri/near_misses.ts";
 
 type Fields = NonNullable<LogRecord["fields"]>;
 
@@ -25,6 +28,20 @@ export function logOf(
 
 export function warningsOf(messages: readonly string[], container: ContainerRef): LogRecord[] {
   return messages.map((message) => logOf("warn", message, container));
+}
+
+/** Of annotations that are near one of ours: in the log once per pod (`refusal_log.ts`). */
+export const MISSPELT = "annotation ignored";
+
+/** @param names of the pod's containers, as far as they are known */
+export function misspeltLogs(
+  { annotations }: PodSandbox,
+  container: ContainerRef,
+  names: readonly string[],
+): LogRecord[] {
+  return nearMisses(annotations, names).map(({ warning }) =>
+    logOf("warn", MISSPELT, container, { reason: warning })
+  );
 }
 
 /** What a container has: one that claims CPUs of its own and has none is shared, whatever it claims. */
@@ -142,11 +159,19 @@ export function keptAgainLog(group: ContainerRef, retries: number): LogRecord {
   return logOf("info", "fence possible again", group, { retries });
 }
 
-/** One for each container that has less than it claims. */
-export function degradedLogs(ledger: Ledger): LogRecord[] {
-  return ledger.inOrder().filter(({ degraded }) => degraded !== undefined).map(
-    degradedLog,
+/** One for each container that has less than it claims, and where the pool has isolated CPUs; unless that was so `before`. */
+export function degradedLogs(ledger: Ledger, before?: Ledger): LogRecord[] {
+  const containers = ledger.inOrder().filter(({ container: { id }, degraded }) =>
+    degraded !== undefined && before?.assignments.get(id)?.degraded !== degraded
   );
+  return [...isolationLogs(ledger, before), ...containers.map(degradedLog)];
+}
+
+/** Where the shared pool has isolated CPUs that are kept for claims, unless that was so `before`. */
+function isolationLogs(ledger: Ledger, before?: Ledger): LogRecord[] {
+  const reason = isolationProblem(ledger);
+  if (reason === undefined || (before !== undefined && isolationProblem(before) === reason)) return [];
+  return [logOf("warn", "shared containers run on isolated CPUs", undefined, { reason })];
 }
 
 /** One line for each container: with CPUs of its own at info, in the shared pool at debug. */

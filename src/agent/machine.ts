@@ -18,4 +18,6 @@ export interface MachinePort {
    * @param container one that is being created, which shows where kubelet's cgroups are
    */
   changed(known: Topology, container?: ContainerRef): MachineChange | undefined;
+  /** KiB of free huge pages of that size on a NUMA node; undefined where there are none such. Absent: it isn't known. */
+  freeHugePages?(node: number, pageKiB: number): number | undefined;
 }

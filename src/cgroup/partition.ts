@@ -24,8 +24,8 @@ const PARTITION = "cpuset.cpus.partition";
 
 /** A node has some hundreds of pods, and a pod a handful of containers. */
 const MAX_DIRECTORIES = 4096;
-/** From kubepods down to a container: a QoS class, a pod, and itself. */
-const MAX_DEPTH = 3;
+/** From kubepods down to a container: kubelet's system partition, a QoS class, a pod, and itself. */
+const MAX_DEPTH = 4;
 
 /** The files of the tree at `root` ({@link CgroupDirectory.open}). */
 export function filesBelow(root: string): CgroupFiles {

@@ -134,10 +134,10 @@ export function cleanPath(path: string): string | undefined {
 }
 
 /**
- * As kubelet names the cgroups of QoS classes with either driver, and systemd the slices of all that is no container. No
- * other cgroup above containers is ever written.
+ * As kubelet names the cgroups of QoS classes with either driver, those of a partition of its (`kubepods-system.slice`)
+ * too, and systemd the slices of all that is no container. No other cgroup above containers is ever written.
  */
-const CLASS = /\/(burstable|besteffort|[^/]*kubepods-(burstable|besteffort)\.slice)$/;
+const CLASS = /\/(burstable|besteffort|[^/]*kubepods-((?!pod)[^/-]+-)?(burstable|besteffort)\.slice)$/;
 
 /** Whether it is one of systemd's slices of all that is no container. */
 export function isHostGroup(path: string): boolean {

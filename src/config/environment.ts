@@ -1,6 +1,6 @@
 import { flatLayer, type Layer } from "./layers.ts";
 import { KEYS, VARIABLE_PREFIX } from "./keys.ts";
-import { nearMiss } from "./near_miss.ts";
+import { nearMiss } from "../near_miss.ts";
 import { type Place, problem, shownKey } from "./problems.ts";
 
 /** The variable that names the configuration file, as `--config` does. */

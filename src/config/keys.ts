@@ -41,15 +41,25 @@ export const KEYS: readonly Key[] = [
     flag: "--placement <name>",
     live: true,
   }),
-  key("exclusiveMems", "memory nodes of exclusive containers: unset, or local to their CPUs", { live: true }),
+  key(
+    "exclusiveMems",
+    "memory nodes of exclusive containers: unset, local to their CPUs, or local+cpuless (nearby ones without CPUs too)",
+    { live: true },
+  ),
+  key(
+    "pinnedMems",
+    "memory nodes of pinned containers: local to their CPUs, local+cpuless (nearby ones without CPUs too), or off",
+    { live: true },
+  ),
   key(
     "isolatedCpus",
-    "policy for isolated CPUs (isolcpus) in exclusive allocation: avoid, prefer or ignore",
+    "policy for isolated CPUs (isolcpus) in exclusive allocation: avoid, prefer, exclusive or ignore",
     {
       live: true,
     },
   ),
   key("pinnedNamespaces", "namespaces whose pods may use weka.io/cores-ids; * for all", { live: true }),
+  key("pinnedCpu0", "pinned containers that name CPU 0: allow, warn in the log, or refuse", { live: true }),
   key("unmanagedNamespaces", "namespaces whose pods may use weka.io/cpuset: unmanaged", { live: true }),
   key("isolationNamespaces", "namespaces whose pods may use weka.io/isolation: partition", { live: true }),
   key(

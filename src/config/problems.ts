@@ -1,7 +1,7 @@
 /** The problems of a layer of the configuration, as sentences. */
 import type * as z from "zod/mini";
 import { KEYS, valueAt } from "./keys.ts";
-import { nearMiss } from "./near_miss.ts";
+import { nearMiss } from "../near_miss.ts";
 import { quoted } from "../quoted.ts";
 
 /** The kind of source that a value comes from. */

@@ -106,12 +106,20 @@ export const schema = z.strictObject({
     z.enum(PLACEMENTS, "must be packed, spread, full-cores or single-thread"),
     "packed",
   ),
-  exclusiveMems: z._default(z.enum(["unset", "local"], "must be unset or local"), "unset"),
+  exclusiveMems: z._default(
+    z.enum(["unset", "local", "local+cpuless"], "must be unset, local or local+cpuless"),
+    "unset",
+  ),
+  pinnedMems: z._default(
+    z.enum(["local", "local+cpuless", "off"], "must be local, local+cpuless or off"),
+    "local+cpuless",
+  ),
   isolatedCpus: z._default(
-    z.enum(["avoid", "prefer", "ignore"], "must be avoid, prefer or ignore"),
+    z.enum(["avoid", "prefer", "exclusive", "ignore"], "must be avoid, prefer, exclusive or ignore"),
     "ignore",
   ),
   pinnedNamespaces: z._default(namespaces, ["*"]),
+  pinnedCpu0: z._default(z.enum(["allow", "warn", "refuse"], "must be allow, warn or refuse"), "warn"),
   unmanagedNamespaces: z._default(namespaces, []),
   isolationNamespaces: z._default(namespaces, []),
   /** What the handlers of runtimes begin with that keep all processes of a pod in one cgroup. */

@@ -106,6 +106,8 @@ export class Topology implements CpuFacts {
   readonly #threads: ReadonlyMap<number, CpuSet>;
   /** NUMA node to the node that its CPUs take their memory from. */
   readonly #memoryNode: ReadonlyMap<number, number>;
+  /** NUMA node without CPUs to those of the nodes that are nearest to it. */
+  readonly #nearestCpus: ReadonlyMap<number, CpuSet>;
 
   constructor(cpus: Iterable<CpuPlace>, nodes: Iterable<NumaNode>, facts: Partial<CpuFacts> = {}) {
     this.cpus = completed([...cpus].sort((a, b) => a.id - b.id));
@@ -131,6 +133,7 @@ export class Topology implements CpuFacts {
     this.cores = coresOf(this.#byId, this.#threads);
     this.cells = cellsOf(this.cores);
     this.#memoryNode = memoryNodes(this.nodes);
+    this.#nearestCpus = nearestCpus(this.nodes);
     checkNesting(this.#byId, this.groups.cores, ["socket", "die", "node", "cacheGroup", "cluster"]);
     checkNesting(this.#byId, this.groups.clusters, ["cacheGroup"]);
     checkNesting(this.#byId, this.groups.cacheGroups, ["node"]);
@@ -155,12 +158,16 @@ export class Topology implements CpuFacts {
    * The NUMA nodes whose memory belongs to `cpus`, for `cpuset.mems`: the union of the nodes of the CPUs, where
    * a node without memory stands for its nearest node with memory (by distance, then by lowest id). CPUs that
    * aren't online are skipped. Empty where nothing is known about memory: then nothing should be written.
+   *
+   * @param cpuless also nodes with memory and without online CPUs (HBM, CXL, that of a GPU) to which one of these nodes
+   * is the nearest with CPUs, or one of several as near
    */
-  memoryNodesOf(cpus: CpuSet): CpuSet {
+  memoryNodesOf(cpus: CpuSet, { cpuless = false } = {}): CpuSet {
     const ids = new Set<number>();
     for (const node of this.nodes) {
       const id = this.#memoryNode.get(node.id);
       if (id !== undefined && node.cpus.intersects(cpus)) ids.add(id);
+      if (cpuless && this.#nearestCpus.get(node.id)?.intersects(cpus)) ids.add(node.id);
     }
     return CpuSet.from(ids);
   }
@@ -220,6 +227,20 @@ function memoryNodes(nodes: readonly NumaNode[]): Map<number, number> {
     homes.set(node.id, node.hasMemory ? node.id : nearest.id);
   }
   return homes;
+}
+
+/** Where the distances of a node are unknown, it is near to none. */
+function nearestCpus(nodes: readonly NumaNode[]): Map<number, CpuSet> {
+  const withCpus = nodes.filter(({ cpus }) => !cpus.isEmpty);
+  const cpuless = nodes.filter(({ cpus, hasMemory, distances }) =>
+    cpus.isEmpty && hasMemory && distances.size > 0
+  );
+  return new Map(cpuless.map(({ id, distances }) => {
+    const distance = (other: NumaNode) => distances.get(other.id) ?? Infinity;
+    const least = withCpus.reduce((best, other) => Math.min(best, distance(other)), Infinity);
+    const near = withCpus.filter((other) => distance(other) === least && least < Infinity);
+    return [id, CpuSet.unionOf(near.map(({ cpus }) => cpus))];
+  }));
 }
 
 function checkNesting(

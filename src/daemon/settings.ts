@@ -7,15 +7,23 @@ import { type Effective, withRuntimeText } from "./load_config.ts";
 
 /** The part of the configuration that the agent decides by. */
 export function settingsOf(config: Config): Settings {
-  const { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus } = config;
-  const { placement, pinnedNamespaces, unmanagedNamespaces, isolationNamespaces, reservedNamespaces } =
-    config;
-  const { sandboxedRuntimes, vmRuntimes } = config;
+  const { systemReserved, strictReserved, minShared, exclusiveMems, pinnedMems, isolatedCpus } = config;
+  const {
+    placement,
+    pinnedNamespaces,
+    pinnedCpu0,
+    unmanagedNamespaces,
+    isolationNamespaces,
+    reservedNamespaces,
+    sandboxedRuntimes,
+    vmRuntimes,
+  } = config;
   return {
-    policy: { systemReserved, strictReserved, minShared, exclusiveMems, isolatedCpus },
+    policy: { systemReserved, strictReserved, minShared, exclusiveMems, pinnedMems, isolatedCpus },
     rules: {
       placement,
       pinnedNamespaces,
+      pinnedCpu0,
       unmanagedNamespaces,
       isolationNamespaces,
       reservedNamespaces,

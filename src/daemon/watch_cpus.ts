@@ -1,9 +1,12 @@
 /** CPUs that go offline, come online, or are kept from containers: read again before each claim is decided, and once a second. */
 import type { MachineChange, MachinePort } from "../agent/machine.ts";
 import { type UsableCpus, usableCpusReader } from "../cgroup/usable_cpus.ts";
+import { freeHugePages } from "../cpu/huge_pages.ts";
+import type { ReadFile } from "../cpu/sysfs_files.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { withheldText } from "../cpu/withheld.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
+import { readerOf } from "../platform/sysfs.ts";
 import type { Context } from "./context.ts";
 import type { Driver } from "./driver.ts";
 import { rediscover } from "./machine.ts";
@@ -30,12 +33,14 @@ export function machineOn(context: MachineContext): MachinePort {
 
 class Machine implements MachinePort {
   readonly #usable: (container?: ContainerRef) => UsableCpus | undefined;
+  readonly #read: ReadFile;
   /** The causes that have been logged: each once, also where it comes and goes. */
   readonly #logged = new Set<string>();
 
   constructor(private readonly context: MachineContext) {
     const { sysfsRoot, cgroupRoot } = context.effective.config;
     this.#usable = usableCpusReader(sysfsRoot, cgroupRoot);
+    this.#read = readerOf(sysfsRoot);
   }
 
   changed(known: Topology, container?: ContainerRef): MachineChange | undefined {
@@ -47,6 +52,10 @@ class Machine implements MachinePort {
     return topology.online.equals(known.online)
       ? undefined
       : { topology, offlineRemoved: cpus.removesOffline };
+  }
+
+  freeHugePages(node: number, pageKiB: number): number | undefined {
+    return freeHugePages(this.#read, node, pageKiB);
   }
 
   /** The agent doesn't repair this: others below the same parents may have been removed from those CPUs on purpose. */

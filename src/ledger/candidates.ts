@@ -5,6 +5,7 @@ import type { Topology } from "../cpu/topology.ts";
 import type { ExclusiveAssignment } from "./assignment.ts";
 import type { ExclusiveClaim } from "./claim.ts";
 import { contestedCpus } from "./contested.ts";
+import { isOfOneKind, keptIsolated } from "./isolated.ts";
 import type { Ledger } from "./ledger.ts";
 
 export interface CandidateOptions {
@@ -21,13 +22,17 @@ export function closedTo({ topology: { online } }: Ledger, { forbidden, limit }:
   return limit === undefined ? forbidden : forbidden.union(online.difference(limit.cpus));
 }
 
-/** CPUs that are free for an exclusive claim: in the shared pool or its own, not reserved and not closed to it. */
+/**
+ * CPUs that are free for an exclusive claim: in the shared pool or its own, or isolated and kept for claims; not reserved and
+ * not closed to it.
+ */
 export function freeFor(
-  { topology, policy, sharedPool }: Ledger,
+  { topology, policy, sharedPool, claimed }: Ledger,
   closed: CpuSet,
   { mems, own = CpuSet.empty, taken = CpuSet.empty }: CandidateOptions = {},
 ): CpuSet {
-  const pool = sharedPool.union(own).difference(taken);
+  const unclaimed = sharedPool.union(keptIsolated({ topology, policy }).difference(claimed));
+  const pool = unclaimed.union(own).difference(taken);
   const free = pool.difference(policy.systemReserved).difference(closed);
   return mems === undefined ? free : free.intersection(cpusNear(topology, mems));
 }
@@ -43,15 +48,29 @@ export function spare(ledger: Ledger): number {
   return Math.max(0, ledger.sharedPool.size - ledger.policy.minShared);
 }
 
-/** Whether what the claim would keep from others, `cpus` and maybe more, leaves enough for the shared pool. */
-export function leavesEnough(ledger: Ledger, { placement }: ExclusiveClaim, cpus: CpuSet): boolean {
-  const left = ledger.sharedPool.difference(footprint(ledger.topology, cpus, placement)).size;
-  return left >= ledger.policy.minShared || left === ledger.sharedPool.size;
+/** How many of `free` one claim could have. */
+export function mostFor(ledger: Ledger, free: CpuSet): number {
+  const isolated = free.difference(ledger.sharedPool).size;
+  return Math.max(isolated, Math.min(free.size - isolated, spare(ledger)));
 }
 
 /**
- * Whether an exclusive container could stay on `cpus`: not claimed by others, not reserved, and leaving at least `floor`
- * CPUs for the shared pool.
+ * Whether what the claim would keep from others, `cpus` and maybe more, leaves enough for the shared pool: at least `floor`
+ * CPUs.
+ */
+export function leavesEnough(
+  ledger: Ledger,
+  { placement }: ExclusiveClaim,
+  cpus: CpuSet,
+  floor = ledger.policy.minShared,
+): boolean {
+  const left = ledger.sharedPool.difference(footprint(ledger.topology, cpus, placement)).size;
+  return left >= floor || left === ledger.sharedPool.size;
+}
+
+/**
+ * Whether an exclusive container could stay on `cpus`: not claimed by others, not reserved, all or none of them kept for
+ * claims, and leaving at least `floor` CPUs for the shared pool.
  */
 export function canKeep(
   ledger: Ledger,
@@ -62,8 +81,8 @@ export function canKeep(
   const others = ledger.without(container.id);
   const kept = footprint(ledger.topology, cpus, claim.placement);
   return cpus.isSubsetOf(freeFor(others, closedTo(others, claim))) &&
-    kept.isSubsetOf(freeFor(others, CpuSet.empty)) &&
-    others.sharedPool.size - kept.size >= floor;
+    kept.isSubsetOf(freeFor(others, CpuSet.empty)) && isOfOneKind(others, kept) &&
+    leavesEnough(others, claim, cpus, floor);
 }
 
 /** The CPUs that are at home on these memory nodes. */

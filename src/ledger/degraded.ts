@@ -68,7 +68,7 @@ export function placeExclusive(
   const { order } = ledger.assignments.get(container.id) ?? assignment;
   const placed = { ...whole, ...(order === undefined ? {} : { order }) };
   if (choice !== undefined) return choice.ledger.with({ ...placed, grant: choice.cpus });
-  const kept = keepRemaining && own.size < others.sharedPool.size ? own : CpuSet.empty;
+  const kept = keepRemaining && !others.sharedPool.isSubsetOf(own) ? own : CpuSet.empty;
   const has = kept.isEmpty ? "" : `; it has ${kept}`;
   return ledger.with({ ...whole, grant: kept, degraded: (over ?? shortage(others, claim)) + has });
 }

@@ -8,7 +8,7 @@
  *     exclusive union of what exclusive containers keep from all others (disjoint from everything)
  *     claimed   pinned ∪ exclusive
  *     system    online − claimed: what is left, always
- *     shared    the same; where the reservation is strict, without the reserved CPUs
+ *     shared    the same; where the reservation is strict, without the reserved CPUs; isolated ones may be kept out of both
  *
  * An assignment without a grant lives in the shared pool: a shared container, or a *degraded* one. A *fence* is the
  * cgroup of a QoS class with the CPUs online − exclusive: those in it need not be without exclusive CPUs by their own sets.

@@ -8,6 +8,7 @@ import { retake } from "../cpu/retake.ts";
 import { type Displaced, type ExclusiveAssignment, isExclusive, mayMove } from "./assignment.ts";
 import { describe } from "./claim.ts";
 import { contestedCpus } from "./contested.ts";
+import { largestKind, ofOneKind } from "./isolated.ts";
 import type { Ledger } from "./ledger.ts";
 import { countFree } from "./refusal.ts";
 import { candidatesFor, canKeep, closedTo } from "./candidates.ts";
@@ -84,15 +85,17 @@ function placeFor(
 ): CpuSet | undefined {
   const free = openTo(before, next, named, holder);
   const claimed = next.claimed.difference(before.held(holder)).union(named);
-  const own = holder.grant.intersection(free);
-  const request = requestOf(before, holder.container, holder.claim, free);
-  return retake({ ...request, claimed, own, home: holder.grant });
+  return ofOneKind(before, free, holder.grant, (free) => {
+    const own = holder.grant.intersection(free);
+    const request = requestOf(before, holder.container, holder.claim, free);
+    return retake({ ...request, claimed, own, home: holder.grant });
+  });
 }
 
 function shortage(before: Ledger, next: Ledger, named: CpuSet, holder: ExclusiveAssignment): string {
   const { count, placement } = holder.claim;
   const needs = `moving it needs ${count} ${count === 1 ? "CPU" : "CPUs"}`;
-  const free = openTo(before, next, named, holder);
+  const free = largestKind(before, openTo(before, next, named, holder));
   const why = countProblem(before.topology, placement, count, free) ?? countFree(free.size);
   return `${heldBy(before, named, holder)}; ${needs}, ${why}`;
 }

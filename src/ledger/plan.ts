@@ -15,8 +15,10 @@ import {
   type SharedClaim,
 } from "./claim.ts";
 import { contestedCpus } from "./contested.ts";
+import { cpusWithHugePages, type HugePages } from "./huge_pages.ts";
 import type { Ledger } from "./ledger.ts";
 import { withoutPredecessor } from "./leftover.ts";
+import { memsFor } from "./memory_nodes.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { candidatesFor, canKeep, closedTo } from "./candidates.ts";
@@ -45,6 +47,8 @@ export interface AdmissionRequest {
   readonly fence?: Pick<Assignment, "fence" | "isWithin">;
   /** The CPU set that the creation request already names, if any. */
   readonly record?: CpuSet | undefined;
+  /** The huge pages that it asks for; absent: none, or what is free of them isn't known. */
+  readonly hugePages?: readonly HugePages[];
   /** Why the claim is less than the pod asked for, if it is. */
   readonly degraded?: string | undefined;
   /** When, in the milliseconds of whoever asks. */
@@ -122,7 +126,7 @@ function admitPinned(admission: Admission<PinnedClaim>): Placement | Refusal {
   const { ledger, container, claim, predecessors } = admission;
   const room = makeRoom(ledger, claim);
   if ("why" in room) return refuse(container, room.reason, room.why);
-  const mems = ledger.topology.memoryNodesOf(claim.cpus);
+  const mems = memsFor(ledger.topology, ledger.policy.pinnedMems, claim.cpus);
   // Containers moved for a predecessor that never started: the container that takes its place has moved them now.
   const displaced = [...predecessors.flatMap(({ displaced = [] }) => displaced), ...room.displaced];
   const more = displaced.length === 0 ? {} : { displaced };
@@ -130,7 +134,7 @@ function admitPinned(admission: Admission<PinnedClaim>): Placement | Refusal {
 }
 
 function admitExclusive(admission: Admission<ExclusiveClaim>): Placement | Refusal {
-  const { ledger: others, container, claim, predecessors } = admission;
+  const { ledger: others, container, claim, predecessors, hugePages = [] } = admission;
   const over = overPodLimit(others, container, claim);
   if (over !== undefined) {
     return { kind: "placement", ledger: others, placed: { grant: CpuSet.empty, degraded: over } };
@@ -138,20 +142,22 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Placement | Refus
   const before = predecessors.findLast(({ grant }) => !grant.isEmpty)?.grant ?? CpuSet.empty;
   const same = before.size === claim.count && !before.intersects(contestedCpus(others)) &&
     canKeep(others, { container, claim }, before);
+  const withPages = hugePages.length === 0 ? CpuSet.empty : cpusWithHugePages(others, hugePages);
   const choice = same
     ? { ledger: others, cpus: before }
     : chooseBesideHeld(others, { container, claim }, CpuSet.empty, (ledger, held) => {
       const free = candidatesFor(ledger, closedTo(ledger, claim));
+      const choose = (from: CpuSet) =>
+        takeExclusive(ledger, container, claim, from, before.isEmpty ? held : before);
       return takeExclusive(ledger, container, claim, free.intersection(held)) ??
-        takeExclusive(ledger, container, claim, free, before.isEmpty ? held : before);
+        choose(free.intersection(withPages)) ?? choose(free);
     });
   if (choice === undefined) {
     const known = withoutHeld(others, others.ofPod(container.podUid).filter(({ isHeld }) => isHeld));
     return refuse(container, "unavailable", shortage(known, claim));
   }
   const { ledger, cpus: grant } = choice;
-  const local = ledger.policy.exclusiveMems === "local";
-  const mems = local ? ledger.topology.memoryNodesOf(grant) : CpuSet.empty;
+  const mems = memsFor(ledger.topology, ledger.policy.exclusiveMems, grant);
   const placed = { grant, ...(mems.isEmpty ? {} : { mems }) };
   return { kind: "placement", ledger, placed, mems };
 }

@@ -10,11 +10,16 @@ export interface Policy {
   readonly minShared: number;
   /**
    * Memory nodes of exclusive containers: left `unset`, so that they can be moved anywhere, or those `local` to
-   * their CPUs, and then they are moved only within them.
+   * their CPUs, and then they are moved only within them; `local+cpuless`: nodes without CPUs that are near to them, too.
    */
-  readonly exclusiveMems: "unset" | "local";
-  /** CPUs that the kernel keeps its scheduler off (isolcpus): what exclusive claims think of them. */
-  readonly isolatedCpus: "avoid" | "prefer" | "ignore";
+  readonly exclusiveMems: "unset" | "local" | "local+cpuless";
+  /** Memory nodes of pinned containers: those of their CPUs, with the near ones without CPUs or not, or left alone (`off`). */
+  readonly pinnedMems: "local" | "local+cpuless" | "off";
+  /**
+   * CPUs that the kernel keeps its scheduler off (isolcpus): exclusive claims avoid or prefer them, or all others are kept off
+   * them and a claim has only such CPUs or none (`exclusive`).
+   */
+  readonly isolatedCpus: "avoid" | "prefer" | "ignore" | "exclusive";
   /** For the time being no container is given CPUs that it doesn't have: another program on this node gives them too. */
   readonly claimsSuspended?: boolean;
 }

@@ -3,6 +3,7 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import { grow, shrink } from "../cpu/regrow.ts";
 import { type Assignment, mayMove } from "./assignment.ts";
 import type { Claim, ExclusiveClaim, SharedClaim } from "./claim.ts";
+import { sameKind } from "./isolated.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { candidatesFor, canKeep, closedTo, leavesEnough } from "./candidates.ts";
@@ -76,6 +77,6 @@ function fromOwn(
   const { topology, claimed } = others;
   const { count, placement } = claim;
   if (count <= own.size) return shrink({ topology, claimed, own, count, placement });
-  const cpus = grow({ ...requestOf(others, container, claim, free.union(own)), own });
+  const cpus = grow({ ...requestOf(others, container, claim, sameKind(others, own, free.union(own))), own });
   return cpus !== undefined && leavesEnough(others, claim, cpus) ? cpus : undefined;
 }

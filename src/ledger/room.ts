@@ -6,8 +6,9 @@ import { take, type TakeRequest } from "../cpu/take.ts";
 import { withheldText } from "../cpu/withheld.ts";
 import { isExclusive } from "./assignment.ts";
 import { type ContainerRef, describe, type ExclusiveClaim } from "./claim.ts";
-import { candidatesFor, closedTo, freeFor, leavesEnough, spare } from "./candidates.ts";
+import { candidatesFor, closedTo, freeFor, leavesEnough, mostFor } from "./candidates.ts";
 import { contestedIn } from "./contested.ts";
+import { keptIsolated, ofOneKind } from "./isolated.ts";
 import type { Ledger } from "./ledger.ts";
 import { perLedger } from "./per_ledger.ts";
 import { countFree, numbers } from "./refusal.ts";
@@ -23,10 +24,12 @@ export function takeExclusive(
   free: CpuSet,
   home = CpuSet.empty,
 ): CpuSet | undefined {
-  if (claim.count > spare(ledger)) return undefined;
-  const request = requestOf(ledger, container, claim, free);
-  const cpus = home.isEmpty ? take(request) : retake({ ...request, own: home.intersection(free), home });
-  return cpus !== undefined && leavesEnough(ledger, claim, cpus) ? cpus : undefined;
+  if (claim.count > mostFor(ledger, free)) return undefined;
+  return ofOneKind(ledger, free, home, (free) => {
+    const request = requestOf(ledger, container, claim, free);
+    const cpus = home.isEmpty ? take(request) : retake({ ...request, own: home.intersection(free), home });
+    return cpus !== undefined && leavesEnough(ledger, claim, cpus) ? cpus : undefined;
+  });
 }
 
 /** What is asked of the take ladder on behalf of a claim. */
@@ -68,11 +71,13 @@ export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
   const closed = closedTo(ledger, claim);
   const candidates = freeFor(ledger, closed);
   const unfit = countProblem(ledger.topology, placement, count, candidates);
-  const free = Math.min(candidatesFor(ledger, closed).size, spare(ledger));
+  const free = mostFor(ledger, candidatesFor(ledger, closed));
   const forbidden = named.intersection(ledger.topology.online);
   const beyond = limit === undefined ? CpuSet.empty : ledger.topology.online.difference(limit.cpus);
+  const isolated = keptIsolated(ledger);
   const suffix = (forbidden.isEmpty ? "" : `; ${forbidden.size} forbidden by the pod`) +
     (limit === undefined || beyond.isEmpty ? "" : `; ${withheldText([{ ...limit, cpus: beyond }])}`) +
+    (isolated.isEmpty ? "" : `; ${isolated.size} isolated, and a claim gets only such CPUs or none`) +
     (contestedClause(ledger, candidates) ?? "");
   const why = unfit === undefined || free < count ? countFree(free) : `but ${unfit}`;
   const held = idle(ledger, claim, candidates);

@@ -1,9 +1,10 @@
 /** What is left for those without CPUs of their own, by who has claimed what; see ledger.ts. */
-import type { CpuSet } from "../cpu/cpu_set.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type Assignment, isBehindFence } from "./assignment.ts";
 import type { ClaimedCpus } from "./claimed_cpus.ts";
 import type { GroupClaim } from "./claim.ts";
+import { keptIsolated, withoutIsolated } from "./isolated.ts";
 import type { Policy } from "./policy.ts";
 
 interface Sums {
@@ -28,13 +29,16 @@ export class SharedPools {
   /** A set without some forbidden CPUs, by those; as a pool may stay the same for weeks, only as long as they are used. */
   readonly #allowed: WeakMap<CpuSet, WeakMap<CpuSet, CpuSet>>;
 
-  constructor({ topology: { online }, policy, pools: { exclusive, pinned, claimed } }: Sums) {
-    const unpinned = online.difference(pinned);
+  constructor({ topology, policy, pools: { exclusive, pinned, claimed } }: Sums) {
+    const { online } = topology;
     const { strictReserved, systemReserved } = policy;
-    this.system = { cpus: online.difference(claimed), fenced: unpinned };
-    this.shared = strictReserved
-      ? { cpus: this.system.cpus.difference(systemReserved), fenced: unpinned.difference(systemReserved) }
-      : this.system;
+    const isolated = keptIsolated({ topology, policy });
+    const pool = (reserved: CpuSet): Pool => ({
+      cpus: withoutIsolated(online.difference(claimed).difference(reserved), isolated),
+      fenced: withoutIsolated(online.difference(pinned).difference(reserved), isolated),
+    });
+    this.system = pool(CpuSet.empty);
+    this.shared = strictReserved ? pool(systemReserved) : this.system;
     this.#fence = online.difference(exclusive);
     const reserved = this.system.cpus.intersection(systemReserved);
     this.#reserved = reserved.isEmpty ? this.system.cpus : reserved;

@@ -155,7 +155,14 @@ function readPinned(
     const why = `${key} is empty; name the CPUs as in "0,2-3", or remove the annotation`;
     return refuse(ref, "invalid", why);
   }
-  return { kind: "claim", claim: { kind: "pinned", cpus, ...(own ? { key } : {}) }, warnings: [] };
+  const why = rules.pinnedCpu0 === "allow" || !cpus.has(0)
+    ? undefined
+    : `${key} names CPU 0, which can't be taken offline and serves timers and interrupts of the whole machine`;
+  if (why !== undefined && rules.pinnedCpu0 === "refuse") {
+    return refuse(ref, "invalid", `${why}: the node's pinnedCpu0 is refuse; name other CPUs`);
+  }
+  const warnings = why === undefined ? [] : [`${why}; name another CPU, or set pinnedCpu0: allow`];
+  return { kind: "claim", claim: { kind: "pinned", cpus, ...(own ? { key } : {}) }, warnings };
 }
 
 /** Annotations about placement are read whatever the kind of claim, so that a mistake shows at once. */

@@ -6,6 +6,11 @@ export interface Rules {
   readonly placement: Placement;
   /** Namespaces whose pods may use `weka.io/cores-ids`; elsewhere it is refused. `*` is all. */
   readonly pinnedNamespaces: readonly string[];
+  /**
+   * What a pinned container gets that names CPU 0, which can't be taken offline and has timers and interrupts of the boot:
+   * nothing special, a warning, or a refusal.
+   */
+  readonly pinnedCpu0: "allow" | "warn" | "refuse";
   /** Namespaces whose pods may use `weka.io/cpuset: unmanaged`; elsewhere it is ignored. */
   readonly unmanagedNamespaces: readonly string[];
   /** Namespaces whose pods may use `weka.io/isolation`; elsewhere it is ignored. */

@@ -32,6 +32,8 @@ export interface Wanted {
   /** The set in the record. */
   record?: string;
   mems?: string;
+  /** Of its resources, besides. */
+  resources?: { hugepageLimits?: { pageSize: string; limit: bigint }[] };
   state?: ContainerState;
   createdAt?: bigint;
   /** What runs the pod. */
@@ -62,6 +64,7 @@ export function containerOf(wanted: Wanted = {}): Container {
     linux: {
       cgroupsPath: wanted.cgroupsPath ?? "",
       resources: {
+        ...wanted.resources,
         ...(wanted.memory === undefined ? {} : { memory: { limit: { value: wanted.memory } } }),
         cpu: {
           ...(shares === undefined ? {} : { shares: { value: shares } }),

@@ -60,6 +60,19 @@ function ofCpus(text: string): Figures {
   };
 }
 
+/** `2MB:512`: so many MiB in pages of that size; kubelet sends the other size too. */
+function hugePagesOf(text: string): { pageSize: string; limit: bigint }[] {
+  if (text === "") return [];
+  const [size, mib = ""] = text.split(":");
+  if (!/^\d{1,9}$/.test(mib)) {
+    throw new WordError(`"huge" needs a size and MiB, as in 2MB:512, not "${text}"`);
+  }
+  return ["2MB", "1GB"].map((pageSize) => ({
+    pageSize,
+    limit: pageSize === size ? BigInt(mib) * 1024n * 1024n : 0n,
+  }));
+}
+
 /** The figures as the wire has them, and the sets that `words` name. */
 export function resourcesOf({ shares, quota, period, memory }: Figures, words: Words) {
   return {
@@ -71,5 +84,6 @@ export function resourcesOf({ shares, quota, period, memory }: Figures, words: W
       cpus: words.get("cpuset") ?? "",
       mems: words.get("mems") ?? "",
     },
+    hugepageLimits: hugePagesOf(words.get("huge") ?? ""),
   };
 }

@@ -2,8 +2,9 @@
 import type { Mapping } from "../../src/config/layers.ts";
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { ContainerState, Event, type PodSandbox } from "../../src/nri/gen/nri_pb.ts";
+import { freeHugePages } from "../../src/cpu/huge_pages.ts";
 import { FakeKernel } from "../kit/fake_kernel.ts";
-import { type MachineSpec, topologyOf } from "../kit/sysfs.ts";
+import { type MachineSpec, reader, sysfsTree, topologyOf } from "../kit/sysfs.ts";
 import { Link } from "../kit/link.ts";
 import { configured, settingsFrom } from "./configuration.ts";
 import { PLAYS } from "./events.ts";
@@ -232,6 +233,10 @@ export class Player extends Exchange {
       ...settingsFrom(this.#configuration),
       standby: this.script.standby,
       cpusets: this.kernel,
+      machine: {
+        changed: () => undefined,
+        freeHugePages: (node, pageKiB) => freeHugePages(reader(sysfsTree(this.machine)), node, pageKiB),
+      },
     });
     link.now = this.link?.now ?? 0;
     return link;

@@ -57,6 +57,8 @@ const MACHINE_WORDS = [
   "adjacent",
   "node-ids",
   "memory-less",
+  "cpuless",
+  "huge",
   "offline",
   "isolated",
 ];
@@ -120,7 +122,15 @@ function readMachine(text: string): MachineSpec {
   const count = (key: string, otherwise: number) =>
     words.has(key) ? wholeNumber(key, words.get(key)) : otherwise;
   const list = (key: string) => words.get(key)?.split(",").map((item) => wholeNumber(key, item));
-  const [nodeIds, memoryLess] = [list("node-ids"), list("memory-less")];
+  const [nodeIds, memoryLess, cpuless] = [list("node-ids"), list("memory-less"), list("cpuless")];
+  const huge = words.get("huge")?.split(",").map((item) => {
+    const [node, size = "", mib] = item.split(":");
+    return {
+      node: wholeNumber("huge", node),
+      pageKiB: pageKiB(size),
+      freeKiB: wholeNumber("huge", mib) * 1024,
+    };
+  });
   const [offline, isolated] = [words.get("offline"), words.get("isolated")];
   return {
     sockets: count("sockets", 1),
@@ -131,9 +141,18 @@ function readMachine(text: string): MachineSpec {
     ...(words.has("adjacent") ? { siblings: "adjacent" } : {}),
     ...(nodeIds === undefined ? {} : { nodeIds }),
     ...(memoryLess === undefined ? {} : { memoryLess }),
+    ...(cpuless === undefined ? {} : { cpuless }),
+    ...(huge === undefined ? {} : { hugePages: huge }),
     ...(offline === undefined ? {} : { offline }),
     ...(isolated === undefined ? {} : { isolated }),
   };
+}
+
+/** `2MB` or `1GB`, as the kernel has them. */
+function pageKiB(size: string): number {
+  const known = new Map([["2MB", 2048], ["1GB", 1024 * 1024]]).get(size);
+  if (known === undefined) throw new WordError(`"huge" is NODE:SIZE:MIB, SIZE 2MB or 1GB, not "${size}"`);
+  return known;
 }
 
 /** The number that `text` says. */

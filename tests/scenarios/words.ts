@@ -15,7 +15,7 @@ const FIGURES = ["cpus", "shares", "quota", "period", "memory", "cpuset", "mems"
 const CLASSES = ["guaranteed", "burstable", "besteffort"];
 const POD = [...CLASSES, "parent", "namespace", "uid", "pod-limit", "handler"];
 const ANNOTATED = ["cores-ids", "forbid", "placement", "movable", "unmanaged"];
-const CREATION = [...FIGURES, ...POD, ...ANNOTATED];
+const CREATION = [...FIGURES, "huge", ...POD, ...ANNOTATED];
 
 /** Each with what its subject is and the words that may follow. `/` among these: annotations by their full keys. */
 export const VERBS = {

@@ -34,11 +34,13 @@ export const SETTINGS: Settings = {
     strictReserved: false,
     minShared: 1,
     exclusiveMems: "unset",
+    pinnedMems: "local+cpuless",
     isolatedCpus: "ignore",
   },
   rules: {
     placement: "packed",
     pinnedNamespaces: ["*"],
+    pinnedCpu0: "allow",
     unmanagedNamespaces: [],
     isolationNamespaces: [],
     reservedNamespaces: [],

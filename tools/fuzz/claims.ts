@@ -1,5 +1,6 @@
 /** From pods and containers to claims. */
 import { PLACEMENTS } from "../../src/cpu/placement.ts";
+import { nearMisses } from "../../src/nri/near_misses.ts";
 import { readClaim, recordOf } from "../../src/nri/read_claim.ts";
 import { containerOf, type Drawn, drawPod, podOf } from "./pods.ts";
 import { PRINTABLE, require, requireSentence, type Target } from "./target.ts";
@@ -16,6 +17,7 @@ export const claims: Target<Input> = {
     const rules = {
       placement: "packed",
       pinnedNamespaces: LISTS[pinned] ?? [],
+      pinnedCpu0: "warn",
       unmanagedNamespaces: LISTS[unmanaged] ?? [],
       isolationNamespaces: LISTS[isolation] ?? [],
       reservedNamespaces: LISTS[reserved] ?? [],
@@ -23,6 +25,7 @@ export const claims: Target<Input> = {
       vmRuntimes: [],
     } as const;
     const [pod, container] = [podOf(drawn), containerOf(drawn)];
+    for (const { warning } of nearMisses(pod.annotations, [container.name])) requireOwnWords(warning, drawn);
     const read = readClaim(pod, container, rules);
     requireNoEmptyRecord(recordOf(container)?.size);
     if (read.kind === "refusal") return requireOwnWords(read.message, drawn);

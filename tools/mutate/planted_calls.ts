@@ -101,7 +101,7 @@ export const CALLS: readonly Planted[] = [
   },
   {
     file: "src/nri/qos.ts",
-    part: "belowKubepods",
+    part: "abovePod",
     edit: [/lastIndexOf/, "indexOf"],
     breaks: "In a node that is itself a pod, the outer pod's class is taken for the inner one's.",
   },

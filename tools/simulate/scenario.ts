@@ -111,11 +111,13 @@ export function settingsOf(scenario: Scenario): Settings {
       strictReserved,
       minShared,
       exclusiveMems: "unset",
+      pinnedMems: "local+cpuless",
       isolatedCpus: "ignore",
     },
     rules: {
       placement: "packed",
       pinnedNamespaces: ["*"],
+      pinnedCpu0: "allow",
       unmanagedNamespaces: ["unmanaged"],
       isolationNamespaces: [],
       reservedNamespaces: ["kube-system"],

@@ -6,6 +6,7 @@ import type { Population } from "../../cgroup/port.ts";
 import { CpuSet } from "../../cpu/cpu_set.ts";
 import type { ContainerRef } from "../../ledger/claim.ts";
 import { hasNoProcess } from "../../ledger/delivery.ts";
+import { hugePageWarnings } from "../../ledger/huge_pages.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { type AdmissionRequest, admit, type Plan } from "../../ledger/plan.ts";
 import { type Refusal, refuse } from "../../ledger/refusal.ts";
@@ -18,8 +19,9 @@ import { lookedBeforeMove } from "../affinity.ts";
 import { deliverByFor, readablePort } from "../apply_mode.ts";
 import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../decision.ts";
 import { fencedFirst, fenceOf } from "../fences.ts";
+import { readHugePages } from "../huge_pages.ts";
 import { aroundFirst } from "../limits.ts";
-import { placedLog, recoveredLogs, warningsOf } from "../logs.ts";
+import { misspeltLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import { withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
 import { MAX_CONTAINERS } from "../synchronize_parts.ts";
@@ -30,7 +32,14 @@ import { respond } from "./respond.ts";
 const FULL = `${MAX_CONTAINERS} containers are known that haven't ended, more than any node has; ` +
   "restart the agent if the runtime lists fewer";
 
-export function createContainer(state: AgentState, { pod, container }: Subject): Decision {
+export function createContainer(state: AgentState, subject: Subject): Decision {
+  const { pod, container } = subject;
+  const names = state.ledger.ofPod(pod.uid).map(({ container: { name } }) => name);
+  const misspelt = misspeltLogs(pod, refOf(pod, container), [...names, container.name]);
+  return withLogs(decided(state, subject), misspelt);
+}
+
+function decided(state: AgentState, { pod, container }: Subject): Decision {
   const ref = refOf(pod, container);
   const read = readClaim(pod, container, state.rules);
   if (read.kind === "refusal") return refused(state, ref, read);
@@ -46,11 +55,12 @@ export function createContainer(state: AgentState, { pod, container }: Subject):
   if (state.ledger.assignments.size >= MAX_CONTAINERS) {
     return refused(state, ref, refuse(ref, "unavailable", FULL));
   }
+  const hugePages = claim.kind === "shared" ? [] : readHugePages(state, container);
   const decision = fencedFirst(state, ref, (known) => {
     const deliverBy = deliverByFor(known, container);
     const record = recordOf(container);
     return aroundFirst(known, ref, claim, (claim) => {
-      const request = { container: ref, claim, record, degraded, deliverBy, since: known.now };
+      const request = { container: ref, claim, record, degraded, deliverBy, hugePages, since: known.now };
       if (claim.kind === "shared") return admitted(known, request);
       const named = claim.kind === "pinned" ? claim.cpus : CpuSet.empty;
       return retriedFirst(
@@ -80,7 +90,7 @@ function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_
     written: (ledger, writes) =>
       respond(state, ledger, {
         encode: (updates) => createReply(plan.adjustment, updates),
-        logs: admittedLogs(state, ledger, container.id, plan),
+        logs: admittedLogs(state, ledger, request, plan),
         writes,
       }),
   });
@@ -127,11 +137,15 @@ function hasNone(population: Population | undefined): boolean {
 function admittedLogs(
   { ledger: before, dryRun }: AgentState,
   ledger: Ledger,
-  id: string,
+  { container, hugePages = [] }: AdmissionRequest,
   plan: Plan,
 ): LogRecord[] {
-  const placed = ledger.assignments.get(id);
+  const placed = ledger.assignments.get(container.id);
   if (placed === undefined) return [];
   const verb = dryRun ? "would be admitted" : "admitted";
-  return [placedLog(verb, ledger, placed, plan.adjustment), ...recoveredLogs(before, ledger)];
+  return [
+    placedLog(verb, ledger, placed, plan.adjustment),
+    ...warningsOf(hugePageWarnings(ledger, placed, hugePages), container),
+    ...recoveredLogs(before, ledger),
+  ];
 }

@@ -7,9 +7,9 @@ import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { Link, subject } from "../../kit/link.ts";
 import { podOf, type Wanted } from "../../kit/messages.ts";
-import { DEFAULT_POLICY } from "../../kit/policy.ts";
+import { DEFAULT_POLICY, DEFAULT_SETTINGS } from "../../kit/policy.ts";
 import { encode } from "../../kit/runtime_end.ts";
-import type { MachineSpec } from "../../kit/sysfs.ts";
+import { type MachineSpec, topologyOf } from "../../kit/sysfs.ts";
 
 const fourCores: MachineSpec = { sockets: 1, nodesPerSocket: 1, coresPerNode: 4, threads: 1 };
 const BURSTABLE = "/kubepods/burstable";
@@ -314,3 +314,30 @@ for (const [hostFence, cpus] of [["reserved", "0"], ["pool", "0,2-3"], ["off", "
     ]);
   });
 }
+
+Deno.test("the classes of kubelet's system partition are fenced with the others, whichever side a claim is on", () => {
+  const it = rig();
+  const classes = ["burstable", "besteffort"].map((name) => `/kubepods/system/${name}`);
+  for (const path of classes) it.kernel.appear(path, "");
+  run(it, db);
+  assert.deepEqual(classes.map((path) => `${it.kernel.sets.get(path)}`), ["0,2-3", "0,2-3"]);
+  run(it, { ...db, name: "etcd", cgroupParent: "/kubepods/system/pod9" });
+  const parent = `${classes[0]}/pod8`;
+  run(it, { name: "agent", cgroupParent: parent });
+  assert.equal(it.kernel.runsOn("id-agent", parent), "0,3");
+  assert.equal(it.link.container("id-agent")?.keptBy, "fence");
+  assert.equal(`${it.kernel.sets.get(BURSTABLE)}`, "0,3");
+});
+
+Deno.test("isolated CPUs that are kept for claims aren't in the sets behind a fence, which claims of them don't change", () => {
+  const it = rig();
+  it.link.machine = { ...fourCores, isolated: "2-3" };
+  it.link.feed({ kind: "topology", now: 0, topology: topologyOf(it.link.machine), offlineRemoved: false });
+  const policy = { ...DEFAULT_POLICY, isolatedCpus: "exclusive" as const };
+  it.link.feed({ kind: "settings", settings: { ...DEFAULT_SETTINGS, policy, growDelayMs: 0 } });
+  run(it, web);
+  assert.equal(it.kernel.runsOn("id-web", parent), "0-1");
+  const before = it.kernel.written.length;
+  assert.equal(run(it, { ...db, cpus: 2 }).cpus, "2-3");
+  assert.deepEqual(it.kernel.written.slice(before), [`${BEST_EFFORT}=0-1`, `${BURSTABLE}=0-1`]);
+});

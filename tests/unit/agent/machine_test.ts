@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import type { MachinePort } from "../../../src/agent/machine.ts";
 import { CORES_IDS } from "../../../src/nri/annotations.ts";
+import { CpuSet } from "../../../src/cpu/cpu_set.ts";
+import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { type MachineSpec, topologyOf, twoCpuVm } from "../../kit/sysfs.ts";
 import { Link, subject } from "../../kit/link.ts";
 import type { Wanted } from "../../kit/messages.ts";
@@ -80,4 +82,31 @@ Deno.test("an agent that has given up the leader lock changes nothing until it h
   link.feed({ kind: "promoted", now: link.now });
   link.synchronize([web]);
   assert.equal(link.create(pin).cpus, "3");
+});
+
+Deno.test("free huge pages are read once for a claim that asks for some, and for no other container", () => {
+  const read: string[] = [];
+  const machine: MachinePort = {
+    changed: () => undefined,
+    freeHugePages: (node, pageKiB) => (read.push(`${node}:${pageKiB}`), node === 1 ? 4096 : 0),
+  };
+  const kernel = new FakeKernel(2);
+  kernel.online = CpuSet.range(0, 7);
+  kernel.appear("id-web", "0-7");
+  const link = Link.serving([web], { ...FOUR, nodesPerSocket: 2 }, { machine, cpusets: kernel });
+  const pages = (pageSize: string, limit: bigint) => ({ hugepageLimits: [{ pageSize, limit }] });
+  for (
+    const [name, resources] of Object.entries({ none: {}, zero: pages("2MB", 0n), odd: pages("2 Mb", 1n) })
+  ) {
+    link.create({ name, cpus: 1, resources });
+  }
+  link.create({ name: "shared", resources: pages("2MB", 4096n) });
+  link.create({ name: "unlimited", cpus: 1, resources: pages("2MB", 2n ** 63n) });
+  const single = Link.serving([], FOUR, { machine });
+  single.create({ name: "single", cpus: 1, resources: pages("2MB", 4096n) });
+  assert.deepEqual(read, []);
+  // It is decided again after a write that fails.
+  kernel.busy.set("id-web", CpuSet.of(5));
+  assert.equal(link.create({ name: "db", cpus: 1, resources: pages("2MB", 4096n * 1024n) }).cpus, "6");
+  assert.deepEqual(read, ["0:2048", "1:2048"]);
 });

@@ -31,9 +31,11 @@ reservedNamespaces:  # default
 minShared: 1  # default
 placement: packed  # default
 exclusiveMems: unset  # default
+pinnedMems: "local+cpuless"  # default
 isolatedCpus: ignore  # default
 pinnedNamespaces:  # default
   - "*"
+pinnedCpu0: warn  # default
 unmanagedNamespaces: []  # default
 isolationNamespaces: []  # default
 sandboxedRuntimes:  # default
@@ -100,9 +102,11 @@ const config: fc.Arbitrary<Config> = fc.record({
   reservedNamespaces: namespaces,
   minShared: fc.integer({ min: 1, max: 8192 }),
   placement: fc.constantFrom(...PLACEMENTS),
-  exclusiveMems: fc.constantFrom("unset", "local"),
-  isolatedCpus: fc.constantFrom("avoid", "prefer", "ignore"),
+  exclusiveMems: fc.constantFrom("unset", "local", "local+cpuless"),
+  pinnedMems: fc.constantFrom("local", "local+cpuless", "off"),
+  isolatedCpus: fc.constantFrom("avoid", "prefer", "exclusive", "ignore"),
   pinnedNamespaces: namespaces,
+  pinnedCpu0: fc.constantFrom("allow", "warn", "refuse"),
   unmanagedNamespaces: namespaces,
   isolationNamespaces: namespaces,
   sandboxedRuntimes: handlers,

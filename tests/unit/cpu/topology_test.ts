@@ -85,6 +85,33 @@ Deno.test("a node without memory stands for the nearest that has some", () => {
   assert.equal(nearest({ memoryLess: [0, 1, 2, 3] }, 6), "", "no memory known at all");
 });
 
+Deno.test("a node without CPUs belongs to the nearest ones with CPUs, as far as distances are known", () => {
+  const near = (spec: Partial<MachineSpec>, cpu: number) =>
+    `${topologyOf({ ...fourNodes, ...spec }).memoryNodesOf(CpuSet.of(cpu), { cpuless: true })}`;
+  assert.deepEqual(
+    [near({ cpuless: [1, 2] }, 2), near({ cpuless: [1, 2] }, 4), near({ cpuless: [1, 2] }, 0)],
+    [
+      ...["1,4", "2,5", "0"],
+    ],
+  );
+  assert.equal(near({ cpuless: [1], memoryLess: [4] }, 2), "1", "it has no memory");
+  assert.equal(
+    near({ cpuless: [1], distance: (from, to) => from === to ? 10 : 20 }, 6),
+    "3-4",
+    "all as near",
+  );
+  assert.equal(
+    near({ cpuless: [1], omit: (path) => path.endsWith("/distance") }, 2),
+    "1",
+    "distances unknown",
+  );
+  assert.equal(
+    `${topologyOf({ ...fourNodes, cpuless: [0] }).memoryNodesOf(CpuSet.of(0))}`,
+    "0",
+    "not asked for",
+  );
+});
+
 Deno.test("the CPUs of a node without memory and those of its neighbour need one memory node", () => {
   const topology = topologyOf({ ...fourNodes, memoryLess: [1] });
   assert.equal(`${topology.memoryNodesOf(CpuSet.of(0, 2))}`, "0");

@@ -5,7 +5,7 @@ import type { MachinePort } from "../../../src/agent/machine.ts";
 import { effective, Records } from "../../kit/daemon_stage.ts";
 import { sysfsTree, topologyOf, twoCpuVm, writeTree } from "../../kit/sysfs.ts";
 
-const SPEC = { ...twoCpuVm, coresPerNode: 4 };
+const SPEC = { ...twoCpuVm, coresPerNode: 4, hugePages: [{ node: 0, pageKiB: 2048, freeKiB: 6144 }] };
 const KNOWN = topologyOf(SPEC);
 
 interface Stage {
@@ -89,4 +89,16 @@ Deno.test("kubepods that is narrowed, wide and narrowed again is followed each t
       ["online CPUs not available to containers", `CPUs 0-1 are ${why("2-3")}`],
     ]);
   }, cgroups);
+});
+
+Deno.test("free huge pages of a node are read anew each time", async () => {
+  await onMachine(({ machine, write }) => {
+    assert.equal(machine.freeHugePages?.(0, 2048), 6144);
+    write("sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages", "1");
+    assert.equal(machine.freeHugePages?.(0, 2048), 2048);
+    assert.deepEqual([machine.freeHugePages?.(0, 1048576), machine.freeHugePages?.(1, 2048)], [
+      undefined,
+      undefined,
+    ]);
+  });
 });

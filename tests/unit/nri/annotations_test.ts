@@ -108,6 +108,7 @@ const namespaces = fc.constantFrom([], ["*"], ["ns"]);
 const rules: fc.Arbitrary<Rules> = fc.record({
   placement: fc.constant("packed"),
   pinnedNamespaces: namespaces,
+  pinnedCpu0: fc.constantFrom("allow", "warn", "refuse"),
   unmanagedNamespaces: namespaces,
   isolationNamespaces: namespaces,
   reservedNamespaces: namespaces,
@@ -124,7 +125,9 @@ Deno.test("any annotations and any figures give a claim within bounds or printab
         return assert.match(read.message, /^cpuset: pod \S*\/p container c: [^\p{Cc}]{10,400}$/u);
       }
       assert(read.warnings.length <= 3 * ANNOTATIONS.length);
-      for (const warning of read.warnings) assert.match(warning, /^\S+ is ignored, [^\p{Cc}]{10,300}$/u);
+      for (const warning of read.warnings) {
+        assert.match(warning, /^\S+ (is ignored,|names CPU 0,) [^\p{Cc}]{10,300}$/u);
+      }
       if (read.kind === "unmanaged" || read.claim.kind === "shared") return;
       const { claim, degraded } = read;
       assert.equal(degraded, undefined);

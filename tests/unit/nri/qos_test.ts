@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { isGuaranteed } from "../../../src/nri/qos.ts";
+import { groupPath } from "../../../src/cgroup/paths.ts";
+import { isGuaranteed, qosClassesOf } from "../../../src/nri/qos.ts";
 import { containerOf, podOf, type Wanted } from "../../kit/messages.ts";
 
 function guaranteed(wanted: Wanted): boolean {
@@ -24,6 +25,10 @@ const PARENTS: readonly [parent: string, guaranteed: boolean][] = [
   ["/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice", false],
   ["/system.slice/containerd.service/kubepods-burstable-pod1.slice", false],
   ["/k3s/kubelet/kubepods/besteffort/pod1", false],
+  ["/kubepods/system/podX", true],
+  ["/kubepods/system/burstable/podU", false],
+  ["kubepods-system-besteffort-podW.slice", false],
+  ["/kubepods.slice/kubepods-system.slice/kubepods-system-podX.slice", true],
 ];
 
 for (const [cgroupParent, expected] of PARENTS) {
@@ -38,6 +43,9 @@ for (
     "/burstable-rack/kubepods/pod1",
     "/burstable.slice/burstable-kubepods.slice/burstable-kubepods-pod1.slice",
     "/kubepods/podburstable",
+    "/kubepods/pod1/burstable",
+    "/kubepods/system/pod1/besteffort",
+    "kubepods-system-pod1-burstable.slice",
     "/kubepods/podweb-burstable-1",
     "/kubepods.slice/kubepods-podbesteffort.slice",
   ]
@@ -60,4 +68,23 @@ for (
 
 Deno.test("inside kubelet's tree a memory limit doesn't make a Burstable pod Guaranteed", () => {
   assert(!guaranteed({ cgroupParent: "/kubepods/burstable/pod1", memory: 1n << 20n }));
+});
+
+Deno.test("the classes around a container are those of kubepods and of its system partition, with either driver", () => {
+  const [top, system] = ["/kubepods", "/kubepods/system"].map((
+    at,
+  ) => [`${at}/burstable`, `${at}/besteffort`]);
+  assert.deepEqual(qosClassesOf({ parent: "/kubepods/pod1", path: "" }), {
+    all: [...top ?? [], ...system ?? []],
+  });
+  const [, own] = system ?? [];
+  const inSystem = qosClassesOf({ parent: "", path: "/kubepods/system/besteffort/pod1/id" });
+  assert.deepEqual(inSystem, { all: [...top ?? [], ...system ?? []], own });
+  const slices = qosClassesOf({ parent: "kubepods-system-burstable-pod1.slice", path: "" });
+  const all = slices?.all ?? [];
+  assert.equal(slices?.own, "/kubepods.slice/kubepods-system.slice/kubepods-system-burstable.slice");
+  assert.deepEqual([all.length, all.includes("/kubepods.slice/kubepods-besteffort.slice")], [4, true]);
+  for (const path of all) assert.equal(groupPath(path), path);
+  // The slice of a pod with such a name is no class.
+  assert.equal(groupPath("/kubepods.slice/kubepods-pod1.slice/kubepods-pod1-burstable.slice"), undefined);
 });

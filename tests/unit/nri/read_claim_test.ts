@@ -72,8 +72,8 @@ const KINDS: readonly [why: string, wanted: Wanted, expected: string][] = [
   ["a pod's quota without a period sets no limit", { cpus: 4, podQuota: 1n, podPeriod: 0n }, "exclusive 4"],
   ["cores-ids wins over everything else", {
     cpus: 2,
-    annotations: { [CORES_IDS]: " 0, 2-3 ,8", [FORBID_CORE_IDS]: "0-3", [PLACEMENT]: "spread" },
-  }, "pinned 0,2-3,8"],
+    annotations: { [CORES_IDS]: " 1, 3-4 ,8", [FORBID_CORE_IDS]: "0-3", [PLACEMENT]: "spread" },
+  }, "pinned 1,3-4,8"],
   ["forbid-core-ids applies to exclusive containers", {
     cpus: 2,
     annotations: { [FORBID_CORE_IDS]: "1,3-4" },

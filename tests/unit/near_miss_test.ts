@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { nearMiss } from "../../../src/config/near_miss.ts";
+import { nearMiss } from "../../src/near_miss.ts";
 
 const WORDS = ["socket", "minShared", "log", "log.level", "log.keep"];
 
 const CASES: readonly [given: string, meant: string | undefined][] = [
   ["sokcet", "socket"],
+  ["lgo", "log"],
   ["minshared", "minShared"],
   ["min_shared", "minShared"],
   ["minShare", "minShared"],
