@@ -184,7 +184,7 @@ export function endWindows(world: World): void {
       ? container !== undefined && !hasStarted(container)
       : placed?.kernel?.equals(world.inForce(id)) === true;
     // With a set that has nothing in common with its class it is where that is, for as long as that lasts.
-    const isDesired = placed !== undefined && knows && hasOwnSet(world, placed) &&
+    const isDesired = placed !== undefined && knows && !world.isVoid(id) && hasOwnSet(world, placed) &&
       !world.kernel.isLimitVoid(id) &&
       world.kernel.effective(id)?.equals(withinClass(world, placed)) === true;
     // Its start was let through before the agent was there; that it runs will be reported.
