@@ -28,7 +28,14 @@ import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
 import { claimFound } from "./limits.ts";
 import type { MachineChange } from "./machine.ts";
-import { degradedLog, degradedLogs, logOf, placedLogs, recoveredLogs, synchronizedLog } from "./logs.ts";
+import {
+  degradedLogs,
+  logOf,
+  newlyDegradedLogs,
+  placedLogs,
+  recoveredLogs,
+  synchronizedLog,
+} from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
@@ -265,13 +272,10 @@ export function adoptTopology(state: AgentState, change: TopologyChange): Adopte
   const applied = applyTopology(before, change);
   // An inherited set has changed with the machine.
   const ledger = change.topology === before.topology ? applied : rereadConfirmed(state, applied);
-  const degraded = ledger.degraded.filter((a) =>
-    before.assignments.get(a.container.id)?.degraded !== a.degraded
-  );
   return {
     state: withLedger(state, ledger),
     updates: state.dryRun || state.phase !== "serving" ? [] : pendingUpdates(ledger),
-    logs: [...degraded.map(degradedLog), ...recoveredLogs(before, ledger)],
+    logs: [...newlyDegradedLogs(before, ledger), ...recoveredLogs(before, ledger)],
   };
 }
 

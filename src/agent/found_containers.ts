@@ -11,6 +11,7 @@ import { type Container, ContainerState, type PodSandbox, PodSandboxSchema } fro
 import { withRequestOfLimit } from "../nri/merge_resources.ts";
 import { figuresOf, sharesOfLimit, wholeLimit } from "../nri/whole_cpus.ts";
 import { warningsOf } from "./logs.ts";
+import { currentPod } from "./pod_resources.ts";
 import type { AgentState } from "./state.ts";
 import { readClaim, recordOf, refOf } from "../nri/read_claim.ts";
 
@@ -32,7 +33,7 @@ export interface FoundContainers {
 
 /** Every listed container that runs or is about to, with its claim. */
 export function findContainers(state: AgentState, listing: Listing): FoundContainers {
-  const pods = new Map(listing.pods.map((pod) => [pod.id, pod]));
+  const pods = new Map(listing.pods.map((pod) => [pod.id, currentPod(state.podResources, pod)]));
   const all: FoundContainers = { found: [], logs: [] };
   const unique = new Map(listing.containers.map((container) => [container.id, container]));
   for (const container of unique.values()) {

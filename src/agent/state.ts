@@ -8,6 +8,7 @@ import type { SynchronizeRequest } from "../nri/gen/nri_pb.ts";
 import { type EarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
 import type { Phase } from "./lifecycle.ts";
 import { EMPTY_REFUSAL_LOG, type RefusalLog } from "./refusal_log.ts";
+import type { PodResources } from "./pod_resources.ts";
 import type { MachinePort } from "./machine.ts";
 import type { Rules } from "../nri/rules.ts";
 
@@ -102,6 +103,8 @@ export interface AgentState {
   readonly partitions: Partitions;
   /** The kernel may have partitions of containers that have ended meanwhile. */
   readonly hasStalePartitions: boolean;
+  /** What pods as a whole may use, where that has changed since they were created. */
+  readonly podResources: PodResources;
   /** The parts of a Synchronize that isn't complete yet. */
   readonly parts: readonly Part[];
   /** Containers that are known by a list alone, no event so far: the runtime may never report their ends. */
@@ -160,6 +163,7 @@ export function initialState(
     ledger,
     partitions: new Map(),
     hasStalePartitions: false,
+    podResources: new Map(),
     parts: [],
     untracked: new Set(),
     early: NO_EARLY_EVENTS,

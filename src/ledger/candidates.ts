@@ -6,6 +6,7 @@ import type { ExclusiveAssignment } from "./assignment.ts";
 import type { ExclusiveClaim } from "./claim.ts";
 import { contestedCpus } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
+import { vacated } from "./pod_members.ts";
 
 export interface CandidateOptions {
   /** Memory nodes that the container is bound to; absent: none. */
@@ -59,7 +60,7 @@ export function canKeep(
   cpus: CpuSet,
   floor = ledger.policy.minShared,
 ): boolean {
-  const others = ledger.without(container.id);
+  const others = vacated(ledger, { container, claim });
   const kept = footprint(ledger.topology, cpus, claim.placement);
   return cpus.isSubsetOf(freeFor(others, closedTo(others, claim))) &&
     kept.isSubsetOf(freeFor(others, CpuSet.empty)) &&

@@ -44,6 +44,11 @@ export interface ExclusiveClaim {
   readonly placement: Placement;
   /** The most exclusive CPUs that the live containers of its pod may have together; absent: any number. */
   readonly podLimit?: number;
+  /**
+   * Its figures are its pod's: kubelet passes these to a container without any of its own, and nothing tells that from one
+   * that asks for all of its pod. Such containers share what is left of `count` by claims of the pod that are less.
+   */
+  readonly ofPod?: true;
   /** See {@link Isolation}; such a container is never moved. */
   readonly isolation?: Isolation;
   /** See {@link CpuLimit}. */
@@ -58,6 +63,8 @@ export interface SharedClaim {
   readonly key?: string;
   /** Part of the system: may use reserved CPUs where the reservation keeps them from all others. */
   readonly system?: true;
+  /** It has a limit of its own in a pod that has one: it runs on the CPUs that the pod's containers share, if there are any. */
+  readonly ofPod?: true;
 }
 
 /**

@@ -10,7 +10,9 @@ import type { ExclusiveClaim, PinnedClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { makeRoom, offlineOf, openTo } from "./pin.ts";
 import { candidatesFor, closedTo, freeFor } from "./candidates.ts";
-import { overPodLimit, shortage, takeExclusive } from "./room.ts";
+import { podSetOf, sized, vacated, withGrant } from "./pod_members.ts";
+import { madeRoomInPod, overPodLimit } from "./pod_set.ts";
+import { shortage, takeExclusive } from "./room.ts";
 
 /** The ledger in which every degraded container has been retried. */
 export function retryDegraded(ledger: Ledger): Ledger {
@@ -27,9 +29,12 @@ export function retryPinned(ledger: Ledger): Ledger {
 }
 
 function retryExclusive(ledger: Ledger): Ledger {
-  return ledger.degraded.filter(isExclusive).reduce((next, assignment) => {
+  return ledger.degraded.reduce((next, { container: { id } }) => {
+    const assignment = next.assignments.get(id);
+    // Those of one pod are served with the first of them.
+    if (assignment?.degraded === undefined || !isExclusive(assignment)) return next;
     const served = placeExclusive(next, assignment);
-    return served.assignments.get(assignment.container.id)?.degraded === undefined ? served : next;
+    return served.assignments.get(id)?.degraded === undefined ? served : next;
   }, ledger);
 }
 
@@ -50,22 +55,26 @@ export function placeExclusive(
   assignment: ExclusiveAssignment,
   { within, keepRemaining }: Replacement = { keepRemaining: true },
 ): Ledger {
-  const { container, claim, mems, grant } = assignment;
+  const { container, mems } = assignment;
   const { degraded: _, ...whole } = assignment;
-  const others = ledger.without(container.id);
+  const roomy = madeRoomInPod(ledger, assignment);
+  const others = vacated(roomy, assignment);
+  const claim = sized(others, assignment);
+  const set = claim.ofPod ? podSetOf(ledger, container) : CpuSet.empty;
+  const grant = set.isEmpty ? assignment.grant : set;
   const closed = closedTo(others, claim);
   const free = freeFor(others, closed, { mems });
   const candidates = candidatesFor(others, closed, { mems });
   const own = ownable(ledger.topology, claim, grant.intersection(free), free);
-  const over = overPodLimit(others, container, claim);
+  const over = overPodLimit(others, assignment);
   const choose = (from: CpuSet) => takeExclusive(others, container, claim, from, grant);
   const chosen = over !== undefined
     ? undefined
     : (within && choose(within.intersection(candidates))) ?? choose(candidates);
-  if (chosen !== undefined) return ledger.with({ ...whole, grant: chosen });
+  if (chosen !== undefined) return withGrant(roomy, { ...whole, grant: chosen });
   const kept = keepRemaining && own.size < others.sharedPool.size ? own : CpuSet.empty;
   const has = kept.isEmpty ? "" : `; it has ${kept}`;
-  return ledger.with({ ...whole, grant: kept, degraded: (over ?? shortage(others, claim)) + has });
+  return withGrant(ledger, { ...whole, grant: kept, degraded: (over ?? shortage(others, claim)) + has });
 }
 
 /** Those of `own` that the claim may keep: where it has its cores to itself, none of their threads may be another's. */

@@ -19,7 +19,9 @@ import type { Ledger } from "./ledger.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { candidatesFor, canKeep, closedTo } from "./candidates.ts";
-import { overPodLimit, shortage, takeExclusive } from "./room.ts";
+import { podSetOf, sized } from "./pod_members.ts";
+import { madeRoomInPod, overPodLimit, settledPod } from "./pod_set.ts";
+import { shortage, takeExclusive } from "./room.ts";
 import { retryDegraded } from "./degraded.ts";
 
 /** What the new container starts with. An absent part is left as the runtime has it. */
@@ -80,7 +82,7 @@ export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal
   const placement = place({ ...request, ledger: others, predecessors });
   if (placement.kind === "refusal") return placement;
   const { claim, fence, degraded, since, deliverBy = "record" } = request;
-  const next = placement.ledger.with({
+  const placed = placement.ledger.with({
     container,
     claim,
     ...created(deliverBy === "record" ? "record" : "cgroup"),
@@ -89,6 +91,7 @@ export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal
     ...(since === undefined ? {} : { since }),
     ...placement.placed,
   });
+  const next = settledPod(placed, container);
   // It ends the predecessors: what they had and it doesn't claim goes to degraded containers.
   return granted(predecessors.length === 0 ? next : retryDegraded(next), request, placement.mems);
 }
@@ -131,21 +134,29 @@ function admitPinned(admission: Admission<PinnedClaim>): Placement | Refusal {
 }
 
 function admitExclusive(admission: Admission<ExclusiveClaim>): Placement | Refusal {
-  const { ledger, container, claim, predecessors } = admission;
-  const over = overPodLimit(ledger, container, claim);
+  const { container, predecessors } = admission;
+  const over = overPodLimit(admission.ledger, admission);
   if (over !== undefined) {
-    return { kind: "placement", ledger, placed: { grant: CpuSet.empty, degraded: over } };
+    return { kind: "placement", ledger: admission.ledger, placed: { grant: CpuSet.empty, degraded: over } };
   }
+  const ledger = madeRoomInPod(admission.ledger, admission);
+  const set = admission.claim.ofPod ? podSetOf(ledger, container) : CpuSet.empty;
+  if (!set.isEmpty) return { kind: "placement", ledger, ...boundTo(ledger, set) };
+  const claim = sized(ledger, admission);
   const free = candidatesFor(ledger, closedTo(ledger, claim));
   const before = predecessors.at(-1)?.grant ?? recentOf(ledger, container) ?? CpuSet.empty;
   const same = before.size === claim.count && !before.intersects(contestedCpus(ledger)) &&
     canKeep(ledger, { container, claim }, before);
   const grant = same ? before : takeExclusive(ledger, container, claim, free, before);
   if (grant === undefined) return refuse(container, "unavailable", shortage(ledger, claim));
-  const local = ledger.policy.exclusiveMems === "local";
-  const mems = local ? ledger.topology.memoryNodesOf(grant) : CpuSet.empty;
-  const placed = { grant, ...(mems.isEmpty ? {} : { mems }) };
-  return { kind: "placement", ledger: ledger.forgetting(container.podUid, container.name), placed, mems };
+  const next = ledger.forgetting(container.podUid, container.name);
+  return { kind: "placement", ledger: next, ...boundTo(ledger, grant) };
+}
+
+/** With those CPUs, and the memory beside them where the policy says so. */
+function boundTo({ policy, topology }: Ledger, grant: CpuSet): Pick<Placement, "placed" | "mems"> {
+  const mems = policy.exclusiveMems === "local" ? topology.memoryNodesOf(grant) : CpuSet.empty;
+  return { placed: { grant, ...(mems.isEmpty ? {} : { mems }) }, mems };
 }
 
 function recentOf({ recent }: Ledger, { podUid, name }: ContainerRef): CpuSet | undefined {

@@ -2,6 +2,8 @@
 import { isExclusive } from "./assignment.ts";
 import type { Ledger } from "./ledger.ts";
 import { moveBack } from "./make_way.ts";
+import { podSetOf } from "./pod_members.ts";
+import { settledPod } from "./pod_set.ts";
 import { retryDegraded } from "./degraded.ts";
 
 /**
@@ -28,7 +30,8 @@ function removeContainer(ledger: Ledger, id: string): Ledger {
   const gone = ledger.assignments.get(id);
   if (gone === undefined) return ledger;
   const { container: { podUid, name }, grant, displaced = [] } = gone;
-  const next = moveBack(ledger.without(id), displaced);
-  const returns = isExclusive(gone) && !grant.isEmpty && podUid !== "";
+  const next = settledPod(moveBack(ledger.without(id), displaced), gone.container);
+  const returns = isExclusive(gone) && !grant.isEmpty && podUid !== "" &&
+    !podSetOf(next, gone.container).intersects(grant);
   return returns ? next.remembering({ podUid, name, cpus: grant }) : next;
 }

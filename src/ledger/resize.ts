@@ -1,11 +1,13 @@
 /** In-place resize: what a running container claims has changed. */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { grow, shrink } from "../cpu/regrow.ts";
-import type { Assignment } from "./assignment.ts";
+import { type Assignment, isExclusive, isOfPod } from "./assignment.ts";
 import type { Claim, ExclusiveClaim, SharedClaim } from "./claim.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { candidatesFor, canKeep, closedTo, leavesEnough } from "./candidates.ts";
+import { certainIn, ownersIn, podSetOf, sized, vacated, withGrant } from "./pod_members.ts";
+import { madeRoomInPod, settledPod, withPodLimit } from "./pod_set.ts";
 import { requestOf, shortage, takeExclusive } from "./room.ts";
 import { retryDegraded } from "./degraded.ts";
 
@@ -22,12 +24,17 @@ export function resize(
   degraded?: string,
 ): Ledger | Refusal {
   if (claim.kind === "pinned") return ledger.with({ ...assignment, claim });
-  const { container, grant } = assignment;
   if (claim.kind === "shared") return intoPool(ledger, assignment, claim, degraded);
-  const { degraded: _, home, ...rest } = assignment;
-  const others = ledger.without(container.id);
+  if (isShared(ledger, assignment)) return resizedPod(ledger, assignment, claim);
+  const { degraded: _, home, container, ...rest } = assignment;
+  // What it shares with others of its pod it doesn't take along.
+  const grant = isExclusive(assignment) ? assignment.grant : CpuSet.empty;
+  const others = vacated(madeRoomInPod(ledger, { container, claim }), assignment);
+  const set = claim.ofPod ? podSetOf(others, container) : CpuSet.empty;
   // The pod's own limit isn't checked: the runtime may still report the one from before the resize.
-  const cpus = resized(others, assignment, claim);
+  const cpus = set.isEmpty
+    ? resized(others, { ...assignment, grant }, sized(others, { container, claim }))
+    : set;
   if (cpus === undefined) {
     const own = grant.isEmpty && home !== undefined && !claim.movable;
     const why = own
@@ -35,8 +42,27 @@ export function resize(
       : "";
     return refuse(container, "unavailable", why + shortage(others, claim));
   }
-  const next = ledger.with({ ...rest, claim, grant: cpus }).forgetting(container.podUid, container.name);
+  const placed = withGrant(others, { ...rest, container, claim, grant: cpus });
+  const next = settledPod(placed, container).forgetting(container.podUid, container.name);
   return cpus.size < grant.size ? retryDegraded(next) : next;
+}
+
+/** Whether there are others in its pod, with whom it shares the CPUs of that. */
+function isShared(ledger: Ledger, assignment: Assignment): boolean {
+  const { container } = assignment;
+  return isOfPod(assignment) && isExclusive(assignment) &&
+    (ownersIn(ledger, container).length > 0 || certainIn(ledger, container) > 0);
+}
+
+/** The figures of a container that has its pod's are those of the pod. */
+function resizedPod(ledger: Ledger, before: Assignment, { count }: ExclusiveClaim): Ledger | Refusal {
+  const { container } = before;
+  const next = withPodLimit(ledger, container, count);
+  const { degraded } = next.assignments.get(container.id) ?? {};
+  const isGrowth = isExclusive(before) && count > before.claim.count;
+  return isGrowth && degraded !== undefined
+    ? refuse(container, "unavailable", degraded)
+    : retryDegraded(next);
 }
 
 /** Its CPUs are free for others; those come to them last for a while. */
@@ -45,8 +71,9 @@ function intoPool(ledger: Ledger, assignment: Assignment, claim: SharedClaim, de
   const less = degraded === undefined ? {} : { degraded };
   const home = grant.isEmpty ? {} : { home: grant };
   const { container } = assignment;
-  const next = ledger.with({ ...rest, container, claim, grant: CpuSet.empty, ...home, ...less });
-  const returns = !grant.isEmpty && podUid !== "";
+  const pooled = ledger.with({ ...rest, container, claim, grant: CpuSet.empty, ...home, ...less });
+  const next = settledPod(pooled, container);
+  const returns = !grant.isEmpty && podUid !== "" && !podSetOf(next, container).intersects(grant);
   return retryDegraded(returns ? next.remembering({ podUid, name, cpus: grant }) : next);
 }
 

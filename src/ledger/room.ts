@@ -78,17 +78,3 @@ function idle({ topology, claimed }: Ledger, { count, placement }: ExclusiveClai
   const beside = footprint(topology, cpus, placement).size - cpus.size;
   return beside === 0 ? "" : ` and ${beside} idle beside them`;
 }
-
-/** Why a claim would take more than its pod has been given for all its containers; undefined where it doesn't. */
-export function overPodLimit(
-  ledger: Ledger,
-  container: ContainerRef,
-  claim: ExclusiveClaim,
-): string | undefined {
-  if (claim.podLimit === undefined) return undefined;
-  const others = ledger.ofPod(container.podUid).filter((a) => a.container.id !== container.id);
-  const used = others.reduce((sum, a) => sum + (a.claim.kind === "exclusive" ? a.grant.size : 0), 0);
-  if (used + claim.count <= claim.podLimit) return undefined;
-  return `needs ${claim.count} exclusive CPUs, but its pod's limit is ${claim.podLimit}, ` +
-    `and its other containers have ${used} of them`;
-}

@@ -4,7 +4,7 @@
  * annotations, which are read from the pod.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import type { Claim, ContainerRef, Isolation } from "../ledger/claim.ts";
+import type { Claim, ContainerRef, ExclusiveClaim, Isolation } from "../ledger/claim.ts";
 import { type Refusal, refuse } from "../ledger/refusal.ts";
 import {
   type AnnotationValue,
@@ -27,7 +27,7 @@ import {
 import type { Container, PodSandbox } from "./gen/nri_pb.ts";
 import { isGuaranteed } from "./qos.ts";
 import { lists, type Rules } from "./rules.ts";
-import { figuresOf, MAX_CPUS, wholeCpus, wholeLimit } from "./whole_cpus.ts";
+import { figuresOf, isWhole, MAX_CPUS, wholeCpus, wholeLimit } from "./whole_cpus.ts";
 
 /** What a container claims, and what of its pod's annotations had to be ignored. */
 export interface ReadClaim {
@@ -168,7 +168,9 @@ function readUnpinned(pod: PodSandbox, container: Container, rules: Rules): Read
     const system = lists(rules.reservedNamespaces, pod.namespace) ? { system: true as const } : {};
     const degraded = count === undefined ? {} : { degraded: AMBIGUOUS };
     const key = forbid.from?.own ? { key: forbid.from.key } : {};
-    return { kind: "claim", claim: { kind: "shared", forbidden, ...key, ...system }, warnings, ...degraded };
+    const ofPod = hasOwnLimit(pod, container) ? { ofPod: true as const } : {};
+    const claim = { kind: "shared", forbidden, ...key, ...system, ...ofPod } as const;
+    return { kind: "claim", claim, warnings, ...degraded };
   }
   if (count > MAX_CPUS) {
     const why = `needs ${count} exclusive CPUs, but a node has ${MAX_CPUS} at most; lower its CPU limit`;
@@ -192,7 +194,16 @@ const AMBIGUOUS =
  * A limit below that of one of its containers isn't true any more, since kubelet lets no pod have it: containerd goes
  * on telling what the pod was created with when its containers have grown since.
  */
-function podLimit(pod: PodSandbox, count: number): { podLimit?: number } {
-  const limit = wholeLimit(figuresOf(pod.linux?.podResources?.cpu));
-  return limit === undefined || limit < count ? {} : { podLimit: limit };
+function podLimit(pod: PodSandbox, count: number): Pick<ExclusiveClaim, "podLimit" | "ofPod"> {
+  const figures = figuresOf(pod.linux?.podResources?.cpu);
+  const limit = wholeLimit(figures);
+  if (limit === undefined || limit < count) return {};
+  const isAll = limit === count && isWhole(figures);
+  return { podLimit: limit, ...(isAll ? { ofPod: true } : {}) };
+}
+
+/** Whether a container of a Guaranteed pod with a whole limit has one of its own, which isn't whole or isn't its request. */
+function hasOwnLimit(pod: PodSandbox, container: Container): boolean {
+  return isGuaranteed(pod, container) && figuresOf(container.linux?.resources?.cpu).quota > 0n &&
+    isWhole(figuresOf(pod.linux?.podResources?.cpu));
 }

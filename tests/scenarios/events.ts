@@ -24,6 +24,7 @@ export const PLAYS: Readonly<Record<Verb, Play>> = {
   "dies": (player, name) => player.dies(name),
   "update": (player, name, words) => player.update(name, words),
   "stop-sandbox": (player, pod) => player.stopSandbox(pod),
+  "update-pod": (player, pod, words) => player.updatePod(pod, words),
   "register": (player) => player.register(),
   "synchronize": (player, _, words) => player.synchronize(wholeNumber("parts", words.get("parts") ?? "1")),
   "connect": connect,

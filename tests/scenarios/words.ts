@@ -31,6 +31,7 @@ export const VERBS = {
   "dies": { subject: "container", words: [] },
   "update": { subject: "container", words: FIGURES },
   "stop-sandbox": { subject: "pod", words: [] },
+  "update-pod": { subject: "pod", words: ["pod-limit"] },
   "connect": { subject: "", words: [] },
   "disconnect": { subject: "", words: [] },
   "kill-agent": { subject: "", words: [] },

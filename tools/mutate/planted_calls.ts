@@ -72,7 +72,7 @@ export const CALLS: readonly Planted[] = [
   {
     file: "src/nri/read_claim.ts",
     part: "podLimit",
-    edit: "first branch twice",
+    edit: [/podLimit: limit, /, ""],
     breaks: "The limit of the pod as a whole isn't read.",
   },
   {

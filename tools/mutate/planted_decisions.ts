@@ -236,6 +236,13 @@ export const LEDGER: readonly Planted[] = [
     breaks: "Exclusive containers take the CPUs of a degraded pinned one.",
   },
   {
+    file: "src/ledger/pod_set.ts",
+    part: "madeRoomInPod",
+    edit: [/ - claim\.count;/, ";"],
+    breaks:
+      "The containers that share a pod's CPUs keep all of them beside one with figures of its own: the pod has twice its limit.",
+  },
+  {
     file: "src/ledger/recover.ts",
     part: "byAge",
     edit: "swap branches",

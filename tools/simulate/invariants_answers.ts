@@ -8,7 +8,7 @@ import type { Resources } from "./pods.ts";
 import { surelyFits } from "./placeable.ts";
 import type { Container } from "./records.ts";
 import type { Update } from "./reply.ts";
-import { isStandby, keptOff, type View, viewOf } from "./view.ts";
+import { isStandby, keptOff, sharesInPod, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 import { expectation } from "./invariants.ts";
 
@@ -103,9 +103,18 @@ function grantProblem(world: World, subject: Container, answer: Resources): stri
     case "pinned":
       return given?.equals(expected.cpus) ? undefined : `${named} instead of ${expected.cpus}`;
     case "exclusive":
+      // How many it may have by what else its pod has is an invariant of its own.
+      if (subject.pod.spec.limit !== undefined) {
+        return given === undefined || own?.grant.isEmpty || given.size <= expected.count
+          ? undefined
+          : `${named}, more than ${expected.count}`;
+      }
       if (given?.size !== expected.count) return `${named} instead of ${expected.count} CPUs`;
       return given.intersects(expected.forbidden) ? `${named}, of which its pod forbids some` : undefined;
     case "shared":
+      if (own !== undefined && sharesInPod(own)) {
+        return given?.equals(own.grant) ? undefined : `${named} instead of ${own.grant}`;
+      }
       if (getsItsSetAtStart(world)) return given && `${named}, which only its start should`;
       // A fence that can't be kept after the answer was one when it was given.
       if (fenceBefore(world, subject) && own?.fence === undefined) return undefined;
@@ -130,6 +139,8 @@ export function resizeProblem(
   const { id, pod, record } = container;
   const [was, is] = [before?.placed.get(id)?.claim, inCharge?.placed.get(id)?.claim];
   if (was === undefined || is === undefined || was.kind === "pinned") return undefined;
+  // The figures of one may be the pod's.
+  if (pod.spec.limit !== undefined) return undefined;
   const had = was.kind === "exclusive" ? was.count : 0;
   // It runs in the pool until what its pod names is mended.
   const isInvalid = expectation(container, settings).kind === "invalid";
@@ -199,7 +210,9 @@ export function refusalProblem(world: World, container: Container, message: stri
   const freed = CpuSet.unionOf(
     before.filter(({ claim }) => claim.kind === "exclusive").map(({ grant }) => grant),
   );
-  if (world.observer.isDisturbed || world.isTopologyStale) return undefined;
+  if (world.observer.isDisturbed || world.isTopologyStale || container.pod.spec.limit !== undefined) {
+    return undefined;
+  }
   const expected = expectation(container, settings);
   return surelyFits(expected, inCharge, scenario, freed, contested(world))
     ? `${container.id} is refused, although it fits: ${message}`

@@ -249,7 +249,11 @@ function waiting({ owner }: World): string | undefined {
 function unplaced({ inCharge, runtime, scenario }: World): string | undefined {
   if (inCharge === undefined) return undefined;
   for (const { id, degraded, claim } of inCharge.placed.values()) {
-    if (degraded === undefined || claim.kind === "shared" || !runtime.containers.has(id)) continue;
+    const container = runtime.containers.get(id);
+    if (degraded === undefined || claim.kind === "shared" || container?.pod.spec.limit !== undefined) {
+      continue;
+    }
+    if (container === undefined) continue;
     if (surelyFits(claim, inCharge, scenario)) {
       return `${id} is degraded, although it fits: ${degraded}`;
     }

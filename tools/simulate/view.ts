@@ -12,6 +12,7 @@ import type { Claim } from "../../src/ledger/claim.ts";
 /** One container in the agent's ledger. */
 export interface Placed {
   readonly id: string;
+  readonly pod: string;
   readonly claim: Claim;
   /** Empty for one that lives in the pool. */
   readonly grant: CpuSet;
@@ -125,6 +126,7 @@ function placedIn(id: string, container: ContainerView): Placed {
   const written = state === "not started" ? "at-start" : mayRunOn;
   return {
     id,
+    pod: container.container.podUid,
     claim,
     grant,
     fence,
@@ -145,7 +147,13 @@ export function keptOff({ claimed, pinned }: View, own: Placed | undefined): Cpu
   return isFenced ? pinned : claimed;
 }
 
-/** Two pinned containers may share CPUs. */
+/** Two pinned containers may share CPUs, and two of one pod that has CPUs for that. */
 export function mayShareCpus(a: Placed | undefined, b: Placed | undefined): boolean {
+  if (a !== undefined && b !== undefined && a.pod === b.pod && sharesInPod(a) && sharesInPod(b)) return true;
   return a?.claim.kind === "pinned" && b?.claim.kind === "pinned" && !a.grant.isEmpty && !b.grant.isEmpty;
+}
+
+/** It has the CPUs that its pod's containers share. */
+export function sharesInPod({ claim, grant }: Placed): boolean {
+  return (claim.kind === "exclusive" || claim.kind === "shared") && claim.ofPod === true && !grant.isEmpty;
 }

@@ -13,7 +13,7 @@ import { deliverByFor } from "../apply_mode.ts";
 import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../decision.ts";
 import { fencedFirst, fenceOf } from "../fences.ts";
 import { aroundFirst } from "../limits.ts";
-import { placedLog, recoveredLogs, warningsOf } from "../logs.ts";
+import { newlyDegradedLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import type { AgentState } from "../state.ts";
 import { MAX_CONTAINERS } from "../synchronize_parts.ts";
 import { applyClaim, FIRST_ATTEMPT } from "./apply_claim.ts";
@@ -82,5 +82,9 @@ function admittedLogs(
   const placed = ledger.assignments.get(id);
   if (placed === undefined) return [];
   const verb = dryRun ? "would be admitted" : "admitted";
-  return [placedLog(verb, ledger, placed, plan.adjustment), ...recoveredLogs(before, ledger)];
+  return [
+    placedLog(verb, ledger, placed, plan.adjustment),
+    ...newlyDegradedLogs(before, ledger, id),
+    ...recoveredLogs(before, ledger),
+  ];
 }

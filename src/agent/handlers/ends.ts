@@ -9,6 +9,7 @@ import { type Decision, type Response, unchanged } from "../decision.ts";
 import { withEarlyEvent } from "../early.ts";
 import { recoveredLogs, releasedLog } from "../logs.ts";
 import { immediateUpdates, withLedger } from "../pending.ts";
+import { withoutPod } from "../pod_resources.ts";
 import type { AgentState } from "../state.ts";
 import { respond } from "./respond.ts";
 
@@ -45,7 +46,8 @@ export function startRefused(response: Response, subject: Subject): Response {
 }
 
 /** A container whose start failed is never reported as stopped: with its sandbox it is gone for certain. */
-export function stopPodSandbox(state: AgentState, pod: PodSandbox): Decision {
+export function stopPodSandbox(before: AgentState, pod: PodSandbox): Decision {
+  const state = { ...before, podResources: withoutPod(before.podResources, pod) };
   if (state.phase !== "serving") return unchanged(state);
   const ids = state.ledger.ofPod(pod.uid).map(({ container }) => container.id);
   return withoutUpdates(state, released(state, (before) => releaseSandbox(before, pod.id, pod.uid), ids));

@@ -25,7 +25,7 @@ import { type ReadClaim, readClaim } from "../../nri/read_claim.ts";
 import { updateReply } from "../../nri/write_reply.ts";
 import { type Decision, NEUTRAL, refused, type Response, retriedFirst, unchanged } from "../decision.ts";
 import { aroundFirst } from "../limits.ts";
-import { deliveryLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
+import { deliveryLogs, newlyDegradedLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import { immediateUpdates, withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
 import { applyClaim, FIRST_ATTEMPT } from "./apply_claim.ts";
@@ -120,9 +120,17 @@ function claimAsked({ rules }: AgentState, before: Assignment, update: Update): 
 function asPlaced(before: Claim, after: Exclude<Claim, { kind: "pinned" }>): Claim {
   const { forbidden } = before.kind === "pinned" ? after : before;
   if (after.kind === "shared" || before.kind !== "exclusive") return { ...after, forbidden };
-  const { isolation: _, ...size } = after;
+  const { isolation: _, ofPod, ...size } = after;
   const { movable, placement, isolation } = before;
-  return { ...size, forbidden, movable, placement, ...(isolation === undefined ? {} : { isolation }) };
+  return {
+    ...size,
+    forbidden,
+    movable,
+    placement,
+    ...(isolation === undefined ? {} : { isolation }),
+    // One that has less than its pod hasn't the pod's figures, whatever that limit of before is.
+    ...(ofPod && before.ofPod ? { ofPod } : {}),
+  };
 }
 
 /** How many exclusive CPUs a claim is for. */
@@ -141,6 +149,7 @@ function resizedLogs(
   return [
     ...warningsOf(warnings, own.container),
     placedLog(dryRun ? "would be resized" : "resized", after, own),
+    ...newlyDegradedLogs(before, after, id),
     ...recoveredLogs(before, after),
   ];
 }
