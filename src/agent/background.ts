@@ -10,6 +10,7 @@ import { ownCpus, writablePort } from "./apply_mode.ts";
 import { recoveredLogs } from "./logs.ts";
 import { settlePartitions } from "./partitions.ts";
 import { hasFallenBack, hasWrites, immediateUpdates, withLedger } from "./pending.ts";
+import { hasOpenQuotas, settleQuotas } from "./quotas.ts";
 import { reconcile } from "./reconcile.ts";
 import { applySlice, clearResolved } from "./slice.ts";
 import type { AgentState } from "./state.ts";
@@ -26,13 +27,20 @@ export function runBackgroundWork(agent: Agent): Step {
   const applied = applyPending(withBlockersRead(retried));
   const compared = reconcile(applied.state);
   const settled = settlePartitions(compared.state);
-  const { state } = settled;
+  const { state, logs: quotaLogs } = settleQuotas(settled.state);
   // A degraded container has got its CPUs, and others are still there; or one that has to give up CPUs can't be written.
   const isUrgent = retried !== current || hasFallenBack(agent.state, state);
   const updates = isUrgent ? immediateUpdates(state, state.ledger) : [];
-  const isMore = state.reconcile.queue.length > 0 || (hasWrites(state) && writablePort(state) !== undefined);
+  const isMore = state.reconcile.queue.length > 0 || hasOpenQuotas(state) ||
+    (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [
-    ...[...recoveredLogs(current.ledger, retried.ledger), ...applied.logs, ...compared.logs, ...settled.logs]
+    ...[
+      ...recoveredLogs(current.ledger, retried.ledger),
+      ...applied.logs,
+      ...compared.logs,
+      ...settled.logs,
+      ...quotaLogs,
+    ]
       .map(logOutput),
     ...(updates.length === 0 ? [] : [{ kind: "apply", changes: updates } as const]),
     ...(compared.ended ? [{ kind: "count" } as const] : []),

@@ -7,9 +7,15 @@ import type { Found } from "../ledger/recover.ts";
 import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { Listing } from "./early.ts";
-import { type Container, ContainerState, type PodSandbox, PodSandboxSchema } from "../nri/gen/nri_pb.ts";
-import { withRequestOfLimit } from "../nri/merge_resources.ts";
-import { figuresOf, sharesOfLimit, wholeLimit } from "../nri/whole_cpus.ts";
+import {
+  type Container,
+  ContainerState,
+  LinuxResourcesSchema,
+  type PodSandbox,
+  PodSandboxSchema,
+} from "../nri/gen/nri_pb.ts";
+import { mergeResources, withRequestOfLimit } from "../nri/merge_resources.ts";
+import { figuresOf, sharesOfLimit, wholeCpus, wholeLimit } from "../nri/whole_cpus.ts";
 import { warningsOf } from "./logs.ts";
 import { currentPod } from "./pod_resources.ts";
 import type { AgentState } from "./state.ts";
@@ -38,12 +44,24 @@ export function findContainers(state: AgentState, listing: Listing): FoundContai
   const unique = new Map(listing.containers.map((container) => [container.id, container]));
   for (const container of unique.values()) {
     if (container.state === ContainerState.CONTAINER_STOPPED) continue;
-    const seen = hasOwnCpus(container, unique.values()) ? withRequestOfLimit(container) : container;
+    const limited = state.exclusiveQuota === "off" ? withLimitOfRecord(container) : container;
+    const seen = hasOwnCpus(limited, unique.values()) ? withRequestOfLimit(limited) : container;
     const { found, logs } = findContainer(state, pods.get(container.podSandboxId), seen);
     all.found.push(...found);
     all.logs.push(...logs);
   }
   return all;
+}
+
+/** One without a quota whose shares don't tell how many CPUs it asks for, with the quota of as many as its record names. */
+function withLimitOfRecord(container: Container): Container {
+  const figures = figuresOf(container.linux?.resources?.cpu);
+  const record = figures.quota < 0n && typeof wholeCpus(figures) !== "bigint"
+    ? recordOf(container)
+    : undefined;
+  if (record === undefined) return container;
+  const cpu = { quota: { value: BigInt(record.size) * 100_000n }, period: { value: 100_000n } };
+  return mergeResources(container, create(LinuxResourcesSchema, { cpu }));
 }
 
 /**

@@ -27,6 +27,7 @@ import { withGroupRetried } from "./fences.ts";
 import { withLimitSeen } from "./limits.ts";
 import { logOf, unfencedLog, weakLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
+import { throttledOf, unsureQuotas } from "./quotas.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState, ReconcileState } from "./state.ts";
 
@@ -52,12 +53,15 @@ export function reconcile(state: AgentState): Reconciled {
   const isNew = reconcile.queue.length === 0;
   const begun = isNew ? beginning(state, now + jittered(reconcileMs, now)) : reconcile;
   const partitions = isNew ? unsurePartitions(state.partitions) : state.partitions;
-  const next = { ...state, partitions, reconcile: { ...begun, queue: begun.queue.slice(BATCH) } };
+  const quotas = isNew ? unsureQuotas(state.quotas) : state.quotas;
+  const next = { ...state, partitions, quotas, reconcile: { ...begun, queue: begun.queue.slice(BATCH) } };
   const ended = next.reconcile.queue.length === 0;
   if (cpusets === undefined || state.dryRun) return { state: next, logs: [], ended };
   const compared = begun.queue.slice(0, BATCH).reduce<Compared>((all, id) => {
     const assignment = all.state.ledger.assignments.get(id);
-    return assignment === undefined ? all : compare(all, assignment, cpusets.read(assignment.container));
+    if (assignment === undefined) return all;
+    const counted = { ...all, state: withThrottled(all.state, id, throttledOf(cpusets, assignment)) };
+    return compare(counted, assignment, cpusets.read(assignment.container));
   }, { state: next, logs: [] });
   return { state: withLedger(compared.state, compared.state.ledger), logs: compared.logs, ended };
 }
@@ -65,7 +69,17 @@ export function reconcile(state: AgentState): Reconciled {
 function beginning({ reconcile, ledger }: AgentState, nextAt: number): ReconcileState {
   const reasons = new Map([...reconcile.reasons].filter(([id]) => ledger.assignments.has(id)));
   const suspects = new Set([...reconcile.suspects].filter((id) => ledger.assignments.has(id)));
-  return { ...reconcile, reasons, suspects, nextAt, queue: ledger.assignments.keys() };
+  const throttled = new Map([...reconcile.throttled].filter(([id]) => ledger.assignments.has(id)));
+  return { ...reconcile, reasons, suspects, throttled, nextAt, queue: ledger.assignments.keys() };
+}
+
+function withThrottled(state: AgentState, id: string, count: number | undefined): AgentState {
+  const { throttled } = state.reconcile;
+  if (throttled.get(id) === count) return state;
+  const next = new Map(throttled);
+  if (count === undefined) next.delete(id);
+  else next.set(id, count);
+  return { ...state, reconcile: { ...state.reconcile, throttled: next } };
 }
 
 /** Between 0.9 and 1.1 of it, so that the nodes of a cluster don't all do it at once; a hash of the time will do. */

@@ -1,6 +1,6 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import type { ContainerRef } from "../ledger/claim.ts";
+import type { ContainerRef, CpuQuota } from "../ledger/claim.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import type { Policy } from "../ledger/policy.ts";
 import type { Apply, CpusetPort } from "../cgroup/port.ts";
@@ -17,6 +17,9 @@ export type Fence = "auto" | "on" | "off";
 
 /** On which CPUs systemd's slices of the host are kept, besides kernel threads. */
 export type HostFence = "off" | "reserved" | "pool";
+
+/** Whether exclusive and pinned containers keep the CFS quota of their limits. */
+export type ExclusiveQuota = "keep" | "off";
 
 /** Since when the runtime lacks an update that no reply has carried. */
 export interface PendingUpdates {
@@ -42,6 +45,8 @@ export interface ReconcileState {
   readonly unknown: ReadonlySet<string>;
   /** Of these, those that aren't managed. */
   readonly unmanaged: ReadonlySet<string>;
+  /** In how many periods containers with CPUs of their own had been throttled by the last comparison. */
+  readonly throttled: ReadonlyMap<string, number>;
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -53,6 +58,7 @@ const INITIAL_RECONCILE: ReconcileState = {
   missing: NONE,
   unknown: NONE,
   unmanaged: NONE,
+  throttled: new Map(),
 };
 
 /** What has become of a container's partition. */
@@ -66,6 +72,21 @@ export type Partition =
   );
 
 export type Partitions = ReadonlyMap<string, Partition>;
+
+/** What has become of a container's quota. */
+export interface Quota {
+  /** It has none, or has what it asks for again. */
+  readonly isLifted: boolean;
+  /** It is to be looked at again. */
+  readonly isUnsure?: true;
+  /** That of its pod before it was lifted, where there was one. */
+  readonly podLimit?: CpuQuota;
+  /** Why that couldn't be written. */
+  readonly reason?: string;
+}
+
+/** By container id. */
+export type Quotas = ReadonlyMap<string, Quota>;
 
 /** One message of a Synchronize. */
 export interface Part {
@@ -87,6 +108,7 @@ export interface AgentState {
   readonly apply: Apply;
   readonly fence: Fence;
   readonly hostFence: HostFence;
+  readonly exclusiveQuota: ExclusiveQuota;
   /** Milliseconds from one comparison of the ledger with the kernel to the next; 0: none is made. */
   readonly reconcileMs: number;
   readonly reconcile: ReconcileState;
@@ -103,6 +125,8 @@ export interface AgentState {
   readonly partitions: Partitions;
   /** The kernel may have partitions of containers that have ended meanwhile. */
   readonly hasStalePartitions: boolean;
+  /** What has become of the CFS quotas of containers that claim CPUs of their own. */
+  readonly quotas: Quotas;
   /** What pods as a whole may use, where that has changed since they were created. */
   readonly podResources: PodResources;
   /** The parts of a Synchronize that isn't complete yet. */
@@ -133,6 +157,7 @@ export interface Settings {
   readonly apply: Apply;
   readonly fence: Fence;
   readonly hostFence: HostFence;
+  readonly exclusiveQuota: ExclusiveQuota;
   /** Milliseconds; 0: never. */
   readonly reconcileMs: number;
 }
@@ -143,7 +168,7 @@ export type Ports = Pick<AgentState, "cpusets" | "machine">;
 /** The state of an agent without containers. */
 export function initialState(
   topology: Topology,
-  { policy, rules, growDelayMs, dryRun, apply, fence, hostFence, reconcileMs }: Settings,
+  { policy, rules, growDelayMs, dryRun, apply, fence, hostFence, exclusiveQuota, reconcileMs }: Settings,
   standby: boolean,
   { cpusets, machine }: Ports = {},
 ): AgentState {
@@ -157,12 +182,14 @@ export function initialState(
     apply,
     fence,
     hostFence,
+    exclusiveQuota,
     reconcileMs,
     reconcile: INITIAL_RECONCILE,
     now: 0,
     ledger,
     partitions: new Map(),
     hasStalePartitions: false,
+    quotas: new Map(),
     podResources: new Map(),
     parts: [],
     untracked: new Set(),

@@ -53,6 +53,11 @@ export interface ContainerView {
   readonly isRecordSure: boolean;
   /** Of one that asks for a partition of the kernel's. */
   readonly isolation?: IsolationView | undefined;
+  /**
+   * Of one with CPUs of its own: in how many periods its CFS quota had stopped it by the last comparison, since it started;
+   * absent: not known.
+   */
+  readonly throttled?: number | undefined;
   readonly failure?: DeliveryFailure | undefined;
   /** Why it has less than it claims. */
   readonly degraded?: string | undefined;
@@ -116,23 +121,29 @@ export function viewOf(state: AgentState): NodeView {
     exclusive: ledger.exclusive,
     pinned: ledger.pinned,
     claimsSuspendedReason,
-    ...membersOf(ledger)(state.partitions),
+    ...membersOf(ledger)(state.partitions, state.reconcile.throttled),
     pendingSince: pending?.since,
   };
 }
 
 type Members = Pick<NodeView, "containers" | "groups">;
 
-/** Made once for each ledger, and for what has become of its partitions. */
+type Throttled = AgentState["reconcile"]["throttled"];
+
+/** Made once for each ledger, for what has become of its partitions and for what was read of its quotas. */
 const membersOf = perLedger((ledger) => {
-  let known: { readonly of: Partitions; readonly members: Members } | undefined;
-  return (of: Partitions): Members => {
-    if (known?.of !== of) known = { of, members: members(ledger, of) };
+  let known:
+    | { readonly of: Partitions; readonly throttled: Throttled; readonly members: Members }
+    | undefined;
+  return (of: Partitions, throttled: Throttled): Members => {
+    if (known?.of !== of || known.throttled !== throttled) {
+      known = { of, throttled, members: members(ledger, of, throttled) };
+    }
     return known.members;
   };
 });
 
-function members(ledger: Ledger, partitions: Partitions): Members {
+function members(ledger: Ledger, partitions: Partitions, throttled: Throttled): Members {
   let states: ((assignment: Assignment) => DeliveryState) | undefined;
   const stateOf = (assignment: Assignment) => (states ??= statesOf(ledger))(assignment);
   const containers = new Map<string, ContainerView>();
@@ -142,7 +153,11 @@ function members(ledger: Ledger, partitions: Partitions): Members {
     if (claim.kind === "group") groups.set(id, groupView(ledger, assignment, claim, stateOf));
     else {containers.set(
         id,
-        containerView(ledger, assignment, claim, { stateOf, partition: partitions.get(id) }),
+        containerView(ledger, assignment, claim, {
+          stateOf,
+          partition: partitions.get(id),
+          throttled: throttled.get(id),
+        }),
       );}
   }
   return { containers, groups };
@@ -170,9 +185,10 @@ function containerView(
   ledger: Ledger,
   assignment: Assignment,
   claim: Claim,
-  { stateOf, partition }: {
+  { stateOf, partition, throttled }: {
     readonly stateOf: (assignment: Assignment) => DeliveryState;
     readonly partition: Partition | undefined;
+    readonly throttled: number | undefined;
   },
 ): ContainerView {
   const { container, grant, fence, mems, delivery, degraded, since } = assignment;
@@ -194,6 +210,7 @@ function containerView(
     record: delivery.record,
     isRecordSure: delivery.recordUnsure === undefined,
     isolation: isIsolated(assignment) ? isolationView(partition) : undefined,
+    throttled,
     failure: failureOf(assignment),
     degraded,
     since,

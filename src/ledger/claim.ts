@@ -15,6 +15,8 @@ export interface PinnedClaim {
   readonly cpus: CpuSet;
   /** The annotation that names them, as the pod wrote it; absent: `weka.io/cores-ids`. */
   readonly key?: string;
+  /** How much CPU time it may use, as it was asked for; absent: as much as there is, or not known. */
+  readonly quota?: CpuQuota;
   /** See {@link Isolation}. */
   readonly isolation?: Isolation;
   /** See {@link CpuLimit}. */
@@ -33,6 +35,12 @@ export type CpuLimit = Withheld;
  * the container runs all the same.
  */
 export type Isolation = "partition";
+
+/** A CFS quota: microseconds of CPU time in each period, and the period in microseconds. */
+export interface CpuQuota {
+  readonly quota: number;
+  readonly period: number;
+}
 
 /** `count` whole CPUs that no other container may use, chosen by the agent outside `forbidden`. */
 export interface ExclusiveClaim {

@@ -59,7 +59,9 @@ export function readClaim(
   if (out !== undefined && out.own === pin?.own) {
     return refuse(ref, "invalid", `${pin.key} and ${out.key} contradict each other; remove one of the two`);
   }
-  const read = pin === undefined ? readUnpinned(pod, container, rules) : readPinned(ref, pin, rules);
+  const read = pin === undefined
+    ? readUnpinned(pod, container, rules)
+    : readPinned(ref, container, pin, rules);
   if (read.kind === "refusal") return read;
   const isolated = withIsolation(read.claim, readIsolation(pod, container, rules));
   return { ...read, ...isolated, warnings: [...warnings, ...read.warnings, ...isolated.warnings] };
@@ -136,6 +138,7 @@ function withIsolation(
 
 function readPinned(
   ref: ContainerRef,
+  container: Container,
   { key, text, own }: AnnotationValue,
   rules: Rules,
 ): ReadClaim | Refusal {
@@ -151,7 +154,9 @@ function readPinned(
     const why = `${key} is empty; name the CPUs as in "0,2-3", or remove the annotation`;
     return refuse(ref, "invalid", why);
   }
-  return { kind: "claim", claim: { kind: "pinned", cpus, ...(own ? { key } : {}) }, warnings: [] };
+  const { quota, period } = figuresOf(container.linux?.resources?.cpu);
+  const asked = quota > 0n && period > 0n ? { quota: { quota: Number(quota), period: Number(period) } } : {};
+  return { kind: "claim", claim: { kind: "pinned", cpus, ...(own ? { key } : {}), ...asked }, warnings: [] };
 }
 
 /** Annotations about placement are read whatever the kind of claim, so that a mistake shows at once. */

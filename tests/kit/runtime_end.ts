@@ -27,8 +27,8 @@ import {
   SynchronizeRequestSchema,
   SynchronizeResponseSchema,
   UpdateContainerRequestSchema,
-  UpdatePodSandboxRequestSchema,
   UpdateContainerResponseSchema,
+  UpdatePodSandboxRequestSchema,
 } from "../../src/nri/gen/nri_pb.ts";
 import { PLUGIN_SERVICE } from "../../src/nri/methods.ts";
 import { Session } from "../../src/wire/session.ts";

@@ -48,6 +48,7 @@ export const SETTINGS: Settings = {
   apply: "auto",
   fence: "off",
   hostFence: "off",
+  exclusiveQuota: "keep",
   reconcileMs: 10_000,
 };
 

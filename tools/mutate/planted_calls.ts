@@ -94,6 +94,12 @@ export const CALLS: readonly Planted[] = [
     breaks: "In a node that is itself a pod, the outer pod's class is taken for the inner one's.",
   },
   {
+    file: "src/agent/quotas.ts",
+    part: "quotaInReply",
+    edit: [/return -1;/, "return undefined;"],
+    breaks: "An update of kubelet's gives a container with CPUs of its own its quota back.",
+  },
+  {
     file: "src/nri/write_reply.ts",
     part: "withUpdates",
     edit: [/\.set\((\w+), (\w+ = )/, ".set(updates[0]?.cpus ?? $1, $2"],

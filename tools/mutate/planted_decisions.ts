@@ -157,9 +157,9 @@ export const LEDGER: readonly Planted[] = [
     breaks: "Reserved CPUs are given exclusively.",
   },
   {
-    file: "src/ledger/room.ts",
+    file: "src/ledger/pod_set.ts",
     part: "overPodLimit",
-    edit: "if true #2",
+    edit: [/isOver \?/, "false ?"],
     breaks: "The containers of a pod take more exclusive CPUs than the pod may have.",
   },
   {

@@ -14,6 +14,7 @@ import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../de
 import { fencedFirst, fenceOf } from "../fences.ts";
 import { aroundFirst } from "../limits.ts";
 import { newlyDegradedLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
+import { isUnlimited } from "../quotas.ts";
 import type { AgentState } from "../state.ts";
 import { MAX_CONTAINERS } from "../synchronize_parts.ts";
 import { applyClaim, FIRST_ATTEMPT } from "./apply_claim.ts";
@@ -66,11 +67,17 @@ function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_
     again: (known, attempt) => admitted(known, request, attempt),
     written: (ledger, writes) =>
       respond(state, ledger, {
-        encode: (updates) => createReply(plan.adjustment, updates),
+        encode: (updates) => createReply(adjustmentIn(state, ledger, container.id, plan), updates),
         logs: admittedLogs(state, ledger, container.id, plan),
         writes,
       }),
   });
+}
+
+/** What it starts with; without a CFS quota where its CPUs are its own and the node is configured so. */
+function adjustmentIn(state: AgentState, { assignments }: Ledger, id: string, { adjustment }: Plan) {
+  const own = assignments.get(id);
+  return own !== undefined && isUnlimited(state, own) ? { ...adjustment, quota: -1 } : adjustment;
 }
 
 function admittedLogs(

@@ -27,6 +27,7 @@ import { type Decision, NEUTRAL, refused, type Response, retriedFirst, unchanged
 import { aroundFirst } from "../limits.ts";
 import { deliveryLogs, newlyDegradedLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import { immediateUpdates, withLedger } from "../pending.ts";
+import { quotaInReply } from "../quotas.ts";
 import type { AgentState } from "../state.ts";
 import { applyClaim, FIRST_ATTEMPT } from "./apply_claim.ts";
 
@@ -87,7 +88,9 @@ function answered(
   const own = ownUpdate(ledger, id, isAsked);
   const leaving = own === undefined ? {} : { leaving: own.leaving };
   const { updates, ledger: sent } = planUpdates(ledger, { id, growth: true, ...leaving });
-  const last = own === undefined ? [] : [{ id, cpus: own.beside(ledger, updates) }];
+  const assignment = ledger.assignments.get(id);
+  const quota = assignment && quotaInReply(state, assignment);
+  const last = own === undefined ? [] : [{ id, cpus: own.beside(ledger, updates), quota }];
   const next = last.reduce((next, { cpus }) => next.update(id, (own) => updateSent(own, cpus)), sent);
   return {
     kind: "response",
