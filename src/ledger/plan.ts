@@ -19,7 +19,7 @@ import type { Ledger } from "./ledger.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { candidatesFor, canKeep, closedTo } from "./candidates.ts";
-import { podSetOf, sized } from "./pod_members.ts";
+import { asInPod, podSetOf, sized } from "./pod_members.ts";
 import { madeRoomInPod, overPodLimit, settledPod } from "./pod_set.ts";
 import { shortage, takeExclusive } from "./room.ts";
 import { retryDegraded } from "./degraded.ts";
@@ -79,9 +79,12 @@ export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal
     (next, { container: { id } }) => next.without(id),
     ledger.without(container.id),
   );
-  const placement = place({ ...request, ledger: others, predecessors });
+  const claim = request.claim.kind === "exclusive"
+    ? asInPod(others, { container, claim: request.claim })
+    : request.claim;
+  const placement = place({ ...request, claim, ledger: others, predecessors });
   if (placement.kind === "refusal") return placement;
-  const { claim, fence, degraded, since, deliverBy = "record" } = request;
+  const { fence, degraded, since, deliverBy = "record" } = request;
   const placed = placement.ledger.with({
     container,
     claim,

@@ -20,6 +20,18 @@ export function ownersIn(ledger: Ledger, { podUid, id }: ContainerRef): Exclusiv
   return sharersIn(ledger, podUid).filter(isExclusive).filter(({ container }) => container.id !== id);
 }
 
+/**
+ * The claim in a pod whose limit others have told: one with that limit is an owner too, and one with another isn't. What the
+ * runtime says of the pod may be from before a resize.
+ */
+export function asInPod(ledger: Ledger, { container, claim }: OwnClaim): ExclusiveClaim {
+  const [owner] = ownersIn(ledger, container);
+  if (owner === undefined) return claim;
+  const { ofPod: _, ...own } = claim;
+  const podLimit = owner.claim.count;
+  return { ...own, podLimit, ...(claim.count === podLimit ? { ofPod: true } : {}) };
+}
+
 /** The set of the pod of `container`; empty: it has none. */
 export function podSetOf(ledger: Ledger, { podUid }: Pick<ContainerRef, "podUid">): CpuSet {
   const holder = sharersIn(ledger, podUid).find((each) => isExclusive(each) && !each.grant.isEmpty);

@@ -105,9 +105,9 @@ function grantProblem(world: World, subject: Container, answer: Resources): stri
     case "exclusive":
       // How many it may have by what else its pod has is an invariant of its own.
       if (subject.pod.spec.limit !== undefined) {
-        return given === undefined || own?.grant.isEmpty || given.size <= expected.count
+        return own?.grant.isEmpty || given?.equals(own?.grant ?? given)
           ? undefined
-          : `${named}, more than ${expected.count}`;
+          : `${named} instead of ${own?.grant}`;
       }
       if (given?.size !== expected.count) return `${named} instead of ${expected.count} CPUs`;
       return given.intersects(expected.forbidden) ? `${named}, of which its pod forbids some` : undefined;

@@ -169,3 +169,11 @@ Deno.test("a new limit of the pod is what its certain claims and the set share",
     "it has had the pod's figures all along",
   );
 });
+
+Deno.test("what the runtime says of a pod may be old: a new container's figures are compared with those of the others", () => {
+  const resized = withPodLimit(all(["main", "sidecar"]), { podUid: "pod" }, 10);
+  const same = with_(resized, "same", exclusive(10));
+  assert(grantOf(same, "same").equals(grantOf(same, "sidecar")) && grantOf(same, "same").size === 4);
+  const own = with_(resized, "own", { ...CLAIMS.agent, count: 3 });
+  assert.deepEqual([grantOf(own, "own").size, grantOf(own, "sidecar").size], [3, 1], "3 of 10 are its own");
+});
