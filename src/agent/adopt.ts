@@ -68,12 +68,8 @@ export function rebuiltFrom(
 ): Rebuilt {
   const { topology, policy } = state.ledger;
   const fenced = fencedBefore(state, Ledger.empty(topology, policy), found, readings);
-  const ledger = recover(
-    topology,
-    policy,
-    foundIn(state, listing, found, readings, fenced.ledger),
-    fenced.ledger,
-  );
+  const all = foundIn(state, listing, found, readings, fenced.ledger);
+  const ledger = recover(topology, policy, all, fenced.ledger);
   return { ledger, logs: [...fenced.logs, ...degradedLogs(ledger), ...placedLogs(ledger)] };
 }
 
@@ -153,10 +149,10 @@ function rebuild(state: AgentState, listing: Listing): Rebuilt {
 /** The ledger is rebuilt from a list that the agent has fetched by itself. */
 export function adoptListing(state: AgentState, listing: Listing): Adopted {
   const { ledger, logs } = rebuild(state, listing);
-  const containers = ledger.assignments.values().filter((each) => !isGroup(each)).map(({ container }) =>
+  const ids = ledger.assignments.values().filter((each) => !isGroup(each)).map(({ container }) =>
     container.id
   );
-  const untracked = new Set(containers.filter((id) => state.early.get(id)?.isNew !== true));
+  const untracked = new Set(ids.filter((id) => state.early.get(id)?.isNew !== true));
   const summary = synchronizedLog("synchronized from the CRI", ledger, pendingUpdates(ledger).length);
   return adopted({ ...state, untracked }, ledger, [...logs, summary]);
 }
@@ -232,13 +228,12 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
   const part = { ...listing, containers: unknown };
   const { found, readings, logs } = lookUp(state, part);
   const fenced = fencedBefore(state, known, found, readings);
-  const { ledger: before } = fenced;
-  const ledger = recover(known.topology, known.policy, foundIn(state, part, found, readings, before), before);
+  const all = foundIn(state, part, found, readings, fenced.ledger);
+  const ledger = recover(known.topology, known.policy, all, fenced.ledger);
   const taken = new Set(found.map(({ container }) => container.id));
-  const others = unknown.map(({ id }) => id).filter((id) => !taken.has(id));
-  const unmanaged = new Set([...reconcile.unmanaged, ...others]);
+  const unmanaged = reconcile.unmanaged.union(new Set(unknown.map(({ id }) => id)).difference(taken));
   // The list is from a moment ago: some may have ended since.
-  const untracked = new Set([...state.untracked, ...taken]);
+  const untracked = state.untracked.union(taken);
   const fields = { containers: taken.size, ids: [...taken].slice(0, 8).join(" ") };
   const message = "unknown running containers found and placed";
   const placed = [...taken].flatMap((id) => ledger.assignments.get(id) ?? []);
