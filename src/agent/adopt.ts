@@ -60,13 +60,10 @@ export function rebuiltFrom(
 ): Rebuilt {
   const { topology, policy } = state.ledger;
   const fenced = fencedBefore(state, Ledger.empty(topology, policy), found, readings);
-  const running = recover(
-    topology,
-    policy,
-    foundIn(state, listing, found, readings, fenced.ledger),
-    fenced.ledger,
-  );
-  const ledger = endedIn(state, listing).reduce((next, each) => hold(next, each), running);
+  const all = foundIn(state, listing, found, readings, fenced.ledger);
+  const ended = endedIn(state, listing);
+  const running = recover(topology, policy, all, fenced.ledger, ended);
+  const ledger = ended.reduce((next, each) => hold(next, each), running);
   return { ledger, logs: [...fenced.logs, ...degradedLogs(ledger), ...placedLogs(ledger)] };
 }
 
@@ -147,10 +144,9 @@ export function adoptListing(state: AgentState, listing: Listing): Adopted {
   const { found, readings, stale, logs } = lookUp(state, listing);
   const rebuilt = rebuiltFrom(state, listing, found, readings);
   const { ledger } = rebuilt;
-  const containers = ledger.assignments.values().filter((each) => !isGroup(each) && !each.isHeld).map((
-    { container },
-  ) => container.id);
-  const untracked = new Set(containers.filter((id) => state.early.get(id)?.isNew !== true));
+  const containers = ledger.assignments.values().filter((each) => !isGroup(each) && !each.isHeld);
+  const ids = containers.map(({ container: { id } }) => id);
+  const untracked = new Set(ids.filter((id) => state.early.get(id)?.isNew !== true));
   const summary = synchronizedLog("synchronized from the CRI", ledger, pendingUpdates(ledger).length);
   const looked = withUnmanaged(lookAtListed(state, found, readings), stale);
   return adopted({ ...looked, untracked }, ledger, [...logs, ...rebuilt.logs, summary]);
@@ -199,13 +195,8 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
   // One that is found may run in the place of one that is known.
   const replaced = released(state, (before) => [...stale].reduce(releaseForGood, before), [...stale]);
   const fenced = fencedBefore(state, replaced.ledger, found, readings);
-  const { ledger: before } = fenced;
-  const running = recover(
-    known.topology,
-    known.policy,
-    foundIn(state, listing, found, readings, before),
-    before,
-  );
+  const all = foundIn(state, listing, found, readings, fenced.ledger);
+  const running = recover(known.topology, known.policy, all, fenced.ledger);
   const ledger = stoppedIn(state, listing).reduce(
     (next, each) => isHeld(next, each) ? next : hold(next, each),
     running,
@@ -213,7 +204,7 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
   const taken = new Set(found.map(({ container }) => container.id));
   const unmanaged = reconcile.unmanaged.union(unknown.difference(taken)).union(stale);
   // The list is from a moment ago: some may have ended since.
-  const untracked = new Set([...state.untracked, ...taken]);
+  const untracked = state.untracked.union(taken);
   const fields = { containers: taken.size, ids: [...taken].slice(0, 8).join(" ") };
   const message = "unknown running containers found and placed";
   const none: ReadonlySet<string> = new Set();

@@ -10,6 +10,7 @@ import { lookAtLeftovers } from "./leftovers.ts";
 import { recoveredLogs } from "./logs.ts";
 import { settlePartitions } from "./partitions.ts";
 import { hasFallenBack, hasWrites, immediateUpdates, withLedger } from "./pending.ts";
+import { hasOpenQuotas, settleQuotas } from "./quotas.ts";
 import { reconcile } from "./reconcile.ts";
 import { applySlice, clearResolved } from "./slice.ts";
 import type { AgentState } from "./state.ts";
@@ -27,12 +28,13 @@ export function runBackgroundWork(agent: Agent): Step {
   const applied = applyPending(withBlockersRead(retried));
   const compared = reconcile(applied.state);
   const settled = settlePartitions(compared.state);
-  const { state } = settled;
+  const { state, logs: quotaLogs } = settleQuotas(settled.state);
   // A degraded container has got its CPUs, and others are still there; or one that has to give up CPUs can't be written.
   const isUrgent = retried !== current || hasFallenBack(agent.state, state) ||
     state.reconcile.lostEnds.count !== current.reconcile.lostEnds.count;
   const updates = isUrgent ? immediateUpdates(state, state.ledger) : [];
-  const isMore = state.reconcile.queue.length > 0 || (hasWrites(state) && writablePort(state) !== undefined);
+  const isMore = state.reconcile.queue.length > 0 || hasOpenQuotas(state) ||
+    (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [
     ...[
       ...looked.logs,
@@ -40,6 +42,7 @@ export function runBackgroundWork(agent: Agent): Step {
       ...applied.logs,
       ...compared.logs,
       ...settled.logs,
+      ...quotaLogs,
     ]
       .map(logOutput),
     ...(updates.length === 0 ? [] : [{ kind: "apply", changes: updates } as const]),

@@ -8,10 +8,17 @@ import type { Found } from "../ledger/recover.ts";
 import { refuse } from "../ledger/refusal.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { Listing } from "./early.ts";
-import { type Container, ContainerState, type PodSandbox, PodSandboxSchema } from "../nri/gen/nri_pb.ts";
-import { withRequestOfLimit } from "../nri/merge_resources.ts";
-import { figuresOf, sharesOfLimit, wholeLimit } from "../nri/whole_cpus.ts";
+import {
+  type Container,
+  ContainerState,
+  LinuxResourcesSchema,
+  type PodSandbox,
+  PodSandboxSchema,
+} from "../nri/gen/nri_pb.ts";
+import { mergeResources, withRequestOfLimit } from "../nri/merge_resources.ts";
+import { figuresOf, sharesOfLimit, wholeCpus, wholeLimit } from "../nri/whole_cpus.ts";
 import { logOf, misspeltLogs, warningsOf } from "./logs.ts";
+import { currentPod } from "./pod_resources.ts";
 import type { AgentState } from "./state.ts";
 import { readClaim, recordOf, refOf } from "../nri/read_claim.ts";
 
@@ -43,7 +50,7 @@ export function findContainers(
   listing: Listing,
   only?: ReadonlySet<string>,
 ): FoundContainers {
-  const pods = new Map(listing.pods.map((pod) => [pod.id, pod]));
+  const pods = new Map(listing.pods.map((pod) => [pod.id, currentPod(state.podResources, pod)]));
   const { ended } = state.reconcile.lostEnds;
   const listed = listing.containers.filter(({ id }) => !ended.has(id));
   const unique = new Map(listed.map((container) => [container.id, container]));
@@ -58,13 +65,25 @@ export function findContainers(
     }
     const isLeftOut = newer !== undefined || only?.has(container.id) === false;
     if (isLeftOut || container.state === ContainerState.CONTAINER_STOPPED) continue;
-    const seen = hasOwnCpus(container, unique.values()) ? withRequestOfLimit(container) : container;
+    const limited = state.exclusiveQuota === "off" ? withLimitOfRecord(container) : container;
+    const seen = hasOwnCpus(limited, unique.values()) ? withRequestOfLimit(limited) : container;
     const { found, logs } = findContainer(state, pod, seen);
     const names = ofPods.get(container.podSandboxId)?.map(({ name }) => name) ?? [];
     all.found.push(...found);
     all.logs.push(...logs, ...(pod === undefined ? [] : misspeltLogs(pod, refOf(pod, container), names)));
   }
   return all;
+}
+
+/** One without a quota whose shares don't tell how many CPUs it asks for, with the quota of as many as its record names. */
+function withLimitOfRecord(container: Container): Container {
+  const figures = figuresOf(container.linux?.resources?.cpu);
+  const record = figures.quota < 0n && typeof wholeCpus(figures) !== "bigint"
+    ? recordOf(container)
+    : undefined;
+  if (record === undefined) return container;
+  const cpu = { quota: { value: BigInt(record.size) * 100_000n }, period: { value: 100_000n } };
+  return mergeResources(container, create(LinuxResourcesSchema, { cpu }));
 }
 
 /**

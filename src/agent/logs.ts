@@ -1,10 +1,11 @@
 /** Log records of decisions. The facts are in fields with fixed keys. */
-import type { Assignment } from "../ledger/assignment.ts";
+import { type Assignment, isOfPod } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import { heldClaim } from "../ledger/held.ts";
 import { groupsOf, isFence, isGroup, shouldRunOn } from "../ledger/groups.ts";
 import { isolationProblem } from "../ledger/isolated.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { certainIn, sharersIn } from "../ledger/pod_members.ts";
 import type { Adjustment } from "../ledger/plan.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
@@ -46,8 +47,11 @@ export function misspeltLogs(
 
 /** What a container has: one that claims CPUs of its own and has none is shared, whatever it claims. */
 export function placementOf(ledger: Ledger, placed: Assignment) {
-  const { claim: { kind }, grant } = placed;
+  const { claim: { kind }, grant, container: { podUid } } = placed;
   const claimed = grant.isEmpty && kind !== "shared" ? { kind: "shared", claimed: kind } : { kind };
+  const sharers = isOfPod(placed) && !grant.isEmpty ? sharersIn(ledger, podUid) : [];
+  const isAlone = sharers.length < 2 && certainIn(ledger, placed.container) === 0;
+  if (sharers.length > 0 && !isAlone) return { kind: "shared in its pod", cpus: `${grant}` };
   return { ...claimed, cpus: shouldRunOn(ledger, placed).toString() };
 }
 
@@ -103,6 +107,17 @@ export function leftLog({ container, grant }: Assignment): LogRecord {
   const message =
     "container ended, and processes are left in its cgroup; its CPUs are kept until these have ended";
   return logOf("warn", message, container, { cpus: grant.toString() });
+}
+
+/** Containers besides `id` that have less than they claim from now on, or for another reason. */
+export function newlyDegradedLogs(before: Ledger, after: Ledger, id?: string): LogRecord[] {
+  const reasonIn = ({ assignments }: Ledger, { container }: Assignment) =>
+    assignments.get(container.id)?.degraded;
+  if (before === after) return [];
+  return after.degraded.filter((each) =>
+    each.container.id !== id && before.assignments.has(each.container.id) &&
+    reasonIn(before, each) !== each.degraded
+  ).map(degradedLog);
 }
 
 /** Containers that have less than they claim in `before`, and all of it in `after`. */

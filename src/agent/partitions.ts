@@ -4,7 +4,7 @@
  * them, what differs is settled before the reply to a call, and between calls.
  */
 import type { PartitionPort } from "../cgroup/port.ts";
-import { type Assignment, isIsolated } from "../ledger/assignment.ts";
+import { type Assignment, isIsolated, isOfPod } from "../ledger/assignment.ts";
 import { describe } from "../ledger/claim.ts";
 import { hasNoProcess, isConfirmed } from "../ledger/delivery.ts";
 import { isGroup } from "../ledger/groups.ts";
@@ -76,9 +76,10 @@ function isOutdated(ledger: Ledger, { container: { id }, cpus, state }: Partitio
   return (state === "in force" || state === "unsure") && sharerOf(ledger, now) !== undefined;
 }
 
-/** Another pinned container with one of its CPUs: a partition would take that from it. */
-function sharerOf(ledger: Ledger, { container: { id }, claim, grant }: Assignment): Assignment | undefined {
-  if (claim.kind !== "pinned") return undefined;
+/** Another container with one of its CPUs, pinned too or of its pod: a partition would take that from it. */
+function sharerOf(ledger: Ledger, assignment: Assignment): Assignment | undefined {
+  const { container: { id }, claim, grant } = assignment;
+  if (claim.kind !== "pinned" && !isOfPod(assignment)) return undefined;
   return ledger.assignments.values().find((other) =>
     other.container.id !== id && !other.isHeld && other.grant.intersects(grant)
   );

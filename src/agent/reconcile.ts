@@ -29,6 +29,7 @@ import { withLimitSeen } from "./limits.ts";
 import { concludeLooks, look } from "./lost_ends.ts";
 import { logOf, unfencedLog, weakLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
+import { throttledOf, unsureQuotas } from "./quotas.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState, ReconcileState } from "./state.ts";
 
@@ -57,7 +58,8 @@ export function reconcile(state: AgentState): Reconciled {
   const isNew = reconcile.queue.length === 0;
   const begun = isNew ? beginning(state, now + jittered(reconcileMs, now)) : reconcile;
   const partitions = isNew ? unsurePartitions(state.partitions) : state.partitions;
-  const next = { ...state, partitions, reconcile: { ...begun, queue: begun.queue.slice(BATCH) } };
+  const quotas = isNew ? unsureQuotas(state.quotas) : state.quotas;
+  const next = { ...state, partitions, quotas, reconcile: { ...begun, queue: begun.queue.slice(BATCH) } };
   const ended = next.reconcile.queue.length === 0;
   if (cpusets === undefined || state.dryRun) return { state: next, logs: [], ended };
   const batch = begun.queue.slice(0, BATCH);
@@ -65,7 +67,8 @@ export function reconcile(state: AgentState): Reconciled {
   const compared = batch.reduce<Compared>((all, id) => {
     const assignment = all.state.ledger.assignments.get(id);
     if (assignment === undefined) return all;
-    const compared = compare(all, assignment, cpusets.read(assignment.container));
+    const counted = { ...all, state: withThrottled(all.state, id, throttledOf(cpusets, assignment)) };
+    const compared = compare(counted, assignment, cpusets.read(assignment.container));
     const masks = lookedAtComparison(compared.state, assignment.container);
     return { state: masks.state, logs: [...compared.logs, ...masks.logs] };
   }, { state: looked, logs: [] });
@@ -78,13 +81,24 @@ export function reconcile(state: AgentState): Reconciled {
 function beginning({ reconcile, ledger }: AgentState, nextAt: number): ReconcileState {
   const reasons = new Map([...reconcile.reasons].filter(([id]) => ledger.assignments.has(id)));
   const suspects = new Set([...reconcile.suspects].filter((id) => ledger.assignments.has(id)));
+  const throttled = new Map([...reconcile.throttled].filter(([id]) => ledger.assignments.has(id)));
   return {
     ...reconcile,
     reasons,
     suspects,
+    throttled,
     nextAt,
     queue: ledger.assignments.values().filter(({ isHeld }) => !isHeld).map(({ container }) => container.id),
   };
+}
+
+function withThrottled(state: AgentState, id: string, count: number | undefined): AgentState {
+  const { throttled } = state.reconcile;
+  if (throttled.get(id) === count) return state;
+  const next = new Map(throttled);
+  if (count === undefined) next.delete(id);
+  else next.set(id, count);
+  return { ...state, reconcile: { ...state.reconcile, throttled: next } };
 }
 
 /** Between 0.9 and 1.1 of it, so that the nodes of a cluster don't all do it at once; a hash of the time will do. */

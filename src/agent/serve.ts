@@ -2,7 +2,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { LogRecord } from "../log_record.ts";
 import { type ConfigureRequest, ConfigureResponseSchema } from "../nri/gen/nri_pb.ts";
-import { type Call, eventMask, SUBSCRIBED } from "../nri/methods.ts";
+import { type Call, eventMask, subscribedOf } from "../nri/methods.ts";
 import { resized } from "../nri/merge_resources.ts";
 import { refOf } from "../nri/read_claim.ts";
 import type { Adopted } from "./adopt.ts";
@@ -24,8 +24,10 @@ import { startContainer } from "./handlers/start_container.ts";
 import { postStartContainer, postUpdateContainer } from "./handlers/started.ts";
 import { synchronize, synchronizePart } from "./handlers/synchronize.ts";
 import { updateContainer } from "./handlers/update_container.ts";
+import { updatePodSandbox } from "./handlers/update_pod_sandbox.ts";
 import { advance, type Happening } from "./lifecycle.ts";
 import { hasFallenBack, immediateUpdates } from "./pending.ts";
+import { currentPod } from "./pod_resources.ts";
 import type { AgentState } from "./state.ts";
 import { carryOut } from "./transaction.ts";
 
@@ -41,7 +43,7 @@ export function serve(before: AgentState, call: Call, requestTimeoutMs?: number)
   const advanced = { ...before, phase };
   const change = onCurrentMachine(advanced, call);
   const state = change?.state ?? advanced;
-  const decision = state.standby ? standbyReply(state, call) : dispatch(state, call);
+  const decision = state.standby ? standbyReply(state, call) : dispatch(state, ofCurrentPod(state, call));
   const answered = carryOut(decision, { cpusets: readablePort(state), now: state.now, requestTimeoutMs });
   const response = withBackground(before, answered, change);
   const { phase: after, awaitsListing, standby, early } = response.state;
@@ -126,7 +128,7 @@ export function answerAfterBug(call: Call, dryRun: boolean): Reply {
 
 /** Success, and nothing to change. */
 function neutral(call: Call): Reply {
-  if (call.kind === "Configure") return { kind: "answer", payload: configureResponse() };
+  if (call.kind === "Configure") return { kind: "answer", payload: configureResponse(call.request) };
   return call.kind === "Synchronize" ? neutralSynchronize(call.request.more) : NEUTRAL;
 }
 
@@ -134,6 +136,11 @@ function happeningOf(call: Call): Happening {
   if (call.kind === "Configure") return "configure";
   if (call.kind === "Synchronize") return call.request.more ? "synchronizePart" : "synchronizeEnd";
   return "event";
+}
+
+/** The call, with what its pod may use by now. */
+function ofCurrentPod({ podResources }: AgentState, call: Call): Call {
+  return podResources.size > 0 && "pod" in call ? { ...call, pod: currentPod(podResources, call.pod) } : call;
 }
 
 function dispatch(state: AgentState, call: Call): Decision {
@@ -154,6 +161,8 @@ function dispatch(state: AgentState, call: Call): Decision {
       return runPodSandbox(state, call.pod);
     case "StopPodSandbox":
       return stopPodSandbox(state, call.pod);
+    case "UpdatePodSandbox":
+      return updatePodSandbox(state, call);
     case "UpdateContainer":
       return updateContainer(state, call);
     case "StopContainer":
@@ -175,12 +184,12 @@ function configure(state: AgentState, request: ConfigureRequest): Decision {
     requestTimeoutMs: Number(request.requestTimeout),
   };
   const logs: LogRecord[] = [{ level: "info", message: "configured by the runtime", fields }];
-  return { kind: "response", state, reply: { kind: "answer", payload: configureResponse() }, logs };
+  return { kind: "response", state, reply: { kind: "answer", payload: configureResponse(request) }, logs };
 }
 
-function configureResponse(): Uint8Array {
+function configureResponse(request: ConfigureRequest): Uint8Array {
   return toBinary(
     ConfigureResponseSchema,
-    create(ConfigureResponseSchema, { events: eventMask(SUBSCRIBED) }),
+    create(ConfigureResponseSchema, { events: eventMask(subscribedOf(request)) }),
   );
 }

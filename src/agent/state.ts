@@ -1,6 +1,6 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
-import type { ContainerRef } from "../ledger/claim.ts";
+import type { ContainerRef, CpuQuota } from "../ledger/claim.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import type { Policy } from "../ledger/policy.ts";
 import type { Apply, CpusetPort, Population } from "../cgroup/port.ts";
@@ -8,6 +8,7 @@ import type { SynchronizeRequest } from "../nri/gen/nri_pb.ts";
 import { type EarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
 import type { Phase } from "./lifecycle.ts";
 import { EMPTY_REFUSAL_LOG, type RefusalLog } from "./refusal_log.ts";
+import type { PodResources } from "./pod_resources.ts";
 import type { MachinePort } from "./machine.ts";
 import type { Rules } from "../nri/rules.ts";
 
@@ -16,6 +17,9 @@ export type Fence = "auto" | "on" | "off";
 
 /** On which CPUs systemd's slices of the host are kept, besides kernel threads. */
 export type HostFence = "off" | "reserved" | "pool";
+
+/** Whether exclusive and pinned containers keep the CFS quota of their limits. */
+export type ExclusiveQuota = "keep" | "off";
 
 /** Since when the runtime lacks an update that no reply has carried. */
 export interface PendingUpdates {
@@ -76,6 +80,8 @@ export interface ReconcileState {
   readonly unmanaged: ReadonlySet<string>;
   /** Ends that the runtime hasn't reported. */
   readonly lostEnds: LostEnds;
+  /** In how many periods containers with CPUs of their own had been throttled by the last comparison. */
+  readonly throttled: ReadonlyMap<string, number>;
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -89,6 +95,7 @@ const INITIAL_RECONCILE: ReconcileState = {
   unknown: NONE,
   unmanaged: NONE,
   lostEnds: NO_LOST_ENDS,
+  throttled: new Map(),
 };
 
 /** What has become of a container's partition. */
@@ -102,6 +109,21 @@ export type Partition =
   );
 
 export type Partitions = ReadonlyMap<string, Partition>;
+
+/** What has become of a container's quota. */
+export interface Quota {
+  /** It has none, or has what it asks for again. */
+  readonly isLifted: boolean;
+  /** It is to be looked at again. */
+  readonly isUnsure?: true;
+  /** That of its pod before it was lifted, where there was one. */
+  readonly podLimit?: CpuQuota;
+  /** Why that couldn't be written. */
+  readonly reason?: string;
+}
+
+/** By container id. */
+export type Quotas = ReadonlyMap<string, Quota>;
 
 /** One message of a Synchronize. */
 export interface Part {
@@ -123,6 +145,7 @@ export interface AgentState {
   readonly apply: Apply;
   readonly fence: Fence;
   readonly hostFence: HostFence;
+  readonly exclusiveQuota: ExclusiveQuota;
   /** Milliseconds from one comparison of the ledger with the kernel to the next; 0: none is made. */
   readonly reconcileMs: number;
   readonly reconcile: ReconcileState;
@@ -141,6 +164,10 @@ export interface AgentState {
   readonly isAffinityHidden: boolean;
   /** The kernel may have partitions of containers that have ended meanwhile. */
   readonly hasStalePartitions: boolean;
+  /** What has become of the CFS quotas of containers that claim CPUs of their own. */
+  readonly quotas: Quotas;
+  /** What pods as a whole may use, where that has changed since they were created. */
+  readonly podResources: PodResources;
   /** The parts of a Synchronize that isn't complete yet. */
   readonly parts: readonly Part[];
   /** Containers that are known by a list alone, no event so far: the runtime may never report their ends. */
@@ -169,6 +196,7 @@ export interface Settings {
   readonly apply: Apply;
   readonly fence: Fence;
   readonly hostFence: HostFence;
+  readonly exclusiveQuota: ExclusiveQuota;
   /** Milliseconds; 0: never. */
   readonly reconcileMs: number;
 }
@@ -179,7 +207,7 @@ export type Ports = Pick<AgentState, "cpusets" | "machine">;
 /** The state of an agent without containers. */
 export function initialState(
   topology: Topology,
-  { policy, rules, growDelayMs, dryRun, apply, fence, hostFence, reconcileMs }: Settings,
+  { policy, rules, growDelayMs, dryRun, apply, fence, hostFence, exclusiveQuota, reconcileMs }: Settings,
   standby: boolean,
   { cpusets, machine }: Ports = {},
 ): AgentState {
@@ -193,6 +221,7 @@ export function initialState(
     apply,
     fence,
     hostFence,
+    exclusiveQuota,
     reconcileMs,
     reconcile: INITIAL_RECONCILE,
     now: 0,
@@ -200,6 +229,8 @@ export function initialState(
     partitions: new Map(),
     hasStalePartitions: false,
     isAffinityHidden: false,
+    quotas: new Map(),
+    podResources: new Map(),
     parts: [],
     untracked: new Set(),
     early: NO_EARLY_EVENTS,

@@ -1,6 +1,6 @@
 /**
  * Carries out what a decision needs of the kernel before its reply: reads, writes that are all or nothing, and the
- * partitions that follow from its ledger. It owns the one deadline of a call, a share of the time after which the runtime drops the plugin.
+ * partitions and quotas that follow from its ledger. It owns the one deadline of a call, a share of the time after which the runtime drops the plugin.
  */
 import type { CpusetPort } from "../cgroup/port.ts";
 import type { LogRecord } from "../log_record.ts";
@@ -8,6 +8,7 @@ import { type Decision, MAX_TRIES, type Response, type WriteFailed, type WriteFi
 import { knowledgeOf, lookAt, lookAtAll, readAll, type Undone, writeAll } from "./kernel.ts";
 import { settlePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
+import { settleQuotas } from "./quotas.ts";
 import { retryFailed } from "./slice.ts";
 
 /**
@@ -38,7 +39,8 @@ export function carryOut(first: Decision, { cpusets, now, requestTimeoutMs }: Me
     switch (decision.kind) {
       case "response": {
         const settled = settlePartitions(decision.state, decision.reply.kind === "answer");
-        return { ...decision, state: settled.state, logs: [...logs, ...settled.logs] };
+        const { state, logs: quotaLogs } = settleQuotas(settled.state);
+        return { ...decision, state, logs: [...logs, ...settled.logs, ...quotaLogs] };
       }
       case "read":
         decision = decision.then(readAll(cpusets, decision.containers));

@@ -66,6 +66,11 @@ export interface ContainerView {
   /** Of one that asks for a partition of the kernel's. */
   readonly isolation?: IsolationView | undefined;
   readonly affinity: AffinityView;
+  /**
+   * Of one with CPUs of its own: in how many periods its CFS quota had stopped it by the last comparison, since it started;
+   * absent: not known.
+   */
+  readonly throttled?: number | undefined;
   readonly failure?: DeliveryFailure | undefined;
   /** Why it isn't known that it runs on its CPUs, one clause; absent: its cgroup or the runtime says so. */
   readonly unverified?: string | undefined;
@@ -159,11 +164,12 @@ export function viewOf(state: AgentState): NodeView {
 
 type Members = Pick<NodeView, "containers" | "held" | "groups">;
 
-/** Made once for each ledger, for what has become of its partitions, and for what was seen of who lives where. */
+/** Made once for each ledger, for what has become of its partitions, and for what was seen of who lives where and of quotas. */
 const membersOf = perLedger(() => {
   let known: { readonly of: readonly unknown[]; readonly members: Members } | undefined;
   return (state: AgentState): Members => {
-    const of = [state.partitions, state.rules, state.reconcile.lostEnds.elsewhere];
+    const { lostEnds, throttled } = state.reconcile;
+    const of = [state.partitions, state.rules, lostEnds.elsewhere, throttled];
     if (known === undefined || of.some((each, at) => known?.of[at] !== each)) {
       known = { of, members: members(state) };
     }
@@ -172,7 +178,7 @@ const membersOf = perLedger(() => {
 });
 
 function members(state: AgentState): Members {
-  const { ledger, partitions } = state;
+  const { ledger, partitions, reconcile } = state;
   let states: ((assignment: Assignment) => DeliveryState) | undefined;
   const stateOf = (assignment: Assignment) => (states ??= statesOf(ledger))(assignment);
   const containers = new Map<string, ContainerView>();
@@ -184,9 +190,9 @@ function members(state: AgentState): Members {
     if (claim.kind === "group") groups.set(id, groupView(ledger, assignment, claim, stateOf));
     else if (assignment.isHeld) held.push({ container, claim, grant });
     else {
+      const seen = { partition: partitions.get(id), throttled: reconcile.throttled.get(id) };
       const unverified = unverifiedReason(state, assignment);
-      const partition = partitions.get(id);
-      containers.set(id, containerView(ledger, assignment, claim, { stateOf, partition, unverified }));
+      containers.set(id, containerView(ledger, assignment, claim, { stateOf, ...seen, unverified }));
     }
   }
   return { containers, held, groups };
@@ -214,9 +220,10 @@ function containerView(
   ledger: Ledger,
   assignment: Assignment,
   claim: Claim,
-  { stateOf, partition, unverified }: {
+  { stateOf, partition, throttled, unverified }: {
     readonly stateOf: (assignment: Assignment) => DeliveryState;
     readonly partition: Partition | undefined;
+    readonly throttled: number | undefined;
     readonly unverified: string | undefined;
   },
 ): ContainerView {
@@ -243,6 +250,7 @@ function containerView(
     isRecordSure: delivery.recordUnsure === undefined,
     isolation: isIsolated(assignment) ? isolationView(partition) : undefined,
     affinity: affinityView(assignment.affinity, shouldRunOn(ledger, assignment)),
+    throttled,
     failure: failureOf(assignment),
     unverified,
     degraded,

@@ -10,6 +10,7 @@ import { look, withKept } from "./keep.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
 import { populationOf } from "./population.ts";
 import { KernelPartitions } from "./kernel_partitions.ts";
+import { KernelQuotas } from "./kernel_quotas.ts";
 import { allCpus, type CgroupWrite, writeCpusets } from "./write.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { ContainerRef, CpuLimit } from "../ledger/claim.ts";
@@ -26,6 +27,7 @@ import type {
   CpusetWriteResult,
   PartitionPort,
   Population,
+  QuotaPort,
   Unverified,
 } from "./port.ts";
 
@@ -82,6 +84,7 @@ const OWN = "the kernel lets an agent in a pod write every container's cpuset bu
 class KernelCpusets implements CpusetPort {
   readonly version: 1 | 2;
   readonly partitions?: PartitionPort;
+  readonly quotas?: QuotaPort;
   /**
    * The root of this process' own cgroup namespace, once the kernel has refused to let it be written from in there
    * (cgroup-v2.rst, "Delegation Containment"): there is one at most.
@@ -98,6 +101,8 @@ class KernelCpusets implements CpusetPort {
     this.version = hierarchy.version;
     this.#groups = new GroupSets(hierarchy.root, units);
     if (this.version === 2 && writable) this.partitions = new KernelPartitions(hierarchy);
+    const quotas = KernelQuotas.beside(hierarchy);
+    if (quotas !== undefined) this.quotas = quotas;
   }
 
   read(container: ContainerRef): CpusetReading {

@@ -1,6 +1,6 @@
 /** The cpusets of the cgroup tree, as the agent reads and writes them. kernel_cpusets.ts is the implementation. */
 import type { CpuSet } from "../cpu/cpu_set.ts";
-import type { ContainerRef, CpuLimit } from "../ledger/claim.ts";
+import type { ContainerRef, CpuLimit, CpuQuota } from "../ledger/claim.ts";
 import type { ErrnoName } from "../platform/errno.ts";
 
 /**
@@ -37,6 +37,8 @@ export interface CpusetPort {
   affinity?(container: ContainerRef, of: AffinityOf): AffinityReading;
   /** Absent: there are none in this hierarchy, or they can't be made. */
   readonly partitions?: PartitionPort;
+  /** Absent: the cpu controller's files aren't there. */
+  readonly quotas?: QuotaPort;
 }
 
 /** Whose masks are looked at: that of the first process, or those of all threads and the sets of the cgroups inside. */
@@ -57,6 +59,25 @@ export interface AffinityValues {
   /** Of some thread the mask leaves all. */
   readonly hasWhole: boolean;
 }
+
+/** CFS quotas of cgroups, as {@link CpusetPort} has sets: every call returns at once and throws nothing. */
+export interface QuotaPort {
+  /** Gives the container's cgroup this limit, or none, and reads that back. Without a cgroup there is nothing to do. */
+  ofContainer(container: ContainerRef, limit: CpuQuota | undefined): QuotaResult;
+  /** The same of its pod's cgroup, where kubelet has made one. */
+  ofPod(container: ContainerRef, limit: CpuQuota | undefined): QuotaResult;
+  /** In how many periods the container was throttled since it started; undefined: not known. */
+  throttled(container: ContainerRef): number | undefined;
+}
+
+export type QuotaResult =
+  /** `isNew`: it wasn't so before; `before`: the limit that it had, absent: none. */
+  | { readonly kind: "done"; readonly isNew: boolean; readonly before?: CpuQuota }
+  | {
+    readonly kind: "failed";
+    /** One sentence. */
+    readonly reason: string;
+  };
 
 /** Partitions of the kernel's (cgroup v2), as {@link CpusetPort} has sets: every call returns at once and throws nothing. */
 export interface PartitionPort {

@@ -81,6 +81,7 @@ export const KEYS: readonly Key[] = [
     "hostFence",
     "keep the host's own slices (cgroup v2) on the reserved CPUs, or on the pool: off, reserved or pool",
   ),
+  key("exclusiveQuota", "CFS quota of exclusive and pinned containers, and of their pods: keep or off"),
   key("reconcileSeconds", "reconcile interval in seconds; 0 disables it"),
   key(
     "onKubeletStatic",

@@ -137,6 +137,8 @@ export const schema = z.strictObject({
   fence: z._default(z.enum(["auto", "on", "off"], "must be auto, on or off"), "auto"),
   /** On which CPUs the host's slices are kept (cgroup v2). */
   hostFence: z._default(z.enum(["off", "reserved", "pool"], "must be off, reserved or pool"), "off"),
+  /** Whether exclusive and pinned containers keep the CFS quota of their limits. */
+  exclusiveQuota: z._default(z.enum(["keep", "off"], "must be keep or off"), "keep"),
   /** Seconds; 0 disables it. */
   reconcileSeconds: z._default(wholeNumber(0, 3600), 10),
   onKubeletStatic: z._default(z.enum(["warn", "refuse"], "must be warn or refuse"), "warn"),

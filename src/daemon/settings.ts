@@ -33,6 +33,7 @@ export function settingsOf(config: Config): Settings {
     growDelayMs: config.growDelayMs,
     fence: config.fence,
     hostFence: config.hostFence,
+    exclusiveQuota: config.exclusiveQuota,
     dryRun: config.dryRun,
     apply: config.apply,
     reconcileMs: config.reconcileSeconds * 1000,

@@ -89,11 +89,21 @@ export function isIsolated({ claim }: Assignment): boolean {
   return (claim.kind === "exclusive" || claim.kind === "pinned") && claim.isolation === "partition";
 }
 
-/** Whether two containers may run on one CPU: both pinned, or both in the shared pool. */
+/** Whether it shares CPUs with others of its pod, where the pod has some for that: see pod_set.ts. */
+export function isOfPod({ claim }: Pick<Assignment, "claim">): boolean {
+  return (claim.kind === "exclusive" || claim.kind === "shared") && claim.ofPod === true;
+}
+
+/** Whether two containers may run on one CPU: both pinned, both in the shared pool, or both on the CPUs that their pod shares. */
 export function mayShare(a: Assignment, b: Assignment): boolean {
-  return a.grant.isEmpty
-    ? b.grant.isEmpty
-    : !b.grant.isEmpty && a.claim.kind === "pinned" && b.claim.kind === "pinned";
+  if (a.grant.isEmpty || b.grant.isEmpty) return a.grant.isEmpty && b.grant.isEmpty;
+  if (a.claim.kind === "pinned") return b.claim.kind === "pinned";
+  return isOfPod(a) && isOfPod(b) && podOf(a) === podOf(b);
+}
+
+/** Its pod; one whose pod isn't known is a pod of its own. */
+export function podOf({ container: { podUid, id } }: Assignment): string {
+  return podUid === "" ? id : podUid;
 }
 
 /** Oldest first. */

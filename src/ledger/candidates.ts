@@ -7,6 +7,7 @@ import type { ExclusiveClaim } from "./claim.ts";
 import { contestedCpus } from "./contested.ts";
 import { isOfOneKind, keptIsolated } from "./isolated.ts";
 import type { Ledger } from "./ledger.ts";
+import { vacated } from "./pod_members.ts";
 
 export interface CandidateOptions {
   /** Memory nodes that the container is bound to; absent: none. */
@@ -78,7 +79,7 @@ export function canKeep(
   cpus: CpuSet,
   floor = ledger.policy.minShared,
 ): boolean {
-  const others = ledger.without(container.id);
+  const others = vacated(ledger, { container, claim });
   const kept = footprint(ledger.topology, cpus, claim.placement);
   return cpus.isSubsetOf(freeFor(others, closedTo(others, claim))) &&
     kept.isSubsetOf(freeFor(others, CpuSet.empty)) && isOfOneKind(others, kept) &&

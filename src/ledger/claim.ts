@@ -15,6 +15,8 @@ export interface PinnedClaim {
   readonly cpus: CpuSet;
   /** The annotation that names them, as the pod wrote it; absent: `weka.io/cores-ids`. */
   readonly key?: string;
+  /** How much CPU time it may use, as it was asked for; absent: as much as there is, or not known. */
+  readonly quota?: CpuQuota;
   /** See {@link Isolation}. */
   readonly isolation?: Isolation;
   /** See {@link CpuLimit}. */
@@ -36,6 +38,12 @@ export type CpuLimit = Withheld;
  */
 export type Isolation = "partition";
 
+/** A CFS quota: microseconds of CPU time in each period, and the period in microseconds. */
+export interface CpuQuota {
+  readonly quota: number;
+  readonly period: number;
+}
+
 /** `count` whole CPUs that no other container may use, chosen by the agent outside `forbidden`. */
 export interface ExclusiveClaim {
   readonly kind: "exclusive";
@@ -46,6 +54,11 @@ export interface ExclusiveClaim {
   readonly placement: Placement;
   /** The most exclusive CPUs that the live containers of its pod may have together; absent: any number. */
   readonly podLimit?: number;
+  /**
+   * Its figures are its pod's: kubelet passes these to a container without any of its own, and nothing tells that from one
+   * that asks for all of its pod. Such containers share what is left of `count` by claims of the pod that are less.
+   */
+  readonly ofPod?: true;
   /** See {@link Isolation}; such a container is never moved. */
   readonly isolation?: Isolation;
   /** See {@link CpuLimit}. */
@@ -67,6 +80,8 @@ export interface SharedClaim {
    * sent a list, and what the machine's threads run on isn't known by its cgroup.
    */
   readonly vm?: true;
+  /** It has a limit of its own in a pod that has one: it runs on the CPUs that the pod's containers share, if there are any. */
+  readonly ofPod?: true;
 }
 
 /**

@@ -11,7 +11,9 @@ import type { Ledger } from "./ledger.ts";
 import { makeRoom, offlineOf, openTo } from "./pin.ts";
 import { candidatesFor, closedTo, freeFor } from "./candidates.ts";
 import { chooseBesideHeld } from "./held.ts";
-import { overPodLimit, shortage, takeExclusive } from "./room.ts";
+import { podSetOf, sized, vacated, withGrant } from "./pod_members.ts";
+import { madeRoomInPod, overPodLimit, settledHeld } from "./pod_set.ts";
+import { shortage, takeExclusive } from "./room.ts";
 
 /** The ledger in which every degraded container has been retried. */
 export function retryDegraded(ledger: Ledger): Ledger {
@@ -28,9 +30,12 @@ export function retryPinned(ledger: Ledger): Ledger {
 }
 
 function retryExclusive(ledger: Ledger): Ledger {
-  return ledger.degraded.filter(isExclusive).reduce((next, assignment) => {
+  return ledger.degraded.reduce((next, { container: { id } }) => {
+    const assignment = next.assignments.get(id);
+    // Those of one pod are served with the first of them.
+    if (assignment?.degraded === undefined || !isExclusive(assignment)) return next;
     const served = placeExclusive(next, assignment);
-    return served.assignments.get(assignment.container.id)?.degraded === undefined ? served : next;
+    return served.assignments.get(id)?.degraded === undefined ? served : next;
   }, ledger);
 }
 
@@ -51,26 +56,31 @@ export function placeExclusive(
   assignment: ExclusiveAssignment,
   { within, keepRemaining }: Replacement = { keepRemaining: true },
 ): Ledger {
-  const { container, claim, mems, grant } = assignment;
+  const { container, mems } = assignment;
   const { degraded: _, ...whole } = assignment;
-  const others = ledger.without(container.id);
+  const roomy = madeRoomInPod(ledger, assignment);
+  const others = vacated(roomy, assignment);
+  const claim = sized(others, assignment);
+  const set = claim.ofPod ? podSetOf(ledger, container) : CpuSet.empty;
+  const grant = set.isEmpty ? assignment.grant : set;
   const closed = closedTo(others, claim);
   const free = freeFor(others, closed, { mems });
   const own = ownable(ledger.topology, claim, grant.intersection(free), free);
-  const over = overPodLimit(others, container, claim);
+  const over = overPodLimit(others, assignment);
   const choice = over !== undefined
     ? undefined
-    : chooseBesideHeld(others, { container, claim }, grant, (bare, held) => {
+    : chooseBesideHeld(others, assignment, grant, (bare, held) => {
+      const claim = sized(bare, assignment);
       const candidates = candidatesFor(bare, closed, { mems });
       const choose = (from: CpuSet) => takeExclusive(bare, container, claim, from, grant.union(held));
       return (within && choose(within.intersection(candidates))) ?? choose(candidates);
     });
   const { order } = ledger.assignments.get(container.id) ?? assignment;
   const placed = { ...whole, ...(order === undefined ? {} : { order }) };
-  if (choice !== undefined) return choice.ledger.with({ ...placed, grant: choice.cpus });
+  if (choice !== undefined) return withGrant(choice.ledger, { ...placed, grant: choice.cpus });
   const kept = keepRemaining && !others.sharedPool.isSubsetOf(own) ? own : CpuSet.empty;
   const has = kept.isEmpty ? "" : `; it has ${kept}`;
-  return ledger.with({ ...whole, grant: kept, degraded: (over ?? shortage(others, claim)) + has });
+  return withGrant(ledger, { ...whole, grant: kept, degraded: (over ?? shortage(others, claim)) + has });
 }
 
 /** Those of `own` that the claim may keep: where it has its cores to itself, none of their threads may be another's. */
@@ -89,5 +99,5 @@ export function pin(ledger: Ledger, assignment: Assignment & { readonly claim: P
   if (cpus.equals(grant)) return ledger.with({ ...whole, ...less });
   const room = makeRoom(ledger, { ...claim, cpus });
   if ("why" in room) return ledger.with({ ...assignment, degraded: room.why });
-  return room.next.with({ ...whole, ...less, grant: cpus });
+  return settledHeld(ledger, room.next.with({ ...whole, ...less, grant: cpus }));
 }

@@ -5,22 +5,26 @@
  *
  * A held claim is an assignment without a process, one for each name of a pod's containers. It is neither written nor
  * sent, nor does it come in the way of a pinned claim ({@link withoutHeld}); for all others its CPUs are claimed.
+ *
+ * It is certain (pod_members.ts): the set of its pod doesn't grow onto it. A set without owners is held for the last of these.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { footprint } from "../cpu/footprint.ts";
-import { type Assignment, type ExclusiveAssignment, isExclusive } from "./assignment.ts";
+import { type Assignment, type ExclusiveAssignment, isExclusive, isOfPod } from "./assignment.ts";
 import { canKeep } from "./candidates.ts";
+import type { ContainerRef, ExclusiveClaim } from "./claim.ts";
 import { created } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
+import { certainIn, ownersIn, vacated } from "./pod_members.ts";
 
 /** The claim of a container that has ended, as it is held for its pod; undefined where there is nothing to be held. */
 export function heldClaim({ container, claim, grant, since, order }: Assignment): Assignment | undefined {
   const { podUid, name, cgroup: _, ...rest } = container;
-  if (podUid === "" || grant.isEmpty) return undefined;
+  if (podUid === "" || grant.isEmpty || claim.kind === "shared") return undefined;
   return {
     container: { ...rest, podUid, name, id: `held ${podUid}/${name}` },
     // One that had less than it claimed keeps that.
-    claim: claim.kind === "exclusive" ? { ...claim, count: grant.size } : { kind: "pinned", cpus: grant },
+    claim: claim.kind === "exclusive" ? certain(claim, grant.size) : { kind: "pinned", cpus: grant },
     grant,
     isHeld: true,
     ...(since === undefined ? {} : { since }),
@@ -29,9 +33,13 @@ export function heldClaim({ container, claim, grant, since, order }: Assignment)
   };
 }
 
+function certain({ ofPod: _, ...claim }: ExclusiveClaim, count: number): ExclusiveClaim {
+  return { ...claim, count };
+}
+
 /**
  * The ledger with a claim held for its pod, as far as its CPUs are nobody else's; at least `floor` CPUs are left for the
- * shared pool. Where a container of that name lives in the pod, that has the claim.
+ * shared pool. Where a container of that name lives in the pod, that has the claim, and so have others that share its CPUs.
  */
 export function hold(
   ledger: Ledger,
@@ -44,7 +52,16 @@ export function hold(
   const isSucceeded = ledger.ofPod(podUid).some(({ container, isHeld, leftover }) =>
     container.name === name && !isHeld && leftover === undefined
   );
-  return !isSucceeded && isFree(ledger, claim, floor) ? ledger.with(claim) : ledger;
+  if (isSucceeded || !isWithinPod(ledger, ended)) return ledger;
+  const bare = isOfPod(ended) ? vacated(ledger, ended) : ledger;
+  return isFree(bare, claim, floor) ? bare.with(claim) : ledger;
+}
+
+/** Whether the pod's limit has room for it beside the set; one that shared this has left it to the others. */
+function isWithinPod(ledger: Ledger, { container, claim, grant }: Assignment): boolean {
+  const [owner] = ownersIn(ledger, container).filter(({ grant }) => !grant.isEmpty);
+  if (owner === undefined || claim.kind !== "exclusive") return true;
+  return !claim.ofPod && certainIn(ledger, container) + owner.grant.size + grant.size <= owner.claim.count;
 }
 
 /** Whether a claim is held under its name already. */
@@ -57,6 +74,11 @@ function isFree(ledger: Ledger, claim: Assignment, floor: number): boolean {
   const { grant } = claim;
   return grant.isSubsetOf(ledger.topology.online) && !grant.intersects(ledger.exclusive) &&
     ledger.sharedPool.difference(grant).size >= floor;
+}
+
+/** The claims that are held for a pod. */
+export function heldIn(ledger: Ledger, { podUid }: Pick<ContainerRef, "podUid">): Assignment[] {
+  return ledger.ofPod(podUid).filter(({ isHeld }) => isHeld);
 }
 
 /** The ledger without these held claims. */
@@ -73,7 +95,8 @@ export interface Choice {
 /**
  * Chooses CPUs for an exclusive container, for which those that are held for its pod are free too: they come first, since
  * the scheduler counts no more for a pod than the most that it has at a time. Where the pod's own limit has room for both they
- * stay held: then they are another app container's, which will be restarted. What it doesn't take of them is held on.
+ * stay held: then they are another app container's, which will be restarted. What it doesn't take of them is held on. A
+ * set that is there keeps off them; a new one is all that living containers leave of the limit, so nothing is held on beside it.
  *
  * @param ledger without that container, and without claims held under its name
  * @param had the CPUs that it has now
@@ -84,11 +107,12 @@ export function chooseBesideHeld(
   had: CpuSet,
   choose: (ledger: Ledger, held: CpuSet) => CpuSet | undefined,
 ): Choice | undefined {
-  const pod = ledger.ofPod(container.podUid);
-  const held = pod.filter(({ isHeld }) => isHeld);
+  const held = heldIn(ledger, container);
   const exclusive = held.filter(isExclusive);
-  const counted = pod.filter(isExclusive).reduce((sum, { grant }) => sum + grant.size, claim.count);
-  const isRoomForBoth = claim.podLimit !== undefined && counted <= claim.podLimit;
+  const others = CpuSet.unionOf(ledger.ofPod(container.podUid).filter(isExclusive).map(({ grant }) => grant));
+  const isRoomForBoth = claim.ofPod
+    ? !had.isEmpty
+    : claim.podLimit !== undefined && others.size + claim.count <= claim.podLimit;
   const attempts = held.length === 0 ? [held] : [...(isRoomForBoth ? [[]] : []), exclusive, held];
   for (const givenUp of attempts) {
     const bare = withoutHeld(ledger, givenUp);
@@ -96,7 +120,7 @@ export function chooseBesideHeld(
     const cpus = choose(bare, own);
     if (cpus === undefined) continue;
     const taken = footprint(bare.topology, cpus, claim.placement);
-    const isWithin = cpus.difference(had).isSubsetOf(own);
+    const isWithin = !claim.ofPod && cpus.difference(had).isSubsetOf(own);
     return { ledger: givenUp.reduce((next, each) => holdRest(next, each, taken, isWithin), bare), cpus };
   }
   return undefined;

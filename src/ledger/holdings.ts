@@ -3,7 +3,7 @@ import { assert } from "../assert.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { footprint } from "../cpu/footprint.ts";
 import type { Topology } from "../cpu/topology.ts";
-import { type Assignment, isExclusive } from "./assignment.ts";
+import { type Assignment, isExclusive, isOfPod, podOf } from "./assignment.ts";
 import { describe } from "./claim.ts";
 import type { Policy } from "./policy.ts";
 import { ClaimedCpus } from "./claimed_cpus.ts";
@@ -29,7 +29,8 @@ export function poolsAfter(
   after: Assignment | undefined,
 ): ClaimedCpus {
   const same = before !== undefined && after !== undefined && before.grant.equals(after.grant) &&
-    before.claim.kind === after.claim.kind && placementOf(before) === placementOf(after);
+    before.claim.kind === after.claim.kind && placementOf(before) === placementOf(after) &&
+    isOfPod(before) === isOfPod(after);
   if (same) return held.pools;
   const pools = before === undefined ? held.pools : remove(held, before);
   return after === undefined ? pools : add({ ...held, pools }, after);
@@ -39,18 +40,21 @@ export function poolsAfter(
 export function add({ topology, policy, pools }: Held, assignment: Assignment): ClaimedCpus {
   const { container, claim, grant, degraded } = assignment;
   if (grant.isEmpty) return pools;
-  if (claim.kind !== "exclusive") return pools.withPinned(grant);
-  const whole = grant.size === claim.count || (grant.size < claim.count && degraded !== undefined);
-  assert(whole, `${describe(container)}: holds ${grant.size} of ${claim.count} CPUs`);
+  if (claim.kind === "pinned") return pools.withPinned(grant);
   assert(!grant.intersects(policy.systemReserved), `${describe(container)}: holds reserved CPUs`);
-  return pools.withExclusive(heldIn(topology, assignment));
+  const held = heldIn(topology, assignment);
+  if (isOfPod(assignment)) return pools.withOfPod(podOf(assignment), held);
+  const count = claim.kind === "exclusive" ? claim.count : 0;
+  const whole = grant.size === count || (grant.size < count && degraded !== undefined);
+  assert(whole, `${describe(container)}: holds ${grant.size} of ${count} CPUs`);
+  return pools.withExclusive(held);
 }
 
 function remove({ topology, pools }: Held, assignment: Assignment): ClaimedCpus {
   if (assignment.grant.isEmpty) return pools;
-  return isExclusive(assignment)
-    ? pools.withoutExclusive(heldIn(topology, assignment))
-    : pools.withoutPinned(assignment.grant);
+  if (assignment.claim.kind === "pinned") return pools.withoutPinned(assignment.grant);
+  const held = heldIn(topology, assignment);
+  return isOfPod(assignment) ? pools.withoutOfPod(podOf(assignment), held) : pools.withoutExclusive(held);
 }
 
 function placementOf({ claim }: Assignment): string {
@@ -64,7 +68,10 @@ interface Summed extends Pick<Held, "topology" | "policy"> {
   readonly pinned: CpuSet;
 }
 
-/** Throws unless no CPU has two exclusive owners, no reserved CPU has one, and the sums are right. */
+/**
+ * Throws unless no CPU has two exclusive owners, no reserved CPU has one, the sums are right, and no pod has more than its
+ * limit.
+ */
 export function checkPools({ topology, policy, assignments, exclusive, pinned }: Summed): void {
   const pools = assignments.values().reduce(
     (pools, assignment) => add({ topology, policy, pools }, assignment),
@@ -72,4 +79,26 @@ export function checkPools({ topology, policy, assignments, exclusive, pinned }:
   );
   assert(pools.exclusive.equals(exclusive), `exclusive is ${exclusive}, not ${pools.exclusive}`);
   assert(pools.pinned.equals(pinned), `pinned is ${pinned}, not ${pools.pinned}`);
+  for (const [pod, all] of Map.groupBy(assignments.values(), podOf)) {
+    checkPod(
+      pod,
+      all.filter(({ grant }) => !grant.isEmpty),
+    );
+  }
+}
+
+/** Throws unless those of a pod that share CPUs have the same, and with what others of it have not more than its limit. */
+function checkPod(pod: string, all: readonly Assignment[]): void {
+  const sharers = all.filter(isOfPod);
+  const [owner] = sharers.filter(isExclusive);
+  assert(owner !== undefined || sharers.length === 0, `pod ${pod} shares CPUs without a limit`);
+  if (owner === undefined) return;
+  const { claim: { count }, grant } = owner;
+  assert(
+    sharers.every((each) => each.grant.equals(grant)),
+    `pod ${pod} shares ${sharers.map((each) => `${each.grant}`)}`,
+  );
+  const certain = all.filter((each) => isExclusive(each) && !isOfPod(each));
+  const used = certain.reduce((sum, each) => sum + each.grant.size, grant.size);
+  assert(used <= count, `pod ${pod} has ${used} CPUs, but its limit is ${count}`);
 }

@@ -8,6 +8,7 @@ import type { Assignment, Leftover } from "./assignment.ts";
 import { hasNoProcess, isConfirmed } from "./delivery.ts";
 import { hold } from "./held.ts";
 import type { Ledger } from "./ledger.ts";
+import { settledPod } from "./pod_set.ts";
 
 /** Whether it may leave processes behind that matter: it has had some, and CPUs of its own. */
 export function mayLeave({ grant, delivery, isHeld, leftover }: Assignment): boolean {
@@ -24,9 +25,10 @@ export function leftBehind(assignment: Assignment, now: number, isPodOver = fals
     ...(isPodOver || leftover?.isPodOver ? { isPodOver: true } : {}),
   };
   const { grant } = rest;
-  return claim.kind === "exclusive"
-    ? { ...rest, claim: { ...claim, count: grant.size, movable: false }, leftover: next }
-    : { ...rest, claim, leftover: next };
+  if (claim.kind !== "exclusive") return { ...rest, claim, leftover: next };
+  // The figure of one that shares its pod's CPUs is the pod's limit.
+  const count = claim.ofPod ? claim.count : grant.size;
+  return { ...rest, claim: { ...claim, count, movable: false }, leftover: next };
 }
 
 /** Its processes belong to the shared pool from now on. */
@@ -43,5 +45,5 @@ export function withoutPredecessor(ledger: Ledger, before: Assignment): Ledger {
 /** The ledger in which the processes may stay no longer on the claim's CPUs, which are held for the pod unless that has ended. */
 export function expired(ledger: Ledger, left: Assignment): Ledger {
   const next = withoutPredecessor(ledger, left);
-  return left.leftover?.isPodOver ? next : hold(next, left, 0);
+  return settledPod(left.leftover?.isPodOver ? next : hold(next, left, 0), left.container);
 }

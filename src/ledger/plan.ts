@@ -4,7 +4,7 @@
  */
 import { assert } from "../assert.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { type Assignment, byOrder, isUnconfined } from "./assignment.ts";
+import { type Assignment, byOrder, isExclusive, isUnconfined } from "./assignment.ts";
 import { created } from "./delivery.ts";
 import {
   type Claim,
@@ -22,8 +22,10 @@ import { memsFor } from "./memory_nodes.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { candidatesFor, canKeep, closedTo } from "./candidates.ts";
-import { chooseBesideHeld, withoutHeld } from "./held.ts";
-import { overPodLimit, shortage, takeExclusive } from "./room.ts";
+import { type Choice, chooseBesideHeld, heldIn, withoutHeld } from "./held.ts";
+import { asInPod, podSetOf, sized } from "./pod_members.ts";
+import { madeRoomInPod, overPodLimit, settledHeld, settledPod } from "./pod_set.ts";
+import { shortage, takeExclusive } from "./room.ts";
 import { retryDegraded } from "./degraded.ts";
 
 /** What the new container starts with. An absent part is left as the runtime has it. */
@@ -80,10 +82,13 @@ export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal
   const { container } = request;
   const predecessors = predecessorsOf(ledger, container);
   const others = predecessors.reduce(withoutPredecessor, ledger.without(container.id));
-  const placement = place({ ...request, ledger: others, predecessors });
+  const claim = request.claim.kind === "exclusive"
+    ? asInPod(others, { container, claim: request.claim })
+    : request.claim;
+  const placement = place({ ...request, claim, ledger: others, predecessors });
   if (placement.kind === "refusal") return placement;
-  const { claim, fence, degraded, since, deliverBy = "record" } = request;
-  const next = placement.ledger.with({
+  const { fence, degraded, since, deliverBy = "record" } = request;
+  const placed = placement.ledger.with({
     container,
     claim,
     ...created(deliverBy === "record" ? "record" : "cgroup"),
@@ -92,6 +97,7 @@ export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal
     ...(since === undefined ? {} : { since }),
     ...placement.placed,
   });
+  const next = settledHeld(ledger, settledPod(placed, container));
   // It ends the predecessors: what they had and it doesn't claim goes to degraded containers.
   return granted(predecessors.length === 0 ? next : retryDegraded(next), request, placement.mems);
 }
@@ -134,32 +140,47 @@ function admitPinned(admission: Admission<PinnedClaim>): Placement | Refusal {
 }
 
 function admitExclusive(admission: Admission<ExclusiveClaim>): Placement | Refusal {
-  const { ledger: others, container, claim, predecessors, hugePages = [] } = admission;
-  const over = overPodLimit(others, container, claim);
+  const { container, predecessors } = admission;
+  const over = overPodLimit(admission.ledger, admission);
   if (over !== undefined) {
-    return { kind: "placement", ledger: others, placed: { grant: CpuSet.empty, degraded: over } };
+    return { kind: "placement", ledger: admission.ledger, placed: { grant: CpuSet.empty, degraded: over } };
   }
+  const others = madeRoomInPod(admission.ledger, admission);
+  const set = admission.claim.ofPod ? podSetOf(others, container) : CpuSet.empty;
+  if (!set.isEmpty) {
+    const ledger = withoutHeld(others, heldIn(others, container).filter(isExclusive));
+    return { kind: "placement", ledger, ...boundTo(ledger, set) };
+  }
+  const claim = sized(others, admission);
   const before = predecessors.findLast(({ grant }) => !grant.isEmpty)?.grant ?? CpuSet.empty;
   const same = before.size === claim.count && !before.intersects(contestedCpus(others)) &&
     canKeep(others, { container, claim }, before);
-  const withPages = hugePages.length === 0 ? CpuSet.empty : cpusWithHugePages(others, hugePages);
-  const choice = same
-    ? { ledger: others, cpus: before }
-    : chooseBesideHeld(others, { container, claim }, CpuSet.empty, (ledger, held) => {
-      const free = candidatesFor(ledger, closedTo(ledger, claim));
-      const choose = (from: CpuSet) =>
-        takeExclusive(ledger, container, claim, from, before.isEmpty ? held : before);
-      return takeExclusive(ledger, container, claim, free.intersection(held)) ??
-        choose(free.intersection(withPages)) ?? choose(free);
-    });
+  const choice = same ? { ledger: others, cpus: before } : chosen({ ...admission, ledger: others }, before);
   if (choice === undefined) {
-    const known = withoutHeld(others, others.ofPod(container.podUid).filter(({ isHeld }) => isHeld));
-    return refuse(container, "unavailable", shortage(known, claim));
+    const known = withoutHeld(others, heldIn(others, container));
+    return refuse(container, "unavailable", shortage(known, sized(known, admission)));
   }
-  const { ledger, cpus: grant } = choice;
-  const mems = memsFor(ledger.topology, ledger.policy.exclusiveMems, grant);
-  const placed = { grant, ...(mems.isEmpty ? {} : { mems }) };
-  return { kind: "placement", ledger, placed, mems };
+  return { kind: "placement", ledger: choice.ledger, ...boundTo(choice.ledger, choice.cpus) };
+}
+
+/** CPUs that it didn't have before, or not all of them. */
+function chosen(admission: Admission<ExclusiveClaim>, before: CpuSet): Choice | undefined {
+  const { ledger, container, hugePages = [] } = admission;
+  const withPages = hugePages.length === 0 ? CpuSet.empty : cpusWithHugePages(ledger, hugePages);
+  return chooseBesideHeld(ledger, admission, CpuSet.empty, (bare, held) => {
+    const claim = sized(bare, admission);
+    const free = candidatesFor(bare, closedTo(bare, claim));
+    const choose = (from: CpuSet) =>
+      takeExclusive(bare, container, claim, from, before.isEmpty ? held : before);
+    return takeExclusive(bare, container, claim, free.intersection(held)) ??
+      choose(free.intersection(withPages)) ?? choose(free);
+  });
+}
+
+/** With those CPUs, and the memory beside them where the policy says so. */
+function boundTo({ policy, topology }: Ledger, grant: CpuSet): Pick<Placement, "placed" | "mems"> {
+  const mems = memsFor(topology, policy.exclusiveMems, grant);
+  return { placed: { grant, ...(mems.isEmpty ? {} : { mems }) }, mems };
 }
 
 function admitShared(admission: Admission<SharedClaim>): Placement | Refusal {

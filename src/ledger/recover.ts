@@ -5,19 +5,22 @@
  *
  * Who wins what, in this order:
  *  1. pinned containers get exactly what their pods name, as far as it is online;
- *  2. exclusive ones whose CPUs (by the kernel, else by the record) are as many as claimed, online and not claimed by others keep them;
+ *  2. exclusive ones whose CPUs (by the kernel, else by the record) are as many as claimed, online and not claimed by others keep
+ *     them; those with their pod's figures after the others, since what they may have is what these leave;
  *  3. the other exclusive ones are placed anew, within their recorded CPUs if possible, oldest first;
  *  4. what finds no room lives in the shared pool, degraded.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Affinity } from "./affinity.ts";
-import type { Assignment } from "./assignment.ts";
+import { type Assignment, isExclusive, isOfPod } from "./assignment.ts";
 import { isConfirmed } from "./delivery.ts";
 import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
 import { Ledger } from "./ledger.ts";
 import { canKeep } from "./candidates.ts";
-import { withoutHeld } from "./held.ts";
+import { hold, withoutHeld } from "./held.ts";
+import { certainIn, podSetOf, sized, withGrant } from "./pod_members.ts";
+import { settledPod } from "./pod_set.ts";
 import type { Policy } from "./policy.ts";
 import { pin, placeExclusive } from "./degraded.ts";
 
@@ -42,12 +45,15 @@ type Of<C extends Claim> = Found & { readonly claim: C };
 /**
  * The ledger that follows from what was found, on top of what is known already. Deterministic: the order of `found`
  * doesn't matter.
+ *
+ * @param ended what is to be held for pods, of which what their containers share doesn't grow onto it
  */
 export function recover(
   topology: Topology,
   policy: Policy,
   found: readonly Found[],
   known = Ledger.empty(topology, policy),
+  ended: readonly Assignment[] = [],
 ): Ledger {
   const inOrder = [...found].sort(byAge);
   // Noting each of them by itself would take time with the square of their number.
@@ -56,13 +62,49 @@ export function recover(
   for (const f of inOrder) ledger = ledger.with(unplaced(f));
   for (const f of ofKind(inOrder, "pinned")) ledger = pin(ledger, { ...unplaced(f), claim: f.claim });
   const misplaced: Of<ExclusiveClaim>[] = [];
-  for (const f of ofKind(inOrder, "exclusive")) {
-    const at = lastKnown(f);
-    if (at !== undefined && canStay(ledger, f, at)) ledger = ledger.with({ ...unplaced(f), grant: at });
-    else misplaced.push(f);
+  const exclusive = ofKind(inOrder, "exclusive").sort((a, b) =>
+    Number(a.claim.ofPod ?? 0) - Number(b.claim.ofPod ?? 0)
+  );
+  const shared = exclusive.find(({ claim }) => claim.ofPod);
+  for (const each of exclusive) {
+    if (each === shared) ledger = heldBeside(ledger, exclusive, ended);
+    const f = asKept(ledger, each);
+    const at = f.claim.ofPod && placedIn(ledger, f) ? podSetOf(ledger, f.container) : lastKnown(f);
+    if (at !== undefined && canStay(ledger, f, at)) {
+      ledger = withGrant(ledger, { ...unplaced(f), claim: f.claim, grant: at });
+    } else misplaced.push(f);
   }
-  for (const f of misplaced) ledger = replace(ledger, f);
-  return ledger;
+  for (const f of misplaced) if (!placedIn(ledger, f)) ledger = replace(ledger, f);
+  return exclusive.reduce((next, { container }) => settledPod(next, container), ledger);
+}
+
+/** With the certain claims that are held for pods whose containers share what these leave. */
+function heldBeside(
+  ledger: Ledger,
+  found: readonly Of<ExclusiveClaim>[],
+  ended: readonly Assignment[],
+): Ledger {
+  const pods = new Set(found.filter(({ claim }) => claim.ofPod).map(({ container }) => container.podUid));
+  return ended.filter((each) => pods.has(each.container.podUid) && isExclusive(each) && !isOfPod(each))
+    .reduce((next, each) => hold(next, each), ledger);
+}
+
+/** Whether it has CPUs already, by another of its pod that it shares them with. */
+function placedIn(ledger: Ledger, { container: { id } }: Found): boolean {
+  return ledger.assignments.get(id)?.grant.isEmpty === false;
+}
+
+/**
+ * One with all of its pod's limit for itself, beside others that have theirs, has grown since: the runtime goes on telling
+ * the limit that its pod was created with.
+ */
+function asKept(ledger: Ledger, f: Of<ExclusiveClaim>): Of<ExclusiveClaim> {
+  const { podLimit: _, ofPod, ...claim } = f.claim;
+  const grown = { ...f, claim };
+  const at = lastKnown(f);
+  return ofPod && at !== undefined && certainIn(ledger, f.container) > 0 && canStay(ledger, grown, at)
+    ? grown
+    : f;
 }
 
 /** Whether the claim is held for a container that is there again. */
@@ -88,13 +130,13 @@ function lastKnown(f: Found): CpuSet | undefined {
 }
 
 function canStay(ledger: Ledger, f: Of<ExclusiveClaim>, at: CpuSet): boolean {
-  return at.size === f.claim.count && canKeep(ledger, { ...unplaced(f), claim: f.claim }, at);
+  return at.size === sized(ledger, f).count && canKeep(ledger, { ...unplaced(f), claim: f.claim }, at);
 }
 
 /** Found on more CPUs than it claims, it gets some of them; else its own and others. What is left over isn't kept. */
 function replace(ledger: Ledger, f: Of<ExclusiveClaim>): Ledger {
   const at = lastKnown(f) ?? CpuSet.empty;
-  const [own, within] = at.size <= f.claim.count ? [at, undefined] : [CpuSet.empty, at];
+  const [own, within] = at.size <= sized(ledger, f).count ? [at, undefined] : [CpuSet.empty, at];
   const assignment = { ...unplaced(f), claim: f.claim, grant: own };
   return placeExclusive(ledger, assignment, { within, keepRemaining: false });
 }

@@ -2,6 +2,7 @@
 import { hold } from "./held.ts";
 import type { Ledger } from "./ledger.ts";
 import { moveBack } from "./make_way.ts";
+import { settledPod } from "./pod_set.ts";
 import { retryDegraded } from "./degraded.ts";
 
 /**
@@ -13,12 +14,13 @@ export function release(ledger: Ledger, id: string): Ledger {
   if (gone === undefined) return ledger;
   const next = removeContainer(ledger, id);
   const isHeld = gone.displaced === undefined && !gone.leftover?.isPodOver;
-  return retryDegraded(isHeld ? hold(next, gone, 0) : next);
+  return retryDegraded(settledPod(isHeld ? hold(next, gone, 0) : next, gone.container));
 }
 
 /** The same, and nothing is held: its end wasn't reported, so that of its pod may not be either. */
 export function releaseForGood(ledger: Ledger, id: string): Ledger {
-  return ledger.assignments.has(id) ? retryDegraded(removeContainer(ledger, id)) : ledger;
+  const gone = ledger.assignments.get(id);
+  return gone === undefined ? ledger : retryDegraded(settledPod(removeContainer(ledger, id), gone.container));
 }
 
 /** The ledger without all containers and claims of a sandbox: it has ended, and so have they, reported or not. */
@@ -36,7 +38,7 @@ export function releaseSandbox(
     of === sandboxId && !left.has(id)
   );
   const next = ended.reduce((next, { container }) => removeContainer(next, container.id), ledger);
-  return next === ledger ? ledger : retryDegraded(next);
+  return next === ledger ? ledger : retryDegraded(settledPod(next, { podUid }));
 }
 
 function removeContainer(ledger: Ledger, id: string): Ledger {

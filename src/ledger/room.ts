@@ -4,7 +4,6 @@ import { countProblem, footprint } from "../cpu/footprint.ts";
 import { retake } from "../cpu/retake.ts";
 import { take, type TakeRequest } from "../cpu/take.ts";
 import { withheldText } from "../cpu/withheld.ts";
-import { isExclusive } from "./assignment.ts";
 import { type ContainerRef, describe, type ExclusiveClaim } from "./claim.ts";
 import { candidatesFor, closedTo, freeFor, leavesEnough, mostFor } from "./candidates.ts";
 import { contestedIn } from "./contested.ts";
@@ -95,18 +94,4 @@ function idle({ topology, claimed }: Ledger, { count, placement }: ExclusiveClai
   const cpus = take({ topology, free, claimed, count, placement }) ?? CpuSet.empty;
   const beside = footprint(topology, cpus, placement).size - cpus.size;
   return beside === 0 ? "" : ` and ${beside} idle beside them`;
-}
-
-/** Why a claim would take more than its pod has been given for all its containers; undefined where it doesn't. */
-export function overPodLimit(
-  ledger: Ledger,
-  container: ContainerRef,
-  claim: ExclusiveClaim,
-): string | undefined {
-  if (claim.podLimit === undefined) return undefined;
-  const others = ledger.ofPod(container.podUid).filter((a) => a.container.id !== container.id);
-  const used = others.reduce((sum, a) => sum + (isExclusive(a) && !a.isHeld ? a.grant.size : 0), 0);
-  if (used + claim.count <= claim.podLimit) return undefined;
-  return `needs ${claim.count} exclusive CPUs, but its pod's limit is ${claim.podLimit}, ` +
-    `and its other containers have ${used} of them`;
 }

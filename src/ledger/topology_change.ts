@@ -17,6 +17,8 @@ import { Ledger } from "./ledger.ts";
 import { offlineOf, openTo } from "./pin.ts";
 import { canKeep } from "./candidates.ts";
 import { hold } from "./held.ts";
+import { withGrant } from "./pod_members.ts";
+import { settledPod } from "./pod_set.ts";
 import type { Policy } from "./policy.ts";
 import { placeExclusive, retryDegraded, retryPinned } from "./degraded.ts";
 
@@ -40,10 +42,18 @@ export function applyTopology(
   const bare = all.reduce((next, assignment) => next.with({ ...assignment, grant: CpuSet.empty }), empty);
   const pinned = all.reduce((next, assignment) => keepPinned(next, assignment), bare);
   const holders = all.filter((a): a is ExclusiveAssignment => isExclusive(a) && !a.grant.isEmpty);
-  const kept = holders.reduce((next, a) => canKeep(next, a, a.grant, 1) ? next.with(a) : next, pinned);
-  const spoilt = holders.filter(({ container }) => kept.assignments.get(container.id)?.grant.isEmpty);
+  const kept = holders.reduce((next, a) => canKeep(next, a, a.grant, 1) ? withGrant(next, a) : next, pinned);
   const held = ledger.heldClaims.reduce((next, a) => hold(next, a, 1), kept);
-  return retryDegraded(spoilt.reduce((next, a) => placeExclusive(next, a), retryPinned(held)));
+  const placed = holders.reduce(
+    (next, a) => hasNone(next, a) ? placeExclusive(next, a) : next,
+    retryPinned(held),
+  );
+  return retryDegraded(holders.reduce((next, { container }) => settledPod(next, container), placed));
+}
+
+/** Those that share CPUs get them with the first of them. */
+function hasNone({ assignments }: Ledger, { container: { id } }: Assignment): boolean {
+  return assignments.get(id)?.grant.isEmpty !== false;
 }
 
 function keepPinned(ledger: Ledger, assignment: Assignment): Ledger {

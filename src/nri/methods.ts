@@ -52,11 +52,22 @@ export type Call =
   | ({ readonly kind: ContainerCall } & Subject)
   | ({ readonly kind: "UpdateContainer"; readonly resources: LinuxResources | undefined } & Subject)
   | { readonly kind: PodCall; readonly pod: PodSandbox }
+  | {
+    readonly kind: "UpdatePodSandbox";
+    readonly pod: PodSandbox;
+    readonly resources: LinuxResources | undefined;
+  }
   /** Anything else that needs no more than an empty answer. */
   | { readonly kind: "Notification"; readonly event: Event };
 
 /** Events that are asked for: only what is used, since a runtime refuses a mask with a bit it doesn't know. */
-export const SUBSCRIBED: readonly Event[] = [
+export function subscribedOf({ nriVersion }: Pick<ConfigureRequest, "nriVersion">): readonly Event[] {
+  // NRI has that event since 0.10; what doesn't tell its version may be older.
+  const [, major = "0", minor = "0"] = /^v?(\d{1,6})\.(\d{1,6})/.exec(nriVersion) ?? [];
+  return Number(major) > 0 || Number(minor) >= 10 ? [...SUBSCRIBED, Event.UPDATE_POD_SANDBOX] : SUBSCRIBED;
+}
+
+const SUBSCRIBED: readonly Event[] = [
   Event.RUN_POD_SANDBOX,
   Event.STOP_POD_SANDBOX,
   Event.CREATE_CONTAINER,
@@ -96,7 +107,10 @@ const METHODS: Readonly<Record<string, Decode>> = {
   StateChange: stateChange,
   RemoveContainer: (payload) => about("RemoveContainer", decode(ContainerRequestSchema, payload)),
   RunPodSandbox: (payload) => aboutPod("RunPodSandbox", decode(PodRequestSchema, payload)),
-  UpdatePodSandbox: notification(Event.UPDATE_POD_SANDBOX, UpdatePodSandboxRequestSchema),
+  UpdatePodSandbox: (payload) => {
+    const { pod, linuxResources } = decode(UpdatePodSandboxRequestSchema, payload);
+    return { ...aboutPod("UpdatePodSandbox", { pod }), kind: "UpdatePodSandbox", resources: linuxResources };
+  },
   PostUpdatePodSandbox: notification(Event.POST_UPDATE_POD_SANDBOX, PodRequestSchema),
   StopPodSandbox: (payload) => aboutPod("StopPodSandbox", decode(PodRequestSchema, payload)),
   RemovePodSandbox: notification(Event.REMOVE_POD_SANDBOX, PodRequestSchema),
@@ -139,7 +153,15 @@ function stateChange(payload: Uint8Array): Call {
   }
 }
 
-function aboutPod(kind: PodCall, { pod }: { readonly pod?: PodSandbox | undefined }): Call {
+interface OfPod<K> {
+  readonly kind: K;
+  readonly pod: PodSandbox;
+}
+
+function aboutPod<K extends string>(
+  kind: K,
+  { pod }: { readonly pod?: PodSandbox | undefined },
+): OfPod<K> {
   if (pod === undefined) throw new ProtocolError("malformed", `${kind} names no pod`);
   return { kind, pod };
 }

@@ -4,7 +4,7 @@
  * annotations, which are read from the pod.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import type { Claim, ContainerRef, Isolation } from "../ledger/claim.ts";
+import type { Claim, ContainerRef, ExclusiveClaim, Isolation } from "../ledger/claim.ts";
 import { type Refusal, refuse } from "../ledger/refusal.ts";
 import {
   type AnnotationValue,
@@ -27,7 +27,7 @@ import {
 import type { Container, PodSandbox } from "./gen/nri_pb.ts";
 import { isGuaranteed } from "./qos.ts";
 import { lists, type Rules, sandboxingOf } from "./rules.ts";
-import { figuresOf, MAX_CPUS, wholeCpus, wholeLimit } from "./whole_cpus.ts";
+import { figuresOf, isWhole, MAX_CPUS, wholeCpus, wholeLimit } from "./whole_cpus.ts";
 
 /** What a container claims, and what of its pod's annotations had to be ignored. */
 export interface ReadClaim {
@@ -59,7 +59,9 @@ export function readClaim(
   if (out !== undefined && out.own === pin?.own) {
     return refuse(ref, "invalid", `${pin.key} and ${out.key} contradict each other; remove one of the two`);
   }
-  const read = pin === undefined ? readUnpinned(pod, container, rules) : readPinned(ref, pin, rules);
+  const read = pin === undefined
+    ? readUnpinned(pod, container, rules)
+    : readPinned(ref, container, pin, rules);
   if (read.kind === "refusal") return read;
   const isolated = withIsolation(read.claim, readIsolation(pod, container, rules));
   const claim = sandboxingOf(rules, ref.handler) === "vm"
@@ -140,6 +142,7 @@ function withIsolation(
 
 function readPinned(
   ref: ContainerRef,
+  container: Container,
   { key, text, own }: AnnotationValue,
   rules: Rules,
 ): ReadClaim | Refusal {
@@ -162,7 +165,9 @@ function readPinned(
     return refuse(ref, "invalid", `${why}: the node's pinnedCpu0 is refuse; name other CPUs`);
   }
   const warnings = why === undefined ? [] : [`${why}; name another CPU, or set pinnedCpu0: allow`];
-  return { kind: "claim", claim: { kind: "pinned", cpus, ...(own ? { key } : {}) }, warnings };
+  const { quota, period } = figuresOf(container.linux?.resources?.cpu);
+  const asked = quota > 0n && period > 0n ? { quota: { quota: Number(quota), period: Number(period) } } : {};
+  return { kind: "claim", claim: { kind: "pinned", cpus, ...(own ? { key } : {}), ...asked }, warnings };
 }
 
 /** Annotations about placement are read whatever the kind of claim, so that a mistake shows at once. */
@@ -179,7 +184,9 @@ function readUnpinned(pod: PodSandbox, container: Container, rules: Rules): Read
     const system = lists(rules.reservedNamespaces, pod.namespace) ? { system: true as const } : {};
     const degraded = count === undefined ? {} : { degraded: AMBIGUOUS };
     const key = forbid.from?.own ? { key: forbid.from.key } : {};
-    return { kind: "claim", claim: { kind: "shared", forbidden, ...key, ...system }, warnings, ...degraded };
+    const ofPod = hasOwnLimit(pod, container) ? { ofPod: true as const } : {};
+    const claim = { kind: "shared", forbidden, ...key, ...system, ...ofPod } as const;
+    return { kind: "claim", claim, warnings, ...degraded };
   }
   if (count > MAX_CPUS) {
     const why = `needs ${count} exclusive CPUs, but a node has ${MAX_CPUS} at most; lower its CPU limit`;
@@ -203,7 +210,16 @@ const AMBIGUOUS =
  * A limit below that of one of its containers isn't true any more, since kubelet lets no pod have it: containerd goes
  * on telling what the pod was created with when its containers have grown since.
  */
-function podLimit(pod: PodSandbox, count: number): { podLimit?: number } {
-  const limit = wholeLimit(figuresOf(pod.linux?.podResources?.cpu));
-  return limit === undefined || limit < count ? {} : { podLimit: limit };
+function podLimit(pod: PodSandbox, count: number): Pick<ExclusiveClaim, "podLimit" | "ofPod"> {
+  const figures = figuresOf(pod.linux?.podResources?.cpu);
+  const limit = wholeLimit(figures);
+  if (limit === undefined || limit < count) return {};
+  const isAll = limit === count && isWhole(figures);
+  return { podLimit: limit, ...(isAll ? { ofPod: true } : {}) };
+}
+
+/** Whether a container of a Guaranteed pod with a whole limit has one of its own, which isn't whole or isn't its request. */
+function hasOwnLimit(pod: PodSandbox, container: Container): boolean {
+  return isGuaranteed(pod, container) && figuresOf(container.linux?.resources?.cpu).quota > 0n &&
+    isWhole(figuresOf(pod.linux?.podResources?.cpu));
 }

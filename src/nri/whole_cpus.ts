@@ -57,6 +57,11 @@ export function wholeLimit({ quota, period }: Figures): number | undefined {
   return limit > MAX_CPUS ? undefined : Number(limit);
 }
 
+/** Whether the limit is a whole number of CPUs, at least one. */
+export function isWhole(figures: Figures): boolean {
+  return figures.quota > 0n && wholeQuota(figures) !== undefined;
+}
+
 function wholeQuota({ quota, period }: Figures): bigint | undefined {
   return period > 0n && quota % period === 0n ? quota / period : undefined;
 }

@@ -14,15 +14,22 @@ import {
   UpdateContainerResponseSchema,
 } from "./gen/nri_pb.ts";
 
-type Updates = readonly CpuUpdate[];
+/** With a CFS quota, in microseconds; −1: none. Absent: what it has stays. */
+type WithQuota<T> = T & { readonly quota?: number | undefined };
+
+type Updates = readonly WithQuota<CpuUpdate>[];
 
 /** The adjustment of a container that is being created, where something needs adjusting, and updates of others. */
-export function createReply({ cpus, mems }: Adjustment, updates: Updates): Uint8Array {
+export function createReply(
+  { cpus, mems, quota }: WithQuota<Adjustment>,
+  updates: Updates,
+): Uint8Array {
   const cpu: MessageInitShape<typeof LinuxCPUSchema> = {
     cpus: cpus?.toString() ?? "",
     mems: mems?.toString() ?? "",
+    ...quotaField(quota),
   };
-  const adjust = cpus === undefined && mems === undefined
+  const adjust = cpus === undefined && mems === undefined && quota === undefined
     ? {}
     : { adjust: { linux: { resources: { cpu } } } };
   const response = create(CreateContainerResponseSchema, adjust);
@@ -56,8 +63,8 @@ function withUpdates(message: Uint8Array, field: number, updates: Updates): Uint
   const { containerId, linux } = ContainerUpdateSchema.field;
   const encoded = new Map<CpuSet, Uint8Array>();
   const writer = new BinaryWriter().raw(message);
-  for (const { id, cpus } of updates) {
-    let set = encoded.get(cpus);
+  for (const { id, cpus, quota } of updates) {
+    let set = quota === undefined ? encoded.get(cpus) : linuxOf(cpus, quota);
     if (set === undefined) encoded.set(cpus, set = linuxOf(cpus));
     writer.tag(field, WireType.LengthDelimited).fork()
       .tag(containerId.number, WireType.LengthDelimited).string(id)
@@ -67,7 +74,11 @@ function withUpdates(message: Uint8Array, field: number, updates: Updates): Uint
   return writer.finish();
 }
 
-function linuxOf(cpus: CpuSet): Uint8Array {
-  const linux = { resources: { cpu: { cpus: cpus.toString() } } };
+function quotaField(quota: number | undefined): MessageInitShape<typeof LinuxCPUSchema> {
+  return quota === undefined ? {} : { quota: { value: BigInt(quota) } };
+}
+
+function linuxOf(cpus: CpuSet, quota?: number): Uint8Array {
+  const linux = { resources: { cpu: { cpus: cpus.toString(), ...quotaField(quota) } } };
   return toBinary(LinuxContainerUpdateSchema, create(LinuxContainerUpdateSchema, linux));
 }

@@ -36,6 +36,11 @@ const container = z.object({
   reason: z.optional(z.string()),
   /** What keeps it off CPUs that others claim. */
   keptBy: z.enum(["fence", "own set", "record", "nothing", "partition"]),
+  /**
+   * Of one with CPUs of its own: in how many periods its CFS quota had stopped it by the last comparison, since it started
+   * (`nr_throttled`).
+   */
+  throttled: z.optional(z.number()),
   since: z.optional(z.string()),
 });
 

@@ -58,6 +58,7 @@ function containerDocument(view: ContainerView, { topology, timeOf }: Surroundin
     state: stateOf(view),
     ...optional("reason", reasonOf(view)),
     keptBy: view.isolation?.isInForce ? "partition" : view.keptBy,
+    ...(view.throttled === undefined ? {} : { throttled: view.throttled }),
     ...(since === undefined ? {} : { since: timeOf(since) }),
   };
 }
@@ -102,9 +103,10 @@ export function claimText(claim: Claim): string {
     case "pinned":
       return `exactly CPUs ${claim.cpus} (${claim.key ?? "weka.io/cores-ids"})`;
     case "exclusive": {
-      const { count, forbidden, movable, placement } = claim;
+      const { count, forbidden, movable, placement, ofPod } = claim;
       return [
         `${count} CPUs of its own, ${placement}`,
+        ...ofPod ? ["with others of its pod"] : [],
         ...forbidden.isEmpty ? [] : [`none of ${forbidden}`],
         ...movable === false ? ["not moved"] : [],
       ].join(", ");

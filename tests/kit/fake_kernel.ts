@@ -1,6 +1,6 @@
 /** The kernel's cpusets as values, behind the agent's port, with the failures that a test asks for. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
-import type { CgroupHints, ContainerRef, CpuLimit } from "../../src/ledger/claim.ts";
+import type { CgroupHints, ContainerRef, CpuLimit, CpuQuota } from "../../src/ledger/claim.ts";
 import type { ErrnoName } from "../../src/platform/errno.ts";
 import type {
   AffinityOf,
@@ -12,6 +12,8 @@ import type {
   PartitionPort,
   PartitionResult,
   Population,
+  QuotaPort,
+  QuotaResult,
 } from "../../src/cgroup/port.ts";
 
 const MAX_WRITTEN = 200;
@@ -55,6 +57,8 @@ export class FakeKernel implements CpusetPort {
 
   /** Absent: the kernel has no partitions. */
   partitions?: FakePartitions;
+  /** Absent: the cpu controller isn't there. */
+  quotas?: FakeQuotas;
 
   constructor(readonly version: 1 | 2 = 1) {}
 
@@ -209,4 +213,36 @@ export class FakePartitions implements PartitionPort {
 /** The path of the QoS class that a pod's cgroup is in, where its name says so. */
 function classOf(parent = ""): string {
   return /^(.*\/(burstable|besteffort))\//.exec(parent)?.[1] ?? "";
+}
+
+/** CFS quotas of containers, by id, and of pods, by uid; as `quota/period`, or `max`. */
+export class FakeQuotas implements QuotaPort {
+  readonly all = new Map<string, CpuQuota>();
+  readonly written: string[] = [];
+  readonly stops = new Map<string, number>();
+  refusal?: string;
+
+  ofContainer({ id }: ContainerRef, limit: CpuQuota | undefined): QuotaResult {
+    return this.#set(id, limit);
+  }
+
+  ofPod({ podUid }: ContainerRef, limit: CpuQuota | undefined): QuotaResult {
+    return this.#set(podUid, limit);
+  }
+
+  throttled({ id }: ContainerRef): number | undefined {
+    return this.stops.get(id);
+  }
+
+  #set(name: string, limit: CpuQuota | undefined): QuotaResult {
+    if (this.refusal !== undefined) return { kind: "failed", reason: this.refusal };
+    const before = this.all.get(name);
+    const beside = before === undefined ? {} : { before };
+    const text = (each: CpuQuota | undefined) => each === undefined ? "max" : `${each.quota}/${each.period}`;
+    if (text(before) === text(limit)) return { kind: "done", isNew: false, ...beside };
+    if (limit === undefined) this.all.delete(name);
+    else this.all.set(name, limit);
+    this.written.push(`${name}=${text(limit)}`);
+    return { kind: "done", isNew: true, ...beside };
+  }
 }

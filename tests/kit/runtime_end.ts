@@ -28,6 +28,7 @@ import {
   SynchronizeResponseSchema,
   UpdateContainerRequestSchema,
   UpdateContainerResponseSchema,
+  UpdatePodSandboxRequestSchema,
 } from "../../src/nri/gen/nri_pb.ts";
 import { PLUGIN_SERVICE } from "../../src/nri/methods.ts";
 import { Session } from "../../src/wire/session.ts";
@@ -41,7 +42,7 @@ const CALLS = {
   StopContainer: [StopContainerRequestSchema, StopContainerResponseSchema],
   StateChange: [StateChangeEventSchema, EmptySchema],
   RunPodSandbox: [PodRequestSchema, EmptySchema],
-  UpdatePodSandbox: [PodRequestSchema, EmptySchema],
+  UpdatePodSandbox: [UpdatePodSandboxRequestSchema, EmptySchema],
   PostUpdatePodSandbox: [PodRequestSchema, EmptySchema],
   StopPodSandbox: [PodRequestSchema, EmptySchema],
   RemovePodSandbox: [PodRequestSchema, EmptySchema],

@@ -26,6 +26,7 @@ export const PLAYS: Readonly<Record<Verb, Play>> = {
   "update": (player, name, words) => player.update(name, words),
   "threads": (player, name, words) => player.threads(name, words.get("pinned") ?? ""),
   "stop-sandbox": (player, pod) => player.stopSandbox(pod),
+  "update-pod": (player, pod, words) => player.updatePod(pod, words),
   "register": (player) => player.register(),
   "synchronize": (player, _, words) => player.synchronize(wholeNumber("parts", words.get("parts") ?? "1")),
   "connect": connect,

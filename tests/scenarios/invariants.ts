@@ -1,5 +1,5 @@
 /** What must hold after every event, whatever a script expects. */
-import { isUnconfined } from "../../src/ledger/assignment.ts";
+import { isUnconfined, mayShare } from "../../src/ledger/assignment.ts";
 import { checkPools } from "../../src/ledger/holdings.ts";
 import assert from "node:assert/strict";
 import type { Agent } from "../../src/agent/step.ts";
@@ -32,11 +32,13 @@ export function checkHandOver(
   kernel?: FakeKernel,
 ): void {
   const places = placesOf(boxes, agent, kernel);
+  const { assignments } = agent.state.ledger;
   const own = places.find(({ box }) => box.container.id === id);
   if (own === undefined) return;
   const gained = cpuSet(cpus).difference(own.cpus);
   for (const { box, cpus, kind } of places) {
     if (box === own.box || (kind === own.kind && kind !== "exclusive")) continue;
+    if (sharePod(assignments, box, own.box)) continue;
     const both = cpus.intersection(gained);
     assert(both.isEmpty, `${id} is given ${both}, which ${box.container.id} has not left yet`);
   }
@@ -61,10 +63,17 @@ export function checkRecords(boxes: Iterable<Box>, agent: Agent, kernel?: FakeKe
     }
     if (kind !== "exclusive") continue;
     for (const other of places) {
-      const both = other.box === box ? CpuSet.empty : other.cpus.intersection(cpus);
+      const isOwn = other.box === box || sharePod(agent.state.ledger.assignments, other.box, box);
+      const both = isOwn ? CpuSet.empty : other.cpus.intersection(cpus);
       assert(both.isEmpty, `${id} has CPUs ${both} for itself, and ${other.box.container.id} is on them`);
     }
   }
+}
+
+/** Whether two are on CPUs that their pod shares. */
+function sharePod(assignments: Agent["state"]["ledger"]["assignments"], one: Box, other: Box): boolean {
+  const [a, b] = [one, other].map(({ container: { id } }) => assignments.get(id));
+  return a !== undefined && b !== undefined && !a.grant.isEmpty && mayShare(a, b);
 }
 
 interface Place {
@@ -99,6 +108,6 @@ function placeOf(box: Box, online: CpuSet, kernel: FakeKernel | undefined): CpuS
 
 function kindOf({ container }: Box, ledger: Agent["state"]["ledger"]): Place["kind"] {
   const assignment = ledger.assignments.get(container.id);
-  const kind = assignment?.grant.isEmpty === false ? assignment.claim.kind : "shared";
-  return kind === "group" ? "shared" : kind;
+  if (assignment === undefined || assignment.grant.isEmpty) return "shared";
+  return assignment.claim.kind === "pinned" ? "pinned" : "exclusive";
 }

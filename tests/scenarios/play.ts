@@ -103,6 +103,13 @@ export class Player extends Exchange {
     this.mention(Event.STOP_POD_SANDBOX, { pod });
   }
 
+  /** A pod as a whole may use more or less; the runtime goes on listing what it was created with. */
+  updatePod(pod: string, words: Words): void {
+    const linuxResources = requestOf(new Map([["cpus", words.get("pod-limit") ?? ""]]));
+    this.call("UpdatePodSandbox", { pod: this.runtime.sandbox(pod), linuxResources });
+    this.settle();
+  }
+
   /** A container ends; the only one of its pod (`web`, not `app/main`) with the pod. */
   end(name: string): void {
     const { pod } = this.runtime.named(name);

@@ -33,6 +33,7 @@ export const VERBS = {
   "update": { subject: "container", words: FIGURES },
   "threads": { subject: "container", words: ["pinned"] },
   "stop-sandbox": { subject: "pod", words: [] },
+  "update-pod": { subject: "pod", words: ["pod-limit"] },
   "connect": { subject: "", words: [] },
   "disconnect": { subject: "", words: [] },
   "kill-agent": { subject: "", words: [] },

@@ -52,6 +52,7 @@ export const SETTINGS: Settings = {
   apply: "auto",
   fence: "off",
   hostFence: "off",
+  exclusiveQuota: "keep",
   reconcileMs: 10_000,
 };
 

@@ -84,7 +84,7 @@ export const CALLS: readonly Planted[] = [
   {
     file: "src/nri/read_claim.ts",
     part: "podLimit",
-    edit: "first branch twice",
+    edit: [/podLimit: limit, /, ""],
     breaks: "The limit of the pod as a whole isn't read.",
   },
   {
@@ -104,6 +104,12 @@ export const CALLS: readonly Planted[] = [
     part: "abovePod",
     edit: [/lastIndexOf/, "indexOf"],
     breaks: "In a node that is itself a pod, the outer pod's class is taken for the inner one's.",
+  },
+  {
+    file: "src/agent/quotas.ts",
+    part: "quotaInReply",
+    edit: [/return -1;/, "return undefined;"],
+    breaks: "An update of kubelet's gives a container with CPUs of its own its quota back.",
   },
   {
     file: "src/nri/write_reply.ts",

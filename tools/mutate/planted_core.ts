@@ -80,7 +80,7 @@ const SAFETY: readonly Planted[] = [
   {
     file: "src/ledger/assignment.ts",
     part: "mayShare",
-    edit: [/ && \w+\.claim\.kind === "pinned";/, ";"],
+    edit: [/return b\.claim\.kind === "pinned";/, "return true;"],
     breaks: "A pinned container is written onto CPUs that an exclusive one hasn't left.",
   },
   {

@@ -163,9 +163,9 @@ export const LEDGER: readonly Planted[] = [
     breaks: "Reserved CPUs are given exclusively.",
   },
   {
-    file: "src/ledger/room.ts",
+    file: "src/ledger/pod_set.ts",
     part: "overPodLimit",
-    edit: "if true #2",
+    edit: [/isOver \?/, "false ?"],
     breaks: "The containers of a pod take more exclusive CPUs than the pod may have.",
   },
   {
@@ -240,6 +240,13 @@ export const LEDGER: readonly Planted[] = [
     part: "retryDegraded",
     edit: [/(\w+)\((\w+)\((\w+)\)\)/, "$2($1($3))"],
     breaks: "Exclusive containers take the CPUs of a degraded pinned one.",
+  },
+  {
+    file: "src/ledger/pod_set.ts",
+    part: "madeRoomInPod",
+    edit: [/ - claim\.count;/, ";"],
+    breaks:
+      "The containers that share a pod's CPUs keep all of them beside one with figures of its own: the pod has twice its limit.",
   },
   {
     file: "src/ledger/recover.ts",

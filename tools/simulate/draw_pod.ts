@@ -4,13 +4,14 @@ import type { ContainerSpec, PodSpec } from "./pods.ts";
 import { figures } from "./pods.ts";
 import type { Random } from "../random.ts";
 
-const SHAPES = { exclusive: 8, pinned: 5, shared: 6, mixed: 2, guaranteed: 1, odd: 1 };
+const SHAPES = { exclusive: 8, pinned: 5, shared: 6, mixed: 2, guaranteed: 1, odd: 1, level: 3 };
 const BAD_LISTS = ["", "0-", "5-2", "a,b", "0,,2", "999", "0-1,x"];
 const NAMES = ["a", "b", "c"] as const;
 
 /** `cpus`: the machine's. */
 export function drawPod(random: Random, cpus: CpuSet): PodSpec {
   const shape = random.weighted(SHAPES);
+  if (shape === "level") return drawPodLevel(random, cpus.size);
   const namespace = random.oneOf("ns", "ns", "ns", "kube-system", "unmanaged");
   const annotations: Record<string, string> = {};
   if (shape !== "pinned" && random.chance(0.25)) {
@@ -26,6 +27,20 @@ export function drawPod(random: Random, cpus: CpuSet): PodSpec {
     resources: drawFigures(random, shape, cpus.size),
   }));
   return { namespace, annotations, ...qosOf(random, shape, containers) };
+}
+
+/** With resources of the pod's own: kubelet gives its figures to each container without any. */
+function drawPodLevel(random: Random, cpus: number): PodSpec {
+  const limit = random.between(1, Math.max(2, Math.ceil(cpus / 3)));
+  const containers = random.some(NAMES, random.between(1, 3)).map((name) => {
+    const millis = random.weighted({ pod: 3, whole: 3, part: 1 });
+    const own = { pod: limit * 1000, whole: 1000 * random.between(1, limit), part: 500 };
+    return { name, resources: figures(own[millis], true) };
+  });
+  const annotations = random.chance(0.1)
+    ? { "weka.io/placement": random.oneOf("spread", "full-cores", "single-thread") }
+    : {};
+  return { namespace: "ns", annotations, qos: "guaranteed", containers, limit };
 }
 
 function qosOf(

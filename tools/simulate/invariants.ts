@@ -10,7 +10,7 @@ import { type Expected, expectedOf } from "./claim_oracle.ts";
 import { setOf } from "./cpus.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
 import { isInKernelAlone, isRecordKnown } from "./consistency.ts";
-import { keptBy, keptOff, mayShareCpus, type Placed, type View } from "./view.ts";
+import { keptBy, keptOff, mayShareCpus, type Placed, sharesInPod, type View } from "./view.ts";
 import type { World } from "./world.ts";
 
 type Check = (world: World) => string | undefined;
@@ -18,6 +18,10 @@ type Check = (world: World) => string | undefined;
 /** Sentence and check of what holds after every event. */
 export const INVARIANTS: readonly (readonly [string, Check])[] = [
   ["no CPU has two exclusive owners in the ledger", exclusivesAreDisjoint],
+  [
+    "a pod has no more CPUs for itself than its limit, and its containers share the same ones",
+    podsAreWithinLimits,
+  ],
   ["a reserved CPU is never exclusive", reservedIsNotExclusive],
   ["a pinned container has exactly what it names", pinnedIsExact],
   ["an exclusive container has as many CPUs as it claims, or is degraded", exclusiveIsWhole],
@@ -32,13 +36,43 @@ export const INVARIANTS: readonly (readonly [string, Check])[] = [
 export function exclusivesAreDisjoint({ inCharge }: World): string | undefined {
   let exclusive = CpuSet.empty;
   let pinned = CpuSet.empty;
-  for (const { claim, grant, ...each } of [...inCharge?.placed.values() ?? [], ...inCharge?.held ?? []]) {
+  const shared = new Map<string, CpuSet>();
+  for (
+    const { podUid, claim, grant, ...each } of [...inCharge?.placed.values() ?? [], ...inCharge?.held ?? []]
+  ) {
     if (claim.kind === "pinned") pinned = pinned.union(grant);
-    if (claim.kind !== "exclusive") continue;
-    if (grant.intersects(exclusive)) return `${"id" in each ? each.id : `held ${each.name}`} on ${grant}`;
+    if (sharesInPod({ claim, grant })) shared.set(podUid, grant.union(shared.get(podUid) ?? grant));
+    else if (claim.kind === "exclusive") {
+      if (grant.intersects(exclusive)) return `${"id" in each ? each.id : `held ${each.name}`} on ${grant}`;
+      exclusive = exclusive.union(grant);
+    }
+  }
+  for (const [pod, grant] of shared) {
+    if (grant.intersects(exclusive)) return `pod ${pod} on ${grant}`;
     exclusive = exclusive.union(grant);
   }
   return exclusive.intersects(pinned) ? `${exclusive.intersection(pinned)} pinned too` : undefined;
+}
+
+/** By the pods' own specs. A certain claim may have grown by a resize, of which the pod isn't told. */
+export function podsAreWithinLimits({ inCharge, runtime }: World): string | undefined {
+  for (const [pod, all] of Map.groupBy(inCharge?.placed.values() ?? [], ({ podUid }) => podUid)) {
+    const [first, ...others] = all.filter(sharesInPod);
+    const other = others.find(({ grant }) => !grant.equals(first?.grant ?? grant));
+    if (other !== undefined) return `${pod}: ${first?.id} has ${first?.grant}, ${other.id} ${other.grant}`;
+    const limit = runtime.containers.get(first?.id ?? "")?.pod.spec.limit;
+    if (first === undefined || limit === undefined) continue;
+    if (all.some((each) => isResized(each, runtime.containers.get(each.id)))) continue;
+    const held = inCharge?.held.filter(({ podUid }) => podUid === pod) ?? [];
+    const own = [...all, ...held].filter((each) => each.claim.kind === "exclusive" && !sharesInPod(each));
+    const used = own.reduce((sum, { grant }) => sum + grant.size, first.grant.size);
+    if (used > limit) return `${pod} has ${used} CPUs, its limit is ${limit}`;
+  }
+  return undefined;
+}
+
+function isResized({ claim }: Placed, container: Container | undefined): boolean {
+  return claim.kind === "exclusive" && claim.count * 100_000 !== container?.spec.resources.quota;
 }
 
 export function reservedIsNotExclusive({ inCharge, settings }: World): string | undefined {
@@ -63,7 +97,7 @@ export function exclusiveIsWhole({ inCharge }: World): string | undefined {
   return firstOf(
     inCharge,
     ({ claim, grant, degraded }) =>
-      claim.kind === "exclusive" && grant.size !== claim.count &&
+      claim.kind === "exclusive" && !claim.ofPod && grant.size !== claim.count &&
       (degraded === undefined || grant.size > claim.count),
   );
 }

@@ -9,7 +9,7 @@ import { surelyFits } from "./placeable.ts";
 import type { Container } from "./records.ts";
 import type { Update } from "./reply.ts";
 import { freedFor } from "./invariants_held.ts";
-import { isStandby, keptOff, type View, viewOf } from "./view.ts";
+import { isStandby, keptOff, sharesInPod, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 import { expectation } from "./invariants.ts";
 
@@ -104,9 +104,18 @@ function grantProblem(world: World, subject: Container, answer: Resources): stri
     case "pinned":
       return given?.equals(expected.cpus) ? undefined : `${named} instead of ${expected.cpus}`;
     case "exclusive":
+      // How many it may have by what else its pod has is an invariant of its own.
+      if (subject.pod.spec.limit !== undefined) {
+        return own?.grant.isEmpty || given?.equals(own?.grant ?? given)
+          ? undefined
+          : `${named} instead of ${own?.grant}`;
+      }
       if (given?.size !== expected.count) return `${named} instead of ${expected.count} CPUs`;
       return given.intersects(expected.forbidden) ? `${named}, of which its pod forbids some` : undefined;
     case "shared":
+      if (own !== undefined && sharesInPod(own)) {
+        return given?.equals(own.grant) ? undefined : `${named} instead of ${own.grant}`;
+      }
       if (getsItsSetAtStart(world)) return given && `${named}, which only its start should`;
       // A fence that can't be kept after the answer was one when it was given.
       if (fenceBefore(world, subject) && own?.fence === undefined) return undefined;
@@ -131,6 +140,8 @@ export function resizeProblem(
   const { id, pod, record } = container;
   const [was, is] = [before?.placed.get(id)?.claim, inCharge?.placed.get(id)?.claim];
   if (was === undefined || is === undefined || was.kind === "pinned") return undefined;
+  // The figures of one may be the pod's.
+  if (pod.spec.limit !== undefined) return undefined;
   const had = was.kind === "exclusive" ? was.count : 0;
   // It runs in the pool until what its pod names is mended.
   const isInvalid = expectation(container, settings).kind === "invalid";
@@ -204,7 +215,9 @@ export function refusalProblem(world: World, container: Container, message: stri
       freedFor(world, container),
     ],
   );
-  if (world.observer.isDisturbed || world.isTopologyStale) return undefined;
+  if (world.observer.isDisturbed || world.isTopologyStale || container.pod.spec.limit !== undefined) {
+    return undefined;
+  }
   const expected = expectation(container, settings);
   return surelyFits(expected, inCharge, scenario, freed, contested(world))
     ? `${container.id} is refused, although it fits: ${message}`

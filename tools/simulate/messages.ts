@@ -14,7 +14,7 @@ import {
   type PodSandbox,
   PodSandboxSchema,
 } from "../../src/nri/gen/nri_pb.ts";
-import type { Resources } from "./pods.ts";
+import { figures, type Resources } from "./pods.ts";
 import type { Container, Pod } from "./records.ts";
 
 /** `0.6`: events by StateChange, no `created_at`. `0.12`: a call for every event. */
@@ -28,7 +28,7 @@ export function podMessage(pod: Pod): PodSandbox {
   const known = pods.get(pod);
   const pid = pod.stopped ? 0 : 1;
   if (known?.pid === pid) return known;
-  const { number, spec: { namespace, annotations }, cgroup } = pod;
+  const { number, spec: { namespace, annotations, limit }, cgroup } = pod;
   const message = create(PodSandboxSchema, {
     id: sandboxId(pod),
     name: `p${number}`,
@@ -36,7 +36,10 @@ export function podMessage(pod: Pod): PodSandbox {
     namespace,
     annotations,
     pid,
-    linux: { cgroupParent: cgroup },
+    linux: {
+      cgroupParent: cgroup,
+      ...(limit === undefined ? {} : { podResources: resourcesMessage(figures(limit * 1000, true)) }),
+    },
   });
   pods.set(pod, message);
   return message;

@@ -22,6 +22,8 @@ export interface PodSpec {
   readonly annotations: Readonly<Record<string, string>>;
   readonly qos: Qos;
   readonly containers: readonly ContainerSpec[];
+  /** Of the pod as a whole, in CPUs, as with resources of the pod's own; absent: it isn't reported. */
+  readonly limit?: number;
 }
 
 /** The record after an update: what isn't given, or is zero or empty, stays as it is. */

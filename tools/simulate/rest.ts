@@ -286,6 +286,7 @@ function unplaced(world: World): string | undefined {
   for (const { id, degraded, claim } of inCharge.placed.values()) {
     const container = runtime.containers.get(id);
     if (degraded === undefined || claim.kind === "shared" || container === undefined) continue;
+    if (container.pod.spec.limit !== undefined) continue;
     if (surelyFits(claim, inCharge, scenario, freedFor(world, container))) {
       return `${id} is degraded, although it fits: ${degraded}`;
     }

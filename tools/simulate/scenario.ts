@@ -129,6 +129,7 @@ export function settingsOf(scenario: Scenario): Settings {
     apply: mode === "kernel" ? "auto" : "runtime",
     fence,
     hostFence: "off",
+    exclusiveQuota: "keep",
     reconcileMs: reconcileEvery,
   };
 }

@@ -103,6 +103,7 @@ class Names {
       ...figureWords(container.resources),
       spec.qos,
       `namespace=${spec.namespace}`,
+      ...(spec.limit === undefined ? [] : [`pod-limit=${spec.limit}`]),
       ...annotations,
     ];
     return ["create", name, ...words].join(" ");

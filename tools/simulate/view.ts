@@ -192,7 +192,15 @@ export function keptOff({ claimed, pinned }: View, own: Placed | undefined): Cpu
   return isFenced ? pinned : claimed;
 }
 
-/** Two pinned containers may share CPUs. */
+/** Two pinned containers may share CPUs, and two of one pod that has CPUs for that. */
 export function mayShareCpus(a: Placed | undefined, b: Placed | undefined): boolean {
+  if (a !== undefined && b !== undefined && a.podUid === b.podUid && sharesInPod(a) && sharesInPod(b)) {
+    return true;
+  }
   return a?.claim.kind === "pinned" && b?.claim.kind === "pinned" && !a.grant.isEmpty && !b.grant.isEmpty;
+}
+
+/** It has the CPUs that its pod's containers share. */
+export function sharesInPod({ claim, grant }: Pick<Placed, "claim" | "grant">): boolean {
+  return (claim.kind === "exclusive" || claim.kind === "shared") && claim.ofPod === true && !grant.isEmpty;
 }

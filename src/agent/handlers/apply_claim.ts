@@ -8,6 +8,7 @@ import { confirmedHolder, type Overhang, overhangsOf } from "../../ledger/confli
 import type { Assignment } from "../../ledger/assignment.ts";
 import { failed, isConfirmed, unreadable } from "../../ledger/delivery.ts";
 import { isGroup } from "../../ledger/groups.ts";
+import { withGrant } from "../../ledger/pod_members.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { refuse } from "../../ledger/refusal.ts";
 import { afterWrites, type PlannedWrite, planWrites } from "../../ledger/plan_writes.ts";
@@ -122,11 +123,14 @@ function deliverable({ ledger: before }: AgentState, next: Ledger, id: string, a
       confirmedHolder(after, now) !== undefined;
   });
   // All give up first what they have got: one's CPUs of before may be among what another has got.
-  const without = undone.reduce(
-    (ledger, { container }) => ledger.update(container.id, (now) => ({ ...now, grant: CpuSet.empty })),
-    next,
-  );
-  return undone.reduce((ledger, was) => ledger.with(was), without);
+  const without = undone.reduce((ledger, was) => bare(ledger, was), next);
+  return undone.reduce((ledger, was) => withGrant(ledger, was), without);
+}
+
+/** Without its CPUs, and those that it shares with others of its pod. */
+function bare(ledger: Ledger, was: Assignment): Ledger {
+  const now = ledger.assignments.get(was.container.id);
+  return now === undefined ? ledger : withGrant(ledger, { ...now, grant: CpuSet.empty });
 }
 
 /** Who is on CPUs that the container claims, or on those that the runtime moves others to for it; or which fence has these. */

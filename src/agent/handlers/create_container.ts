@@ -4,6 +4,7 @@
  */
 import type { Population } from "../../cgroup/port.ts";
 import { CpuSet } from "../../cpu/cpu_set.ts";
+import { isExclusive, isOfPod } from "../../ledger/assignment.ts";
 import type { ContainerRef } from "../../ledger/claim.ts";
 import { hasNoProcess } from "../../ledger/delivery.ts";
 import { hugePageWarnings } from "../../ledger/huge_pages.ts";
@@ -21,8 +22,9 @@ import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../de
 import { fencedFirst, fenceOf } from "../fences.ts";
 import { readHugePages } from "../huge_pages.ts";
 import { aroundFirst } from "../limits.ts";
-import { misspeltLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
+import { misspeltLogs, newlyDegradedLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import { withLedger } from "../pending.ts";
+import { isUnlimited } from "../quotas.ts";
 import type { AgentState } from "../state.ts";
 import { MAX_CONTAINERS } from "../synchronize_parts.ts";
 import { applyClaim, type Attempt, FIRST_ATTEMPT } from "./apply_claim.ts";
@@ -89,15 +91,18 @@ function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_
     again: (known, attempt) => admitted(known, request, attempt),
     written: (ledger, writes) =>
       respond(state, ledger, {
-        encode: (updates) => createReply(plan.adjustment, updates),
+        encode: (updates) => createReply(adjustmentIn(state, ledger, container.id, plan), updates),
         logs: admittedLogs(state, ledger, request, plan),
         writes,
       }),
   });
 }
 
+/** Whether it has all that it could have: with its pod's figures, also what containers of that leave that have ended. */
 function isServed(plan: Plan | Refusal, { id }: ContainerRef): boolean {
-  return plan.kind === "plan" && plan.next.assignments.get(id)?.degraded === undefined;
+  const placed = plan.kind === "plan" ? plan.next.assignments.get(id) : undefined;
+  return placed !== undefined && placed.degraded === undefined &&
+    !(isExclusive(placed) && isOfPod(placed) && placed.grant.size < placed.claim.count);
 }
 
 /** Containers of its pod with CPUs of their own that run, by all that is known. */
@@ -134,6 +139,12 @@ function hasNone(population: Population | undefined): boolean {
   return population === "empty" || population === "absent";
 }
 
+/** What it starts with; without a CFS quota where its CPUs are its own and the node is configured so. */
+function adjustmentIn(state: AgentState, { assignments }: Ledger, id: string, { adjustment }: Plan) {
+  const own = assignments.get(id);
+  return own !== undefined && isUnlimited(state, own) ? { ...adjustment, quota: -1 } : adjustment;
+}
+
 function admittedLogs(
   { ledger: before, dryRun }: AgentState,
   ledger: Ledger,
@@ -146,6 +157,7 @@ function admittedLogs(
   return [
     placedLog(verb, ledger, placed, plan.adjustment),
     ...warningsOf(hugePageWarnings(ledger, placed, hugePages), container),
+    ...newlyDegradedLogs(before, ledger, container.id),
     ...recoveredLogs(before, ledger),
   ];
 }

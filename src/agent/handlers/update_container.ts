@@ -25,8 +25,9 @@ import { type ReadClaim, readClaim } from "../../nri/read_claim.ts";
 import { updateReply } from "../../nri/write_reply.ts";
 import { type Decision, NEUTRAL, refused, type Response, retriedFirst, unchanged } from "../decision.ts";
 import { aroundFirst } from "../limits.ts";
-import { deliveryLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
+import { deliveryLogs, newlyDegradedLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import { immediateUpdates, withLedger } from "../pending.ts";
+import { quotaInReply } from "../quotas.ts";
 import type { AgentState } from "../state.ts";
 import { applyClaim, FIRST_ATTEMPT } from "./apply_claim.ts";
 
@@ -87,7 +88,9 @@ function answered(
   const own = ownUpdate(ledger, id, isAsked);
   const leaving = own === undefined ? {} : { leaving: own.leaving };
   const { updates, ledger: sent } = planUpdates(ledger, { id, growth: true, ...leaving });
-  const last = own === undefined ? [] : [{ id, cpus: own.beside(ledger, updates) }];
+  const assignment = ledger.assignments.get(id);
+  const quota = assignment && quotaInReply(state, assignment);
+  const last = own === undefined ? [] : [{ id, cpus: own.beside(ledger, updates), quota }];
   const next = last.reduce((next, { cpus }) => next.update(id, (own) => updateSent(own, cpus)), sent);
   return {
     kind: "response",
@@ -120,14 +123,16 @@ function claimAsked({ rules }: AgentState, before: Assignment, update: Update): 
 function asPlaced(before: Claim, after: Exclude<Claim, { kind: "pinned" }>): Claim {
   const { forbidden } = before.kind === "pinned" ? after : before;
   if (after.kind === "shared" || before.kind !== "exclusive") return { ...after, forbidden };
-  const { isolation: _, movable: __, ...sizeOnly } = after;
+  const { isolation: _, movable: __, ofPod, ...size } = after;
   const { movable, placement, isolation } = before;
   return {
-    ...sizeOnly,
+    ...size,
     forbidden,
     placement,
     ...(movable === undefined ? {} : { movable }),
     ...(isolation === undefined ? {} : { isolation }),
+    // One that has less than its pod hasn't the pod's figures, whatever that limit of before is.
+    ...(ofPod && before.ofPod ? { ofPod } : {}),
   };
 }
 
@@ -147,6 +152,7 @@ function resizedLogs(
   return [
     ...warningsOf(warnings, own.container),
     placedLog(dryRun ? "would be resized" : "resized", after, own),
+    ...newlyDegradedLogs(before, after, id),
     ...recoveredLogs(before, after),
   ];
 }

@@ -106,7 +106,7 @@ const HANDLED = [
 
 Deno.test("every other call of the protocol gets an empty answer, in both forms", () => {
   const link = Link.serving([web]);
-  for (const method of NOTIFICATIONS) link.ask(method, {});
+  for (const method of NOTIFICATIONS) link.ask(method, { pod: subject(web).pod });
   for (let event = 0; event <= 14; event++) {
     if (!HANDLED.includes(event)) link.ask("StateChange", { event, ...subject(web) });
   }

@@ -47,6 +47,7 @@ growDelayMs: 500  # default
 apply: auto  # default
 fence: auto  # default
 hostFence: "off"  # default
+exclusiveQuota: keep  # default
 reconcileSeconds: 10  # default
 onKubeletStatic: warn  # default
 log:
@@ -115,6 +116,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   apply: fc.constantFrom("auto", "runtime", "kernel-first"),
   fence: fc.constantFrom("auto", "on", "off"),
   hostFence: fc.constantFrom("off", "reserved", "pool"),
+  exclusiveQuota: fc.constantFrom("keep", "off"),
   reconcileSeconds: fc.integer({ min: 0, max: 3600 }),
   onKubeletStatic: fc.constantFrom("warn", "refuse"),
   log: fc.record({

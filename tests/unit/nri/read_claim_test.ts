@@ -34,6 +34,7 @@ function claimOf(wanted: Wanted, rules: Some = {}): string {
     if (claim.movable !== undefined) words.push(claim.movable ? "movable" : "fixed");
     if (claim.podLimit !== undefined) words.push(`of ${claim.podLimit}`);
   } else if (claim.system) words.push("system");
+  if (claim.ofPod) words.push("shared in its pod");
   if (!claim.forbidden.isEmpty) words.push(`without ${claim.forbidden}`);
   if (degraded !== undefined) words.push(`degraded: ${degraded}`);
   return words.join(" ");
@@ -65,7 +66,23 @@ const KINDS: readonly [why: string, wanted: Wanted, expected: string][] = [
     cpus: 4,
     podQuota: 650_000n,
   }, "exclusive 4 of 6"],
-  ["a pod may give a container all that it has", { cpus: 4, podQuota: 400_000n }, "exclusive 4 of 4"],
+  [
+    "figures that are the pod's are shared with others that have them",
+    { cpus: 4, podQuota: 400_000n },
+    "exclusive 4 of 4 shared in its pod",
+  ],
+  ["half a CPU more of the pod's isn't the container's", { cpus: 4, podQuota: 450_000n }, "exclusive 4 of 4"],
+  ["a limit of its own that isn't whole goes with what its pod shares", {
+    cpus: 1,
+    shares: 512n,
+    quota: 50_000n,
+    podQuota: 400_000n,
+  }, "shared shared in its pod"],
+  ["one without a limit, as an ephemeral one, doesn't", {
+    cgroupParent: "/kubepods/pod1",
+    shares: 2n,
+    podQuota: 400_000n,
+  }, "shared"],
   ["a pod's figures below its container's are out of date", { cpus: 4, podQuota: 200_000n }, "exclusive 4"],
   ["a pod without a quota sets no limit", { cpus: 4, podQuota: 0n }, "exclusive 4"],
   ["a pod with quotas off sets no limit", { cpus: 4, podQuota: -1n }, "exclusive 4"],

@@ -9,6 +9,7 @@ import {
   exclusiveIsWhole,
   exclusivesAreDisjoint,
   pinnedIsExact,
+  podsAreWithinLimits,
   queuesAreBounded,
   recordIsKnown,
   reservedIsNotExclusive,
@@ -161,8 +162,8 @@ Deno.test("a refusal of what fits is found, and one that names no container; not
 });
 
 const PLACED: Placed = {
-  podUid: "u1",
   id: "e",
+  podUid: "u1",
   claim: { kind: "exclusive", count: 1, forbidden: CpuSet.empty, movable: true, placement: "packed" },
   grant: setOf("1"),
   fence: undefined,
@@ -244,4 +245,17 @@ Deno.test("what is kept while serving is found", () => {
   const early = new Map([["x", undefined]]);
   owner.agent = { ...owner.agent, state: { ...owner.agent.state, early } };
   assert.match(queuesAreBounded(stage.world) ?? "", /1 early and 0 parts are kept while serving/);
+});
+
+Deno.test("those that share CPUs of their pod have the same, which nobody else has; and no more than its limit", () => {
+  const ofPod = { ...PLACED.claim, count: 4, ofPod: true } as Placed["claim"];
+  const one = { claim: ofPod, pod: "p", grant: setOf("1-2") };
+  assert.equal(exclusivesAreDisjoint(holding(one, one)), undefined);
+  assert.match(exclusivesAreDisjoint(holding(one, { ...one, podUid: "q" })) ?? "", /on 1-2/);
+  assert.match(exclusivesAreDisjoint(holding(one, { grant: setOf("2") })) ?? "", /on 1-2/);
+  assert.match(podsAreWithinLimits(holding(one, { ...one, grant: setOf("3") })) ?? "", /e has 1-2, e1 3/);
+  const world = holding({ claim: { ...ofPod, count: 1 } as Placed["claim"], grant: setOf("1-2") });
+  const pod = world.runtime.containers.get("e")?.pod;
+  Object.assign(pod ?? {}, { spec: { ...pod?.spec, limit: 1 } });
+  assert.match(podsAreWithinLimits(world) ?? "", /has 2 CPUs, its limit is 1/);
 });
