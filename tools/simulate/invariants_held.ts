@@ -37,7 +37,8 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
     ) {
       continue;
     }
-    const lost = exclusiveOf(before, pod).difference(exclusiveOf(inCharge, pod));
+    const lost = exclusiveOf(before, pod).difference(exclusiveOf(inCharge, pod))
+      .difference(unreportedIn(world, before, event, pod));
     if (!lost.isEmpty) return `the claims of a living pod are its own: p${pod.number} has lost ${lost}`;
   }
   return undefined;
@@ -68,6 +69,15 @@ export function forgottenLeftover(
   });
   return lost &&
     `what an ended container leaves behind is followed until it has ended: that of ${lost.id} isn't`;
+}
+
+/** What containers had that have ended, unreported: when their cgroups show it, nothing is held for a pod that may have ended. */
+function unreportedIn({ runtime }: World, { placed }: View, event: SimEvent, pod: Pod): CpuSet {
+  if (!["tick", "wake", "quiet"].includes(event.kind)) return CpuSet.empty;
+  const ended = [...placed.values()].filter(({ id, podUid }) =>
+    podUid === uidOf(pod) && runtime.containers.get(id)?.life === "exited"
+  );
+  return CpuSet.unionOf(ended.map(({ grant }) => grant));
 }
 
 /** A container of the pod is created or resized, which may give CPUs up. */
