@@ -100,6 +100,8 @@ export interface AgentState {
   readonly ledger: Ledger;
   /** What has become of the partitions of containers that ask for one, by id; of ended ones no more than there are CPUs. */
   readonly partitions: Partitions;
+  /** What was last written to pause containers, by sandbox; see pauses.ts. */
+  readonly pauses: ReadonlyMap<string, CpuSet>;
   /** The kernel may have partitions of containers that have ended meanwhile. */
   readonly hasStalePartitions: boolean;
   /** The parts of a Synchronize that isn't complete yet. */
@@ -159,6 +161,7 @@ export function initialState(
     now: 0,
     ledger,
     partitions: new Map(),
+    pauses: new Map(),
     hasStalePartitions: false,
     parts: [],
     untracked: new Set(),
