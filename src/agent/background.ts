@@ -9,6 +9,7 @@ import { ownCpus, writablePort } from "./apply_mode.ts";
 import { lookAtLeftovers } from "./leftovers.ts";
 import { recoveredLogs } from "./logs.ts";
 import { settlePartitions } from "./partitions.ts";
+import { settlePauses } from "./pauses.ts";
 import { hasFallenBack, hasWrites, immediateUpdates, withLedger } from "./pending.ts";
 import { reconcile } from "./reconcile.ts";
 import { applySlice, clearResolved } from "./slice.ts";
@@ -27,7 +28,7 @@ export function runBackgroundWork(agent: Agent): Step {
   const applied = applyPending(withBlockersRead(retried));
   const compared = reconcile(applied.state);
   const settled = settlePartitions(compared.state);
-  const { state } = settled;
+  const state = settlePauses(settled.state);
   // A degraded container has got its CPUs, and others are still there; or one that has to give up CPUs can't be written.
   const isUrgent = retried !== current || hasFallenBack(agent.state, state) ||
     state.reconcile.lostEnds.count !== current.reconcile.lostEnds.count;

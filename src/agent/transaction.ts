@@ -7,6 +7,7 @@ import type { LogRecord } from "../log_record.ts";
 import { type Decision, MAX_TRIES, type Response, type WriteFailed, type WriteFirst } from "./decision.ts";
 import { knowledgeOf, lookAt, lookAtAll, readAll, type Undone, writeAll } from "./kernel.ts";
 import { settlePartitions } from "./partitions.ts";
+import { settlePauses } from "./pauses.ts";
 import { withLedger } from "./pending.ts";
 import { retryFailed } from "./slice.ts";
 
@@ -38,7 +39,7 @@ export function carryOut(first: Decision, { cpusets, now, requestTimeoutMs }: Me
     switch (decision.kind) {
       case "response": {
         const settled = settlePartitions(decision.state, decision.reply.kind === "answer");
-        return { ...decision, state: settled.state, logs: [...logs, ...settled.logs] };
+        return { ...decision, state: settlePauses(settled.state), logs: [...logs, ...settled.logs] };
       }
       case "read":
         decision = decision.then(readAll(cpusets, decision.containers));
