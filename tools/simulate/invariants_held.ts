@@ -75,7 +75,7 @@ export function forgottenLeftover(
 function unreportedIn({ runtime }: World, { placed }: View, event: SimEvent, pod: Pod): CpuSet {
   if (!["tick", "wake", "quiet"].includes(event.kind)) return CpuSet.empty;
   const ended = [...placed.values()].filter(({ id, podUid }) =>
-    podUid === uidOf(pod) && runtime.containers.get(id)?.life === "exited"
+    podUid === uidOf(pod) && (runtime.containers.get(id)?.life ?? "exited") === "exited"
   );
   return CpuSet.unionOf(ended.map(({ grant }) => grant));
 }
@@ -84,7 +84,9 @@ function unreportedIn({ runtime }: World, { placed }: View, event: SimEvent, pod
 function isAbout({ runtime }: World, event: SimEvent, pod: Pod): boolean {
   if (event.kind === "create") return event.pod === pod.number;
   if (event.kind === "apply") return true;
-  return event.kind === "update" && runtime.containers.get(event.id)?.pod === pod;
+  // One that runs has ended those of its name that a list has named as running beside it.
+  const isOfContainer = event.kind === "update" || event.kind === "posted";
+  return isOfContainer && runtime.containers.get(event.id)?.pod === pod;
 }
 
 /** Who has less than it claims may get all of it elsewhere. */
