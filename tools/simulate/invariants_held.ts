@@ -38,7 +38,8 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
       continue;
     }
     const lost = exclusiveOf(before, pod).difference(exclusiveOf(inCharge, pod))
-      .difference(unreportedIn(world, before, event, pod));
+      .difference(unreportedIn(world, before, event, pod))
+      .difference(doubledIn(world, before, inCharge, pod));
     if (!lost.isEmpty) return `the claims of a living pod are its own: p${pod.number} has lost ${lost}`;
   }
   return undefined;
@@ -73,11 +74,25 @@ export function forgottenLeftover(
 
 /** What containers had that have ended, unreported: when their cgroups show it, nothing is held for a pod that may have ended. */
 function unreportedIn({ runtime }: World, { placed }: View, event: SimEvent, pod: Pod): CpuSet {
-  if (!["tick", "wake", "quiet"].includes(event.kind)) return CpuSet.empty;
-  const ended = [...placed.values()].filter(({ id, podUid }) =>
-    podUid === uidOf(pod) && (runtime.containers.get(id)?.life ?? "exited") === "exited"
-  );
+  const isTold = "id" in event && runtime.containers.get(event.id)?.pod === pod;
+  const ended = isTold
+    ? []
+    : [...placed.values()].filter(({ id, podUid }) =>
+      podUid === uidOf(pod) && (runtime.containers.get(id)?.life ?? "exited") === "exited"
+    );
   return CpuSet.unionOf(ended.map(({ grant }) => grant));
+}
+
+/** What one of two containers of a name had, of which the other one goes on: that has the claim. */
+function doubledIn({ runtime }: World, before: View, after: View, pod: Pod): CpuSet {
+  const nameOf = (id: string) => runtime.containers.get(id)?.spec.name;
+  const isOther = (id: string, other: string) =>
+    other !== id && nameOf(other) !== undefined && nameOf(other) === nameOf(id);
+  const own = [...before.placed.values()].filter(({ podUid }) => podUid === uidOf(pod));
+  const doubled = own.filter(({ id }) =>
+    own.some(({ id: other }) => isOther(id, other) && after.placed.has(other))
+  );
+  return CpuSet.unionOf(doubled.map(({ grant }) => grant));
 }
 
 /** A container of the pod is created or resized, which may give CPUs up. */
