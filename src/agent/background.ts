@@ -9,6 +9,7 @@ import { ownCpus, writablePort } from "./apply_mode.ts";
 import { lookAtLeftovers } from "./leftovers.ts";
 import { recoveredLogs } from "./logs.ts";
 import { settlePartitions } from "./partitions.ts";
+import { settlePauses } from "./pauses.ts";
 import { hasFallenBack, hasWrites, immediateUpdates, withLedger } from "./pending.ts";
 import { hasOpenQuotas, settleQuotas } from "./quotas.ts";
 import { reconcile } from "./reconcile.ts";
@@ -28,7 +29,8 @@ export function runBackgroundWork(agent: Agent): Step {
   const applied = applyPending(withBlockersRead(retried));
   const compared = reconcile(applied.state);
   const settled = settlePartitions(compared.state);
-  const { state, logs: quotaLogs } = settleQuotas(settled.state);
+  const quotas = settleQuotas(settled.state);
+  const state = settlePauses(quotas.state);
   // A degraded container has got its CPUs, and others are still there; or one that has to give up CPUs can't be written.
   const isUrgent = retried !== current || hasFallenBack(agent.state, state) ||
     state.reconcile.lostEnds.count !== current.reconcile.lostEnds.count;
@@ -42,7 +44,7 @@ export function runBackgroundWork(agent: Agent): Step {
       ...applied.logs,
       ...compared.logs,
       ...settled.logs,
-      ...quotaLogs,
+      ...quotas.logs,
     ]
       .map(logOutput),
     ...(updates.length === 0 ? [] : [{ kind: "apply", changes: updates } as const]),

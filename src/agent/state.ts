@@ -162,6 +162,8 @@ export interface AgentState {
   readonly partitions: Partitions;
   /** That the threads of containers can't be seen has been logged. */
   readonly isAffinityHidden: boolean;
+  /** What was last written to pause containers, by sandbox; see pauses.ts. */
+  readonly pauses: ReadonlyMap<string, CpuSet>;
   /** The kernel may have partitions of containers that have ended meanwhile. */
   readonly hasStalePartitions: boolean;
   /** What has become of the CFS quotas of containers that claim CPUs of their own. */
@@ -227,6 +229,7 @@ export function initialState(
     now: 0,
     ledger,
     partitions: new Map(),
+    pauses: new Map(),
     hasStalePartitions: false,
     isAffinityHidden: false,
     quotas: new Map(),

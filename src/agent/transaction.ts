@@ -7,6 +7,7 @@ import type { LogRecord } from "../log_record.ts";
 import { type Decision, MAX_TRIES, type Response, type WriteFailed, type WriteFirst } from "./decision.ts";
 import { knowledgeOf, lookAt, lookAtAll, readAll, type Undone, writeAll } from "./kernel.ts";
 import { settlePartitions } from "./partitions.ts";
+import { settlePauses } from "./pauses.ts";
 import { withLedger } from "./pending.ts";
 import { settleQuotas } from "./quotas.ts";
 import { retryFailed } from "./slice.ts";
@@ -39,8 +40,9 @@ export function carryOut(first: Decision, { cpusets, now, requestTimeoutMs }: Me
     switch (decision.kind) {
       case "response": {
         const settled = settlePartitions(decision.state, decision.reply.kind === "answer");
-        const { state, logs: quotaLogs } = settleQuotas(settled.state);
-        return { ...decision, state, logs: [...logs, ...settled.logs, ...quotaLogs] };
+        const quotas = settleQuotas(settled.state);
+        const state = settlePauses(quotas.state);
+        return { ...decision, state, logs: [...logs, ...settled.logs, ...quotas.logs] };
       }
       case "read":
         decision = decision.then(readAll(cpusets, decision.containers));

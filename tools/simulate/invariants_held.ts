@@ -37,7 +37,9 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
     ) {
       continue;
     }
-    const lost = exclusiveOf(before, pod).difference(exclusiveOf(inCharge, pod));
+    const lost = exclusiveOf(before, pod).difference(exclusiveOf(inCharge, pod))
+      .difference(unreportedIn(world, before, event, pod))
+      .difference(doubledIn(world, before, inCharge, pod));
     if (!lost.isEmpty) return `the claims of a living pod are its own: p${pod.number} has lost ${lost}`;
   }
   return undefined;
@@ -70,11 +72,36 @@ export function forgottenLeftover(
     `what an ended container leaves behind is followed until it has ended: that of ${lost.id} isn't`;
 }
 
+/** What containers had that have ended, unreported: when their cgroups show it, nothing is held for a pod that may have ended. */
+function unreportedIn({ runtime }: World, { placed }: View, event: SimEvent, pod: Pod): CpuSet {
+  const isTold = "id" in event && runtime.containers.get(event.id)?.pod === pod;
+  const ended = isTold
+    ? []
+    : [...placed.values()].filter(({ id, podUid }) =>
+      podUid === uidOf(pod) && (runtime.containers.get(id)?.life ?? "exited") === "exited"
+    );
+  return CpuSet.unionOf(ended.map(({ grant }) => grant));
+}
+
+/** What one of two containers of a name had, of which the other one goes on: that has the claim. */
+function doubledIn({ runtime }: World, before: View, after: View, pod: Pod): CpuSet {
+  const nameOf = (id: string) => runtime.containers.get(id)?.spec.name;
+  const isOther = (id: string, other: string) =>
+    other !== id && nameOf(other) !== undefined && nameOf(other) === nameOf(id);
+  const own = [...before.placed.values()].filter(({ podUid }) => podUid === uidOf(pod));
+  const doubled = own.filter(({ id }) =>
+    own.some(({ id: other }) => isOther(id, other) && after.placed.has(other))
+  );
+  return CpuSet.unionOf(doubled.map(({ grant }) => grant));
+}
+
 /** A container of the pod is created or resized, which may give CPUs up. */
 function isAbout({ runtime }: World, event: SimEvent, pod: Pod): boolean {
   if (event.kind === "create") return event.pod === pod.number;
   if (event.kind === "apply") return true;
-  return event.kind === "update" && runtime.containers.get(event.id)?.pod === pod;
+  // One that runs has ended those of its name that a list has named as running beside it.
+  const isOfContainer = event.kind === "update" || event.kind === "posted";
+  return isOfContainer && runtime.containers.get(event.id)?.pod === pod;
 }
 
 /** Who has less than it claims may get all of it elsewhere. */

@@ -222,16 +222,22 @@ function ledgerProblem(
   if ([...ids].some((id) => limitText(before.placed.get(id)) !== limitText(after.placed.get(id)))) {
     return undefined;
   }
+  // Of its own pod those that have ended may have been found out; what they had goes to degraded ones.
+  const isOver = (id: string) => {
+    const container = runtime.containers.get(id);
+    return !after.placed.has(id) && (container === undefined || !isAlive(container));
+  };
+  const areFound = [...ids].some(isOver);
   for (const id of ids) {
     const [was, is] = [before.placed.get(id), after.placed.get(id)];
     const same = was !== undefined && is !== undefined && was.grant.equals(is.grant) &&
       was.desired.equals(is.desired) &&
       `${was.record ?? was.unacknowledged ?? ""}` === `${is.record ?? is.unacknowledged ?? ""}` &&
       was.degraded === is.degraded;
-    // Of its own pod those that have ended may have been found out.
-    const container = runtime.containers.get(id);
-    const isOver = is === undefined && (container === undefined || !isAlive(container));
-    if (!same && !isOver) return `a refused ${method} has changed the ledger's entry of ${id}`;
+    const isServed = areFound && was?.degraded !== undefined;
+    if (!same && !isOver(id) && !isServed) {
+      return `a refused ${method} has changed the ledger's entry of ${id}`;
+    }
   }
   return undefined;
 }

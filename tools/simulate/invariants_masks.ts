@@ -4,9 +4,11 @@ import type { Instance } from "./instance.ts";
 import type { View } from "./view.ts";
 import type { World } from "./world.ts";
 
-/** Moves that no plan has made: CPUs went or came back, or it had less than it claims. */
+/** Moves that no plan has made: CPUs went or came back, its pod lacks some, or it had less than it claims. */
 function isForced(before: View, after: View, id: string): boolean {
-  return !before.online.equals(after.online) || before.placed.get(id)?.degraded !== undefined;
+  const claim = after.placed.get(id)?.claim;
+  const isLimited = claim?.kind === "exclusive" && claim.limit !== undefined;
+  return !before.online.equals(after.online) || isLimited || before.placed.get(id)?.degraded !== undefined;
 }
 
 /** `before`: the agent's view before a step; what it has seen in that step doesn't count yet. */

@@ -282,7 +282,8 @@ function waiting({ owner }: World): string | undefined {
 /** What has less than it claims couldn't have it. */
 function unplaced(world: World): string | undefined {
   const { inCharge, runtime, scenario } = world;
-  if (inCharge === undefined) return undefined;
+  // What an ended container has goes to others when its end is noticed, at the latest by the claim of one of its pod.
+  if (inCharge === undefined || hasUnnoticedEnd(world)) return undefined;
   for (const { id, degraded, claim } of inCharge.placed.values()) {
     const container = runtime.containers.get(id);
     if (degraded === undefined || claim.kind === "shared" || container === undefined) continue;

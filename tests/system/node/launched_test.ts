@@ -44,6 +44,7 @@ onBareNode(
     assertRunsOn(owner, free);
     await comesToRunOn(other, without(all, free));
     Deno.kill(owner.pid, "SIGKILL"); // it ends by itself, nobody asked the runtime to stop it
+    await node.end(owner); // until then its CPUs are its pod's
     await comesToRunOn(other, all);
   },
 );

@@ -42,7 +42,7 @@ export class TestNode implements AsyncDisposable {
   #parentOf = cgroupParent;
   #pods = 0;
 
-  private constructor(readonly install: Install, readonly dir: string, private readonly root: string) {}
+  private constructor(readonly install: Install, readonly dir: string, readonly root: string) {}
 
   /**
    * A node without a containerd, until {@link startContainerd}. Its pods' cgroups are below `root`: its own, or, where

@@ -33,8 +33,8 @@ onContainerd(
   },
 );
 
-onContainerd("an exclusive pod gets a CPU that no shared pod may use until it ends", async (node) => {
-  await node.startAgent();
+onContainerd("an exclusive pod gets a CPU that no shared pod may use until the pod ends", async (node) => {
+  const agent = await node.startAgent();
   const before = await node.run(shared());
   const pod = await node.run(exclusive(1));
   const own = allowedCpus(pod.pid);
@@ -45,6 +45,9 @@ onContainerd("an exclusive pod gets a CPU that no shared pod may use until it en
   assertRunsOn(after, without(all, own));
 
   Deno.kill(pod.pid, "SIGKILL"); // it ends by itself, nobody asked the runtime to stop it
+  await agent.says(/its CPUs are held for its pod/);
+  assertRunsOn(after, without(all, own));
+  await node.end(pod);
   await comesToRunOn(before, all);
   await comesToRunOn(after, all);
 });

@@ -1,0 +1,62 @@
+/**
+ * The pause container of a Guaranteed pod, which no QoS class keeps off exclusive CPUs, has the CPUs that its pod's containers
+ * were granted. It sleeps: nothing is promised of it, so each set is written once, and a failure is no failure of a claim.
+ */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import type { ContainerRef } from "../ledger/claim.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { perLedger } from "../ledger/per_ledger.ts";
+import { qosClassesOf } from "../nri/qos.ts";
+import { writablePort } from "./apply_mode.ts";
+import type { AgentState } from "./state.ts";
+
+/** Milliseconds that writing one may take. */
+const DEADLINE_MS = 50;
+/** How many are written at once; the next tick writes the rest. */
+const MAX_WRITES = 8;
+
+/** By sandbox: its pause container, and the CPUs that it should have. */
+type Pauses = ReadonlyMap<string, { readonly container: ContainerRef; readonly cpus: CpuSet }>;
+
+/** Writes those whose pods have other grants than before; there are no more than pods with grants. */
+export function settlePauses(state: AgentState): AgentState {
+  const cpusets = writablePort(state);
+  if (cpusets === undefined || state.phase !== "serving" || state.dryRun || state.standby) return state;
+  const pauses = pausesIn(state.ledger);
+  const due = [...pauses].filter(([id, { cpus }]) => state.pauses.get(id)?.equals(cpus) !== true);
+  if (due.length === 0 && pauses.size === state.pauses.size) return state;
+  const known = new Map([...state.pauses].filter(([id]) => pauses.has(id)));
+  for (const [id, { container, cpus }] of due.slice(0, MAX_WRITES)) {
+    cpusets.write([{ container, cpus }], DEADLINE_MS);
+    known.set(id, cpus);
+  }
+  return { ...state, pauses: known };
+}
+
+const pausesIn = perLedger((ledger: Ledger): Pauses => {
+  const pauses = new Map<string, { readonly container: ContainerRef; readonly cpus: CpuSet }>();
+  for (const { container, grant } of ledger.assignments.values()) {
+    const pause = grant.isEmpty ? undefined : pauseOf(container);
+    if (pause === undefined) continue;
+    const { cpus = CpuSet.empty } = pauses.get(pause.id) ?? {};
+    pauses.set(pause.id, { container: pause, cpus: cpus.union(grant) });
+  }
+  return pauses;
+});
+
+/** Its cgroup is beside the container's, with the id of the sandbox. */
+function pauseOf({ id, cgroup, sandboxId, pod, namespace }: ContainerRef): ContainerRef | undefined {
+  if (cgroup === undefined || sandboxId === "" || !cgroup.path.endsWith(id)) return undefined;
+  const classes = qosClassesOf(cgroup);
+  if (classes === undefined || classes.own !== undefined) return undefined;
+  const path = cgroup.path.slice(0, -id.length) + sandboxId;
+  return {
+    id: sandboxId,
+    name: "",
+    pod,
+    namespace,
+    podUid: "",
+    sandboxId,
+    cgroup: { ...cgroup, path, pid: 0 },
+  };
+}
