@@ -47,6 +47,18 @@ Deno.test("an app container has the CPUs of an init container whose end is told 
   }
 });
 
+Deno.test("a container with its pod's figures has what an init container leaves whose end is told later", () => {
+  const pod = { podQuota: 800_000n };
+  for (const [isThere, count] of [[false, 8], [true, 2]] as const) {
+    const it = rig();
+    run(it, { ...init, ...pod, cpus: 6 });
+    if (isThere) it.kernel.populated.add("id-init");
+    else it.kernel.sets.delete("id-init");
+    run(it, { ...main, ...pod, cpus: 8 });
+    assert.equal(it.link.agent.state.ledger.assignments.get("id-main")?.grant.size, count);
+  }
+});
+
 Deno.test("a restarted container finds its CPUs again, whatever came meanwhile", () => {
   const it = rig();
   const daemon = { ...main, cpus: 4 };

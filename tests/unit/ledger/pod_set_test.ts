@@ -60,6 +60,7 @@ for (const order of orders(["main", "sidecar", "agent", "small"] as const)) {
     assert.deepEqual(["sidecar", "agent", "small"].map((name) => grantOf(grown, name).size), [8, 8, 8]);
     const dissolved = release(release(ledger, "sidecar"), "agent");
     checkPools(dissolved);
+    assert(dissolved.heldClaims.some(({ grant }) => grant.equals(set)), "of the last one it is held");
     assert(grantOf(dissolved, "small").isEmpty, "without one that has the pod's figures it is in the pool");
     const back = with_(dissolved, "again", CLAIMS.agent, { ...inPod("agent"), id: "again" });
     for (const name of ["again", "small"]) assert(grantOf(back, name).equals(set), name);
@@ -176,6 +177,9 @@ Deno.test("after a CPU has gone offline those that share are placed anew as one"
   const set = grantOf(ledger, "sidecar");
   assert(set.size === 2 && !set.has(gone ?? -1) && grantOf(ledger, "small").equals(set));
   assert(grantOf(ledger, "main").equals(grantOf(before, "main")));
+  const held = applyTopology(release(before, "main"), { topology, policy: DEFAULT_POLICY });
+  assert.equal(grantOf(held, "sidecar").size, 2);
+  assert.deepEqual(held.heldClaims.map(({ grant }) => `${grant}`), [`${grantOf(before, "main")}`]);
 });
 
 function found(name: string, claim: Claim, record: string, age: number) {
