@@ -7,7 +7,7 @@ import type { ExclusiveClaim } from "./claim.ts";
 import { contestedCpus } from "./contested.ts";
 import { isOfOneKind, keptIsolated } from "./isolated.ts";
 import type { Ledger } from "./ledger.ts";
-import { vacated } from "./pod_members.ts";
+import { sized, vacated } from "./pod_members.ts";
 
 export interface CandidateOptions {
   /** Memory nodes that the container is bound to; absent: none. */
@@ -75,11 +75,12 @@ export function leavesEnough(
  */
 export function canKeep(
   ledger: Ledger,
-  { container, claim }: Pick<ExclusiveAssignment, "container" | "claim">,
+  own: Pick<ExclusiveAssignment, "container" | "claim">,
   cpus: CpuSet,
   floor = ledger.policy.minShared,
 ): boolean {
-  const others = vacated(ledger, { container, claim });
+  const others = vacated(ledger, own);
+  const claim = sized(others, own);
   const kept = footprint(ledger.topology, cpus, claim.placement);
   return cpus.isSubsetOf(freeFor(others, closedTo(others, claim))) &&
     kept.isSubsetOf(freeFor(others, CpuSet.empty)) && isOfOneKind(others, kept) &&

@@ -197,6 +197,12 @@ Deno.test("a restart finds those that share where they are, and puts right what 
   for (const { container: { name } } of listed) {
     assert(grantOf(after, name).equals(grantOf(before, name)), name);
   }
+  const cpuLimit = { cpus: TOPOLOGY.online.difference(grantOf(before, "sidecar")), why: "kept from it" };
+  const narrowed = recover(TOPOLOGY, DEFAULT_POLICY, [
+    found("sidecar", { ...CLAIMS.sidecar, limit: cpuLimit }, `${grantOf(before, "sidecar")}`, 1),
+    found("agent", CLAIMS.agent, `${grantOf(before, "agent")}`, 2),
+  ]);
+  assert(grantOf(narrowed, "agent").isSubsetOf(cpuLimit.cpus), "where one of them can't be none of them is");
   const late = recover(TOPOLOGY, DEFAULT_POLICY, [
     found("sidecar", CLAIMS.sidecar, "1-4,9-12", 1),
     found("main", CLAIMS.main, "0-15", 2),
