@@ -96,7 +96,7 @@ export interface Choice {
  * Chooses CPUs for an exclusive container, for which those that are held for its pod are free too: they come first, since
  * the scheduler counts no more for a pod than the most that it has at a time. Where the pod's own limit has room for both they
  * stay held: then they are another app container's, which will be restarted. What it doesn't take of them is held on. A
- * set that is there keeps off them; a new one is all that living containers leave of the limit.
+ * set that is there keeps off them; a new one is all that living containers leave of the limit, so nothing is held on beside it.
  *
  * @param ledger without that container, and without claims held under its name
  * @param had the CPUs that it has now
@@ -120,7 +120,7 @@ export function chooseBesideHeld(
     const cpus = choose(bare, own);
     if (cpus === undefined) continue;
     const taken = footprint(bare.topology, cpus, claim.placement);
-    const isWithin = cpus.difference(had).isSubsetOf(own);
+    const isWithin = !claim.ofPod && cpus.difference(had).isSubsetOf(own);
     return { ledger: givenUp.reduce((next, each) => holdRest(next, each, taken, isWithin), bare), cpus };
   }
   return undefined;

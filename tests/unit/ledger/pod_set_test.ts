@@ -102,6 +102,8 @@ Deno.test("what is held for an ended container is none of the set, until another
   // As after an init container: nobody has had the set before.
   const first = all(["sidecar"], release(all(["main"]), "main"));
   assert(grantOf(first, "sidecar").size === 8 && main.isSubsetOf(grantOf(first, "sidecar")));
+  const beyond = all(["sidecar"], release(with_(EMPTY, "resized", exclusive(10)), "resized"));
+  assert.deepEqual([grantOf(beyond, "sidecar").size, beyond.exclusive.size], [8, 8], "its pod has no more");
   const own_ = with_(ended, "own", own(4));
   assert(grantOf(own_, "own").isSubsetOf(main), "what is held comes before what others share");
   assert.equal(grantOf(own_, "sidecar").size, 2);
