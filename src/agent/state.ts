@@ -17,6 +17,17 @@ export type Fence = "auto" | "on" | "off";
 /** On which CPUs systemd's slices of the host are kept, besides kernel threads. */
 export type HostFence = "off" | "reserved" | "pool";
 
+/** What was written to pause containers. */
+export interface WrittenPauses {
+  /** By sandbox: the CPUs that were last written. */
+  readonly sets: ReadonlyMap<string, CpuSet>;
+  /** The ledger's, for which that is all; absent: some are still to be written. Without a look at every container. */
+  readonly exclusive?: CpuSet;
+  readonly pinned?: CpuSet;
+}
+
+export const NO_PAUSES: WrittenPauses = { sets: new Map() };
+
 /** Since when the runtime lacks an update that no reply has carried. */
 export interface PendingUpdates {
   /** In the milliseconds of {@link AgentState.now}. */
@@ -140,7 +151,7 @@ export interface AgentState {
   /** That the threads of containers can't be seen has been logged. */
   readonly isAffinityHidden: boolean;
   /** What was last written to pause containers, by sandbox; see pauses.ts. */
-  readonly pauses: ReadonlyMap<string, CpuSet>;
+  readonly pauses: WrittenPauses;
   /** The kernel may have partitions of containers that have ended meanwhile. */
   readonly hasStalePartitions: boolean;
   /** The parts of a Synchronize that isn't complete yet. */
@@ -200,7 +211,7 @@ export function initialState(
     now: 0,
     ledger,
     partitions: new Map(),
-    pauses: new Map(),
+    pauses: NO_PAUSES,
     hasStalePartitions: false,
     isAffinityHidden: false,
     parts: [],
