@@ -5,7 +5,6 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { perLedger } from "../ledger/per_ledger.ts";
 import { qosClassesOf } from "../nri/qos.ts";
 import { writablePort } from "./apply_mode.ts";
 import type { AgentState } from "./state.ts";
@@ -22,18 +21,20 @@ type Pauses = ReadonlyMap<string, { readonly container: ContainerRef; readonly c
 export function settlePauses(state: AgentState): AgentState {
   const cpusets = writablePort(state);
   if (cpusets === undefined || state.phase !== "serving" || state.dryRun || state.standby) return state;
+  const { exclusive, pinned } = state.ledger;
+  const { sets: before, ...of } = state.pauses;
+  if (of.exclusive?.equals(exclusive) && of.pinned?.equals(pinned)) return state;
   const pauses = pausesIn(state.ledger);
-  const due = [...pauses].filter(([id, { cpus }]) => state.pauses.get(id)?.equals(cpus) !== true);
-  if (due.length === 0 && pauses.size === state.pauses.size) return state;
-  const known = new Map([...state.pauses].filter(([id]) => pauses.has(id)));
+  const due = [...pauses].filter(([id, { cpus }]) => before.get(id)?.equals(cpus) !== true);
+  const sets = new Map([...before].filter(([id]) => pauses.has(id)));
   for (const [id, { container, cpus }] of due.slice(0, MAX_WRITES)) {
     cpusets.write([{ container, cpus }], DEADLINE_MS);
-    known.set(id, cpus);
+    sets.set(id, cpus);
   }
-  return { ...state, pauses: known };
+  return { ...state, pauses: { sets, ...due.length <= MAX_WRITES && { exclusive, pinned } } };
 }
 
-const pausesIn = perLedger((ledger: Ledger): Pauses => {
+function pausesIn(ledger: Ledger): Pauses {
   const pauses = new Map<string, { readonly container: ContainerRef; readonly cpus: CpuSet }>();
   for (const { container, grant } of ledger.assignments.values()) {
     const pause = grant.isEmpty ? undefined : pauseOf(container);
@@ -42,7 +43,7 @@ const pausesIn = perLedger((ledger: Ledger): Pauses => {
     pauses.set(pause.id, { container: pause, cpus: cpus.union(grant) });
   }
   return pauses;
-});
+}
 
 /** Its cgroup is beside the container's, with the id of the sandbox. */
 function pauseOf({ id, cgroup, sandboxId, pod, namespace }: ContainerRef): ContainerRef | undefined {

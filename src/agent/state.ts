@@ -20,6 +20,16 @@ export type HostFence = "off" | "reserved" | "pool";
 
 /** Whether exclusive and pinned containers keep the CFS quota of their limits. */
 export type ExclusiveQuota = "keep" | "off";
+/** What was written to pause containers. */
+export interface WrittenPauses {
+  /** By sandbox: the CPUs that were last written. */
+  readonly sets: ReadonlyMap<string, CpuSet>;
+  /** The ledger's, for which that is all; absent: some are still to be written. Without a look at every container. */
+  readonly exclusive?: CpuSet;
+  readonly pinned?: CpuSet;
+}
+
+export const NO_PAUSES: WrittenPauses = { sets: new Map() };
 
 /** Since when the runtime lacks an update that no reply has carried. */
 export interface PendingUpdates {
@@ -163,7 +173,7 @@ export interface AgentState {
   /** That the threads of containers can't be seen has been logged. */
   readonly isAffinityHidden: boolean;
   /** What was last written to pause containers, by sandbox; see pauses.ts. */
-  readonly pauses: ReadonlyMap<string, CpuSet>;
+  readonly pauses: WrittenPauses;
   /** The kernel may have partitions of containers that have ended meanwhile. */
   readonly hasStalePartitions: boolean;
   /** What has become of the CFS quotas of containers that claim CPUs of their own. */
@@ -229,7 +239,7 @@ export function initialState(
     now: 0,
     ledger,
     partitions: new Map(),
-    pauses: new Map(),
+    pauses: NO_PAUSES,
     hasStalePartitions: false,
     isAffinityHidden: false,
     quotas: new Map(),

@@ -125,6 +125,8 @@ export class Scene {
   /** Ends the container of a pod. */
   async end(name: string): Promise<void> {
     await this.node.cri.stopContainer({ containerId: this.the(name).id, timeout: 5n });
+    // Until then its CPUs are its pod's.
+    await this.node.cri.stopPodSandbox({ podSandboxId: this.#sandbox(name).id });
     this.#parts.delete(name);
   }
 
