@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { writesDuring } from "../../node/checks.ts";
 import { cpusetDirectory, online, without } from "../../node/machine.ts";
-import { pinned, shared } from "../../node/pods.ts";
+import { pinned } from "../../node/pods.ts";
 import { assertHas, assertWhole } from "./kernel.ts";
 import type { Scene } from "./scene.ts";
 import type { Check } from "./story.ts";
@@ -40,12 +40,6 @@ export async function changes(scene: Scene, check: Check): Promise<void> {
     // What it made in its own wants all CPUs from now on; the kernel unsets no cpuset that has processes (ENOSPC).
     Deno.writeTextFileSync(`${cpusetDirectory(scene.the("after").pid)}/cpuset.cpus`, `${online()}`);
     await scene.end("mover");
-    if (setting.apply === "runtime") {
-      // The reply to the end of a pod carries no updates, one of the next ones does.
-      await scene.prepare({ next: shared() });
-      await scene.share("next");
-      await scene.end("next");
-    }
     await scene.settles();
   });
 

@@ -5,7 +5,7 @@ import { eventually } from "../../node/eventually.ts";
 import { allowedCpus, online, without } from "../../node/machine.ts";
 import { CriError } from "../../node/cri.ts";
 import { type Running, type Sandbox, TestNode } from "../../node/node.ts";
-import type { Pod } from "../../node/pods.ts";
+import { type Pod, shared } from "../../node/pods.ts";
 import { repository, unpacked } from "../../node/requirements.ts";
 import { assertHas } from "./kernel.ts";
 
@@ -122,12 +122,15 @@ export class Scene {
     return container;
   }
 
-  /** Ends the container of a pod. */
+  /** Ends a pod: until then the CPUs of its container are its own. */
   async end(name: string): Promise<void> {
     await this.node.cri.stopContainer({ containerId: this.the(name).id, timeout: 5n });
-    // Until then its CPUs are its pod's.
     await this.node.cri.stopPodSandbox({ podSandboxId: this.#sandbox(name).id });
     this.#parts.delete(name);
+    if (this.setting.apply === "kernel-first") return;
+    // The reply to the end of a pod carries no updates, that to the end of a container does.
+    const { id } = await this.node.run(shared());
+    await this.node.cri.stopContainer({ containerId: id, timeout: 5n });
   }
 
   get everybody(): Running[] {
