@@ -14,7 +14,7 @@ export interface PlanOptions {
   readonly output: OutputForm;
 }
 
-/** Status of a plan in which something is refused. */
+/** Status of a plan in which something is refused, or misspelt. */
 const REFUSED = 3;
 
 /** Far more than any cluster's manifests have. */
@@ -22,7 +22,7 @@ const MAX_BYTES = 64 * 2 ** 20;
 
 /**
  * Plans the pods of these manifests on an empty node, `-` being standard input, and prints where they would be. The exit
- * code is 3 when one is refused.
+ * code is 3 when one is refused, or has a misspelt annotation.
  * @throws {ConfigError} when a manifest can't be read or isn't one, or the configuration has problems
  */
 export async function planManifests(
@@ -35,22 +35,29 @@ export async function planManifests(
   let node = emptyNode(machineOf(config, options.machine), policy, rules);
   const workloads: Workload[] = [];
   for (const file of files) workloads.push(...workloadsIn(file, await textOf(file)));
-  const containers = workloads.flatMap(({ pods = [] }) =>
-    pods.flatMap((pod) => {
-      const planned = planPod(node, pod);
-      node = planned.node;
-      return planned.containers;
-    })
-  );
+  const planned = workloads.flatMap(({ pods = [] }) => pods).map((pod) => {
+    const next = planPod(node, pod);
+    node = next.node;
+    return next;
+  });
+  const containers = planned.flatMap(({ containers }) => containers);
+  const misspelt = planned.flatMap(({ misspelt }) => misspelt);
   const capacity = new Map(
     workloads.flatMap(({ name, pods: [pod] = [] }) =>
       pod === undefined ? [] : [[name, capacityFor(node, pod)] as const]
     ),
   );
   const others = workloads.filter(({ pods }) => pods === undefined).map(({ name }) => name);
-  const plan: PlannedManifests = { node, containers, others, ...(options.capacity ? { capacity } : {}) };
+  const plan: PlannedManifests = {
+    node,
+    containers,
+    misspelt,
+    others,
+    ...(options.capacity ? { capacity } : {}),
+  };
   print(options.output, () => planText(plan, styleOf()), () => planJson(plan));
-  if (containers.some(({ outcome }) => outcome === "refused")) Deno.exitCode = REFUSED;
+  const isRefused = containers.some(({ outcome }) => outcome === "refused");
+  if (isRefused || misspelt.length > 0) Deno.exitCode = REFUSED;
 }
 
 function workloadsIn(file: string, text: string): Workload[] {

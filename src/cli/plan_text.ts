@@ -8,6 +8,8 @@ import { table } from "./table.ts";
 export interface PlannedManifests {
   readonly node: PlannedNode;
   readonly containers: readonly PlannedContainer[];
+  /** Annotations that have no effect as they are spelt: a sentence for each. */
+  readonly misspelt: readonly string[];
   /** Objects that run no pods. */
   readonly others: readonly string[];
   /** How many more pods fit, by the object that they are of; undefined: any number. Absent: not asked for. */
@@ -17,7 +19,7 @@ export interface PlannedManifests {
 export function planText(plan: PlannedManifests, style: MapStyle): string {
   const { containers, others } = plan;
   const rows = containers.map((each) => [nameOf(each), ...cells(plan, each)]);
-  const notes = containers.flatMap(notesOf);
+  const notes = [...plan.misspelt.map((each) => `error: ${each}`), ...containers.flatMap(notesOf)];
   const refused = containers.filter(({ outcome }) => outcome === "refused").length;
   const summary = `${containers.length - refused} containers placed, ${refused} refused` +
     (others.length === 0 ? "" : `; ${others.length} objects run no containers`);
@@ -33,7 +35,7 @@ export function planText(plan: PlannedManifests, style: MapStyle): string {
 }
 
 /** The same for programs. */
-export function planJson({ node, containers, others, capacity }: PlannedManifests): unknown {
+export function planJson({ node, containers, misspelt, others, capacity }: PlannedManifests): unknown {
   return {
     version: 1,
     containers: containers.map((each) => ({
@@ -53,6 +55,7 @@ export function planJson({ node, containers, others, capacity }: PlannedManifest
         }
         : {}),
     })),
+    misspelt,
     sharedPool: `${node.ledger.sharedPool}`,
     ignored: others,
     ...(capacity === undefined ? {} : {

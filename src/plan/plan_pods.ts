@@ -9,6 +9,7 @@ import { admit } from "../ledger/plan.ts";
 import type { Policy } from "../ledger/policy.ts";
 import type { ContainerSpec, PodSpec } from "../manifests/manifest.ts";
 import { containerOf, sandboxOf } from "../manifests/messages.ts";
+import { nearMisses } from "../nri/near_misses.ts";
 import { readClaim, refOf } from "../nri/read_claim.ts";
 import type { Rules } from "../nri/rules.ts";
 
@@ -49,6 +50,8 @@ export interface Move {
 
 export interface PlannedPod {
   readonly node: PlannedNode;
+  /** Annotations that are nearly one of ours, and have no effect as they are: a sentence for each. */
+  readonly misspelt: readonly string[];
   readonly containers: readonly PlannedContainer[];
 }
 
@@ -71,7 +74,12 @@ export function planPod(node: PlannedNode, pod: PodSpec): PlannedPod {
     ledger = planned.ledger;
     if (planned.container.outcome === "refused") break;
   }
-  return { node: { ...node, ledger, count: node.count + 1 }, containers };
+  const misspelt = nearMisses(pod.annotations, pod.containers.map(({ name }) => name));
+  return {
+    node: { ...node, ledger, count: node.count + 1 },
+    misspelt: misspelt.map(({ warning }) => `${pod.namespace}/${pod.name}: ${warning}`),
+    containers,
+  };
 }
 
 interface Asked {

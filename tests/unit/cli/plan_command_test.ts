@@ -77,6 +77,19 @@ Deno.test("plan as JSON, with status 3 for a refusal", async () => {
   });
 });
 
+Deno.test("an annotation that is nearly one of ours is an error of the plan", async () => {
+  const pod =
+    'kind: Pod\nmetadata: {name: a, annotations: {weka.io/core-ids: "1"}}\nspec: {containers: [{name: main}]}';
+  await inFile(pod, async (path) => {
+    const { out, status } = await run("plan", "--machine", "1s1n8c2t", path);
+    assert.match(
+      out,
+      /^error: default\/a: "weka\.io\/core-ids" is ignored, .*did you mean "weka\.io\/cores-ids"\?/m,
+    );
+    assert.equal(status, 3);
+  });
+});
+
 Deno.test("plan says in a sentence what can't be planned", async () => {
   const cases: readonly [string, RegExp][] = [
     ["kind: Pod\nmetadata: {name: a}\nspec: {containers: 3}", /containers of Pod a must be a list/],
