@@ -61,7 +61,8 @@ export async function changes(scene: Scene, check: Check): Promise<void> {
         const gone = scene.lose("gone");
         leave(gone.pid);
         await scene.settles();
-        await scene.node.cri.stopContainer({ containerId: gone.id, timeout: 1n });
+        // The runtime can't end what has left the cgroup that it knows.
+        Deno.kill(gone.pid, "SIGKILL");
         await scene.settles();
       },
     );
