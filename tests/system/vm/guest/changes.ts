@@ -61,7 +61,6 @@ export async function changes(scene: Scene, check: Check): Promise<void> {
         const gone = scene.lose("gone");
         leave(gone.pid);
         await scene.settles();
-        // The runtime can't end what has left the cgroup that it knows.
         Deno.kill(gone.pid, "SIGKILL");
         await scene.settles();
       },
@@ -69,7 +68,10 @@ export async function changes(scene: Scene, check: Check): Promise<void> {
   }
 }
 
-/** Its processes leave its cgroup for the root, and the cgroup goes; systemd takes that of a scope away by itself. */
+/**
+ * Its processes leave its cgroup for the root, where the runtime can't end them, and the cgroup goes; systemd takes that of a
+ * scope away by itself.
+ */
 function leave(pid: number): void {
   const own = cpusetDirectory(pid);
   for (const each of Deno.readTextFileSync(`${own}/cgroup.procs`).trim().split("\n")) {
