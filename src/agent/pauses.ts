@@ -3,6 +3,7 @@
  * were granted. It sleeps: nothing is promised of it, so each set is written once, and a failure is no failure of a claim.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
+import { isIsolated } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { qosClassesOf } from "../nri/qos.ts";
@@ -36,12 +37,17 @@ export function settlePauses(state: AgentState): AgentState {
 
 function pausesIn(ledger: Ledger): Pauses {
   const pauses = new Map<string, { readonly container: ContainerRef; readonly cpus: CpuSet }>();
-  for (const { container, grant } of ledger.assignments.values()) {
+  const isolated = new Set<string>();
+  for (const assignment of ledger.assignments.values()) {
+    const { container, grant } = assignment;
     const pause = grant.isEmpty ? undefined : pauseOf(container);
     if (pause === undefined) continue;
+    if (isIsolated(assignment)) isolated.add(pause.id);
     const { cpus = CpuSet.empty } = pauses.get(pause.id) ?? {};
     pauses.set(pause.id, { container: pause, cpus: cpus.union(grant) });
   }
+  // A cgroup whose CPUs are all another's beside it, for itself, keeps that from being a partition (cpuset.c, cpus_excl_conflict).
+  for (const id of isolated) pauses.delete(id);
   return pauses;
 }
 

@@ -1,8 +1,9 @@
 /** The pause container of a Guaranteed pod has the CPUs that its pod's containers were granted. */
 import assert from "node:assert/strict";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
-import { CORES_IDS } from "../../../src/nri/annotations.ts";
+import { CORES_IDS, ISOLATION } from "../../../src/nri/annotations.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
+import { DEFAULT_SETTINGS } from "../../kit/policy.ts";
 import { Link } from "../../kit/link.ts";
 import type { Wanted } from "../../kit/messages.ts";
 import type { MachineSpec } from "../../kit/sysfs.ts";
@@ -21,11 +22,15 @@ const pinned = (cpus: string): Wanted => ({
   annotations: { [CORES_IDS]: cpus },
 });
 
-function rig(): { readonly link: Link; readonly kernel: FakeKernel; run(wanted: Wanted): string } {
+/** With `isolationNamespaces`: those whose pods may have partitions. */
+function rig(
+  isolationNamespaces: readonly string[] = [],
+): { readonly link: Link; readonly kernel: FakeKernel; run(wanted: Wanted): string } {
   const kernel = new FakeKernel(2);
   kernel.online = CpuSet.range(0, 5);
   for (const id of ["sandbox-a", "sandbox-pin"]) kernel.appear(id, "");
-  const link = Link.serving([], sixCores, { cpusets: kernel });
+  const rules = { ...DEFAULT_SETTINGS.rules, isolationNamespaces };
+  const link = Link.serving([], sixCores, { cpusets: kernel, rules });
   const run = (wanted: Wanted) => {
     const { cpus } = link.create(wanted, { runs: false });
     kernel.appear(`id-${wanted.name}`, cpus);
@@ -46,6 +51,12 @@ Deno.test("it is written with the pod's first grant and whenever that changes, o
     "sandbox-a=1",
     "sandbox-a=2",
   ]);
+});
+
+Deno.test("that of a pod that asks for a partition isn't written: it would be in the way of that", () => {
+  const { kernel, run } = rig(["ns"]);
+  assert.equal(run({ ...exclusive, annotations: { [ISOLATION]: "partition" } }), "1");
+  assert.equal(`${kernel.sets.get("sandbox-a")}`, "");
 });
 
 Deno.test("one that isn't there or can't be written is no failure of the claim", () => {
