@@ -142,6 +142,7 @@ export class FakeKernel implements CpusetPort {
   affinity(container: ContainerRef, of: AffinityOf): AffinityReading {
     const { id } = container;
     this.looks.push(`${id} ${of}`);
+    if (this.looks.length > MAX_WRITTEN) this.looks.shift();
     if (this.hidden !== undefined) return { kind: "unverified", reason: this.hidden };
     const reading = this.read(container);
     const masks = this.masks.get(id);
@@ -243,6 +244,7 @@ export class FakeQuotas implements QuotaPort {
     if (limit === undefined) this.all.delete(name);
     else this.all.set(name, limit);
     this.written.push(`${name}=${text(limit)}`);
+    if (this.written.length > MAX_WRITTEN) this.written.shift();
     return { kind: "done", isNew: true, ...beside };
   }
 }
