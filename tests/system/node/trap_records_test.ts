@@ -125,7 +125,16 @@ onBareNode(
 
 onBareNode("an update while a container starts is lost; with the agent it holds", async (node) => {
   const runc = await FaultyRunc.onto(node);
-  const runOwner = () => node.run(exclusive(1));
+  const runOwner = async () => {
+    const created = await node.create(exclusive(1));
+    try {
+      return await node.start(created);
+    } catch (error) {
+      // Its claim is its pod's, for the next try.
+      await node.cri.stopPodSandbox({ podSandboxId: created.sandbox });
+      throw error;
+    }
+  };
   /** Starts a shared container; `meanwhile` happens while runc is about to start it. */
   const startBeside = async <T>(meanwhile: (starting: Created) => Promise<T>): Promise<[Running, T]> => {
     const created = await node.create(shared());
