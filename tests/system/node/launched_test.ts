@@ -9,6 +9,7 @@ import {
   installPlugin,
   type LaunchedAgent,
 } from "./launched.ts";
+import { eventually } from "./eventually.ts";
 import { allowedCpus, cpuset, findHierarchy, memoryNodes, online, without } from "./machine.ts";
 import type { TestNode } from "./node.ts";
 import { exclusive, pinned, shared } from "./pods.ts";
@@ -44,7 +45,7 @@ onBareNode(
     assertRunsOn(owner, free);
     await comesToRunOn(other, without(all, free));
     Deno.kill(owner.pid, "SIGKILL"); // it ends by itself, nobody asked the runtime to stop it
-    await node.end(owner); // until then its CPUs are its pod's
+    await eventually(() => node.end(owner)); // until then its CPUs are its pod's; its shim may be ending
     await comesToRunOn(other, all);
   },
 );

@@ -2,6 +2,7 @@
 // the last CPU, and at least one CPU always stays shared.
 import assert from "node:assert/strict";
 import { assertRefused, assertRunsOn, comesToRunOn } from "./checks.ts";
+import { eventually } from "./eventually.ts";
 import { allowedCpus, cpuset, memoryNodes, numbers, online, without } from "./machine.ts";
 import { exclusive, pinned, shared } from "./pods.ts";
 import { onContainerd } from "./suite.ts";
@@ -47,7 +48,7 @@ onContainerd("an exclusive pod gets a CPU that no shared pod may use until the p
   Deno.kill(pod.pid, "SIGKILL"); // it ends by itself, nobody asked the runtime to stop it
   await agent.says(/its CPUs are held for its pod/);
   assertRunsOn(after, without(all, own));
-  await node.end(pod);
+  await eventually(() => node.end(pod)); // its shim may be ending
   await comesToRunOn(before, all);
   await comesToRunOn(after, all);
 });
