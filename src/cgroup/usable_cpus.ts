@@ -25,6 +25,8 @@ const KUBEPODS = [
 ];
 /** A node has one, and a test node some. */
 const MAX_KUBEPODS = 8;
+/** Cgroups right below the root; systemd makes a dozen or two. */
+const MAX_AT_TOP = 128;
 
 /** Of a CPU list: thousands of ranges. */
 const MAX_BYTES = 16 * 1024;
@@ -127,12 +129,22 @@ class KubepodsCpus {
 
   #allowed(kubepods: readonly string[], online: CpuSet): CpuSet {
     const inForce = CpuSet.unionOf(kubepods.map((path) => this.#inForce(path) ?? CpuSet.empty));
-    // Before kubelet has made its cgroups, or enabled the controller in them.
-    if (inForce.isEmpty) return this.#inForce("") ?? online;
+    // Before kubelet has made its cgroups, or enabled the controller in them; or before a container has shown them.
+    if (inForce.isEmpty) return this.#inForce("")?.union(this.#givenAtTop()) ?? online;
     if (this.hierarchy.version === 1 || online.isSubsetOf(inForce)) return inForce;
     // What is given to partitions in kubelet's cgroups, the agent's own, is in force there and not in kubepods.
     const given = kubepods.map((path) => cpusIn(this.#read, `${path}/cpuset.cpus.exclusive.effective`));
     return CpuSet.unionOf([inForce, ...given.filter((cpus) => cpus !== undefined)]);
+  }
+
+  /** What is given to partitions below cgroups that are none: kubepods, and so the agent's own, may be among them (v2). */
+  #givenAtTop(): CpuSet {
+    if (this.hierarchy.version === 1) return CpuSet.empty;
+    const names = filesBelow(this.hierarchy.root).directories("").slice(0, MAX_AT_TOP);
+    const members = names.filter((name) => this.#read(`${name}/cpuset.cpus.partition`)?.trim() === "member");
+    return CpuSet.unionOf(
+      members.map((name) => cpusIn(this.#read, `${name}/cpuset.cpus.exclusive.effective`) ?? CpuSet.empty),
+    );
   }
 
   /** In cgroup v1 a set is in force as it was written, but for CPUs that are offline. */

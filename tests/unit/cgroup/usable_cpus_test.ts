@@ -181,3 +181,15 @@ Deno.test("when the online CPUs can't be read, the usable ones are unknown", () 
   onMachine({}, ({ read, shown }) => assert.deepEqual([read(), shown()], [undefined, undefined]));
   assert.equal(usable({ [ONLINE]: "nonsense" }), undefined);
 });
+
+Deno.test("before kubepods is known, what is given to partitions below other cgroups may be the agent's own; a partition's isn't", () => {
+  const member = { "cpuset.cpus.partition": "member", "cpuset.cpus.exclusive.effective": "2-3" };
+  const isolated = { "cpuset.cpus.partition": "isolated", "cpuset.cpus.exclusive.effective": "6-7" };
+  const found = usable({
+    [ONLINE]: "0-7",
+    ...v2("", "0-1,4-5"),
+    ...v2("/odd.slice", "0-1,4-5", "", member),
+    ...v2("/dpdk.slice", "6-7", "6-7", isolated),
+  });
+  assert.deepEqual(found?.slice(0, 2), ["0-7", "6-7"]);
+});
