@@ -75,7 +75,7 @@ export function findContainers(
   return all;
 }
 
-/** One without a quota whose shares don't tell how many CPUs it asks for, with the quota of as many as its record names. */
+/** One without a quota whose shares don't show how many CPUs it asks for, with the quota of as many as its record names. */
 function withLimitOfRecord(container: Container): Container {
   const figures = figuresOf(container.linux?.resources?.cpu);
   const record = figures.quota < 0n && typeof wholeCpus(figures) !== "bigint"

@@ -10,7 +10,7 @@ import { logOf, recoveredLogs } from "./logs.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
 
-/** Milliseconds for which the CPUs of a container wait for processes that it has left behind. */
+/** Milliseconds for which the CPUs of a container are kept for processes that it has left behind. */
 const WAIT_MS = 30_000;
 /** Milliseconds between two looks meanwhile, and after that. */
 const LOOK_MS = 1000;

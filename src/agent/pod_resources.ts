@@ -1,5 +1,5 @@
 /**
- * What pods as a whole may use by now: the runtime tells it once, by UpdatePodSandbox, and goes on listing what the pod was
+ * What pods as a whole may use by now: the runtime reports it once, by UpdatePodSandbox, and goes on listing what the pod was
  * created with (containerd up to 2.4).
  */
 import { create } from "@bufbuild/protobuf";

@@ -35,15 +35,15 @@ export function releaseGroups(
   return groupsIn(hierarchy).filter((path) => isNarrowed(hierarchy, path)).map((path) => {
     // First the property: systemd writes the file by it, and at any time.
     const unit = unitOf(path);
-    const told = unit === undefined ? undefined : units?.unsetAllowedCpus(unit, SYSTEMD_DEADLINE_MS);
+    const unset = unit === undefined ? undefined : units?.unsetAllowedCpus(unit, SYSTEMD_DEADLINE_MS);
     // A slice that is given CPUs of a partition beside it may end that.
     const all = machine.possible.difference(heldBeside(hierarchy, path));
     const cpus = hierarchy.version === 2 ? all : cpusAbove(hierarchy, path) ?? machine.present;
     // One that names CPUs is found by the next release.
-    const isDone = told?.kind !== "failed" && isUnset(hierarchy, path);
+    const isDone = unset?.kind !== "failed" && isUnset(hierarchy, path);
     const result = isDone ? undefined : writeCpuset(hierarchy, path, cpus);
     if (result?.kind === "failed") return { path, problem: result.reason };
-    if (told?.kind === "failed") return { path, problem: told.reason };
+    if (unset?.kind === "failed") return { path, problem: unset.reason };
     // The kernel takes them from every set for good, so this one will lack them when they come back (v1).
     const offline = machine.present.difference(allCpus(hierarchy) ?? cpus);
     if (hierarchy.version === 1 && !offline.isEmpty) return { path, offline };

@@ -9,7 +9,7 @@ import type { Mode } from "./modes.ts";
 /** Below the run directory. */
 export const STATUS_SOCKET = "status.sock";
 
-/** Requests that are answered at once; the next one is told to come again. */
+/** Requests that are answered at once; the next one is refused (503). */
 const MAX_REQUESTS = 16;
 
 /** Read and written by its owner alone. */

@@ -1,7 +1,7 @@
 /**
  * What was seen of the masks of a container's threads (sched_setaffinity(2)). A mask that leaves less than the container's
  * set is either *inherited* from the runtime, which is a fault of the node, or its program's *own*, which is its layout.
- * Only before the program runs the two can be told apart for certain.
+ * Only before the program runs the two can be distinguished for certain.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 
@@ -87,7 +87,7 @@ function same(before: Affinity, after: Affinity): Affinity {
   return isSame ? before : after;
 }
 
-/** Whether its threads have masks of their own, as far as can be told. */
+/** Whether its threads have masks of their own, as far as is known. */
 export function pinsItself(affinity: Affinity | undefined): boolean {
   return affinity?.own !== undefined || affinity?.isPresumed === true;
 }

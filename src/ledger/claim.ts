@@ -55,7 +55,7 @@ export interface ExclusiveClaim {
   /** The most exclusive CPUs that the live containers of its pod may have together; absent: any number. */
   readonly podLimit?: number;
   /**
-   * Its figures are its pod's: kubelet passes these to a container without any of its own, and nothing tells that from one
+   * Its figures are its pod's: kubelet passes these to a container without any of its own, and nothing distinguishes that from one
    * that asks for all of its pod. Such containers share what is left of `count` by claims of the pod that are less.
    */
   readonly ofPod?: true;

@@ -21,7 +21,7 @@ export function ownersIn(ledger: Ledger, { podUid, id }: ContainerRef): Exclusiv
 }
 
 /**
- * The claim in a pod whose limit others have told: one with that limit is an owner too, and one with another isn't. What the
+ * The claim in a pod whose limit the claims of others have shown: one with that limit is an owner too, and one with another isn't. What the
  * runtime says of the pod may be from before a resize.
  */
 export function asInPod(ledger: Ledger, { container, claim }: OwnClaim): ExclusiveClaim {

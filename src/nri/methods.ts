@@ -62,7 +62,7 @@ export type Call =
 
 /** Events that are asked for: only what is used, since a runtime refuses a mask with a bit it doesn't know. */
 export function subscribedOf({ nriVersion }: Pick<ConfigureRequest, "nriVersion">): readonly Event[] {
-  // NRI has that event since 0.10; what doesn't tell its version may be older.
+  // NRI has that event since 0.10; what doesn't report its version may be older.
   const [, major = "0", minor = "0"] = /^v?(\d{1,6})\.(\d{1,6})/.exec(nriVersion) ?? [];
   return Number(major) > 0 || Number(minor) >= 10 ? [...SUBSCRIBED, Event.UPDATE_POD_SANDBOX] : SUBSCRIBED;
 }

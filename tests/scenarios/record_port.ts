@@ -1,4 +1,4 @@
-/** Cgroups of a script's containers as an agent may read them: with what the runtime's record has, and the threads it was told. */
+/** Cgroups of a script's containers as an agent may read them: with what the runtime's record has, and the threads that the script names. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { ContainerRef } from "../../src/ledger/claim.ts";
 import type {

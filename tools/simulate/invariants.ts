@@ -54,7 +54,7 @@ export function exclusivesAreDisjoint({ inCharge }: World): string | undefined {
   return exclusive.intersects(pinned) ? `${exclusive.intersection(pinned)} pinned too` : undefined;
 }
 
-/** By the pods' own specs. A certain claim may have grown by a resize, of which the pod isn't told. */
+/** By the pods' own specs. A certain claim may have grown by a resize, which the pod doesn't show. */
 export function podsAreWithinLimits({ inCharge, runtime }: World): string | undefined {
   for (const [pod, all] of Map.groupBy(inCharge?.placed.values() ?? [], ({ podUid }) => podUid)) {
     const [first, ...others] = all.filter(sharesInPod);

@@ -47,7 +47,7 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
 
 /**
  * In an event a container with CPUs of its own has ended and left processes behind, or they were known, and they are followed
- * no more. What is succeeded before its end is told isn't looked at.
+ * no more. What is succeeded before its end is reported isn't looked at.
  */
 export function forgottenLeftover(
   world: World,

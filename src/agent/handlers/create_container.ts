@@ -114,7 +114,7 @@ function runningInPod(state: AgentState, { podUid, name }: ContainerRef): Contai
 }
 
 /**
- * kubelet creates an app container once the init containers have ended, of which the runtime may tell later: those without
+ * kubelet creates an app container once the init containers have ended, which the runtime may report later: those without
  * processes count as ended.
  */
 function withEndedHeld(

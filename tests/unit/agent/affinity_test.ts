@@ -106,7 +106,7 @@ Deno.test("a narrowed one may be moved: it has no layout of its own", () => {
   assert.deepEqual([affinityOf(it, db), it.link.logged("warn").length], ["narrowed 2", 1]);
 });
 
-Deno.test("found after a restart with one mask for all threads: narrowed or pinned can't be told, so it isn't moved", () => {
+Deno.test("found after a restart with one mask for all threads: narrowed or pinned isn't known, so it isn't moved", () => {
   const it = rig({}, [{ ...db, record: "1,9" }]);
   threads(it, db, ["1", "1"]);
   assert.equal(affinityOf(it, db), "unknown");

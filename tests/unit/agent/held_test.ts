@@ -31,7 +31,7 @@ function held({ state }: Link["agent"]): string[] {
   return viewOf(state).held.map(({ container: { pod, name }, grant }) => `${pod}/${name} ${grant}`);
 }
 
-Deno.test("an app container has the CPUs of an init container whose end is told later, if that has no process any more", () => {
+Deno.test("an app container has the CPUs of an init container whose end is reported later, if that has no process any more", () => {
   for (const end of ["removed", "empty", "running"] as const) {
     const it = rig();
     assert.equal(run(it, init), "1-6,9-14");
@@ -47,7 +47,7 @@ Deno.test("an app container has the CPUs of an init container whose end is told 
   }
 });
 
-Deno.test("a container with its pod's figures has what an init container leaves whose end is told later", () => {
+Deno.test("a container with its pod's figures has what an init container leaves whose end is reported later", () => {
   const pod = { podQuota: 800_000n };
   for (const [isThere, count] of [[false, 8], [true, 2]] as const) {
     const it = rig();
