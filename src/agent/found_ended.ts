@@ -13,15 +13,17 @@ import type { AgentState } from "./state.ts";
  * known before it of those that it doesn't list. The ends of pods may have been missed, so they have to be seen to live.
  */
 export function endedIn(state: AgentState, listing: Listing): Assignment[] {
-  const living = livingSandboxes(listing);
-  const known = state.ledger.inOrder().filter(({ container }) => living.has(container.sandboxId));
-  return [...stoppedIn(state, listing), ...known];
+  return inLivingPods(listing, [...findEnded(state, listing), ...state.ledger.inOrder()]);
 }
 
 /** Of the containers of a list that have stopped: what may be held for pods that live. */
 export function stoppedIn(state: AgentState, listing: Listing): Assignment[] {
+  return inLivingPods(listing, findEnded(state, listing));
+}
+
+function inLivingPods(listing: Listing, assignments: readonly Assignment[]): Assignment[] {
   const living = livingSandboxes(listing);
-  return findEnded(state, listing).filter(({ container }) => living.has(container.sandboxId));
+  return assignments.filter(({ container }) => living.has(container.sandboxId));
 }
 
 /** Listed containers that have stopped, each with the CPUs that its record shows it had for itself. */

@@ -38,11 +38,8 @@ export function requestOf(
   { count, placement }: ExclusiveClaim,
   free: CpuSet,
 ): TakeRequest {
-  const { topology, policy, claimed, assignments } = ledger;
-  // Those that were resized into the shared pool may be resized back, and get the same CPUs then.
-  const others = assignments.values().flatMap(({ container, home }) =>
-    home === undefined || container.id === id ? [] : [home]
-  );
+  const { topology, policy, claimed } = ledger;
+  const others = homes(ledger).filter(({ container }) => container.id !== id).map(({ home }) => home);
   const penalized = CpuSet.unionOf([...others, laidOut(ledger)]);
   return {
     topology,
@@ -55,6 +52,11 @@ export function requestOf(
     ...(policy.isolatedCpus === "prefer" ? { preferred: topology.isolated } : {}),
   };
 }
+
+/** Those that were resized into the shared pool may be resized back, and get the same CPUs then. */
+const homes = perLedger(({ assignments }) =>
+  assignments.values().flatMap(({ container, home }) => home === undefined ? [] : [{ container, home }])
+);
 
 /** CPUs to which containers of the pool were last seen to have pinned threads: they would lose that by an exclusive owner. */
 const laidOut = perLedger(({ assignments }) =>
