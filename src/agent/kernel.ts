@@ -1,7 +1,6 @@
 /** What is read of the kernel and written there for the ledger's containers, and what comes of it. */
 import type {
   AffinityOf,
-  AffinityReading,
   CpusetFailureCode,
   CpusetPort,
   CpusetReading,
@@ -25,19 +24,12 @@ import { logOf, unfencedLog } from "./logs.ts";
 
 /** What the kernel has for each of them. */
 export function readAll(cpusets: CpusetPort | undefined, containers: readonly ContainerRef[]): Readings {
-  const readings = new Map<string, CpusetReading>();
-  if (cpusets === undefined) return readings;
-  for (const container of containers) readings.set(container.id, cpusets.read(container));
-  return readings;
+  return byId(containers, (container) => cpusets?.read(container));
 }
 
 /** Whether processes are in the cgroup of each of them. */
 export function lookAtAll(cpusets: CpusetPort | undefined, containers: readonly ContainerRef[]): Populations {
-  return new Map(
-    containers.flatMap((container) =>
-      cpusets === undefined ? [] : [[container.id, cpusets.population(container)]]
-    ),
-  );
+  return byId(containers, (container) => cpusets?.population(container));
 }
 
 /** What is left to the threads of each of them. */
@@ -46,12 +38,20 @@ export function lookAt(
   containers: readonly ContainerRef[],
   of: AffinityOf,
 ): Affinities {
-  const affinities = new Map<string, AffinityReading>();
+  return byId(containers, (container) => cpusets?.affinity?.(container, of));
+}
+
+/** What is found of each of them, where it can be known at all. */
+function byId<T>(
+  containers: readonly ContainerRef[],
+  find: (container: ContainerRef) => T | undefined,
+): ReadonlyMap<string, T> {
+  const found = new Map<string, T>();
   for (const container of containers) {
-    const reading = cpusets?.affinity?.(container, of);
-    if (reading !== undefined) affinities.set(container.id, reading);
+    const each = find(container);
+    if (each !== undefined) found.set(container.id, each);
   }
-  return affinities;
+  return found;
 }
 
 /** Nothing was written: containers have other sets than those by which it was planned. */

@@ -133,17 +133,23 @@ class KubepodsCpus {
     if (inForce.isEmpty) return this.#inForce("")?.union(this.#givenAtTop()) ?? online;
     if (this.hierarchy.version === 1 || online.isSubsetOf(inForce)) return inForce;
     // What is given to partitions in kubelet's cgroups, the agent's own, is in force there and not in kubepods.
-    const given = kubepods.map((path) => cpusIn(this.#read, `${path}/cpuset.cpus.exclusive.effective`));
-    return CpuSet.unionOf([inForce, ...given.filter((cpus) => cpus !== undefined)]);
+    return inForce.union(this.#given(kubepods));
   }
 
   /** What is given to partitions below cgroups that are none: kubepods, and so the agent's own, may be among them (v2). */
   #givenAtTop(): CpuSet {
     if (this.hierarchy.version === 1) return CpuSet.empty;
-    const names = filesBelow(this.hierarchy.root).directories("").slice(0, MAX_AT_TOP);
-    const members = names.filter((name) => this.#read(`${name}/cpuset.cpus.partition`)?.trim() === "member");
+    const paths = filesBelow(this.hierarchy.root).directories("").slice(0, MAX_AT_TOP).map((name) =>
+      `/${name}`
+    );
+    return this.#given(
+      paths.filter((path) => this.#read(`${path}/cpuset.cpus.partition`)?.trim() === "member"),
+    );
+  }
+
+  #given(paths: readonly string[]): CpuSet {
     return CpuSet.unionOf(
-      members.map((name) => cpusIn(this.#read, `${name}/cpuset.cpus.exclusive.effective`) ?? CpuSet.empty),
+      paths.flatMap((path) => cpusIn(this.#read, `${path}/cpuset.cpus.exclusive.effective`) ?? []),
     );
   }
 

@@ -2,6 +2,7 @@
 import type { Config } from "../config/schema.ts";
 import { ConfigError } from "../daemon/config_error.ts";
 import { STATUS_SOCKET } from "../daemon/status_server.ts";
+import { at, parseJson, textAt } from "../platform/json_at.ts";
 
 /** A node has 4096 containers at most, of half a kilobyte each. */
 const MAX_BYTES = 64 * 2 ** 20;
@@ -24,18 +25,19 @@ export async function ask<T extends { readonly version: number }>(
   const socket = `${runDir}/${STATUS_SOCKET}`;
   const text = await exchange(socket, path);
   const [head = "", body = ""] = splitAt(text, "\r\n\r\n");
-  const answer = parsed(body);
-  if (!/^HTTP\/1\.1 \d{3} /.test(head) || answer?.["service"] !== "weka-cpuset") {
+  const answer = parseJson(body);
+  if (!/^HTTP\/1\.1 \d{3} /.test(head) || textAt(answer, "service") !== "weka-cpuset") {
     throw new ConfigError(`${socket} is not the socket of a weka-cpuset agent; set runDir to the agent's`);
   }
-  if (typeof answer["error"] === "string") throw new StatusError(`the agent: ${answer["error"]}`);
-  if (answer["version"] !== 1) {
-    const { version } = answer;
+  const problem = textAt(answer, "error");
+  if (problem !== "") throw new StatusError(`the agent: ${problem}`);
+  const version = at(answer, "version");
+  if (version !== 1) {
     throw new ConfigError(
       `the agent speaks version ${version} of the status API, not 1; use its own executable`,
     );
   }
-  return answer as unknown as T;
+  return answer as T;
 }
 
 async function exchange(socket: string, path: string): Promise<string> {
@@ -77,13 +79,4 @@ async function connected(path: string): Promise<Deno.UnixConn> {
 function splitAt(text: string, separator: string): [string, string] {
   const at = text.indexOf(separator);
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + separator.length)];
-}
-
-function parsed(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value as Record<string, unknown> : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,43 +1,45 @@
 import type { Identity } from "../agent/agent.ts";
 import type { Settings } from "../agent/state.ts";
 import type { Config } from "../config/schema.ts";
+import type { Policy } from "../ledger/policy.ts";
+import type { Rules } from "../nri/rules.ts";
 import type { Log } from "../platform/log.ts";
 import type { Context } from "./context.ts";
 import { type Effective, withRuntimeText } from "./load_config.ts";
 
 /** The part of the configuration that the agent decides by. */
 export function settingsOf(config: Config): Settings {
-  const { systemReserved, strictReserved, minShared, exclusiveMems, pinnedMems, isolatedCpus } = config;
-  const {
-    placement,
-    pinnedNamespaces,
-    pinnedCpu0,
-    unmanagedNamespaces,
-    isolationNamespaces,
-    reservedNamespaces,
-    sandboxedRuntimes,
-    vmRuntimes,
-  } = config;
   return {
-    policy: { systemReserved, strictReserved, minShared, exclusiveMems, pinnedMems, isolatedCpus },
-    rules: {
-      placement,
-      pinnedNamespaces,
-      pinnedCpu0,
-      unmanagedNamespaces,
-      isolationNamespaces,
-      reservedNamespaces,
-      sandboxedRuntimes,
-      vmRuntimes,
-    },
-    growDelayMs: config.growDelayMs,
-    fence: config.fence,
-    hostFence: config.hostFence,
-    exclusiveQuota: config.exclusiveQuota,
-    dryRun: config.dryRun,
-    apply: config.apply,
+    policy: pick(config, POLICY),
+    rules: pick(config, RULES),
+    ...pick(config, ["growDelayMs", "fence", "hostFence", "exclusiveQuota", "dryRun", "apply"]),
     reconcileMs: config.reconcileSeconds * 1000,
   };
+}
+
+const POLICY = [
+  "systemReserved",
+  "strictReserved",
+  "minShared",
+  "exclusiveMems",
+  "pinnedMems",
+  "isolatedCpus",
+] as const satisfies readonly (keyof Policy)[];
+
+const RULES = [
+  "placement",
+  "pinnedNamespaces",
+  "pinnedCpu0",
+  "unmanagedNamespaces",
+  "isolationNamespaces",
+  "reservedNamespaces",
+  "sandboxedRuntimes",
+  "vmRuntimes",
+] as const satisfies readonly (keyof Rules)[];
+
+/** Of the keys of the configuration those that are named. */
+function pick<Name extends keyof Config>(config: Config, names: readonly Name[]): Pick<Config, Name> {
+  return Object.fromEntries(names.map((name) => [name, config[name]])) as Pick<Config, Name>;
 }
 
 /** The name and index that the plugin registers with. */

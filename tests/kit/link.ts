@@ -127,6 +127,16 @@ export class Link {
     this.mention(Event.START_CONTAINER, wanted);
   }
 
+  /** Why it isn't started, once that is final: the agent gives up within 0.3 s. */
+  refusedStart(wanted: Wanted): string {
+    const payload = encode("StateChange", { event: Event.START_CONTAINER, ...subject(wanted) });
+    assert.equal(this.call("StateChange", payload), undefined);
+    for (const end = this.now + 300; this.now < end;) this.tick(this.now + 20);
+    const answer = this.runtime.next();
+    assert(answer?.kind === "answered" && answer.status.code !== 0);
+    return answer.status.message;
+  }
+
   remove(wanted: Wanted): void {
     this.mention(Event.REMOVE_CONTAINER, wanted);
   }

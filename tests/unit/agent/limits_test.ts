@@ -9,7 +9,6 @@ import { statusDocument } from "../../../src/status/status_document.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { Link, subject } from "../../kit/link.ts";
 import type { Wanted } from "../../kit/messages.ts";
-import { encode } from "../../kit/runtime_end.ts";
 import { type MachineSpec, topologyOf } from "../../kit/sysfs.ts";
 
 const eightCores: MachineSpec = { sockets: 1, nodesPerSocket: 1, coresPerNode: 8, threads: 1 };
@@ -106,7 +105,7 @@ Deno.test("narrowed between its creation and its start it is placed elsewhere; w
   appears(it, next, it.link.create(next, { runs: false }).cpus);
   narrow(it, "7", "/kubepods/pod-c");
   assert.match(
-    refusedStart(it, next),
+    it.link.refusedStart(next),
     /needs 2 exclusive CPUs, 1 is free .*kept from this pod by \/kubepods\/pod-c \(7\)/,
   );
 });
@@ -117,7 +116,7 @@ Deno.test("a pinned container isn't started on fewer CPUs than it was granted, k
     appears(it, pin, it.link.create(pin, { runs: false }).cpus);
     narrow(it, "4-7", pin.cgroupParent);
     assert.match(
-      refusedStart(it, pin),
+      it.link.refusedStart(pin),
       /names 1, but CPU 1 is kept from this pod by \/kubepods\/besteffort\/pod-b/,
     );
   }
@@ -217,15 +216,4 @@ Deno.test("the view shows what no container can have, and refusals say who keeps
 function figures(cpus: number) {
   const value = (n: number) => ({ value: BigInt(n) });
   return { cpu: { shares: value(cpus * 1024), quota: value(cpus * 100_000), period: value(100_000) } };
-}
-
-/** Why it isn't started, once that is final. */
-function refusedStart({ link }: Rig, wanted: Wanted): string {
-  const payload = encode("StateChange", { event: Event.START_CONTAINER, ...subject(wanted) });
-  assert.equal(link.call("StateChange", payload), undefined);
-  const end = link.now + 300;
-  for (; link.now < end;) link.tick(link.now + 20);
-  const answer = link.runtime.next();
-  assert(answer?.kind === "answered" && answer.status.code !== 0);
-  return answer.status.message;
 }

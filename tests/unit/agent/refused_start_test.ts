@@ -14,17 +14,6 @@ const web: Wanted = { name: "web" };
 const db: Wanted = { name: "db", cpus: 2 };
 const pin: Wanted = { name: "pin", annotations: { [CORES_IDS]: "1" } };
 
-/** The runtime starts it, and waits until the agent gives up; the message of the refusal. */
-function refusedStart(link: Link, wanted: Wanted): string {
-  const payload = encode("StateChange", { event: Event.START_CONTAINER, ...subject(wanted) });
-  assert.equal(link.call("StateChange", payload), undefined);
-  const end = link.now + 300;
-  for (; link.now < end;) link.tick(link.now + 20);
-  const answer = link.runtime.next();
-  assert(answer?.kind === "answered" && answer.status.code !== 0);
-  return answer.status.message;
-}
-
 /** A node on which an exclusive container can't start: its own cgroup can't be made to have its CPUs. */
 function stuck(): { link: Link; kernel: FakeKernel } {
   const kernel = new FakeKernel();
@@ -42,7 +31,7 @@ function stuck(): { link: Link; kernel: FakeKernel } {
 Deno.test("the CPUs of a refused start are held for its pod, and its later end finds nothing", () => {
   const { link, kernel } = stuck();
   assert.equal(link.claimed, "1,33");
-  assert.match(refusedStart(link, db), /it can't be started on the CPUs 1,33/);
+  assert.match(link.refusedStart(db), /it can't be started on the CPUs 1,33/);
   assert.equal(link.claimed, "1,33");
   assert.deepEqual([...viewOf(link.agent.state).containers.keys()], ["id-web"]);
   link.logs.length = 0;
@@ -57,7 +46,7 @@ Deno.test("the CPUs of a refused start are held for its pod, and its later end f
 
 Deno.test("the container that kubelet creates next gets the same CPUs", () => {
   const { link } = stuck();
-  refusedStart(link, db);
+  link.refusedStart(db);
   assert.equal(link.create({ name: "other", cpus: 2 }).cpus, "2,34");
   const { pod, container } = subject(db);
   const again = link.ask("CreateContainer", { pod, container: { ...container, id: "id-db-2" } });
@@ -90,7 +79,7 @@ Deno.test("who was moved for a container whose start is refused goes back, and s
     kernel.appear("id-pin", "0-63");
     if (isRefused) {
       kernel.busy.set("id-pin", CpuSet.range(0, 63));
-      refusedStart(link, pin);
+      link.refusedStart(pin);
     } else {
       link.start(pin);
       link.stop(pin);
