@@ -4,6 +4,7 @@ import { type PodSpec, readManifests } from "../../src/manifests/manifest.ts";
 import { nameOf } from "../../tests/kit/runtime/node_state.ts";
 import type { EmbeddedRuntime } from "../../tests/kit/runtime/runtime.ts";
 import { holds } from "../../tests/kit/agent_process.ts";
+import { marks } from "../../src/cli/marks.ts";
 import { cpuMap, type MapStyle, type Owner } from "../../src/draw/cpu_map.ts";
 import type { DemoAgent } from "./agent.ts";
 import { faults, type Placed, placed } from "./verdict.ts";
@@ -40,13 +41,12 @@ export interface Stage {
   print: (text: string) => void;
 }
 
-const MARKS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
 /** Runs steps on a node, and keeps the pods of each manifest. */
 export class Play {
   readonly #stage: Stage;
   readonly #pods = new Map<string, string[]>();
   readonly #marks = new Map<string, string>();
+  readonly #nextMark = marks();
   #refused = 0;
 
   constructor(stage: Stage) {
@@ -136,8 +136,7 @@ export class Play {
   #markOf(name: string, kind: "pinned" | "exclusive"): string {
     const known = this.#marks.get(name);
     if (known !== undefined) return known;
-    const letter = MARKS[this.#marks.size % MARKS.length] ?? "A";
-    const mark = kind === "pinned" ? letter.toLowerCase() : letter;
+    const mark = this.#nextMark(kind);
     this.#marks.set(name, mark);
     return mark;
   }
