@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import { CONFIG_VARIABLE } from "../config/environment.ts";
 import { defaultText, type Key, KEYS, valueAt } from "../config/keys.ts";
 import type { RawValue } from "../config/layers.ts";
@@ -6,6 +6,7 @@ import { DEFAULTS } from "../config/schema.ts";
 import { printConfig } from "./config_command.ts";
 import { releaseNode } from "./release_command.ts";
 import { DEFAULT_FILE, type Effective, type Flags, loadConfig } from "../daemon/load_config.ts";
+import { nearMiss } from "../near_miss.ts";
 
 /** The inputs of the configuration besides the command line. */
 interface OtherInputs {
@@ -28,8 +29,11 @@ export function commandLine(
     .version(version, "--version", "print version, commit and Deno version")
     .helpOption("--help", "print this help")
     .helpCommand(false)
-    .exitOverride() // before the commands, which inherit it
-    .allowExcessArguments() // a stray word is meant as a command
+    // Before the commands, which inherit it.
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(oneSentence(text)) })
+    // A stray word is meant as a command, and what follows it as its options.
+    .allowExcessArguments().allowUnknownOption()
     .option(
       "--config <path>",
       `YAML configuration file (default: ${DEFAULT_FILE} if it exists, env: ${CONFIG_VARIABLE})`,
@@ -40,63 +44,107 @@ export function commandLine(
   const load = () => loadConfig(flagsOf(program.opts()), inputs.environment, inputs.defaultFile);
   program.action(async () => {
     const [unknown] = program.args;
-    if (unknown !== undefined) program.error(unknownCommand(unknown, program.commands), { exitCode: 2 });
+    if (unknown !== undefined) program.error(unknownWord(unknown, program), { exitCode: 2 });
     await run(await load());
   });
-  program.command("config")
-    .allowExcessArguments(false)
-    .description("print the effective configuration with the source of each value")
-    .helpOption("--help", "print this help")
-    .action(async () => printConfig(await load()));
-  program.command("release")
-    .allowExcessArguments(false)
-    .description(
-      "give all CPUs back to what the agent keeps off CPUs above containers; run it when the agent is removed",
-    )
+  commandOf(program, "run", "run the agent, as without a command", "run --dry-run --log-level debug")
+    .action(async () => run(await load()));
+  commandOf(
+    program,
+    "config",
+    "print the effective configuration with the source of each value",
+    "config --config /etc/weka-cpuset/config.yaml",
+  ).action(async () => printConfig(await load()));
+  commandOf(
+    program,
+    "release",
+    "give all CPUs back to what the agent keeps off CPUs above containers; run it when the agent is removed",
+    "release --wait 60",
+  )
     .option("--wait <seconds>", "how long to wait for an active agent to end", "10")
     .option("--stay", "don't exit afterwards, for a DaemonSet")
-    .helpOption("--help", "print this help")
     .action(async (options) => releaseNode(await load(), options));
   addQueries(program, load);
-  return program;
+  addCompletion(program);
+  return program.addHelpText(
+    "after",
+    example("run --dry-run", "weka-cpuset status", "weka-cpuset COMMAND --help"),
+  );
+}
+
+const SHELLS = ["bash", "zsh"] as const;
+
+const COMPLETION_HELP = `
+To use it from the next shell on:
+  weka-cpuset completion bash > /etc/bash_completion.d/weka-cpuset
+  weka-cpuset completion zsh > /usr/share/zsh/site-functions/_weka-cpuset`;
+
+function addCompletion(program: Command): void {
+  const completion = commandOf(
+    program,
+    "completion",
+    "print a script that completes this command line",
+    "completion bash",
+  );
+  completion.addArgument(new Argument("<shell>", "the shell that reads it").choices(SHELLS))
+    .addHelpText("after", COMPLETION_HELP)
+    .action(async (shell) => {
+      const { completionScript } = await import("./completion.ts");
+      console.log(completionScript(shell, program).trimEnd());
+    });
+}
+
+/** A command that takes no arguments but those that are declared, with examples in its help. */
+function commandOf(
+  program: Command,
+  name: string,
+  description: string,
+  ...examples: readonly string[]
+): Command {
+  const [first = name, ...others] = examples;
+  return program.command(name).allowExcessArguments(false).description(description)
+    .helpOption("--help", "print this help").addHelpText("after", example(first, ...others));
 }
 
 /** Commands that only show something. What they need is loaded when they run, so that the agent doesn't carry it. */
 function addQueries(program: Command, load: () => Promise<Effective>): void {
-  program.command("status")
-    .allowExcessArguments(false)
-    .description("show what the active agent of this node has placed where, and how far that is confirmed")
-    .option("--watch", "show it again every two seconds")
+  const status = commandOf(
+    program,
+    "status",
+    "show what the active agent of this node has placed where, and how far that is confirmed",
+    "status --namespace storage",
+    "weka-cpuset status --output json",
+  );
+  status.option("--watch", "show it again every two seconds")
     .option("--pod <name>", "only this pod's containers")
     .option("--namespace <name>", "only containers of this namespace")
     .addOption(outputOption())
-    .helpOption("--help", "print this help")
-    .addHelpText("after", example("status --namespace storage", "weka-cpuset status --output json"))
     .action(async (options) => {
       const { printStatus } = await import("./status_command.ts");
       await printStatus(await load(), options);
     });
-  program.command("topology")
-    .allowExcessArguments(false)
-    .description("draw the machine: sockets, NUMA nodes with their distances, caches, cores, threads")
-    .addOption(outputOption())
-    .helpOption("--help", "print this help")
-    .addHelpText("after", example("topology --sysfs-root /mnt/recorded/sys"))
+  const topology = commandOf(
+    program,
+    "topology",
+    "draw the machine: sockets, NUMA nodes with their distances, caches, cores, threads",
+    "topology --sysfs-root /mnt/recorded/sys",
+  );
+  topology.addOption(outputOption())
     .action(async (options) => {
       const { printTopology } = await import("./topology_command.ts");
       printTopology(await load(), options);
     });
-  program.command("plan")
-    .argument("<files...>", "Kubernetes manifests; - is standard input")
-    .description("plan the pods of Kubernetes manifests on an empty node; status 3 if any is refused")
+  const plan = commandOf(
+    program,
+    "plan",
+    "plan the pods of Kubernetes manifests on an empty node; status 3 if any is refused",
+    "plan --machine 2s4n16c2t database.yaml",
+    "helm template … | weka-cpuset plan -",
+  );
+  plan.argument("<files...>", "Kubernetes manifests; - is standard input")
     .option("--machine <description>", "as in 2s4n16c2t: sockets, NUMA nodes in all, cores a socket, threads")
     .option("--capacity", "also print how many more of the pods fit")
     .addOption(outputOption())
-    .helpOption("--help", "print this help")
-    .addHelpText(
-      "after",
-      example("plan --machine 2s4n16c2t database.yaml", "helm template … | weka-cpuset plan -"),
-    )
     .action(async (files, options) => {
       const { planManifests } = await import("./plan_command.ts");
       await planManifests(await load(), files, options);
@@ -113,9 +161,23 @@ function example(command: string, ...others: readonly string[]): string {
   return ["", "Examples:", `  weka-cpuset ${command}`, ...others.map((other) => `  ${other}`)].join("\n");
 }
 
-function unknownCommand(word: string, commands: readonly Command[]): string {
-  const known = commands.map((command) => command.name()).join(", ");
-  return `error: unknown command '${word}'; commands: ${known}; without a command the agent runs`;
+function unknownWord(word: string, { commands, options }: Command): string {
+  const isFlag = word.startsWith("-");
+  const known = isFlag
+    ? options.flatMap(({ long }) => long ?? [])
+    : commands.map((command) => command.name());
+  const meant = nearMiss(word, known);
+  if (meant !== undefined) {
+    return `error: unknown ${isFlag ? "option" : "command"} '${word}'; did you mean ${meant}?`;
+  }
+  return isFlag
+    ? `error: unknown option '${word}'; weka-cpuset --help lists those that there are`
+    : `error: unknown command '${word}'; commands: ${known.join(", ")}; without a command the agent runs`;
+}
+
+/** Commander suggests in a line of its own. */
+function oneSentence(text: string): string {
+  return text.replace(/\n\(Did you mean (.*)\?\)/, "; did you mean $1?");
 }
 
 function optionOf(key: Key, flag: string): Option {

@@ -37,7 +37,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "plan": ["manifests", "nri", "ledger", "cpu", "assert.ts"],
   "draw": ["cpu"],
   "status": ["agent/view.ts", "ledger", "cpu"],
-  "cli": ["daemon", "config", "plan", "manifests", "draw", "status", "platform", "cpu"],
+  "cli": ["near_miss.ts", "daemon", "config", "plan", "manifests", "draw", "status", "platform", "cpu"],
   "main.ts": ["*"],
 };
 

@@ -100,21 +100,56 @@ for (const [args, sentence] of BAD) {
   });
 }
 
-Deno.test("unknown flags and stray words are refused", async () => {
-  await assert.rejects(parse("--sokcet", "/x"), /unknown option '--sokcet'/);
+Deno.test("stray words are refused", async () => {
   await assert.rejects(parse("config", "all"), /too many arguments for 'config'/);
 });
 
-Deno.test("an unknown command is named, with those that there are, and the agent isn't run", async () => {
-  const sentence =
-    "error: unknown command 'stauts'; commands: config, release, status, topology, plan; without a command the agent runs";
-  for (const args of [["stauts"], ["--log-level", "debug", "stauts", "now"]]) {
+const UNKNOWN: readonly [args: string[], sentence: string][] = [
+  [["stauts"], "error: unknown command 'stauts'; did you mean status?"],
+  [["--log-level", "debug", "stauts", "--watch"], "error: unknown command 'stauts'; did you mean status?"],
+  [
+    ["frobnicate"],
+    "error: unknown command 'frobnicate'; commands: run, config, release, status, topology, plan, completion; " +
+    "without a command the agent runs",
+  ],
+  [["--sokcet", "/x"], "error: unknown option '--sokcet'; did you mean --socket?"],
+  [["--nonsense"], "error: unknown option '--nonsense'; weka-cpuset --help lists those that there are"],
+];
+
+for (const [args, sentence] of UNKNOWN) {
+  Deno.test(`${args.join(" ")} is refused with the nearest right word, and the agent isn't run`, async () => {
     const run = () => assert.fail("it runs");
     await assert.rejects(quiet(run, {}).parseAsync(args, { from: "user" }), (error) => {
       assert(error instanceof CommanderError);
       assert.deepEqual([error.message, error.exitCode], [sentence, 2]);
       return true;
     });
+  });
+}
+
+Deno.test("a command's unknown flag is refused in one line, with the nearest right one", async () => {
+  let printed = "";
+  const program = commandLine("test", () => Promise.resolve());
+  for (const command of program.commands) {
+    command.configureOutput({ writeErr: (text) => void (printed += text) });
+  }
+  await assert.rejects(program.parseAsync(["status", "--wach"], { from: "user" }), CommanderError);
+  assert.equal(printed, "error: unknown option '--wach'; did you mean --watch?\n");
+});
+
+Deno.test("run is what happens without a command", async () => {
+  const { config } = await effective(["run", "--min-shared", "3"]);
+  assert.equal(config.minShared, 3);
+  await assert.rejects(effective(["run", "fast"]), /too many arguments for 'run'/);
+});
+
+Deno.test("the help of every command has examples of it", () => {
+  const program = quiet(() => Promise.resolve(), {});
+  for (const command of program.commands) {
+    let help = "";
+    command.configureOutput({ writeOut: (text) => void (help += text) });
+    command.outputHelp();
+    assert.match(help, new RegExp(`\\nExamples:\\n  weka-cpuset ${command.name()}`), command.name());
   }
 });
 
