@@ -88,8 +88,8 @@ function foundIn(
     const found = deliveryOfFound(state, { record, isRunning }, reading);
     const listedNow = isOnItsWay(state, each) ? recordMayChange(found) : found;
     const delivered = sent === undefined ? listedNow : mayHaveBeenSent(listedNow, sent);
-    const { since = state.now, affinity } = state.ledger.assignments.get(each.container.id) ?? {};
-    return { ...rest, affinity, since, ...delivered };
+    const { since = state.now, affinity, chosen } = state.ledger.assignments.get(each.container.id) ?? {};
+    return { ...rest, affinity, chosen, since, ...delivered };
   });
 }
 

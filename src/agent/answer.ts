@@ -13,7 +13,9 @@ import {
   wakeFor,
 } from "./agent.ts";
 import { startRefused } from "./handlers/ends.ts";
+import { movedFor } from "./logs.ts";
 import { requestListing } from "./rebuild.ts";
+import { withRefusal } from "./refused.ts";
 import { filterRefusals } from "./refusal_log.ts";
 import { answerAfterBug, serve } from "./serve.ts";
 import type { AgentState } from "./state.ts";
@@ -44,7 +46,8 @@ function answer(agent: Agent, session: Session, deferred: DeferredCall): Step {
   const settled = retryable === undefined ? response : { ...response, logs: [...response.logs, retryable] };
   const isRefused = response.reply.kind === "refuse";
   const final = isRefused && call.kind === "StartContainer" ? startRefused(settled, call) : settled;
-  const { state, outputs } = consequencesOf(agent, call, final, isRefused);
+  const { state: after, outputs } = consequencesOf(agent, call, final, isRefused);
+  const state = { ...after, refused: withRefusal(after.refused, call, refusalIn(final), after) };
   const asked = call.kind === "Configure"
     ? idle({ ...configured.agent, state })
     : requestListing({ ...configured.agent, state });
@@ -57,6 +60,11 @@ function answer(agent: Agent, session: Session, deferred: DeferredCall): Step {
       ...outputs,
     ],
   };
+}
+
+/** The sentence of a refusal; a bug isn't one. */
+function refusalIn({ reply }: Response): string | undefined {
+  return reply.kind === "refuse" && reply.reason !== "internal" ? reply.message : undefined;
 }
 
 /** The call is decided anew in a moment; undefined where it is to be answered now. What it has shown counts at once. */
@@ -82,7 +90,8 @@ function consequencesOf(
   const filtered = filterRefusals(after.refusals, call, { isRefused, logs }, now);
   const state = { ...after, refusals: filtered.refusals };
   const apply: Output[] = background.length === 0 ? [] : [{ kind: "apply", changes: background }];
-  return { state, outputs: [...filtered.logs.map(logOutput), ...apply, ...wakeFor(before.state, state)] };
+  const logged = movedFor(filtered.logs, call).map(logOutput);
+  return { state, outputs: [...logged, ...apply, ...wakeFor(before.state, state)] };
 }
 
 function configure(agent: Agent, { config, requestTimeout }: ConfigureRequest): Step {

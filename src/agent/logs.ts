@@ -1,6 +1,7 @@
 /** Log records of decisions. The facts are in fields with fixed keys. */
 import { type Assignment, isOfPod } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
+import { ANYWHERE } from "../ledger/delivery.ts";
 import { heldClaim } from "../ledger/held.ts";
 import { groupsOf, isFence, isGroup, shouldRunOn } from "../ledger/groups.ts";
 import { isolationProblem } from "../ledger/isolated.ts";
@@ -10,6 +11,7 @@ import type { Adjustment } from "../ledger/plan.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 import type { PodSandbox } from "../nri/gen/nri_pb.ts";
+import type { Call } from "../nri/methods.ts";
 import { nearMisses } from "../nri/near_misses.ts";
 
 type Fields = NonNullable<LogRecord["fields"]>;
@@ -133,6 +135,20 @@ export function recoveredLogs(before: Ledger, after: Ledger): LogRecord[] {
 
 type LoggedUpdate = Pick<CpuUpdate, "cpus"> & { readonly assignment: Assignment };
 
+/** A container with CPUs of its own is on other ones from now on. */
+export const MOVED = "container moved";
+
+/** What is logged of a call: a container that was moved by it was moved for its container. */
+export function movedFor(logs: readonly LogRecord[], call: Call): readonly LogRecord[] {
+  if (!("container" in call) || !logs.some(({ message }) => message === MOVED)) return logs;
+  const { pod: { namespace, name: pod }, container: { id, name } } = call;
+  return logs.map((record) =>
+    record.message !== MOVED || record.fields?.containerID === id
+      ? record
+      : { ...record, fields: { ...record.fields, for: `${namespace}/${pod}/${name}` } }
+  );
+}
+
 /** Containers with a grant one by one; those of the shared pool in one record. */
 export function deliveryLogs(delivered: readonly LoggedUpdate[]): LogRecord[] {
   const granted = delivered.filter(({ assignment: { grant, mayRunOn } }) =>
@@ -142,8 +158,12 @@ export function deliveryLogs(delivered: readonly LoggedUpdate[]): LogRecord[] {
   const groups = delivered.filter(({ assignment }) => isGroup(assignment));
   const [first] = shared;
   return [
-    ...granted.map(({ assignment: { container, claim: { kind } }, cpus }) =>
-      logOf("info", "container moved", container, { kind, cpus: cpus.toString() })
+    ...granted.map(({ assignment: { container, claim: { kind }, mayRunOn }, cpus }) =>
+      logOf("info", MOVED, container, {
+        kind,
+        cpus: `${cpus}`,
+        from: mayRunOn === ANYWHERE ? "any" : `${mayRunOn}`,
+      })
     ),
     ...groups.map(({ assignment: { container }, cpus }) =>
       logOf("debug", "fence moved", container, { cpus: cpus.toString() })

@@ -8,6 +8,7 @@ import type { SynchronizeRequest } from "../nri/gen/nri_pb.ts";
 import { type EarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
 import type { Phase } from "./lifecycle.ts";
 import { EMPTY_REFUSAL_LOG, type RefusalLog } from "./refusal_log.ts";
+import type { RefusedContainers } from "./refused.ts";
 import type { PodResources } from "./pod_resources.ts";
 import type { MachinePort } from "./machine.ts";
 import type { Rules } from "../nri/rules.ts";
@@ -190,6 +191,7 @@ export interface AgentState {
   readonly awaitsListing: boolean;
   /** Refusals that have been logged. */
   readonly refusals: RefusalLog;
+  readonly refused: RefusedContainers;
   /** Another agent is active on this node; this one changes nothing. */
   readonly standby: boolean;
   /** Decide and log, but change and refuse nothing. */
@@ -249,6 +251,7 @@ export function initialState(
     early: NO_EARLY_EVENTS,
     awaitsListing: false,
     refusals: EMPTY_REFUSAL_LOG,
+    refused: new Map(),
     standby,
     dryRun,
   };

@@ -5,7 +5,7 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Withheld } from "../cpu/withheld.ts";
 import { type Affinity, narrowedTo } from "../ledger/affinity.ts";
-import { type Assignment, isBehindFence, isIsolated } from "../ledger/assignment.ts";
+import { type Assignment, type Chosen, isBehindFence, isIsolated } from "../ledger/assignment.ts";
 import type { Claim, ContainerRef, GroupClaim } from "../ledger/claim.ts";
 import type { DeliveryFailure } from "../ledger/failure.ts";
 import { failureOf, hasNoProcess, isConfirmed, isStarting } from "../ledger/delivery.ts";
@@ -76,6 +76,8 @@ export interface ContainerView {
   readonly unverified?: string | undefined;
   /** Why it has less than it claims. */
   readonly degraded?: string | undefined;
+  /** How its CPUs were chosen; absent: it had them before, or was found with them. */
+  readonly chosen?: Chosen | undefined;
   /** When it was admitted or found, in the milliseconds of the agent's clock. */
   readonly since?: number | undefined;
 }
@@ -227,7 +229,7 @@ function containerView(
     readonly unverified: string | undefined;
   },
 ): ContainerView {
-  const { container, grant, fence, mems, delivery, degraded, since, leftover } = assignment;
+  const { container, grant, fence, mems, delivery, degraded, since, leftover, chosen } = assignment;
   return {
     container,
     claim,
@@ -254,6 +256,7 @@ function containerView(
     failure: failureOf(assignment),
     unverified,
     degraded,
+    chosen,
     since,
   };
 }

@@ -123,6 +123,19 @@ function addQueries(program: Command, load: () => Promise<Effective>): void {
       const { printStatus } = await import("./status_command.ts");
       await printStatus(await load(), options);
     });
+  const explain = commandOf(
+    program,
+    "explain",
+    "explain a container, all of a pod or a CPU: why it is where it is, or why it was refused",
+    "explain storage/db-0",
+    "weka-cpuset explain 17",
+  );
+  explain.argument("<name>", "a pod, namespace/pod, a container or the number of a CPU")
+    .addOption(outputOption())
+    .action(async (name, options) => {
+      const { printExplanation } = await import("./explain_command.ts");
+      await printExplanation(await load(), name, options);
+    });
   const topology = commandOf(
     program,
     "topology",

@@ -30,6 +30,11 @@ export async function ask<T extends { readonly version: number }>(
     throw new ConfigError(`${socket} is not the socket of a weka-cpuset agent; set runDir to the agent's`);
   }
   const problem = textAt(answer, "error");
+  if (head.startsWith("HTTP/1.1 404 ")) {
+    throw new ConfigError(
+      `the agent: ${problem}; it is of another version than this command, use its own executable`,
+    );
+  }
   if (problem !== "") throw new StatusError(`the agent: ${problem}`);
   const version = at(answer, "version");
   if (version !== 1) {

@@ -25,7 +25,7 @@ import type { Placement } from "./placement.ts";
 import type { Topology } from "./topology.ts";
 
 /** The rungs, each a number of which the lower is better; the first difference decides. */
-const RUNGS = [
+export const RUNGS = [
   "avoided", // CPUs of `avoid` that it keeps from others.
   "unpreferred", // CPUs that aren't the preferred ones, where these suffice.
   "level", // Step 1: the index in LEVELS of the first of which one group holds all of it.
@@ -42,8 +42,10 @@ const RUNGS = [
   "scarcity", // Of NUMA nodes to spread over: less where the node has more free CPUs.
 ] as const;
 
+export type Rung = (typeof RUNGS)[number];
+
 /** Score is what a candidate is worth on each rung. What candidates of one kind don't differ in is left out. */
-export type Score = { readonly [rung in (typeof RUNGS)[number]]?: number };
+export type Score = { readonly [rung in Rung]?: number };
 
 /** Negative where `a` is better, positive where `b` is, 0 where they are equally good. */
 export function compare(a: Score, b: Score): number {

@@ -4,6 +4,7 @@ import { LeaderLock } from "../platform/lock.ts";
 import { statusDocument, type Surroundings } from "../status/status_document.ts";
 import type { Context } from "./context.ts";
 import type { Driver } from "./driver.ts";
+import { explained } from "./explained.ts";
 import type { Mode } from "./modes.ts";
 
 /** Below the run directory. */
@@ -15,7 +16,7 @@ const MAX_REQUESTS = 16;
 /** Read and written by its owner alone. */
 const SOCKET_UMASK = 0o177;
 
-type Answer = (driver: Pick<Driver, "agent">) => unknown;
+type Answer = (driver: Pick<Driver, "agent">, query: URLSearchParams) => unknown;
 
 export class StatusServer {
   #server: Deno.HttpServer | undefined;
@@ -75,19 +76,24 @@ export class StatusServer {
   }
 
   #route({ method, url }: Request): Response {
-    const { pathname } = new URL(url);
+    const { pathname, searchParams } = new URL(url);
     const answer = this.#answers.get(pathname);
     if (answer === undefined) {
       return problem(404, `no such path; there are ${[...this.#answers.keys()].join(" ")}`);
     }
     if (method !== "GET") return problem(405, `${method} isn't served here, only GET is`);
-    return Response.json(answer(this.driver));
+    return Response.json(answer(this.driver, searchParams));
   }
 
   readonly #answers: ReadonlyMap<string, Answer> = new Map<string, Answer>([
     [
       "/api/v1/status",
       ({ agent: { state } }) => statusDocument(viewOf(state), this.#around(state.ledger.topology)),
+    ],
+    [
+      "/api/v1/explain",
+      ({ agent: { state } }, query) =>
+        explained(state, query.get("of") ?? "", this.context.journal, this.#around(state.ledger.topology)),
     ],
     ["/api/v1/journal", () => ({
       service: "weka-cpuset",

@@ -1,4 +1,5 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
+import type { TakeRequest } from "../cpu/take.ts";
 import { type Affinity, pinsItself } from "./affinity.ts";
 import type { Claim, ContainerRef, ExclusiveClaim, GroupClaim } from "./claim.ts";
 import type { Delivered } from "./delivery.ts";
@@ -30,10 +31,18 @@ export interface Assignment extends Delivered {
   readonly affinity?: Affinity;
   /** Why a container has less than it claims: one clause for people. */
   readonly degraded?: string;
+  /** How its CPUs were chosen when it was admitted; absent: it had them before, or was found with them. */
+  readonly chosen?: Chosen | undefined;
   /** When it was admitted or found, in the milliseconds of whoever admits. */
   readonly since?: number | undefined;
   /** Its place in the order of admissions; given by the ledger. */
   readonly order?: number;
+}
+
+/** What the ladder was asked for an exclusive claim, and what it chose. It stays as it was, whatever comes later. */
+export interface Chosen {
+  readonly request: TakeRequest;
+  readonly cpus: CpuSet;
 }
 
 /** An exclusive container that was moved, and the CPUs that it had. */

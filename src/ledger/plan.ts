@@ -4,7 +4,7 @@
  */
 import { assert } from "../assert.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { type Assignment, byOrder, isExclusive, isUnconfined } from "./assignment.ts";
+import { type Assignment, byOrder, type Chosen, isExclusive, isUnconfined } from "./assignment.ts";
 import { created } from "./delivery.ts";
 import {
   type Claim,
@@ -25,7 +25,7 @@ import { candidatesFor, canKeep, closedTo } from "./candidates.ts";
 import { type Choice, chooseBesideHeld, heldIn, withoutHeld } from "./held.ts";
 import { asInPod, podSetOf, sized } from "./pod_members.ts";
 import { madeRoomInPod, overPodLimit, settledHeld, settledPod } from "./pod_set.ts";
-import { shortage, takeExclusive } from "./room.ts";
+import { requestOf, shortage, takeExclusive } from "./room.ts";
 import { retryDegraded } from "./degraded.ts";
 
 /** What the new container starts with. An absent part is left as the runtime has it. */
@@ -106,7 +106,7 @@ export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal
 interface Placement {
   readonly kind: "placement";
   readonly ledger: Ledger;
-  readonly placed: Pick<Assignment, "grant" | "mems" | "displaced" | "degraded">;
+  readonly placed: Pick<Assignment, "grant" | "mems" | "displaced" | "degraded" | "chosen">;
   readonly mems?: CpuSet;
 }
 
@@ -155,26 +155,39 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Placement | Refus
   const before = predecessors.findLast(({ grant }) => !grant.isEmpty)?.grant ?? CpuSet.empty;
   const same = before.size === claim.count && !before.intersects(contestedCpus(others)) &&
     canKeep(others, { container, claim }, before);
-  const choice = same ? { ledger: others, cpus: before } : chosen({ ...admission, ledger: others }, before);
+  const choice: NewChoice | undefined = same
+    ? { ledger: others, cpus: before }
+    : chosen({ ...admission, ledger: others }, before);
   if (choice === undefined) {
     const known = withoutHeld(others, heldIn(others, container));
     return refuse(container, "unavailable", shortage(known, sized(known, admission)));
   }
-  return { kind: "placement", ledger: choice.ledger, ...boundTo(choice.ledger, choice.cpus) };
+  const { placed, mems = CpuSet.empty } = boundTo(choice.ledger, choice.cpus);
+  const { request } = choice;
+  const how = request === undefined ? {} : { chosen: { request, cpus: choice.cpus } };
+  return { kind: "placement", ledger: choice.ledger, placed: { ...placed, ...how }, mems };
+}
+
+/** With what the ladder was asked for it; absent: nothing, since it has what it had before. */
+interface NewChoice extends Choice {
+  readonly request?: Chosen["request"] | undefined;
 }
 
 /** CPUs that it didn't have before, or not all of them. */
-function chosen(admission: Admission<ExclusiveClaim>, before: CpuSet): Choice | undefined {
+function chosen(admission: Admission<ExclusiveClaim>, before: CpuSet): NewChoice | undefined {
   const { ledger, container, hugePages = [] } = admission;
   const withPages = hugePages.length === 0 ? CpuSet.empty : cpusWithHugePages(ledger, hugePages);
-  return chooseBesideHeld(ledger, admission, CpuSet.empty, (bare, held) => {
+  let request: Chosen["request"] | undefined;
+  const choice = chooseBesideHeld(ledger, admission, CpuSet.empty, (bare, held) => {
     const claim = sized(bare, admission);
     const free = candidatesFor(bare, closedTo(bare, claim));
+    request = requestOf(bare, container, claim, free);
     const choose = (from: CpuSet) =>
       takeExclusive(bare, container, claim, from, before.isEmpty ? held : before);
     return takeExclusive(bare, container, claim, free.intersection(held)) ??
       choose(free.intersection(withPages)) ?? choose(free);
   });
+  return choice && { ...choice, request };
 }
 
 /** With those CPUs, and the memory beside them where the policy says so. */

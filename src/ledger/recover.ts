@@ -25,7 +25,7 @@ import type { Policy } from "./policy.ts";
 import { pin, placeExclusive } from "./degraded.ts";
 
 /** One container as the runtime reports it. */
-export interface Found extends Pick<Assignment, "mayRunOn" | "delivery" | "fence" | "isWithin"> {
+export interface Found extends Pick<Assignment, "mayRunOn" | "delivery" | "fence" | "isWithin" | "chosen"> {
   readonly container: ContainerRef;
   readonly claim: Claim;
   /** The memory nodes in the runtime's record, if it names some. */
@@ -150,6 +150,7 @@ function unplaced(f: Found): Assignment {
     mayRunOn: f.mayRunOn,
     delivery: f.delivery,
     ...(f.affinity === undefined ? {} : { affinity: f.affinity }),
+    ...(f.chosen === undefined ? {} : { chosen: f.chosen }),
     ...(f.fence === undefined ? {} : { fence: f.fence }),
     ...(f.isWithin ? { isWithin: f.isWithin } : {}),
     ...(f.mems === undefined || f.claim.kind !== "exclusive" ? {} : { mems: f.mems }),

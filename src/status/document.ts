@@ -14,7 +14,7 @@ export const VERSION = 1;
  */
 const state = z.enum(["confirmed", "narrowed", "unverified", "pending", "starting", "degraded", "failed"]);
 
-const container = z.object({
+export const containerSchema = z.object({
   id: z.string(),
   namespace: z.string(),
   pod: z.string(),
@@ -92,7 +92,7 @@ export const statusSchema = z.object({
   version: z.literal(VERSION),
   agent,
   node,
-  containers: z.array(container),
+  containers: z.array(containerSchema),
   groups: z.array(group),
 });
 
@@ -106,6 +106,6 @@ export const journalSchema = z.object({
 });
 
 export type StatusDocument = z.infer<typeof statusSchema>;
-export type ContainerDocument = z.infer<typeof container>;
+export type ContainerDocument = z.infer<typeof containerSchema>;
 export type JournalDocument = z.infer<typeof journalSchema>;
 export type ContainerState = z.infer<typeof state>;

@@ -41,7 +41,10 @@ export function statusDocument(view: NodeView, around: Surroundings): StatusDocu
   };
 }
 
-function containerDocument(view: ContainerView, { topology, timeOf }: Surroundings): ContainerDocument {
+export function containerDocument(
+  view: ContainerView,
+  { topology, timeOf }: Surroundings,
+): ContainerDocument {
   const { container: { id, namespace, pod, podUid, name }, claim, desired, mayRunOn, mems, since } = view;
   return {
     id,
@@ -105,7 +108,7 @@ export function claimText(claim: Claim): string {
     case "exclusive": {
       const { count, forbidden, movable, placement, ofPod } = claim;
       return [
-        `${count} CPUs of its own, ${placement}`,
+        `${count} ${count === 1 ? "CPU" : "CPUs"} of its own, ${placement}`,
         ...ofPod ? ["with others of its pod"] : [],
         ...forbidden.isEmpty ? [] : [`none of ${forbidden}`],
         ...movable === false ? ["not moved"] : [],

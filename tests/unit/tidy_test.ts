@@ -36,7 +36,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "manifests": ["nri/gen/nri_pb.ts"],
   "plan": ["manifests", "nri", "ledger", "cpu", "assert.ts"],
   "draw": ["cpu"],
-  "status": ["agent/view.ts", "ledger", "cpu"],
+  "status": ["agent/view.ts", "agent/explain.ts", "agent/explain_cpu.ts", "ledger", "cpu"],
   "cli": ["near_miss.ts", "daemon", "config", "plan", "manifests", "draw", "status", "platform", "cpu"],
   "main.ts": ["*"],
 };

@@ -109,8 +109,9 @@ const UNKNOWN: readonly [args: string[], sentence: string][] = [
   [["--log-level", "debug", "stauts", "--watch"], "error: unknown command 'stauts'; did you mean status?"],
   [
     ["frobnicate"],
-    "error: unknown command 'frobnicate'; commands: run, config, release, status, topology, plan, completion; " +
-    "without a command the agent runs",
+    `error: unknown command 'frobnicate'; commands: ${
+      commandLine("test", () => Promise.resolve()).commands.map((each) => each.name()).join(", ")
+    }; without a command the agent runs`,
   ],
   [["--sokcet", "/x"], "error: unknown option '--sokcet'; did you mean --socket?"],
   [["--nonsense"], "error: unknown option '--nonsense'; weka-cpuset --help lists those that there are"],
