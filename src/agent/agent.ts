@@ -70,6 +70,9 @@ export type Input =
   | { readonly kind: "topology"; readonly now: number } & MachineChange
   /** Claims are suspended: no container is given CPUs of its own, for this reason; undefined: they are served again. */
   | { readonly kind: "suspended"; readonly reason: string | undefined }
+  /** By hand: it becomes passive, and everything has all CPUs; or it places again. */
+  | { readonly kind: "released"; readonly now: number }
+  | { readonly kind: "resumed"; readonly now: number }
   /** This agent holds the leader lock: no other agent decides on this node. */
   | { readonly kind: "promoted"; readonly now: number }
   /** This agent, which has no connection, has given up the leader lock: another one may be active from now on. */

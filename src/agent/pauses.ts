@@ -8,7 +8,7 @@ import type { ContainerRef } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { qosClassesOf } from "../nri/qos.ts";
 import { writablePort } from "./apply_mode.ts";
-import type { AgentState } from "./state.ts";
+import { type AgentState, NO_PAUSES } from "./state.ts";
 
 /** Milliseconds that writing one may take. */
 const DEADLINE_MS = 50;
@@ -33,6 +33,15 @@ export function settlePauses(state: AgentState): AgentState {
     sets.set(id, cpus);
   }
   return { ...state, pauses: { sets, ...due.length <= MAX_WRITES && { exclusive, pinned } } };
+}
+
+/** Those that were narrowed have all CPUs again; for an agent that places nothing from now on. */
+export function openPauses(state: AgentState): AgentState {
+  const cpusets = writablePort(state);
+  const cpus = state.ledger.topology.online;
+  const writes = [...pausesIn(state.ledger).values()].map(({ container }) => ({ container, cpus }));
+  for (const write of writes) cpusets?.write([write], DEADLINE_MS);
+  return { ...state, pauses: NO_PAUSES };
 }
 
 function pausesIn(ledger: Ledger): Pauses {

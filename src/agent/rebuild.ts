@@ -41,7 +41,7 @@ export function requestListing(agent: Agent): Step {
   const { connection, state } = agent;
   if (
     connection === undefined || connection.listedAt !== undefined || state.standby ||
-    state.phase !== "configured"
+    state.passive !== undefined || state.phase !== "configured"
   ) {
     return idle(agent);
   }
@@ -74,6 +74,7 @@ function withoutRequests({ listedAt: _, scanned: __, ...link }: Connection): Con
 
 /** A list has come: of all that run, or to find those that are in no event so far. */
 export function listed(agent: Agent, listing: Listing): Step {
+  if (agent.state.passive !== undefined) return idle(agent);
   if (agent.state.awaitsListing) return adopt(agent, (state) => adoptListing(state, listing));
   return agent.state.phase === "serving"
     ? adopt(agent, (state) => adoptUnknown(state, listing))
@@ -82,7 +83,7 @@ export function listed(agent: Agent, listing: Listing): Step {
 
 /** There still is no list; these CPUs seem taken. */
 export function scanned(agent: Agent, claims: CpuSet): Step {
-  return agent.state.phase === "configured"
+  return agent.state.phase === "configured" && agent.state.passive === undefined
     ? adopt(agent, (state) => adoptClaims(state, claims))
     : idle(agent);
 }
@@ -134,12 +135,18 @@ export function topologyChanged(agent: Agent, change: MachineChange): Step {
 
 /** The administrator has decided otherwise. */
 export function settingsChanged(agent: Agent, { policy, ...rest }: Settings): Step {
-  return withPolicy({ ...agent, state: { ...agent.state, ...rest } }, policy);
+  const next = { ...agent, state: { ...agent.state, ...rest } };
+  // It is for later.
+  if (agent.state.passive !== undefined) {
+    return idle({ ...next, state: { ...next.state, passive: { policy } } });
+  }
+  return withPolicy(next, policy);
 }
 
 /** Another program on this node gives CPUs too, for that reason; or, where there is none, does so no more. */
 export function claimsSuspended(agent: Agent, reason: string | undefined): Step {
   const next = { ...agent, state: { ...agent.state, claimsSuspendedReason: reason } };
+  if (agent.state.passive !== undefined) return idle(next);
   const { policy } = agent.state.ledger;
   return (policy.claimsSuspended ?? false) === (reason !== undefined) ? idle(next) : withPolicy(next, policy);
 }

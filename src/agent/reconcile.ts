@@ -50,7 +50,9 @@ export interface Reconciled {
 /** Goes on comparing, if it is time to; `reconcile.queue` is what is left of it. */
 export function reconcile(state: AgentState): Reconciled {
   const { cpusets, reconcile, now, reconcileMs } = state;
-  if (reconcileMs === 0 || state.standby) return { state, logs: [], ended: false };
+  if (reconcileMs === 0 || state.standby || state.passive !== undefined) {
+    return { state, logs: [], ended: false };
+  }
   const nextAt = reconcile.nextAt ?? now + jittered(reconcileMs, now);
   if (reconcile.queue.length === 0 && now < nextAt) {
     return { state: { ...state, reconcile: { ...reconcile, nextAt } }, logs: [], ended: false };

@@ -19,6 +19,7 @@ import {
 import { NO_EARLY_EVENTS, withEarlyEvent } from "./early.ts";
 import { createContainer } from "./handlers/create_container.ts";
 import { removeContainer, stopContainer, stopPodSandbox } from "./handlers/ends.ts";
+import { passiveDecision } from "./handlers/passive.ts";
 import { runPodSandbox } from "./handlers/run_pod_sandbox.ts";
 import { startContainer } from "./handlers/start_container.ts";
 import { postStartContainer, postUpdateContainer } from "./handlers/started.ts";
@@ -43,7 +44,7 @@ export function serve(before: AgentState, call: Call, requestTimeoutMs?: number)
   const advanced = { ...before, phase };
   const change = onCurrentMachine(advanced, call);
   const state = change?.state ?? advanced;
-  const decision = state.standby ? standbyReply(state, call) : dispatch(state, ofCurrentPod(state, call));
+  const decision = state.standby ? standbyReply(state, call) : dispatched(state, ofCurrentPod(state, call));
   const answered = carryOut(decision, { cpusets: readablePort(state), now: state.now, requestTimeoutMs });
   const response = withBackground(before, answered, change);
   const { phase: after, awaitsListing, standby, early } = response.state;
@@ -141,6 +142,10 @@ function happeningOf(call: Call): Happening {
 /** The call, with what its pod may use by now. */
 function ofCurrentPod({ podResources }: AgentState, call: Call): Call {
   return podResources.size > 0 && "pod" in call ? { ...call, pod: currentPod(podResources, call.pod) } : call;
+}
+
+function dispatched(state: AgentState, call: Call): Decision {
+  return (state.passive && passiveDecision(state, call)) ?? dispatch(state, call);
 }
 
 function dispatch(state: AgentState, call: Call): Decision {

@@ -136,6 +136,11 @@ export interface Quota {
 /** By container id. */
 export type Quotas = ReadonlyMap<string, Quota>;
 
+/** What an agent that places nothing will place by once it is resumed. */
+export interface Passive {
+  readonly policy: Policy;
+}
+
 /** One message of a Synchronize. */
 export interface Part {
   readonly request: SynchronizeRequest;
@@ -194,6 +199,8 @@ export interface AgentState {
   readonly refused: RefusedContainers;
   /** Another agent is active on this node; this one changes nothing. */
   readonly standby: boolean;
+  /** Released by hand: see passive.ts. */
+  readonly passive?: Passive | undefined;
   /** Decide and log, but change and refuse nothing. */
   readonly dryRun: boolean;
   /** Why pinned and exclusive creations are refused for the time being; absent: they aren't. */

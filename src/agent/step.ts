@@ -35,6 +35,7 @@ import { applyTopology } from "../ledger/topology_change.ts";
 import { NO_EARLY_EVENTS } from "./early.ts";
 import { RegisterPluginRequestSchema } from "../nri/gen/nri_pb.ts";
 import { advance } from "./lifecycle.ts";
+import { released, resumed } from "./passive.ts";
 import { decodeCall, RUNTIME_SERVICE } from "../nri/methods.ts";
 import { Session, type SessionEvent } from "../wire/session.ts";
 import { Code } from "../wire/ttrpc.ts";
@@ -83,6 +84,10 @@ function stepped(agent: Agent, input: Input): Step {
       return settingsChanged(agent, input.settings);
     case "suspended":
       return claimsSuspended(agent, input.reason);
+    case "released":
+      return released(atTime(input.now, agent));
+    case "resumed":
+      return resumed(atTime(input.now, agent));
     case "promoted":
       return promoted(atTime(input.now, agent));
     case "demoted":

@@ -119,7 +119,7 @@ export interface GroupView {
 export type HeldView = Pick<ContainerView, "container" | "claim" | "grant">;
 
 export interface NodeView {
-  readonly phase: Phase;
+  readonly phase: Phase | "passive";
   readonly standby: boolean;
   readonly dryRun: boolean;
   /** Those that containers can have. */
@@ -146,9 +146,9 @@ export interface NodeView {
 
 /** The view of an agent's state; the containers' part is made once for each ledger. */
 export function viewOf(state: AgentState): NodeView {
-  const { ledger, phase, standby, dryRun, claimsSuspendedReason, pending } = state;
+  const { ledger, passive, standby, dryRun, claimsSuspendedReason, pending } = state;
   return {
-    phase,
+    phase: passive === undefined ? state.phase : "passive",
     standby,
     dryRun,
     online: ledger.topology.online,

@@ -14,8 +14,6 @@ import { allCpus, writeCpuset } from "./write.ts";
 /** In a node that is a container itself kubepods lies some levels down; pods and containers aren't looked into. */
 const MAX_DEPTH = 6;
 const MAX_CGROUPS = 4096;
-/** Milliseconds for each unit. */
-const SYSTEMD_DEADLINE_MS = 5000;
 
 /** What was done with a group. */
 export interface ReleasedGroup {
@@ -26,16 +24,20 @@ export interface ReleasedGroup {
   readonly offline?: CpuSet;
 }
 
-/** Gives the groups that an agent has kept off CPUs all that there are, and reads them back. */
+/**
+ * Gives the groups that an agent has kept off CPUs all that there are, and reads them back.
+ * @param deadlineMs for each of systemd's units
+ */
 export function releaseGroups(
   hierarchy: CpusetHierarchy,
   machine: MachineCpus,
   units?: UnitProperties,
+  deadlineMs = 5000,
 ): ReleasedGroup[] {
   return groupsIn(hierarchy).filter((path) => isNarrowed(hierarchy, path)).map((path) => {
     // First the property: systemd writes the file by it, and at any time.
     const unit = unitOf(path);
-    const unset = unit === undefined ? undefined : units?.unsetAllowedCpus(unit, SYSTEMD_DEADLINE_MS);
+    const unset = unit === undefined ? undefined : units?.unsetAllowedCpus(unit, deadlineMs);
     // A slice that is given CPUs of a partition beside it may end that.
     const all = machine.possible.difference(heldBeside(hierarchy, path));
     const cpus = hierarchy.version === 2 ? all : cpusAbove(hierarchy, path) ?? machine.present;

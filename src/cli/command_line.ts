@@ -4,7 +4,6 @@ import { defaultText, type Key, KEYS, valueAt } from "../config/keys.ts";
 import type { RawValue } from "../config/layers.ts";
 import { DEFAULTS } from "../config/schema.ts";
 import { printConfig } from "./config_command.ts";
-import { releaseNode } from "./release_command.ts";
 import { DEFAULT_FILE, type Effective, type Flags, loadConfig } from "../daemon/load_config.ts";
 import { nearMiss } from "../near_miss.ts";
 
@@ -55,15 +54,7 @@ export function commandLine(
     "print the effective configuration with the source of each value",
     "config --config /etc/weka-cpuset/config.yaml",
   ).action(async () => printConfig(await load()));
-  commandOf(
-    program,
-    "release",
-    "give all CPUs back to what the agent keeps off CPUs above containers; run it when the agent is removed",
-    "release --wait 60",
-  )
-    .option("--wait <seconds>", "how long to wait for an active agent to end", "10")
-    .option("--stay", "don't exit afterwards, for a DaemonSet")
-    .action(async (options) => releaseNode(await load(), options));
+  addRelease(program, load);
   addQueries(program, load);
   addCompletion(program);
   return program.addHelpText(
@@ -92,6 +83,29 @@ function addCompletion(program: Command): void {
       const { completionScript } = await import("./completion.ts");
       console.log(completionScript(shell, program).trimEnd());
     });
+}
+
+function addRelease(program: Command, load: () => Promise<Effective>): void {
+  const releasing = commandOf(
+    program,
+    "release",
+    "give all CPUs back: the active agent does it and goes passive; without one, what it has kept off CPUs above " +
+      "containers is released, for when it is removed",
+    "release --yes",
+    "weka-cpuset release --yes --wait 60",
+  );
+  releasing.option("--yes", "don't ask")
+    .option("--wait <seconds>", "wait so long for an active agent to end, and release without one")
+    .option("--stay", "don't exit afterwards, for a DaemonSet")
+    .action(async (options) => {
+      const { releaseNode } = await import("./release_command.ts");
+      await releaseNode(await load(), options);
+    });
+  const resuming = commandOf(program, "resume", "have a passive agent place containers again", "resume");
+  resuming.action(async () => {
+    const { resumeNode } = await import("./release_command.ts");
+    await resumeNode(await load());
+  });
 }
 
 /** A command that takes no arguments but those that are declared, with examples in its help. */

@@ -13,17 +13,24 @@ export class StatusError extends Error {
   override name = "StatusError";
 }
 
+/** Nobody is behind the socket. */
+export class NoAgentError extends StatusError {}
+
+/** GET only asks; POST changes the node. */
+export type Method = "GET" | "POST";
+
 /**
- * The answer to `GET path`, version 1.
+ * The answer to `GET path`, or to `POST path`, version 1.
  * @throws {StatusError} when no agent answers
  * @throws {ConfigError} when the socket is another program's, or that of an agent with another version of the API
  */
 export async function ask<T extends { readonly version: number }>(
   { runDir }: Config,
   path: string,
+  method: Method = "GET",
 ): Promise<T> {
   const socket = `${runDir}/${STATUS_SOCKET}`;
-  const text = await exchange(socket, path);
+  const text = await exchange(socket, `${method} ${path}`);
   const [head = "", body = ""] = splitAt(text, "\r\n\r\n");
   const answer = parseJson(body);
   if (!/^HTTP\/1\.1 \d{3} /.test(head) || textAt(answer, "service") !== "weka-cpuset") {
@@ -45,11 +52,11 @@ export async function ask<T extends { readonly version: number }>(
   return answer as T;
 }
 
-async function exchange(socket: string, path: string): Promise<string> {
+async function exchange(socket: string, asked: string): Promise<string> {
   const connection = await connected(socket);
   const late = setTimeout(() => connection.close(), TIMEOUT_MS);
   try {
-    const request = `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
+    const request = `${asked} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
     const writer = connection.writable.getWriter();
     await writer.write(new TextEncoder().encode(request));
     let text = "";
@@ -73,7 +80,7 @@ async function connected(path: string): Promise<Deno.UnixConn> {
     if (error instanceof Deno.errors.PermissionDenied) {
       throw new StatusError(`${path} can be opened by root only; run the command as root`);
     }
-    throw new StatusError(
+    throw new NoAgentError(
       `no active agent on this node: ${path} ${
         error instanceof Deno.errors.NotFound ? "doesn't exist" : "has nobody behind it"
       }; is the plugin running, with this runDir?`,

@@ -21,30 +21,43 @@ export interface ReleaseOptions {
  * Gives all groups all CPUs, with the leader lock, so that no agent narrows them again meanwhile.
  * @throws {Error} one sentence, where an agent is active, or something couldn't be released
  */
-export async function release(
-  { cgroupRoot, sysfsRoot, runDir, procRoot, systemBus }: Config,
-  { waitSeconds, say }: ReleaseOptions,
-): Promise<void> {
-  const hierarchy = findHierarchy(cgroupRoot);
+export async function release(config: Config, { waitSeconds, say }: ReleaseOptions): Promise<void> {
+  const hierarchy = findHierarchy(config.cgroupRoot);
   if (hierarchy.kind === "unverified") return say(`nothing to release: ${hierarchy.reason}`);
+  const lock = await lockOnceFree(config.runDir, processName(undefined, config.procRoot), waitSeconds);
+  try {
+    const balanced = giveBackLoadBalance(hierarchy);
+    const released = releaseTree(config, say);
+    if (balanced > 0) say(`load balancing given back to ${balanced} cgroups of containers`);
+    if (released + balanced === 0) say("nothing to release: no cgroup is kept off CPUs");
+  } finally {
+    lock.release();
+  }
+}
+
+/**
+ * Gives all groups all CPUs and ends partitions, by whoever is the active agent, or instead of one. How many that were.
+ * @param deadlineMs see {@link releaseGroups}
+ * @throws {Error} one sentence, where something couldn't be released
+ */
+export function releaseTree(
+  { cgroupRoot, sysfsRoot, systemBus }: Config,
+  say: (line: string) => void,
+  deadlineMs?: number,
+): number {
+  const hierarchy = findHierarchy(cgroupRoot);
+  if (hierarchy.kind === "unverified") return 0;
   const machine = machineCpus(sysfsRoot);
   if (machine === undefined) {
     throw new Error(`the CPUs of the machine can't be read in ${sysfsRoot}; set sysfsRoot to /sys`);
   }
-  const lock = await lockOnceFree(runDir, processName(undefined, procRoot), waitSeconds);
-  try {
-    // Where there is no bus no agent has set a property by it.
-    const units = isThere(systemBus) ? openSystemBus(systemBus) : undefined;
-    const released = [...releaseGroups(hierarchy, machine, units), ...releasePartitions(hierarchy)];
-    for (const group of released) say(`${group.path}: ${outcomeOf(group)}`);
-    const balanced = giveBackLoadBalance(hierarchy);
-    if (balanced > 0) say(`load balancing given back to ${balanced} cgroups of containers`);
-    if (released.length + balanced === 0) say("nothing to release: no cgroup is kept off CPUs");
-    const failed = released.filter(({ problem }) => problem !== undefined).length;
-    if (failed > 0) throw new Error(`${failed} of ${released.length} cgroups still lack CPUs; see above`);
-  } finally {
-    lock.release();
-  }
+  // Where there is no bus no agent has set a property by it.
+  const units = isThere(systemBus) ? openSystemBus(systemBus) : undefined;
+  const released = [...releaseGroups(hierarchy, machine, units, deadlineMs), ...releasePartitions(hierarchy)];
+  for (const group of released) say(`${group.path}: ${outcomeOf(group)}`);
+  const failed = released.filter(({ problem }) => problem !== undefined).length;
+  if (failed > 0) throw new Error(`${failed} of ${released.length} cgroups still lack CPUs; see above`);
+  return released.length;
 }
 
 function outcomeOf({ problem, offline }: ReleasedGroup): string {

@@ -6,6 +6,7 @@ import type { Context } from "./context.ts";
 import type { Driver } from "./driver.ts";
 import { explained } from "./explained.ts";
 import type { Mode } from "./modes.ts";
+import { releaseHere, resumeHere } from "./release_here.ts";
 
 /** Below the run directory. */
 export const STATUS_SOCKET = "status.sock";
@@ -16,7 +17,9 @@ const MAX_REQUESTS = 16;
 /** Read and written by its owner alone. */
 const SOCKET_UMASK = 0o177;
 
-type Answer = (driver: Pick<Driver, "agent">, query: URLSearchParams) => unknown;
+type Served = Pick<Driver, "agent" | "feed">;
+
+type Answer = (driver: Served, query: URLSearchParams) => unknown;
 
 export class StatusServer {
   #server: Deno.HttpServer | undefined;
@@ -24,7 +27,7 @@ export class StatusServer {
   readonly #started = new Date(performance.timeOrigin).toISOString();
 
   constructor(
-    private readonly driver: Pick<Driver, "agent">,
+    private readonly driver: Served,
     private readonly mode: Pick<Mode, "name">,
     private readonly context: Context,
   ) {}
@@ -75,8 +78,17 @@ export class StatusServer {
     }
   }
 
-  #route({ method, url }: Request): Response {
+  async #route({ method, url }: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(url);
+    const action = ACTIONS.get(pathname);
+    if (action !== undefined) {
+      if (method !== "POST") return problem(405, `${pathname} changes the node: it has to be asked by POST`);
+      try {
+        return Response.json(await action(this.driver, this.context));
+      } catch (error) {
+        return problem(503, (error as Error).message);
+      }
+    }
     const answer = this.#answers.get(pathname);
     if (answer === undefined) {
       return problem(404, `no such path; there are ${[...this.#answers.keys()].join(" ")}`);
@@ -119,6 +131,12 @@ export class StatusServer {
     };
   }
 }
+
+/** What changes the node. */
+const ACTIONS = new Map<string, (driver: Served, context: Context) => unknown>([
+  ["/api/v1/release", releaseHere],
+  ["/api/v1/resume", resumeHere],
+]);
 
 /** What an agent that was killed has left. The caller holds the leader lock, so no other one uses it. */
 function removeStale(path: string): void {

@@ -52,13 +52,14 @@ export interface StatusStage {
 
 /** With an agent of version 1.2.3 behind a status socket. */
 export async function withStatus(
-  driver: Pick<Driver, "agent">,
+  driver: Pick<Driver, "agent" | "feed">,
   body: (stage: StatusStage) => Promise<void>,
 ): Promise<void> {
   const runDir = await Deno.makeTempDir();
   const [log, journal] = [new Records(), new Journal()];
   const context = {
-    effective: effective({ ...DEFAULTS, runDir }),
+    // Nothing of this machine is written.
+    effective: effective({ ...DEFAULTS, runDir, cgroupRoot: runDir, systemBus: "" }),
     version: "1.2.3",
     stop: new AbortController().signal,
     log,

@@ -51,6 +51,11 @@ export function updateContainer(state: AgentState, update: Update): Decision {
     : refused(state, container, refuse(container, "unavailable", state.claimsSuspendedReason), RESIZE);
 }
 
+/** Answers the container's CPUs, whatever its claim would be. */
+export function reasserted(state: AgentState, update: Update): Decision {
+  return answered(state, state.ledger, update, []);
+}
+
 const RESIZE = "container resize";
 
 function resizing(state: AgentState, update: Update, asked: Asked, attempt = FIRST_ATTEMPT): Decision {

@@ -63,7 +63,7 @@ onContainerd(
     const pod = await node.run(shared());
     await node.run(exclusive(1));
     await agent.end("SIGKILL");
-    const args = ["--run-dir", node.runDir, "release"];
+    const args = ["--run-dir", node.runDir, "release", "--yes"];
     const { code, stdout } = await runExecutable({ args });
     assert.equal(code, 0, stdout);
     assert.match(stdout, /besteffort: all CPUs$/m);

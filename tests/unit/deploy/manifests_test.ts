@@ -44,7 +44,7 @@ function text(file: string): string {
 Deno.test("the manifest for the removal runs the release where the agent ran, with the same rights", () => {
   const released = parse(Deno.readTextFileSync(`${FOLDER}../release/daemonset.yaml`), { maxAliasCount: 20 });
   const { initContainers: [first], containers: [second], volumes } = released.spec.template.spec;
-  assert.deepEqual([first.args[0], second.args], ["release", ["release", "--stay"]]);
+  assert.deepEqual([first.args[0], second.args], ["release", ["release", "--yes", "--wait", "10", "--stay"]]);
   assert.deepEqual([first.image, first.securityContext], [container.image, container.securityContext]);
   const paths = (all: typeof pod.volumes) => new Set(all.map(({ hostPath }) => hostPath?.path));
   assert(paths(volumes).isSubsetOf(paths(pod.volumes)));

@@ -71,7 +71,9 @@ const STORY: Readonly<Record<string, (scene: FenceScene) => Promise<void>>> = {
 
   "an agent that is removed leaves every CPU to the classes once they are released": async (scene) => {
     await scene.killAgent();
-    const { code, stdout } = await runExecutable({ args: ["--run-dir", scene.node.runDir, "release"] });
+    const { code, stdout } = await runExecutable({
+      args: ["--run-dir", scene.node.runDir, "release", "--yes"],
+    });
     assert.equal(code, 0, stdout);
     scene.classes.assertHave(online());
     scene.note("released");

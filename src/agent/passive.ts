@@ -1,0 +1,101 @@
+/**
+ * A passive agent has been released by hand: every container and every group has all CPUs again, and the runtime's requests
+ * are answered without placing anything, until it is resumed or started anew. Claims stay known, without grants: so what
+ * delivers CPUs delivers these as well, verified as ever, and ends are followed.
+ */
+import { CpuSet } from "../cpu/cpu_set.ts";
+import type { Assignment } from "../ledger/assignment.ts";
+import { Ledger } from "../ledger/ledger.ts";
+import { applyTopology } from "../ledger/topology_change.ts";
+import { pendingUpdates } from "../ledger/updates.ts";
+import { type Agent, idle, log, type Output, type Step } from "./agent.ts";
+import { openPauses } from "./pauses.ts";
+import { withLedger } from "./pending.ts";
+import { promoted } from "./rebuild.ts";
+import type { AgentState } from "./state.ts";
+import { viewOf } from "./view.ts";
+
+const PASSIVE = "the agent is passive: it was released, and places nothing until it is resumed";
+
+/** Only an agent that knows what runs can give that all CPUs. */
+export function released(agent: Agent): Step {
+  const { state } = agent;
+  if (state.standby || state.passive !== undefined || state.phase !== "serving") return idle(agent);
+  const passive = { policy: state.ledger.policy };
+  const next = withLedger({ ...openPauses(state), passive, refused: new Map() }, opened(state.ledger));
+  const changes = state.dryRun ? [] : pendingUpdates(next.ledger);
+  const apply: Output[] = changes.length === 0 ? [] : [{ kind: "apply", changes }];
+  const outputs: Output[] = [log("warn", "released: all containers get all CPUs"), ...apply, {
+    kind: "wake",
+    after: 0,
+  }];
+  return { agent: { ...agent, state: next }, outputs };
+}
+
+/** What runs is found anew, as by an agent that leaves standby. */
+export function resumed(agent: Agent): Step {
+  const { passive, ...state } = agent.state;
+  if (passive === undefined) return idle(agent);
+  const { ledger: { topology }, claimsSuspendedReason } = state;
+  const policy = { ...passive.policy, claimsSuspended: claimsSuspendedReason !== undefined };
+  const ledger = applyTopology(Ledger.empty(topology, policy), { topology, policy });
+  return promoted({ ...agent, state: { ...state, ledger, standby: true } });
+}
+
+/** The same containers and groups, none of which has CPUs for itself, on a node that reserves none. */
+function opened(ledger: Ledger): Ledger {
+  const { topology, policy } = ledger;
+  const open = {
+    ...policy,
+    systemReserved: CpuSet.empty,
+    strictReserved: false,
+    isolatedCpus: "ignore",
+    // What has less than it claims isn't retried.
+    claimsSuspended: true,
+  } as const;
+  return ledger.inOrder().filter(({ isHeld }) => !isHeld)
+    .reduce((next, each) => next.with(withoutGrant(each)), Ledger.empty(topology, open)).allDirty();
+}
+
+function withoutGrant(assignment: Assignment): Assignment {
+  const { displaced: _, home: __, chosen: ___, degraded: ____, fence, ...rest } = assignment;
+  const { claim, isWithin } = assignment;
+  if (claim.kind === "group") {
+    return claim.keeps === "found" ? assignment : { ...rest, claim: { kind: "group", keeps: "online" } };
+  }
+  // In cgroup v1 each set stays within that of its class.
+  const around = fence !== undefined && isWithin ? { fence } : {};
+  const bare = { ...rest, ...around, grant: CpuSet.empty };
+  if (claim.kind === "pinned") return { ...bare, degraded: PASSIVE };
+  const free = { ...claim, forbidden: CpuSet.empty };
+  return claim.kind === "shared" ? { ...bare, claim: free } : { ...bare, claim: free, degraded: PASSIVE };
+}
+
+/** How far a release has come. */
+export interface Openness {
+  /** How many containers and groups have all CPUs. */
+  readonly done: number;
+  /** How many don't yet. */
+  readonly pending: number;
+  /** Those whose last write failed, and why. */
+  readonly failed: readonly { readonly name: string; readonly reason: string }[];
+}
+
+export function opennessOf(state: AgentState): Openness {
+  const { containers, groups } = viewOf(state);
+  const all = [
+    ...[...containers.values()].map(({ container: { namespace, pod, name }, ...view }) => ({
+      name: `${namespace}/${pod}/${name}`,
+      state: view.state,
+      failure: view.failure,
+    })),
+    ...[...groups].map(([name, { state, failure }]) => ({ name, state, failure })),
+  ];
+  const failed = all.filter(({ state }) => state === "failed");
+  const pending = all.filter(({ state }) => state === "pending" || state === "blocked");
+  return {
+    done: all.length - failed.length - pending.length,
+    pending: pending.length,
+    failed: failed.map(({ name, failure }) => ({ name, reason: failure?.reason ?? "" })),
+  };
+}

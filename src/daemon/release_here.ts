@@ -1,0 +1,62 @@
+/** What an active agent does by hand: it releases all that it has narrowed and goes passive, or places again. */
+import { type Openness, opennessOf } from "../agent/passive.ts";
+import type { AgentState } from "../agent/state.ts";
+import { pause } from "../platform/pause.ts";
+import type { ReleaseDocument, ResumeDocument } from "../status/document.ts";
+import type { Context } from "./context.ts";
+import type { Driver } from "./driver.ts";
+import { releaseTree } from "./release.ts";
+
+/** For which an answer may take; a client asks again for what isn't done by then. */
+const ANSWER_MS = 3000;
+const LOOK_MS = 20;
+/** For each of systemd's units: the runtime's requests wait meanwhile. */
+const SYSTEMD_DEADLINE_MS = 100;
+
+type Agents = Pick<Driver, "agent" | "feed">;
+
+/**
+ * Gives all containers and groups all CPUs; asked again it goes on with what is left.
+ * @throws {Error} one sentence, where the agent doesn't know what runs
+ */
+export async function releaseHere(
+  driver: Agents,
+  { effective: { config }, stop }: Context,
+): Promise<ReleaseDocument> {
+  const { state } = driver.agent;
+  if (state.passive === undefined && state.phase !== "serving") {
+    throw new Error(
+      `the agent doesn't know yet what runs here (it is ${state.phase}); release again in a moment`,
+    );
+  }
+  driver.feed({ kind: "released", now: performance.now() });
+  const { done, pending, failed } = await settled(driver, stop);
+  const groups: string[] = [];
+  if (pending === 0 && failed.length === 0 && !state.dryRun) {
+    // The marks of groups, and what is kept of CPUs that are offline.
+    releaseTree(config, (line) => groups.push(line), SYSTEMD_DEADLINE_MS);
+  }
+  return { service: "weka-cpuset", version: 1, isPassive: true, done, pending, failed: [...failed], groups };
+}
+
+/** The agent has asked for the list of what runs, if it was passive. */
+export function resumeHere(driver: Agents): ResumeDocument {
+  const wasPassive = driver.agent.state.passive !== undefined;
+  driver.feed({ kind: "resumed", now: performance.now() });
+  return { service: "weka-cpuset", version: 1, isPassive: isPassive(driver.agent.state), wasPassive };
+}
+
+function isPassive({ passive }: AgentState): boolean {
+  return passive !== undefined;
+}
+
+/** Once nothing is to be written any more, or the time is over. */
+async function settled(driver: Agents, stop: AbortSignal): Promise<Openness> {
+  const end = performance.now() + ANSWER_MS;
+  for (;;) {
+    const openness = opennessOf(driver.agent.state);
+    const isOver = openness.pending === 0 || performance.now() >= end || stop.aborted;
+    if (isOver) return openness;
+    await pause(LOOK_MS, stop);
+  }
+}
