@@ -79,8 +79,17 @@ async function textOf(file: string): Promise<string> {
     }
     return text;
   } catch (error) {
-    throw new ConfigError(`${nameOf(file)} can't be read: ${(error as Error).message}`);
+    throw new ConfigError(`${nameOf(file)} can't be read: ${whyUnread(error as Error)}`);
   }
+}
+
+function whyUnread(error: Error): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such file";
+  if (error instanceof Deno.errors.PermissionDenied) return "this user may not read it";
+  if (error instanceof Deno.errors.IsADirectory || /os error 21/.test(error.message)) {
+    return "it is a directory; name files";
+  }
+  return error.message;
 }
 
 function nameOf(file: string): string {

@@ -33,7 +33,7 @@ export function statusText(
   return [
     ...summary(status, now),
     "",
-    cpuMap(topology, ownersOf(status.containers), style).trimEnd(),
+    cpuMap(topology, ownersOf(status), style).trimEnd(),
     "",
     ...rows.length === 0
       ? ["no containers"]
@@ -45,6 +45,9 @@ function matches({ pod, namespace }: ContainerDocument, filter: Filter): boolean
   return (filter.pod === undefined || pod === filter.pod) &&
     (filter.namespace === undefined || namespace === filter.namespace);
 }
+
+const PASSIVE =
+  "released: every container may use every CPU until weka-cpuset resume, or until the agent is started again";
 
 function summary({ agent, node, containers, groups }: StatusDocument, now: number): string[] {
   const counts = Object.entries(Object.groupBy(containers, ({ state }) => state))
@@ -67,23 +70,27 @@ function summary({ agent, node, containers, groups }: StatusDocument, now: numbe
     ...(node.withheld ?? []).map(({ cpus, why }) =>
       `${/^\d+$/.test(cpus) ? `CPU ${cpus} is` : `CPUs ${cpus} are`} ${why}`
     ),
+    ...agent.phase === "passive" ? [PASSIVE] : [],
     ...node.claimsSuspended === undefined ? [] : [`claims are refused: ${node.claimsSuspended}`],
     ...agent.pendingSince === undefined ? [] : [`updates pending for ${age(agent.pendingSince, now)}`],
     ...weak.map(({ path, reason }) => `${path}: ${reason}`),
   ];
 }
 
-function ownersOf(containers: readonly ContainerDocument[]): Owner[] {
+/** One that has no CPUs of its own lives in the pool, whatever it claims. */
+function ownersOf({ containers, node }: StatusDocument): Owner[] {
   const next = marks();
-  return containers.map(({ kind, pod, container, cpus }) => {
-    const set = CpuSet.parse(cpus);
-    return {
-      kind,
-      mark: kind === "shared" ? "" : next(kind),
-      name: `${pod}/${container}`,
-      cpus: set instanceof CpuSet ? set : CpuSet.empty,
-    };
+  const claimed = setOf(node.exclusive).union(setOf(node.pinned));
+  return containers.map(({ kind: claim, pod, container, cpus: list }) => {
+    const cpus = setOf(list);
+    const kind = cpus.isSubsetOf(claimed) ? claim : "shared";
+    return { kind, mark: kind === "shared" ? "" : next(kind), name: `${pod}/${container}`, cpus };
   });
+}
+
+function setOf(list: string): CpuSet {
+  const set = CpuSet.parse(list);
+  return set instanceof CpuSet ? set : CpuSet.empty;
 }
 
 const UNITS: readonly [string, number][] = [["d", 86_400], ["h", 3600], ["m", 60]];

@@ -60,7 +60,7 @@ export function readManifests(text: string): PodSpec[] {
 export function readWorkloads(text: string): Workload[] {
   return parseAllDocuments(text).flatMap((document) => {
     const [error] = document.errors;
-    if (error) throw new ManifestError(`the manifest is not valid YAML: ${error.message}`);
+    if (error) throw new ManifestError(`the manifest is not valid YAML: ${error.message.split(":\n")[0]}`);
     const object: unknown = document.toJS();
     return object === null ? [] : workloadsOf(mapping(object, "a manifest"));
   });

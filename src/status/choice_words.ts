@@ -72,8 +72,8 @@ const WORDS: Readonly<Record<NextChoice["rung"], readonly [reason: Words, cost: 
   ],
   free: [
     ({ chosen, other }) =>
-      `best fit: of the places that could hold it the one with the fewest CPUs to give (${chosen}; the next one ` +
-      `${other}), so that large ones stay free for large claims`,
+      `best fit: the place with the fewest CPUs to give (${chosen}; the next one ${other}); large ones stay free for ` +
+      "large claims",
     ({ other, chosen }) =>
       `a place with ${other} CPUs to give would be broken into, instead of one with ${chosen}`,
   ],

@@ -59,8 +59,7 @@ Deno.test("an exclusive container is explained by its claim, what was free, the 
       "from: Guaranteed pod, and its CPU limit of 4 is whole and equals the request",
       "decided: 4 CPUs of 64 that were free, placement packed",
       "all in one last-level cache",
-      "best fit: of the places that could hold it the one with the fewest CPUs to give (14; the next one 16), so that " +
-      "large ones stay free for large claims",
+      "best fit: the place with the fewest CPUs to give (14; the next one 16); large ones stay free for large claims",
       "free then: 0-63",
       "it was given 1-2,33-34 then",
       "next choice: 8-9,40-41: a place with 16 CPUs to give would be broken into, instead of one with 14",
