@@ -48,7 +48,6 @@ function opened(ledger: Ledger): Ledger {
   const open = {
     ...policy,
     systemReserved: CpuSet.empty,
-    strictReserved: false,
     isolatedCpus: "ignore",
     // What has less than it claims isn't retried.
     claimsSuspended: true,

@@ -6,9 +6,10 @@ import { viewOf } from "../../../src/agent/view.ts";
 import { CORES_IDS, FORBID_CORE_IDS } from "../../../src/nri/annotations.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel, FakeQuotas } from "../../kit/fake_kernel.ts";
-import { Link } from "../../kit/link.ts";
-import { containerOf, podOf, type Wanted } from "../../kit/messages.ts";
+import { Link, subject } from "../../kit/link.ts";
+import { containerOf, livingOf, podOf, type Wanted } from "../../kit/messages.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
+import { texts } from "../../kit/runtime_end.ts";
 import type { MachineSpec } from "../../kit/sysfs.ts";
 
 const eightCores: MachineSpec = { sockets: 1, nodesPerSocket: 1, coresPerNode: 8, threads: 1 };
@@ -103,10 +104,12 @@ Deno.test("a passive agent answers without placing anything, and repairs nothing
   for (let n = 0; n < 20; n++) it.link.tick(it.link.now + 500);
   assert.deepEqual(it.kernel.written, []);
   // The runtime's record still has what it was given once.
-  assert.deepEqual(it.link.update({ ...db, cpus: 4 }), ["id-db=0-7"]);
-  it.link.end(web);
+  const cpu = { shares: { value: 3072n }, quota: { value: 300_000n }, period: { value: 100_000n } };
+  const { update } = it.link.ask("UpdateContainer", { ...subject(db), linuxResources: { cpu } });
+  assert.deepEqual(texts(update), ["id-db=0-7"]);
   it.link.feed({ kind: "settings", settings: { ...it.link.agent.state, policy: DEFAULT_POLICY } });
-  it.link.feed({ kind: "suspended", reason: "another one" });
+  for (const reason of ["another one", undefined]) it.link.feed({ kind: "suspended", reason });
+  it.link.end(web);
   settle(it);
   assert.deepEqual([phase(it), it.link.claimed, it.link.container("id-web")], ["passive", "", undefined]);
 });
@@ -124,9 +127,14 @@ Deno.test("a new connection doesn't end it: what has ended is forgotten, and the
   settle(it);
   const known = [...viewOf(it.link.agent.state).containers.keys()];
   assert.deepEqual([phase(it), known, it.link.claimed], ["passive", ["id-db"], ""]);
-  it.link.asked.length = 0;
-  it.link.feed({ kind: "listed", listing: { pods: [podOf(db)], containers: [containerOf(db)] } });
-  assert.deepEqual([it.link.askedFor, it.link.claimed], [[], ""]);
+  // One that isn't known, by two counts, is asked for.
+  const other = { name: "other", cpus: 2, record: "5-6" };
+  for (let n = 0; n < 2; n++) it.link.feed({ kind: "counted", living: livingOf(["id-db", "id-other"]) });
+  it.link.feed({
+    kind: "listed",
+    listing: { pods: [db, other].map(podOf), containers: [db, other].map(containerOf) },
+  });
+  assert.deepEqual([[...viewOf(it.link.agent.state).containers.keys()], it.link.claimed], [["id-db"], ""]);
 });
 
 Deno.test("once resumed it finds what runs, and places as before", () => {

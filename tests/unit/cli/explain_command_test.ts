@@ -129,6 +129,23 @@ Deno.test("a refused container is explained by who is in the way, and who would 
   });
 });
 
+Deno.test("who could be moved needn't go", async () => {
+  const fixed = { cpus: 2, annotations: { "weka.io/movable": "false" } };
+  const link = played([{ name: "large", cpus: 10 }, { name: "one", ...fixed }, { name: "two", ...fixed }]);
+  const cpus = ["large", "one", "two"].map((name) => link.container(`id-${name}`)?.grant.first());
+  link.refusal(pinned("pin", cpus.sort((a = 0, b = 0) => a - b).join(",")));
+  await asked(link, async ({ document }) => {
+    const { explanations: [pin] } = await document("pin");
+    assert(pin?.kind === "refused");
+    assert.deepEqual(pin.inTheWay.map(({ name, isMovable }) => [name, isMovable]), [
+      ["ns/large/c", true],
+      ["ns/one/c", false],
+      ["ns/two/c", false],
+    ]);
+    assert.deepEqual(pin.toGo, ["ns/one/c", "ns/two/c"]);
+  });
+});
+
 Deno.test("a CPU is explained by its owner, by who may run there, and why nobody else", async () => {
   const link = played([...NODE, {
     name: "one",
