@@ -114,8 +114,8 @@ function choiceOf(ledger: Ledger, { container, chosen }: ContainerView): ChoiceV
 export function originOf({ cgroup }: ContainerRef, claim: Claim): string {
   if (claim.kind === "pinned") return `annotation ${claim.key ?? "weka.io/cores-ids"}`;
   if (claim.kind === "exclusive") {
-    const whose = claim.ofPod ? "the pod's CPU limit" : "its CPU limit";
-    return `Guaranteed pod, and ${whose} of ${claim.count} is whole and equals the request`;
+    const all = claim.ofPod ? ", which is that of its pod," : "";
+    return `Guaranteed pod, and its CPU limit of ${claim.count}${all} is whole and equals the request`;
   }
   const classes = cgroup && qosClassesOf(cgroup);
   if (classes === undefined) return "not Guaranteed, or its CPU limit isn't whole or isn't its request";
