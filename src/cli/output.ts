@@ -14,5 +14,7 @@ export function print(output: OutputForm, text: () => string, json: () => unknow
 /** Colours on a terminal, except with NO_COLOR (no-color.org): Deno knows both. */
 export function styleOf(): MapStyle {
   const isTerminal = Deno.stdout.isTerminal();
-  return { colour: isTerminal && !Deno.noColor, width: isTerminal ? Deno.consoleSize().columns : WIDTH };
+  // A terminal that doesn't say how wide it is has no columns.
+  const columns = isTerminal ? Deno.consoleSize().columns : 0;
+  return { colour: isTerminal && !Deno.noColor, width: columns === 0 ? WIDTH : columns };
 }
