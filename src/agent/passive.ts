@@ -35,7 +35,7 @@ export function released(agent: Agent): Step {
 /** What runs is found anew, as by an agent that leaves standby. */
 export function resumed(agent: Agent): Step {
   const { passive, ...state } = agent.state;
-  if (passive === undefined) return idle(agent);
+  if (passive === undefined || state.standby) return idle(agent);
   const { ledger: { topology }, claimsSuspendedReason } = state;
   const policy = { ...passive.policy, claimsSuspended: claimsSuspendedReason !== undefined };
   const ledger = applyTopology(Ledger.empty(topology, policy), { topology, policy });

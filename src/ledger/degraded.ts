@@ -23,6 +23,7 @@ export function retryDegraded(ledger: Ledger): Ledger {
 
 /** The ledger in which pinned containers have all their CPUs that are online and can be had. */
 export function retryPinned(ledger: Ledger): Ledger {
+  if (ledger.policy.claimsSuspended) return ledger;
   return ledger.degraded.reduce((next, { container: { id } }) => {
     const assignment = next.assignments.get(id);
     return assignment?.claim.kind === "pinned" ? pin(next, { ...assignment, claim: assignment.claim }) : next;

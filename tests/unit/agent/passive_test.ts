@@ -10,7 +10,7 @@ import { Link, subject } from "../../kit/link.ts";
 import { containerOf, livingOf, podOf, type Wanted } from "../../kit/messages.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
 import { texts } from "../../kit/runtime_end.ts";
-import type { MachineSpec } from "../../kit/sysfs.ts";
+import { type MachineSpec, topologyOf } from "../../kit/sysfs.ts";
 
 const eightCores: MachineSpec = { sockets: 1, nodesPerSocket: 1, coresPerNode: 8, threads: 1 };
 const CLASSES = ["/kubepods/burstable", "/kubepods/besteffort"];
@@ -160,6 +160,18 @@ Deno.test("once resumed it finds what runs, and places as before", () => {
   assert.deepEqual(sets(it).filter((_, at) => at !== 2), before.filter((_, at) => at !== 2));
   assert.equal(it.link.container("id-db")?.degraded, undefined);
   assert.equal(run(it, { name: "new", cpus: 1 }), "4");
+});
+
+Deno.test("CPUs that go offline and come back are everybody's", () => {
+  const it = rig();
+  release(it);
+  for (const offline of ["3", ""]) {
+    const topology = topologyOf({ ...eightCores, offline });
+    it.kernel.online = topology.online;
+    it.link.feed({ kind: "topology", now: it.link.now, topology, offlineRemoved: false });
+    settle(it);
+    assert.deepEqual([it.link.claimed, sets(it)], ["", Array(6).fill("0-7")]);
+  }
 });
 
 Deno.test("quotas that were lifted are given back", () => {
