@@ -3,7 +3,8 @@ import { release } from "../daemon/release.ts";
 import type { Effective } from "../daemon/load_config.ts";
 import type { Config } from "../config/schema.ts";
 import { pause } from "../platform/pause.ts";
-import type { ReleaseDocument, ResumeDocument, StatusDocument } from "../status/document.ts";
+import type { StatusDocument } from "../status/document.ts";
+import type { ReleaseDocument, ResumeDocument } from "../status/release_document.ts";
 import { ask, NoAgentError } from "./status_client.ts";
 
 /** As commander gives them. */

@@ -2,18 +2,26 @@
 import { type Openness, opennessOf } from "../agent/passive.ts";
 import type { AgentState } from "../agent/state.ts";
 import { pause } from "../platform/pause.ts";
-import type { ReleaseDocument, ResumeDocument } from "../status/document.ts";
+import type { ReleaseDocument, ResumeDocument } from "../status/release_document.ts";
 import type { Context } from "./context.ts";
 import type { Driver } from "./driver.ts";
 import { releaseTree } from "./release.ts";
+
+type Agents = Pick<Driver, "agent" | "feed">;
+
+type Action = (driver: Agents, context: Context) => unknown;
+
+/** What changes the node, by path; each has to be asked by POST. */
+export const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
+  ["/api/v1/release", releaseHere],
+  ["/api/v1/resume", resumeHere],
+]);
 
 /** For which an answer may take; a client asks again for what isn't done by then. */
 const ANSWER_MS = 3000;
 const LOOK_MS = 20;
 /** For each of systemd's units: the runtime's requests wait meanwhile. */
 const SYSTEMD_DEADLINE_MS = 100;
-
-type Agents = Pick<Driver, "agent" | "feed">;
 
 /**
  * Gives all containers and groups all CPUs; asked again it goes on with what is left.

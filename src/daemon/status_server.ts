@@ -6,7 +6,7 @@ import type { Context } from "./context.ts";
 import type { Driver } from "./driver.ts";
 import { explained } from "./explained.ts";
 import type { Mode } from "./modes.ts";
-import { releaseHere, resumeHere } from "./release_here.ts";
+import { ACTIONS } from "./release_here.ts";
 
 /** Below the run directory. */
 export const STATUS_SOCKET = "status.sock";
@@ -131,12 +131,6 @@ export class StatusServer {
     };
   }
 }
-
-/** What changes the node. */
-const ACTIONS = new Map<string, (driver: Served, context: Context) => unknown>([
-  ["/api/v1/release", releaseHere],
-  ["/api/v1/resume", resumeHere],
-]);
 
 /** What an agent that was killed has left. The caller holds the leader lock, so no other one uses it. */
 function removeStale(path: string): void {
