@@ -6,7 +6,8 @@
  * Who wins what, in this order:
  *  1. pinned containers get exactly what their pods name, as far as it is online;
  *  2. exclusive ones whose CPUs (by the kernel, else by the record) are as many as claimed, online and not claimed by others keep
- *     them; those with their pod's figures after the others, since what they may have is what these leave;
+ *     them: first those that nobody else was found on, since a degraded one is found on the shared pool, which may be as many;
+ *     those with their pod's figures last, since what they may have is what the others leave;
  *  3. the other exclusive ones are placed anew, within their recorded CPUs if possible, oldest first;
  *  4. what finds no room lives in the shared pool, degraded.
  */
@@ -14,8 +15,9 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Affinity } from "./affinity.ts";
 import { type Assignment, isExclusive, isOfPod } from "./assignment.ts";
-import { isConfirmed } from "./delivery.ts";
+import { ANYWHERE, isConfirmed } from "./delivery.ts";
 import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
+import { runsOn } from "./groups.ts";
 import { Ledger } from "./ledger.ts";
 import { canKeep } from "./candidates.ts";
 import { hold, withoutHeld } from "./held.ts";
@@ -62,9 +64,10 @@ export function recover(
   for (const f of inOrder) ledger = ledger.with(unplaced(f));
   for (const f of ofKind(inOrder, "pinned")) ledger = pin(ledger, { ...unplaced(f), claim: f.claim });
   const misplaced: Of<ExclusiveClaim>[] = [];
-  const exclusive = ofKind(inOrder, "exclusive").sort((a, b) =>
-    Number(a.claim.ofPod ?? 0) - Number(b.claim.ofPod ?? 0)
-  );
+  const common = foundTwice(ledger, found);
+  const rank = (f: Of<ExclusiveClaim>) =>
+    f.claim.ofPod ? 2 : Number(lastKnown(f)?.intersects(common) ?? false);
+  const exclusive = ofKind(inOrder, "exclusive").sort((a, b) => rank(a) - rank(b));
   const shared = exclusive.find(({ claim }) => claim.ofPod);
   for (const each of exclusive) {
     if (each === shared) ledger = heldBeside(ledger, exclusive, ended);
@@ -76,6 +79,18 @@ export function recover(
   }
   for (const f of misplaced) if (!placedIn(ledger, f)) ledger = replace(ledger, f);
   return exclusive.reduce((next, { container }) => settledPod(next, container), ledger);
+}
+
+/** CPUs on which more than one was found, by its own set and its fence; one whose set isn't known shows nothing. */
+function foundTwice(ledger: Ledger, found: readonly Found[]): CpuSet {
+  let [once, twice] = [CpuSet.empty, CpuSet.empty];
+  for (const f of found) {
+    const at = f.fence === undefined ? lastKnown(f) : runsOn(ledger, unplaced(f));
+    if (at === undefined || at === ANYWHERE) continue;
+    twice = twice.union(once.intersection(at));
+    once = once.union(at);
+  }
+  return twice;
 }
 
 /** With the certain claims that are held for pods whose containers share what these leave. */

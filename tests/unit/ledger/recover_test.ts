@@ -38,6 +38,18 @@ Deno.test("those whose CPUs are right keep them even against older ones that mus
   assert.equal(on(ledger, "old"), "0");
 });
 
+Deno.test("a degraded one that was found on the pool, as many CPUs as it claims, takes nothing from one that has its own", () => {
+  const policy = { ...DEFAULT_POLICY, minShared: 16 };
+  const ledger = recover(BIG, policy, [
+    found("degraded", exclusive(16), "0-15", 1),
+    found("shared", shared(), "0-15", 2),
+    found("own", exclusive(48), "16-63", 3),
+  ]);
+  assert.equal(on(ledger, "own"), "16-63");
+  assert.match(ledger.assignments.get("degraded")?.degraded ?? "", /needs 16 exclusive CPUs, 0 are free/);
+  assert.deepEqual(sent(ledger), {});
+});
+
 Deno.test("a pinned container on CPUs that don't exist runs degraded in the pool", () => {
   const ledger = recover(SMALL, DEFAULT_POLICY, [found("p", pinned("7")), found("e", exclusive(1), "1")]);
   assert.equal(on(ledger, "p"), "0");
