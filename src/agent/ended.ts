@@ -39,7 +39,9 @@ export function forgetEnded(state: AgentState, { containers: living, sandboxes }
 
 /** Those of them whose processes live on. */
 function leftIn(state: AgentState, ended: readonly string[]): ReadonlySet<string> {
-  const known = ended.flatMap((id) => state.ledger.assignments.get(id) ?? []).filter(mayLeave);
+  const known = ended.flatMap((id) => state.ledger.assignments.get(id) ?? []).filter((each) =>
+    mayLeave(state.ledger, each)
+  );
   const populations = lookAtAll(readablePort(state), known.map(({ container }) => container));
   return new Set(ended.filter((id) => populations.get(id) === "populated"));
 }

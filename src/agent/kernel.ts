@@ -90,23 +90,24 @@ export function writeAll(
 }
 
 /**
- * Containers in groups that are about to gain claimed CPUs: from then on their own sets alone keep them off these. What others
- * have written there since it was read may have been without effect so far (cgroup v2).
+ * What alone keeps containers off claimed CPUs once these are written (cgroup v2): the own sets of those in a group that is about
+ * to gain some, and the groups around containers whose own sets are. What others have written there since it was read may have
+ * been without effect so far. Each is read once, and only in groups that are opened so.
  */
 function exposedBy(
   { version }: CpusetPort,
   ledger: Ledger,
   writes: readonly PlannedWrite[],
 ): ContainerRef[] {
-  const opened = version === 1
-    ? []
-    : writes.filter(({ assignment, cpus }) =>
-      isGroup(assignment) && cpus.difference(ledger.mayRunOn(assignment)).intersects(ledger.claimed)
-    );
+  const opened = version === 1 ? [] : writes.flatMap(({ assignment, cpus }) => {
+    const gained = cpus.difference(ledger.mayRunOn(assignment)).difference(assignment.grant);
+    return gained.intersects(ledger.claimed) ? [assignment] : [];
+  });
   if (opened.length === 0) return [];
-  const groups = new Set(opened.map(({ assignment: { container: { id } } }) => id));
+  const groups = new Set(opened.filter(isGroup).map(({ container: { id } }) => id));
+  const around = new Set(opened.flatMap(({ fence = [] }) => fence));
   return ledger.assignments.values().filter(isConfirmed).map(({ container }) => container)
-    .filter(({ cgroup }) => groups.has((cgroup && qosClassesOf(cgroup)?.own) ?? ""));
+    .filter(({ id, cgroup }) => around.has(id) || groups.has((cgroup && qosClassesOf(cgroup)?.own) ?? ""));
 }
 
 /** A write that didn't succeed. */

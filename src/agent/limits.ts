@@ -8,7 +8,7 @@ import { withheldText } from "../cpu/withheld.ts";
 import type { Assignment } from "../ledger/assignment.ts";
 import type { Claim, ContainerRef, CpuLimit } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { limited, limitOf, withLimit } from "../ledger/limit.ts";
+import { limited, limitedIn, limitOf, withLimit } from "../ledger/limit.ts";
 import type { LogRecord } from "../log_record.ts";
 import { readablePort } from "./apply_mode.ts";
 import type { Decision } from "./decision.ts";
@@ -52,17 +52,19 @@ export function claimFound(
 /** The ledger with what a reading shows of a container's limit, and what is to be logged of it: once for each limit. */
 export function withLimitSeen(
   state: AgentState,
-  { container, claim, grant }: Assignment,
+  assignment: Assignment,
   reading: CpusetReading,
 ): { readonly ledger: Ledger; readonly logs: readonly LogRecord[] } {
   const { ledger } = state;
+  const { container, grant } = assignment;
+  const { container: { id }, claim } = limitedIn(ledger, assignment);
   const isClaim = claim.kind === "exclusive" || claim.kind === "pinned";
   if (!isClaim || (claim.limit === undefined && !isNarrowed(ledger, grant, reading))) {
     return { ledger, logs: [] };
   }
   const { online } = ledger.topology;
   const after = withLimit(ledger, container.id, readablePort(state)?.limitOf?.(container, online));
-  const now = after.assignments.get(container.id);
+  const now = after.assignments.get(id);
   if (after === ledger || now === undefined) return { ledger, logs: [] };
   const limit = limitOf(now);
   const log = limit === undefined

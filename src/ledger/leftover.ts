@@ -10,9 +10,11 @@ import { hold } from "./held.ts";
 import type { Ledger } from "./ledger.ts";
 import { settledPod } from "./pod_set.ts";
 
-/** Whether it may leave processes behind that matter: it has had some, and CPUs of its own. */
-export function mayLeave({ grant, delivery, isHeld, leftover }: Assignment): boolean {
-  return !isHeld && !hasNoProcess(delivery) && (!grant.isEmpty || leftover !== undefined);
+/** Whether it may leave processes behind that matter: it has had some, and CPUs of its own, or those of another that it has yet to leave. */
+export function mayLeave(ledger: Ledger, assignment: Assignment): boolean {
+  const { grant, delivery, isHeld, leftover } = assignment;
+  if (isHeld || hasNoProcess(delivery)) return false;
+  return !grant.isEmpty || leftover !== undefined || ledger.overhang(assignment).intersects(ledger.claimed);
 }
 
 /** It has ended, and its processes are still there; they may not be moved for a pinned container. */

@@ -7,6 +7,7 @@ import type { CpuLimit, ExclusiveClaim, PinnedClaim } from "./claim.ts";
 import { placeExclusive } from "./degraded.ts";
 import type { Ledger } from "./ledger.ts";
 import { offlineOf } from "./pin.ts";
+import { sharersIn } from "./pod_members.ts";
 
 /** The claim with that limit, or without one. */
 export function limited<C extends ExclusiveClaim | PinnedClaim>(claim: C, limit: CpuLimit | undefined): C {
@@ -19,7 +20,8 @@ export function limited<C extends ExclusiveClaim | PinnedClaim>(claim: C, limit:
  * force, and an exclusive one gets others, as where CPUs go offline. The same ledger where nothing has changed.
  */
 export function withLimit(ledger: Ledger, id: string, limit: CpuLimit | undefined): Ledger {
-  const before = ledger.assignments.get(id);
+  const known = ledger.assignments.get(id);
+  const before = known && limitedIn(ledger, known);
   if (before === undefined || isSame(limitOf(before), limit)) return ledger;
   if (isExclusive(before)) {
     const after = { ...before, claim: limited(before.claim, limit) };
@@ -34,6 +36,13 @@ export function withLimit(ledger: Ledger, id: string, limit: CpuLimit | undefine
   // What it may have again it gets when degraded containers are retried.
   const less = missing === undefined ? {} : { degraded: missing };
   return ledger.with({ ...before, claim: after, grant: kept, ...less });
+}
+
+/** Whose claim has the limit of a container: where that has no claim of its own and shares its pod's CPUs, one with the pod's figures. */
+export function limitedIn(ledger: Ledger, assignment: Assignment): Assignment {
+  const { claim, grant, container: { podUid } } = assignment;
+  if (claim.kind !== "shared" || grant.isEmpty) return assignment;
+  return sharersIn(ledger, podUid).find(isExclusive) ?? assignment;
 }
 
 /** The CPUs above a container, as far as they are limited. */

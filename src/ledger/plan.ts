@@ -206,8 +206,8 @@ function admitShared(admission: Admission<SharedClaim>): Placement | Refusal {
   return { kind: "placement", ledger, placed: { grant: CpuSet.empty } };
 }
 
-/** What the request starts with, by what it is assigned in `next`. */
-function granted(next: Ledger, request: AdmissionRequest, mems = CpuSet.empty): Plan {
+/** What the request starts with, by what it is assigned in `next`: also where that has changed since it was admitted. */
+export function granted(next: Ledger, request: AdmissionRequest, mems = CpuSet.empty): Plan {
   const { container, record: given, deliverBy = "record" } = request;
   const placed = next.assignments.get(container.id);
   assert(placed !== undefined, `${describe(container)}: planned without being placed`);

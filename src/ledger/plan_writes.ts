@@ -78,12 +78,12 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
       if (isNew && fences.fits(assignment, cpus)) write(assignment, cpus);
     }
   }
+  fences.squeezed(exchanging);
   const later = left.filter((group) => !grow(plan, group, scope, write));
   const rest = exchanged(plan, exchanging, write);
   // What others have left by now a fence may gain for the container that grows in it.
-  const again = scope.kind === "losses"
-    ? exchanging.filter((each) => isGroup(each) && !rest.includes(each))
-    : [];
+  const groupsWritten = exchanging.filter((each) => isGroup(each) && !rest.includes(each));
+  const again = scope.kind === "losses" ? groupsWritten : [];
   for (const group of [...again, ...later]) grow(plan, group, scope, write);
   confine(plan, exchanged(plan, rest, write), write);
   for (const assignment of gainers) grow(plan, assignment, scope, write);
@@ -91,15 +91,14 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
 }
 
 function membersOf(ledger: Ledger, group: Assignment): Pick<PlannedWrite, "keeps"> {
-  if (!isGroup(group)) return {};
-  const keeps = membersWithin(ledger).get(group.container.id);
+  const keeps = isGroup(group) ? membersWithin(ledger).get(group.container.id) : undefined;
   return keeps === undefined ? {} : { keeps };
 }
 
 /** Whether it is written now. */
 function grow(plan: Planned, assignment: Assignment, scope: WriteScope, write: Write): boolean {
   const { ledger, fences } = plan;
-  if (scope.kind === "losses" && !mayGrow(ledger, scope, assignment)) return false;
+  if (scope.kind === "losses" && !mayGrow(plan, scope, assignment)) return false;
   const cpus = ledger.desired(assignment).difference(blockedFor(plan, assignment));
   const isWhole = assignment.grant.isEmpty || cpus.equals(assignment.grant);
   const isWritten = isWhole && !isIn(ledger, assignment, cpus) && fences.fits(assignment, cpus);
@@ -127,8 +126,9 @@ export function afterWrites(ledger: Ledger, writes: readonly PlannedWrite[]): Le
   );
 }
 
-function mayGrow(ledger: Ledger, { grows = "" }: Losses, assignment: Assignment): boolean {
+function mayGrow({ ledger, fences }: Planned, { grows = "" }: Losses, assignment: Assignment): boolean {
   const { container: { id } } = assignment;
+  if (fences.isTight(assignment)) return true;
   if (isGroup(assignment) && !isFence(assignment)) return failureOf(assignment) === undefined;
   return id === grows || id === ledger.assignments.get(grows)?.fence;
 }

@@ -10,6 +10,7 @@ import type { Ledger } from "./ledger.ts";
 export class PlannedFences {
   /** What was planned so far, by id. */
   readonly #planned = new Map<string, CpuSet>();
+  #tight: ReadonlySet<string> = new Set();
 
   constructor(private readonly ledger: Ledger) {}
 
@@ -29,6 +30,19 @@ export class PlannedFences {
     }
     const around = this.#around(assignment);
     return around === undefined || this.#meets(around, cpus);
+  }
+
+  /** Those of these that can't leave claimed CPUs within the fences around them show which fences have to grow for that. */
+  squeezed(exchanging: readonly Assignment[]): void {
+    const stuck = exchanging.filter((each) =>
+      !this.fits(each, this.ledger.desired(each)) &&
+      this.within(each, this.#bound(each)).intersects(this.ledger.claimed)
+    );
+    this.#tight = new Set(stuck.flatMap(({ fence = [] }) => fence));
+  }
+
+  isTight({ container: { id } }: Assignment): boolean {
+    return this.#tight.has(id);
   }
 
   /** Whether a group can't become what it should be as long as these in it aren't written. */

@@ -52,13 +52,14 @@ export class Attendance {
     const classes = [...inCharge.groups].filter(([path, { isFence, hasWriteFailure }]) =>
       isFence && !hasWriteFailure && !windows.has(path) && !world.isHidden(path)
     );
-    const exclusive = [...inCharge.placed].filter(([id, { claim, grant }]) =>
-      claim.kind === "exclusive" && windows.isPromised(id, grant)
-    );
+    const exclusive = [...inCharge.placed].flatMap(([id, { claim, grant }]) => {
+      const cpus = windows.promised(id, grant);
+      return claim.kind === "exclusive" && !cpus.isEmpty ? [[id, cpus] as const] : [];
+    });
     const started = [...world.runtime.containers.values()].filter(hasStarted);
     this.#left = {
       classes: new Set(classes.map(([path]) => path)),
-      exclusive: new Map(exclusive.map(([id, { grant }]) => [id, grant])),
+      exclusive: new Map(exclusive),
       started: new Set(started.map(({ id }) => id)),
     };
   }

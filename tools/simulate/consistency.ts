@@ -78,11 +78,13 @@ export function isRecordKnown(world: World, { record }: Placed, container: Conta
  */
 export function hasOwnSet(
   { kernel, inCharge, settings }: World,
-  { id, claim, grant, fence }: Placed,
+  { id, claim, grant, fence, desired }: Placed,
 ): boolean {
   const set = kernel.written(id);
-  if (inCharge === undefined || set === undefined || set.isEmpty || fence === undefined) return true;
+  if (inCharge === undefined || set === undefined || set.isEmpty) return true;
   const written = set.intersection(kernel.usable);
+  // A class that is no fence hides what it hasn't itself.
+  if (fence === undefined) return kernel.usable.isSubsetOf(kernel.around(id)) || written.equals(desired);
   if (!grant.isEmpty) return written.equals(grant.intersection(kernel.usable));
   if (written.isEmpty) return true;
   if (claim.kind !== "pinned" && !claim.forbidden.isEmpty) return true;

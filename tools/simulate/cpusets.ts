@@ -91,8 +91,8 @@ export class SimCpusets implements CpusetPort {
   }
 
   limitOf(container: ContainerRef, cpus: CpuSet): CpuLimit | undefined {
-    const found = this.#find(container);
-    const limit = found.kind === "found" ? this.kernel.limit(found.id) : undefined;
+    const isHidden = this.#find(container).kind === "unverified";
+    const limit = isHidden ? undefined : this.kernel.podLimit(container.podUid);
     if (limit === undefined || !limit.intersects(this.kernel.usable) || cpus.isSubsetOf(limit)) {
       return undefined;
     }

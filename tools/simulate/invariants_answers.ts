@@ -6,7 +6,7 @@ import { setOf } from "./cpus.ts";
 import type { Instance } from "./instance.ts";
 import type { Resources } from "./pods.ts";
 import { surelyFits } from "./placeable.ts";
-import type { Container } from "./records.ts";
+import { type Container, uidOf } from "./records.ts";
 import type { Update } from "./reply.ts";
 import { freedFor } from "./invariants_held.ts";
 import { isStandby, keptOff, sharesInPod, type View, viewOf } from "./view.ts";
@@ -195,7 +195,7 @@ function contested(world: World): CpuSet {
 /** What is wrong with a refusal: it has to name the container, and what surely fits may not be refused. */
 export function refusalProblem(world: World, container: Container, message: string): string | undefined {
   if (world.scenario.dryRun) return `a dry run refuses: ${message}`;
-  const { inCharge, runtime, scenario, settings } = world;
+  const { inCharge, kernel, runtime, scenario, settings } = world;
   if (inCharge === undefined) return undefined;
   if (container.life === "starting") {
     return inCharge.placed.has(container.id)
@@ -219,7 +219,9 @@ export function refusalProblem(world: World, container: Container, message: stri
     return undefined;
   }
   const expected = expectation(container, settings);
-  return surelyFits(expected, inCharge, scenario, freed, contested(world))
+  const limit = kernel.podLimit(uidOf(container.pod)) ?? inCharge.online;
+  const closed = contested(world).union(inCharge.online.difference(limit));
+  return surelyFits(expected, inCharge, scenario, freed, closed)
     ? `${container.id} is refused, although it fits: ${message}`
     : undefined;
 }

@@ -13,10 +13,8 @@ export function fencesAreKept(world: World): string | undefined {
     }
     const cpus = kernel.effective(path);
     for (const { id, claim, grant } of inCharge.placed.values()) {
-      if (claim.kind !== "exclusive" || !windows.isPromised(id, grant) || !runtime.containers.has(id)) {
-        continue;
-      }
-      if (cpus?.intersects(grant)) return `${path} has ${cpus}, ${id} ${grant}`;
+      if (claim.kind !== "exclusive" || !runtime.containers.has(id)) continue;
+      if (cpus?.intersects(windows.promised(id, grant))) return `${path} has ${cpus}, ${id} ${grant}`;
     }
   }
   return undefined;

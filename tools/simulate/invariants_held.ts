@@ -2,7 +2,7 @@
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { SimEvent } from "./events.ts";
 import { expectation } from "./invariants.ts";
-import type { Container, Pod } from "./records.ts";
+import { type Container, type Pod, uidOf } from "./records.ts";
 import type { View } from "./view.ts";
 import type { World } from "./world.ts";
 
@@ -22,8 +22,6 @@ const REBUILDING: readonly SimEvent["kind"][] = [
   "quiet",
 ];
 
-const uidOf = ({ number }: Pod) => `u${number}`;
-
 /** In an event pods that live have lost CPUs that they had exclusively, and that no pinned container has got. */
 export function lostProblem(world: World, before: View | undefined, event: SimEvent): string | undefined {
   const { inCharge, runtime } = world;
@@ -31,12 +29,8 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
   const isAnew = REBUILDING.includes(event.kind) || !before.online.equals(inCharge.online);
   if (isAnew || !before.pinned.equals(inCharge.pinned)) return undefined;
   for (const pod of runtime.pods.values()) {
-    if (
-      pod.stopped || isAbout(world, event, pod) || isDegraded(before, pod) ||
-      [before, inCharge].some((view) => isLimited(view, pod))
-    ) {
-      continue;
-    }
+    if (pod.stopped || isAbout(world, event, pod) || isDegraded(before, pod)) continue;
+    if (limitsOf(before, pod) !== limitsOf(inCharge, pod)) continue;
     const lost = exclusiveOf(before, pod).difference(exclusiveOf(inCharge, pod))
       .difference(unreportedIn(world, before, event, pod))
       .difference(doubledIn(world, before, inCharge, pod));
@@ -90,7 +84,7 @@ function doubledIn({ runtime }: World, before: View, after: View, pod: Pod): Cpu
     other !== id && nameOf(other) !== undefined && nameOf(other) === nameOf(id);
   const own = [...before.placed.values()].filter(({ podUid }) => podUid === uidOf(pod));
   const doubled = own.filter(({ id }) =>
-    own.some(({ id: other }) => isOther(id, other) && after.placed.has(other))
+    !after.placed.has(id) && own.some(({ id: other }) => isOther(id, other) && after.placed.has(other))
   );
   return CpuSet.unionOf(doubled.map(({ grant }) => grant));
 }
@@ -98,7 +92,6 @@ function doubledIn({ runtime }: World, before: View, after: View, pod: Pod): Cpu
 /** A container of the pod is created or resized, which may give CPUs up. */
 function isAbout({ runtime }: World, event: SimEvent, pod: Pod): boolean {
   if (event.kind === "create") return event.pod === pod.number;
-  if (event.kind === "apply") return true;
   // One that runs has ended those of its name that a list has named as running beside it.
   const isOfContainer = event.kind === "update" || event.kind === "posted";
   return isOfContainer && runtime.containers.get(event.id)?.pod === pod;
@@ -109,11 +102,13 @@ function isDegraded({ placed }: View, pod: Pod): boolean {
   return [...placed.values()].some(({ podUid, degraded }) => podUid === uidOf(pod) && degraded !== undefined);
 }
 
-/** The pod's cgroup, or one above it, keeps CPUs from it: then others have to do. */
-function isLimited({ placed, held }: View, pod: Pod): boolean {
-  return [...placed.values(), ...held].some(({ podUid, claim }) =>
+/** What the pod's cgroup, and those above it, leave it by all that is known: once they leave it less, others have to do. */
+function limitsOf({ placed }: View, pod: Pod): string {
+  return [...placed.values()].flatMap(({ id, podUid, claim }) =>
     podUid === uidOf(pod) && claim.kind !== "shared" && claim.limit !== undefined
-  );
+      ? [`${id} ${claim.limit.cpus}`]
+      : []
+  ).join(" ");
 }
 
 /** What its containers have exclusively, and what is held so for it. */
@@ -131,6 +126,7 @@ function exclusiveOf({ placed, held }: View, pod: Pod): CpuSet {
 export function freedFor(
   { inCharge, runtime, settings, tree, scenario }: World,
   container: Container,
+  found: "held" | "ended" = "ended",
 ): CpuSet {
   const { kind } = expectation(container, settings);
   if (inCharge === undefined || kind === "shared") return CpuSet.empty;
@@ -143,7 +139,7 @@ export function freedFor(
     podUid === uid && claim.kind === "exclusive" && kernel instanceof CpuSet &&
     runtime.containers.get(id)?.life === "exited" && !tree.unreadable.has(id) && !runtime.lingering.has(id)
   );
-  const isSeen = scenario.mode === "kernel" && !tree.isGone;
+  const isSeen = found === "ended" && scenario.mode === "kernel" && !tree.isGone;
   return CpuSet.unionOf([...held, ...isSeen ? ended : []].map(({ grant }) => grant));
 }
 

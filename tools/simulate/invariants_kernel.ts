@@ -3,11 +3,11 @@
  * nothing. What may differ for a moment, and what has to end that: windows.ts.
  */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
-import { type Container, hasStarted, isAlive } from "./records.ts";
+import { type Container, hasStarted } from "./records.ts";
 import { classesAreKnown, classesMatchLedger, fencesAreKept } from "./invariants_fences.ts";
 import { narrowedIsTrue } from "./invariants_masks.ts";
 import { withinClass } from "./consistency.ts";
-import { mayShareCpus, type Placed, type View, viewOf } from "./view.ts";
+import { mayShareCpus, type Placed } from "./view.ts";
 import type { World } from "./world.ts";
 
 type Check = (world: World) => string | undefined;
@@ -41,9 +41,10 @@ export function ownCpusAreKept(world: World): string | undefined {
   const all = started(world);
   for (const { placed: owner } of all) {
     // CPUs freed by another's end are applied in the tick that is due now, after they are vacated.
-    if (owner.grant.isEmpty || !world.windows.isPromised(owner.id, owner.grant)) continue;
+    const promised = world.windows.promised(owner.id, owner.grant);
+    if (promised.isEmpty) continue;
     for (const { placed: other, runs } of all) {
-      if (other === owner || mayShareCpus(owner, other) || !runs.intersects(owner.grant)) continue;
+      if (other === owner || mayShareCpus(owner, other) || !runs.intersects(promised)) continue;
       if (isExempt(world, other)) continue;
       return `${other.id} runs on ${runs}, ${owner.id} has ${owner.grant}`;
     }
@@ -159,91 +160,4 @@ export function startProblem(world: World, { id }: Container): string | undefine
     if (theirs?.intersects(own.grant)) return `${id} may start on ${runs}, where ${other.id} is`;
   }
   return undefined;
-}
-
-/** Remembers what there is; what a refused call has changed of it can be asked then. */
-export function unchangedSince(
-  world: World,
-  subject: Container,
-): (method: string, refusal: string) => string | undefined {
-  const { owner } = world;
-  const before = owner && viewOf(owner.agent);
-  const sets = world.kernel.all;
-  return (method) => {
-    if (owner === undefined || before === undefined) return undefined;
-    const after = viewOf(owner.agent);
-    // Before it decided, it has seen that other CPUs are online.
-    if (!before.online.equals(after.online)) return undefined;
-    for (const [id, now] of world.kernel.all) {
-      const was = sets.get(id);
-      // What was pending before may be applied on the way.
-      if (id === subject.id || was === undefined || was.equals(now) || world.runtime.isLeft(id)) continue;
-      const placed = before.placed.get(id);
-      const path = world.kernel.classOf(id);
-      const isOfClass = path !== undefined &&
-        (world.observer.notRolledBack.has(path) || world.windows.has(path));
-      // A shared one that has to leave may have to go to any CPU of the pool.
-      const allowed = placed?.grant.isEmpty ? placed.desired.union(before.pool) : placed?.desired;
-      const pending = placed && !was.equals(placed.desired) && allowed && now.isSubsetOf(allowed);
-      // Another program has written it, or it couldn't be rolled back.
-      const disturbed = world.observer.isDisturbed && after.placed.get(id)?.hasWriteFailure;
-      const isForeign = world.observer.notRolledBack.has(id) || world.windows.opening(id) === "tampered";
-      if (isForeign || isOfClass || placed?.hasWriteFailure || pending || disturbed) continue;
-      return `a refused ${method} has changed ${id} from ${was} to ${now}`;
-    }
-    return STARTS.includes(method)
-      ? endedProblem(subject, before, after)
-      : ledgerProblem(world, method, before, after);
-  };
-}
-
-/** As what a start is sent. */
-const STARTS: readonly string[] = ["StartContainer", "StateChange"];
-
-/** A refused start is the end of that container: others may get what it had, or go back, and lose nothing. */
-function endedProblem({ id }: Container, before: View, after: View): string | undefined {
-  for (const was of before.placed.values()) {
-    const is = after.placed.get(was.id);
-    if (was.id === id) continue;
-    const same = is !== undefined && (is.grant.size === was.grant.size || was.degraded !== undefined);
-    if (!same) return `a refused start of ${id} has changed the ledger's entry of ${was.id}`;
-  }
-  return undefined;
-}
-
-function ledgerProblem(
-  { runtime }: World,
-  method: string,
-  before: View,
-  after: View,
-): string | undefined {
-  const ids = new Set([...before.placed.keys(), ...after.placed.keys()]);
-  // A write has shown what the cgroup of a pod leaves it, and so how much is left for all.
-  if ([...ids].some((id) => limitText(before.placed.get(id)) !== limitText(after.placed.get(id)))) {
-    return undefined;
-  }
-  // Of its own pod those that have ended may have been found out; what they had goes to degraded ones.
-  const isOver = (id: string) => {
-    const container = runtime.containers.get(id);
-    return !after.placed.has(id) && (container === undefined || !isAlive(container));
-  };
-  const areFound = [...ids].some(isOver);
-  for (const id of ids) {
-    const [was, is] = [before.placed.get(id), after.placed.get(id)];
-    const same = was !== undefined && is !== undefined && was.grant.equals(is.grant) &&
-      was.desired.equals(is.desired) &&
-      `${was.record ?? was.unacknowledged ?? ""}` === `${is.record ?? is.unacknowledged ?? ""}` &&
-      was.degraded === is.degraded;
-    const isServed = areFound && was?.degraded !== undefined;
-    if (!same && !isOver(id) && !isServed) {
-      return `a refused ${method} has changed the ledger's entry of ${id}`;
-    }
-  }
-  return undefined;
-}
-
-function limitText(placed: Placed | undefined): string {
-  return placed === undefined || placed.claim.kind === "shared"
-    ? "none"
-    : `${placed.claim.limit?.cpus ?? "none"}`;
 }

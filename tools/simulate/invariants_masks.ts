@@ -6,8 +6,9 @@ import type { World } from "./world.ts";
 
 /** Moves that no plan has made: CPUs went or came back, its pod lacks some, or it had less than it claims. */
 function isForced(before: View, after: View, id: string): boolean {
-  const claim = after.placed.get(id)?.claim;
-  const isLimited = claim?.kind === "exclusive" && claim.limit !== undefined;
+  const [was, claim] = [before.placed.get(id), after.placed.get(id)?.claim];
+  const isLimited = claim?.kind === "exclusive" && claim.limit !== undefined &&
+    was?.grant.isSubsetOf(claim.limit.cpus) === false;
   return !before.online.equals(after.online) || isLimited || before.placed.get(id)?.degraded !== undefined;
 }
 

@@ -24,6 +24,8 @@ export type WriteError = "ENOENT" | "EACCES" | "ERANGE" | "EBUSY" | "ENOSPC";
 interface Cgroup {
   /** The id of the class that it is in; absent: it is right below kubepods. */
   readonly above?: string | undefined;
+  /** Its pod. */
+  readonly pod: string;
   /** The empty set inherits. */
   readonly written: CpuSet;
 }
@@ -31,7 +33,7 @@ interface Cgroup {
 export class Kernel {
   #online: CpuSet;
   #kubepods: CpuSet;
-  /** By container, what its pod's cgroup has by another program (v2). */
+  /** By pod, what its cgroup has by another program (v2). */
   readonly #limits = new Map<string, CpuSet>();
   /** By a partition of another program's (v2). */
   #taken = CpuSet.empty;
@@ -54,7 +56,7 @@ export class Kernel {
     this.#kubepods = possible;
     for (const path of classes) {
       this.#classes.add(path);
-      this.#cgroups.set(path, { written: this.#inNew() });
+      this.#cgroups.set(path, { pod: path, written: this.#inNew() });
     }
   }
 
@@ -90,7 +92,7 @@ export class Kernel {
 
   /** What another program has given the pod's cgroup of a container; undefined: nothing. */
   limit(id: string): CpuSet | undefined {
-    return this.#limits.get(id);
+    return this.#limits.get(this.#cgroups.get(id)?.pod ?? "");
   }
 
   /** It has nothing in common with what is above it, and so doesn't count, until that grows. */
@@ -99,14 +101,25 @@ export class Kernel {
     return limit !== undefined && !this.around(id).isSubsetOf(limit);
   }
 
+  /** Pods whose cgroups have a set of another program's. */
   get limited(): string[] {
     return [...this.#limits.keys()];
   }
 
-  /** Another program gives it this set; the empty one: it takes it back. */
-  limitPod(id: string, cpus: CpuSet): void {
-    if (cpus.isEmpty) this.#limits.delete(id);
-    else this.#limits.set(id, cpus);
+  /** What another program has given the cgroup of a pod; undefined: nothing. */
+  podLimit(pod: string): CpuSet | undefined {
+    return this.#limits.get(pod);
+  }
+
+  /** The containers of a pod that have a cgroup. */
+  inPod(pod: string): string[] {
+    return [...this.#cgroups].flatMap(([id, each]) => each.pod === pod ? [id] : []);
+  }
+
+  /** Another program gives the cgroup of a pod this set; the empty one: it takes it back. */
+  limitPod(pod: string, cpus: CpuSet): void {
+    if (cpus.isEmpty) this.#limits.delete(pod);
+    else this.#limits.set(pod, cpus);
   }
 
   /** The container has these CPUs, written a while ago: on v1 without those that were offline since. */
@@ -118,8 +131,8 @@ export class Kernel {
   }
 
   /** runc creates the cgroup and writes what the record holds; on an error it takes it away again. */
-  create(id: string, cpus: CpuSet, above?: string): WriteError | undefined {
-    this.#cgroups.set(id, { above, written: this.#inNew(above) });
+  create(id: string, cpus: CpuSet, above?: string, pod = id): WriteError | undefined {
+    this.#cgroups.set(id, { above, pod, written: this.#inNew(above) });
     const error = cpus.isEmpty ? undefined : this.write(id, cpus);
     if (error !== undefined) this.#cgroups.delete(id);
     else this.masks.create(id);
@@ -179,7 +192,6 @@ export class Kernel {
     this.#cgroups.delete(id);
     this.#empty.delete(id);
     this.#held.delete(id);
-    this.#limits.delete(id);
     this.masks.remove(id);
   }
 
@@ -208,7 +220,7 @@ export class Kernel {
     if (this.version === 1 && !cpus.isEmpty) return void this.#strike(this.#kubepods.difference(cpus));
     this.#kubepods = !cpus.isEmpty ? cpus : this.version === 1 ? this.#online : this.possible;
     if (this.version === 2) return;
-    for (const path of this.#classes) this.#cgroups.set(path, { written: this.#kubepods });
+    for (const path of this.#classes) this.#cgroups.set(path, { pod: path, written: this.#kubepods });
   }
 
   /** Another program has these CPUs for itself, in a cgroup beside kubepods; the empty set: no more. */

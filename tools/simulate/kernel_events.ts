@@ -2,7 +2,7 @@
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { setOf } from "./cpus.ts";
 import type { ContainerKind, TreeEvent } from "./events.ts";
-import { hasCgroup, isAlive } from "./records.ts";
+import { hasCgroup, isAlive, uidOf } from "./records.ts";
 import { isFenced } from "./scenario.ts";
 import type { World } from "./world.ts";
 
@@ -60,29 +60,39 @@ function tamper({ runtime, kernel, exemptions, windows }: World, id: string, cpu
   exemptions.give(id, "tampered");
 }
 
-/** Another program narrows the cgroup of a pod whose container has CPUs of its own, until that has none any more. */
+/** Another program narrows the cgroup of a pod whose containers have CPUs of their own, until one has none any more. */
 function narrowPod(world: World, id: string, cpus: CpuSet): void {
-  const { runtime, kernel, exemptions, windows, inCharge, scenario } = world;
+  const { runtime, kernel, scenario } = world;
   const container = runtime.containers.get(id);
   if (
     scenario.mode !== "kernel" || kernel.version === 1 || container === undefined || !hasCgroup(container)
   ) return;
-  if (!cpus.isEmpty && inCharge?.placed.get(id)?.grant.isEmpty !== false) return;
-  kernel.limitPod(id, cpus);
-  // A comparison from before hasn't seen what is in force now.
-  windows.close(id);
-  windows.open(id, "tampered");
-  exemptions.give(id, "tampered");
+  const pod = uidOf(container.pod);
+  if (!cpus.isEmpty && !haveGrants(world, pod)) return;
+  limitPod(world, pod, cpus);
 }
 
-/** What lives in the shared pool isn't limited any more. */
+function limitPod({ kernel, windows, exemptions }: World, pod: string, cpus: CpuSet): void {
+  kernel.limitPod(pod, cpus);
+  for (const id of kernel.inPod(pod)) {
+    // A comparison from before hasn't seen what is in force now.
+    windows.close(id);
+    windows.open(id, "tampered");
+    exemptions.give(id, "tampered");
+  }
+}
+
+/** Whether all containers of a pod that have a cgroup have CPUs of their own. */
+function haveGrants({ kernel, inCharge }: World, pod: string): boolean {
+  return kernel.inPod(pod).every((id) => inCharge?.placed.get(id)?.grant.isEmpty === false);
+}
+
+/** What lives in the shared pool isn't limited any more, nor is a pod that has ended. */
 export function endLimits(world: World): void {
-  const { kernel, inCharge } = world;
-  for (const id of inCharge === undefined ? [] : kernel.limited) {
-    if (inCharge?.placed.get(id)?.grant.isEmpty === false) continue;
-    // Another comparison has to find that.
-    world.windows.close(id);
-    narrowPod(world, id, setOf(""));
+  const { kernel, inCharge, runtime } = world;
+  const living = new Set([...runtime.pods.values()].filter(({ stopped }) => !stopped).map(uidOf));
+  for (const pod of inCharge === undefined ? [] : kernel.limited) {
+    if (!living.has(pod) || !haveGrants(world, pod)) limitPod(world, pod, setOf(""));
   }
 }
 

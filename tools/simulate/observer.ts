@@ -11,9 +11,10 @@ import type { TreeWatch } from "./cpusets.ts";
 import type { SimEvent } from "./events.ts";
 import type { Instance, InstanceObserver } from "./instance.ts";
 import { answerProblem, askedProblem, refusalProblem, resizeProblem } from "./invariants_answers.ts";
-import { noteUnverified, startProblem, unchangedSince } from "./invariants_kernel.ts";
+import { noteUnverified, startProblem } from "./invariants_kernel.ts";
 import { movedProblem, noteLook } from "./invariants_masks.ts";
 import { orderProblem, type Overlap, overlapsOf } from "./invariants_order.ts";
+import { unchangedSince } from "./invariants_refused.ts";
 import type { Resources } from "./pods.ts";
 import type { Container, Pod } from "./records.ts";
 import type { Update } from "./reply.ts";
@@ -31,6 +32,8 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   hasAnswered = false;
   /** In the call under way something went wrong that wouldn't in a retry. */
   isDisturbed = false;
+  /** In the call under way a write has failed. */
+  #hasFailed = false;
   /** Containers that keep what was written in the call under way though it failed. */
   readonly notRolledBack = new Set<string>();
   /** The owner's ledger before the call under way. */
@@ -69,8 +72,11 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
     others: readonly Update[],
   ): void {
     this.world.seen.calls++;
-    if (this.world.inCharge !== undefined && PROMISING.includes(method)) {
-      this.world.windows.promise(this.world, this.before);
+    // A container without CPUs of its own needs no write; what has failed is tried again with the tick that is due.
+    const placed = this.world.inCharge?.placed.get(subject?.id ?? "");
+    const isLater = this.#hasFailed && placed?.grant.isEmpty === true;
+    if (this.world.inCharge !== undefined && PROMISING.includes(method) && !isLater) {
+      this.world.windows.promise(this.world, this.before, subject?.id);
     }
     this.hasAnswered ||= by === this.world.owner;
     this.world.seen.updates += others.length;
@@ -101,7 +107,7 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
 
   asking(by: Instance, method: string, subject: Container): (refusal: string | undefined) => void {
     if (by !== this.world.owner || this.world.scenario.mode === "blind") return () => {};
-    this.isDisturbed = false;
+    this.isDisturbed = this.#hasFailed = false;
     this.notRolledBack.clear();
     this.before = viewOf(by.agent);
     const before = unchangedSince(this.world, subject);
@@ -161,6 +167,7 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
 
   failed(kept: readonly string[], code: string): void {
     this.#overlaps = [];
+    this.#hasFailed = true;
     this.isDisturbed ||= code !== "EBUSY";
     for (const id of kept) {
       this.notRolledBack.add(id);

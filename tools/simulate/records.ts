@@ -9,6 +9,11 @@ export interface Pod {
   stopped: boolean;
 }
 
+/** Its uid, as kubelet gives it. */
+export function uidOf({ number }: Pick<Pod, "number">): string {
+  return `u${number}`;
+}
+
 /**
  *     asked     the plugins were asked, the runtime hasn't noted it yet: lists and updates don't know it
  *     created   noted

@@ -9,6 +9,7 @@ import { surelyFits } from "./placeable.ts";
 import { freedFor, heldForNobody } from "./invariants_held.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
 import { hasOwnSet, isConsistent, isKnownConsistent } from "./consistency.ts";
+import type { Group, Placed } from "./view.ts";
 import type { World } from "./world.ts";
 
 /** Rounds of one step each; a container needs six from its creation to its running. */
@@ -17,6 +18,8 @@ const MAX_ROUNDS = 400;
 const DELAYS_MS = [500, 1000, 4000, 6000, 6000];
 /** And where it writes the kernel or reconciles: twice that interval (10 s), the longest back-off (a minute). */
 const RECONCILE_DELAYS_MS = [12_000, 12_000, 12_000, 61_000, 12_000];
+/** Until an end that is never reported is noticed: two comparisons, and a list. */
+const FOUND_AFTER_MS = [12_000, 12_000, 12_000];
 /** Numbers of the simulation's own pods, whose replies may carry what is pending. */
 const PROBE_PODS = 1_000_000;
 
@@ -41,7 +44,11 @@ export function bringToRest(world: World): string | undefined {
 function finishAll(world: World): string | undefined {
   let problem = finish(world);
   const { mode, reconcileEvery } = world.scenario;
-  const waits = mode === "kernel" || reconcileEvery > 0 ? [...DELAYS_MS, ...RECONCILE_DELAYS_MS] : DELAYS_MS;
+  // Of several of a name that have ended so the next is found once the one after it is.
+  const forgotten = [...world.runtime.containers.values()].filter(({ isForgotten }) => isForgotten);
+  const waits = mode === "kernel" || reconcileEvery > 0
+    ? [...DELAYS_MS, ...RECONCILE_DELAYS_MS, ...forgotten.flatMap(() => FOUND_AFTER_MS)]
+    : DELAYS_MS;
   for (const ms of waits) problem ??= world.play({ kind: "tick", ms }) ?? finish(world);
   return problem ?? restProblem(world) ?? probe(world);
 }
@@ -177,9 +184,11 @@ export function restProblem(world: World): string | undefined {
 function exempted(world: World): string | undefined {
   const { exemptions, inCharge } = world;
   if (isWrongClass(world)) return undefined;
+  const seemHeld = heldByUnnoticed(world);
   const left = exemptions.ids.find((id) => {
     const placed = inCharge?.placed.get(id);
-    const isSeen = placed === undefined || hasOwnSet(world, placed);
+    const isSeen = placed === undefined ||
+      (hasOwnSet(world, placed) && !placed.desired.intersects(seemHeld));
     return isSeen && CAUSES[exemptions.cause(id) ?? "failed"] === "ends";
   });
   return left && `${left} still isn't as desired, because of "${exemptions.cause(left)}"`;
@@ -213,24 +222,37 @@ function mayStayUnnoticed(world: World, container: Container | undefined): boole
   return kernel.written(container.id) === undefined ? !isTreeSeen : !hasLived;
 }
 
-function hasUnnoticedEnd({ inCharge, runtime }: World): boolean {
+/**
+ * CPUs that ended ones, of which nothing is reported, seem to have to leave: for ever, so others don't get them, nor what those
+ * should leave who would go there.
+ */
+function heldByUnnoticed({ inCharge, runtime }: World): CpuSet {
+  const { placed = new Map<string, Placed>(), groups = new Map<string, Group>() } = inCharge ?? {};
   const isUnnoticed = (id: string) =>
     runtime.unreportedEnds.has(id) || runtime.containers.get(id)?.isForgotten === true;
-  return [...inCharge?.placed.keys() ?? []].some(isUnnoticed);
+  const overhangOf = ({ mayRunOn, desired }: Pick<Placed, "mayRunOn" | "desired">) =>
+    mayRunOn.difference(desired);
+  const first = [...placed].flatMap(([id, each]) => isUnnoticed(id) ? [overhangOf(each)] : []);
+  const rest = [...placed.values(), ...groups.values()];
+  let held = CpuSet.unionOf(first);
+  for (let before = CpuSet.empty; !before.equals(held);) {
+    before = held;
+    const waiting = rest.filter(({ desired }) => desired.intersects(before));
+    held = CpuSet.unionOf([before, ...waiting.map(overhangOf)]);
+  }
+  return held;
 }
 
 /** Kernel = record = ledger. */
 function differing(world: World): string | undefined {
   const { inCharge, runtime, exemptions } = world;
-  // One whose end isn't reported seems to have CPUs to vacate for ever: then others don't get them.
-  if (hasUnnoticedEnd(world)) return undefined;
   if (isWrongClass(world)) return undefined;
+  const seemHeld = heldByUnnoticed(world);
   for (const placed of inCharge?.placed.values() ?? []) {
     const { id, desired, record, kernel } = placed;
     const container = runtime.containers.get(id);
-    if (container === undefined || exemptions.has(id) || desired.isEmpty) {
-      continue;
-    }
+    if (container === undefined || exemptions.has(id) || desired.isEmpty) continue;
+    if (runtime.unreportedEnds.has(id) || container.isForgotten || desired.intersects(seemHeld)) continue;
     if (!hasCgroup(container)) return `${id} is ${container.life}`;
     if (!isConsistent(world, container, placed)) {
       const { cpus = "none" } = container.record;
@@ -250,9 +272,10 @@ function differing(world: World): string | undefined {
 /** Without comparisons the agent knows nothing of what others have written, nor of what it couldn't read. */
 function differingClass(world: World): string | undefined {
   const { inCharge, kernel, windows } = world;
-  if (isWrongClass(world) || hasUnnoticedEnd(world)) return undefined;
+  if (isWrongClass(world)) return undefined;
+  const seemHeld = heldByUnnoticed(world);
   for (const [path, { desired }] of inCharge?.groups ?? []) {
-    const mayStay = desired.isEmpty || windows.opening(path) === "emptied";
+    const mayStay = desired.isEmpty || windows.opening(path) === "emptied" || desired.intersects(seemHeld);
     const cpus = kernel.effective(path);
     if (!mayStay && !cpus?.equals(desired)) return `${path} should be on ${desired} and has ${cpus}`;
   }
@@ -282,13 +305,13 @@ function waiting({ owner }: World): string | undefined {
 /** What has less than it claims couldn't have it. */
 function unplaced(world: World): string | undefined {
   const { inCharge, runtime, scenario } = world;
-  // What an ended container has goes to others when its end is noticed, at the latest by the claim of one of its pod.
-  if (inCharge === undefined || hasUnnoticedEnd(world)) return undefined;
+  if (inCharge === undefined) return undefined;
   for (const { id, degraded, claim } of inCharge.placed.values()) {
     const container = runtime.containers.get(id);
     if (degraded === undefined || claim.kind === "shared" || container === undefined) continue;
     if (container.pod.spec.limit !== undefined) continue;
-    if (surelyFits(claim, inCharge, scenario, freedFor(world, container))) {
+    // What an ended one of its pod has is found to be free with the next claim of that, and with none of another.
+    if (surelyFits(claim, inCharge, scenario, freedFor(world, container, "held"), heldByUnnoticed(world))) {
       return `${id} is degraded, although it fits: ${degraded}`;
     }
   }

@@ -11,7 +11,7 @@ import type { Instance } from "./instance.ts";
 import type { Kernel } from "./kernel.ts";
 import { aboutContainer, aboutUpdate, type Nri } from "./messages.ts";
 import { merged, type PodSpec, type Resources } from "./pods.ts";
-import { type Agreed, type Container, hasCgroup, isAlive, isListed, type Pod } from "./records.ts";
+import { type Agreed, type Container, hasCgroup, isAlive, isListed, type Pod, uidOf } from "./records.ts";
 import { Updates } from "./updates.ts";
 
 export class Runtime {
@@ -117,7 +117,8 @@ export class Runtime {
   runc(container: Container, fails: boolean): void {
     if (container.life !== "created") return;
     const { id, record: { cpus = "" } } = container;
-    const error = fails || this.kernel.create(id, setOf(cpus), this.classOf(container.pod)) !== undefined;
+    const { pod } = container;
+    const error = fails || this.kernel.create(id, setOf(cpus), this.classOf(pod), uidOf(pod)) !== undefined;
     if (!error) container.life = "starting";
     else this.#vanish(container);
   }

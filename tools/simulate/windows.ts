@@ -2,7 +2,7 @@
  * Moments in which a container's set in the kernel, or a class', may differ from the ledger, although the agent writes the
  * kernel: another program has written it, and the agent hasn't read that yet. Each is closed by what has to make it read.
  */
-import type { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { hasOwnSet, withinClass } from "./consistency.ts";
 import { hasStarted, isAlive } from "./records.ts";
 import { isServing, type Placed, type View } from "./view.ts";
@@ -83,9 +83,10 @@ export class Windows {
 
   /**
    * From now on what the agent's ledger grants is promised: by an answer to containers to which that has given CPUs, else
-   * to all; unless a write failure is known that keeps another on them.
+   * to all; unless a write failure is known that keeps another on them. What a set that others have left has grown by is its
+   * own once it is written, with the tick that is due.
    */
-  promise(world: World, before?: View): void {
+  promise(world: World, before?: View, subject?: string): void {
     const { placed, groups } = world.inCharge ?? {};
     const failed = [...placed ?? [], ...groups ?? []].flatMap(([id, { hasWriteFailure }]) =>
       hasWriteFailure ? [id] : []
@@ -94,21 +95,29 @@ export class Windows {
       // A grant that only shrinks is no more promised than it was.
       const was = before?.placed.get(id)?.grant;
       const isNew = was === undefined || !grant.isSubsetOf(was) || this.isPromised(id, was);
+      const isGrowth = id !== subject && was?.isEmpty === false && was.isSubsetOf(grant);
       const isHeld = failed.some((other) => other !== id && world.kernel.effective(other)?.intersects(grant));
-      if (before === undefined ? !isHeld : isNew) this.#promised.set(id, grant);
+      if (before === undefined ? !isHeld : isNew && !isGrowth) this.#promised.set(id, grant);
     }
   }
 
   /** What is another's by now isn't promised any more. */
   forget({ placed }: View): void {
-    for (const [id, grant] of this.#promised) {
-      if (placed.get(id)?.grant.equals(grant) !== true) this.#promised.delete(id);
+    for (const [id, cpus] of this.#promised) {
+      const left = placed.get(id)?.grant.intersection(cpus) ?? CpuSet.empty;
+      if (left.isEmpty) this.#promised.delete(id);
+      else this.#promised.set(id, left);
     }
   }
 
-  /** It has had these CPUs for itself for a while, or was just promised them. */
+  /** What of a grant it has had for itself for a while, or was just promised. */
+  promised(id: string, grant: CpuSet): CpuSet {
+    return this.#promised.get(id)?.intersection(grant) ?? CpuSet.empty;
+  }
+
+  /** The same of all of it. */
   isPromised(id: string, grant: CpuSet): boolean {
-    return this.#promised.get(id)?.equals(grant) === true;
+    return this.promised(id, grant).equals(grant);
   }
 
   close(id: string): void {
@@ -199,7 +208,9 @@ export function endWindows(world: World): void {
     ) {
       windows.open(id, "tampered");
     }
-    if (container === undefined || !isAlive(container) || isDesired) windows.close(id);
+    // What has brought back a set before it ended is never reported; what it leaves behind is compared.
+    if (runtime.isLeft(id)) windows.open(id, "tampered");
+    else if (container === undefined || !isAlive(container) || isDesired) windows.close(id);
     else if (windows.isOver(id) && !known) {
       windows.close(id);
       // It shows only once its class has more CPUs: a comparison finds it then.

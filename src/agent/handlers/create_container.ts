@@ -8,8 +8,7 @@ import { isExclusive, isOfPod } from "../../ledger/assignment.ts";
 import type { ContainerRef } from "../../ledger/claim.ts";
 import { hasNoProcess } from "../../ledger/delivery.ts";
 import { hugePageWarnings } from "../../ledger/huge_pages.ts";
-import type { Ledger } from "../../ledger/ledger.ts";
-import { type AdmissionRequest, admit, type Plan } from "../../ledger/plan.ts";
+import { type AdmissionRequest, admit, granted, type Plan } from "../../ledger/plan.ts";
 import { type Refusal, refuse } from "../../ledger/refusal.ts";
 import { release } from "../../ledger/release.ts";
 import type { LogRecord } from "../../log_record.ts";
@@ -89,12 +88,15 @@ function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_
     what: "container",
     attempt,
     again: (known, attempt) => admitted(known, request, attempt),
-    written: (ledger, writes) =>
-      respond(state, ledger, {
-        encode: (updates) => createReply(adjustmentIn(state, ledger, container.id, plan), updates),
-        logs: admittedLogs(state, ledger, request, plan),
+    written: (ledger, writes) => {
+      // A write that has failed may have shown that others get other CPUs than was planned.
+      const final = granted(ledger, request, plan.adjustment.mems);
+      return respond(state, final.next, {
+        encode: (updates) => createReply(adjustmentIn(state, final, container.id), updates),
+        logs: admittedLogs(state, final, request),
         writes,
-      }),
+      });
+    },
   });
 }
 
@@ -140,22 +142,21 @@ function hasNone(population: Population | undefined): boolean {
 }
 
 /** What it starts with; without a CFS quota where its CPUs are its own and the node is configured so. */
-function adjustmentIn(state: AgentState, { assignments }: Ledger, id: string, { adjustment }: Plan) {
-  const own = assignments.get(id);
+function adjustmentIn(state: AgentState, { next, adjustment }: Plan, id: string) {
+  const own = next.assignments.get(id);
   return own !== undefined && isUnlimited(state, own) ? { ...adjustment, quota: -1 } : adjustment;
 }
 
 function admittedLogs(
   { ledger: before, dryRun }: AgentState,
-  ledger: Ledger,
+  { next: ledger, adjustment }: Plan,
   { container, hugePages = [] }: AdmissionRequest,
-  plan: Plan,
 ): LogRecord[] {
   const placed = ledger.assignments.get(container.id);
   if (placed === undefined) return [];
   const verb = dryRun ? "would be admitted" : "admitted";
   return [
-    placedLog(verb, ledger, placed, plan.adjustment),
+    placedLog(verb, ledger, placed, adjustment),
     ...warningsOf(hugePageWarnings(ledger, placed, hugePages), container),
     ...newlyDegradedLogs(before, ledger, container.id),
     ...recoveredLogs(before, ledger),

@@ -39,13 +39,14 @@ export function removeContainer(state: AgentState, { container }: Subject): Deci
   );
 }
 
-/** Decides by which of these containers, of those with CPUs of their own, have left processes in their cgroups. */
+/** Decides by which of these containers, of those on CPUs that aren't for all, have left processes in their cgroups. */
 function leftoversFirst(
   state: AgentState,
   ids: readonly string[],
   then: (left: ReadonlySet<string>) => Decision,
 ): Decision {
-  const known = ids.flatMap((id) => state.ledger.assignments.get(id) ?? []).filter(mayLeave);
+  const known = ids.flatMap((id) => state.ledger.assignments.get(id) ?? [])
+    .filter((each) => mayLeave(state.ledger, each));
   if (known.length === 0 || readablePort(state) === undefined) return then(new Set());
   const containers = known.map(({ container }) => container);
   return {

@@ -179,11 +179,12 @@ function ownUpdate(ledger: Ledger, id: string, isAsked: boolean): OwnUpdate | un
   if (isUnconfined(own)) return undefined;
   const { grant, delivery: { by, record } } = own;
   // What another still holds it gets in a step of its own.
-  const cpus = isHeldInKernel(ledger, own) ? ledger.mayRunOn(own) : allowedNow(ledger, own);
+  const isHeld = isHeldInKernel(ledger, own);
+  const cpus = isHeld ? ledger.mayRunOn(own) : allowedNow(ledger, own);
   if (cpus.isEmpty) return undefined;
   if (by === "cgroup") {
     // By the time of the reply it is written, and the others have given up what it gains.
-    const isInKernelAlone = grant.isEmpty && record === undefined && !isAsked;
+    const isInKernelAlone = (grant.isEmpty || isHeld) && record === undefined && !isAsked;
     return isInKernelAlone ? undefined : { leaving: CpuSet.empty, beside: () => cpus };
   }
   if (record === undefined && cpus.equals(ledger.topology.online) && !isAsked) return undefined;

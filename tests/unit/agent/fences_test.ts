@@ -142,6 +142,27 @@ Deno.test("before a class gets claimed CPUs the sets in it are read again: in a 
   assert.deepEqual(it.kernel.written, ["id-web=0,2-3", `${BURSTABLE}=0-3`]);
 });
 
+Deno.test("only in a class that gets claimed CPUs are the sets read again, each once; what is free costs no reading", () => {
+  const it = rig({ reconcileMs: 0 });
+  const webs = ["web0", "web1", "web2"];
+  for (const name of webs) run(it, { ...web, name });
+  run(it, db);
+  run(it, { ...side, annotations: { [CORES_IDS]: "1" } });
+  const reads: string[] = [];
+  const read = it.kernel.read.bind(it.kernel);
+  it.kernel.read = (container) => {
+    reads.push(container.id);
+    return read(container);
+  };
+  it.link.tick(it.link.now);
+  assert.equal(classes(it)[0], "0-1,3");
+  assert.deepEqual(reads.sort(), webs.map((name) => `id-${name}`));
+  it.link.end(db);
+  reads.length = 0;
+  it.link.tick(it.link.now);
+  assert.deepEqual([classes(it)[0], reads], ["0-3", []]);
+});
+
 Deno.test("a pinned container doesn't start while its fence lacks its CPUs", () => {
   const it = rig();
   run(it, db);
