@@ -2,14 +2,19 @@ import { settingsOf } from "../daemon/settings.ts";
 import { ConfigError, rejectProblems } from "../daemon/config_error.ts";
 import type { Effective } from "../daemon/load_config.ts";
 import { ManifestError, readWorkloads, type Workload } from "../manifests/manifest.ts";
-import { capacityFor, emptyNode, planPod } from "../plan/plan_pods.ts";
+import { capacityFor, emptyNode, type PlannedNode, planPod } from "../plan/plan_pods.ts";
+import { nodeFromStatus } from "../plan/from_status.ts";
+import type { Config } from "../config/schema.ts";
+import { type StatusDocument, statusSchema } from "../status/document.ts";
 import { machineOf } from "./machine_option.ts";
 import { type OutputForm, print, styleOf } from "./output.ts";
+import { ask } from "./status_client.ts";
 import { planJson, type PlannedManifests, planText } from "./plan_text.ts";
 
 /** As commander gives them. */
 export interface PlanOptions {
   readonly machine?: string;
+  readonly fromAgent?: true;
   readonly capacity?: true;
   readonly output: OutputForm;
 }
@@ -21,9 +26,10 @@ const REFUSED = 3;
 const MAX_BYTES = 64 * 2 ** 20;
 
 /**
- * Plans the pods of these manifests on an empty node, `-` being standard input, and prints where they would be. The exit
- * code is 3 when one is refused, or has a misspelt annotation.
+ * Plans the pods of these manifests on an empty node, or on that of the running agent as it is now, `-` being standard input,
+ * and prints where they would be. The exit code is 3 when one is refused, or has a misspelt annotation.
  * @throws {ConfigError} when a manifest can't be read or isn't one, or the configuration has problems
+ * @throws {StatusError} when the node of an agent is asked for, and none answers
  */
 export async function planManifests(
   { config, problems }: Effective,
@@ -31,8 +37,7 @@ export async function planManifests(
   options: PlanOptions,
 ): Promise<void> {
   rejectProblems(problems);
-  const { policy, rules } = settingsOf(config);
-  let node = emptyNode(machineOf(config, options.machine), policy, rules);
+  let node = await nodeFor(config, options);
   const workloads: Workload[] = [];
   for (const file of files) workloads.push(...workloadsIn(file, await textOf(file)));
   const planned = workloads.flatMap(({ pods = [] }) => pods).map((pod) => {
@@ -58,6 +63,21 @@ export async function planManifests(
   print(options.output, () => planText(plan, styleOf()), () => planJson(plan));
   const isRefused = containers.some(({ outcome }) => outcome === "refused");
   if (isRefused || misspelt.length > 0) Deno.exitCode = REFUSED;
+}
+
+/** The node to plan on. */
+async function nodeFor(config: Config, { machine, fromAgent }: PlanOptions): Promise<PlannedNode> {
+  const { policy, rules } = settingsOf(config);
+  if (!fromAgent) return emptyNode(machineOf(config, machine), policy, rules);
+  if (machine !== undefined) {
+    throw new ConfigError("--machine and --from-agent name two nodes; use one of them");
+  }
+  const status = statusSchema.safeParse(await ask<StatusDocument>(config, "/api/v1/status"));
+  const node = status.success
+    ? nodeFromStatus(status.data, machineOf(config, undefined), policy, rules)
+    : "the agent's status isn't as this version of it has it; use the executable that it was started from";
+  if (typeof node === "string") throw new ConfigError(node);
+  return node;
 }
 
 function workloadsIn(file: string, text: string): Workload[] {

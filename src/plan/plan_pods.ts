@@ -121,7 +121,7 @@ function planContainer(
 }
 
 /** On a node that is only planned every container gets its CPUs at once. */
-function delivered(ledger: Ledger): Ledger {
+export function delivered(ledger: Ledger): Ledger {
   return ledger.dirty.reduce(
     (next, { container: { id } }) =>
       next.update(id, (assignment) => confirm(assignment, next.desired(assignment), "running")),

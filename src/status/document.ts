@@ -4,6 +4,7 @@
  */
 // The small variant of zod, as in src/config.
 import * as z from "zod/mini";
+import { PLACEMENTS } from "../cpu/placement.ts";
 
 export const VERSION = 1;
 
@@ -14,6 +15,18 @@ export const VERSION = 1;
  */
 const state = z.enum(["confirmed", "narrowed", "unverified", "pending", "starting", "degraded", "failed"]);
 
+/** A claim for programs, see `request.ts`: of a pinned container `cpus`, of an exclusive one at least `count` and `placement`. */
+const request = z.object({
+  cpus: z.optional(z.string()),
+  count: z.optional(z.number()),
+  placement: z.optional(z.enum(PLACEMENTS)),
+  forbidden: z.optional(z.string()),
+  movable: z.optional(z.boolean()),
+  podLimit: z.optional(z.number()),
+  ofPod: z.optional(z.boolean()),
+  system: z.optional(z.boolean()),
+});
+
 export const containerSchema = z.object({
   id: z.string(),
   namespace: z.string(),
@@ -23,8 +36,12 @@ export const containerSchema = z.object({
   kind: z.enum(["pinned", "exclusive", "shared"]),
   /** What it claims, in a clause for people. */
   claim: z.string(),
+  /** The same for programs. */
+  request: z.optional(request),
   /** The CPUs that it should be running on. */
   cpus: z.string(),
+  /** Those of them that are its own; absent: it lives in the shared pool. */
+  grant: z.optional(z.string()),
   /** The CPUs that its processes may be running on by all that is known. */
   mayRunOn: z.string(),
   /** The NUMA nodes of its CPUs. */
@@ -42,6 +59,17 @@ export const containerSchema = z.object({
    */
   throttled: z.optional(z.number()),
   since: z.optional(z.string()),
+});
+
+/** What a container that has ended had for itself, which is kept for its pod. */
+const held = z.object({
+  namespace: z.string(),
+  pod: z.string(),
+  podUid: z.string(),
+  container: z.string(),
+  kind: z.enum(["pinned", "exclusive"]),
+  grant: z.string(),
+  request,
 });
 
 const group = z.object({
@@ -93,6 +121,8 @@ export const statusSchema = z.object({
   agent,
   node,
   containers: z.array(containerSchema),
+  /** Absent: none. */
+  held: z.optional(z.array(held)),
   groups: z.array(group),
 });
 
@@ -107,5 +137,7 @@ export const journalSchema = z.object({
 
 export type StatusDocument = z.infer<typeof statusSchema>;
 export type ContainerDocument = z.infer<typeof containerSchema>;
+export type HeldDocument = z.infer<typeof held>;
+export type RequestDocument = z.infer<typeof request>;
 export type JournalDocument = z.infer<typeof journalSchema>;
 export type ContainerState = z.infer<typeof state>;

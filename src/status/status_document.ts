@@ -1,9 +1,10 @@
 /** The agent's view as a document. Pure: no clock, no process. */
-import type { ContainerView, DeliveryState, GroupView, NodeView } from "../agent/view.ts";
+import type { ContainerView, DeliveryState, GroupView, HeldView, NodeView } from "../agent/view.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Claim } from "../ledger/claim.ts";
-import type { ContainerDocument, ContainerState, StatusDocument } from "./document.ts";
+import type { ContainerDocument, ContainerState, HeldDocument, StatusDocument } from "./document.ts";
+import { requestOf } from "./request.ts";
 
 /** What the view doesn't know. */
 export interface Surroundings {
@@ -37,6 +38,7 @@ export function statusDocument(view: NodeView, around: Surroundings): StatusDocu
       ...(view.unreportedEnds === 0 ? {} : { unreportedEnds: view.unreportedEnds }),
     },
     containers: [...view.containers.values()].map((each) => containerDocument(each, around)),
+    ...(view.held.length === 0 ? {} : { held: view.held.flatMap(heldDocument) }),
     groups: [...view.groups].map(([path, group]) => ({ path, ...groupDocument(group) })),
   };
 }
@@ -54,7 +56,9 @@ export function containerDocument(
     container: name,
     kind: claim.kind,
     claim: claimText(claim),
+    request: requestOf(claim, view.affinity.state === "pinned"),
     cpus: `${desired}`,
+    ...(view.grant.isEmpty ? {} : { grant: `${view.grant}` }),
     mayRunOn: `${mayRunOn}`,
     numaNodes: `${nodesOf(topology, desired)}`,
     mems: mems === undefined ? "" : `${mems}`,
@@ -64,6 +68,14 @@ export function containerDocument(
     ...(view.throttled === undefined ? {} : { throttled: view.throttled }),
     ...(since === undefined ? {} : { since: timeOf(since) }),
   };
+}
+
+function heldDocument(
+  { container: { namespace, pod, podUid, name }, claim, grant }: HeldView,
+): HeldDocument[] {
+  if (claim.kind === "shared") return [];
+  const request = requestOf(claim, false);
+  return [{ namespace, pod, podUid, container: name, kind: claim.kind, grant: `${grant}`, request }];
 }
 
 const STATES: Readonly<Record<DeliveryState, ContainerState>> = {
