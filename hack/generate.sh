@@ -27,5 +27,5 @@ generate() {
 
 generate src/nri/gen nri.proto
 generate src/wire/gen ttrpc.proto
-generate src/cri/gen cri.proto
+generate src/cri/gen cri.proto introspection.proto
 generate src/peers/gen podresources.proto

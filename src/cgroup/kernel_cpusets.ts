@@ -64,7 +64,7 @@ function fallback(apply: Apply, what: string, reason: string): LogRecord {
 }
 
 /** Why no set can be written in this tree; undefined where nothing is known against it. */
-function writeProblem({ root }: CpusetHierarchy): string | undefined {
+export function writeProblem({ root }: Pick<CpusetHierarchy, "root">): string | undefined {
   const opened = CgroupDirectory.open(root, "");
   if (opened.kind === "errno") return `${root} can't be opened: ${opened.text} (${opened.errno})`;
   using directory = opened;

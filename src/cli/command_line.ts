@@ -56,6 +56,7 @@ export function commandLine(
   ).action(async () => printConfig(await load()));
   addRelease(program, load);
   addQueries(program, load);
+  addDiagnostics(program, load);
   addCompletion(program);
   return program.addHelpText(
     "after",
@@ -170,11 +171,29 @@ function addQueries(program: Command, load: () => Promise<Effective>): void {
   );
   plan.argument("<files...>", "Kubernetes manifests; - is standard input")
     .option("--machine <description>", "as in 2s4n16c2t: sockets, NUMA nodes in all, cores a socket, threads")
+    .option("--from-agent", "on this node as it is now, with what runs there")
     .option("--capacity", "also print how many more of the pods fit")
     .addOption(outputOption())
     .action(async (files, options) => {
       const { planManifests } = await import("./plan_command.ts");
       await planManifests(await load(), files, options);
+    });
+}
+
+/** Commands for the node's administrator, loaded as those that only show something. */
+function addDiagnostics(program: Command, load: () => Promise<Effective>): void {
+  commandOf(
+    program,
+    "preflight",
+    "check whether this node is fit for the agent, and say what mends it; status 3 if a check fails",
+    "preflight",
+    "weka-cpuset preflight --host-root /host --output json",
+  )
+    .option("--host-root <directory>", "where the node's root directory is mounted, for a pod", "/")
+    .addOption(outputOption())
+    .action(async (options) => {
+      const { checkNode } = await import("./preflight_command.ts");
+      await checkNode(await load(), options);
     });
 }
 

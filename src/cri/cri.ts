@@ -10,7 +10,7 @@ import { unreachable } from "../platform/unreachable.ts";
  * each call leaves some 20 kB behind (in Deno 2.6's node:http2).
  */
 export class Cri {
-  private constructor(private readonly client: CriClient) {}
+  private constructor(private readonly client: CriClient, readonly socket: string) {}
 
   /**
    * Connects to the first of `sockets` that answers, each within 2 s.
@@ -20,7 +20,7 @@ export class Cri {
     const problems: string[] = [];
     for (const socket of sockets) {
       try {
-        return new Cri(await connectClient(socket));
+        return new Cri(await connectClient(socket), socket);
       } catch (error) {
         problems.push(`${socket}: ${(error as Error).message}`);
       }
@@ -51,6 +51,16 @@ export class Cri {
    */
   async updateCpus(containerId: string, cpus: string): Promise<void> {
     await this.client.call("updateContainerResources", { containerId, linux: { cpusetCpus: cpus } });
+  }
+
+  /**
+   * What the runtime says of itself: its name, its version, and its CRI plugin's configuration as JSON, empty if it has none.
+   * @throws {Error} when a call fails
+   */
+  async about(): Promise<{ readonly name: string; readonly version: string; readonly config: string }> {
+    const { runtimeName: name, runtimeVersion: version } = await this.client.call("version", {});
+    const { info } = await this.client.call("status", { verbose: true });
+    return { name, version, config: info["config"] ?? "" };
   }
 
   /** Idempotent. */

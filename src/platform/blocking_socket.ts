@@ -9,6 +9,8 @@ const SOCK_CLOEXEC = 0o2000000;
 const POLLIN = 1;
 const POLLOUT = 4;
 const MSG_NOSIGNAL = 0x4000;
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
 /** Bytes of a path in struct sockaddr_un, with the zero at its end. */
 const MAX_PATH_BYTES = 108;
 /** Calls of poll(2) for one transfer: signals may interrupt it, and it may report the socket ready when it isn't. */
@@ -42,6 +44,17 @@ export class BlockingSocket {
     if (connected.kind === "done") return new BlockingSocket(made.result);
     libc().close(made.result);
     throw new Error(explain(path, connected));
+  }
+
+  /** The process that listens at the other end; 0: it can't be seen from here, as from another PID namespace. */
+  get peerPid(): number {
+    // struct ucred of unix(7): pid, uid, gid.
+    const credentials = new Int32Array(3);
+    const length = new Uint32Array([credentials.byteLength]);
+    const asked = attempt(() =>
+      libc().getsockopt(this.descriptor, SOL_SOCKET, SO_PEERCRED, credentials, length)
+    );
+    return asked.kind === "done" ? credentials[0] ?? 0 : 0;
   }
 
   /** Whether a read would return at once: bytes are there, or the peer has closed. */

@@ -14,10 +14,10 @@ export type FileText =
  * nor its directory may be world-writable. A symlink is followed; it may itself lie in a world-writable directory if
  * it leads to a file of root's: this is how kubelet lays out a ConfigMap.
  */
-export function readConfigFile(path: string): FileText {
+export function readConfigFile(path: string, maxBytes: number = MAX_BYTES): FileText {
   try {
     const real = Deno.realPathSync(path);
-    const reason = whyUnusable(path, real);
+    const reason = whyUnusable(path, real, maxBytes);
     return reason === undefined ? readText(real) : unusable(reason);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { kind: "absent" };
@@ -26,7 +26,7 @@ export function readConfigFile(path: string): FileText {
 }
 
 /** Why the file must not be read; undefined where it may be. */
-function whyUnusable(path: string, real: string): string | undefined {
+function whyUnusable(path: string, real: string, maxBytes: number): string | undefined {
   const file = Deno.statSync(real);
   // Opening a pipe would block until a writer opens it.
   if (!file.isFile) return "it is not a regular file";
@@ -37,7 +37,7 @@ function whyUnusable(path: string, real: string): string | undefined {
   if (open !== undefined) {
     return `the directory ${open} is world-writable; remove that permission (chmod o-w)`;
   }
-  if (file.size > MAX_BYTES) return `it has ${file.size} bytes, more than the limit of ${MAX_BYTES}`;
+  if (file.size > maxBytes) return `it has ${file.size} bytes, more than the limit of ${maxBytes}`;
 }
 
 function dirname(path: string): string {

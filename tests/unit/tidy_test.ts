@@ -34,10 +34,32 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "systemd": ["platform", "wire/errors.ts", "cpu", "quoted.ts", "assert.ts"],
   "daemon": ["*"],
   "manifests": ["nri/gen/nri_pb.ts"],
-  "plan": ["manifests", "nri", "ledger", "cpu", "assert.ts"],
+  "plan": ["manifests", "nri", "status", "ledger", "cpu", "assert.ts"],
   "draw": ["cpu"],
   "status": ["agent/view.ts", "agent/explain.ts", "agent/explain_cpu.ts", "ledger", "cpu"],
-  "cli": ["near_miss.ts", "daemon", "config", "plan", "manifests", "draw", "status", "platform", "cpu"],
+  "preflight": [
+    "cri",
+    "peers",
+    "cgroup",
+    "systemd",
+    "platform",
+    "config/schema.ts",
+    "manifests/quantity.ts",
+    "ledger",
+    "cpu",
+  ],
+  "cli": [
+    "near_miss.ts",
+    "daemon",
+    "config",
+    "plan",
+    "manifests",
+    "draw",
+    "status",
+    "preflight",
+    "platform",
+    "cpu",
+  ],
   "main.ts": ["*"],
 };
 
@@ -51,6 +73,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "cri": ["@bufbuild/protobuf", "@grpc/grpc-js"],
   "peers": ["@bufbuild/protobuf", "@grpc/grpc-js"],
   "cli": ["commander"],
+  "preflight": ["yaml", "smol-toml"],
   "manifests": ["yaml", "@bufbuild/protobuf"],
   "status": ["zod"],
   "main.ts": ["commander"],
@@ -58,7 +81,17 @@ const PACKAGES: Record<string, readonly string[]> = {
 
 const WORLD =
   /\b(Deno\.|Date\b|Math\.random|setTimeout|setInterval|performance\.|console\.|process\.|async |await )/;
-const WORLDLY = new Set(["platform", "cgroup", "cri", "peers", "systemd", "daemon", "cli", "main.ts"]);
+const WORLDLY = new Set([
+  "platform",
+  "cgroup",
+  "cri",
+  "peers",
+  "systemd",
+  "preflight",
+  "daemon",
+  "cli",
+  "main.ts",
+]);
 
 interface Source {
   /** Relative to the root of the repository. */

@@ -40,6 +40,8 @@ export interface StartOptions {
   readonly runc?: string;
   /** Lines to add to what its configuration says of NRI. */
   readonly nri?: string;
+  /** What is to become of its configuration. */
+  readonly change?: (configuration: string) => string;
   /** Cgroups are made by systemd, as slices and scopes. Nothing sweeps them: for a machine that ends with its tests. */
   readonly systemd?: boolean;
 }
@@ -109,7 +111,8 @@ function configure(dir: string, options: StartOptions): void {
   // Never run, as the pods use the host's network; but without it the CRI reports that the network isn't ready.
   const network = { cniVersion: "0.4.0", name: "none", plugins: [{ type: "loopback" }] };
   Deno.writeTextFileSync(`${dir}/cni/10-none.conflist`, JSON.stringify(network));
-  Deno.writeTextFileSync(`${dir}/config.toml`, configuration(dir, options));
+  const { change = (text) => text } = options;
+  Deno.writeTextFileSync(`${dir}/config.toml`, change(configuration(dir, options)));
 }
 
 /**
