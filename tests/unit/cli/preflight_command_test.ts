@@ -17,7 +17,7 @@ Deno.test("a line for each check, and below it what mends it", () => {
     "",
     "1 passed, 0 warnings, 1 failed",
   ]);
-  assert.match(preflightText(FINDINGS, true), /^\x1b\[31mfail\x1b\[0m  nri/);
+  assert(preflightText(FINDINGS, true).startsWith("\x1b[31mfail\x1b[0m  nri"));
 });
 
 Deno.test("the worst result is the result", () => {
