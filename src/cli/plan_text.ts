@@ -1,7 +1,7 @@
 /** What a plan is shown as: a table, what moved and what was refused, and the CPU map. */
 import { cpuMap, type MapStyle, type Owner } from "../draw/cpu_map.ts";
 import type { PlannedContainer, PlannedNode } from "../plan/plan_pods.ts";
-import { marks } from "./marks.ts";
+import { ownersAmong } from "./marks.ts";
 import { table } from "./table.ts";
 
 /** Planned pods of several manifests, on one node. */
@@ -21,8 +21,8 @@ export function planText(plan: PlannedManifests, style: MapStyle): string {
   const rows = containers.map((each) => [nameOf(each), ...cells(plan, each)]);
   const notes = [...plan.misspelt.map((each) => `error: ${each}`), ...containers.flatMap(notesOf)];
   const refused = containers.filter(({ outcome }) => outcome === "refused").length;
-  const summary = `${containers.length - refused} containers placed, ${refused} refused` +
-    (others.length === 0 ? "" : `; ${others.length} objects run no containers`);
+  const summary = `${counted(containers.length - refused, "container")} placed, ${refused} refused` +
+    (others.length === 0 ? "" : `; ${counted(others.length, "object")} without containers`);
   return [
     ...table([["CONTAINER", "KIND", "CPUS", "MEMORY NODES"], ...rows]),
     ...notes.length === 0 ? [] : ["", ...notes],
@@ -32,6 +32,10 @@ export function planText(plan: PlannedManifests, style: MapStyle): string {
     "",
     summary,
   ].join("\n");
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** The same for programs. */
@@ -112,16 +116,12 @@ function capacityText(capacity: ReadonlyMap<string, number | undefined>): string
   ]);
 }
 
-/** One letter for each container with CPUs of its own, upper case for exclusive ones. */
 function ownersOf({ node: { ledger } }: PlannedManifests): Owner[] {
-  const next = marks();
-  return ledger.inOrder().map((assignment): Owner => {
-    const { container, claim, grant } = assignment;
-    const cpus = ledger.desired(assignment);
-    const name = `${container.pod}/${container.name}`;
-    if (grant.isEmpty || claim.kind === "group" || claim.kind === "shared") {
-      return { mark: "", kind: "shared", name, cpus };
-    }
-    return { mark: next(claim.kind), kind: claim.kind, name, cpus };
-  });
+  return ownersAmong(
+    ledger.inOrder().map((assignment) => {
+      const { container: { namespace, pod, name }, claim, grant } = assignment;
+      const kind = grant.isEmpty || claim.kind === "group" ? "shared" : claim.kind;
+      return { kind, namespace, pod, container: name, cpus: ledger.desired(assignment) };
+    }),
+  );
 }

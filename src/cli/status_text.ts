@@ -3,7 +3,7 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { cpuMap, type MapStyle, type Owner } from "../draw/cpu_map.ts";
 import type { ContainerDocument, StatusDocument } from "../status/document.ts";
-import { marks } from "./marks.ts";
+import { ownersAmong } from "./marks.ts";
 import { table } from "./table.ts";
 
 /** What is shown of all containers; absent: all. */
@@ -79,13 +79,11 @@ function summary({ agent, node, containers, groups }: StatusDocument, now: numbe
 
 /** One that has no CPUs of its own lives in the pool, whatever it claims. */
 function ownersOf({ containers, node }: StatusDocument): Owner[] {
-  const next = marks();
   const claimed = setOf(node.exclusive).union(setOf(node.pinned));
-  return containers.map(({ kind: claim, pod, container, cpus: list }) => {
-    const cpus = setOf(list);
-    const kind = cpus.isSubsetOf(claimed) ? claim : "shared";
-    return { kind, mark: kind === "shared" ? "" : next(kind), name: `${pod}/${container}`, cpus };
-  });
+  return ownersAmong(containers.map((each) => {
+    const cpus = setOf(each.cpus);
+    return { ...each, kind: cpus.isSubsetOf(claimed) ? each.kind : "shared", cpus };
+  }));
 }
 
 function setOf(list: string): CpuSet {

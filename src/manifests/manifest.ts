@@ -100,7 +100,7 @@ function workloadsOf(object: Mapping): Workload[] {
     return object.items.flatMap((item) => workloadsOf(mapping(item, `an item of a ${kind}`)));
   }
   const metadata = mapping(object.metadata, `the metadata of a ${kind}`);
-  const name = text(metadata.name ?? metadata.generateName, `metadata.name of a ${kind}`);
+  const name = text(metadata.name ?? prefixIn(metadata.generateName), `metadata.name of a ${kind}`);
   const where = `${kind} ${name}`;
   const running = WORKLOADS.get(kind);
   if (kind !== "Pod" && running === undefined) return [{ name: where }];
@@ -112,6 +112,11 @@ function workloadsOf(object: Mapping): Workload[] {
     ? [podOf(name, namespace, metadata, spec, where)]
     : replicasOf({ name, namespace, where, spec: kind === "CronJob" ? jobOf(spec, where) : spec }, running);
   return [{ name: where, pods }];
+}
+
+/** What the API server makes a name from: `render-` for `render-x7k2p`. */
+function prefixIn(generateName: unknown): unknown {
+  return typeof generateName === "string" ? generateName.replace(/-$/, "") : generateName;
 }
 
 function jobOf(spec: Mapping, where: string): Mapping {

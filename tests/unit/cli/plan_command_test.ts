@@ -60,7 +60,7 @@ Deno.test("plan shows where each container would be, what fits besides, and what
     assert.match(out, /^prod\/db-0\/main +exclusive +1-2,9-10 +any$/m);
     assert.match(out, /^prod\/db-1\/main +exclusive +3-4,11-12 +any$/m);
     assert.match(out, /^StatefulSet db +1$/m);
-    assert.match(out, /^2 containers placed, 0 refused; 1 objects run no containers$/m);
+    assert.match(out, /^2 containers placed, 0 refused; 1 object without containers$/m);
     assert.equal(status, 0);
   });
 });

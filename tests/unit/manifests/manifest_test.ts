@@ -150,7 +150,7 @@ items:
   - {kind: CronJob, metadata: {name: nightly}, spec: {jobTemplate: {spec: {${template}}}}}
   - {kind: DaemonSet, metadata: {name: agent}, spec: {${template}}}
 `).map(({ name }) => name);
-  assert.deepEqual(names, ["once--1", "once--2", "nightly-1", "agent-1"]);
+  assert.deepEqual(names, ["once-1", "once-2", "nightly-1", "agent-1"]);
 });
 
 Deno.test("objects that run no pods are named, where they may be there", () => {
