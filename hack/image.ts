@@ -7,7 +7,7 @@
 import { fileURLToPath } from "node:url";
 import { LIBC_PATHS } from "../src/platform/libc.ts";
 import { ociArchive } from "./oci_archive.ts";
-import type { Entry } from "./tar.ts";
+import type { Entry } from "../src/platform/tar.ts";
 
 /** Where the executable is in the image. */
 export const EXECUTABLE = "/usr/local/bin/weka-cpuset";

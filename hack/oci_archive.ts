@@ -4,7 +4,7 @@
  */
 import { gzipSync } from "node:zlib";
 import { createHash } from "node:crypto";
-import { type Entry, tarArchive } from "./tar.ts";
+import { type Entry, tarArchive } from "../src/platform/tar.ts";
 
 /** What an image is, apart from the files in it. */
 export interface Image {

@@ -195,6 +195,19 @@ function addDiagnostics(program: Command, load: () => Promise<Effective>): void 
       const { checkNode } = await import("./preflight_command.ts");
       await checkNode(await load(), options);
     });
+  commandOf(
+    program,
+    "support-bundle",
+    "collect what helps to find out what is wrong on this node, list it, and write it into one archive",
+    "support-bundle --list",
+    "weka-cpuset support-bundle --file /root/bundle.tar.gz",
+  )
+    .option("--file <path>", "a new file (default: weka-cpuset-support-TIME.tar.gz here)")
+    .option("--list", "list the content only")
+    .action(async (options) => {
+      const { writeBundle } = await import("./support_command.ts");
+      await writeBundle(await load(), options);
+    });
 }
 
 function outputOption(): Option {

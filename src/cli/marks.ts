@@ -4,6 +4,15 @@ import type { Owner } from "../draw/cpu_map.ts";
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";
 
+/** Marks for the CPU map, one after the other: lower case for pinned containers, upper case for exclusive ones. */
+export function marks(): (kind: "pinned" | "exclusive") => string {
+  let used = 0;
+  return (kind) => {
+    const letter = LETTERS[used++ % LETTERS.length] ?? "";
+    return kind === "pinned" ? letter : letter.toUpperCase();
+  };
+}
+
 /** A container, and where it is. */
 export interface Occupant {
   readonly kind: Owner["kind"];
@@ -13,21 +22,16 @@ export interface Occupant {
   readonly cpus: CpuSet;
 }
 
-/**
- * The owners of the map, one mark after the other: lower case for pinned containers, upper case for exclusive ones. Exclusive
- * ones of a pod with the same CPUs share them, and are one owner.
- */
+/** The owners of the map. Exclusive containers of a pod with the same CPUs share them, and are one owner. */
 export function ownersAmong(occupants: readonly Occupant[]): Owner[] {
   const owners = Map.groupBy(occupants, (each) => keyOf(each));
-  let used = 0;
+  const next = marks();
   return [...owners.values()].flatMap((sharing): Owner[] => {
     const [first] = sharing;
     if (first === undefined) return [];
     const { kind, pod, cpus } = first;
     const name = `${pod}/${sharing.map(({ container }) => container).join("+")}`;
-    if (kind === "shared") return [{ kind, mark: "", name, cpus }];
-    const letter = LETTERS[used++ % LETTERS.length] ?? "";
-    return [{ kind, mark: kind === "pinned" ? letter : letter.toUpperCase(), name, cpus }];
+    return [{ kind, mark: kind === "shared" ? "" : next(kind), name, cpus }];
   });
 }
 

@@ -36,6 +36,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "manifests": ["nri/gen/nri_pb.ts"],
   "plan": ["manifests", "nri", "status", "ledger", "cpu", "assert.ts"],
   "draw": ["cpu"],
+  "support": ["platform", "cgroup/directory.ts"],
   "status": ["agent/view.ts", "agent/explain.ts", "agent/explain_cpu.ts", "ledger", "cpu"],
   "preflight": [
     "cri",
@@ -57,6 +58,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "draw",
     "status",
     "preflight",
+    "support",
     "platform",
     "cpu",
   ],
@@ -88,6 +90,7 @@ const WORLDLY = new Set([
   "peers",
   "systemd",
   "preflight",
+  "support",
   "daemon",
   "cli",
   "main.ts",

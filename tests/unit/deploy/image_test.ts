@@ -8,7 +8,7 @@ import {
   readBuild,
   readLibraries,
 } from "../../../hack/image.ts";
-import { tarArchive } from "../../../hack/tar.ts";
+import { tarArchive } from "../../../src/platform/tar.ts";
 
 const LDD = `	linux-vdso.so.1 (0x00007f2d02fb4000)
 	libgcc_s.so.1 => /lib/x86_64-linux-gnu/libgcc_s.so.1 (0x00007f2d02f7e000)
