@@ -38,16 +38,25 @@ type Table = Readonly<Record<string, unknown>>;
  * mergeConfig in containerd's cmd/containerd/server/config
  */
 export function readContainerdConfig(files: HostFiles, file: string, replaces: boolean): ContainerdConfig {
+  try {
+    return read(files, file, replaces);
+  } catch (error) {
+    // Tables within tables, to the end of the stack.
+    return { kind: "unknown", file, reason: printable((error as Error).message) };
+  }
+}
+
+function read(files: HostFiles, file: string, replaces: boolean): ContainerdConfig {
   const tables: { readonly file: string; readonly table: Table }[] = [];
   const seen = new Set<string>();
   const waiting = [file];
   for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
     if (seen.has(path) || seen.size === MAX_FILES) continue;
     seen.add(path);
-    const read = files.text(path);
+    const content = files.text(path);
     // A file that is imported needn't be there, nor the main one, without which containerd has its defaults.
-    if (read.kind === "absent") continue;
-    const table = read.kind === "text" ? parsed(read.text) : read.reason;
+    if (content.kind === "absent") continue;
+    const table = content.kind === "text" ? parsed(content.text) : content.reason;
     if (typeof table === "string") return { kind: "unknown", file: path, reason: table };
     tables.push({ file: path, table });
     waiting.push(...importsOf(files, path, table));

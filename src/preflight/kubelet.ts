@@ -7,7 +7,7 @@ import { describePeers } from "../peers/peers.ts";
 import { at, parseJson, textAt } from "../platform/json_at.ts";
 import { printable } from "../platform/printable.ts";
 import { flagIn, type HostFiles, type HostProcess, processesCalled } from "./host_files.ts";
-import { fail, pass, type Verdict, warn } from "./verdict.ts";
+import { fail, pass, textOf, type Verdict, warn } from "./verdict.ts";
 
 /** What is known of kubelet. */
 export interface KubeletFacts {
@@ -110,7 +110,7 @@ function pairsIn(text: string): Readonly<Record<string, string>> {
 export function settingOf(settings: KubeletSettings, key: string, otherwise: string): string | undefined {
   if (settings.kind === "unknown") return undefined;
   const value = at(settings.values, key);
-  return value === undefined || value === null ? otherwise : printable(String(value));
+  return value === undefined || value === null ? otherwise : textOf(value);
 }
 
 const RESTART = "systemctl restart kubelet";
@@ -138,7 +138,7 @@ export function checkCpuManager({ cpuManager, settings }: KubeletFacts): Verdict
     )
     : fail(
       `${settings.file}: cpuManagerPolicy is ${policy}, so that a CPU may have two owners`,
-      `in ${settings.file}: cpuManagerPolicy: none; rm ${"/var/lib/kubelet/cpu_manager_state"}; ${RESTART}`,
+      `in ${settings.file}: cpuManagerPolicy: none; rm /var/lib/kubelet/cpu_manager_state; ${RESTART}`,
     );
 }
 

@@ -11,7 +11,7 @@ import type { Policy } from "../ledger/policy.ts";
 import { milliValue } from "../manifests/quantity.ts";
 import { at } from "../platform/json_at.ts";
 import { type KubeletFacts, type KubeletSettings, unknownSettings } from "./kubelet.ts";
-import { fail, pass, type Verdict, warn } from "./verdict.ts";
+import { fail, pass, textOf, type Verdict, warn } from "./verdict.ts";
 
 /** What sysfs shows. */
 export type MachineFacts =
@@ -117,12 +117,12 @@ export function checkAllocatable(
 function reservedMilli({ values }: KubeletSettings & { kind: "read" }): number | undefined {
   const named = at(values, "reservedSystemCPUs");
   if (named !== undefined && named !== "") {
-    const cpus = CpuSet.parse(`${named}`);
+    const cpus = CpuSet.parse(textOf(named));
     return cpus instanceof CpuSet ? cpus.size * 1000 : undefined;
   }
   const amounts = ["kubeReserved", "systemReserved"].map((key) => at(values, key, "cpu") ?? 0);
   try {
-    return amounts.reduce<number>((sum, amount) => sum + milliValue(`${amount}`), 0);
+    return amounts.reduce<number>((sum, amount) => sum + milliValue(textOf(amount)), 0);
   } catch {
     return undefined;
   }

@@ -3,11 +3,13 @@ import type { Config } from "../config/schema.ts";
 import { cpusetPluginsIn, PLUGIN_FOLDER } from "../peers/nri_plugins.ts";
 import { at } from "../platform/json_at.ts";
 import { printable } from "../platform/printable.ts";
+import { statusAt } from "../platform/file_status.ts";
+import { readerOf } from "../platform/sysfs.ts";
 import { unreachable } from "../platform/unreachable.ts";
 import { type ContainerdConfig, milliseconds, NRI_TABLE, readContainerdConfig } from "./containerd_config.ts";
 import type { HostFiles } from "./host_files.ts";
 import { configFileOf, containerdVersion, restart, type RuntimeFacts } from "./runtime.ts";
-import { fail, pass, type Verdict, warn } from "./verdict.ts";
+import { fail, pass, textOf, type Verdict, warn } from "./verdict.ts";
 import { atLeast } from "./versions.ts";
 
 /** What is known of NRI. */
@@ -32,22 +34,39 @@ export interface PluginFolder {
   readonly others: readonly string[];
 }
 
-/** Throws nothing. */
+/** Of /proc/net/unix: a node has some thousand sockets, of some 100 bytes each. */
+const MAX_SOCKETS_BYTES = 4 << 20;
+/** A listening socket there, by its flags (__SO_ACCEPTCON) and type: address, references, protocol, flags, type, state, inode, path. */
+const LISTENING = /^\S+ \S+ \S+ 00010000 0001 \S+ +\S+ (\/.*)$/gm;
+
+/**
+ * Throws nothing.
+ * @param config with the paths as they are here
+ * @param given with those of the node
+ */
 export async function readNri(
   files: HostFiles,
-  { socket, pluginName }: Config,
+  config: Config,
+  given: Pick<Config, "socket">,
   runtime: RuntimeFacts,
 ): Promise<NriFacts> {
   const version = containerdVersion(runtime);
   const replaces = version !== undefined && !atLeast(version, [2, 0, 0]);
-  const config = readContainerdConfig(files, configFileOf(runtime), replaces);
-  const problem = await unreachable(socket);
+  const read = readContainerdConfig(files, configFileOf(runtime), replaces);
+  const problem = isListening(config, given.socket) ? undefined : await unreachable(config.socket);
   return {
-    socket,
+    socket: config.socket,
     ...(problem === undefined ? {} : { unreachable: printable(problem) }),
-    config,
-    folder: readFolder(files, textIn(config, "plugin_path") ?? PLUGIN_FOLDER, pluginName),
+    config: read,
+    folder: readFolder(files, textIn(read, "plugin_path") ?? PLUGIN_FOLDER, config.pluginName),
   };
+}
+
+/** By the kernel's list, so as not to connect where that is enough: the runtime takes a connection for a plugin that failed. */
+function isListening({ procRoot, socket }: Config, path: string): boolean {
+  const list = readerOf(procRoot, MAX_SOCKETS_BYTES)("1/net/unix") ?? "";
+  const isNamed = [...list.matchAll(LISTENING)].some(([, bound = ""]) => sameRun(bound) === sameRun(path));
+  return isNamed && statusAt(socket)?.kind === "socket";
 }
 
 function textIn(config: ContainerdConfig, key: string): string | undefined {
@@ -146,9 +165,7 @@ export function checkTimeouts({ config }: Pick<NriFacts, "config">): Verdict {
   if (short !== undefined) {
     const { key, value, least } = short;
     return warn(
-      `${key} is ${
-        printable(`${value}`)
-      }: a plugin that needs longer is disconnected, and containers start unplaced`,
+      `${key} is ${textOf(value)}: a plugin that needs longer is disconnected, and containers start unplaced`,
       `in ${config.file}: ${HEAD} ${key} = "${least / 1000}s"`,
     );
   }
@@ -187,7 +204,7 @@ export function checkRequiredPlugins(
 ): Verdict {
   const table = config.kind === "read" ? at(config.nri, VALIDATOR) : undefined;
   const given = at(table, "required_plugins");
-  const required = Array.isArray(given) ? given.map((name) => printable(`${name}`)) : [];
+  const required = Array.isArray(given) ? given.map(textOf) : [];
   if (at(table, "enable") !== true || required.length === 0) {
     return pass("no plugin is required: what is created while no agent runs is corrected later");
   }

@@ -96,7 +96,7 @@ export async function readNode(given: Config, hostRoot: string): Promise<NodeFac
   return {
     config,
     runtime,
-    nri: await readNri(files, config, runtime),
+    nri: await readNri(files, config, given, runtime),
     kubelet: await readKubelet(files, config, given.kubeletRoot),
     cgroups: readCgroups(config),
     machine: readMachine(config),

@@ -1,4 +1,5 @@
 /** What a check of a node says. */
+import { printable } from "../platform/printable.ts";
 
 /** The sentence says what was found; `mend` is the line that mends it, a command or a line of a configuration. */
 export type Verdict =
@@ -20,4 +21,9 @@ export function warn(found: string, mend: string): Verdict {
 /** Containers would be placed wrongly, refused for ever, or not placed at all. */
 export function fail(found: string, mend: string): Verdict {
   return { result: "fail", found, mend };
+}
+
+/** A value of another program's configuration, as a text that is safe to print; of whatever type it is. */
+export function textOf(value: unknown): string {
+  return printable(typeof value === "object" ? JSON.stringify(value) : String(value));
 }

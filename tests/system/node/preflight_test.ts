@@ -1,35 +1,7 @@
 // The executable's `preflight` on a real containerd: NRI off and on, and settings in the wrong table.
 import assert from "node:assert/strict";
-import { runExecutable } from "./agent.ts";
-import { sockets } from "./containerd.ts";
-import type { TestNode } from "./node.ts";
+import { preflight } from "./preflight.ts";
 import { onBareNode } from "./suite.ts";
-
-interface Check {
-  readonly result: string;
-  readonly found: string;
-  readonly mend?: string;
-}
-
-/** What the command says of this node's runtime, by check, and its status. */
-async function preflight(node: TestNode): Promise<{ said: (check: string) => Check; code: number }> {
-  const places = [
-    "--socket",
-    node.nriSocket,
-    "--cri-socket",
-    sockets(node.dir).cri,
-    "--run-dir",
-    node.runDir,
-  ];
-  const { code, stdout } = await runExecutable({ args: [...places, "preflight", "--output", "json"] });
-  const { checks } = JSON.parse(stdout) as { checks: (Check & { check: string })[] };
-  const said = (check: string) => {
-    const found = checks.find((each) => each.check === check);
-    assert(found !== undefined, `${check} is missing`);
-    return found;
-  };
-  return { said, code };
-}
 
 onBareNode("with NRI off, preflight fails and names the line that mends it", async (node) => {
   await node.startContainerd({

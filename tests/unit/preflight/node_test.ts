@@ -69,6 +69,22 @@ Deno.test("what the files of a node say", async () => {
   }
 });
 
+Deno.test("who listens is known without a connection, by the kernel's list", async () => {
+  const list = (flags: string) =>
+    "Num       RefCount Protocol Flags    Type St Inode Path\n" +
+    `0000000000000000: 00000002 00000000 ${flags} 0001 01 32023 /var/run/nri/nri.sock\n`;
+  for (const [flags, isOn] of [["00010000", true], ["00000000", false]] as const) {
+    using tree = new FileTree({ "proc/1/net/unix": list(flags), "var/run": "->/run", "run/nri/kept": "" });
+    const path = `${tree.root}/run/nri/nri.sock`;
+    // A socket file that nobody can connect to: closing removes it by its first name only.
+    const listener = Deno.listen({ transport: "unix", path: `${path}.first` });
+    Deno.renameSync(`${path}.first`, path);
+    listener.close();
+    const { nri } = await readNode({ ...DEFAULTS, systemBus: "" }, tree.root);
+    assert.equal(nri.unreachable === undefined, isOn, flags);
+  }
+});
+
 Deno.test("a node without anything is said to have nothing, check by check, and nothing throws", async () => {
   using tree = new FileTree({ "etc/hostname": "bare" });
   const findings = findingsOf(await readNode({ ...DEFAULTS, systemBus: "" }, tree.root));

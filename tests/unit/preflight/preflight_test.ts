@@ -10,6 +10,14 @@ import { Topology } from "../../../src/cpu/topology.ts";
 const MACHINE = madeMachine("1s1n8c2t");
 assert(MACHINE instanceof Topology);
 const TOPOLOGY = MACHINE;
+
+/** What sysfs shows of a machine as `plan` describes them. */
+function machineOf(text: string): NodeFacts["machine"] {
+  const topology = madeMachine(text);
+  assert(topology instanceof Topology);
+  return { kind: "known", topology, warnings: [], online: topology.online };
+}
+
 const cpus = (list: string) => CpuSet.parse(list) as CpuSet;
 
 const PROCESS: RuntimeProcess = {
@@ -57,7 +65,7 @@ const GOOD: NodeFacts = {
   nri: NRI,
   kubelet: KUBELET,
   cgroups: CGROUPS,
-  machine: { kind: "known", topology: TOPOLOGY, warnings: [], online: TOPOLOGY.online },
+  machine: machineOf("1s1n8c2t"),
   host: HOST,
   glibc: [2, 36, 0],
 };
@@ -193,6 +201,13 @@ const CASES: readonly Case[] = [
     "warn",
     /is 500ms/,
     /= "2s"$/,
+  ],
+  [
+    "a table for a duration",
+    "nri-timeouts",
+    nriTable({ plugin_request_timeout: Object.create(null) }),
+    "warn",
+    /plugin_request_timeout is \{\}/,
   ],
   [
     "a longer one",
@@ -331,6 +346,13 @@ const CASES: readonly Case[] = [
     /single-numa-node/,
   ],
   [
+    "a mapping for a policy",
+    "topology-manager",
+    settings({ topologyManagerPolicy: { toString: 1 } }),
+    "warn",
+    /"toString":1/,
+  ],
+  [
     "no configuration",
     "topology-manager",
     kubelet({ settings: UNKNOWN_SETTINGS }),
@@ -366,6 +388,21 @@ const CASES: readonly Case[] = [
     "fail",
     /offers 14 of 16 CPUs, and 12/,
     /reservedSystemCPUs: "0-3"/,
+  ],
+  [
+    "a pod that fills an empty node with two CPUs",
+    "allocatable",
+    { ...settings({}), ...config({ systemReserved: CpuSet.empty }), machine: machineOf("1s1n2c1t") },
+    "fail",
+    /offers 2 of 2 CPUs, and 1 of them.*with 2 CPUs would be scheduled here and refused for ever/,
+    /reservedSystemCPUs: "0"/,
+  ],
+  [
+    "CPUs that are none",
+    "allocatable",
+    settings({ reservedSystemCPUs: { toString: 1 } }),
+    "warn",
+    /can't be understood/,
   ],
   [
     "what can't be understood",

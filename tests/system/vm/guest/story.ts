@@ -3,6 +3,7 @@ import { online } from "../../node/machine.ts";
 import { pinned } from "../../node/pods.ts";
 import { arrivals } from "./arrivals.ts";
 import { changes } from "./changes.ts";
+import { fitness } from "./fitness.ts";
 import { hotplug } from "./hotplug.ts";
 import { plugAll } from "./kernel.ts";
 import { masks } from "./masks.ts";
@@ -43,6 +44,7 @@ export function play(setting: Setting, tell = tellAll): void {
 }
 
 async function tellAll(scene: Scene, check: Check): Promise<void> {
+  await fitness(scene, check);
   await arrivals(scene, check);
   await changes(scene, check);
   await partitions(scene, check);
