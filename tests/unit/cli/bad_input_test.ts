@@ -41,7 +41,7 @@ Deno.test("every command refuses arguments that it doesn't take, and misses thos
 });
 
 /** These go by what there is of a broken configuration. */
-const UNPERTURBED = ["release", "resume", "completion", "run", "config"];
+const UNPERTURBED = ["release", "resume", "completion", "run", "config", "support-bundle"];
 
 Deno.test("a configuration that can't be read, or is none, is named", async () => {
   await inFolder(async (dir) => {
