@@ -63,7 +63,8 @@ export function readSettings(
   usual: string,
 ): KubeletSettings {
   const words = kubelet?.words ?? [];
-  const file = flagIn(words, "config") ?? usual;
+  const named = flagIn(words, "config");
+  const file = named ?? usual;
   const folder = flagIn(words, "config-dir");
   const dropIns = folder === undefined
     ? []
@@ -71,8 +72,9 @@ export function readSettings(
   let values: Record<string, unknown> = {};
   for (const path of [file, ...dropIns]) {
     const read = files.text(path);
-    if (read.kind === "absent" && kubelet === undefined) {
-      return { kind: "unknown", file, reason: "there is no such file" };
+    // A kubelet that names none has its defaults.
+    if (read.kind === "absent" && (kubelet === undefined || path === named)) {
+      return { kind: "unknown", file: path, reason: "there is no such file" };
     }
     if (read.kind === "unusable") return { kind: "unknown", file: path, reason: read.reason };
     const parsed = read.kind === "text" ? mappingIn(read.text) : {};

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { viewOf } from "../../../src/agent/view.ts";
 import { readManifests } from "../../../src/manifests/manifest.ts";
 import { nodeFromStatus } from "../../../src/plan/from_status.ts";
-import { planPod } from "../../../src/plan/plan_pods.ts";
+import { type PlannedNode, planPod } from "../../../src/plan/plan_pods.ts";
 import { type StatusDocument, statusSchema } from "../../../src/status/document.ts";
 import { statusDocument } from "../../../src/status/status_document.ts";
 import { DEFAULT_SETTINGS } from "../../kit/policy.ts";
@@ -59,6 +59,7 @@ Deno.test("what runs there keeps its CPUs, and the next pod gets those that the 
   for (const pool of ["exclusive", "pinned", "sharedPool"] as const) {
     assert.equal(`${node.ledger[pool]}`, `${ledger[pool]}`, pool);
   }
+  assert.equal(`${node.ledger.policy.systemReserved}`, "0,8");
   const [spec] = readManifests(NEXT);
   assert(spec !== undefined);
   const [planned] = planPod(node, spec).containers;
@@ -68,25 +69,42 @@ Deno.test("what runs there keeps its CPUs, and the next pod gets those that the 
   assert.equal(`${planned.cpus}`, got?.cpus);
 });
 
-Deno.test("who would be moved on the agent's node is moved in the plan, and who mustn't be is in the way", () => {
-  const scene = played(BUSY);
-  const node = nodeOf(scene);
-  assert(typeof node !== "string");
-  const grants = new Map(scene.status.containers.map(({ pod, grant = "" }) => [pod, grant]));
-  const pinnedOn = (cpus = "") => {
-    const [spec] = readManifests(`
+/** What becomes of a container that is pinned to these CPUs. */
+function pinnedOn(node: PlannedNode, cpus = "") {
+  const [spec] = readManifests(`
 kind: Pod
 metadata: {name: p, annotations: {weka.io/cores-ids: "${cpus}"}}
 spec: {containers: [{name: c}]}`);
-    assert(spec !== undefined);
-    return planPod(node, spec).containers[0];
-  };
-  const onDb = pinnedOn(grants.get("db"));
-  assert(onDb?.outcome === "placed");
-  assert.deepEqual(onDb.moved.map(({ name }) => name), ["ns/db/c"]);
-  const onFixed = pinnedOn(grants.get("fixed"));
-  assert(onFixed?.outcome === "refused");
-  assert.match(onFixed.why, /may not be moved/);
+  assert(spec !== undefined);
+  return planPod(node, spec).containers[0];
+}
+
+Deno.test("who would be moved on the agent's node is moved in the plan, and who mustn't be is in the way", () => {
+  // The agent looks at its threads when it is in the way of the first pinned one.
+  const dpdk = `# It pins its own threads.
+machine cores=8 threads=2
+
+run dpdk cpus=2
+threads dpdk pinned=9
+run pin cores-ids=1
+----
+`;
+  const cases: readonly [script: string, pod: string, moves: boolean][] = [
+    [BUSY, "db", true],
+    [BUSY, "fixed", false],
+    [dpdk, "dpdk", false],
+  ];
+  for (const [script, pod, moves] of cases) {
+    const scene = played(script);
+    const node = nodeOf(scene);
+    assert(typeof node !== "string");
+    const planned = pinnedOn(node, scene.status.containers.find((each) => each.pod === pod)?.grant);
+    assert(planned !== undefined && planned.outcome !== "unmanaged");
+    if (planned.outcome === "placed") {
+      assert.deepEqual(planned.moved.map(({ name }) => name), [`ns/${pod}/c`]);
+    } else assert.match(planned.why, /may not be moved/);
+    assert.equal(planned.outcome === "placed", moves, pod);
+  }
 });
 
 Deno.test("another machine's agent, and one that doesn't say what is claimed, are said in a sentence", () => {

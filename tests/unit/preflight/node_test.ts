@@ -82,6 +82,8 @@ Deno.test("who listens is known without a connection, by the kernel's list", asy
     listener.close();
     const { nri } = await readNode({ ...DEFAULTS, systemBus: "" }, tree.root);
     assert.equal(nri.unreachable === undefined, isOn, flags);
+    Deno.removeSync(path);
+    assert.notEqual((await readNode({ ...DEFAULTS, systemBus: "" }, tree.root)).nri.unreachable, undefined);
   }
 });
 
@@ -126,6 +128,18 @@ Deno.test("kubelet's settings without its process are those of the usual file, i
     const settings = readSettings(files, undefined, file ?? "");
     assert(settings.kind === "unknown" && settings.reason.includes(reason ?? ""), `${file}`);
   }
+});
+
+Deno.test("a kubelet that names a file which isn't seen here is unknown; one that names none has its defaults", () => {
+  using tree = new FileTree({ "other": "" });
+  const settings = (...words: string[]) =>
+    readSettings(new HostFiles(tree.root), { pid: 1, words }, "/usual.yaml");
+  assert.equal(settings("kubelet", "--config", "/etc/k.json").kind, "unknown");
+  assert.deepEqual(settings("kubelet", "--reserved-cpus=0-1"), {
+    kind: "read",
+    file: "/usual.yaml",
+    values: { reservedSystemCPUs: "0-1" },
+  });
 });
 
 Deno.test("irqbalance's banned CPUs, as a list and as a mask", () => {

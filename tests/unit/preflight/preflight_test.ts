@@ -93,6 +93,24 @@ type Case = readonly [
   ...said: RegExp[],
 ];
 
+/** The same machine, booted with isolcpus=4-7. */
+const ISOLATED: NodeFacts["machine"] = {
+  kind: "known",
+  warnings: [],
+  online: TOPOLOGY.online,
+  topology: new Topology(
+    TOPOLOGY.cores.flatMap(({ threads, ...core }) => threads.map((id) => ({ ...core, id }))),
+    TOPOLOGY.nodes,
+    {
+      possible: TOPOLOGY.online,
+      present: TOPOLOGY.online,
+      isolated: cpus("4-7"),
+      nohzFull: CpuSet.empty,
+      withheld: [],
+    },
+  ),
+};
+
 const CASES: readonly Case[] = [
   ["no runtime", "runtime", { runtime: UNKNOWN }, "fail", /nobody answers/, /--cri-socket/],
   ["an old containerd", "runtime", runtime({ version: "1.6.36" }), "fail", /has no NRI/, /1\.7\.24 or newer/],
@@ -390,6 +408,13 @@ const CASES: readonly Case[] = [
     /reservedSystemCPUs: "0-3"/,
   ],
   [
+    "isolated CPUs that are kept for claims",
+    "allocatable",
+    { ...settings({}), ...config({ isolatedCpus: "exclusive" }), machine: ISOLATED },
+    "fail",
+    /offers 16 of 16 CPUs, and 14 of them/,
+  ],
+  [
     "a pod that fills an empty node with two CPUs",
     "allocatable",
     { ...settings({}), ...config({ systemReserved: CpuSet.empty }), machine: machineOf("1s1n2c1t") },
@@ -458,6 +483,13 @@ const CASES: readonly Case[] = [
     "warn",
     /no fence is possible: EROFS/,
   ],
+  [
+    "a fence with apply: runtime",
+    "fence",
+    config({ apply: "runtime" }),
+    "warn",
+    /no fence is possible: apply is runtime/,
+  ],
   ["no fence, as configured", "fence", config({ fence: "off" }), "pass", /as configured/],
   [
     "no sysfs",
@@ -470,24 +502,7 @@ const CASES: readonly Case[] = [
   [
     "isolated CPUs in the pool",
     "isolated-cpus",
-    {
-      machine: {
-        kind: "known",
-        warnings: [],
-        online: TOPOLOGY.online,
-        topology: new Topology(
-          TOPOLOGY.cores.flatMap(({ threads, ...core }) => threads.map((id) => ({ ...core, id }))),
-          TOPOLOGY.nodes,
-          {
-            possible: TOPOLOGY.online,
-            present: TOPOLOGY.online,
-            isolated: cpus("4-7"),
-            nohzFull: CpuSet.empty,
-            withheld: [],
-          },
-        ),
-      },
-    },
+    { machine: ISOLATED },
     "warn",
     /CPUs 4-7 are isolated/,
     /isolatedCpus: exclusive/,
