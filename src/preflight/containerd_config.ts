@@ -32,21 +32,24 @@ export type ContainerdConfig =
 
 type Table = Readonly<Record<string, unknown>>;
 
+/** What is needed of the node's files. */
+type Listed = Pick<HostFiles, "text" | "names">;
+
 /**
  * Reads `file` and what it imports.
  * @param replaces a later file's table replaces an earlier one's (containerd 1.7), instead of being merged into it (2.x):
  * mergeConfig in containerd's cmd/containerd/server/config
  */
-export function readContainerdConfig(files: HostFiles, file: string, replaces: boolean): ContainerdConfig {
+export function readContainerdConfig(files: Listed, file: string, replaces: boolean): ContainerdConfig {
   try {
     return read(files, file, replaces);
   } catch (error) {
     // Tables within tables, to the end of the stack.
-    return { kind: "unknown", file, reason: printable((error as Error).message) };
+    return { kind: "unknown", file: printable(file), reason: printable((error as Error).message) };
   }
 }
 
-function read(files: HostFiles, file: string, replaces: boolean): ContainerdConfig {
+function read(files: Listed, file: string, replaces: boolean): ContainerdConfig {
   const tables: { readonly file: string; readonly table: Table }[] = [];
   const seen = new Set<string>();
   const waiting = [file];
@@ -57,15 +60,15 @@ function read(files: HostFiles, file: string, replaces: boolean): ContainerdConf
     // A file that is imported needn't be there, nor the main one, without which containerd has its defaults.
     if (content.kind === "absent") continue;
     const table = content.kind === "text" ? parsed(content.text) : content.reason;
-    if (typeof table === "string") return { kind: "unknown", file: path, reason: table };
-    tables.push({ file: path, table });
+    if (typeof table === "string") return { kind: "unknown", file: printable(path), reason: table };
+    tables.push({ file: printable(path), table });
     waiting.push(...importsOf(files, path, table));
   }
   const nri = tables.map(({ table }) => at(table, "plugins", NRI_TABLE)).filter(isTable);
   const inForce = nri.reduce<Table>((all, next) => replaces ? next : merged(all, next), {});
   return {
     kind: "read",
-    file,
+    file: printable(file),
     ...(nri.length === 0 ? {} : { nri: inForce }),
     misplaced: tables.flatMap(({ file, table }) => misplacedIn(table).map((each) => ({ ...each, file }))),
   };
@@ -94,7 +97,7 @@ function merged(before: Table, after: Table): Table {
 }
 
 /** Names with a `*` in the last part stand for all that fit; a relative one begins at the folder of its file. */
-function importsOf(files: HostFiles, file: string, table: Table): string[] {
+function importsOf(files: Listed, file: string, table: Table): string[] {
   const { imports } = table;
   if (!Array.isArray(imports)) return [];
   const paths = imports.filter((each) => typeof each === "string").map((path) =>

@@ -3,6 +3,7 @@ import { findHierarchy } from "../cgroup/hierarchy.ts";
 import type { Config } from "../config/schema.ts";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Policy } from "../ledger/policy.ts";
+import { printable } from "../platform/printable.ts";
 import { readerOf } from "../platform/sysfs.ts";
 import { type HostFiles, processesCalled } from "./host_files.ts";
 import { exclusiveRoom, forHost, type MachineFacts } from "./machine.ts";
@@ -124,11 +125,15 @@ export function checkIrqbalance({ irqbalance }: HostFacts, machine: MachineFacts
   const { file, banned = CpuSet.empty } = irqbalance;
   const open = exclusiveCpus(machine, policy).difference(banned);
   if (open.isEmpty) {
-    return pass(`irqbalance moves no interrupts to CPUs that can be exclusive (banned: ${banned})`);
+    return pass(
+      `irqbalance moves no interrupts to CPUs that can be exclusive (banned: ${printable(`${banned}`)})`,
+    );
   }
   return policy.systemReserved.isEmpty
     ? warn(
-      `irqbalance may move interrupts to exclusive CPUs (banned: ${banned.isEmpty ? "none" : banned})`,
+      `irqbalance may move interrupts to exclusive CPUs (banned: ${
+        banned.isEmpty ? "none" : printable(`${banned}`)
+      })`,
       `${CONFIG} systemReserved: ${forHost(machine)}; then run preflight again for the list to ban`,
     )
     : warn(

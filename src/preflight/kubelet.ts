@@ -58,7 +58,7 @@ export async function readKubelet(
 
 /** @param usual the file where nothing else is known, kubeadm's */
 export function readSettings(
-  files: HostFiles,
+  files: Pick<HostFiles, "text" | "names">,
   kubelet: HostProcess | undefined,
   usual: string,
 ): KubeletSettings {
@@ -74,11 +74,13 @@ export function readSettings(
     const read = files.text(path);
     // A kubelet that names none has its defaults.
     if (read.kind === "absent" && (kubelet === undefined || path === named)) {
-      return { kind: "unknown", file: path, reason: "there is no such file" };
+      return { kind: "unknown", file: printable(path), reason: "there is no such file" };
     }
-    if (read.kind === "unusable") return { kind: "unknown", file: path, reason: read.reason };
+    if (read.kind === "unusable") return { kind: "unknown", file: printable(path), reason: read.reason };
     const parsed = read.kind === "text" ? mappingIn(read.text) : {};
-    if (parsed === undefined) return { kind: "unknown", file: path, reason: "it is no YAML mapping" };
+    if (parsed === undefined) {
+      return { kind: "unknown", file: printable(path), reason: "it is no YAML mapping" };
+    }
     values = { ...values, ...parsed };
   }
   const flags = Object.entries(FLAGS).flatMap(([flag, key]) => {
@@ -87,7 +89,7 @@ export function readSettings(
       ? []
       : [[key, flag.endsWith("e-reserved") || flag === "system-reserved" ? pairsIn(value) : value]];
   });
-  return { kind: "read", file, values: { ...values, ...Object.fromEntries(flags) } };
+  return { kind: "read", file: printable(file), values: { ...values, ...Object.fromEntries(flags) } };
 }
 
 function mappingIn(text: string): Readonly<Record<string, unknown>> | undefined {

@@ -11,6 +11,7 @@ import { kubeletStates } from "./kubelet_states.ts";
 import { logLines } from "./log_lines.ts";
 import { machines } from "./machines.ts";
 import { nriMessages } from "./nri_messages.ts";
+import { nodeFiles } from "./node_files.ts";
 import type { AnyTarget } from "./target.ts";
 import { frames, sessions, trunks } from "./wires.ts";
 
@@ -31,6 +32,7 @@ export const TARGETS: readonly AnyTarget[] = [
   criAnswers,
   busAnswers,
   kubeletStates,
+  nodeFiles,
   logLines,
 ];
 
