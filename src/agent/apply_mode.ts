@@ -1,6 +1,7 @@
 /** By which way containers get their CPUs on this node: written in their cgroups, or by the runtime alone. */
 import type { CpusetPort, CpusetReading, CpusetValues } from "../cgroup/port.ts";
-import { ANYWHERE, confirm, created, type Delivered, foundByRecord } from "../ledger/delivery.ts";
+import { ANYWHERE, VOID } from "../ledger/bound.ts";
+import { confirm, created, type Delivered, foundByRecord } from "../ledger/delivery.ts";
 import type { DeliverBy } from "../ledger/plan.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Container } from "../nri/gen/nri_pb.ts";
@@ -78,6 +79,7 @@ function hasRecord({ record, state }: Delivered["delivery"], cpus: CpuSet, onlin
  * The CPUs of a cgroup's own set, by a reading. Without one that counts it follows the cgroup above, which may be given any:
  * only a fence or a partition keeps it off CPUs, and for now.
  */
-export function ownCpus({ cpus, isInherited }: CpusetValues): CpuSet {
+export function ownCpus({ cpus, isInherited, isVoid }: CpusetValues): CpuSet {
+  if (isVoid) return VOID;
   return isInherited ? ANYWHERE : cpus;
 }

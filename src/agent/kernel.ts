@@ -135,7 +135,13 @@ export function knowledgeOf(
       if (id === result.container && result.limit !== undefined) {
         const bound = boundOf(write.assignment, write, readings.get(id));
         const known = next.update(id, (each) => ({ ...each, mayRunOn: bound }));
-        return withLimit(known, id, alsoLimited(known.assignments.get(id), result.limit));
+        const limit = alsoLimited(known.assignments.get(id), result.limit);
+        // One that has no others is tried again after a back-off.
+        return withLimit(known, id, limit).update(
+          id,
+          (each) =>
+            each.grant.isSubsetOf(limit.cpus) ? each : failed(each, bound, notNow(result.reason, now)),
+        );
       }
       if (id === result.container && isGroup(write.assignment) && !MAY_SUCCEED.has(result.code)) {
         return withoutFence(next, id).update(

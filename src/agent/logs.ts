@@ -1,7 +1,7 @@
 /** Log records of decisions. The facts are in fields with fixed keys. */
 import { type Assignment, isOfPod } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
-import { ANYWHERE } from "../ledger/delivery.ts";
+import { isAnywhere } from "../ledger/bound.ts";
 import { heldClaim } from "../ledger/held.ts";
 import { groupsOf, isFence, isGroup, shouldRunOn } from "../ledger/groups.ts";
 import { isolationProblem } from "../ledger/isolated.ts";
@@ -162,7 +162,7 @@ export function deliveryLogs(delivered: readonly LoggedUpdate[]): LogRecord[] {
       logOf("info", MOVED, container, {
         kind,
         cpus: `${cpus}`,
-        from: mayRunOn === ANYWHERE ? "any" : `${mayRunOn}`,
+        from: isAnywhere(mayRunOn) ? "any" : `${mayRunOn}`,
       })
     ),
     ...groups.map(({ assignment: { container }, cpus }) =>

@@ -5,8 +5,8 @@
 import type { CpusetReading, CpusetValues } from "../cgroup/port.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, isUnconfined } from "../ledger/assignment.ts";
+import { isAnywhere } from "../ledger/bound.ts";
 import {
-  ANYWHERE,
   confirm,
   failed,
   failureOf,
@@ -241,7 +241,7 @@ function driftOf(ledger: Ledger, assignment: Assignment, cpus: CpuSet): string {
 
 /** An inherited set counts as all CPUs that there may ever be; now it is those that are online. */
 function asOnline({ topology: { online } }: Ledger, cpus: CpuSet): CpuSet {
-  return cpus === ANYWHERE ? online : cpus;
+  return isAnywhere(cpus) ? online : cpus;
 }
 
 function report({ state, logs }: Compared, { container }: Assignment, verdict: Verdict): Compared {

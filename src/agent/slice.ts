@@ -1,9 +1,11 @@
 /** Cgroups written each for itself, not all or nothing: between requests, and before a claim that may depend on it. */
 import type { CpusetPort } from "../cgroup/port.ts";
+import { VOID } from "../ledger/bound.ts";
 import { resolved } from "../ledger/delivery.ts";
 import { withoutId } from "../ledger/id_map.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { afterWrites, type PlannedWrite, planWrites, type WriteScope } from "../ledger/plan_writes.ts";
+import { isIn } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
 import { ownCpus, readablePort, writablePort } from "./apply_mode.ts";
 import type { WriteFailed } from "./decision.ts";
@@ -20,8 +22,7 @@ const WRITE_DEADLINE_MS = 300;
 /** The ledger without failures of containers that have, by now, what they should have. */
 export function clearResolved(ledger: Ledger): Ledger {
   return ledger.failed.reduce((next, holder) => {
-    const isRight = next.mayRunOn(holder).equals(next.desired(holder));
-    return isRight ? next.update(holder.container.id, resolved) : next;
+    return isIn(next, holder, next.desired(holder)) ? next.update(holder.container.id, resolved) : next;
   }, ledger);
 }
 
@@ -113,7 +114,10 @@ function rereadFailed(state: AgentState): Ledger {
 /** A container that has nothing to give up now may give up other CPUs than before. */
 function withoutVacated(ledger: Ledger): Ledger {
   return ledger.failed.reduce(
-    (next, holder) => next.overhang(holder).isEmpty ? next.update(holder.container.id, resolved) : next,
+    (next, holder) =>
+      next.overhang(holder).isEmpty && holder.mayRunOn !== VOID
+        ? next.update(holder.container.id, resolved)
+        : next,
     ledger,
   );
 }

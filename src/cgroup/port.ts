@@ -152,6 +152,8 @@ export interface CpusetValues {
   readonly weakness?: string;
   /** It has no set of its own that counts (cgroup v2): it has what the cgroup above has, now and in the future. */
   readonly isInherited?: true;
+  /** So it is although it has a set: that has nothing in common with what the cgroup above has. */
+  readonly isVoid?: true;
 }
 
 /** The container has no cgroup: it isn't created yet, or has ended. */

@@ -42,7 +42,9 @@ export function readCpuset(hierarchy: CpusetHierarchy, path: string): CpusetRead
   const effective = effectiveIn(directory, version, written.cpus);
   if (effective.kind !== "values") return effective;
   if (effective.cpus.isEmpty) return unverified(`${path} has no CPUs yet`);
-  if (!effective.cpus.isSubsetOf(written.cpus)) return { ...effective, isInherited: true };
+  if (!effective.cpus.isSubsetOf(written.cpus)) {
+    return { ...effective, isInherited: true, ...(written.cpus.isEmpty ? {} : { isVoid: true }) };
+  }
   return effective.cpus.equals(written.cpus) ? written : { ...written, effective: effective.cpus };
 }
 

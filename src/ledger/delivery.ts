@@ -15,11 +15,9 @@
  * the record, when the runtime was sent an update ({@link updateSent}: the one place with that rule). What is still to be
  * done is always the difference between the bound and the CPUs that the container should have.
  */
-import { CpuSet, MAX_CPU_ID } from "../cpu/cpu_set.ts";
+import { CpuSet } from "../cpu/cpu_set.ts";
+import { ANYWHERE, isAnywhere, isSameBound } from "./bound.ts";
 import { type Cause, type DeliveryFailure, failureAfter } from "./failure.ts";
-
-/** The bound of a container whose record names no CPUs: the kernel lets it run on all that there are. */
-export const ANYWHERE = CpuSet.range(0, MAX_CPU_ID);
 
 /** What the runtime's record holds. */
 interface Recorded {
@@ -111,7 +109,7 @@ export function recordMayChange<A extends Delivered>(assignment: A): A {
 /** Its cgroup has `cpus`, and its program may run: a read, or a write that was read back. */
 export function confirm<A extends Delivered>(assignment: A, cpus: CpuSet, state: "starting" | "running"): A {
   const { mayRunOn, delivery } = assignment;
-  if (delivery.by === "cgroup" && delivery.state === state && mayRunOn.equals(cpus)) return assignment;
+  if (delivery.by === "cgroup" && delivery.state === state && isSameBound(mayRunOn, cpus)) return assignment;
   return { ...assignment, mayRunOn: cpus, delivery: { ...recordOf(delivery), by: "cgroup", state } };
 }
 
@@ -121,7 +119,7 @@ export function observe<A extends Delivered>(assignment: A, cpus: CpuSet): A {
   if (!isConfirmed(assignment)) {
     return confirm(assignment, cpus, delivery.state === "starting" ? "starting" : "running");
   }
-  return mayRunOn.equals(cpus) ? assignment : { ...assignment, mayRunOn: cpus, delivery };
+  return isSameBound(mayRunOn, cpus) ? assignment : { ...assignment, mayRunOn: cpus, delivery };
 }
 
 /** A write was read back: a failure is over, all else stays as it was. */
@@ -203,7 +201,7 @@ export function seenAtStart<A extends Delivered>(assignment: A, cpus: CpuSet, on
     return { ...assignment, mayRunOn: mayRunOn.union(cpus), delivery: { ...delivery, recordUnsure: true } };
   }
   // All that are online may be inherited; and so is what is in force where a set names only CPUs that are offline.
-  if (cpus.equals(online) || (mayRunOn !== ANYWHERE && !mayRunOn.isSubsetOf(online))) return assignment;
+  if (cpus.equals(online) || (!isAnywhere(mayRunOn) && !mayRunOn.isSubsetOf(online))) return assignment;
   const { recordUnsure: _, ...rest } = delivery;
   return { ...assignment, mayRunOn: cpus, delivery: rest as Delivery };
 }
@@ -259,7 +257,7 @@ export function withoutOffline<A extends Delivered>(assignment: A, online: CpuSe
   const left = delivery.record?.intersection(online);
   const { record: _, ...rest } = delivery;
   const record = left === undefined || left.isEmpty ? {} : { record: left };
-  const bound = mayRunOn === ANYWHERE ? mayRunOn : mayRunOn.intersection(online);
+  const bound = isAnywhere(mayRunOn) ? mayRunOn : mayRunOn.intersection(online);
   // An empty bound says that there is no process; a set without a CPU inherits instead.
   const isLost = bound.isEmpty && !mayRunOn.isEmpty;
   return { ...assignment, mayRunOn: isLost ? ANYWHERE : bound, delivery: { ...rest, ...record } as Delivery };

@@ -24,7 +24,8 @@ import {
   isExclusive,
   isUnconfined,
 } from "./assignment.ts";
-import { ANYWHERE, failureOf } from "./delivery.ts";
+import { isAnywhere } from "./bound.ts";
+import { failureOf } from "./delivery.ts";
 import { heldIn, poolsAfter } from "./holdings.ts";
 import { IdMap, withId, withoutId } from "./id_map.ts";
 import { inPod, outOfPod, type PodIndex } from "./pod_index.ts";
@@ -275,7 +276,7 @@ export class Ledger {
     const [{ mayRunOn, delivery }, { online }] = [assignment, this.topology];
     // Where it really is nobody can change: nothing waits for that.
     if (isUnconfined(assignment)) return this.desired(assignment);
-    if (mayRunOn === ANYWHERE || mayRunOn.isEmpty) return mayRunOn.isEmpty ? mayRunOn : online;
+    if (isAnywhere(mayRunOn) || mayRunOn.isEmpty) return mayRunOn.isEmpty ? mayRunOn : online;
     // Of several sets that may be in force one may name none that is online.
     if (delivery.by === "record" && delivery.recordUnsure && !mayRunOn.isSubsetOf(online)) return online;
     if (mayRunOn !== this.#online[0]) {

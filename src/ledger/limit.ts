@@ -7,7 +7,7 @@ import type { CpuLimit, ExclusiveClaim, PinnedClaim } from "./claim.ts";
 import { placeExclusive } from "./degraded.ts";
 import type { Ledger } from "./ledger.ts";
 import { offlineOf } from "./pin.ts";
-import { sharersIn } from "./pod_members.ts";
+import { type OwnClaim, ownersIn, sharersIn } from "./pod_members.ts";
 
 /** The claim with that limit, or without one. */
 export function limited<C extends ExclusiveClaim | PinnedClaim>(claim: C, limit: CpuLimit | undefined): C {
@@ -36,6 +36,15 @@ export function withLimit(ledger: Ledger, id: string, limit: CpuLimit | undefine
   // What it may have again it gets when degraded containers are retried.
   const less = missing === undefined ? {} : { degraded: missing };
   return ledger.with({ ...before, claim: after, grant: kept, ...less });
+}
+
+/** The ledger in which what is shared in the pod of a claim lies within its limit, which is that of the pod. */
+export function limitedInPod(ledger: Ledger, { container, claim: { ofPod, limit } }: OwnClaim): Ledger {
+  if (!ofPod || limit === undefined) return ledger;
+  return ownersIn(ledger, container).reduce(
+    (next, owner) => withLimit(next, owner.container.id, limit),
+    ledger,
+  );
 }
 
 /** Whose claim has the limit of a container: where that has no claim of its own and shares its pod's CPUs, one with the pod's figures. */

@@ -19,6 +19,7 @@ import { cpusWithHugePages, type HugePages } from "./huge_pages.ts";
 import type { Ledger } from "./ledger.ts";
 import { withoutPredecessor } from "./leftover.ts";
 import { memsFor } from "./memory_nodes.ts";
+import { limitedInPod } from "./limit.ts";
 import { makeRoom } from "./pin.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { candidatesFor, canKeep, closedTo } from "./candidates.ts";
@@ -145,7 +146,7 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Placement | Refus
   if (over !== undefined) {
     return { kind: "placement", ledger: admission.ledger, placed: { grant: CpuSet.empty, degraded: over } };
   }
-  const others = madeRoomInPod(admission.ledger, admission);
+  const others = madeRoomInPod(limitedInPod(admission.ledger, admission), admission);
   const set = admission.claim.ofPod ? podSetOf(others, container) : CpuSet.empty;
   if (!set.isEmpty) {
     const ledger = withoutHeld(others, heldIn(others, container).filter(isExclusive));

@@ -15,7 +15,8 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Affinity } from "./affinity.ts";
 import { type Assignment, isExclusive, isOfPod } from "./assignment.ts";
-import { ANYWHERE, isConfirmed } from "./delivery.ts";
+import { isAnywhere } from "./bound.ts";
+import { isConfirmed } from "./delivery.ts";
 import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
 import { runsOn } from "./groups.ts";
 import { Ledger } from "./ledger.ts";
@@ -86,7 +87,7 @@ function foundTwice(ledger: Ledger, found: readonly Found[]): CpuSet {
   let [once, twice] = [CpuSet.empty, CpuSet.empty];
   for (const f of found) {
     const at = f.fence === undefined ? lastKnown(f) : runsOn(ledger, unplaced(f));
-    if (at === undefined || at === ANYWHERE) continue;
+    if (at === undefined || isAnywhere(at)) continue;
     twice = twice.union(once.intersection(at));
     once = once.union(at);
   }

@@ -9,6 +9,7 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, isUnconfined } from "./assignment.ts";
 import { confirmedHolder, overhangsOf } from "./conflict.ts";
+import { VOID } from "./bound.ts";
 import { hasNoProcess, isConfirmed, isStarting, updateSent } from "./delivery.ts";
 import { isGroup } from "./groups.ts";
 import type { Ledger } from "./ledger.ts";
@@ -92,6 +93,7 @@ export function needsWrite(ledger: Ledger, assignment: Assignment): boolean {
 /** Whether a container's bound is exactly `cpus`, by a set that names a CPU that is online. */
 export function isIn(ledger: Ledger, assignment: Assignment, cpus: CpuSet): boolean {
   const bound = ledger.mayRunOn(assignment);
+  if (assignment.mayRunOn === VOID) return false;
   // Where a set names none that is online the kernel has put another one in its place.
   return (bound === cpus || bound.equals(cpus)) && assignment.mayRunOn.intersects(ledger.topology.online);
 }

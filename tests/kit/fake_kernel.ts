@@ -80,7 +80,9 @@ export class FakeKernel implements CpusetPort {
     const effective = both.isEmpty ? around : both;
     if (cpus.isEmpty) return { kind: "values", cpus: effective, isInherited: true };
     if (this.foreign.has(id)) return { kind: "values", cpus, effective, isForeign: true };
-    if (!effective.isSubsetOf(cpus)) return { kind: "values", cpus: effective, isInherited: true };
+    if (!effective.isSubsetOf(cpus)) {
+      return { kind: "values", cpus: effective, isInherited: true, isVoid: true };
+    }
     return { kind: "values", cpus, effective };
   }
 

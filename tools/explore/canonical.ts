@@ -2,7 +2,8 @@
  * A node's canonical form: a text that two nodes share if nothing that can come of them differs. Ids are those of places,
  * pods that are alike may change places; times are only due or not; what is only for the log is left out.
  */
-import { ANYWHERE, type Delivery } from "../../src/ledger/delivery.ts";
+import { ANYWHERE, VOID } from "../../src/ledger/bound.ts";
+import { type Delivery } from "../../src/ledger/delivery.ts";
 import { type Assignment, byOrder } from "../../src/ledger/assignment.ts";
 import type { AgentState } from "../../src/agent/state.ts";
 import { isGroup } from "../../src/ledger/groups.ts";
@@ -76,7 +77,7 @@ function assignmentText(
   now: number,
 ): string {
   const size = claim.kind === "exclusive" ? claim.count : "";
-  const bound = mayRunOn === ANYWHERE ? "*" : mayRunOn;
+  const bound = mayRunOn === VOID ? "void" : mayRunOn === ANYWHERE ? "*" : mayRunOn;
   const less = degraded === undefined ? "" : "!";
   return `${claim.kind}${size}${fence === undefined ? "" : "f"} ${grant} ${bound} ${
     deliveryText(delivery, now)

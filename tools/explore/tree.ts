@@ -88,7 +88,10 @@ export class Tree implements CpusetPort {
 }
 
 function reading(written: CpuSet, effective: CpuSet): CpusetReading {
-  if (!effective.isSubsetOf(written)) return { kind: "values", cpus: effective, isInherited: true };
+  if (!effective.isSubsetOf(written)) {
+    const isVoid = written.isEmpty ? {} : { isVoid: true as const };
+    return { kind: "values", cpus: effective, isInherited: true, ...isVoid };
+  }
   return effective.equals(written)
     ? { kind: "values", cpus: written }
     : { kind: "values", cpus: written, effective };

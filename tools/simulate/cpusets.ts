@@ -164,7 +164,9 @@ export class SimCpusets implements CpusetPort {
     const written = this.kernel.written(id) ?? CpuSet.empty;
     if (this.version === 1) return { kind, cpus: written };
     const effective = this.kernel.effective(id) ?? CpuSet.empty;
-    if (!effective.isSubsetOf(written)) return { kind, cpus: effective, isInherited: true };
+    if (!effective.isSubsetOf(written)) {
+      return { kind, cpus: effective, isInherited: true, ...(written.isEmpty ? {} : { isVoid: true }) };
+    }
     return effective.equals(written) ? { kind, cpus: written } : { kind, cpus: written, effective };
   }
 

@@ -6,7 +6,7 @@ import { Link } from "../../kit/link.ts";
 import type { Wanted } from "../../kit/messages.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { bigNode } from "../../kit/sysfs.ts";
-import { ANYWHERE } from "../../../src/ledger/delivery.ts";
+import { ANYWHERE } from "../../../src/ledger/bound.ts";
 import { groupOn, groupRef } from "../../../src/ledger/groups.ts";
 import { sandboxingOf } from "../../../src/nri/rules.ts";
 import { DEFAULT_SETTINGS } from "../../kit/policy.ts";

@@ -163,6 +163,16 @@ Deno.test("only in a class that gets claimed CPUs are the sets read again, each 
   assert.deepEqual([classes(it)[0], reads], ["0-3", []]);
 });
 
+Deno.test("a set that has nothing in common with its class isn't what it should be, wherever it lets its container run", () => {
+  const it = rig();
+  for (const wanted of [web, db]) run(it, wanted);
+  it.kernel.sets.set("id-web", CpuSet.of(1));
+  it.kernel.written.length = 0;
+  for (const ms of [0, 1100, 0]) it.link.tick(it.link.now + ms);
+  assert.deepEqual(it.kernel.written, ["id-web=0-3"]);
+  assert.equal(it.kernel.runsOn("id-web", parent), "0,2-3");
+});
+
 Deno.test("a pinned container doesn't start while its fence lacks its CPUs", () => {
   const it = rig();
   run(it, db);

@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import type { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import type { Assignment } from "../../../src/ledger/assignment.ts";
+import { ANYWHERE } from "../../../src/ledger/bound.ts";
 import * as delivery from "../../../src/ledger/delivery.ts";
 import { cpus, exclusive, ref } from "../../kit/books.ts";
 
 type Delivered = Pick<Assignment, "mayRunOn" | "delivery">;
 type Transition = (assignment: Assignment) => Assignment;
 
-const { ANYWHERE, confirm, created, failed, foundByRecord, observe, runs, starts, unreadable } = delivery;
+const { confirm, created, failed, foundByRecord, observe, runs, starts, unreadable } = delivery;
 const {
   isStartingAfterAll,
   recordMayChange,
