@@ -82,7 +82,7 @@ interface Admission<C extends Claim> extends AdmissionRequest {
 export function admit(ledger: Ledger, request: AdmissionRequest): Plan | Refusal {
   const { container } = request;
   const predecessors = predecessorsOf(ledger, container);
-  const others = predecessors.reduce(withoutPredecessor, ledger.without(container.id));
+  const others = superseded(ledger.without(container.id), container);
   const claim = request.claim.kind === "exclusive"
     ? asInPod(others, { container, claim: request.claim })
     : request.claim;
@@ -121,6 +121,11 @@ function place(admission: Admission<Claim>): Placement | Refusal {
     case "shared":
       return admitShared({ ...admission, claim });
   }
+}
+
+/** The ledger without those that a container supersedes, by whatever it is known. */
+export function superseded(ledger: Ledger, container: ContainerRef): Ledger {
+  return predecessorsOf(ledger, container).reduce(withoutPredecessor, ledger);
 }
 
 function predecessorsOf(ledger: Ledger, { id, podUid, name }: ContainerRef): Assignment[] {

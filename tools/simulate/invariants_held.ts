@@ -33,7 +33,8 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
     if (limitsOf(before, pod) !== limitsOf(inCharge, pod)) continue;
     const lost = exclusiveOf(before, pod).difference(exclusiveOf(inCharge, pod))
       .difference(unreportedIn(world, before, event, pod))
-      .difference(doubledIn(world, before, inCharge, pod));
+      .difference(doubledIn(world, before, inCharge, pod))
+      .difference(succeededIn(world, before, inCharge, pod));
     if (!lost.isEmpty) return `the claims of a living pod are its own: p${pod.number} has lost ${lost}`;
   }
   return undefined;
@@ -87,6 +88,16 @@ function doubledIn({ runtime }: World, before: View, after: View, pod: Pod): Cpu
     !after.placed.has(id) && own.some(({ id: other }) => isOther(id, other) && after.placed.has(other))
   );
   return CpuSet.unionOf(doubled.map(({ grant }) => grant));
+}
+
+/** What was held under the name of one that the agent has come to know by now: that has what it claims. */
+function succeededIn({ runtime }: World, before: View, after: View, pod: Pod): CpuSet {
+  const isNew = (name: string) =>
+    [...after.placed].some(([id, { podUid }]) =>
+      podUid === uidOf(pod) && !before.placed.has(id) && runtime.containers.get(id)?.spec.name === name
+    );
+  const held = before.held.filter(({ name, podUid }) => podUid === uidOf(pod) && isNew(name));
+  return CpuSet.unionOf(held.map(({ grant }) => grant));
 }
 
 /** A container of the pod is created or resized, which may give CPUs up. */

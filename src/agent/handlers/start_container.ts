@@ -25,6 +25,8 @@ import {
 import { groupsOf, isFence, isGroup, runsOn, shouldRunOn } from "../../ledger/groups.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { limitOf, withLimit } from "../../ledger/limit.ts";
+import { superseded } from "../../ledger/plan.ts";
+import { settledHeld } from "../../ledger/pod_set.ts";
 import { refuse } from "../../ledger/refusal.ts";
 import { afterWrites, planWrites } from "../../ledger/plan_writes.ts";
 import type { Subject } from "../../nri/methods.ts";
@@ -81,7 +83,8 @@ function unknownStarts(state: AgentState, ref: ContainerRef, { pod, container }:
       ...fenceOf(known, known.ledger, ref),
       ...created("record", recordOf(container)),
     };
-    return verified(known, known.ledger.with(assignment), ref);
+    const { ledger } = known;
+    return verified(known, settledHeld(ledger, superseded(ledger, ref).with(assignment)), ref);
   });
 }
 
