@@ -140,10 +140,12 @@ export function lookAtListed(
   return withLooks(state, { deserted: new Set(deserted) });
 }
 
-/** What is remembered of containers, as far as they are still `listed`. */
-export function stillListed({ reconcile: { lostEnds } }: AgentState, listed: ReadonlySet<string>): LostEnds {
+/** What is remembered of containers, as far as they are still `listed`; the list may be older than one in the ledger. */
+export function stillListed({ ledger, reconcile }: AgentState, listed: ReadonlySet<string>): LostEnds {
+  const { lostEnds } = reconcile;
   const ended = new Map([...lostEnds.ended].filter(([id]) => listed.has(id)));
-  return { ...lostEnds, ended, lived: lostEnds.lived.intersection(listed) };
+  const lived = [...lostEnds.lived].filter((id) => listed.has(id) || ledger.assignments.has(id));
+  return { ...lostEnds, ended, lived: new Set(lived) };
 }
 
 function hasDefaultRuntime(assignment: Pick<Assignment, "container"> | undefined): boolean {

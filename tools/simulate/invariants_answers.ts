@@ -177,8 +177,11 @@ function contested(world: World): CpuSet {
     const held = kernel.held(path);
     return hasWriteFailure || !held.isSubsetOf(desired) ? kernel.effective(path) ?? held : held;
   });
+  // What has ended and left processes behind is written like any other.
+  const left = [...runtime.lingering].filter((id) => runtime.isLeft(id));
   return CpuSet.unionOf([
     ...classes,
+    ...left.map((id) => kernel.held(id).isEmpty ? CpuSet.empty : kernel.effective(id) ?? CpuSet.empty),
     ...[...runtime.containers.keys()].map((id) => {
       const placed = inCharge?.placed.get(id);
       const held = kernel.held(id);
