@@ -1,9 +1,10 @@
 /**
  * Which writes leave a container something in common with the fence around it. In cgroup v2 one that has nothing in common
- * with it runs on all of the fence, pinned CPUs included: so none is written so, nor a fence around it.
+ * with it runs on all of the fence, pinned CPUs included: so none is written so, nor a fence with such CPUs around it.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "./assignment.ts";
+import { failureOf } from "./delivery.ts";
 import { isGroup } from "./groups.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -85,8 +86,10 @@ export class PlannedFences {
     return this.#planned.get(assignment.container.id) ?? this.ledger.mayRunOn(assignment);
   }
 
+  /** It would run on all of the group then, and shouldn't, or can't leave the CPUs that it is on. */
   #isLostIn(member: Assignment, group: string, cpus: CpuSet): boolean {
-    return member.fence === group && member.grant.isEmpty && !this.#meets(member, cpus);
+    if (member.fence !== group || !member.grant.isEmpty || this.#meets(member, cpus)) return false;
+    return failureOf(member) !== undefined || !cpus.isSubsetOf(this.ledger.desired(member));
   }
 
   #meets(assignment: Assignment, cpus: CpuSet): boolean {
