@@ -25,7 +25,7 @@ import {
 import { endedIn, stoppedIn } from "./found_ended.ts";
 import { released } from "./handlers/ends.ts";
 import { advance } from "./lifecycle.ts";
-import { claimFound } from "./limits.ts";
+import { claimFound, withLimitsFound } from "./limits.ts";
 import { lookAtListed } from "./lost_ends.ts";
 import { degradedLogs, logOf, placedLogs, synchronizedLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
@@ -62,9 +62,10 @@ export function rebuiltFrom(
   const fenced = fencedBefore(state, Ledger.empty(topology, policy), found, readings);
   const all = foundIn(state, listing, found, readings, fenced.ledger);
   const ended = endedIn(state, listing);
-  const running = recover(topology, policy, all, fenced.ledger, ended);
-  const ledger = ended.reduce((next, each) => hold(next, each), running);
-  return { ledger, logs: [...fenced.logs, ...degradedLogs(ledger), ...placedLogs(ledger)] };
+  const recovered = recover(topology, policy, all, fenced.ledger, ended);
+  const running = withLimitsFound({ ...state, ledger: recovered }, found, readings);
+  const ledger = ended.reduce((next, each) => hold(next, each), running.ledger);
+  return { ledger, logs: [...fenced.logs, ...running.logs, ...degradedLogs(ledger), ...placedLogs(ledger)] };
 }
 
 /** The containers of a list, each with how far the delivery to it has come. */
@@ -196,10 +197,11 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
   const replaced = released(state, (before) => [...stale].reduce(releaseForGood, before), [...stale]);
   const fenced = fencedBefore(state, replaced.ledger, found, readings);
   const all = foundIn(state, listing, found, readings, fenced.ledger);
-  const running = recover(known.topology, known.policy, all, fenced.ledger);
+  const recovered = recover(known.topology, known.policy, all, fenced.ledger);
+  const running = withLimitsFound({ ...state, ledger: recovered }, found, readings);
   const ledger = stoppedIn(state, listing).reduce(
     (next, each) => isHeld(next, each) ? next : hold(next, each),
-    running,
+    running.ledger,
   );
   const taken = new Set(found.map(({ container }) => container.id));
   const unmanaged = reconcile.unmanaged.union(unknown.difference(taken)).union(stale);
@@ -222,6 +224,7 @@ export function adoptUnknown(state: AgentState, listing: Listing): Adopted {
       ...logs,
       ...replaced.logs,
       ...fenced.logs,
+      ...running.logs,
       ...placedLogs(ledger, placed),
     ],
   };

@@ -49,6 +49,23 @@ export function claimFound(
   return limited(claim, readablePort(state)?.limitOf?.(container, online));
 }
 
+/** The ledger with what the readings of those that were found show of the limits of CPUs that their pods share. */
+export function withLimitsFound(
+  state: AgentState,
+  found: readonly { readonly container: ContainerRef; readonly claim: Claim }[],
+  readings: ReadonlyMap<string, CpusetReading>,
+): { readonly ledger: Ledger; readonly logs: readonly LogRecord[] } {
+  return found.reduce<{ readonly ledger: Ledger; readonly logs: readonly LogRecord[] }>(
+    ({ ledger, logs }, { container: { id }, claim }) => {
+      const [own, reading] = [ledger.assignments.get(id), readings.get(id)];
+      if (claim.kind !== "shared" || own === undefined || reading === undefined) return { ledger, logs };
+      const seen = withLimitSeen({ ...state, ledger }, own, reading);
+      return { ledger: seen.ledger, logs: [...logs, ...seen.logs] };
+    },
+    { ledger: state.ledger, logs: [] },
+  );
+}
+
 /** The ledger with what a reading shows of a container's limit, and what is to be logged of it: once for each limit. */
 export function withLimitSeen(
   state: AgentState,

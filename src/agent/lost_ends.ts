@@ -39,6 +39,13 @@ export function look(state: AgentState, assignments: readonly Assignment[], cpus
   return withLooks(state, { isTreeSeen, seen: new Map([...lostEnds.seen, ...seen]) });
 }
 
+/** With those in whose cgroups somebody has been seen by a look besides. */
+export function withLived(state: AgentState, populations: ReadonlyMap<string, Population>): AgentState {
+  const seen = [...populations].flatMap(([id, each]) => each === "populated" ? [id] : []);
+  const { lived } = state.reconcile.lostEnds;
+  return withLooks(state, { lived: new Set([...lived, ...seen].slice(-MAX_LIVED)) });
+}
+
 /** What follows from the looks of a whole comparison. */
 export interface Concluded {
   readonly state: AgentState;
@@ -58,7 +65,7 @@ export function concludeLooks(state: AgentState, cpusets: CpusetPort): Concluded
     return { state: withLooks(state, begun), logs };
   }
   // One that isn't in the ledger any more may still be listed, and be found again.
-  const lived = new Set([...known.lived, ...those("populated")].slice(-MAX_LIVED));
+  const { lived } = withLived(state, seen).reconcile.lostEnds;
   const absent = those("absent").filter((id) => lived.has(id) || hasDefaultRuntime(assignments.get(id)));
   const nobody = [...those("empty").filter((id) => assignments.has(id)), ...absent];
   const twice = nobody.filter((id) => before.has(id));

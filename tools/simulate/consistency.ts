@@ -87,7 +87,7 @@ export function hasOwnSet(
   if (fence === undefined) return kernel.usable.isSubsetOf(kernel.around(id)) || written.equals(desired);
   if (!grant.isEmpty) return written.equals(grant.intersection(kernel.usable));
   if (written.isEmpty) return true;
-  if (claim.kind !== "pinned" && !claim.forbidden.isEmpty) return true;
+  if (claim.kind !== "pinned" && !claim.forbidden.isEmpty) return written.equals(desired);
   const { strictReserved, systemReserved } = settings.policy;
   const reserved = strictReserved && !(claim.kind === "shared" && claim.system)
     ? systemReserved

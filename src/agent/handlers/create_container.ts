@@ -21,6 +21,7 @@ import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../de
 import { fencedFirst, fenceOf } from "../fences.ts";
 import { readHugePages } from "../huge_pages.ts";
 import { aroundFirst } from "../limits.ts";
+import { withLived } from "../lost_ends.ts";
 import { misspeltLogs, newlyDegradedLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import { withLedger } from "../pending.ts";
 import { isUnlimited } from "../quotas.ts";
@@ -107,11 +108,11 @@ function isServed(plan: Plan | Refusal, { id }: ContainerRef): boolean {
     !(isExclusive(placed) && isOfPod(placed) && placed.grant.size < placed.claim.count);
 }
 
-/** Containers of its pod with CPUs of their own that run, by all that is known. */
+/** Containers of its pod that have CPUs of their own, or would be served with the next that are free, and run by all that is known. */
 function runningInPod(state: AgentState, { podUid, name }: ContainerRef): ContainerRef[] {
   if (readablePort(state) === undefined || podUid === "") return [];
-  return state.ledger.ofPod(podUid).filter(({ container, grant, delivery }) =>
-    container.name !== name && !grant.isEmpty && !hasNoProcess(delivery)
+  return state.ledger.ofPod(podUid).filter(({ container, claim, grant, delivery }) =>
+    container.name !== name && (!grant.isEmpty || claim.kind !== "shared") && !hasNoProcess(delivery)
   ).map(({ container }) => container);
 }
 
@@ -131,7 +132,8 @@ function withEndedHeld(
     then: (populations) => {
       const ended = containers.map(({ id }) => id).filter((id) => hasNone(populations.get(id)));
       const { ledger, logs } = released(state, (before) => ended.reduce(release, before), ended);
-      const again = admitted(withLedger(state, ledger), request, { ...attempt, hasLooked: true });
+      const known = withLived(withLedger(state, ledger), populations);
+      const again = admitted(known, request, { ...attempt, hasLooked: true });
       return withLogs(again, logs);
     },
   };

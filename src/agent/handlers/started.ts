@@ -11,6 +11,7 @@ import { refOf } from "../../nri/read_claim.ts";
 import { ownCpus } from "../apply_mode.ts";
 import { type Decision, unchanged } from "../decision.ts";
 import { staleLogs, withUnmanaged } from "../found_containers.ts";
+import { withLimitSeen } from "../limits.ts";
 import { released } from "./ends.ts";
 import { revived } from "../lost_ends.ts";
 import { withLedger } from "../pending.ts";
@@ -23,16 +24,21 @@ export function postStartContainer(state: AgentState, { pod, container }: Subjec
   const ref = refOf(pod, container);
   const replaced = withoutReplaced(state, ref);
   const ledger = replaced.state.ledger.with({ ...known, container: ref });
-  const started = (change: (assignment: Assignment) => Assignment): Decision => {
-    const after = ledger.update(ref.id, (assignment) => runs(change(assignment)));
-    const own = state.dryRun ? undefined : pendingUpdateOf(after, ref.id);
+  const started = (change: Change, reading?: CpusetReading): Decision => {
     // Whose start is reported, of that the end is too.
     const next = { ...replaced.state, untracked: withoutId(state.untracked, ref.id) };
+    const run = ledger.update(ref.id, (assignment) => runs(change(assignment)));
+    const { state: after, logs } = limitedAs(withLedger(next, run), ref.id, reading);
+    const own = state.dryRun ? undefined : pendingUpdateOf(after.ledger, ref.id);
     const background = own === undefined ? [] : [own];
-    return { ...unchanged(withLedger(next, after)), background, logs: replaced.logs };
+    return { ...unchanged(after), background, logs: [...replaced.logs, ...logs] };
   };
   if (known.delivery.by === "record") return started((assignment) => assignment);
-  return { kind: "read", containers: [ref], then: (readings) => started(readAs(readings.get(ref.id))) };
+  return {
+    kind: "read",
+    containers: [ref],
+    then: (readings) => started(readAs(readings.get(ref.id)), readings.get(ref.id)),
+  };
 }
 
 /** With one that runs those have ended that have its pod's uid and its name, whatever a list says of them. */
@@ -60,12 +66,25 @@ export function postUpdateContainer(state: AgentState, { container: { id } }: Su
     kind: "read",
     containers: [assignment.container],
     then: (readings) => {
-      const read = readAs(readings.get(id));
-      return unchanged(withLedger(state, state.ledger.update(id, (a) => read(updateNoted(a)))));
+      const reading = readings.get(id);
+      const read = readAs(reading);
+      const known = withLedger(state, state.ledger.update(id, (a) => read(updateNoted(a))));
+      const { state: after, logs } = limitedAs(known, id, reading);
+      return { ...unchanged(after), logs };
     },
   };
 }
 
-function readAs(reading: CpusetReading | undefined): (assignment: Assignment) => Assignment {
+/** With what the same reading shows of the cgroups above: not all of its CPUs may be in force. */
+function limitedAs(state: AgentState, id: string, reading: CpusetReading | undefined) {
+  const own = state.ledger.assignments.get(id);
+  if (own === undefined || reading === undefined) return { state, logs: [] };
+  const { ledger, logs } = withLimitSeen(state, own, reading);
+  return { state: ledger === state.ledger ? state : withLedger(state, ledger), logs };
+}
+
+type Change = (assignment: Assignment) => Assignment;
+
+function readAs(reading: CpusetReading | undefined): Change {
   return reading?.kind === "values" ? (assignment) => observe(assignment, ownCpus(reading)) : unreadable;
 }
