@@ -73,7 +73,8 @@ export function recover(
   for (const each of exclusive) {
     if (each === shared) ledger = heldBeside(ledger, exclusive, ended);
     const f = asKept(ledger, each);
-    const at = f.claim.ofPod && placedIn(ledger, f) ? podSetOf(ledger, f.container) : lastKnown(f);
+    const set = f.claim.ofPod ? podSetOf(ledger, f.container) : CpuSet.empty;
+    const at = set.isEmpty ? lastKnown(f) : set;
     if (at !== undefined && canStay(ledger, f, at)) {
       ledger = withGrant(ledger, { ...unplaced(f), claim: f.claim, grant: at });
     } else misplaced.push(f);

@@ -70,6 +70,7 @@ export function forgottenLeftover(
 
 /** What containers had that have ended, unreported: when their cgroups show it, nothing is held for a pod that may have ended. */
 function unreportedIn({ runtime }: World, { placed }: View, event: SimEvent, pod: Pod): CpuSet {
+  // Time may pass in any event.
   const isTold = "id" in event && runtime.containers.get(event.id)?.pod === pod;
   const ended = isTold
     ? []
@@ -104,9 +105,7 @@ function succeededIn({ runtime }: World, before: View, after: View, pod: Pod): C
 /** A container of the pod is created or resized, which may give CPUs up. */
 function isAbout({ runtime }: World, event: SimEvent, pod: Pod): boolean {
   if (event.kind === "create") return event.pod === pod.number;
-  // One that runs has ended those of its name that a list has named as running beside it.
-  const isOfContainer = event.kind === "update" || event.kind === "posted";
-  return isOfContainer && runtime.containers.get(event.id)?.pod === pod;
+  return event.kind === "update" && runtime.containers.get(event.id)?.pod === pod;
 }
 
 /** Who has less than it claims may get all of it elsewhere. */

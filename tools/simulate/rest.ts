@@ -187,8 +187,10 @@ function exempted(world: World): string | undefined {
   const seemHeld = heldByUnnoticed(world);
   const left = exemptions.ids.find((id) => {
     const placed = inCharge?.placed.get(id);
+    // CPUs that were gone for a moment have left its set empty (cgroup v1), which only a comparison would find.
+    const isEmptied = !world.isCompared && world.isHidden(id);
     const isSeen = placed === undefined ||
-      (hasOwnSet(world, placed) && !placed.desired.intersects(seemHeld));
+      (hasOwnSet(world, placed) && !placed.desired.intersects(seemHeld) && !isEmptied);
     return isSeen && CAUSES[exemptions.cause(id) ?? "failed"] === "ends";
   });
   return left && `${left} still isn't as desired, because of "${exemptions.cause(left)}"`;
