@@ -192,7 +192,7 @@ export function endWindows(world: World): void {
     const knows = placed?.kernel === "at-start"
       ? container !== undefined && !hasStarted(container)
       : placed?.kernel?.equals(world.inForce(id)) === true;
-    // With a set that has nothing in common with its class it is where that is, for as long as that lasts.
+    // One that has nothing in common with its class is to be written, wherever it lets its container run.
     const isDesired = placed !== undefined && knows && !world.isVoid(id) && hasOwnSet(world, placed) &&
       !world.kernel.isLimitVoid(id) &&
       world.kernel.effective(id)?.equals(withinClass(world, placed)) === true;
@@ -201,25 +201,14 @@ export function endWindows(world: World): void {
     const known = willBeReported || placed?.desired.isEmpty || placed?.hasWriteFailure === true ||
       world.isHidden(id) ||
       world.isTickDue;
-    // By a reading it has what it should, which is its class': what was written shows once that has more.
-    if (
-      placed !== undefined && world.isVoid(id) && placed.kernel !== "at-start" &&
-      placed.kernel?.equals(placed.desired)
-    ) {
-      windows.open(id, "tampered");
-    }
     // What has brought back a set before it ended is never reported; what it leaves behind is compared.
     if (runtime.isLeft(id)) windows.open(id, "tampered");
     else if (container === undefined || !isAlive(container) || isDesired) windows.close(id);
     else if (windows.isOver(id) && !known) {
       windows.close(id);
       // It shows only once its class has more CPUs: a comparison finds it then.
-      if (
-        world.isVoid(id) || world.kernel.isLimitVoid(id) ||
-        (placed !== undefined && !hasOwnSet(world, placed))
-      ) {
-        windows.open(id, "tampered");
-      }
+      const isUnseen = placed !== undefined && !world.isVoid(id) && !hasOwnSet(world, placed);
+      if (isUnseen || world.kernel.isLimitVoid(id)) windows.open(id, "tampered");
     }
   }
 }
