@@ -3,7 +3,7 @@
  * pods that are alike may change places; times are only due or not; what is only for the log is left out.
  */
 import { ANYWHERE, VOID } from "../../src/ledger/bound.ts";
-import { type Delivery } from "../../src/ledger/delivery.ts";
+import type { Delivery } from "../../src/ledger/delivery.ts";
 import { type Assignment, byOrder } from "../../src/ledger/assignment.ts";
 import type { AgentState } from "../../src/agent/state.ts";
 import { isGroup } from "../../src/ledger/groups.ts";
