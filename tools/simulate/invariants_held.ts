@@ -92,14 +92,16 @@ function doubledIn({ runtime }: World, before: View, after: View, pod: Pod): Cpu
   return CpuSet.unionOf(doubled.map(({ grant }) => grant));
 }
 
-/** What was held under the name of one that the agent has come to know by now: that has what it claims. */
+/** What was held under the name of one that the agent has come to know by now, or another of that had: it has what it claims. */
 function succeededIn({ runtime }: World, before: View, after: View, pod: Pod): CpuSet {
-  const isNew = (name: string) =>
+  const nameOf = (id: string) => runtime.containers.get(id)?.spec.name;
+  const isNew = (name: string | undefined) =>
     [...after.placed].some(([id, { podUid }]) =>
-      podUid === uidOf(pod) && !before.placed.has(id) && runtime.containers.get(id)?.spec.name === name
+      podUid === uidOf(pod) && !before.placed.has(id) && name !== undefined && nameOf(id) === name
     );
-  const held = before.held.filter(({ name, podUid }) => podUid === uidOf(pod) && isNew(name));
-  return CpuSet.unionOf(held.map(({ grant }) => grant));
+  const others = [...before.placed].map(([id, { podUid, grant }]) => ({ name: nameOf(id), podUid, grant }));
+  const own = [...before.held, ...others].filter(({ name, podUid }) => podUid === uidOf(pod) && isNew(name));
+  return CpuSet.unionOf(own.map(({ grant }) => grant));
 }
 
 /** A container of the pod is created or resized, which may give CPUs up. */

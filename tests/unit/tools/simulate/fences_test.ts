@@ -61,7 +61,7 @@ Deno.test("a reading tells what of a set is in force, and that a cgroup follows 
   const own = { id: "c", cgroup: { path: `${CLASS}/pod1/c`, parent: "", pid: 0 } } as ContainerRef;
   const read = (cpus: string) => (kernel.write(CLASS, setOf(cpus)), cpusets.read(own));
   assert.deepEqual(read("0-1"), { kind: "values", cpus: setOf("1-3"), effective: setOf("1") });
-  assert.deepEqual(read("0"), { kind: "values", cpus: setOf("0"), isInherited: true });
+  assert.deepEqual(read("0"), { kind: "values", cpus: setOf("0"), isInherited: true, isVoid: true });
   assert.deepEqual(
     cpusets.read({ ...own, id: CLASS, isGroup: true, cgroup: { path: CLASS, parent: "", pid: 0 } }),
     { kind: "values", cpus: setOf("0") },
