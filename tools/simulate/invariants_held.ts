@@ -3,7 +3,7 @@ import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { SimEvent } from "./events.ts";
 import { expectation } from "./invariants.ts";
 import { type Container, type Pod, uidOf } from "./records.ts";
-import type { View } from "./view.ts";
+import { sharesInPod, type View } from "./view.ts";
 import type { World } from "./world.ts";
 
 /** With these the agent finds out anew what there is, or what the machine has. */
@@ -30,7 +30,7 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
   if (isAnew || !before.pinned.equals(inCharge.pinned)) return undefined;
   for (const pod of runtime.pods.values()) {
     if (pod.stopped || isAbout(world, event, pod) || isDegraded(before, pod)) continue;
-    if (limitsOf(before, pod) !== limitsOf(inCharge, pod)) continue;
+    if (limitsOf(before, pod) !== limitsOf(inCharge, pod) || hasMoved(before, inCharge, pod)) continue;
     const lost = exclusiveOf(before, pod).difference(exclusiveOf(inCharge, pod))
       .difference(unreportedIn(world, before, event, pod))
       .difference(doubledIn(world, before, inCharge, pod))
@@ -108,6 +108,15 @@ function succeededIn({ runtime }: World, before: View, after: View, pod: Pod): C
 function isAbout({ runtime }: World, event: SimEvent, pod: Pod): boolean {
   if (event.kind === "create") return event.pod === pod.number;
   return event.kind === "update" && runtime.containers.get(event.id)?.pod === pod;
+}
+
+/** Where what its containers share has to be whole cores, and can't be all that others leave of its limit, it has as many elsewhere. */
+function hasMoved(before: View, after: View, pod: Pod): boolean {
+  const isByCores = [...after.placed.values()].some((each) =>
+    each.podUid === uidOf(pod) && sharesInPod(each) && each.claim.kind === "exclusive" &&
+    !["packed", "spread"].includes(each.claim.placement)
+  );
+  return isByCores && exclusiveOf(after, pod).size >= exclusiveOf(before, pod).size;
 }
 
 /** Who has less than it claims may get all of it elsewhere. */
