@@ -27,7 +27,7 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
   const { inCharge, runtime } = world;
   if (before === undefined || inCharge === undefined || before === inCharge) return undefined;
   const isAnew = REBUILDING.includes(event.kind) || !before.online.equals(inCharge.online);
-  if (isAnew || !before.pinned.equals(inCharge.pinned)) return undefined;
+  if (isAnew || pinnedIn(before) !== pinnedIn(inCharge)) return undefined;
   for (const pod of runtime.pods.values()) {
     if (pod.stopped || isAbout(world, event, pod) || isDegraded(before, pod)) continue;
     if (limitsOf(before, pod) !== limitsOf(inCharge, pod) || hasMoved(before, inCharge, pod)) continue;
@@ -38,6 +38,14 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
     if (!lost.isEmpty) return `the claims of a living pod are its own: p${pod.number} has lost ${lost}`;
   }
   return undefined;
+}
+
+/** Pinned containers with their CPUs: others are moved for them, and go back where one comes to nothing. */
+function pinnedIn({ placed, pinned }: View): string {
+  const ids = [...placed.values()].flatMap(({ id, claim, grant }) =>
+    claim.kind === "pinned" && !grant.isEmpty ? [id] : []
+  );
+  return `${pinned} ${ids.sort().join(" ")}`;
 }
 
 /**
