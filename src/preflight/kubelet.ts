@@ -85,9 +85,8 @@ export function readSettings(
   }
   const flags = Object.entries(FLAGS).flatMap(([flag, key]) => {
     const value = flagIn(words, flag);
-    return value === undefined
-      ? []
-      : [[key, flag.endsWith("e-reserved") || flag === "system-reserved" ? pairsIn(value) : value]];
+    if (value === undefined) return [];
+    return [[key, key === "kubeReserved" || key === "systemReserved" ? pairsIn(value) : value]];
   });
   return { kind: "read", file: printable(file), values: { ...values, ...Object.fromEntries(flags) } };
 }
@@ -147,8 +146,8 @@ export function checkCpuManager({ cpuManager, settings }: KubeletFacts): Verdict
 }
 
 export function checkMemoryManager({ memoryPolicy, settings }: KubeletFacts): Verdict {
+  if (memoryPolicy === undefined && settings.kind === "unknown") return unknownSettings(settings);
   const policy = memoryPolicy ?? settingOf(settings, "memoryManagerPolicy", "None");
-  if (policy === undefined) return unknownSettings(settings as KubeletSettings & { kind: "unknown" });
   if (policy === "None") {
     return pass("memoryManagerPolicy is None: kubelet binds no container to memory nodes");
   }

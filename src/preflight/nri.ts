@@ -14,7 +14,7 @@ import { atLeast } from "./versions.ts";
 
 /** What is known of NRI. */
 export interface NriFacts {
-  /** Where the agent looks for it. */
+  /** Where the agent looks for it on the node. */
   readonly socket: string;
   /** Why nobody answers there; absent: somebody does. */
   readonly unreachable?: string;
@@ -25,8 +25,8 @@ export interface NriFacts {
 /** Where the runtime looks for plugins that it starts. */
 export interface PluginFolder {
   readonly path: string;
-  /** Absent: it isn't there. */
-  readonly isOpenToAll?: boolean;
+  /** Whether others than root can put plugins there; absent: it isn't there. */
+  readonly isOpen?: boolean;
   /** Instances of this agent, and those of them that can't be executed. */
   readonly own: readonly string[];
   readonly unexecutable: readonly string[];
@@ -55,7 +55,7 @@ export async function readNri(
   const read = readContainerdConfig(files, configFileOf(runtime), replaces);
   const problem = isListening(config, given.socket) ? undefined : await unreachable(config.socket);
   return {
-    socket: config.socket,
+    socket: given.socket,
     ...(problem === undefined ? {} : { unreachable: printable(problem) }),
     config: read,
     folder: readFolder(files, textIn(read, "plugin_path") ?? PLUGIN_FOLDER, config.pluginName),
@@ -79,7 +79,7 @@ function readFolder(files: HostFiles, path: string, pluginName: string): PluginF
   const own = (files.names(path) ?? []).filter((name) => /^\d\d-/.test(name) && name.slice(3) === pluginName);
   return {
     path: printable(path),
-    ...(status === undefined ? {} : { isOpenToAll: ((status.mode ?? 0o777) & 0o002) !== 0 }),
+    ...(status === undefined ? {} : { isOpen: ((status.mode ?? 0o777) & 0o022) !== 0 || status.uid !== 0 }),
     own,
     unexecutable: own.filter((name) => ((files.status(`${path}/${name}`)?.mode ?? 0) & 0o111) === 0),
     others: cpusetPluginsIn(files.place(path), pluginName),
@@ -173,10 +173,13 @@ export function checkTimeouts({ config }: Pick<NriFacts, "config">): Verdict {
 }
 
 export function checkPluginFolder({ folder }: Pick<NriFacts, "folder">): Verdict {
-  const { path, isOpenToAll, own, unexecutable } = folder;
-  if (isOpenToAll === undefined) return pass(`there is no ${path}: the runtime starts no agent`);
-  if (isOpenToAll) {
-    return fail(`${path} is world-writable: whoever puts a plugin there is root`, `chmod o-w ${path}`);
+  const { path, isOpen, own, unexecutable } = folder;
+  if (isOpen === undefined) return pass(`there is no ${path}: the runtime starts no agent`);
+  if (isOpen) {
+    return fail(
+      `others than root can write ${path}: whoever puts a plugin there is root`,
+      `chown root: ${path}; chmod go-w ${path}`,
+    );
   }
   const [first] = unexecutable;
   if (first !== undefined) {

@@ -46,11 +46,13 @@ const NODE = {
 Deno.test("what the files of a node say", async () => {
   using tree = new FileTree(NODE);
   Deno.chmodSync(`${tree.root}/plugins/10-balloons`, 0o755);
+  Deno.chmodSync(`${tree.root}/plugins`, 0o775);
   const facts = await readNode(DEFAULTS, tree.root);
   const said = new Map(findingsOf(facts).map((finding) => [finding.check, finding]));
   const expected: readonly [check: string, result: string, found: RegExp][] = [
     ["runtime", "fail", /no container runtime answers/],
     ["nri", "fail", /no such socket/],
+    ["plugin-directory", "fail", /others than root can write \/plugins/],
     ["other-plugins", "fail", /\/plugins\/10-balloons/],
     ["cpu-manager", "pass", /\/etc\/kubelet\.yaml: cpuManagerPolicy is none/],
     ["memory-manager", "warn", /is Static/],
@@ -82,6 +84,7 @@ Deno.test("who listens is known without a connection, by the kernel's list", asy
     listener.close();
     const { nri } = await readNode({ ...DEFAULTS, systemBus: "" }, tree.root);
     assert.equal(nri.unreachable === undefined, isOn, flags);
+    assert.equal(nri.socket, "/var/run/nri/nri.sock");
     Deno.removeSync(path);
     assert.notEqual((await readNode({ ...DEFAULTS, systemBus: "" }, tree.root)).nri.unreachable, undefined);
   }

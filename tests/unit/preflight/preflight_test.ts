@@ -37,7 +37,7 @@ const RUNTIME = {
 } as const;
 const FOLDER = {
   path: "/opt/nri/plugins",
-  isOpenToAll: false,
+  isOpen: false,
   own: ["99-weka-cpuset"],
   unexecutable: [],
   others: [],
@@ -238,10 +238,10 @@ const CASES: readonly Case[] = [
   [
     "an open plugin directory",
     "plugin-directory",
-    folder({ isOpenToAll: true }),
+    folder({ isOpen: true }),
     "fail",
     /is root/,
-    /^chmod o-w \/opt\/nri\/plugins$/,
+    /chmod go-w \/opt\/nri\/plugins$/,
   ],
   [
     "a plugin that can't run",
