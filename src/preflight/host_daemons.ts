@@ -92,6 +92,10 @@ function exclusiveCpus(machine: MachineFacts, policy: Policy): CpuSet {
   return machine.kind === "known" ? exclusiveRoom(machine.topology, policy).cpus : CpuSet.empty;
 }
 
+function hiddenFrom(machine: MachineFacts): CpuSet {
+  return machine.kind === "known" ? machine.topology.isolated.union(machine.topology.nohzFull) : CpuSet.empty;
+}
+
 const CONFIG = "in /etc/weka-cpuset/config.yaml:";
 
 export function checkHostDaemons(
@@ -122,7 +126,8 @@ export function checkHostDaemons(
 
 export function checkIrqbalance({ irqbalance }: HostFacts, machine: MachineFacts, policy: Policy): Verdict {
   if (irqbalance === undefined) return pass("irqbalance doesn't run: no interrupts are moved");
-  const { file, banned = CpuSet.empty } = irqbalance;
+  // It leaves out isolated and tickless CPUs by itself, unless it is given others (irqbalance(1)).
+  const { file, banned = hiddenFrom(machine) } = irqbalance;
   const open = exclusiveCpus(machine, policy).difference(banned);
   if (open.isEmpty) {
     return pass(
@@ -170,10 +175,11 @@ export function checkRuntimeAffinity(
     return pass(`${said}; runc ${runc.join(".")} undoes that for containers`);
   }
   const unit = runtime.kind === "known" ? runtime.process?.unit ?? "containerd.service" : "";
-  return fail(
-    `${said}, and its containers inherit that from Linux 6.2 on, unless runc (1.2.7, 1.3.1) or crun (1.9.2) undoes it`,
+  const why =
+    `${said}, and its containers inherit that from Linux 6.2 on, unless runc (1.2.7, 1.3.1) or crun (1.9.2) undoes it`;
+  const mend =
     `in /etc/systemd/system/${unit}.d/affinity.conf: [Service] CPUAffinity= (empty); systemctl daemon-reload; ${
       restart(runtime)
-    }`,
-  );
+    }`;
+  return runc === undefined ? warn(why, mend) : fail(why, mend);
 }

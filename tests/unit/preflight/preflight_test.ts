@@ -316,6 +316,14 @@ const CASES: readonly Case[] = [
     "pass",
   ],
   [
+    "a mask, and a runc that isn't known",
+    "runtime-affinity",
+    runtime({ runc: "?", process: { ...PROCESS, cpus: cpus("0-1") } }),
+    "warn",
+    /unless runc/,
+    /CPUAffinity=/,
+  ],
+  [
     "a mask, on an old kernel",
     "runtime-affinity",
     {
@@ -537,6 +545,13 @@ const CASES: readonly Case[] = [
     "warn",
     /banned: none/,
     /systemReserved: 0,8;/,
+  ],
+  [
+    "irqbalance, which leaves out isolated CPUs",
+    "irqbalance",
+    { machine: ISOLATED, host: { ...HOST, irqbalance: { file: "/f" } } },
+    "warn",
+    /CPUs 1-3,9-15, which/,
   ],
   ["irqbalance, tamed", "irqbalance", {
     host: { ...HOST, irqbalance: { file: "/f", banned: cpus("1-7,9-15") } },
