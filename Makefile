@@ -37,9 +37,10 @@ demo: build ## run the samples on an embedded runtime and print the CPU maps
 bench: build ## measure start, creation, memory and size (ONLY=size|start|decide|create|memory|cpusets|pool); see docs/benchmark.md
 	$(deno) run --quiet --allow-all tools/bench/main.ts $(ONLY)
 
-rewrite-scripts: ## rewrite the expectations in tests/scenarios, docs/placement.md, docs/plan.md, and terminal sessions in README.md and docs; review the difference before committing
+rewrite-scripts: ## rewrite the expectations in tests/scenarios, docs/placement.md, docs/plan.md, docs/status.schema.json, and terminal sessions in README.md and docs; review the difference before committing
 	REWRITE=1 $(deno) test --quiet --allow-all tests/scenarios tests/unit/sessions_docs_test.ts tests/unit/cli/plan_docs_test.ts
 	$(deno) run --quiet --allow-all hack/placement_docs.ts
+	$(deno) run --quiet --allow-all hack/status_schema.ts
 
 simulate: ## random events on simulated nodes, drawn anew (EVENTS= JOBS= SEED= MODE= CGROUPS= DRIVER= FENCE= MACHINE= REPLAY=)
 	$(deno) run --quiet --allow-all tools/simulate/main.ts $(if $(EVENTS),--events $(EVENTS)) $(if $(JOBS),--jobs $(JOBS)) \

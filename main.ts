@@ -29,10 +29,16 @@ const program = commandLine(
       version,
       stop: stop.signal,
       priorityFailure: raisePriority(),
+      dropNetwork,
       ...(pod === undefined ? {} : { pod }),
       ...(inherited === undefined ? {} : { inherited: Number(inherited) }),
     }),
 );
+
+// The agent does it by itself, once it listens where the configuration says.
+program.hook("preAction", (_, command) => {
+  if (command !== program && command.name() !== "run") dropNetwork();
+});
 
 try {
   await program.parseAsync(Deno.args, { from: "user" });
@@ -40,6 +46,11 @@ try {
   Deno.exit();
 } catch (error) {
   Deno.exit(await exitCode(error));
+}
+
+/** The permission can't be had back: neither connecting nor listening is possible from now on. */
+function dropNetwork(): void {
+  Deno.permissions.revokeSync({ name: "net" });
 }
 
 /** Stops: the request in hand is answered and the log flushed before the exit, unless that takes too long. */

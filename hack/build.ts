@@ -31,10 +31,16 @@ export const compileFlags: readonly CompileFlag[] = [
     reason: "Any other variable that a package asks for (colours, mostly) reads as unset.",
   },
   {
+    flag: "--allow-net",
+    reason:
+      "Metrics and health by HTTP, where `http` names an address, which can't be known here. The agent gives the " +
+      "permission up as soon as it listens, or at once without `http`; all other commands do so at once.",
+  },
+  {
     flag: `--allow-ffi=${LIBC_PATHS.join(",")}`,
     reason: "The kernel's files below /sys and /proc, which Deno itself opens only for a program that is " +
       "allowed everything; the inherited descriptor; the leader lock (src/platform/libc.ts). To Deno's own " +
-      "interfaces running programs, the network and other libraries stay denied.",
+      "interfaces running programs and other libraries stay denied.",
   },
   {
     flag: "--v8-flags=--max-semi-space-size=2",

@@ -3,6 +3,7 @@ import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { type CpuUpdate, pendingUpdateOf } from "../ledger/updates.ts";
 import type { LogRecord } from "../log_record.ts";
+import type { RefusalReason } from "./decision.ts";
 import type { Listing, Living } from "./early.ts";
 import type { Call } from "../nri/methods.ts";
 import { writablePort } from "./apply_mode.ts";
@@ -79,11 +80,15 @@ export type Input =
   | { readonly kind: "demoted" };
 
 export type Output =
-  /** `answers`: the call that these bytes are the answer to, and the time of the input that brought it. */
+  /** `answers`: the call that these bytes are the answer to; the time of the input that brought it; why it is refused. */
   | {
     readonly kind: "send";
     readonly bytes: Uint8Array;
-    readonly answers?: { readonly call: Call["kind"]; readonly since: number };
+    readonly answers?: {
+      readonly call: Call["kind"];
+      readonly since: number;
+      readonly refused?: RefusalReason | undefined;
+    };
   }
   | { readonly kind: "log"; readonly record: LogRecord }
   /** The runtime's configuration text: what it means is to be reported as `settings`, before any more bytes. */

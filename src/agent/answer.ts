@@ -51,10 +51,11 @@ function answer(agent: Agent, session: Session, deferred: DeferredCall): Step {
   const asked = call.kind === "Configure"
     ? idle({ ...configured.agent, state })
     : requestListing({ ...configured.agent, state });
+  const refused = final.reply.kind === "refuse" ? final.reply.reason : undefined;
   return {
     agent: asked.agent,
     outputs: [
-      send(session, stream, final.reply, { call: call.kind, since: until - START_WAIT_MS }),
+      send(session, stream, final.reply, { call: call.kind, since: until - START_WAIT_MS, refused }),
       ...configured.outputs,
       ...asked.outputs,
       ...outputs,

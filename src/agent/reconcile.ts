@@ -89,6 +89,7 @@ function beginning({ reconcile, ledger }: AgentState, nextAt: number): Reconcile
     reasons,
     suspects,
     throttled,
+    begun: reconcile.begun + 1,
     nextAt,
     queue: ledger.assignments.values().filter(({ isHeld }) => !isHeld).map(({ container }) => container.id),
   };
@@ -253,6 +254,7 @@ function report({ state, logs }: Compared, { container }: Assignment, verdict: V
     ...reconcile,
     suspects: (isSuspect ? withId : withoutId)(reconcile.suspects, id),
     reasons: isNew ? new Map(reconcile.reasons).set(id, reason) : reconcile.reasons,
+    drifts: reconcile.drifts + (message === DRIFT ? 1 : 0),
   };
   return {
     state: { ...state, reconcile: next, ledger: state.ledger.update(id, () => after) },

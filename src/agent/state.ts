@@ -93,6 +93,10 @@ export interface ReconcileState {
   readonly lostEnds: LostEnds;
   /** In how many periods containers with CPUs of their own had been throttled by the last comparison. */
   readonly throttled: ReadonlyMap<string, number>;
+  /** How many comparisons have been begun. */
+  readonly begun: number;
+  /** How often a set was found that another program had changed. */
+  readonly drifts: number;
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -107,6 +111,8 @@ const INITIAL_RECONCILE: ReconcileState = {
   unmanaged: NONE,
   lostEnds: NO_LOST_ENDS,
   throttled: new Map(),
+  begun: 0,
+  drifts: 0,
 };
 
 /** What has become of a container's partition. */

@@ -1,8 +1,9 @@
 import { rejectProblems } from "../daemon/config_error.ts";
 import type { Effective } from "../daemon/load_config.ts";
 import { discoverMachine } from "../daemon/machine.ts";
+import { topologyDocument } from "../status/topology_document.ts";
 import { type OutputForm, print, styleOf } from "./output.ts";
-import { topologyJson, topologyText } from "./topology_text.ts";
+import { topologyText } from "./topology_text.ts";
 
 /**
  * Prints the machine below the configured sysfs.
@@ -15,5 +16,9 @@ export function printTopology(
 ): void {
   rejectProblems(problems);
   const { topology, warnings } = discoverMachine(config);
-  print(output, () => topologyText(topology, warnings, styleOf()), () => topologyJson(topology, warnings));
+  print(
+    output,
+    () => topologyText(topology, warnings, styleOf()),
+    () => topologyDocument(topology, warnings),
+  );
 }

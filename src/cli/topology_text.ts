@@ -1,5 +1,4 @@
 /** A machine, drawn. */
-import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { NumaNode, Topology } from "../cpu/topology.ts";
 import { cpuMap, type MapStyle } from "../draw/cpu_map.ts";
 import { table } from "./table.ts";
@@ -23,29 +22,6 @@ export function topologyText(topology: Topology, warnings: readonly string[], st
     ...cacheLines(topology),
     ...warnings.map((warning) => `warning: ${warning}`),
   ].join("\n");
-}
-
-/** The same for programs. */
-export function topologyJson(topology: Topology, warnings: readonly string[]): unknown {
-  const { groups, nodes, online, present, isolated, nohzFull } = topology;
-  const lists = (sets: readonly CpuSet[]) => sets.map((set) => `${set}`);
-  return {
-    version: 1,
-    online: `${online}`,
-    offline: `${present.difference(online)}`,
-    isolated: `${isolated}`,
-    nohzFull: `${nohzFull}`,
-    sockets: lists(groups.sockets),
-    caches: lists(groups.cacheGroups),
-    cores: lists(groups.cores),
-    nodes: nodes.map(({ id, cpus, hasMemory, distances }) => ({
-      id,
-      cpus: `${cpus}`,
-      hasMemory,
-      distances: Object.fromEntries(distances),
-    })),
-    warnings,
-  };
 }
 
 /** `2 sockets, 4 NUMA nodes, 4 caches, 32 cores, 64 CPUs`. */

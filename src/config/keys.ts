@@ -84,6 +84,16 @@ export const KEYS: readonly Key[] = [
   key("exclusiveQuota", "CFS quota of exclusive and pinned containers, and of their pods: keep or off"),
   key("reconcileSeconds", "reconcile interval in seconds; 0 disables it"),
   key(
+    "http",
+    "address and port of metrics and health by HTTP; with the page where it is a loopback one; empty: off",
+    {
+      flag: "--http <address>",
+    },
+  ),
+  key("httpAll", "serve the page and the API, which name pods, at any address of http", {
+    flag: "--http-all",
+  }),
+  key(
     "onKubeletStatic",
     "on conflict with kubelet's static CPU manager: warn, or refuse pinned and exclusive containers",
   ),

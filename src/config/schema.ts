@@ -13,11 +13,20 @@ const NAMESPACES = 'must be a list of namespaces, as in kube-system, or "*" for 
 const HANDLERS = "must be a list of RuntimeClass handlers, or of what they begin with, as in kata";
 const CPUS = "must be a CPU list, as in 0,2-3";
 
+const OCTET = "(25[0-5]|2[0-4]\\d|1?\\d?\\d)";
+const PORT = "([1-9]\\d{0,3}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\\d|6553[0-5])";
+/** IPv4, or IPv6 in brackets, and a port that isn't 0; or nothing. */
+const ADDRESS = new RegExp(`^((${OCTET}(\\.${OCTET}){3}|\\[[0-9a-fA-F:.]{2,45}\\]):${PORT})?$`);
+
 /** At most PATH_MAX characters, and no control characters, which would garble a log or a terminal. */
 const PATH = /^\/\P{Cc}{0,4094}$/u;
 
 const path = text(PATH, "must be an absolute path, as in /sys");
 const pathOrNone = text(/^(\/\P{Cc}{0,4094})?$/u, "must be an absolute path, or empty");
+const address = text(
+  ADDRESS,
+  "must be an IP address and a port, as in 127.0.0.1:9753 or [::]:9753, or empty",
+);
 
 function text(pattern: RegExp, message: string) {
   return z.string(message).check(z.regex(pattern, message));
@@ -141,6 +150,10 @@ export const schema = z.strictObject({
   exclusiveQuota: z._default(z.enum(["keep", "off"], "must be keep or off"), "keep"),
   /** Seconds; 0 disables it. */
   reconcileSeconds: z._default(wholeNumber(0, 3600), 10),
+  /** Address and port at which health and metrics are served by HTTP; empty: none. */
+  http: z._default(address, ""),
+  /** Whether page and API are served there too where that isn't a loopback address. */
+  httpAll: z._default(flag, false),
   onKubeletStatic: z._default(z.enum(["warn", "refuse"], "must be warn or refuse"), "warn"),
   log: z.prefault(log, {}),
   /** In the order in which they are tried. */

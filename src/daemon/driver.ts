@@ -5,6 +5,7 @@
 import { type Agent, type Input, type Output, pendingFor, step } from "../agent/step.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
+import type { Observer } from "../metrics/observer.ts";
 import type { Log } from "../platform/log.ts";
 import type { ByteStream } from "../platform/socket.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
@@ -60,6 +61,7 @@ export class Driver {
     private readonly queries: Queries,
     private readonly log: Log,
     private readonly stop: AbortSignal,
+    private readonly observer?: Observer,
   ) {
     this.#agent = agent;
     this.#latency = new Latency(log, TICK_MS, performance.now());
@@ -69,6 +71,11 @@ export class Driver {
 
   get agent(): Agent {
     return this.#agent;
+  }
+
+  /** When it ticked last, in milliseconds of `performance.now()`. */
+  get tickedAt(): number {
+    return this.#latency.tickedAt;
   }
 
   /**
@@ -145,9 +152,10 @@ export class Driver {
   async #take(input: Input): Promise<void> {
     const { agent, outputs } = step(this.#agent, input);
     this.#agent = agent;
-    if (agent.state.phase === "serving") {
-      this.#onServing?.();
+    if (agent.state.phase === "serving" && this.#onServing !== undefined) {
+      this.#onServing();
       this.#onServing = undefined;
+      this.observer?.serving();
     }
     const failures: unknown[] = [];
     for (const output of outputs) {
@@ -165,6 +173,7 @@ export class Driver {
       case "send":
         return await this.#send(output);
       case "log":
+        this.observer?.logged(output.record);
         return this.log.write(output.record);
       case "configure":
         return await this.#take({ kind: "settings", settings: await this.queries.configure(output.text) });
@@ -190,12 +199,10 @@ export class Driver {
     if (connection === undefined) return;
     await connection.write(bytes);
     if (answers === undefined) return;
-    this.#latency.answered(
-      answers.call,
-      answers.since,
-      performance.now(),
-      this.#agent.connection?.requestTimeout,
-    );
+    const { call, since, refused } = answers;
+    const now = performance.now();
+    this.#latency.answered(call, since, now, this.#agent.connection?.requestTimeout);
+    this.observer?.answered(call, now - since, refused);
   }
 
   #wake(after: number): void {

@@ -26,6 +26,10 @@ export class Latency {
     this.#tickedAt = now;
   }
 
+  get tickedAt(): number {
+    return this.#tickedAt;
+  }
+
   /** Takes in a reply to a request that was read at `since`; `timeout` is the runtime's, 0 if it names none. */
   answered(call: string, since: number, now: number, timeout: number | undefined): void {
     const timeoutMs = timeoutOf(timeout);

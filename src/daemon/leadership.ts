@@ -31,6 +31,8 @@ export class Leadership {
   /** Since when no connection has been served, in milliseconds of `performance.now()`. */
   #idleSince = 0;
   #reminder: number | undefined;
+  /** Reads what the holder says, while another agent has the lock. */
+  #holder: (() => LockHolder) | undefined;
   readonly #name: string;
 
   /**
@@ -56,6 +58,11 @@ export class Leadership {
   /** What the holder of the lock is doing, for those that wait for it. */
   describe(activity: string): void {
     this.#lock?.describe(activity);
+  }
+
+  /** Who has the lock that this agent has asked for; undefined: itself, nobody, or it hasn't asked. */
+  get holder(): LockHolder | undefined {
+    return this.#holder?.();
   }
 
   /** There is no connection now; `served`: until now there was one that was served. */
@@ -94,6 +101,7 @@ export class Leadership {
   }
 
   #acquired(lock: LeaderLock): void {
+    this.#holder = undefined;
     this.#lock = lock;
     this.#claim = SETTLED;
     this.#idleSince = performance.now();
@@ -102,6 +110,7 @@ export class Leadership {
   }
 
   #notAcquired(error: Error): void {
+    this.#holder = undefined;
     if (this.ended.aborted) return;
     if (this.mode.needsLock) throw error;
     // No other agent can use it either, and without an active agent containers run on any CPU.
@@ -114,6 +123,7 @@ export class Leadership {
   }
 
   #standby(holder: () => LockHolder): void {
+    this.#holder = holder;
     const remind = () => {
       const { name, since, activity } = holder();
       this.context.log.write({

@@ -2,17 +2,23 @@
 import { newAgent } from "../agent/step.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { MachinePort } from "../agent/machine.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { observedCpusets } from "../metrics/observer.ts";
 import { backoff } from "../platform/backoff.ts";
+import { buildInfo } from "../platform/build_info.ts";
 import { pause } from "../platform/pause.ts";
 import type { ByteStream } from "../platform/socket.ts";
 import type { Context } from "./context.ts";
 import { Driver } from "./driver.ts";
+import { HttpEndpoint } from "./http_endpoint.ts";
 import { Leadership } from "./leadership.ts";
 import { cpusetsFor } from "./machine.ts";
 import type { Mode } from "./modes.ts";
 import { queriesOn } from "./host_queries.ts";
+import { SERVING } from "./readiness.ts";
 import { identityOf, settingsOf } from "./settings.ts";
 import { logStart } from "./startup_log.ts";
+import { StatusApi } from "./status_api.ts";
 import { StatusServer } from "./status_server.ts";
 import { machineOn, watchCpus } from "./watch_cpus.ts";
 import { watchPeers } from "./watch_peers.ts";
@@ -36,31 +42,49 @@ export async function live(mode: Mode, context: Context): Promise<void> {
     else status.close();
   });
   const machine = machineOn(context);
-  const driver = driverOf(discovered.topology, machine, context, ended);
-  const status = new StatusServer(driver, mode, context);
+  const metrics = await metricsFor(mode, context);
+  const driver = driverOf(discovered.topology, machine, context, ended, metrics);
+  const api = new StatusApi({ driver, mode, context, holder: () => leadership.holder, metrics });
+  const status = new StatusServer(api, context);
+  const http = new HttpEndpoint(api, context);
   const watches = [watchCpus(driver, machine), watchPeers(driver, context)];
+  http.open();
   try {
     await serve(mode, driver, leadership, context);
   } finally {
-    for (const watch of [...watches, status]) watch.close();
+    for (const watch of [...watches, status, http]) watch.close();
     end.abort();
     driver.close();
     await leadership.close();
   }
 }
 
+/** Loaded only where something can ask for them. */
+async function metricsFor({ name: mode }: Mode, { effective }: Context): Promise<Metrics | undefined> {
+  if (effective.config.http === "") return undefined;
+  const { Metrics } = await import("../metrics/metrics.ts");
+  return new Metrics({ ...buildInfo(), mode }, Date.now);
+}
+
 /** An agent on standby: it has neither a connection nor the leader lock yet. */
-function driverOf(topology: Topology, machine: MachinePort, context: Context, ended: AbortSignal): Driver {
+function driverOf(
+  topology: Topology,
+  machine: MachinePort,
+  context: Context,
+  ended: AbortSignal,
+  metrics: Metrics | undefined,
+): Driver {
   const { effective: { config }, log, stop } = context;
+  const cpusets = cpusetsFor(context);
   const agent = newAgent({
     identity: identityOf(config),
     topology,
     standby: true,
-    cpusets: cpusetsFor(context),
+    cpusets: cpusets && metrics ? observedCpusets(cpusets, metrics) : cpusets,
     machine,
     ...settingsOf(config),
   });
-  return new Driver(agent, queriesOn({ ...context, stop: ended }), log, stop);
+  return new Driver(agent, queriesOn({ ...context, stop: ended }), log, stop, metrics);
 }
 
 /** Serves one connection after the other. */
@@ -108,7 +132,7 @@ async function serveOne(
   // At the start what was read of the machine is recent.
   const topology = isFirst ? known : machine?.changed(known)?.topology ?? known;
   leadership.describe("registering with the runtime");
-  const served = await driver.serve(connection, topology, () => leadership.describe("serving"));
+  const served = await driver.serve(connection, topology, () => leadership.describe(SERVING));
   if (!stop.aborted) log.write({ level: "warn", message: "connection lost; reconnecting" });
   return served;
 }

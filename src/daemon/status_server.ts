@@ -1,53 +1,33 @@
-/** The status API: HTTP with JSON on a unix socket that only root can open. The active agent of a node serves it. */
-import { viewOf } from "../agent/view.ts";
+/** The status API on a unix socket that only root can open. The active agent of a node serves it. */
+import { HttpServer } from "../platform/http_server.ts";
 import { LeaderLock } from "../platform/lock.ts";
-import { statusDocument, type Surroundings } from "../status/status_document.ts";
 import type { Context } from "./context.ts";
-import type { Driver } from "./driver.ts";
-import { explained } from "./explained.ts";
-import type { Mode } from "./modes.ts";
-import { ACTIONS } from "./release_here.ts";
+import type { Entrance, StatusApi } from "./status_api.ts";
 
 /** Below the run directory. */
 export const STATUS_SOCKET = "status.sock";
 
-/** Requests that are answered at once; the next one is refused (503). */
-const MAX_REQUESTS = 16;
-
 /** Read and written by its owner alone. */
 const SOCKET_UMASK = 0o177;
 
-type Served = Pick<Driver, "agent" | "feed">;
-
-type Answer = (driver: Served, query: URLSearchParams) => unknown;
+/** Root sees everything, as it is now, and may change it. */
+const ENTRANCE: Entrance = { isRoots: true, isWhole: true, isLocal: false, maxAgeMs: 0 };
 
 export class StatusServer {
-  #server: Deno.HttpServer | undefined;
-  #requests = 0;
-  readonly #started = new Date(performance.timeOrigin).toISOString();
+  #server: HttpServer | undefined;
 
   constructor(
-    private readonly driver: Served,
-    private readonly mode: Pick<Mode, "name">,
-    private readonly context: Context,
+    private readonly api: StatusApi,
+    private readonly context: Pick<Context, "effective" | "log">,
   ) {}
 
   /** Serves from now on. Where that isn't possible the agent does its work all the same. */
   open(): void {
-    const path = this.#path;
+    const path = `${this.context.effective.config.runDir}/${STATUS_SOCKET}`;
     this.close();
     try {
       LeaderLock.check(this.context.effective.config.runDir);
-      removeStale(path);
-      // The file is there with its mode at once; the call is synchronous.
-      const before = Deno.umask(SOCKET_UMASK);
-      try {
-        const options = { onListen() {}, onError: () => problem(500, "bug: see the agent's log") };
-        this.#server = Deno.serve({ path, ...options }, (request) => this.#answer(request));
-      } finally {
-        Deno.umask(before);
-      }
-      this.#server.finished.catch(() => {});
+      this.#server = new HttpServer(listenAt(path), (request) => this.api.answer(request, ENTRANCE));
     } catch (error) {
       this.context.log.write({
         level: "warn",
@@ -61,86 +41,34 @@ export class StatusServer {
   async close(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
-    await server?.shutdown().catch(() => {});
-  }
-
-  get #path(): string {
-    return `${this.context.effective.config.runDir}/${STATUS_SOCKET}`;
-  }
-
-  async #answer(request: Request): Promise<Response> {
-    if (this.#requests >= MAX_REQUESTS) return problem(503, "too many requests at once; ask again later");
-    this.#requests++;
-    try {
-      return await this.#route(request);
-    } finally {
-      this.#requests--;
-    }
-  }
-
-  async #route({ method, url }: Request): Promise<Response> {
-    const { pathname, searchParams } = new URL(url);
-    const action = ACTIONS.get(pathname);
-    if (action !== undefined) {
-      if (method !== "POST") return problem(405, `${pathname} changes the node: it has to be asked by POST`);
-      try {
-        return Response.json(await action(this.driver, this.context));
-      } catch (error) {
-        return problem(503, (error as Error).message);
-      }
-    }
-    const answer = this.#answers.get(pathname);
-    if (answer === undefined) {
-      return problem(404, `no such path; there are ${[...this.#answers.keys()].join(" ")}`);
-    }
-    if (method !== "GET") return problem(405, `${method} isn't served here, only GET is`);
-    return Response.json(answer(this.driver, searchParams));
-  }
-
-  readonly #answers: ReadonlyMap<string, Answer> = new Map<string, Answer>([
-    [
-      "/api/v1/status",
-      ({ agent: { state } }) => statusDocument(viewOf(state), this.#around(state.ledger.topology)),
-    ],
-    [
-      "/api/v1/explain",
-      ({ agent: { state } }, query) =>
-        explained(state, query.get("of") ?? "", this.context.journal, this.#around(state.ledger.topology)),
-    ],
-    ["/api/v1/journal", () => ({
-      service: "weka-cpuset",
-      version: 1,
-      dropped: this.context.journal.dropped,
-      events: this.context.journal.entries.map(({ at, record: { level, message, fields = {} } }) => ({
-        at: new Date(at).toISOString(),
-        level,
-        message,
-        fields,
-      })),
-    })],
-  ]);
-
-  #around(topology: Surroundings["topology"]): Surroundings {
-    return {
-      version: this.context.version,
-      mode: this.mode.name,
-      pid: Deno.pid,
-      startedAt: this.#started,
-      topology,
-      timeOf: (milliseconds) => new Date(performance.timeOrigin + milliseconds).toISOString(),
-    };
+    await server?.close();
   }
 }
 
-/** What an agent that was killed has left. The caller holds the leader lock, so no other one uses it. */
+/**
+ * The file is there with its mode at once: the calls are synchronous. It is made by another name, since Deno removes the file
+ * that a listener was made with some time after that is closed, when there may be the next one's.
+ */
+function listenAt(path: string): Deno.UnixListener {
+  const own = `${path}.new`;
+  removeStale(own);
+  removeStale(path);
+  const before = Deno.umask(SOCKET_UMASK);
+  try {
+    const listener = Deno.listen({ transport: "unix", path: own });
+    Deno.renameSync(own, path);
+    return listener;
+  } finally {
+    Deno.umask(before);
+  }
+}
+
+/** What a former agent has left. The caller holds the leader lock, so no other one uses it. @throws where it is something else */
 function removeStale(path: string): void {
   try {
-    if (Deno.lstatSync(path).isSocket) Deno.removeSync(path);
+    if (!Deno.lstatSync(path).isSocket) throw new Error(`there is a file that is no socket at ${path}`);
+    Deno.removeSync(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-}
-
-function problem(status: number, reason: string): Response {
-  return Response.json({ service: "weka-cpuset", error: reason }, { status });
 }

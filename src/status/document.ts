@@ -13,7 +13,17 @@ export const VERSION = 1;
  * still has other CPUs; `starting`: it has no process yet; `degraded`: it has less than it claims; `failed`: the last write
  * failed and is retried; `narrowed`: confirmed, but its threads may use only a part of its CPUs, by a mask that they inherit.
  */
-const state = z.enum(["confirmed", "narrowed", "unverified", "pending", "starting", "degraded", "failed"]);
+export const CONTAINER_STATES = [
+  "confirmed",
+  "narrowed",
+  "unverified",
+  "pending",
+  "starting",
+  "degraded",
+  "failed",
+] as const;
+
+const state = z.enum(CONTAINER_STATES);
 
 /** A claim for programs, see `request.ts`: of a pinned container `cpus`, of an exclusive one at least `count` and `placement`. */
 const request = z.object({
@@ -107,6 +117,9 @@ const agent = z.object({
   pendingSince: z.optional(z.string()),
 });
 
+/** CPU lists. */
+const lists = z.array(z.string());
+
 const event = z.object({
   at: z.string(),
   level: z.enum(["debug", "info", "warn", "error"]),
@@ -135,9 +148,35 @@ export const journalSchema = z.object({
   events: z.array(event),
 });
 
+/** The answer to `GET /api/v1/topology`, and what `weka-cpuset topology --output json` prints. */
+export const topologySchema = z.object({
+  service: z.literal("weka-cpuset"),
+  version: z.literal(VERSION),
+  online: z.string(),
+  offline: z.string(),
+  /** CPUs that the scheduler balances no load over (`isolcpus=`, isolated partitions). */
+  isolated: z.string(),
+  /** CPUs without a timer tick while they run one thread (`nohz_full=`). */
+  nohzFull: z.string(),
+  /** The online CPUs of each. */
+  sockets: lists,
+  caches: lists,
+  cores: lists,
+  nodes: z.array(z.object({
+    id: z.number(),
+    cpus: z.string(),
+    hasMemory: z.boolean(),
+    /** By the other node's id, in the kernel's units: 10 is local. */
+    distances: z.record(z.string(), z.number()),
+  })),
+  /** What couldn't be read of the machine, a sentence each. */
+  warnings: z.array(z.string()),
+});
+
 export type StatusDocument = z.infer<typeof statusSchema>;
 export type ContainerDocument = z.infer<typeof containerSchema>;
 export type HeldDocument = z.infer<typeof held>;
 export type RequestDocument = z.infer<typeof request>;
 export type JournalDocument = z.infer<typeof journalSchema>;
+export type TopologyDocument = z.infer<typeof topologySchema>;
 export type ContainerState = z.infer<typeof state>;

@@ -88,7 +88,7 @@ const STATES: Readonly<Record<DeliveryState, ContainerState>> = {
   failed: "failed",
 };
 
-function stateOf({ degraded, state, affinity }: ContainerView): ContainerState {
+export function stateOf({ degraded, state, affinity }: ContainerView): ContainerState {
   if (degraded !== undefined) return "degraded";
   return state === "confirmed" && affinity.state === "narrowed" ? "narrowed" : STATES[state];
 }

@@ -5,6 +5,7 @@ import { DEFAULTS } from "../../src/config/schema.ts";
 import { ConfigError } from "../../src/daemon/config_error.ts";
 import { Journal } from "../../src/daemon/journal.ts";
 import { EXTERNAL } from "../../src/daemon/modes.ts";
+import { StatusApi } from "../../src/daemon/status_api.ts";
 import { StatusServer } from "../../src/daemon/status_server.ts";
 import type { Driver } from "../../src/daemon/driver.ts";
 import { readerOf } from "../../src/platform/sysfs.ts";
@@ -66,7 +67,16 @@ export async function withStatus(
     log,
     journal,
   };
-  const server = new StatusServer(driver, EXTERNAL, context);
+  const served = { driver: { agent: driver.agent, tickedAt: 0 }, mode: EXTERNAL, context };
+  const ticking = {
+    get agent() {
+      return driver.agent;
+    },
+    feed: (input: Parameters<typeof driver.feed>[0]) => driver.feed(input),
+    tickedAt: 0,
+  };
+  const api = new StatusApi({ driver: ticking, mode: EXTERNAL, context, holder: () => undefined });
+  const server = new StatusServer(api, context);
   server.open();
   try {
     await body({ runDir, journal, server, log });

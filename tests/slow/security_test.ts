@@ -26,12 +26,14 @@ Deno.test("the executable as it was delivered carries exactly the permissions th
   const granted = JSON.parse(/"permissions":(\{[^{}]*\})/.exec(text)?.[1] ?? "{}");
   const { allow_read, allow_write, allow_run, allow_net, allow_sys, allow_ffi, prompt } = granted;
   assert.deepEqual([allow_read, allow_write], [[], []], "everything");
-  assert.deepEqual([allow_run, allow_net, allow_sys], [null, null, null], "nothing");
+  assert.deepEqual(allow_net, [], "everything, until it is given up");
+  assert.deepEqual([allow_run, allow_sys], [null, null], "nothing");
   assert.deepEqual([allow_ffi, prompt], [[...LIBC_PATHS], false]);
 });
 
-/** Prints a line for each thing that it may do. */
+/** Prints a line for each thing that it may do, once it has given the network up as main.ts does. */
 const PROBE = `
+  Deno.permissions.revokeSync({ name: "net" });
   const tries = {
     "start a program": () => new Deno.Command("/bin/true").outputSync(),
     "send a signal": () => Deno.kill(1, "SIGCONT"),
@@ -39,6 +41,8 @@ const PROBE = `
     "load a native module": () => process.dlopen({ exports: {} }, "/lib/x86_64-linux-gnu/libm.so.6"),
     "connect to the network": () => Deno.connect({ hostname: "127.0.0.1", port: 1 }),
     "listen on the network": () => Deno.listen({ port: 0 }),
+    "send a datagram": () => Deno.listenDatagram({ port: 0, transport: "udp" }),
+    "ask a name server": () => Deno.resolveDns("localhost", "A"),
     "fetch": () => fetch("http://127.0.0.1:1"),
     "load code from the network": () => import(["https:/", "deno.land", "x.ts"].join("/")),
     "ask for more": async () => {
@@ -65,7 +69,7 @@ Deno.test("a program compiled with the executable's flags may not run, connect, 
     const args = ["compile", "--quiet", ...flags, "--output", `${dir}/probe`, `${dir}/probe.js`];
     const compiled = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
     assert(compiled.success, new TextDecoder().decode(compiled.stderr));
-    assert.equal((await run(`${dir}/probe`, { SECRET: "x" })).printed, "11 denied\n");
+    assert.equal((await run(`${dir}/probe`, { SECRET: "x" })).printed, "13 denied\n");
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

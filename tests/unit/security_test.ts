@@ -13,10 +13,31 @@ function sources(folder = `${ROOT}src`): string {
   return texts.join("\n");
 }
 
-Deno.test("the program listens in one place: whoever adds another says in docs/security.md how it is kept from others", () => {
-  const listening = sources().match(/\b(Deno\.(listen|serve)\w*|createServer|listenDatagram)\b.*/g);
-  assert.deepEqual(listening?.length, 1);
-  assert.match(`${listening}`, /^Deno\.serve\(\{ path, /);
+/** Both are served by platform/http_server.ts, which bounds connections and time; Deno.serve bounds neither. */
+const LISTENS = [
+  "Deno.listen({ hostname, port: Number(port) });", // where `http` says, by daemon/http_endpoint.ts; off by default
+  'Deno.listen({ transport: "unix", path: own });', // root's own socket, by daemon/status_server.ts
+];
+
+Deno.test("the program listens in two places: whoever adds another says in docs/security.md how it is kept from others", () => {
+  const listening = sources().match(/\b(Deno\.(listen|serve)\w*|createServer|listenDatagram)\b\(.*/g);
+  assert.deepEqual(listening?.sort(), LISTENS);
+});
+
+Deno.test("the program connects to unix sockets alone, and asks the network for nothing", () => {
+  const connecting = sources().match(/\b(Deno\.connect\w*\(.*|fetch\(|new (WebSocket|EventSource)\b)/g) ?? [];
+  assert(connecting.length >= 2, `only ${connecting.length} found`);
+  assert.deepEqual(connecting.filter((call) => !call.startsWith('Deno.connect({ transport: "unix"')), []);
+});
+
+Deno.test("the permission for the network is given up by the agent once it listens, and by all other commands at once", () => {
+  const main = Deno.readTextFileSync(`${ROOT}main.ts`);
+  assert.match(
+    main,
+    /program\.hook\("preAction", .*\n {2}if \(command !== program && command\.name\(\) !== "run"\) dropNetwork\(\);/,
+  );
+  assert.match(main, /Deno\.permissions\.revokeSync\(\{ name: "net" \}\);/);
+  assert.match(main, /\n {6}dropNetwork,\n/);
 });
 
 Deno.test("no code is loaded by a name that is made up at run time", () => {

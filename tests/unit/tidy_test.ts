@@ -32,6 +32,16 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "cri": ["cgroup_names.ts", "platform", "nri/gen/nri_pb.ts", "agent/early.ts"],
   "peers": ["platform", "cpu", "quoted.ts", "log_record.ts"],
   "systemd": ["platform", "wire/errors.ts", "cpu", "quoted.ts", "assert.ts"],
+  "metrics": [
+    "agent/view.ts",
+    "agent/decision.ts",
+    "agent/lifecycle.ts",
+    "agent/logs.ts",
+    "cgroup/port.ts",
+    "status",
+    "cpu",
+    "log_record.ts",
+  ],
   "daemon": ["*"],
   "manifests": ["nri/gen/nri_pb.ts"],
   "plan": ["manifests", "nri", "status", "ledger", "cpu", "assert.ts"],
@@ -78,6 +88,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "preflight": ["yaml", "smol-toml"],
   "manifests": ["yaml", "@bufbuild/protobuf"],
   "status": ["zod"],
+  "metrics": ["prom-client"],
   "main.ts": ["commander"],
 };
 

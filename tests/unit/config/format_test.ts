@@ -49,6 +49,8 @@ fence: auto  # default
 hostFence: "off"  # default
 exclusiveQuota: keep  # default
 reconcileSeconds: 10  # default
+http: ""  # default
+httpAll: false  # default
 onKubeletStatic: warn  # default
 log:
   level: debug  # environment
@@ -118,6 +120,11 @@ const config: fc.Arbitrary<Config> = fc.record({
   hostFence: fc.constantFrom("off", "reserved", "pool"),
   exclusiveQuota: fc.constantFrom("keep", "off"),
   reconcileSeconds: fc.integer({ min: 0, max: 3600 }),
+  http: fc.oneof(
+    fc.constant(""),
+    fc.tuple(fc.ipV4(), fc.integer({ min: 1, max: 65535 })).map((at) => at.join(":")),
+  ),
+  httpAll: fc.boolean(),
   onKubeletStatic: fc.constantFrom("warn", "refuse"),
   log: fc.record({
     level: fc.constantFrom("debug", "info", "warn", "error"),

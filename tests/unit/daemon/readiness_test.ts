@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { readiness } from "../../../src/daemon/readiness.ts";
+
+const HOLDER = { name: "pod a", since: "2026-01-31T08:00:00.000Z" };
+
+Deno.test("an agent is ready when it is synchronized, and on standby when the active one is", () => {
+  assert(readiness({ phase: "serving", standby: false }, undefined).isReady);
+  assert(readiness({ phase: "disconnected", standby: true }, { ...HOLDER, activity: "serving" }).isReady);
+});
+
+Deno.test("an agent without a connection, or not synchronized, isn't ready, nor is one on standby for such a one", () => {
+  const not = [
+    readiness({ phase: "disconnected", standby: true }, undefined),
+    // Cut off, with the lock still in hand.
+    readiness({ phase: "disconnected", standby: false }, undefined),
+    readiness({ phase: "configured", standby: false }, undefined),
+    readiness({ phase: "synchronizing", standby: false }, undefined),
+    // Registered and not active yet.
+    readiness({ phase: "serving", standby: true }, undefined),
+    readiness({ phase: "serving", standby: true }, { ...HOLDER, activity: "reconnecting since …" }),
+    readiness({ phase: "disconnected", standby: true }, { ...HOLDER, activity: "" }),
+  ];
+  assert.deepEqual(not.map(({ isReady }) => isReady), Array(not.length).fill(false));
+  assert.match(not[0]?.why ?? "", /no connection to the runtime: is it running, with NRI enabled\?/);
+  assert.match(not[5]?.why ?? "", /^standing by: the active agent \(pod a\) is reconnecting since …$/);
+});
