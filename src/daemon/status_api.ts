@@ -58,6 +58,7 @@ export class StatusApi {
 
   constructor(private readonly served: Served) {
     this.#routes = new Map<string, Route>([
+      ["/", { isOpen: false, answer: page }],
       ["/api/v1/status", documentRoute(() => this.#status())],
       ["/api/v1/topology", documentRoute(() => topologyDocument(this.#state.ledger.topology, []))],
       ["/api/v1/explain", { isOpen: false, answer: (entrance, request) => this.#explain(entrance, request) }],
@@ -209,6 +210,12 @@ function kept<T>(make: () => T): (maxAgeMs: number) => T {
     if (known === undefined || now - known.at >= maxAgeMs) known = { at: now, value: make() };
     return known.value;
   };
+}
+
+/** The page is read when it is first asked for. */
+async function page(): Promise<HttpAnswer> {
+  const { pageAnswer } = await import("./page.ts");
+  return await pageAnswer();
 }
 
 function problem(status: number, reason: string, headers?: Readonly<Record<string, string>>): HttpAnswer {

@@ -57,7 +57,7 @@ for (const hostname of ["127.0.0.1", "::1"]) {
       assert.equal(drops(), 1);
       assert.deepEqual(
         await Promise.all(
-          ["/api/v1/journal", "/api/v1/status", "/metrics", "/healthz"].map((path) => status(path)),
+          ["/", "/api/v1/status", "/metrics", "/healthz"].map((path) => status(path)),
         ),
         [200, 200, 200, 200],
       );
@@ -66,7 +66,7 @@ for (const hostname of ["127.0.0.1", "::1"]) {
 }
 
 Deno.test("on any other address what names pods is served only with httpAll", async () => {
-  const paths = ["/api/v1/journal", "/api/v1/status", "/metrics", "/healthz", "/readyz"];
+  const paths = ["/", "/api/v1/status", "/metrics", "/healthz", "/readyz"];
   await endpoint({ hostname: "0.0.0.0" }, async ({ endpoint, status }) => {
     await endpoint.open();
     const statuses = await Promise.all(paths.map((path) => status(path, "127.0.0.1")));

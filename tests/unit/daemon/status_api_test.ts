@@ -29,7 +29,7 @@ Deno.test("on an address of the network only health and metrics are served, and 
   for (const path of ["/metrics", "/healthz", "/readyz"]) {
     assert.equal((await api.answer(request(path), OPEN)).status, 200, path);
   }
-  for (const path of ["/api/v1/status", "/api/v1/journal", "/api/v1/topology"]) {
+  for (const path of ["/", "/api/v1/status", "/api/v1/journal", "/api/v1/topology"]) {
     const answer = await api.answer(request(path), OPEN);
     assert.equal(answer.status, 403, path);
     assert.match(textOf(answer), /is served on this node alone; httpAll serves it here too/);
@@ -118,4 +118,15 @@ Deno.test("what changes the node is served on root's own socket only, however it
     const roots = await api.answer(request(path), { ...WHOLE, isRoots: true });
     assert.deepEqual([roots.status, roots.headers?.["Allow"]], [405, "POST"]);
   }
+});
+
+Deno.test("the page asks nobody but the agent, and browsers are told so", async () => {
+  const answer = await new StatusApi(statusStage(NODE)).answer(request("/"), WHOLE);
+  const policy = answer.headers?.["Content-Security-Policy"] ?? "";
+  assert.match(
+    policy,
+    /^default-src 'none'; script-src 'sha256-[\w+/]{43}='; style-src 'sha256-[\w+/]{43}='; connect-src 'self'; /,
+  );
+  const html = textOf(answer);
+  assert.doesNotMatch(html, /\b(src|href)=|@import|url\(|https?:|\son\w+=|\bstyle=|innerHTML|insertAdjacent/);
 });

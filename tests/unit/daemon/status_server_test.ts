@@ -75,7 +75,7 @@ Deno.test("without an agent, by another path or another program the answer is on
   await served(async ({ config, server }) => {
     await assert.rejects(
       ask(config, "/api/v2/status"),
-      /the agent: no such path; there are \/api\/v1\/status/,
+      /the agent: no such path; there are \/ \/api\/v1\/status/,
     );
     await server.close();
     await assert.rejects(ask(config, "/api/v1/status"), /no active agent on this node: .*status.sock/);
