@@ -140,9 +140,8 @@ export interface NodeView {
   readonly groups: ReadonlyMap<string, GroupView>;
   /** How many containers have ended without a report of the runtime, by their cgroups. */
   readonly unreportedEnds: number;
-  /** How many comparisons with the kernel have been begun, and how often a set was found that another program had changed. */
-  readonly comparisons: number;
-  readonly drifts: number;
+  /** Comparisons with the kernel so far, and what they have found. */
+  readonly reconcile: Pick<AgentState["reconcile"], "begun" | "drifts">;
   /** Since when the runtime lacks an update that no reply has carried, in the milliseconds of the agent's clock. */
   readonly pendingSince?: number | undefined;
 }
@@ -163,8 +162,7 @@ export function viewOf(state: AgentState): NodeView {
     claimsSuspendedReason,
     ...membersOf(ledger)(state),
     unreportedEnds: state.reconcile.lostEnds.count,
-    comparisons: state.reconcile.begun,
-    drifts: state.reconcile.drifts,
+    reconcile: state.reconcile,
     pendingSince: pending?.since,
   };
 }

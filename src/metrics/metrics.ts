@@ -177,8 +177,8 @@ export class Metrics implements Observer {
     dryRun.set(Number(view.dryRun));
     suspended.set(Number(view.claimsSuspendedReason !== undefined));
     pending.set(view.pendingSince === undefined ? 0 : Math.max(0, now - view.pendingSince) / 1000);
-    setTo(comparisons, view.comparisons);
-    setTo(drifts, view.drifts);
+    setTo(comparisons, view.reconcile.begun);
+    setTo(drifts, view.reconcile.drifts);
     setTo(lostEnds, view.unreportedEnds);
   }
 

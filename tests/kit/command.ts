@@ -67,7 +67,6 @@ export async function withStatus(
     log,
     journal,
   };
-  const served = { driver: { agent: driver.agent, tickedAt: 0 }, mode: EXTERNAL, context };
   const ticking = {
     get agent() {
       return driver.agent;

@@ -8,6 +8,7 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 function sources(folder = `${ROOT}src`): string {
   const texts = [...Deno.readDirSync(folder)].map(({ name, isDirectory }) => {
     if (isDirectory) return sources(`${folder}/${name}`);
+    if (!name.endsWith(".ts")) return ""; // the page, which runs in a browser
     return Deno.readTextFileSync(`${folder}/${name}`);
   });
   return texts.join("\n");
