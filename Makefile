@@ -12,7 +12,7 @@ export CONTAINERD
 export KERNEL DRIVER
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
-.PHONY: help build demo bench bench-vm image image-with-timestamp image-push test test-unit test-slow test-node test-vm test-fence ansible-check \
+.PHONY: help build demo bench bench-vm image image-with-timestamp image-push test test-unit test-slow test-node test-vm test-fence test-page page-pictures test-monitoring ansible-check \
   rewrite-scripts simulate explore mutate fuzz soak lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
@@ -91,6 +91,18 @@ test-fence: build ## test it under kubelet in virtual machines, as root (KERNEL=
 	mkdir -p .test-reports
 	$(deno) run --quiet --allow-all tests/system/vm/fence.ts
 
+test-monitoring: ## check metrics, alerts and dashboard with Prometheus' promtool
+	mkdir -p .test-reports
+	hack/get-promtool.sh .tools/promtool || test $$? -eq 2 # not available: the tests report it
+	$(deno) test --quiet --allow-all --junit-path=.test-reports/monitoring.xml tests/unit/deploy/monitoring_test.ts
+
+test-page: ## test the page in Chromium without a window, as root
+	mkdir -p .test-reports
+	$(deno) test --quiet --allow-all --junit-path=.test-reports/page.xml tests/system/page
+
+page-pictures: ## make the pictures of the page in docs/images anew; look at each before committing
+	$(deno) run --quiet --allow-all hack/page_pictures.ts
+
 ansible-check: build ## test the Ansible role: ansible-lint, and real runs in a mount namespace, as root
 	mkdir -p .test-reports
 	hack/get-containerd.sh .tools/node || test $$? -eq 2
@@ -113,11 +125,13 @@ fmt-check: ## check that all sources are formatted
 
 verify: test-unit test-slow lint fmt-check ## run the checks required for a change: test-unit, test-slow, lint, fmt-check
 
-verify-all: verify ## run verify, test-node on all three containerds, test-vm, test-fence, ansible-check, simulate, explore, mutate, fuzz, soak
+verify-all: verify ## run verify, test-node on all three containerds, test-vm, test-fence, test-monitoring, test-page, ansible-check, simulate, explore, mutate, fuzz, soak
 	$(MAKE) --no-print-directory test-node
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
 	$(MAKE) --no-print-directory test-vm
 	$(MAKE) --no-print-directory test-fence
+	$(MAKE) --no-print-directory test-monitoring
+	$(MAKE) --no-print-directory test-page
 	$(MAKE) --no-print-directory ansible-check
 	$(MAKE) --no-print-directory simulate EVENTS=10000000
 	$(MAKE) --no-print-directory explore

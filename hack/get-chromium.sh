@@ -1,6 +1,7 @@
 #!/bin/bash
 # get-chromium.sh DIR: Chromium of Debian 12 with all that it needs, unpacked under DIR; nothing is installed.
 #   DIR/chromium     runs it without a window, as root, in a root directory and a mount namespace of its own
+#   DIR/pngquant     makes pictures smaller, from its standard input to its standard output
 # See debian.sh. Run again, it only looks, unless this file has changed. Exit status 2 and one sentence: it can't be had here.
 set -euo pipefail
 
@@ -26,7 +27,7 @@ work=$(mktemp -d "$dir/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 debian_open "$work/apt" bookworm
 rm -rf "$dir/root"
-debian_unpack_all bookworm "$dir/root" chromium fonts-dejavu-core bash coreutils
+debian_unpack_all bookworm "$dir/root" chromium fonts-dejavu-core pngquant bash coreutils
 mkdir -p "$dir"/root/{proc,dev,sys,tmp,run,root}
 cat >"$dir/chromium" <<'C'
 #!/bin/bash
@@ -38,7 +39,11 @@ exec unshare --mount --fork --kill-child bash -c '
     --no-first-run --disable-background-networking --disable-extensions --hide-scrollbars --user-data-dir=/tmp/profile "$@"
 ' "$root" "$@"
 C
-chmod +x "$dir/chromium"
+cat >"$dir/pngquant" <<'P'
+#!/bin/bash
+exec chroot "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/root" /usr/bin/pngquant --speed 1 --strip 128 -
+P
+chmod +x "$dir/chromium" "$dir/pngquant"
 "$dir/chromium" --version >"$work/version" 2>"$work/log" || cannot "Chromium doesn't run here: $(tail -n 1 "$work/log")"
 rm -f "$dir"/complete*
 mv "$work/version" "$complete"

@@ -5,6 +5,7 @@ import { pendingFor } from "../../src/agent/step.ts";
 import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import { eventMask } from "../../src/nri/methods.ts";
 import type { FakeKernel } from "../kit/fake_kernel.ts";
+import type { LogRecord } from "../../src/log_record.ts";
 import type { Link } from "../kit/link.ts";
 import { decode, encode, type Method, type Request, type Response } from "../kit/runtime_end.ts";
 import { type Box, cpuOf, FakeRuntime, merge } from "./fake_runtime.ts";
@@ -24,6 +25,8 @@ const QUESTIONS: Readonly<Record<string, string>> = {
 /** Every answer is applied to the runtime's record; what must hold is checked after each. */
 export abstract class Exchange {
   readonly runtime = new FakeRuntime();
+  /** All that the agent has logged. */
+  readonly records: LogRecord[] = [];
   abstract link: Link;
   /** The cgroup tree, where the script has one. */
   abstract readonly kernel: FakeKernel | undefined;
@@ -100,6 +103,7 @@ export abstract class Exchange {
       }
     }
     for (const record of this.link.logs.splice(0)) {
+      this.records.push(record);
       assert(!record.message.startsWith("bug "), record.message);
       logLines(record).forEach((line) => this.say(line));
     }
