@@ -12,6 +12,7 @@ import { measureCreate } from "./create.ts";
 import { measureDecide } from "./decide.ts";
 import { measureFence } from "./fence.ts";
 import { facts, loadAverage } from "./facts.ts";
+import { measureHttp } from "./http.ts";
 import { measureMemory } from "./memory.ts";
 import { measurePool } from "./pool.ts";
 import { type Report, reportJson, reportMarkdown, reportText, type Section } from "./report.ts";
@@ -30,10 +31,11 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Section[]>>> = {
   cpusets: measureCpusets,
   pool: measurePool,
   fence: measureFence,
+  http: measureHttp,
 };
 
-/** Need root and cgroup v1, or a containerd: only when they are asked for by their names. */
-const ON_REQUEST: readonly string[] = ["cpusets", "fence", "pool"];
+/** Need root and cgroup v1, or a containerd, or take a while: only when they are asked for by their names. */
+const ON_REQUEST: readonly string[] = ["cpusets", "fence", "pool", "http"];
 
 async function measure(only: string | undefined): Promise<Report> {
   const names = Object.keys(PARTS).filter((name) =>

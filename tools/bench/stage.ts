@@ -55,6 +55,7 @@ export class Stage {
     { sysfs }: Machine,
     synchronize: Uint8Array,
     play: (agent: AgentChild, guest: Guest) => Promise<void>,
+    env: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const dir = `${this.dir}/agent${++this.#started}`;
     for (const folder of [dir, `${dir}/cgroup`]) Deno.mkdirSync(folder);
@@ -66,6 +67,7 @@ export class Stage {
         socket: reception.path,
         sysfs,
         dir,
+        env,
       });
       try {
         await agent.during(reception.welcome(synchronize).then((guest) => play(agent, guest)));
