@@ -1,4 +1,4 @@
-/** The refusals and log messages that README.md and docs/peers.md quote, compared with the sources. */
+/** The refusals and log messages that README.md, docs/troubleshooting.md and docs/peers.md quote, compared with the sources. */
 import assert from "node:assert/strict";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -28,7 +28,8 @@ function quoted(): string[] {
   const readme = Deno.readTextFileSync(`${ROOT}README.md`);
   const chapter = readme.slice(readme.indexOf("## Troubleshooting"), readme.indexOf("## Limitations"));
   const peers = Deno.readTextFileSync(`${ROOT}docs/peers.md`);
-  const rows = [...chapter.matchAll(/^\| (`.*?`) \| /gm)].flatMap(([, cell = ""]) =>
+  const symptoms = Deno.readTextFileSync(`${ROOT}docs/troubleshooting.md`);
+  const rows = [...`${chapter}${symptoms}`.matchAll(/^\| (`.*?`) \| /gm)].flatMap(([, cell = ""]) =>
     [...cell.matchAll(/`([^`]*)`/g)].map(([, text = ""]) => text)
   );
   const lines = [...chapter.matchAll(/^```\n(.*?)^```$/gms)].flatMap(([, text = ""]) => text.split("\n"));
@@ -36,7 +37,7 @@ function quoted(): string[] {
   return [...rows, ...lines, ...logged];
 }
 
-Deno.test("README.md and docs/peers.md quote messages of this program", () => {
+Deno.test("README.md, docs/troubleshooting.md and docs/peers.md quote messages of this program", () => {
   const parts = quoted().flatMap(fixedParts);
   assert(parts.length > 15, `only ${parts.length} found`);
   // A literal that goes on in the next line is one text.

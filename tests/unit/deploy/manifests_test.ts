@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { POD_VARIABLE } from "../../../src/config/environment.ts";
+import { KEYS } from "../../../src/config/keys.ts";
 import { parseYaml } from "../../../src/config/parse.ts";
 import { DEFAULTS, schema } from "../../../src/config/schema.ts";
 import { imageReference } from "../../../hack/image.ts";
@@ -138,4 +139,23 @@ Deno.test("the ConfigMap's configuration can be used", () => {
   const parsed = parseYaml(data["config.yaml"] ?? "");
   assert(parsed.kind === "parsed", JSON.stringify(parsed));
   assert.equal(schema.safeParse(parsed.tree).error, undefined);
+});
+
+Deno.test("deploy/http is the same with an address, and with probes of paths that the agent has", () => {
+  const folder = `${FOLDER}../http/`;
+  const { resources, patches } = parse(Deno.readTextFileSync(`${folder}kustomization.yaml`));
+  assert.deepEqual([resources, patches], [["../manifests"], [{ path: "daemonset.yaml" }]]);
+  const patch = parse(Deno.readTextFileSync(`${folder}daemonset.yaml`));
+  const [patched] = patch.spec.template.spec.containers;
+  assert.deepEqual([patch.kind, patch.metadata.name, patched.name], ["DaemonSet", NAME, container.name]);
+  const [{ name, value }] = patched.env;
+  assert.equal(name, KEYS.find(({ path }) => path === "http")?.variable);
+  assert.equal(schema.parse({ http: value }).http, value);
+  const [{ name: port, containerPort, hostPort }] = patched.ports;
+  assert.deepEqual([`0.0.0.0:${containerPort}`, hostPort], [value, containerPort]);
+  const paths = [patched.livenessProbe.httpGet, patched.readinessProbe.httpGet];
+  assert.deepEqual(paths, [{ path: "/healthz", port }, { path: "/readyz", port }]);
+  // A pod is restarted for a stall only where the runtime has long gone on without it.
+  const { periodSeconds, failureThreshold, timeoutSeconds } = patched.livenessProbe;
+  assert(periodSeconds * failureThreshold >= 60 && timeoutSeconds > 2);
 });

@@ -21,6 +21,15 @@ Deno.test("the service has no capability and only unix sockets, and V8 may still
   assert.equal(settings.get("MemoryDenyWriteExecute"), "no");
 });
 
+Deno.test("the drop-in for http opens the network, and nothing else", () => {
+  const text = Deno.readTextFileSync(new URL("../../../deploy/systemd/http.conf", import.meta.url));
+  assert.deepEqual(text.split("\n").filter((line) => line !== "" && !line.startsWith("#")), [
+    "[Service]",
+    "PrivateNetwork=no",
+    "RestrictAddressFamilies=AF_INET AF_INET6",
+  ]);
+});
+
 Deno.test("of the kernel's files the service can write the cgroups, and nothing else", () => {
   assert.equal(settings.get("ProtectControlGroups"), "no");
   assert.equal(settings.get("ProtectKernelTunables"), "yes");
