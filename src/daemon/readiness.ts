@@ -12,13 +12,13 @@ export interface Readiness {
 }
 
 /**
- * It is synchronized with the runtime and serves it; or it stands by, and the agent that it stands by for does. Whether claims
+ * It is synchronized with the runtime and places containers; or it stands by, and the agent that it stands by for does. Whether claims
  * are refused for the time being doesn't matter: it does that itself.
  *
  * @param holder of the leader lock, which this agent has asked for; undefined: it has the lock, or hasn't asked yet
  */
 export function readiness(
-  { phase, standby }: Pick<AgentState, "phase" | "standby">,
+  { phase, standby, passive }: Pick<AgentState, "phase" | "standby" | "passive">,
   holder: LockHolder | undefined,
 ): Readiness {
   if (holder !== undefined) {
@@ -28,6 +28,9 @@ export function readiness(
   }
   if (phase === "disconnected") {
     return { isReady: false, why: "no connection to the runtime: is it running, with NRI enabled?" };
+  }
+  if (passive !== undefined) {
+    return { isReady: false, why: "passive: it was released, and places nothing until weka-cpuset resume" };
   }
   return phase === "serving" && !standby
     ? { isReady: true, why: "synchronized with the runtime and serving" }

@@ -4,7 +4,6 @@
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { RefusalReason } from "../agent/decision.ts";
-import type { Phase } from "../agent/lifecycle.ts";
 import { MOVED } from "../agent/logs.ts";
 import type { ContainerView, NodeView } from "../agent/view.ts";
 import type { CpusetWriteResult } from "../cgroup/port.ts";
@@ -35,7 +34,14 @@ export interface BuildLabels {
 const CALL_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2];
 const WRITE_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
 
-const PHASES: readonly Phase[] = ["disconnected", "registering", "configured", "synchronizing", "serving"];
+const PHASES: readonly NodeView["phase"][] = [
+  "disconnected",
+  "registering",
+  "configured",
+  "synchronizing",
+  "serving",
+  "passive",
+];
 const KINDS = ["pinned", "exclusive", "shared"] as const;
 const REASONS: readonly RefusalReason[] = [
   "invalid",

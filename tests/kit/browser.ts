@@ -131,7 +131,7 @@ export class Browser {
 
 /** The address that Chromium prints when it listens; `said`: it has ended. */
 async function announced(
-  stderr: ReadableStream<Uint8Array>,
+  stderr: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): Promise<{ readonly url: string; readonly said: Promise<void> }> {
   const reader = stderr.pipeThrough(new TextDecoderStream()).getReader();
   for (let text = "";;) {

@@ -65,9 +65,14 @@ ${many(40, (n) => `run web-${n} cpus=0.5 namespace=shop`)}
 /** Serves the node of so many CPUs while `body` runs. */
 export async function withPage(cpus: number, body: (url: string) => Promise<void>): Promise<void> {
   const stage = statusStage(SCENES.get(cpus) ?? "");
+  // A second apart, until now.
+  const { records, context: { journal } } = stage;
+  for (const [at, record] of records.entries()) {
+    journal.add(record, Date.now() - (records.length - at) * 1000);
+  }
   const api = new StatusApi(stage);
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const entrance = { isWhole: true, isLocal: true, maxAgeMs: 0 };
+  const entrance = { isRoots: false, isWhole: true, isLocal: true, maxAgeMs: 0 };
   const server = new HttpServer(listener, (request) => api.answer(request, entrance), HTTP_BOUNDS);
   try {
     await body(`http://127.0.0.1:${listener.addr.port}/`);

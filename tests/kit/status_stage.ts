@@ -28,11 +28,6 @@ export function statusStage(text: string, config = DEFAULTS) {
     log,
     journal: new Journal(),
   };
-  // A second apart, until now.
-  const { records } = player;
-  for (const [at, record] of records.entries()) {
-    context.journal.add(record, Date.now() - (records.length - at) * 1000);
-  }
   const driver = { agent: player.link.agent, feed() {}, tickedAt: performance.now() };
-  return { driver, mode: EXTERNAL, context, log, holder: () => undefined };
+  return { driver, mode: EXTERNAL, context, log, holder: () => undefined, records: player.records };
 }

@@ -35,7 +35,6 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "metrics": [
     "agent/view.ts",
     "agent/decision.ts",
-    "agent/lifecycle.ts",
     "agent/logs.ts",
     "cgroup/port.ts",
     "status",

@@ -36,8 +36,8 @@ async function hang(manner: typeof MANNERS[number], stop: AbortSignal, came: () 
 }
 
 let hanging: { stop: AbortController; all: Promise<void[]> } | undefined;
-for await (const line of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
-  if (line.startsWith("on")) {
+for await (const line of Deno.stdin.readable) {
+  if (new TextDecoder().decode(line).startsWith("on")) {
     const stop = new AbortController();
     const arrivals = Array.from({ length: Number(count) }, () => Promise.withResolvers<void>());
     const all = arrivals.map(({ resolve }, at) =>

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DEFAULT_POLICY } from "../../kit/policy.ts";
 import { readiness } from "../../../src/daemon/readiness.ts";
 
 const HOLDER = { name: "pod a", since: "2026-01-31T08:00:00.000Z" };
@@ -15,6 +16,7 @@ Deno.test("an agent without a connection, or not synchronized, isn't ready, nor 
     readiness({ phase: "disconnected", standby: false }, undefined),
     readiness({ phase: "configured", standby: false }, undefined),
     readiness({ phase: "synchronizing", standby: false }, undefined),
+    readiness({ phase: "serving", standby: false, passive: { policy: DEFAULT_POLICY } }, undefined),
     // Registered and not active yet.
     readiness({ phase: "serving", standby: true }, undefined),
     readiness({ phase: "serving", standby: true }, { ...HOLDER, activity: "reconnecting since …" }),
@@ -22,5 +24,5 @@ Deno.test("an agent without a connection, or not synchronized, isn't ready, nor 
   ];
   assert.deepEqual(not.map(({ isReady }) => isReady), Array(not.length).fill(false));
   assert.match(not[0]?.why ?? "", /no connection to the runtime: is it running, with NRI enabled\?/);
-  assert.match(not[5]?.why ?? "", /^standing by: the active agent \(pod a\) is reconnecting since …$/);
+  assert.match(not[6]?.why ?? "", /^standing by: the active agent \(pod a\) is reconnecting since …$/);
 });
