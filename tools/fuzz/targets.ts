@@ -7,6 +7,7 @@ import { environments, flags, yamlTexts } from "./configs.ts";
 import { cpuLists } from "./cpu_lists.ts";
 import { criAnswers } from "./cri_answers.ts";
 import { descriptors } from "./descriptors.ts";
+import { httpHeads } from "./http_heads.ts";
 import { kubeletStates } from "./kubelet_states.ts";
 import { logLines } from "./log_lines.ts";
 import { machines } from "./machines.ts";
@@ -31,6 +32,7 @@ export const TARGETS: readonly AnyTarget[] = [
   nriMessages,
   criAnswers,
   busAnswers,
+  httpHeads,
   kubeletStates,
   nodeFiles,
   logLines,
