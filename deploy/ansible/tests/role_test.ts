@@ -168,3 +168,23 @@ onNode("restarts containerd only if configured, and only after a change", ["sid"
   assert.deepEqual(Object.keys(node.files("/opt/nri")), ["/opt/nri/plugins/98-weka-cpuset"]);
   assert(Deno.statSync(node.path("/opt/restarted")).isDirectory);
 });
+
+onNode(
+  "waits after a restart until the agent says that it is ready, where it serves HTTP",
+  ["sid"],
+  async (node) => {
+    const asked: string[] = [];
+    await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {
+      asked.push(new URL(url).pathname);
+      return new Response("", { status: asked.length < 3 ? 503 : 200 });
+    });
+    const play = await node.play("install", {
+      ...standIn(node),
+      weka_cpuset_config: { http: `0.0.0.0:${server.addr.port}` },
+      weka_cpuset_restart_containerd: true,
+      weka_cpuset_restart_command: "mkdir /opt/restarted",
+    });
+    assert(play.ok, play.output);
+    assert.deepEqual(asked, Array(3).fill("/readyz"));
+  },
+);
