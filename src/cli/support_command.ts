@@ -11,7 +11,8 @@ import { writeNewFile } from "../support/new_file.ts";
 import { bundleOf, type BundlePart, listing, withoutSecrets } from "../support/parts.ts";
 import { preflightJson, preflightText } from "./preflight_command.ts";
 import { ask } from "./status_client.ts";
-import { topologyJson, topologyText } from "./topology_text.ts";
+import { topologyDocument } from "../status/topology_document.ts";
+import { topologyText } from "./topology_text.ts";
 
 /** As commander gives them. */
 export interface SupportOptions {
@@ -103,7 +104,11 @@ function topologyParts({ config }: Effective): BundlePart[] {
         what: "the machine, drawn",
         text: `${topologyText(topology, warnings, STYLE)}\n`,
       },
-      { path: "topology.json", what: "the same for programs", text: json(topologyJson(topology, warnings)) },
+      {
+        path: "topology.json",
+        what: "the same for programs",
+        text: json(topologyDocument(topology, warnings)),
+      },
     ];
   } catch (error) {
     return [{ path: "topology.txt", what: "the machine: missing", text: `${(error as Error).message}\n` }];
