@@ -106,7 +106,7 @@ function rules(ledger: Ledger, id: number): string[] {
   const fences = groupsOf(ledger).filter((group) =>
     topology.online.has(id) && !ledger.desired(group).has(id)
   );
-  const strict = strictReserved ? ", and is shared by containers of reservedNamespaces only" : "";
+  const strict = strictReserved ? ", and only containers of reservedNamespaces share it" : "";
   const contested = contestedIn(ledger, CpuSet.of(id));
   return [
     ...systemReserved.has(id)

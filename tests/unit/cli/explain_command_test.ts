@@ -3,7 +3,10 @@ import { type ExplainDocument, explainSchema } from "../../../src/status/explain
 import { ran, withStatus } from "../../kit/command.ts";
 import { Link } from "../../kit/link.ts";
 import type { Wanted } from "../../kit/messages.ts";
-import { bigNode, type MachineSpec } from "../../kit/sysfs.ts";
+import { CpuSet } from "../../../src/cpu/cpu_set.ts";
+import { FakeKernel } from "../../kit/fake_kernel.ts";
+import { DEFAULT_POLICY } from "../../kit/policy.ts";
+import { bigNode, type MachineSpec, topologyOf } from "../../kit/sysfs.ts";
 
 interface Asked {
   /** What the command prints. */
@@ -178,6 +181,36 @@ Deno.test("a CPU is explained by its owner, by who may run there, and why nobody
     assert.match(
       await text(`${sibling}`),
       /: idle\n(.*\n)* +why +it is left idle beside ns\/one container c/,
+    );
+  });
+});
+
+Deno.test("of a CPU it is said who keeps it: the reservation, another program, or a fence", async () => {
+  const kernel = new FakeKernel(2);
+  kernel.online = CpuSet.range(0, 63);
+  for (const path of ["/kubepods/burstable", "/kubepods/besteffort"]) kernel.appear(path, "");
+  const policy = { ...DEFAULT_POLICY, systemReserved: CpuSet.of(40), strictReserved: true };
+  const link = Link.serving([], bigNode, { cpusets: kernel, policy });
+  const [db, slow] = [{ name: "db", cpus: 2 }, { name: "slow", cgroupParent: "/kubepods/pod9" }];
+  for (const each of [slow, db]) {
+    kernel.appear(`id-${each.name}`, link.create(each, { runs: false }).cpus);
+    link.start(each);
+  }
+  const withheld = [{ cpus: CpuSet.of(63), why: "held by the partition /dpdk.slice" }];
+  const topology = topologyOf({ ...bigNode, offline: "63" }, withheld);
+  link.feed({ kind: "topology", now: 0, topology, offlineRemoved: false });
+  await asked(link, async ({ text }) => {
+    assert.match(
+      await text("40"),
+      /^CPU 40: kept out of the shared pool\n(.*\n)+ +why +it is reserved \(systemReserved\): no claim gets it exclusively, and only containers of reservedNamespaces share it$/,
+    );
+    assert.match(
+      await text("63"),
+      /^CPU 63: not available\n(.*\n)+ +why +it is held by the partition \/dpdk.slice$/,
+    );
+    assert.match(
+      await text("1"),
+      /kept off it by the kernel, with all that is in them: \/kubepods\/besteffort \/kubepods\/burstable$/,
     );
   });
 });
