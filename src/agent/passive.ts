@@ -39,7 +39,8 @@ export function resumed(agent: Agent): Step {
   const { ledger: { topology }, claimsSuspendedReason } = state;
   const policy = { ...passive.policy, claimsSuspended: claimsSuspendedReason !== undefined };
   const ledger = applyTopology(Ledger.empty(topology, policy), { topology, policy });
-  return promoted({ ...agent, state: { ...state, ledger, standby: true } });
+  const next = promoted({ ...agent, state: { ...state, ledger, standby: true } });
+  return { ...next, outputs: [log("info", "resumed: containers are placed again"), ...next.outputs] };
 }
 
 /** The same containers and groups, none of which has CPUs for itself, on a node that reserves none. */
