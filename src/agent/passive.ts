@@ -6,7 +6,6 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "../ledger/assignment.ts";
 import { Ledger } from "../ledger/ledger.ts";
-import { applyTopology } from "../ledger/topology_change.ts";
 import { pendingUpdates } from "../ledger/updates.ts";
 import { type Agent, idle, log, type Output, type Step } from "./agent.ts";
 import { openPauses } from "./pauses.ts";
@@ -24,11 +23,11 @@ export function released(agent: Agent): Step {
   const passive = { policy: state.ledger.policy };
   const next = withLedger({ ...openPauses(state), passive, refused: new Map() }, opened(state.ledger));
   const changes = state.dryRun ? [] : pendingUpdates(next.ledger);
-  const apply: Output[] = changes.length === 0 ? [] : [{ kind: "apply", changes }];
-  const outputs: Output[] = [log("warn", "released: all containers get all CPUs"), ...apply, {
-    kind: "wake",
-    after: 0,
-  }];
+  const outputs: Output[] = [
+    log("warn", "released: all containers get all CPUs"),
+    ...changes.length === 0 ? [] : [{ kind: "apply", changes } as const],
+    { kind: "wake", after: 0 },
+  ];
   return { agent: { ...agent, state: next }, outputs };
 }
 
@@ -38,7 +37,7 @@ export function resumed(agent: Agent): Step {
   if (passive === undefined || state.standby) return idle(agent);
   const { ledger: { topology }, claimsSuspendedReason } = state;
   const policy = { ...passive.policy, claimsSuspended: claimsSuspendedReason !== undefined };
-  const ledger = applyTopology(Ledger.empty(topology, policy), { topology, policy });
+  const ledger = Ledger.empty(topology, policy);
   const next = promoted({ ...agent, state: { ...state, ledger, standby: true } });
   return { ...next, outputs: [log("info", "resumed: containers are placed again"), ...next.outputs] };
 }

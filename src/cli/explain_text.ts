@@ -9,7 +9,9 @@ type Of<K extends ExplanationDocument["kind"]> = Extract<ExplanationDocument, { 
 const MAX_NAMES = 12;
 
 export function explainText({ explanations, ...rest }: ExplainDocument, now: number): string {
-  return explanations.map((each) => linesOf(each, rest, now).join("\n")).join("\n\n");
+  const texts = explanations.map((each) => linesOf(each, rest, now).join("\n"));
+  const others = rest.more === 0 ? [] : [`${rest.more} more have that name; ask for NAMESPACE/POD`];
+  return [...texts, ...others].join("\n\n");
 }
 
 type Rest = Omit<ExplainDocument, "explanations">;

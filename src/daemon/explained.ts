@@ -13,13 +13,15 @@ export function explained(
   around: Surroundings,
 ): ExplainDocument {
   const moves = entries.flatMap(moveIn);
-  const explanations = explain(state, asked).map((each) => explanationDocument(each, moves, around));
+  const answered = explain(state, asked);
+  const explanations = answered.explanations.map((each) => explanationDocument(each, moves, around));
   return {
     service: "weka-cpuset",
     version: 1,
     startedAt: around.startedAt,
     dropped,
     explanations,
+    more: answered.more,
     ...(explanations.length === 0 ? { names: explainable(state) } : {}),
   };
 }

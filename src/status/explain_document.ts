@@ -85,6 +85,8 @@ export const explainSchema = z.object({
   /** Log records that are no longer kept: there may have been more moves. */
   dropped: z.number(),
   explanations: z.array(z.discriminatedUnion("kind", [placed, refused, cpu])),
+  /** How many more have the name: ask for one of them. */
+  more: z.number(),
   /** Where nothing has the name that was asked for: all names that there are. */
   names: z.optional(z.array(z.string())),
 });

@@ -42,11 +42,23 @@ Deno.test("what is served costs nothing: the same map is kept", () => {
   assert.equal(withRefusal(state.refused, call, undefined, state), state.refused);
 });
 
+Deno.test("of very many with one name some are explained, and the rest counted", () => {
+  const link = Link.serving([], bigNode);
+  for (let n = 0; n < 70; n++) link.create({ name: `web-${n}` });
+  for (let n = 0; n < 10; n++) link.refusal({ name: `db-${n}`, cpus: 64 });
+  const { explanations, more } = explain(link.agent.state, "c");
+  assert.deepEqual([explanations.length, more], [64 + 8, 80 - 64 - 8]);
+  // Those that were refused last.
+  const last = explanations.at(-1);
+  assert.equal(last?.kind === "refused" ? last.refused.container.pod : "", "db-9");
+  assert.equal(explain(link.agent.state, "web-3").more, 0);
+});
+
 Deno.test("a start that is refused is explained by its own sentence, also for a shared container", () => {
   const { state } = Link.serving([], bigNode).agent;
   const call = { kind: "StartContainer", ...subject({ name: "web" }) } as const;
   const refused = withRefusal(state.refused, call, "cpuset: why", state);
-  const [explained] = explain({ ...state, refused }, "web");
+  const { explanations: [explained] } = explain({ ...state, refused }, "web");
   assert(explained?.kind === "refused");
   assert.deepEqual([explained.refused.call, explained.refused.message, explained.inTheWay, explained.toGo], [
     "StartContainer",
