@@ -16,7 +16,7 @@ export class HttpEndpoint {
   #server: HttpServer | undefined;
 
   constructor(
-    private readonly api: StatusApi,
+    private readonly api: () => Promise<StatusApi>,
     private readonly context: Pick<Context, "effective" | "log" | "dropNetwork">,
   ) {}
 
@@ -50,7 +50,7 @@ export class HttpEndpoint {
     const isLocal = /^(127\.|::1$)/.test(hostname);
     const entrance: Entrance = { isRoots: false, isWhole: isLocal || httpAll, isLocal, maxAgeMs: MAX_AGE_MS };
     const listener = Deno.listen({ hostname, port: Number(port) });
-    this.#server = new HttpServer(listener, (request) => this.api.answer(request, entrance));
+    this.#server = new HttpServer(listener, async (request) => (await this.api()).answer(request, entrance));
     this.context.log.write({
       level: "info",
       message: "serving HTTP",

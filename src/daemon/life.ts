@@ -18,7 +18,7 @@ import { queriesOn } from "./host_queries.ts";
 import { SERVING } from "./readiness.ts";
 import { identityOf, settingsOf } from "./settings.ts";
 import { logStart } from "./startup_log.ts";
-import { StatusApi } from "./status_api.ts";
+import type { Served, StatusApi } from "./status_api.ts";
 import { StatusServer } from "./status_server.ts";
 import { machineOn, watchCpus } from "./watch_cpus.ts";
 import { watchPeers } from "./watch_peers.ts";
@@ -44,7 +44,7 @@ export async function live(mode: Mode, context: Context): Promise<void> {
   const machine = machineOn(context);
   const metrics = await metricsFor(mode, context);
   const driver = driverOf(discovered.topology, machine, context, ended, metrics);
-  const api = new StatusApi({ driver, mode, context, holder: () => leadership.holder, metrics });
+  const api = askedFor({ driver, mode, context, holder: () => leadership.holder, metrics });
   const status = new StatusServer(api, context);
   const http = new HttpEndpoint(api, context);
   const watches = [watchCpus(driver, machine), watchPeers(driver, context)];
@@ -57,6 +57,12 @@ export async function live(mode: Mode, context: Context): Promise<void> {
     driver.close();
     await leadership.close();
   }
+}
+
+/** What shows the agent's state is loaded when somebody asks for it: an agent that nobody asks doesn't carry it. */
+function askedFor(served: Served): () => Promise<StatusApi> {
+  let api: Promise<StatusApi> | undefined;
+  return () => api ??= import("./status_api.ts").then(({ StatusApi }) => new StatusApi(served));
 }
 
 /** Loaded only where something can ask for them. */

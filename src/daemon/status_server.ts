@@ -17,7 +17,7 @@ export class StatusServer {
   #server: HttpServer | undefined;
 
   constructor(
-    private readonly api: StatusApi,
+    private readonly api: () => Promise<StatusApi>,
     private readonly context: Pick<Context, "effective" | "log">,
   ) {}
 
@@ -27,7 +27,10 @@ export class StatusServer {
     this.close();
     try {
       LeaderLock.check(this.context.effective.config.runDir);
-      this.#server = new HttpServer(listenAt(path), (request) => this.api.answer(request, ENTRANCE));
+      this.#server = new HttpServer(
+        listenAt(path),
+        async (request) => (await this.api()).answer(request, ENTRANCE),
+      );
     } catch (error) {
       this.context.log.write({
         level: "warn",

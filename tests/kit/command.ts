@@ -75,7 +75,7 @@ export async function withStatus(
     tickedAt: 0,
   };
   const api = new StatusApi({ driver: ticking, mode: EXTERNAL, context, holder: () => undefined });
-  const server = new StatusServer(api, context);
+  const server = new StatusServer(() => Promise.resolve(api), context);
   server.open();
   try {
     await body({ runDir, journal, server, log });

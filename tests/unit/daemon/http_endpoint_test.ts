@@ -32,7 +32,8 @@ async function endpoint(
   const metrics = new Metrics({ version: "1", commit: "a", deno: "2", mode: "external" }, () => 0);
   let drops = 0;
   const context = { ...stage.context, dropNetwork: () => void drops++ };
-  const server = new HttpEndpoint(new StatusApi({ ...stage, metrics }), context);
+  const api = new StatusApi({ ...stage, metrics });
+  const server = new HttpEndpoint(() => Promise.resolve(api), context);
   const status = async (path: string, at = hostname) =>
     (await get(await Deno.connect({ hostname: at, port }), path)).status;
   try {

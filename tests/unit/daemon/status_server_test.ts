@@ -28,7 +28,7 @@ async function served(body: (scene: Scene) => Promise<void>): Promise<void> {
   const config = { ...DEFAULTS, runDir };
   const stage = statusStage(NODE, config);
   const { log, context } = stage;
-  const server = new StatusServer(new StatusApi(stage), context);
+  const server = new StatusServer(() => Promise.resolve(new StatusApi(stage)), context);
   server.open();
   try {
     await body({ config, journal: context.journal, server, log });
