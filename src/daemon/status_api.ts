@@ -69,7 +69,23 @@ export class StatusApi {
     ]);
   }
 
-  answer(request: HttpRequest, entrance: Entrance): HttpAnswer | Promise<HttpAnswer> {
+  /** A bug costs the one answer; it is logged. */
+  async answer(request: HttpRequest, entrance: Entrance): Promise<HttpAnswer> {
+    try {
+      return await this.#answer(request, entrance);
+    } catch (error) {
+      const { stack, message } = error as Error;
+      const fields = { path: request.url.pathname, reason: stack ?? message };
+      this.served.context.log.write({
+        level: "error",
+        message: "bug while answering HTTP, please report it",
+        fields,
+      });
+      return problem(500, "bug: see the agent's log");
+    }
+  }
+
+  #answer(request: HttpRequest, entrance: Entrance): HttpAnswer | Promise<HttpAnswer> {
     const { method, url: { pathname }, headers } = request;
     if (ACTIONS.has(pathname)) return this.#act(request, entrance);
     const route = this.#routes.get(pathname);

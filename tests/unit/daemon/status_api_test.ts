@@ -130,3 +130,19 @@ Deno.test("the page asks nobody but the agent, and browsers are told so", async 
   const html = textOf(answer);
   assert.doesNotMatch(html, /\b(src|href)=|@import|url\(|https?:|\son\w+=|\bstyle=|innerHTML|insertAdjacent/);
 });
+
+Deno.test("a bug costs one answer and is logged", async () => {
+  const stage = statusStage(NODE);
+  const broken = {
+    ...stage.driver,
+    get agent(): never {
+      throw new Error("broken");
+    },
+  };
+  const api = new StatusApi({ ...stage, driver: broken });
+  const answer = await api.answer(request("/api/v1/status"), WHOLE);
+  assert.deepEqual([answer.status, JSON.parse(textOf(answer)).error], [500, "bug: see the agent's log"]);
+  const [record] = stage.log.records.filter(({ level }) => level === "error");
+  assert.match(`${record?.fields?.["reason"]}`, /broken/);
+  assert.equal((await api.answer(request("/healthz"), WHOLE)).status, 200);
+});
