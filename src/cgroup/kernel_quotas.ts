@@ -6,7 +6,7 @@ import { type CgroupFiles, filesBelow, pathFromKubepods } from "./partition.ts";
 import { isPod } from "./paths.ts";
 import type { QuotaPort, QuotaResult } from "./port.ts";
 import type { CpusetHierarchy } from "./read.ts";
-import { setQuota, throttledIn } from "./quota.ts";
+import { pressureIn, setQuota, throttledIn } from "./quota.ts";
 
 /** A cgroup root has a dozen hierarchies of v1. */
 const MAX_HIERARCHIES = 4096;
@@ -42,6 +42,11 @@ export class KernelQuotas implements QuotaPort {
   throttled(container: ContainerRef): number | undefined {
     const found = this.#find(container);
     return typeof found === "string" ? throttledIn(this.#files, found) : undefined;
+  }
+
+  pressure(container: ContainerRef): number | undefined {
+    const found = this.#find(container);
+    return typeof found === "string" ? pressureIn(this.#files, found) : undefined;
   }
 
   #set(path: string, limit: CpuQuota | undefined): QuotaResult {

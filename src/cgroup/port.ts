@@ -68,6 +68,11 @@ export interface QuotaPort {
   ofPod(container: ContainerRef, limit: CpuQuota | undefined): QuotaResult;
   /** In how many periods the container was throttled since it started; undefined: not known. */
   throttled(container: ContainerRef): number | undefined;
+  /**
+   * For how many microseconds one of its tasks that could run had no CPU since it started (PSI); undefined: not known. Absent:
+   * never.
+   */
+  pressure?(container: ContainerRef): number | undefined;
 }
 
 export type QuotaResult =

@@ -11,6 +11,8 @@ import type { QuotaResult } from "./port.ts";
 const V1 = { quota: "cpu.cfs_quota_us", period: "cpu.cfs_period_us" };
 const V2 = "cpu.max";
 const STAT = "cpu.stat";
+/** In v2 only (Linux Documentation/accounting/psi.rst), and not where the kernel was started with `psi=0`. */
+const PRESSURE = "cpu.pressure";
 
 /**
  * Gives the cgroup this limit, none where that is undefined; nothing is written where it has that. A cgroup that isn't
@@ -48,6 +50,16 @@ export function throttledIn(files: CgroupFiles, path: string): number | undefine
   const read = files.read(path, STAT);
   const [, count] = read.kind === "text" ? /^nr_throttled (\d{1,15})$/m.exec(read.text) ?? [] : [];
   return count === undefined ? undefined : Number(count);
+}
+
+/**
+ * For how long a task of the cgroup that could run has had no CPU since it was made, in microseconds; undefined where that
+ * isn't known.
+ */
+export function pressureIn(files: CgroupFiles, path: string): number | undefined {
+  const read = files.read(path, PRESSURE);
+  const [, total] = read.kind === "text" ? /^some .*total=(\d{1,15})$/m.exec(read.text) ?? [] : [];
+  return total === undefined ? undefined : Number(total);
 }
 
 function quotaOf(

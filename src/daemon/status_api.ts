@@ -3,6 +3,7 @@
  * own entrance; all else only reads. What tells of pods is served where an entrance is whole, health and metrics on all.
  */
 import { viewOf } from "../agent/view.ts";
+import type { ContainerRef } from "../ledger/claim.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { HttpRequest } from "../platform/http_head.ts";
 import { type HttpAnswer, textAnswer } from "../platform/http_server.ts";
@@ -183,8 +184,10 @@ export class StatusApi {
     const text = async () => {
       const view = viewOf(this.#state);
       const { isReady } = readiness(this.#state, this.served.holder());
-      const { topology } = this.#state.ledger;
-      return ENCODER.encode(await metrics.text({ view, topology, isReady, now: performance.now() }));
+      const { ledger: { topology }, cpusets } = this.#state;
+      const pressureOf = (container: ContainerRef) => cpusets?.quotas?.pressure?.(container);
+      const facts = { view, topology, isReady, now: performance.now(), pressureOf };
+      return ENCODER.encode(await metrics.text(facts));
     };
     const body = kept(text);
     return {

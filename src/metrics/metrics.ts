@@ -7,6 +7,7 @@ import type { RefusalReason } from "../agent/decision.ts";
 import { MOVED } from "../agent/logs.ts";
 import type { ContainerView, NodeView } from "../agent/view.ts";
 import type { CpusetWriteResult } from "../cgroup/port.ts";
+import type { ContainerRef } from "../ledger/claim.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { LogRecord } from "../log_record.ts";
 import { CONTAINER_STATES } from "../status/document.ts";
@@ -20,6 +21,8 @@ export interface Facts {
   readonly isReady: boolean;
   /** In milliseconds of the agent's clock. */
   readonly now: number;
+  /** For how many microseconds a container has lacked a CPU so far; undefined: not known. */
+  readonly pressureOf: (container: ContainerRef) => number | undefined;
 }
 
 export interface BuildLabels {
@@ -33,6 +36,9 @@ export interface BuildLabels {
 /** Seconds; containerd disconnects a plugin after 2. */
 const CALL_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2];
 const WRITE_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
+
+/** Containers whose pressure is read at a time. */
+const MAX_PRESSURES = 256;
 
 const PHASES: readonly NodeView["phase"][] = [
   "disconnected",
@@ -106,6 +112,11 @@ export class Metrics implements Observer {
       "CFS periods in which a quota stopped a container with CPUs of its own.",
       "kind",
     ),
+    pressure: this.#counter(
+      "cpu_pressure_seconds_total",
+      "For how long a task of a container with CPUs of its own could run and had none (PSI, cgroup v2).",
+      "kind",
+    ),
   };
   readonly #calls = new Histogram({
     name: "weka_cpuset_request_duration_seconds",
@@ -120,8 +131,8 @@ export class Metrics implements Observer {
     buckets: WRITE_BUCKETS,
     registers: [this.#registry],
   });
-  /** By container id, as of the last time they were asked for: no more than there are containers. */
-  #throttledBefore: ReadonlyMap<string, number> = new Map();
+  readonly #throttled = new Sum(this.#counters.throttled);
+  readonly #pressure = new Sum(this.#counters.pressure);
 
   /** @param clock of the day, in milliseconds since 1970 */
   constructor(build: BuildLabels, private readonly clock: () => number) {
@@ -137,7 +148,10 @@ export class Metrics implements Observer {
     for (const reason of REASONS) this.#counters.refusals.inc({ reason }, 0);
     for (const level of LEVELS) this.#counters.records.inc({ level }, 0);
     for (const result of RESULTS) this.#counters.writes.inc({ result }, 0);
-    for (const kind of ["pinned", "exclusive"]) this.#counters.throttled.inc({ kind }, 0);
+    for (const kind of ["pinned", "exclusive"]) {
+      this.#counters.throttled.inc({ kind }, 0);
+      this.#counters.pressure.inc({ kind }, 0);
+    }
   }
 
   /** The media type of {@link text}: Prometheus' own format. */
@@ -171,6 +185,13 @@ export class Metrics implements Observer {
     this.#setAgent(facts);
     this.#setCpus(facts);
     this.#setContainers(facts.view);
+    const owners = [...facts.view.containers.values()].filter(({ grant }) => !grant.isEmpty);
+    this.#throttled.add(owners, ({ throttled }) => throttled);
+    // Each is a read of the kernel's: no more than that takes a few milliseconds.
+    this.#pressure.add(owners.slice(0, MAX_PRESSURES), ({ container }) => {
+      const micros = facts.pressureOf(container);
+      return micros === undefined ? undefined : micros / 1e6;
+    });
     return this.#registry.metrics();
   }
 
@@ -214,18 +235,6 @@ export class Metrics implements Observer {
     for (const { keeps, weakness } of groups.values()) {
       this.#gauges.fences.inc({ keeps, weak: `${weakness !== undefined}` });
     }
-    this.#addThrottled(all);
-  }
-
-  /** The kernel counts for each container; what ended ones were throttled stays in the sum. */
-  #addThrottled(all: readonly ContainerView[]): void {
-    const now = new Map<string, number>();
-    for (const { container: { id }, claim: { kind }, throttled } of all) {
-      if (throttled === undefined) continue;
-      now.set(id, throttled);
-      this.#counters.throttled.inc({ kind }, Math.max(0, throttled - (this.#throttledBefore.get(id) ?? 0)));
-    }
-    this.#throttledBefore = now;
   }
 
   #gauge<Label extends string>(name: string, help: string, ...labelNames: Label[]): Gauge<Label> {
@@ -234,6 +243,28 @@ export class Metrics implements Observer {
 
   #counter<Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> {
     return new Counter({ name: `weka_cpuset_${name}`, help, labelNames, registers: [this.#registry] });
+  }
+}
+
+/** Of what the kernel counts for each container: what ended ones had stays in it. */
+class Sum {
+  /** By container id, when it was last looked at: no more than there are containers. */
+  #before: ReadonlyMap<string, number> = new Map();
+
+  constructor(private readonly counter: Counter<"kind">) {}
+
+  add(containers: readonly ContainerView[], of: (container: ContainerView) => number | undefined): void {
+    const now = new Map<string, number>();
+    for (const each of containers) {
+      const { container: { id }, claim: { kind } } = each;
+      const count = of(each);
+      if (count === undefined) continue;
+      now.set(id, count);
+      // Less than before: it is another cgroup, which begins at 0.
+      const before = this.#before.get(id) ?? 0;
+      this.counter.inc({ kind }, count < before ? count : count - before);
+    }
+    this.#before = now;
   }
 }
 

@@ -37,6 +37,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "agent/decision.ts",
     "agent/logs.ts",
     "cgroup/port.ts",
+    "ledger/claim.ts",
     "status",
     "cpu",
     "log_record.ts",

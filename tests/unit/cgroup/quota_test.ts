@@ -44,7 +44,14 @@ class Tree implements Disposable {
     const files = this.version === 2
       ? { "cpu.max": `${quota} 100000` }
       : { "cpu.cfs_quota_us": quota, "cpu.cfs_period_us": "100000" };
-    for (const [file, text] of Object.entries({ ...files, "cpu.stat": "nr_periods 9\nnr_throttled 7\n" })) {
+    for (
+      const [file, text] of Object.entries({
+        ...files,
+        "cpu.stat": "nr_periods 9\nnr_throttled 7\n",
+        "cpu.pressure":
+          "some avg10=0.12 avg60=0.00 avg300=0.00 total=4711\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=9\n",
+      })
+    ) {
       Deno.writeTextFileSync(`${this.cpu}${path}/${file}`, `${text}\n`);
     }
   }
@@ -80,6 +87,7 @@ for (const version of [1, 2] as const) {
     assert.deepEqual(port.ofPod(ref("/other/c1"), undefined), { kind: "done", isNew: false });
     assert.equal(tree.of("/other"), "400000 100000", "the cgroup around one that isn't a pod's");
     assert.deepEqual([port.throttled(ref(OWN)), port.throttled(ref("/gone/c1"))], [7, undefined]);
+    assert.deepEqual([port.pressure(ref(OWN)), port.pressure(ref("/gone/c1"))], [4711, undefined]);
     for (const gone of [port.ofContainer(ref("/gone/c1"), FOUR), port.ofPod(ref("/gone/c1"), FOUR)]) {
       assert.deepEqual(gone, { kind: "done", isNew: false });
     }

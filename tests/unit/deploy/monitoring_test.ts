@@ -57,7 +57,13 @@ async function served(): Promise<string> {
   const metrics = new Metrics({ version: "1", commit: "a", deno: "2", mode: "external" }, () => 0);
   metrics.answered("CreateContainer", 1, "unavailable");
   metrics.wrote({ kind: "done", tookMs: 1 }, 1);
-  return await metrics.text({ view: viewOf(state), topology: state.ledger.topology, isReady: true, now: 0 });
+  return await metrics.text({
+    view: viewOf(state),
+    topology: state.ledger.topology,
+    isReady: true,
+    now: 0,
+    pressureOf: () => 1,
+  });
 }
 
 byPromtool("Prometheus reads the metrics, and has nothing against their names", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { viewOf } from "../../../src/agent/view.ts";
 import type { CpusetPort, CpusetWriteResult } from "../../../src/cgroup/port.ts";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
-import { Metrics } from "../../../src/metrics/metrics.ts";
+import { type Facts, Metrics } from "../../../src/metrics/metrics.ts";
 import { observedCpusets } from "../../../src/metrics/observer.ts";
 import { NODE, statusStage } from "../../kit/status_stage.ts";
 
@@ -12,7 +12,14 @@ const BUILD = { version: "1.2.3", commit: "abc", deno: "2.6.10", mode: "launched
 function stage(text = NODE) {
   const { driver: { agent: { state } } } = statusStage(text);
   const metrics = new Metrics(BUILD, () => 1_700_000_000_000);
-  const facts = { view: viewOf(state), topology: state.ledger.topology, isReady: true, now: 5000 };
+  const { topology } = state.ledger;
+  const facts: Facts = {
+    view: viewOf(state),
+    topology,
+    isReady: true,
+    now: 5000,
+    pressureOf: () => undefined,
+  };
   return { metrics, facts };
 }
 
@@ -82,8 +89,18 @@ Deno.test("pending updates have an age, suspended claims show, and periods of en
   assert.equal((await with_(undefined)).get('throttled_periods_total{kind="exclusive"}'), 12);
   // Its id again, counted from 0: another cgroup.
   assert.equal((await with_(3)).get('throttled_periods_total{kind="exclusive"}'), 15);
+  assert.equal((await with_(1)).get('throttled_periods_total{kind="exclusive"}'), 16);
   const one = (name: string) => found.get(name);
   assert.deepEqual([one("pending_seconds"), one("claims_suspended"), one("misplaced_containers")], [3, 1, 1]);
+});
+
+Deno.test("the pressure of containers with CPUs of their own is read, and in seconds", async () => {
+  const scene = stage();
+  const pressureOf = ({ name, pod }: { name: string; pod: string }) =>
+    pod === "db" && name === "c" ? 1_500_000 : pod === "pin" ? undefined : 9e9;
+  const found = await samples({ ...scene, facts: { ...scene.facts, pressureOf } });
+  assert.equal(found.get('cpu_pressure_seconds_total{kind="exclusive"}'), 1.5);
+  assert.equal(found.get('cpu_pressure_seconds_total{kind="pinned"}'), 0);
 });
 
 Deno.test("a port that is observed does the same, and its writes are counted", () => {
