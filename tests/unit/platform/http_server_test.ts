@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { HTTP_BOUNDS, HttpServer, textAnswer } from "../../../src/platform/http_server.ts";
 import { ask, exchange, get } from "../../kit/http_client.ts";
+import { turn } from "../../kit/turn.ts";
 
 const BIG = new Uint8Array(30_000_000).fill(120);
 
@@ -74,6 +75,11 @@ Deno.test("a huge header is refused with a sentence, although the client goes on
     const { status, body } = await exchange(await connect(), `GET / HTTP/1.1\r\nX: ${"x".repeat(50_000)}`);
     assert.deepEqual([status, body], [431, "a request has 8192 bytes at most\n"]);
     assert.equal((await exchange(await connect(), "nonsense\r\n\r\n")).status, 400);
+    // What comes after the answer is still taken: a reset could cost the client the answer.
+    const talkative = await connect();
+    await talkative.write(new Uint8Array(9000).fill(120));
+    await ended(talkative);
+    assert.equal(await talkative.write(new Uint8Array(1000)), 1000);
   });
 });
 
@@ -122,6 +128,18 @@ Deno.test("no more connections are accepted than the bound says, and none is los
     const replies = await Promise.all(Array.from({ length: 7 }, async () => get(await connect(), "/")));
     assert.deepEqual(replies.map(({ status }) => status), Array(7).fill(200));
   });
+  // A listener with fifty that wait.
+  let accepted = 0;
+  const never = Promise.withResolvers<never>();
+  const silent = { read: () => never.promise, close() {} } as unknown as Deno.Conn;
+  const waiting = {
+    accept: () => ++accepted <= 50 ? Promise.resolve(silent) : never.promise,
+    close: () => never.reject(new Error("closed")),
+  } as unknown as Deno.Listener;
+  const server = new HttpServer(waiting, () => textAnswer(200, "ok"), { ...HTTP_BOUNDS, accepts: 3 });
+  await turn();
+  assert.equal(accepted, 3);
+  await server.close();
 });
 
 Deno.test("a closed server takes no connection, and ends those that haven't asked", async () => {
