@@ -19,11 +19,11 @@ export interface Took {
   readonly create: number;
   /** CreateContainer and StartContainer. */
   readonly both: number;
-  /** From the answer of StopContainer until all shared containers have its CPUs; 20 ms more at most. */
+  /** From the answer of StopPodSandbox until all shared containers have its CPUs; 20 ms more at most. */
   readonly growth: number;
 }
 
-/** A pod whose container can be made anew in it, as kubelet does after each end of one. */
+/** A pod that containers are made in. */
 interface Sandbox {
   readonly id: string;
   readonly config: ReturnType<typeof sandboxConfig>;
@@ -45,7 +45,7 @@ export class PoolNode implements AsyncDisposable {
   private constructor(
     node: TestNode,
     readonly way: Way,
-    readonly pods: Record<"many" | "pinned" | "other", Sandbox>,
+    readonly pods: Record<"many" | "other", Sandbox>,
   ) {
     this.#node = node;
   }
@@ -58,7 +58,6 @@ export class PoolNode implements AsyncDisposable {
       if (way !== "no agent") await node.startAgent({ args: ["--apply", way, "--log-level", "info"] });
       const pods = {
         many: await run(node, "many", shared()),
-        pinned: await run(node, "pinned", pinned(`${WANTED}`)),
         other: await run(node, "other", shared()),
       };
       return new PoolNode(node, way, pods);
@@ -77,27 +76,30 @@ export class PoolNode implements AsyncDisposable {
     }
   }
 
-  /** Creates and starts the pinned container; all is as before again when this comes back. */
+  /** Creates and starts the pinned container in a new pod; all is as before again when this comes back. */
   async follow(): Promise<Took> {
+    const pod = await this.#pinnedPod();
     const began = performance.now();
-    const id = await this.#create(this.pods.pinned);
+    const id = await this.#create(pod);
     const create = performance.now() - began;
     await this.#node.cri.startContainer({ containerId: id });
     const both = performance.now() - began;
     this.#assertRoom(this.way === "no agent" ? ALL : ALL.filter((cpu) => !WANTED.includes(cpu)));
-    return { create, both, growth: await this.#end(id) };
+    return { create, both, growth: await this.#end(pod) };
   }
 
   /** How long an unrelated container's creation takes that is asked for `after` ms after the pinned one's, in ms. */
   async beside(after: number): Promise<number> {
+    const pod = await this.#pinnedPod();
     const unrelated = async () => {
       await new Promise((resolve) => setTimeout(resolve, after));
       const began = performance.now();
       const id = await this.#create(this.pods.other);
       return { id, took: performance.now() - began };
     };
-    const [first, { id, took }] = await Promise.all([this.#create(this.pods.pinned), unrelated()]);
-    await this.#end(first, id);
+    const [, { id, took }] = await Promise.all([this.#create(pod), unrelated()]);
+    await this.#end(pod);
+    await this.#node.cri.removeContainer({ containerId: id });
     return took;
   }
 
@@ -119,12 +121,17 @@ export class PoolNode implements AsyncDisposable {
     return containerId;
   }
 
-  async #end(...ids: string[]): Promise<number> {
-    for (const containerId of ids) await this.#node.cri.stopContainer({ containerId, timeout: 0n });
+  /** A pod of its own for each claim: an ended container's CPUs stay its pod's until that ends. */
+  async #pinnedPod(): Promise<Sandbox> {
+    return await run(this.#node, `pinned${++this.#made}`, pinned(`${WANTED}`));
+  }
+
+  async #end({ id: podSandboxId }: Sandbox): Promise<number> {
+    await this.#node.cri.stopPodSandbox({ podSandboxId });
     const began = performance.now();
     await eventually(() => this.#assertRoom(ALL));
     const growth = performance.now() - began;
-    for (const containerId of ids) await this.#node.cri.removeContainer({ containerId });
+    await this.#node.cri.removePodSandbox({ podSandboxId });
     return growth;
   }
 
