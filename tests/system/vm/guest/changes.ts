@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { runExecutable } from "../../node/agent.ts";
 import { writesDuring } from "../../node/checks.ts";
+import { eventually } from "../../node/eventually.ts";
 import { cpusetDirectory, online, without } from "../../node/machine.ts";
 import { pinned } from "../../node/pods.ts";
 import { assertHas, assertWhole } from "./kernel.ts";
@@ -43,6 +45,20 @@ export async function changes(scene: Scene, check: Check): Promise<void> {
     await scene.settles();
   });
 
+  await check(
+    "released, every container has all CPUs, and those of its own once the agent is resumed",
+    async () => {
+      await command(scene, "release", "--yes");
+      for (const container of scene.everybody) assertHas(container, online());
+      await command(scene, "resume");
+      await eventually(() => {
+        assertWhole(scene.claims("exclusive"), 4);
+        assert.deepEqual(without(scene.of("exclusive"), scene.of("pinned")), scene.of("exclusive"));
+        scene.assertSettled();
+      });
+    },
+  );
+
   // In runtime mode nobody reads what the kernel has.
   if (setting.apply === "kernel-first") {
     await check("a cpuset that another program writes is repaired", async () => {
@@ -66,6 +82,11 @@ export async function changes(scene: Scene, check: Check): Promise<void> {
       },
     );
   }
+}
+
+async function command({ node }: Scene, ...args: readonly string[]): Promise<void> {
+  const { code, stdout } = await runExecutable({ args: ["--run-dir", node.runDir, ...args] });
+  assert.equal(code, 0, `${args.join(" ")}: ${stdout}`);
 }
 
 /**
