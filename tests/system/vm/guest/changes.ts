@@ -45,20 +45,6 @@ export async function changes(scene: Scene, check: Check): Promise<void> {
     await scene.settles();
   });
 
-  await check(
-    "released, every container has all CPUs, and those of its own once the agent is resumed",
-    async () => {
-      await command(scene, "release", "--yes");
-      for (const container of scene.everybody) assertHas(container, online());
-      await command(scene, "resume");
-      await eventually(() => {
-        assertWhole(scene.claims("exclusive"), 4);
-        assert.deepEqual(without(scene.of("exclusive"), scene.of("pinned")), scene.of("exclusive"));
-        scene.assertSettled();
-      });
-    },
-  );
-
   // In runtime mode nobody reads what the kernel has.
   if (setting.apply === "kernel-first") {
     await check("a cpuset that another program writes is repaired", async () => {
@@ -82,6 +68,23 @@ export async function changes(scene: Scene, check: Check): Promise<void> {
       },
     );
   }
+}
+
+/** The agent goes passive, and places again. */
+export async function releases(scene: Scene, check: Check): Promise<void> {
+  await check(
+    "released, every container has all CPUs, and those of its own once the agent is resumed",
+    async () => {
+      await command(scene, "release", "--yes");
+      for (const container of scene.everybody) assertHas(container, online());
+      await command(scene, "resume");
+      await eventually(() => {
+        assertWhole(scene.claims("exclusive"), 4);
+        assert.deepEqual(without(scene.of("exclusive"), scene.of("pinned")), scene.of("exclusive"));
+        scene.assertSettled();
+      });
+    },
+  );
 }
 
 async function command({ node }: Scene, ...args: readonly string[]): Promise<void> {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { online } from "../../node/machine.ts";
 import { pinned } from "../../node/pods.ts";
 import { arrivals } from "./arrivals.ts";
-import { changes } from "./changes.ts";
+import { changes, releases } from "./changes.ts";
 import { fitness } from "./fitness.ts";
 import { hotplug } from "./hotplug.ts";
 import { plugAll } from "./kernel.ts";
@@ -47,6 +47,7 @@ async function tellAll(scene: Scene, check: Check): Promise<void> {
   await fitness(scene, check);
   await arrivals(scene, check);
   await changes(scene, check);
+  await releases(scene, check);
   await partitions(scene, check);
   await narrowed(scene, check);
   await masks(scene, check);
