@@ -13,6 +13,7 @@ import { settlePauses } from "./pauses.ts";
 import { hasFallenBack, hasWrites, immediateUpdates, withLedger } from "./pending.ts";
 import { hasOpenQuotas, settleQuotas } from "./quotas.ts";
 import { reconcile } from "./reconcile.ts";
+import { hasOpenSandboxes, settleSandboxes } from "./sandboxes.ts";
 import { applySlice, clearResolved } from "./slice.ts";
 import type { AgentState } from "./state.ts";
 
@@ -30,12 +31,13 @@ export function runBackgroundWork(agent: Agent): Step {
   const compared = reconcile(applied.state);
   const settled = settlePartitions(compared.state);
   const quotas = settleQuotas(settled.state);
-  const state = settlePauses(quotas.state);
+  const sandboxes = settleSandboxes(quotas.state);
+  const state = settlePauses(sandboxes.state);
   // A degraded container has got its CPUs, and others are still there; or one that has to give up CPUs can't be written.
   const isUrgent = retried !== current || hasFallenBack(agent.state, state) ||
     state.reconcile.lostEnds.count !== current.reconcile.lostEnds.count;
   const updates = isUrgent ? immediateUpdates(state, state.ledger) : [];
-  const isMore = state.reconcile.queue.length > 0 || hasOpenQuotas(state) ||
+  const isMore = state.reconcile.queue.length > 0 || hasOpenQuotas(state) || hasOpenSandboxes(state) ||
     (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [
     ...[
@@ -45,6 +47,7 @@ export function runBackgroundWork(agent: Agent): Step {
       ...compared.logs,
       ...settled.logs,
       ...quotas.logs,
+      ...sandboxes.logs,
     ]
       .map(logOutput),
     ...(updates.length === 0 ? [] : [{ kind: "apply", changes: updates } as const]),

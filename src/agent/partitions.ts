@@ -11,6 +11,7 @@ import { isGroup } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { perLedger } from "../ledger/per_ledger.ts";
 import type { LogRecord } from "../log_record.ts";
+import { sandboxingOf } from "../nri/rules.ts";
 import { writablePort } from "./apply_mode.ts";
 import { logOf } from "./logs.ts";
 import type { AgentState, Partition, Partitions } from "./state.ts";
@@ -42,7 +43,8 @@ export function settlePartitions(state: AgentState, isMaking = true): Settled {
   }
   for (const assignment of isMaking ? isolatedIn(state.ledger) : []) {
     const { id } = assignment.container;
-    const next = partitionOf(port, state.ledger, assignment, partitions.get(id));
+    const misfit = misfitOf(state, assignment);
+    const next = partitionOf(port, { ledger: state.ledger, assignment, misfit }, partitions.get(id));
     if (next === undefined) continue;
     logs.push(...logsOf(before.get(id), next));
     partitions.set(id, next);
@@ -109,15 +111,17 @@ function released(
 /** What becomes of its partition now; undefined: it stays as it is. */
 function partitionOf(
   port: PartitionPort | undefined,
-  ledger: Ledger,
-  assignment: Assignment,
+  { ledger, assignment, misfit }: {
+    readonly ledger: Ledger;
+    readonly assignment: Assignment;
+    readonly misfit: string | undefined;
+  },
   known: Partition | undefined,
 ): Partition | undefined {
   const { container, grant: cpus, delivery } = assignment;
   if (hasNoProcess(delivery) || known?.state === "stuck") return undefined;
-  const sharer = sharerOf(ledger, assignment);
-  if (port === undefined || sharer !== undefined) {
-    const reason = sharer === undefined ? NO_PORT : `${describe(sharer.container)} has some of its CPUs too`;
+  if (port === undefined || misfit !== undefined) {
+    const reason = misfit ?? NO_PORT;
     const isSame = known?.state === "unfit" && known.reason === reason;
     return isSame ? undefined : { container, cpus, state: "unfit", reason };
   }
@@ -128,6 +132,16 @@ function partitionOf(
   const result = port.partition(container, cpus);
   if (result.kind === "failed") return { container, cpus, state: "failed", reason: result.reason };
   return { container, cpus, state: "in force", isNew: result.isNew };
+}
+
+/** Why its CPUs can't be a partition; undefined: they can. */
+function misfitOf({ ledger, rules }: AgentState, assignment: Assignment): string | undefined {
+  const { handler } = assignment.container;
+  if (sandboxingOf(rules, handler) !== undefined) {
+    return `its runtime (${handler}) keeps no process in its cgroup`;
+  }
+  const sharer = sharerOf(ledger, assignment);
+  return sharer && `${describe(sharer.container)} has some of its CPUs too`;
 }
 
 const NO_PORT = "it takes cgroup v2, and CPU sets that the agent itself writes (apply)";

@@ -25,7 +25,7 @@ export function settlePauses(state: AgentState): AgentState {
   const { exclusive, pinned } = state.ledger;
   const { sets: before, ...of } = state.pauses;
   if (of.exclusive?.equals(exclusive) && of.pinned?.equals(pinned)) return state;
-  const pauses = pausesIn(state.ledger);
+  const pauses = pausesIn(state.ledger, state.sandboxes.all);
   const due = [...pauses].filter(([id, { cpus }]) => before.get(id)?.equals(cpus) !== true);
   const sets = new Map([...before].filter(([id]) => pauses.has(id)));
   for (const [id, { container, cpus }] of due.slice(0, MAX_WRITES)) {
@@ -39,17 +39,21 @@ export function settlePauses(state: AgentState): AgentState {
 export function openPauses(state: AgentState): AgentState {
   const cpusets = writablePort(state);
   const cpus = state.ledger.topology.online;
-  const writes = [...pausesIn(state.ledger).values()].map(({ container }) => ({ container, cpus }));
+  const writes = [...pausesIn(state.ledger, state.sandboxes.all).values()].map(({ container }) => ({
+    container,
+    cpus,
+  }));
   for (const write of writes) cpusets?.write([write], DEADLINE_MS);
   return { ...state, pauses: NO_PAUSES };
 }
 
-function pausesIn(ledger: Ledger): Pauses {
+/** @param others those that are no pause containers, since their pods' processes are in them */
+function pausesIn(ledger: Ledger, others: ReadonlyMap<string, unknown>): Pauses {
   const pauses = new Map<string, { readonly container: ContainerRef; readonly cpus: CpuSet }>();
   const isolated = new Set<string>();
   for (const assignment of ledger.assignments.values()) {
     const { container, grant } = assignment;
-    const pause = grant.isEmpty ? undefined : pauseOf(container);
+    const pause = grant.isEmpty || others.has(container.sandboxId) ? undefined : pauseOf(container);
     if (pause === undefined) continue;
     if (isIsolated(assignment)) isolated.add(pause.id);
     const { cpus = CpuSet.empty } = pauses.get(pause.id) ?? {};
@@ -60,11 +64,17 @@ function pausesIn(ledger: Ledger): Pauses {
   return pauses;
 }
 
-/** Its cgroup is beside the container's, with the id of the sandbox. */
-function pauseOf({ id, cgroup, sandboxId, pod, namespace }: ContainerRef): ContainerRef | undefined {
+/** That of a Guaranteed pod. */
+function pauseOf(container: ContainerRef): ContainerRef | undefined {
+  const classes = container.cgroup && qosClassesOf(container.cgroup);
+  return classes === undefined || classes.own !== undefined ? undefined : sandboxOf(container);
+}
+
+/** The sandbox of a container's pod: its cgroup is beside the container's, with the id of the sandbox. */
+export function sandboxOf(
+  { id, cgroup, sandboxId, pod, namespace }: ContainerRef,
+): ContainerRef | undefined {
   if (cgroup === undefined || sandboxId === "" || !cgroup.path.endsWith(id)) return undefined;
-  const classes = qosClassesOf(cgroup);
-  if (classes === undefined || classes.own !== undefined) return undefined;
   const path = cgroup.path.slice(0, -id.length) + sandboxId;
   return {
     id: sandboxId,

@@ -31,6 +31,7 @@ import { logOf, unfencedLog, weakLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
 import { throttledOf, unsureQuotas } from "./quotas.ts";
 import { withLedger } from "./pending.ts";
+import { unsureSandboxes } from "./sandboxes.ts";
 import type { AgentState, ReconcileState } from "./state.ts";
 
 /**
@@ -61,7 +62,14 @@ export function reconcile(state: AgentState): Reconciled {
   const begun = isNew ? beginning(state, now + jittered(reconcileMs, now)) : reconcile;
   const partitions = isNew ? unsurePartitions(state.partitions) : state.partitions;
   const quotas = isNew ? unsureQuotas(state.quotas) : state.quotas;
-  const next = { ...state, partitions, quotas, reconcile: { ...begun, queue: begun.queue.slice(BATCH) } };
+  const sandboxes = isNew ? unsureSandboxes(state.sandboxes) : state.sandboxes;
+  const next = {
+    ...state,
+    partitions,
+    quotas,
+    sandboxes,
+    reconcile: { ...begun, queue: begun.queue.slice(BATCH) },
+  };
   const ended = next.reconcile.queue.length === 0;
   if (cpusets === undefined || state.dryRun) return { state: next, logs: [], ended };
   const batch = begun.queue.slice(0, BATCH);

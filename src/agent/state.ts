@@ -32,6 +32,29 @@ export interface WrittenPauses {
 
 export const NO_PAUSES: WrittenPauses = { sets: new Map() };
 
+/** The cgroup of a pod's sandbox in which all of the pod's processes are; see sandboxes.ts. */
+export interface Sandbox {
+  readonly container: ContainerRef;
+  /** What its own set should name. */
+  readonly cpus: CpuSet;
+  /** What may be in force, by its own set and what is around it; exactly that, if it was granted. */
+  readonly within: CpuSet;
+  readonly isGranted: boolean;
+  /** Why it isn't known that this is in force, one clause; absent: it is, and somebody lives there. */
+  readonly reason?: string;
+  /** It has no cgroup. */
+  readonly isGone?: true;
+  /** It is to be looked at again. */
+  readonly isUnsure?: true;
+}
+
+export interface Sandboxes {
+  /** By the id of the sandbox. */
+  readonly all: ReadonlyMap<string, Sandbox>;
+  /** From what it follows; absent: some are still to be looked at. */
+  readonly of?: readonly unknown[];
+}
+
 /** Since when the runtime lacks an update that no reply has carried. */
 export interface PendingUpdates {
   /** In the milliseconds of {@link AgentState.now}. */
@@ -186,6 +209,8 @@ export interface AgentState {
   readonly isAffinityHidden: boolean;
   /** What was last written to pause containers, by sandbox; see pauses.ts. */
   readonly pauses: WrittenPauses;
+  /** What has become of the sandboxes that all processes of their pods are in. */
+  readonly sandboxes: Sandboxes;
   /** The kernel may have partitions of containers that have ended meanwhile. */
   readonly hasStalePartitions: boolean;
   /** What has become of the CFS quotas of containers that claim CPUs of their own. */
@@ -255,6 +280,7 @@ export function initialState(
     ledger,
     partitions: new Map(),
     pauses: NO_PAUSES,
+    sandboxes: { all: new Map() },
     hasStalePartitions: false,
     isAffinityHidden: false,
     quotas: new Map(),

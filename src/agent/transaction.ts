@@ -10,6 +10,7 @@ import { settlePartitions } from "./partitions.ts";
 import { settlePauses } from "./pauses.ts";
 import { withLedger } from "./pending.ts";
 import { settleQuotas } from "./quotas.ts";
+import { settleSandboxes } from "./sandboxes.ts";
 import { retryFailed } from "./slice.ts";
 
 /**
@@ -41,8 +42,9 @@ export function carryOut(first: Decision, { cpusets, now, requestTimeoutMs }: Me
       case "response": {
         const settled = settlePartitions(decision.state, decision.reply.kind === "answer");
         const quotas = settleQuotas(settled.state);
-        const state = settlePauses(quotas.state);
-        return { ...decision, state, logs: [...logs, ...settled.logs, ...quotas.logs] };
+        const sandboxes = settleSandboxes(quotas.state);
+        const state = settlePauses(sandboxes.state);
+        return { ...decision, state, logs: [...logs, ...settled.logs, ...quotas.logs, ...sandboxes.logs] };
       }
       case "read":
         decision = decision.then(readAll(cpusets, decision.containers));

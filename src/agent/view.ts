@@ -174,7 +174,7 @@ const membersOf = perLedger(() => {
   let known: { readonly of: readonly unknown[]; readonly members: Members } | undefined;
   return (state: AgentState): Members => {
     const { lostEnds, throttled } = state.reconcile;
-    const of = [state.partitions, state.rules, lostEnds.elsewhere, throttled];
+    const of = [state.partitions, state.rules, state.sandboxes.all, lostEnds.elsewhere, throttled];
     if (known === undefined || of.some((each, at) => known?.of[at] !== each)) {
       known = { of, members: members(state) };
     }

@@ -28,6 +28,7 @@ import { isAnywhere } from "./bound.ts";
 import { failureOf } from "./delivery.ts";
 import { heldIn, poolsAfter } from "./holdings.ts";
 import { IdMap, withId, withoutId } from "./id_map.ts";
+import { type Kinds, kindsWith, kindsWithout, NO_KINDS } from "./kinds.ts";
 import { inPod, outOfPod, type PodIndex } from "./pod_index.ts";
 import type { Policy } from "./policy.ts";
 import { ClaimedCpus } from "./claimed_cpus.ts";
@@ -46,14 +47,7 @@ interface State {
   readonly dirty?: ReadonlySet<string> | undefined;
   /** Those whose own sets change with the exclusive CPUs: all without a grant but those behind a fence. */
   readonly following: IdMap<true>;
-  /** Containers that have less than they claim and may be served later. */
-  readonly degraded: ReadonlySet<string>;
-  /** Claims that are kept for ended containers. */
-  readonly heldClaims: ReadonlySet<string>;
-  /** Ended containers that have left processes behind. */
-  readonly leftovers: ReadonlySet<string>;
-  /** Containers whose last delivery failed. */
-  readonly failed: ReadonlySet<string>;
+  readonly kinds: Kinds;
   /** The next place in the order of admissions. */
   readonly nextOrder: number;
 }
@@ -83,10 +77,7 @@ export class Ledger {
       pools: ClaimedCpus.none,
       dirty: new Set(),
       following: IdMap.empty(),
-      degraded: new Set(),
-      heldClaims: new Set(),
-      leftovers: new Set(),
-      failed: new Set(),
+      kinds: NO_KINDS,
       nextOrder: 1,
     });
   }
@@ -126,22 +117,27 @@ export class Ledger {
 
   /** Claims that are kept for ended containers of pods that live, the oldest first; see held.ts. */
   get heldClaims(): Assignment[] {
-    return this.#those(this.#state.heldClaims).sort(byOrder);
+    return this.#those(this.#state.kinds.heldClaims).sort(byOrder);
   }
 
   /** Ended containers whose processes live on, the oldest first; see leftover.ts. */
   get leftovers(): Assignment[] {
-    return this.#those(this.#state.leftovers).sort(byOrder);
+    return this.#those(this.#state.kinds.leftovers).sort(byOrder);
   }
 
   /** Those that have less than they claim and may be served later, oldest first. */
   get degraded(): Assignment[] {
-    return this.#those(this.#state.degraded).sort(byOrder);
+    return this.#those(this.#state.kinds.degraded).sort(byOrder);
   }
 
   /** Those whose last delivery failed, oldest first. */
   get failed(): Assignment[] {
-    return this.#those(this.#state.failed).sort(byOrder);
+    return this.#those(this.#state.kinds.failed).sort(byOrder);
+  }
+
+  /** Those whose pod has a runtime of its own (a RuntimeClass' handler), held claims among them. */
+  get handled(): Assignment[] {
+    return this.#those(this.#state.kinds.handled);
   }
 
   /** Those that may have to be delivered other CPUs. */
@@ -167,20 +163,15 @@ export class Ledger {
   /** The ledger in which `assignment` is added, or replaces the one with its container id. */
   with(assignment: Assignment): Ledger {
     const state = this.#state;
-    const { container: { id }, claim: { kind }, degraded, isHeld = false, leftover } = assignment;
+    const { id } = assignment.container;
     const before = state.assignments.get(id);
     const order = assignment.order ?? before?.order ?? state.nextOrder;
     return this.#holding(before, assignment, {
       assignments: state.assignments.set(id, { ...assignment, order }),
       pods: inPod(state.pods, assignment.container, before?.container),
-      heldClaims: (isHeld ? withId : withoutId)(state.heldClaims, id),
-      leftovers: (leftover === undefined ? withoutId : withId)(state.leftovers, id),
-      degraded: degraded !== undefined && kind !== "shared"
-        ? withId(state.degraded, id)
-        : withoutId(state.degraded, id),
+      kinds: kindsWith(state.kinds, assignment),
       following: followsExclusive(assignment) ? state.following.set(id, true) : state.following.delete(id),
       dirty: state.dirty && withId(state.dirty, id),
-      failed: failureOf(assignment) === undefined ? withoutId(state.failed, id) : withId(state.failed, id),
       nextOrder: Math.max(state.nextOrder, order + 1),
     });
   }
@@ -197,7 +188,7 @@ export class Ledger {
     if (changes.size * FEW < this.assignments.size) {
       return [...changes].reduce<Ledger>((next, [id, change]) => next.update(id, change), this);
     }
-    const { dirty, failed } = this.#state;
+    const { dirty, kinds } = this.#state;
     const assignments = this.assignments.map((a) => changes.get(a.container.id)?.(a) ?? a);
     const isFailed = (id: string) => {
       const changed = assignments.get(id);
@@ -207,24 +198,21 @@ export class Ledger {
       ...this.#state,
       assignments,
       dirty: dirty && new Set([...dirty, ...changes.keys()]),
-      failed: new Set([...failed, ...changes.keys()].filter(isFailed)),
+      kinds: { ...kinds, failed: new Set([...kinds.failed, ...changes.keys()].filter(isFailed)) },
     }, this);
   }
 
   /** The ledger without that container; the same ledger when it isn't known. */
   without(id: string): Ledger {
-    const { assignments, pods, following, heldClaims, leftovers, degraded, dirty, failed } = this.#state;
+    const { assignments, pods, following, kinds, dirty } = this.#state;
     const gone = assignments.get(id);
     if (gone === undefined) return this;
     return this.#holding(gone, undefined, {
       assignments: assignments.delete(id),
       pods: outOfPod(pods, gone.container),
       following: following.delete(id),
-      heldClaims: withoutId(heldClaims, id),
-      leftovers: withoutId(leftovers, id),
-      degraded: withoutId(degraded, id),
+      kinds: kindsWithout(kinds, id),
       dirty: dirty && withoutId(dirty, id),
-      failed: withoutId(failed, id),
     });
   }
 

@@ -180,7 +180,7 @@ export const CALLS: readonly Planted[] = [
   {
     file: "src/agent/handlers/ends.ts",
     part: "leftoversFirst",
-    edit: [/new Set\(ids\.filter\(.*\)\)/, "new Set<string>()"],
+    edit: [/new Set\(ids\.filter\(.*"populated"\)\)/, "new Set<string>()"],
     breaks: "A container gets CPUs on which processes of an ended one still run.",
   },
 ];

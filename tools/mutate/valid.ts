@@ -3,7 +3,7 @@ import * as esbuild from "esbuild";
 import { edited, type Mutant } from "./mutants.ts";
 
 /** The program text of a source, without types and in one form; undefined where it is none. */
-async function programOf(source: string): Promise<string | undefined> {
+export async function programOf(source: string): Promise<string | undefined> {
   try {
     const { code } = await esbuild.transform(source, {
       loader: "ts",

@@ -6,6 +6,7 @@ import { mutantsOf } from "../../../../tools/mutate/mutants.ts";
 import { partAt, partsOf } from "../../../../tools/mutate/parts.ts";
 import { PLANTED } from "../../../../tools/mutate/planted.ts";
 import { accepts } from "../../../../tools/mutate/results.ts";
+import { closeCompiler, programOf } from "../../../../tools/mutate/valid.ts";
 import { tokens } from "../../../../tools/mutate/tokens.ts";
 
 const ROOT = new URL("../../../..", import.meta.url).pathname;
@@ -66,6 +67,20 @@ Deno.test("every planted bug can be planted", () => {
   assert.equal(PLANTED.length, 110);
   assert.deepEqual(PLANTED.flatMap((bug) => problemOf(bug) ?? []), []);
   for (const { breaks } of PLANTED) assert.match(breaks, /^[A-Z].*\.$/);
+});
+
+Deno.test({
+  name: "every planted bug is a program: one that isn't would be found by any test",
+  // The compiler is a process of its own, and ends a little later.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async () => {
+    const programs = await Promise.all(
+      PLANTED.map((bug) => programOf(applied(bug, Deno.readTextFileSync(ROOT + bug.file)))),
+    );
+    await closeCompiler();
+    assert.deepEqual(PLANTED.filter((_, at) => programs[at] === undefined).map(({ breaks }) => breaks), []);
+  },
 });
 
 function problemOf(bug: Anchored): string | undefined {
