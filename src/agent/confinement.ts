@@ -24,16 +24,24 @@ export function unverifiedReason(
   const { container: { id, handler, sandboxId }, delivery } = assignment;
   const isKnown = sandboxingOf(rules, handler) !== undefined;
   if (hasNoProcess(delivery) || !isKnown && !reconcile.lostEnds.elsewhere.has(id)) return undefined;
+  if (isConfirmedBySandbox({ sandboxes }, assignment)) return undefined;
   const sandbox = sandboxes.all.get(sandboxId);
-  const isWritten = sandbox !== undefined && !isUnconfined(assignment);
-  if (isWritten && sandbox.reason === undefined) return undefined;
   if (!isKnown) return ELSEWHERE;
   if (isWithinFence(ledger, assignment)) return undefined;
   if (isUnconfined(assignment)) {
     return `its runtime (${handler}) takes a list of CPUs for the size of its virtual machine`;
   }
-  const why = isWritten ? sandbox.reason : "the agent doesn't write the sandbox's cgroup";
+  const why = sandbox?.reason ?? "the agent doesn't write the sandbox's cgroup";
   return `its runtime (${handler}) keeps its processes in its pod's sandbox, and ${why}`;
+}
+
+/** The cgroup of its sandbox was read, and shows it; one of its own may not be there. */
+export function isConfirmedBySandbox(
+  { sandboxes }: Pick<AgentState, "sandboxes">,
+  assignment: Assignment,
+): boolean {
+  const sandbox = sandboxes.all.get(assignment.container.sandboxId);
+  return sandbox !== undefined && sandbox.reason === undefined && !isUnconfined(assignment);
 }
 
 /** By its class' cgroup, where that is all it should have. */

@@ -31,11 +31,11 @@ interface Settled {
 /** Writes and reads those that differ, or are to be looked at again. A failure is logged once for each cause. */
 export function settleSandboxes(state: AgentState): Settled {
   const { sandboxes: { all: before, of }, ledger, rules, reconcile: { lostEnds: { elsewhere } } } = state;
-  const port = writablePort(state);
+  const port = portOf(state);
   const follows = [ledger, rules, elsewhere];
   const isNone = before.size === 0 && ledger.handled.length === 0;
   const isSettled = isNone || follows.every((each, at) => of?.[at] === each);
-  if (port === undefined || state.phase !== "serving" || isSettled) return { state, logs: [] };
+  if (port === undefined || isSettled) return { state, logs: [] };
   const wanted = wantedIn(state);
   const due = wanted.filter((each) => !isAsWanted(before.get(each.container.id), each))
     .sort((a, b) => rank(before, a) - rank(before, b));
@@ -54,8 +54,13 @@ export function settleSandboxes(state: AgentState): Settled {
 }
 
 /** Whether there is more than one look could settle. */
-export function hasOpenSandboxes({ sandboxes: { all, of } }: AgentState): boolean {
-  return all.size > 0 && of === undefined;
+export function hasOpenSandboxes(state: AgentState): boolean {
+  const { sandboxes: { all, of } } = state;
+  return all.size > 0 && of === undefined && portOf(state) !== undefined;
+}
+
+function portOf(state: AgentState): CpusetPort | undefined {
+  return state.phase === "serving" ? writablePort(state) : undefined;
 }
 
 /** What they have is read again, and what has failed is tried again. */

@@ -49,7 +49,7 @@ export interface Sandbox {
 }
 
 export interface Sandboxes {
-  /** By the id of the sandbox. */
+  /** By the id of the sandbox: those of pods with a runtime of their own, and of those that have ended since the last comparison. */
   readonly all: ReadonlyMap<string, Sandbox>;
   /** From what it follows; absent: some are still to be looked at. */
   readonly of?: readonly unknown[];

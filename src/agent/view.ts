@@ -14,7 +14,7 @@ import { dueWrites } from "../ledger/plan_writes.ts";
 import { runsOn, shouldRunOn } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { perLedger } from "../ledger/per_ledger.ts";
-import { unverifiedReason } from "./confinement.ts";
+import { isConfirmedBySandbox, unverifiedReason } from "./confinement.ts";
 import type { Phase } from "./lifecycle.ts";
 import type { AgentState, Partition } from "./state.ts";
 
@@ -197,7 +197,9 @@ function members(state: AgentState): Members {
     else {
       const seen = { partition: partitions.get(id), throttled: reconcile.throttled.get(id) };
       const unverified = unverifiedReason(state, assignment);
-      containers.set(id, containerView(ledger, assignment, claim, { stateOf, ...seen, unverified }));
+      const isInSandbox = isConfirmedBySandbox(state, assignment);
+      const view = containerView(ledger, assignment, claim, { stateOf, ...seen, unverified, isInSandbox });
+      containers.set(id, view);
     }
   }
   return { containers, held, groups };
@@ -225,11 +227,12 @@ function containerView(
   ledger: Ledger,
   assignment: Assignment,
   claim: Claim,
-  { stateOf, partition, throttled, unverified }: {
+  { stateOf, partition, throttled, unverified, isInSandbox }: {
     readonly stateOf: (assignment: Assignment) => DeliveryState;
     readonly partition: Partition | undefined;
     readonly throttled: number | undefined;
     readonly unverified: string | undefined;
+    readonly isInSandbox: boolean;
   },
 ): ContainerView {
   const { container, grant, fence, mems, delivery, degraded, since, leftover, chosen } = assignment;
@@ -245,8 +248,8 @@ function containerView(
     // Made only when it is read: it needs the plan of all writes.
     get state() {
       const delivered = stateOf(assignment);
-      const isThere = delivered === "confirmed" || delivered === "assumed";
-      return isThere && unverified !== undefined ? "unverified" : delivered;
+      if (delivered !== "confirmed" && delivered !== "assumed") return delivered;
+      return unverified !== undefined ? "unverified" : isInSandbox ? "confirmed" : delivered;
     },
     isLeftover: leftover !== undefined,
     isStarting: isStarting(assignment),

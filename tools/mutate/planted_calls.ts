@@ -183,4 +183,22 @@ export const CALLS: readonly Planted[] = [
     edit: [/new Set\(ids\.filter\(.*"populated"\)\)/, "new Set<string>()"],
     breaks: "A container gets CPUs on which processes of an ended one still run.",
   },
+  {
+    file: "src/agent/sandboxes.ts",
+    part: "setsOf",
+    edit: [/granted\.map/, "granted.slice(0, 1).map"],
+    breaks: "The sandbox of a pod has the CPUs of one of its containers only.",
+  },
+  {
+    file: "src/agent/sandboxes.ts",
+    part: "settledOne",
+    edit: [/isThere \? wanted : /, "isThere ? wanted : true ? wanted : "],
+    breaks: "A container counts as confirmed by a cgroup in which nobody lives.",
+  },
+  {
+    file: "src/agent/transaction.ts",
+    part: "carryOut",
+    edit: [/settleSandboxes\(quotas\.state\)/, "{ state: quotas.state, logs: [] }"],
+    breaks: "Processes in a sandbox leave their CPUs only after others were granted these.",
+  },
 ];

@@ -31,6 +31,7 @@ import { refuse } from "../../ledger/refusal.ts";
 import { afterWrites, planWrites } from "../../ledger/plan_writes.ts";
 import type { Subject } from "../../nri/methods.ts";
 import { readClaim, recordOf, refOf } from "../../nri/read_claim.ts";
+import { sandboxingOf } from "../../nri/rules.ts";
 import { lookedAtStart } from "../affinity.ts";
 import { ownCpus, readablePort, writablePort } from "../apply_mode.ts";
 import { type Decision, type Readings, refused, unchanged, withLogs } from "../decision.ts";
@@ -285,7 +286,10 @@ function unreadableStart(
   const ledger = before.update(id, (a) => starts(unreadable(a)));
   const own = ledger.assignments.get(id);
   if (own === undefined) return unchanged(withLedger(state, ledger));
-  const logs = [logOf("warn", "cpuset not verified at the start", own.container, { reason })];
+  // A runtime that keeps processes elsewhere need not make one: see sandboxes.ts.
+  const isUsual = reading?.kind === "absent" &&
+    sandboxingOf(state.rules, own.container.handler) !== undefined;
+  const logs = isUsual ? [] : [logOf("warn", "cpuset not verified at the start", own.container, { reason })];
   const decision = writablePort(state) === undefined
     ? allowed(state, ledger, id)
     : byCgroup(state, ledger, id);

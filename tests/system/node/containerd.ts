@@ -38,6 +38,8 @@ export interface StartOptions {
   readonly apart?: boolean;
   /** The program that stands in for runc. */
   readonly runc?: string;
+  /** Runtimes besides the default one: the programs that stand in for runc, by the name that a RuntimeClass has for each. */
+  readonly handlers?: Readonly<Record<string, string>>;
   /** Lines to add to what its configuration says of NRI. */
   readonly nri?: string;
   /** What is to become of its configuration. */
@@ -121,8 +123,15 @@ function configure(dir: string, options: StartOptions): void {
  * there everywhere, and without it runc fails.
  */
 function configuration(dir: string, options: StartOptions): string {
-  const { runc = `${unpacked}/bin/runc`, nri: more = "", systemd = false } = options;
+  const { runc = `${unpacked}/bin/runc`, handlers = {}, nri: more = "", systemd = false } = options;
   const { cri, nri } = sockets(dir);
+  const runtimes = Object.entries({ runc, ...handlers }).map(([name, program]) => `
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${name}]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${name}.options]
+        BinaryName = "${program}"
+        Root = "${dir}/runc"
+        SystemdCgroup = ${systemd}`);
   return `
 version = 2
 root = "${dir}/root"
@@ -138,13 +147,7 @@ state = "${dir}/run"
     conf_dir = "${dir}/cni"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "native"
-    default_runtime_name = "runc"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        BinaryName = "${runc}"
-        Root = "${dir}/runc"
-        SystemdCgroup = ${systemd}
+    default_runtime_name = "runc"${runtimes.join("")}
 [plugins."io.containerd.internal.v1.opt"]
   path = "${dir}/opt"
 [plugins."io.containerd.nri.v1.nri"]

@@ -13,6 +13,8 @@ export const WISH = "wish";
 /** A pod that may have containers. */
 export interface Sandbox {
   readonly id: string;
+  /** What Kubernetes calls it. */
+  readonly podName: string;
   readonly pod: Pod;
   readonly config: MessageInitShape<typeof PodSandboxConfigSchema>;
 }
@@ -33,6 +35,8 @@ export interface Running extends Created {
 interface CpuRecord {
   readonly cpus?: string;
   readonly mems?: string;
+  /** Microseconds; −1: none. */
+  readonly quota?: number;
 }
 
 /** A node for one test: a containerd of its own, and the agents and pods that the test starts. */
@@ -117,21 +121,23 @@ export class TestNode implements AsyncDisposable {
 
   /** Runs a pod's sandbox. */
   async sandbox(pod: Pod): Promise<Sandbox> {
-    const config = this.#sandboxConfig(`p${++this.#pods}`, pod);
-    const { podSandboxId: id } = await this.cri.runPodSandbox({ config });
-    return { id, pod, config };
+    const podName = `p${++this.#pods}`;
+    const config = this.#sandboxConfig(podName, pod);
+    const { handler: runtimeHandler = "" } = pod;
+    const { podSandboxId: id } = await this.cri.runPodSandbox({ config, runtimeHandler });
+    return { id, podName, pod, config };
   }
 
-  /** Creates the pod's container, for the first time or again. */
-  async createIn({ id: sandbox, pod, config }: Sandbox): Promise<Created> {
+  /** Creates the pod's container, for the first time or again; one of another name may ask for other CPUs. */
+  async createIn({ id: sandbox, pod: first, config }: Sandbox, name = "main", pod = first): Promise<Created> {
     const { containerId: id } = await this.cri.createContainer({
       podSandboxId: sandbox,
       sandboxConfig: config,
       config: {
-        metadata: { name: "main" },
+        metadata: { name },
         image: { image: IMAGE },
         command: [...pod.command ?? []],
-        labels: { "io.kubernetes.container.name": "main", [WISH]: JSON.stringify(wishOf(pod)) },
+        labels: { "io.kubernetes.container.name": name, [WISH]: JSON.stringify(wishOf(pod)) },
         linux: { resources: resources(pod), securityContext: HOST_NETWORK },
       },
     });
@@ -145,8 +151,8 @@ export class TestNode implements AsyncDisposable {
 
   /** What containerd has in its record of the container: the CPUs and memory nodes that it starts with. */
   async recorded({ id }: Running): Promise<CpuRecord> {
-    const { cpus = "", mems = "" } = (await this.#info(id)).runtimeSpec?.linux?.resources?.cpu ?? {};
-    return { cpus, mems };
+    const { cpus = "", mems = "", quota } = (await this.#info(id)).runtimeSpec?.linux?.resources?.cpu ?? {};
+    return { cpus, mems, ...quota !== undefined && { quota } };
   }
 
   /** Ends a pod as kubelet does: its container first, then the sandbox, then both are removed. */

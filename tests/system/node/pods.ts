@@ -10,6 +10,10 @@ export interface Pod {
   readonly limit: number;
   /** In place of the image's own. */
   readonly command?: readonly string[];
+  /** What its RuntimeClass names; absent: the default runtime. */
+  readonly handler?: string;
+  /** MiB in huge pages of 2 MiB. */
+  readonly hugePages?: number;
 }
 
 /** Which CPUs a pod asks for, in whatever way. */
@@ -42,12 +46,13 @@ export function exclusive(cpus: number, annotations: Pod["annotations"] = {}): P
 }
 
 /** What kubelet makes of CPU request and limit: at least 2 shares; a quota in a period of 100 ms. */
-export function resources({ request, limit }: Pod) {
+export function resources({ request, limit, hugePages = 0 }: Pod) {
   return {
     cpuShares: BigInt(Math.max(2, Math.trunc(request * 1024))),
     cpuPeriod: 100_000n,
     cpuQuota: BigInt(limit * 100_000),
     memoryLimitInBytes: limit > 0 ? 64n << 20n : 0n,
+    hugepageLimits: hugePages > 0 ? [{ pageSize: "2MB", limit: BigInt(hugePages) << 20n }] : [],
   };
 }
 

@@ -23,7 +23,8 @@ export function missing(fetches: readonly Fetch[]): string | undefined {
 }
 
 /** A machine, and the checks that are run in it. */
-export interface Check extends Pick<MachineOptions, "memory" | "patience" | "words"> {
+export interface Check
+  extends Pick<MachineOptions, "memory" | "patience" | "words" | "boot" | "isMemoryBesideNoCpu"> {
   /** The folder of its kernel, below `.tools`. */
   readonly tools: string;
   /** The bundle of its boot image that has the checks. */
@@ -46,7 +47,7 @@ export async function check(contents: Contents, all: readonly Check[]): Promise<
 }
 
 async function checkOne(folder: string, image: string, check: Check): Promise<Counts> {
-  const { tools, memory, patience, checks, report } = check;
+  const { tools, checks, report } = check;
   const port = `${folder}/reports.tar.gz`;
   const size = (Deno.statSync(image).size / 1e6).toFixed(0);
   console.log(`booting for ${report}: ${size} MB; an emulated machine takes minutes`);
@@ -54,12 +55,11 @@ async function checkOne(folder: string, image: string, check: Check): Promise<Co
   const seconds = () => `${((performance.now() - started) / 1000).toFixed(0)} s`;
   const boots = await untilBooted((watch) =>
     runMachine({
+      ...check,
       tools: `${repository}/.tools/${tools}`,
-      memory,
       words: { ...check.words, checks, report },
       image,
       port,
-      patience,
       onLine: (line) => {
         watch(line);
         console.log(line.startsWith("@") ? `${line.slice(1)} (${seconds()} here)` : line);

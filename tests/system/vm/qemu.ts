@@ -1,15 +1,22 @@
 /** Two sockets, each a NUMA node with half of the memory, of four cores with two threads: CPUs 2n and 2n + 1 are a core. */
-const machine = (memory: number) => [
+const machine = (memory: number, beside: number) => [
   ...`-machine q35 -m ${memory} -smp 16,sockets=2,cores=4,threads=2`.split(" "),
-  ...`-object memory-backend-ram,id=m0,size=${memory / 2}M -numa node,nodeid=0,cpus=0-7,memdev=m0`.split(" "),
-  ...`-object memory-backend-ram,id=m1,size=${memory / 2}M -numa node,nodeid=1,cpus=8-15,memdev=m1`.split(
-    " ",
-  ),
+  ...node(0, (memory - beside) / 2, ",cpus=0-7"),
+  ...node(1, (memory - beside) / 2, ",cpus=8-15"),
   ..."-numa dist,src=0,dst=1,val=21".split(" "),
+  // Nearer to node 1.
+  ...beside === 0
+    ? []
+    : [...node(2, beside, ""), ..."-numa dist,src=0,dst=2,val=31 -numa dist,src=1,dst=2,val=15".split(" ")],
   // Emulated, so that it runs where there is no KVM. An Intel model: QEMU's AMD ones have no threads.
   ..."-accel tcg,thread=multi -cpu Nehalem".split(" "),
   ..."-display none -monitor none -nic none -no-reboot".split(" "),
 ];
+
+const node = (id: number, size: number, cpus: string) =>
+  `-object memory-backend-ram,id=m${id},size=${size}M -numa node,nodeid=${id}${cpus},memdev=m${id}`.split(
+    " ",
+  );
 
 const KERNEL = [
   "console=ttyS0 panic=-1 quiet systemd.unit=checks.service systemd.show_status=false systemd.firstboot=off",
@@ -24,6 +31,10 @@ export interface MachineOptions {
   readonly tools: string;
   /** MiB. */
   readonly memory: number;
+  /** A third NUMA node has a sixth of it, and no CPU. */
+  readonly isMemoryBesideNoCpu?: boolean;
+  /** More words of the kernel's command line. */
+  readonly boot?: readonly string[];
   /** For `guest/checks.sh` and the checks: words `weka.NAME=VALUE` of the kernel's command line. */
   readonly words: Readonly<Record<string, string>>;
   /** A boot image. */
@@ -38,12 +49,19 @@ export interface MachineOptions {
 
 /** Runs a machine until it switches itself off. Throws if it doesn't in time, or if QEMU fails. */
 export async function runMachine(options: MachineOptions): Promise<void> {
-  const { tools, memory, words, image, port, patience, onLine } = options;
+  const { tools, memory, words, image, port, patience, onLine, boot: more = [] } = options;
   const own = Object.entries(words).map(([name, value]) => `weka.${name}=${value}`);
-  const boot = ["-kernel", `${tools}/vmlinuz`, "-initrd", image, "-append", [...KERNEL, ...own].join(" ")];
+  const boot = [
+    "-kernel",
+    `${tools}/vmlinuz`,
+    "-initrd",
+    image,
+    "-append",
+    [...KERNEL, ...more, ...own].join(" "),
+  ];
   const serial = ["-serial", "stdio", "-serial", `file:${port}`];
   const child = new Deno.Command(`${tools}/qemu`, {
-    args: [...machine(memory), ...boot, ...serial],
+    args: [...machine(memory, options.isMemoryBesideNoCpu ? memory / 6 : 0), ...boot, ...serial],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

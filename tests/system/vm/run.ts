@@ -1,7 +1,8 @@
 /**
  * Boots a virtual machine with 16 CPUs, two NUMA nodes and cgroup v2, runs the checks of tests/system/vm/guest in it, those
- * of partitions in another one whose kernel has them, and ends with status 0 if all passed. The reports are
- * .test-reports/vm.xml and vm-partitions.xml; the logs of what failed are beside them.
+ * of partitions in another one whose kernel has them, those of isolated CPUs, memory beside no CPU and odd runtimes in a third
+ * one, and ends with status 0 if all passed. The reports are .test-reports/vm.xml, vm-partitions.xml and vm-corners.xml; the
+ * logs of what failed are beside them.
  *
  * Run by `make test-vm`, which builds what is tested.
  */
@@ -10,6 +11,8 @@ import { check, missing, unavailable } from "./harness.ts";
 
 /** Three times what it takes on a machine with two cores that does nothing else. */
 const PATIENCE_MS = 18 * 60_000;
+/** A core of each node is isolated, and there is a node without CPUs. */
+const CORNERS = { isMemoryBesideNoCpu: true, boot: ["isolcpus=6-7,14-15"] } as const;
 
 async function main(): Promise<number> {
   const reason = missing([
@@ -20,7 +23,7 @@ async function main(): Promise<number> {
   if (reason !== undefined) return unavailable(reason);
   const contents = {
     root: ".tools/vm/root.cpio",
-    bundles: ["checks", "partitions"],
+    bundles: ["checks", "partitions", "corners"],
     files: [".tools/node/containerd-trixie", ".tools/node/containerd-sid"],
   };
   const machine = { memory: 3072, patience: PATIENCE_MS, words: {} };
@@ -28,6 +31,7 @@ async function main(): Promise<number> {
     await check(contents, [
       { ...machine, tools: "vm", checks: "checks", report: "vm" },
       { ...machine, tools: "vm-6.12", checks: "partitions", report: "vm-partitions" },
+      { ...machine, ...CORNERS, tools: "vm", checks: "corners", report: "vm-corners" },
     ]),
   );
   console.log(closingLine(counts));

@@ -51,11 +51,12 @@ class Rig {
     });
   }
 
-  run(container: Wanted, isInside = true): string {
+  /** @param where its processes are: in its own cgroup, in the sandbox's beside it, or there and it has none of its own */
+  run(container: Wanted, where: "own" | "beside" | "sandbox" = "beside"): string {
     const { cpus } = this.link.create(container, { runs: false });
     const id = container.id ?? `id-${container.name}`;
-    this.kernel.appear(id, cpus);
-    if (!isInside) this.kernel.populated.add(id);
+    if (where !== "sandbox") this.kernel.appear(id, cpus);
+    if (where === "own") this.kernel.populated.add(id);
     this.link.start(container);
     this.link.tick(this.link.now);
     return cpus;
@@ -110,7 +111,7 @@ Deno.test("without grants it has what its containers share, and gives up what ot
   assert.deepEqual([rig.set("part"), rig.state("part")], ["0-7", "confirmed"]);
   rig.run(box);
   assert.deepEqual([rig.set("part"), rig.set("box")], ["0,3-7", "1-2"]);
-  rig.run(db, false);
+  rig.run(db, "own");
   assert.deepEqual([rig.set("part"), rig.state("part")], ["0,4-7", "confirmed"]);
   rig.kernel.populated.delete("id-db");
   rig.link.end(db);
@@ -191,7 +192,7 @@ Deno.test("a virtual machine has the grants of its pod, and without any it is le
 
 Deno.test("a runtime that isn't known by its name is, once nobody was seen in the cgroup of its container", () => {
   const rig = new Rig();
-  rig.run(db, false);
+  rig.run(db, "own");
   rig.run(wanted("odd", { cpus: 2, handler: "odd" }));
   for (let n = 0; n < 3; n++) rig.compare();
   assert.deepEqual([rig.set("odd"), rig.state("odd")], ["2-3", "confirmed"]);
@@ -220,8 +221,37 @@ Deno.test("more than can be written at once are written with the next ticks", ()
     rig.kernel.populated.add(`sandbox-${name}`);
     rig.run(wanted(name, half));
   }
-  rig.run(db, false);
+  rig.run(db, "own");
   const done = () => names.filter((name) => rig.set(name) === "0,2-7").length;
   for (let n = 0; n < 3 && done() < names.length; n++) rig.link.tick(rig.link.now);
   assert.equal(done(), names.length);
+});
+
+Deno.test("a runtime that makes no cgroup for a container is as good: nothing is missed, and nobody waits for it", () => {
+  const rig = new Rig();
+  rig.run(part, "sandbox");
+  rig.run(box, "sandbox");
+  assert.equal(rig.run(db, "own"), "3");
+  rig.compare();
+  assert.deepEqual(["part", "box", "db"].map((name) => rig.state(name)), [
+    "confirmed",
+    "confirmed",
+    "confirmed",
+  ]);
+  assert.deepEqual([rig.set("part"), rig.set("box")], ["0,4-7", "1-2"]);
+  rig.link.create(pinned("1,4"), { runs: false });
+  assert.deepEqual([rig.set("part"), rig.set("box")], ["0,6-7", "2,5"]);
+  assert.deepEqual(rig.link.logged("warn"), []);
+});
+
+Deno.test("an agent that is told to change nothing has nothing left to do", () => {
+  const rig = new Rig();
+  rig.run(box);
+  const { agent } = rig.link;
+  rig.link.agent = { ...agent, state: { ...agent.state, dryRun: true } };
+  rig.link.asked.length = 0;
+  rig.kernel.appear("sandbox-box", "0-7");
+  for (let n = 0; n < 3; n++) rig.compare();
+  assert.deepEqual(rig.link.asked.filter((output) => output.kind === "wake" && output.after === 0), []);
+  assert.equal(rig.set("box"), "0-7");
 });

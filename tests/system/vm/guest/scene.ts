@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Agent } from "../../node/agent.ts";
+import type { StatusDocument } from "../../../../src/status/document.ts";
+import { type Agent, runExecutable } from "../../node/agent.ts";
 import { sockets } from "../../node/containerd.ts";
 import { eventually } from "../../node/eventually.ts";
 import { allowedCpus, online, without } from "../../node/machine.ts";
@@ -7,6 +8,7 @@ import { CriError } from "../../node/cri.ts";
 import { type Running, type Sandbox, TestNode } from "../../node/node.ts";
 import { type Pod, shared } from "../../node/pods.ts";
 import { repository, unpacked } from "../../node/requirements.ts";
+import { ImitatedRuntime } from "./imitated.ts";
 import { assertHas } from "./kernel.ts";
 
 /** On what a story is played. */
@@ -16,6 +18,8 @@ export interface Setting {
   /** Who makes cgroups. */
   readonly driver: "cgroupfs" | "systemd";
   readonly apply: "runtime" | "kernel-first";
+  /** Its runtime is {@link ImitatedRuntime}. */
+  readonly isImitated?: true;
 }
 
 /** A pod that runs. */
@@ -35,13 +39,19 @@ export class Scene {
   readonly #sandboxes = new Map<string, Sandbox>();
   readonly #parts = new Map<string, Part>();
 
-  private constructor(readonly setting: Setting, readonly node: TestNode) {}
+  private constructor(
+    readonly setting: Setting,
+    readonly node: TestNode,
+    readonly runtime: ImitatedRuntime,
+  ) {}
 
   /** Starts containerd. */
   static async open(setting: Setting): Promise<Scene> {
     const node = TestNode.bare({ version: setting.suite, bin: `${unpacked}/containerd-${setting.suite}` });
-    await node.startContainerd({ nri: NRI, systemd: setting.driver === "systemd" });
-    return new Scene(setting, node);
+    const runtime = new ImitatedRuntime(node.dir);
+    const options = setting.isImitated ? runtime.options : {};
+    await node.startContainerd({ nri: NRI, systemd: setting.driver === "systemd", ...options });
+    return new Scene(setting, node, runtime);
   }
 
   /** Makes pods that have no container yet; several at once take little longer than one. */
@@ -66,14 +76,25 @@ export class Scene {
     return agent;
   }
 
-  async startAgent(): Promise<void> {
+  async startAgent(env: Readonly<Record<string, string>> = {}): Promise<void> {
     await this.node.startAgent({
       args: ["--apply", this.setting.apply],
       env: {
         WEKA_CPUSET_RECONCILE_SECONDS: `${RECONCILE_SECONDS}`,
         WEKA_CPUSET_ISOLATION_NAMESPACES: "default",
+        ...env,
       },
     });
+  }
+
+  /** What the agent says of the containers of a pod, the one that was started last coming last. */
+  async shown(name: string): Promise<StatusDocument["containers"]> {
+    const { stdout } = await runExecutable({
+      args: ["--run-dir", this.node.runDir, "status", "--output", "json"],
+    });
+    const { containers }: StatusDocument = JSON.parse(stdout);
+    const { podName } = this.#sandbox(name);
+    return containers.filter(({ pod }) => pod === podName);
   }
 
   /** Runs the container of a pod that has what others leave. */
@@ -85,6 +106,13 @@ export class Scene {
   async claim(name: string): Promise<void> {
     this.#parts.set(name, { container: await this.node.runIn(this.#sandbox(name)), own: [] });
     this.claims(name);
+  }
+
+  /** Runs another container in the pod, which asks for CPUs as `pod` does; its name from then on is that of both. */
+  async add(name: string, container: string, pod: Pod): Promise<void> {
+    const created = await this.node.createIn(this.#sandbox(name), container, pod);
+    this.#parts.set(`${name}/${container}`, { container: await this.node.start(created), own: [] });
+    this.claims(`${name}/${container}`);
   }
 
   /** The pod's container is refused, and its owner reads why. */
@@ -126,7 +154,9 @@ export class Scene {
   async end(name: string): Promise<void> {
     await this.node.cri.stopContainer({ containerId: this.the(name).id, timeout: 5n });
     await this.node.cri.stopPodSandbox({ podSandboxId: this.#sandbox(name).id });
-    this.#parts.delete(name);
+    for (const each of this.#parts.keys()) {
+      if (each === name || each.startsWith(`${name}/`)) this.#parts.delete(each);
+    }
     if (this.setting.apply === "kernel-first") return;
     // The reply to the end of a pod carries no updates, that to the end of a container does.
     const { id } = await this.node.run(shared());
