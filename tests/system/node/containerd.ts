@@ -142,6 +142,7 @@ state = "${dir}/run"
   sandbox_image = "${IMAGE}"
   disable_apparmor = true
   restrict_oom_score_adj = true
+  disable_hugetlb_controller = false
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "${dir}/cni"
     conf_dir = "${dir}/cni"

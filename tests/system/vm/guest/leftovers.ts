@@ -54,6 +54,7 @@ async function leave(scene: Scene, name: string): Promise<Left> {
   const { id, pid } = scene.the(name);
   const [cgroup, cpus] = [cpusetDirectory(pid), scene.of(name)];
   const child = new Deno.Command("sleep", { args: ["100000"], stdin: "null" }).spawn();
+  Deno.writeTextFileSync(`${cgroup}/cgroup.procs`, `${child.pid}`);
   scene.runtime.leave(id, { pid: child.pid, cgroup, cpus });
   await scene.end(name);
   assert.equal(cpusetDirectory(child.pid), cgroup);

@@ -25,6 +25,7 @@ export async function memory(scene: Scene, check: Check): Promise<void> {
   });
 
   await check("a claim goes where its huge pages are, and a pinned pod without any is warned", async () => {
+    assert.match(Deno.readTextFileSync("/sys/fs/cgroup/cgroup.controllers"), /\bhugetlb\b/);
     await scene.prepare({ plain: exclusive(2), huge: { ...exclusive(2), hugePages: 16 } });
     await scene.claim("plain");
     const home = nodeOf(scene.of("plain")[0] ?? -1);

@@ -7,7 +7,8 @@ import { assertHas, assertWhole } from "./kernel.ts";
 import type { Scene } from "./scene.ts";
 import type { Check } from "./story.ts";
 
-const BOX: Pod = { ...exclusive(2), handler: "runsc" };
+/** Its containers have 2 and 1 of these. */
+const BOX: Pod = { ...exclusive(3), handler: "runsc" };
 const PART: Pod = { annotations: {}, qos: "guaranteed", request: 0.5, limit: 0.5, handler: "runsc" };
 
 /** A runtime that keeps all processes of a pod in the cgroup of its sandbox, as gVisor does. */
@@ -18,7 +19,7 @@ export async function sandboxed(scene: Scene, check: Check): Promise<void> {
       await scene.prepare({ box: BOX, part: PART });
       await scene.share("part");
       assertHas(scene.the("part"), scene.pool);
-      await scene.claim("box");
+      await scene.claim("box", exclusive(2));
       for (const name of ["box", "part"]) assertInSandbox(scene, name);
       assertWhole(scene.of("box"), 2);
       await scene.settles();

@@ -102,9 +102,14 @@ export class Scene {
     this.#parts.set(name, { container: await this.node.runIn(this.#sandbox(name)) });
   }
 
-  /** Runs the container of a pod that gets CPUs of its own, those on which its process is found: see {@link claims}. */
-  async claim(name: string): Promise<void> {
-    this.#parts.set(name, { container: await this.node.runIn(this.#sandbox(name)), own: [] });
+  /**
+   * Runs the container of a pod that gets CPUs of its own, those on which its process is found: see {@link claims}.
+   *
+   * @param pod what it asks for, where that isn't all that its pod does
+   */
+  async claim(name: string, pod?: Pod): Promise<void> {
+    const created = await this.node.createIn(this.#sandbox(name), "main", pod);
+    this.#parts.set(name, { container: await this.node.start(created), own: [] });
     this.claims(name);
   }
 
