@@ -2,14 +2,15 @@ import { unpacked } from "../../node/requirements.ts";
 
 /**
  * A program in place of runc. Called `runsc` it runs a pod as gVisor does: what it has created is moved into the cgroup of the
- * pod's sandbox. Where a file `leave.ID` beside it names a process, that is found in the container's cgroup once this is
- * deleted, as one that can't be killed would be.
+ * pod's sandbox. Where a file `leave.ID` beside it is there, the container's other processes outlive its end, as one in an
+ * uninterruptible call does: only the first is killed, and the cgroup isn't removed.
  */
 const PROGRAM = `#!/bin/sh
-here=\${0%/*} previous= pidfile= bundle= id= call=
+here=\${0%/*} previous= pidfile= bundle= state= id= target= call=
 for word; do
-  case $previous in --pid-file) pidfile=$word ;; --bundle) bundle=$word ;; esac
-  case $word in create | delete) [ -n "$call" ] || call=$word ;; esac
+  case $previous in --pid-file) pidfile=$word ;; --bundle) bundle=$word ;; --root) state=$word ;; esac
+  [ "$call" != kill ] || [ "$word" = --all ] || [ -n "$target" ] || target=$word
+  case $word in create | kill | delete) [ -n "$call" ] || call=$word ;; esac
   previous=$word id=$word
 done
 runc=${unpacked}/bin/runc root=/sys/fs/cgroup
@@ -29,14 +30,14 @@ case $call in
         while [ -d "$own" ] && [ "$turns" -lt 500 ]; do turns=$((turns + 1)); sleep 0.02; done
         mkdir -p "$own" ;;
     esac ;;
+  kill)
+    [ -e "$here/leave.$target" ] || exec "$runc" "$@"
+    words=
+    for word; do [ "$word" = --all ] || words="$words $word"; done
+    exec "$runc" $words ;;
   delete)
     [ -e "$here/leave.$id" ] || exec "$runc" "$@"
-    read -r pid path cpus <"$here/leave.$id"
-    echo "$pid" >"$root/cgroup.procs"
-    "$runc" "$@"
-    status=$?
-    mkdir -p "$path" && echo "$cpus" >"$path/cpuset.cpus" && echo "$pid" >"$path/cgroup.procs"
-    exit $status ;;
+    rm -rf "\${state:?}/$id" ;;
   *) exec "$runc" "$@" ;;
 esac
 `;
@@ -58,8 +59,8 @@ export class ImitatedRuntime {
     return { runc: `${this.#folder}/runc`, handlers: { runsc: `${this.#folder}/runsc` } };
   }
 
-  /** From now on the container's end leaves a process in its cgroup, a directory, on these CPUs. */
-  leave(id: string, { pid, cgroup, cpus }: { pid: number; cgroup: string; cpus: readonly number[] }): void {
-    Deno.writeTextFileSync(`${this.#folder}/leave.${id}`, `${pid} ${cgroup} ${cpus}\n`);
+  /** From now on the container's end leaves its other processes where they are. */
+  leave(id: string): void {
+    Deno.writeTextFileSync(`${this.#folder}/leave.${id}`, "");
   }
 }

@@ -18,10 +18,7 @@ export async function leftovers(scene: Scene, check: Check): Promise<void> {
       await scene.claim("second");
       assert.deepEqual(without(scene.of("second"), left.cpus), scene.of("second"));
       assert.deepEqual(allowedCpus(left.pid), left.cpus, "it is where it was");
-      assert.deepEqual(
-        without(allowedCpus(scene.the("before").pid), left.cpus),
-        without(scene.pool, left.cpus),
-      );
+      assert.deepEqual(allowedCpus(scene.the("before").pid), without(scene.pool, left.cpus));
       await left.end();
       await scene.agent.says(/processes left in the cgroup of an ended container have ended/);
       await scene.settles();
@@ -55,7 +52,7 @@ async function leave(scene: Scene, name: string): Promise<Left> {
   const [cgroup, cpus] = [cpusetDirectory(pid), scene.of(name)];
   const child = new Deno.Command("sleep", { args: ["100000"], stdin: "null" }).spawn();
   Deno.writeTextFileSync(`${cgroup}/cgroup.procs`, `${child.pid}`);
-  scene.runtime.leave(id, { pid: child.pid, cgroup, cpus });
+  scene.runtime.leave(id);
   await scene.end(name);
   assert.equal(cpusetDirectory(child.pid), cgroup);
   return {

@@ -7,9 +7,18 @@ import { assertHas, assertWhole } from "./kernel.ts";
 import type { Scene } from "./scene.ts";
 import type { Check } from "./story.ts";
 
+/** One process: others would live on in the sandbox's cgroup. */
+const ALONE = { command: ["sleep", "100000"] };
 /** Its containers have 2 and 1 of these. */
 const BOX: Pod = { ...exclusive(3), handler: "runsc" };
-const PART: Pod = { annotations: {}, qos: "guaranteed", request: 0.5, limit: 0.5, handler: "runsc" };
+const PART: Pod = {
+  annotations: {},
+  qos: "guaranteed",
+  request: 0.5,
+  limit: 0.5,
+  handler: "runsc",
+  ...ALONE,
+};
 
 /** A runtime that keeps all processes of a pod in the cgroup of its sandbox, as gVisor does. */
 export async function sandboxed(scene: Scene, check: Check): Promise<void> {
@@ -19,7 +28,7 @@ export async function sandboxed(scene: Scene, check: Check): Promise<void> {
       await scene.prepare({ box: BOX, part: PART });
       await scene.share("part");
       assertHas(scene.the("part"), scene.pool);
-      await scene.claim("box", exclusive(2));
+      await scene.claim("box", { ...exclusive(2), ...ALONE });
       for (const name of ["box", "part"]) assertInSandbox(scene, name);
       assertWhole(scene.of("box"), 2);
       await scene.settles();
@@ -29,7 +38,7 @@ export async function sandboxed(scene: Scene, check: Check): Promise<void> {
   );
 
   await check("they have those of all its containers, and follow a move", async () => {
-    await scene.add("box", "more", exclusive(1));
+    await scene.add("box", "more", { ...exclusive(1), ...ALONE });
     assert.equal(scene.claims("box").length, 3);
     assert.deepEqual(scene.of("box/more"), scene.of("box"));
     await scene.settles();
