@@ -16,8 +16,22 @@ export type Confinement = Pick<AgentState, "ledger" | "rules" | "sandboxes"> & {
   readonly reconcile: Pick<AgentState["reconcile"], "lostEnds">;
 };
 
-/** Why it isn't known that a container runs on its CPUs, one clause; undefined: its own cgroup or one around it shows it. */
-export function unverifiedReason(
+/** What confines a container. */
+export interface ConfinedBy {
+  /** Why it isn't known that it runs on its CPUs, one clause; undefined: its own cgroup or one around it shows it. */
+  readonly unverified: string | undefined;
+  /** The cgroup of its sandbox shows it; one of its own may not be there. */
+  readonly isInSandbox: boolean;
+}
+
+export function confinementOf(of: Confinement, assignment: Assignment): ConfinedBy {
+  return {
+    unverified: unverifiedReason(of, assignment),
+    isInSandbox: isConfirmedBySandbox(of, assignment),
+  };
+}
+
+function unverifiedReason(
   { ledger, rules, reconcile, sandboxes }: Confinement,
   assignment: Assignment,
 ): string | undefined {
@@ -35,8 +49,8 @@ export function unverifiedReason(
   return `its runtime (${handler}) keeps its processes in its pod's sandbox, and ${why}`;
 }
 
-/** The cgroup of its sandbox was read, and shows it; one of its own may not be there. */
-export function isConfirmedBySandbox(
+/** The cgroup of its sandbox was read. */
+function isConfirmedBySandbox(
   { sandboxes }: Pick<AgentState, "sandboxes">,
   assignment: Assignment,
 ): boolean {

@@ -14,7 +14,7 @@ import { dueWrites } from "../ledger/plan_writes.ts";
 import { runsOn, shouldRunOn } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { perLedger } from "../ledger/per_ledger.ts";
-import { isConfirmedBySandbox, unverifiedReason } from "./confinement.ts";
+import { type ConfinedBy, confinementOf } from "./confinement.ts";
 import type { Phase } from "./lifecycle.ts";
 import type { AgentState, Partition } from "./state.ts";
 
@@ -196,10 +196,8 @@ function members(state: AgentState): Members {
     else if (assignment.isHeld) held.push({ container, claim, grant });
     else {
       const seen = { partition: partitions.get(id), throttled: reconcile.throttled.get(id) };
-      const unverified = unverifiedReason(state, assignment);
-      const isInSandbox = isConfirmedBySandbox(state, assignment);
-      const view = containerView(ledger, assignment, claim, { stateOf, ...seen, unverified, isInSandbox });
-      containers.set(id, view);
+      const confined = confinementOf(state, assignment);
+      containers.set(id, containerView(ledger, assignment, claim, { stateOf, ...seen, ...confined }));
     }
   }
   return { containers, held, groups };
@@ -231,9 +229,7 @@ function containerView(
     readonly stateOf: (assignment: Assignment) => DeliveryState;
     readonly partition: Partition | undefined;
     readonly throttled: number | undefined;
-    readonly unverified: string | undefined;
-    readonly isInSandbox: boolean;
-  },
+  } & ConfinedBy,
 ): ContainerView {
   const { container, grant, fence, mems, delivery, degraded, since, leftover, chosen } = assignment;
   return {
