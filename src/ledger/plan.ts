@@ -159,7 +159,8 @@ function admitExclusive(admission: Admission<ExclusiveClaim>): Placement | Refus
   }
   const claim = sized(others, admission);
   const before = predecessors.findLast(({ grant }) => !grant.isEmpty)?.grant ?? CpuSet.empty;
-  const same = before.size === claim.count && !before.intersects(contestedCpus(others)) &&
+  // What is held for the pod may be all of its limit: then an owner of its set is sized 0 until that gives way.
+  const same = !before.isEmpty && before.size === claim.count && !before.intersects(contestedCpus(others)) &&
     canKeep(others, { container, claim }, before);
   const choice: NewChoice | undefined = same
     ? { ledger: others, cpus: before }

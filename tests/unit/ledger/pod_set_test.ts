@@ -67,6 +67,15 @@ for (const order of orders(["main", "sidecar", "agent", "small"] as const)) {
   });
 }
 
+Deno.test("an app container with its pod's limit has all of it after init containers whose held CPUs are all of it too", () => {
+  const limited = (count: number): ExclusiveClaim => ({ ...exclusive(count) as ExclusiveClaim, podLimit: 2 });
+  const first = release(with_(EMPTY, "first", { ...limited(2), ofPod: true }), "first");
+  const second = release(with_(first, "second", limited(1)), "second");
+  assert.deepEqual(second.heldClaims.map(({ grant }) => grant.size), [1, 1]);
+  const ledger = with_(second, "main", { ...limited(2), ofPod: true });
+  assert.deepEqual([grantOf(ledger, "main").size, ledger.exclusive.size, degraded(ledger)], [2, 2, []]);
+});
+
 Deno.test("on a node without another CPU the set makes room for what is certain, and has none where that is all", () => {
   const full = all(["sidecar"], with_(EMPTY, "rest", exclusive(7), ref("rest")));
   const ledger = all(["main"], full);
