@@ -4,7 +4,7 @@ import { findCgroup, findGroup, findHierarchy, type FoundCgroup } from "./hierar
 import { GroupSets } from "./group_sets.ts";
 import { isOurs } from "./marker.ts";
 import { CgroupDirectory } from "./directory.ts";
-import { limitAt } from "./limits.ts";
+import { limitAt, limitAtOneOf } from "./limits.ts";
 import { cgroupCandidates } from "./paths.ts";
 import { look, withKept } from "./keep.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
@@ -117,16 +117,9 @@ class KernelCpusets implements CpusetPort {
   limitOf(container: ContainerRef, cpus: CpuSet): CpuLimit | undefined {
     const found = this.#find(container);
     const { id, cgroup } = container;
-    const places = found.kind === "found"
-      ? [found.path]
-      : cgroup === undefined
-      ? []
-      : cgroupCandidates(id, cgroup, this.hierarchy.nestings);
-    for (const path of places) {
-      const limit = limitAt(this.hierarchy, path, cpus);
-      if (limit !== undefined) return limit;
-    }
-    return undefined;
+    if (found.kind === "found") return limitAt(this.hierarchy, found.path, cpus);
+    const places = cgroup === undefined ? [] : cgroupCandidates(id, cgroup, this.hierarchy.nestings);
+    return limitAtOneOf(this.hierarchy, places, cpus);
   }
 
   population(container: ContainerRef): Population {

@@ -44,6 +44,26 @@ export function limitAt(
   }, undefined);
 }
 
+/**
+ * The limit of a container that has no cgroup yet. Of the places where it may be, likeliest first, it will be where its pod
+ * has a cgroup: the others may lie in one that isn't the pod's, such as that of an agent in a pod (`nestings`).
+ */
+export function limitAtOneOf(
+  hierarchy: CpusetHierarchy,
+  places: readonly string[],
+  cpus: CpuSet,
+): Withheld | undefined {
+  const place = places.find((each) => isThere(hierarchy, each.slice(0, each.lastIndexOf("/")))) ?? places[0];
+  return place === undefined ? undefined : limitAt(hierarchy, place, cpus);
+}
+
+function isThere(hierarchy: CpusetHierarchy, path: string): boolean {
+  const opened = openCgroup(hierarchy, path);
+  if (opened.kind === "errno") return false;
+  opened[Symbol.dispose]();
+  return true;
+}
+
 /** Why not all of these CPUs of its own set are in force in a cgroup; undefined where they are, or nothing shows it. */
 export function limitInForce(hierarchy: CpusetHierarchy, path: string, cpus: CpuSet): Withheld | undefined {
   const opened = openCgroup(hierarchy, path);

@@ -1,7 +1,7 @@
 /** What cgroups above a container leave it, on trees of plain files and on the kernel's. */
 import assert from "node:assert/strict";
 import { openCpusets } from "../../../src/cgroup/kernel_cpusets.ts";
-import { limitOfRefused } from "../../../src/cgroup/limits.ts";
+import { limitAtOneOf, limitOfRefused } from "../../../src/cgroup/limits.ts";
 import { mark } from "../../../src/cgroup/marker.ts";
 import type { CpusetPort } from "../../../src/cgroup/port.ts";
 import { writeCpusets } from "../../../src/cgroup/write.ts";
@@ -64,6 +64,26 @@ Deno.test("v2: the nearest cgroup that lacks CPUs is named, and all above are ta
   tree.put("/kubepods/pod1", "", "0-5");
   assert.equal(tree.limit("/kubepods/pod1"), "0-5: kept from this pod by /kubepods (0-5)");
   assert.equal(tree.limit("/kubepods/gone"), "0-5: kept from this pod by /kubepods (0-5)", "not made yet");
+});
+
+Deno.test("v1: below the agent's own cgroup, where nothing of the pod is, is no limit of it", () => {
+  using tree = new Tree(1);
+  tree.put("/kubepods/pod1", "0-7");
+  tree.put("/kubepods/burstable/pod2/agent", "3-5");
+  const hierarchy = { kind: "hierarchy", version: 1, root: tree.root, base: "", nestings: [] } as const;
+  const places = ["/kubepods/pod1/c0ffee", "/kubepods/burstable/pod2/agent/kubepods/pod1/c0ffee"];
+  assert.equal(limitAtOneOf(hierarchy, places, ALL), undefined);
+  tree.put("/kubepods/pod1", "2-7");
+  assert.equal(limitAtOneOf(hierarchy, places, ALL)?.why, "kept from this pod by /kubepods/pod1 (2-7)");
+  const nested = "/kubepods/burstable/pod2/agent/kubepods/pod3/c0ffee";
+  assert.equal(limitAtOneOf(hierarchy, ["/kubepods/pod3/c0ffee", nested], ALL), undefined, "not made yet");
+  tree.put("/kubepods/burstable/pod2/agent/kubepods/pod3", "3-4");
+  assert.match(
+    limitAtOneOf(hierarchy, ["/kubepods/pod3/c0ffee", nested], ALL)?.why ?? "",
+    /pod3 \(3-4\)/,
+    "nested",
+  );
+  assert.equal(limitAtOneOf(hierarchy, [], ALL), undefined);
 });
 
 Deno.test("v2: a set of the agent's own is no limit, nor one that has nothing in common with what is above", () => {
