@@ -110,7 +110,7 @@ function placeFor(
 
 function shortage(before: Ledger, next: Ledger, named: CpuSet, holder: ExclusiveAssignment): string {
   const { count, placement } = sized(before, holder);
-  const needs = `moving it needs ${count} ${count === 1 ? "CPU" : "CPUs"}`;
+  const needs = `cannot reallocate it: moving it needs ${count} ${count === 1 ? "CPU" : "CPUs"}`;
   const free = largestKind(before, openTo(before, next, named, holder));
   const why = countProblem(before.topology, placement, count, free) ?? countFree(free.size);
   return `${heldBy(before, named, holder)}; ${needs}, ${why}`;

@@ -26,7 +26,7 @@ onContainerd("a pinned pod moves an exclusive one out of its way, in kernel and 
   await assertRefused(
     node,
     pinned(`${all}`),
-    /held exclusively by default\/p1 container main; moving it needs/,
+    /held exclusively by default\/p1 container main; cannot reallocate it: moving it needs/,
   );
   await node.end(pin);
   assertRunsOn(pod, place);

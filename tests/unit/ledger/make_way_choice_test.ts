@@ -23,6 +23,6 @@ Deno.test("a container that can't be moved for lack of whole cores is named with
   books.create("a", pinned("0,2-3"));
   assert.match(
     books.create("p", pinned("1")),
-    /of these 1 is held exclusively by ns\/db container c; moving it needs 2 CPUs, placement full-cores needs/,
+    /of these 1 is held exclusively by ns\/db container c; cannot reallocate it: moving it needs 2 CPUs, placement full-cores needs/,
   );
 });

@@ -21,7 +21,10 @@ Deno.test("local memory is that of the CPUs, and a move stays within it", () => 
   books.create("pin", pinned("1"));
   assert.equal(books.on("db"), "2,34");
   const refused = books.create("all", pinned("1-7,32-39"));
-  assert.match(refused, /2,34 are held exclusively by .*; moving it needs 2 CPUs, 1 is free/);
+  assert.match(
+    refused,
+    /2,34 are held exclusively by .*; cannot reallocate it: moving it needs 2 CPUs, 1 is free/,
+  );
 });
 
 Deno.test("a pod has no more exclusive CPUs than its own limit; the rest is shared, degraded, until some end", () => {
