@@ -3,6 +3,7 @@
 deno := hack/deno.sh
 sources := main.ts src tests tools hack deploy
 explore := $(deno) run --quiet --allow-all --v8-flags=--max-old-space-size=4096 tools/explore/main.ts
+e2e := $(deno) run --quiet --allow-all tests/e2e/main.ts
 build_permissions := --allow-read --allow-write --allow-env --allow-run
 # The image's name, REGISTRY/IMAGE_NAME:IMAGE_TAG; defaults in hack/image.ts.
 export REGISTRY IMAGE_NAME IMAGE_TAG
@@ -12,12 +13,13 @@ export CONTAINERD
 export KERNEL DRIVER
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
-.PHONY: help build demo bench bench-vm image image-with-timestamp image-push test test-unit test-slow test-node test-vm test-fence test-page page-pictures test-monitoring ansible-check \
+.PHONY: help build demo bench bench-vm image image-with-timestamp image-push test test-unit test-slow test-node test-vm test-fence test-page page-pictures test-monitoring test-e2e ansible-check \
+  test-e2e-live kind-up test-e2e-kind kind-down test-stress test-integration \
   rewrite-scripts simulate explore mutate fuzz soak lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' Makefile
 
 build: ## build the executable, dist/weka-cpuset
 	$(deno) run --quiet $(build_permissions) hack/build.ts
@@ -103,6 +105,31 @@ test-page: ## test the page in Chromium without a window, as root
 page-pictures: ## make the pictures of the page in docs/images anew; look at each before committing
 	$(deno) run --quiet --allow-all hack/page_pictures.ts
 
+test-e2e: image ## test it under Kubernetes on this machine, as root: a made-up node with 64 CPUs, and the real one; E2E= as in docs/e2e.md
+	mkdir -p .test-reports
+	$(e2e) $(E2E)
+	$(e2e) --real --agent service $(E2E)
+
+test-e2e-live: ## run the end-to-end suites on the cluster of KUBECONFIG; hack/e2e-live.sh names the variables
+	mkdir -p .test-reports
+	hack/e2e-live.sh $(E2E)
+
+kind-up: image ## start a cluster in Docker containers with kind, and install the agent
+	hack/kind/kind.sh up
+
+test-e2e-kind: ## run the end-to-end suites on it
+	mkdir -p .test-reports
+	hack/kind/kind.sh test $(E2E)
+
+kind-down: ## end it
+	hack/kind/kind.sh down
+
+test-stress: image ## three minutes of pods of all kinds on the made-up node (E2E_STRESS_SECONDS= E2E_SEED=)
+	mkdir -p .test-reports
+	E2E_STRESS_SECONDS=$(or $(E2E_STRESS_SECONDS),180) $(e2e) stress $(E2E)
+
+test-integration: test-node ## the same as test-node: the tests on real containerds, without Kubernetes
+
 ansible-check: build ## test the Ansible role: ansible-lint, and real runs in a mount namespace, as root
 	mkdir -p .test-reports
 	hack/get-containerd.sh .tools/node || test $$? -eq 2
@@ -112,7 +139,7 @@ ansible-check: build ## test the Ansible role: ansible-lint, and real runs in a 
 lint: ## lint, type check, shellcheck, hadolint
 	$(deno) lint
 	$(deno) check --quiet $(sources)
-	@if command -v shellcheck >/dev/null; then set -x; shellcheck hack/*.sh .ci/run; \
+	@if command -v shellcheck >/dev/null; then set -x; shellcheck hack/*.sh hack/kind/*.sh .ci/run; \
 	else echo "lint: shellcheck isn't installed; shell scripts not checked" >&2; fi
 	@if command -v hadolint >/dev/null; then set -x; hadolint Containerfile; \
 	else echo "lint: hadolint isn't installed; Containerfile not checked" >&2; fi
@@ -125,13 +152,14 @@ fmt-check: ## check that all sources are formatted
 
 verify: test-unit test-slow lint fmt-check ## run the checks required for a change: test-unit, test-slow, lint, fmt-check
 
-verify-all: verify ## run verify, test-node on all three containerds, test-vm, test-fence, test-monitoring, test-page, ansible-check, simulate, explore, mutate, fuzz, soak
+verify-all: verify ## run verify, test-node on all three containerds, test-vm, test-fence, test-monitoring, test-page, test-e2e, ansible-check, simulate, explore, mutate, fuzz, soak
 	$(MAKE) --no-print-directory test-node
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
 	$(MAKE) --no-print-directory test-vm
 	$(MAKE) --no-print-directory test-fence
 	$(MAKE) --no-print-directory test-monitoring
 	$(MAKE) --no-print-directory test-page
+	$(MAKE) --no-print-directory test-e2e
 	$(MAKE) --no-print-directory ansible-check
 	$(MAKE) --no-print-directory simulate EVENTS=10000000
 	$(MAKE) --no-print-directory explore

@@ -269,10 +269,13 @@ Deno.test("all of the tests' code is 1.0 to 2.2 times as long as the code", () =
 });
 
 /** Folders of tests/unit that test what lies beside src. */
-const BESIDE_SRC = new Map([["kit", "tests/kit"], ["tools", "tools"], ["hack", "hack"], [
-  "deploy",
-  "deploy",
-]]);
+const BESIDE_SRC = new Map([
+  ["kit", "tests/kit"],
+  ["e2e", "tests/e2e"],
+  ["tools", "tools"],
+  ["hack", "hack"],
+  ["deploy", "deploy"],
+]);
 
 Deno.test("tests/unit mirrors src", () => {
   const folders = new Set(

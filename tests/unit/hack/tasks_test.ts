@@ -21,7 +21,7 @@ function variable(name: string): string {
 }
 
 function targets(): Map<string, Target> {
-  const rules = MAKEFILE.matchAll(/^([a-z-]+):(.*)## .*\n((?:[\t ].*\n)*)/gm);
+  const rules = MAKEFILE.matchAll(/^([a-z0-9-]+):(.*)## .*\n((?:[\t ].*\n)*)/gm);
   return new Map([...rules].map(([, name = "", prerequisites = "", recipe = ""]) => [name, {
     prerequisites: prerequisites.split(" ").filter((word) => word !== ""),
     recipe: ["deno", "build_permissions"].reduce(

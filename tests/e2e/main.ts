@@ -1,0 +1,161 @@
+/**
+ * Runs the end-to-end suites: starts a cluster, has child.ts run them, and makes the report of what that has written
+ * down, also when it dies. The exit status: 0, all passed,
+ * or it can't run here; 1, something failed.
+ */
+import { capture, captureLogs } from "./harness/capture.ts";
+import { readEvents, resultsOf, type RunEvent } from "./harness/events.ts";
+import { Kube } from "./harness/kube.ts";
+import { localView } from "./harness/local_view.ts";
+import { parseRun, type RunOptions, USAGE } from "./harness/options.ts";
+import { PodCache } from "./harness/pod_cache.ts";
+import { closingLines, isClean, isWhole, reportFiles } from "./harness/report.ts";
+import { titleOf } from "./harness/suite.ts";
+import { ADMIN, BY_HAND, KUBERNETES, repository, STATE } from "./cluster/places.ts";
+import { existsSync } from "node:fs";
+import { stopCluster } from "./cluster/down.ts";
+import { missing, parseOptions, startCluster } from "./cluster/up.ts";
+import { SUITES } from "./suites/all.ts";
+
+const FOLDERS = ["failures", "logs", "pod-describes", "plugin-logs", "cluster-state", "test-debug"];
+const NODE = "one";
+
+async function main(words: readonly string[]): Promise<number> {
+  if (words.includes("--help")) return say(USAGE);
+  const options = parseRun(words);
+  if (options.list) {
+    return say(SUITES.flatMap((suite) => suite.tests.map((test) => titleOf(suite, test))).join("\n"));
+  }
+  if (options.live) return await onLiveCluster(words);
+  const reason = await missing();
+  if (reason !== undefined) return unavailable(reason, reportName(options));
+  using _ = await onlyRun();
+  const report = makeReportFolder();
+  try {
+    const started = performance.now();
+    await stopCluster(); // what an earlier run left
+    await startCluster(clusterOptions(options));
+    console.log(`the cluster is ready after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    await runChild(report, words);
+    return await finish(report, options) ? 0 : 1;
+  } finally {
+    if (!options.preserve) await stopCluster();
+  }
+}
+
+/** Two runs would take each other's cluster down: the second one waits. */
+async function onlyRun(): Promise<Deno.FsFile> {
+  if (existsSync(BY_HAND)) {
+    throw new Error(`a cluster that was started by hand is in ${STATE}; end it by hack/cluster-down.sh`);
+  }
+  const file = Deno.openSync(`${STATE}.lock`, { create: true, write: true });
+  await file.lock(true);
+  return file;
+}
+
+async function onLiveCluster(words: readonly string[]): Promise<number> {
+  const kubeconfig = Deno.env.get("KUBECONFIG") ?? "";
+  if (kubeconfig === "") {
+    throw new Error("KUBECONFIG isn't set; it must name the configuration file of the cluster");
+  }
+  const report = makeReportFolder();
+  await runChild(report, words);
+  return await finish(report, parseRun(words)) ? 0 : 1;
+}
+
+/** Of the copy of the JUnit report that stays where it is found. */
+function reportName({ real, live }: RunOptions): string {
+  return `e2e${live ? "-live" : real ? "-real" : ""}.xml`;
+}
+
+function say(text: string): number {
+  console.log(text);
+  return 0;
+}
+
+function clusterOptions({ real, agent, containerd, config }: RunOptions) {
+  const words = [...real ? [] : ["--big"], "--agent", agent, "--containerd", containerd];
+  return parseOptions([...words, "--config", JSON.stringify(config), NODE]);
+}
+
+/** `.test-reports/2026-11-30T01-02-03-UUID` */
+function makeReportFolder(): string {
+  const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  const report = `${repository}/.test-reports/${stamp}-${crypto.randomUUID()}`;
+  for (const folder of FOLDERS) Deno.mkdirSync(`${report}/${folder}`, { recursive: true });
+  Deno.writeTextFileSync(`${report}/test-debug/events.jsonl`, "");
+  return report;
+}
+
+async function runChild(report: string, words: readonly string[]): Promise<void> {
+  const program = new URL("./child.ts", import.meta.url).pathname;
+  const args = [
+    "run",
+    "--quiet",
+    "--allow-all",
+    `--config=${repository}/deno.json`,
+    program,
+    report,
+    ...words,
+  ];
+  const child = new Deno.Command(Deno.execPath(), { args, stdin: "null" }).spawn();
+  const stop = () => child.kill("SIGTERM");
+  Deno.addSignalListener("SIGINT", stop);
+  await child.status;
+  Deno.removeSignalListener("SIGINT", stop);
+}
+
+/** Writes the report; whether everything passed. */
+async function finish(report: string, options: RunOptions): Promise<boolean> {
+  const events = readEvents(Deno.readTextFileSync(`${report}/test-debug/events.jsonl`));
+  if (!isWhole(events) && !options.live) await captureUnfinished(report, events);
+  if (!options.live) captureLogs(report, NODE);
+  for (const [path, text] of reportFiles(events)) {
+    Deno.mkdirSync(`${report}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
+    Deno.writeTextFileSync(`${report}/${path}`, text);
+  }
+  Deno.copyFileSync(`${report}/junit.xml`, `${repository}/.test-reports/${reportName(options)}`);
+  for (const line of closingLines(events)) console.log(line);
+  console.log(`the report is ${report}`);
+  return isWhole(events) && hasPassed(events);
+}
+
+/** No test failed, and the sampler saw nothing that it shouldn't. */
+function hasPassed(events: readonly RunEvent[]): boolean {
+  const results = resultsOf(events);
+  const samples = events.filter((event) => event.kind === "sampled");
+  return results.some(({ outcome }) => outcome.kind === "passed") &&
+    results.every(({ outcome }) => outcome.kind !== "failed") &&
+    samples.every(isClean);
+}
+
+/** The cluster is there, though the harness isn't. */
+async function captureUnfinished(report: string, events: readonly RunEvent[]): Promise<void> {
+  const ended = new Set(events.flatMap((event) => event.kind === "end" ? [event.test] : []));
+  const left = events.flatMap((event) =>
+    event.kind === "begin" && !ended.has(event.test) ? [event.test] : []
+  );
+  await using kube = await Kube.connect(`${KUBERNETES}/kubectl`, ADMIN);
+  await using cache = await PodCache.open(kube);
+  const view = localView(NODE, false);
+  for (const title of left) await capture({ kube, cache, view, report, title });
+}
+
+/** Says that nothing was tested, and why: a failure where everything is expected to be there. The exit status. */
+function unavailable(reason: string, name: string): number {
+  console.error(`\n*** NOT TESTED on Kubernetes: ${reason} ***\n`);
+  const skipped = '<testcase classname="e2e" name="a cluster can run here"><skipped/></testcase>';
+  const report = `<testsuites><testsuite name="e2e">${skipped}</testsuite></testsuites>\n`;
+  Deno.mkdirSync(`${repository}/.test-reports`, { recursive: true });
+  Deno.writeTextFileSync(`${repository}/.test-reports/${name}`, report);
+  return Deno.env.get("CI") === "true" ? 1 : 0;
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exit(await main(Deno.args));
+  } catch (error) {
+    console.error(`e2e: ${(error as Error).message}`);
+    Deno.exit(1);
+  }
+}

@@ -1,0 +1,3 @@
+module runc-map
+
+go 1.21
