@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../node/eventually.ts";
 import { allowedCpus, cpusetDirectory, without } from "../../node/machine.ts";
-import { exclusive } from "../../node/pods.ts";
+import { exclusive, type Pod } from "../../node/pods.ts";
 import type { Scene } from "./scene.ts";
 import type { Check } from "./story.ts";
 
+/** One process: what else it starts would have the container's output, for whose end the runtime waits. */
+const FOUR: Pod = { ...exclusive(4), command: ["sleep", "100000"] };
 /** The agent's bound is half a minute, and the machine is emulated. */
 const LATE = { patienceMs: 120_000, pauseMs: 250 };
 
@@ -13,7 +15,7 @@ export async function leftovers(scene: Scene, check: Check): Promise<void> {
   await check(
     "the CPUs of a container that has left a process behind are nobody's until that has ended",
     async () => {
-      await scene.prepare({ first: exclusive(4), second: exclusive(4) });
+      await scene.prepare({ first: FOUR, second: exclusive(4) });
       const left = await leave(scene, "first");
       await scene.claim("second");
       assert.deepEqual(without(scene.of("second"), left.cpus), scene.of("second"));
@@ -27,7 +29,7 @@ export async function leftovers(scene: Scene, check: Check): Promise<void> {
   );
 
   await check("one that doesn't end is put on the shared pool in the end, and that is said", async () => {
-    await scene.prepare({ third: exclusive(4), fourth: exclusive(4) });
+    await scene.prepare({ third: FOUR, fourth: exclusive(4) });
     const left = await leave(scene, "third");
     await eventually(() => assert.deepEqual(allowedCpus(left.pid), scene.pool), LATE);
     await scene.agent.says(/haven't ended in time; they get the CPUs of the shared pool/);
