@@ -2,7 +2,7 @@
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { setOf } from "./cpus.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
-import type { Placed } from "./view.ts";
+import type { Placed, View } from "./view.ts";
 import type { World } from "./world.ts";
 
 /** Its set is in the kernel alone: the record may hold anything, or nothing. */
@@ -93,6 +93,22 @@ export function hasOwnSet(
     ? systemReserved
     : CpuSet.empty;
   return inCharge.online.difference(inCharge.pinned).difference(reserved).isSubsetOf(written);
+}
+
+/** CPUs that some have to leave, and those that others have to leave who wait for them to go there. */
+export function heldBy({ placed, groups }: View, isHolder: (id: string) => boolean): CpuSet {
+  const all = [...placed, ...groups].map(([id, { mayRunOn, desired }]) => ({
+    id,
+    desired,
+    overhang: mayRunOn.difference(desired),
+  }));
+  let held = CpuSet.unionOf(all.filter(({ id }) => isHolder(id)).map(({ overhang }) => overhang));
+  for (let before = CpuSet.empty; !before.equals(held);) {
+    before = held;
+    const waiting = all.filter(({ desired }) => desired.intersects(before));
+    held = CpuSet.unionOf([before, ...waiting.map(({ overhang }) => overhang)]);
+  }
+  return held;
 }
 
 /** Where a container should run; less as long as its class can't be a fence and has less. Nowhere is no set of any class. */

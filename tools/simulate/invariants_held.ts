@@ -40,11 +40,9 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
   return undefined;
 }
 
-/** Pinned containers with their CPUs: others are moved for them, and go back where one comes to nothing. */
+/** Pinned containers, and their CPUs: others are moved for them, and go back where one comes to nothing. */
 function pinnedIn({ placed, pinned }: View): string {
-  const ids = [...placed.values()].flatMap(({ id, claim, grant }) =>
-    claim.kind === "pinned" && !grant.isEmpty ? [id] : []
-  );
+  const ids = [...placed.values()].flatMap(({ id, claim }) => claim.kind === "pinned" ? [id] : []);
   return `${pinned} ${ids.sort().join(" ")}`;
 }
 

@@ -6,7 +6,7 @@ import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { type Container, hasStarted } from "./records.ts";
 import { classesAreKnown, classesMatchLedger, fencesAreKept } from "./invariants_fences.ts";
 import { narrowedIsTrue } from "./invariants_masks.ts";
-import { withinClass } from "./consistency.ts";
+import { heldBy, withinClass } from "./consistency.ts";
 import { mayShareCpus, type Placed } from "./view.ts";
 import type { World } from "./world.ts";
 
@@ -116,20 +116,25 @@ export function kernelMatchesLedger(world: World): string | undefined {
   const { inCharge } = world;
   if (inCharge === undefined || world.isTopologyStale || world.isTickDue) return undefined;
   // One whose exit isn't reported seems still to have CPUs to vacate.
-  const waits = [...inCharge.placed.values()].some(({ id, kernel }) =>
-    kernel === undefined || world.runtime.isLeft(id) ||
-    world.kernel.written(id) === undefined && kernel !== "at-start"
-  );
-  if (inCharge.hasWriteFailure || waits) return undefined;
-  const all = started(world);
+  const isHolder = (id: string) => {
+    const { kernel, hasWriteFailure } = inCharge.placed.get(id) ?? {};
+    const isClass = inCharge.groups.has(id);
+    return hasWriteFailure === true || inCharge.groups.get(id)?.hasWriteFailure === true ||
+      world.runtime.isLeft(id) || (!isClass && kernel === undefined) ||
+      (world.kernel.written(id) === undefined && kernel !== "at-start");
+  };
+  const held = heldBy(inCharge, isHolder);
+  const all = started(world).filter(({ placed }) => !isHolder(placed.id));
   const wrong = all.find(({ placed, runs }) =>
     placed.kernel !== "at-start" && !world.mayDiffer(placed.id) && !placed.desired.isEmpty &&
-    !runs.equals(withinClass(world, placed))
+    !placed.desired.intersects(held) && !runs.equals(withinClass(world, placed))
   );
   if (wrong !== undefined) {
     return `${wrong.placed.id} runs on ${wrong.runs} instead of ${wrong.placed.desired}`;
   }
-  return classesMatchLedger(world, inCharge);
+  // A class grows once what is in it can't follow onto what another has to leave.
+  const hasHolder = [...inCharge.placed.keys(), ...inCharge.groups.keys()].some(isHolder);
+  return hasHolder ? undefined : classesMatchLedger(world, inCharge);
 }
 
 /** What is wrong with letting a container start that has CPUs of its own, which the agent could have seen. */

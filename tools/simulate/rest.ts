@@ -8,8 +8,7 @@ import { CAUSES } from "./exemptions.ts";
 import { surelyFits } from "./placeable.ts";
 import { freedFor, heldForNobody } from "./invariants_held.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
-import { hasOwnSet, isConsistent, isKnownConsistent } from "./consistency.ts";
-import type { Group, Placed } from "./view.ts";
+import { hasOwnSet, heldBy, isConsistent, isKnownConsistent } from "./consistency.ts";
 import type { World } from "./world.ts";
 
 /** Rounds of one step each; a container needs six from its creation to its running. */
@@ -229,20 +228,9 @@ function mayStayUnnoticed(world: World, container: Container | undefined): boole
  * should leave who would go there.
  */
 function heldByUnnoticed({ inCharge, runtime }: World): CpuSet {
-  const { placed = new Map<string, Placed>(), groups = new Map<string, Group>() } = inCharge ?? {};
   const isUnnoticed = (id: string) =>
     runtime.unreportedEnds.has(id) || runtime.containers.get(id)?.isForgotten === true;
-  const overhangOf = ({ mayRunOn, desired }: Pick<Placed, "mayRunOn" | "desired">) =>
-    mayRunOn.difference(desired);
-  const first = [...placed].flatMap(([id, each]) => isUnnoticed(id) ? [overhangOf(each)] : []);
-  const rest = [...placed.values(), ...groups.values()];
-  let held = CpuSet.unionOf(first);
-  for (let before = CpuSet.empty; !before.equals(held);) {
-    before = held;
-    const waiting = rest.filter(({ desired }) => desired.intersects(before));
-    held = CpuSet.unionOf([before, ...waiting.map(overhangOf)]);
-  }
-  return held;
+  return inCharge === undefined ? CpuSet.empty : heldBy(inCharge, isUnnoticed);
 }
 
 /** Kernel = record = ledger. */

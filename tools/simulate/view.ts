@@ -53,7 +53,7 @@ export interface Placed {
 }
 
 /** A class in the agent's ledger. */
-export interface Group extends Pick<Placed, "desired" | "mayRunOn" | "hasWriteFailure"> {
+interface Group extends Pick<Placed, "desired" | "mayRunOn" | "hasWriteFailure"> {
   /** It is kept off exclusive CPUs, and with it all that is in it. */
   readonly isFence: boolean;
 }
