@@ -7,7 +7,7 @@ import { type Container, hasStarted } from "./records.ts";
 import { classesAreKnown, classesMatchLedger, fencesAreKept } from "./invariants_fences.ts";
 import { narrowedIsTrue } from "./invariants_masks.ts";
 import { heldBy, withinClass } from "./consistency.ts";
-import { mayShareCpus, type Placed } from "./view.ts";
+import { mayShareCpus, type Placed, sharesInPod } from "./view.ts";
 import type { World } from "./world.ts";
 
 type Check = (world: World) => string | undefined;
@@ -45,7 +45,9 @@ export function ownCpusAreKept(world: World): string | undefined {
     if (promised.isEmpty) continue;
     for (const { placed: other, runs } of all) {
       if (other === owner || mayShareCpus(owner, other) || !runs.intersects(promised)) continue;
-      if (isExempt(world, other)) continue;
+      // It shared these CPUs with others of its pod, and couldn't be made to leave them so far.
+      const isLeaving = sharesInPod(owner) && other.podUid === owner.podUid && other.hasWriteFailure;
+      if (isLeaving || isExempt(world, other)) continue;
       return `${other.id} runs on ${runs}, ${owner.id} has ${owner.grant}`;
     }
   }
@@ -124,7 +126,8 @@ export function kernelMatchesLedger(world: World): string | undefined {
       (world.kernel.written(id) === undefined && kernel !== "at-start");
   };
   const held = heldBy(inCharge, isHolder);
-  const all = started(world).filter(({ placed }) => !isHolder(placed.id));
+  const isHeld = (id: string) => isHolder(id) || isHolder(world.kernel.classOf(id) ?? id);
+  const all = started(world).filter(({ placed }) => !isHeld(placed.id));
   const wrong = all.find(({ placed, runs }) =>
     placed.kernel !== "at-start" && !world.mayDiffer(placed.id) && !placed.desired.isEmpty &&
     !placed.desired.intersects(held) && !runs.equals(withinClass(world, placed))
