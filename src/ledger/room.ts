@@ -23,7 +23,7 @@ export function takeExclusive(
   free: CpuSet,
   home = CpuSet.empty,
 ): CpuSet | undefined {
-  if (claim.count > mostFor(ledger, free)) return undefined;
+  if (claim.count <= 0 || claim.count > mostFor(ledger, free)) return undefined;
   return ofOneKind(ledger, free, home, (free) => {
     const request = requestOf(ledger, container, claim, free);
     const cpus = home.isEmpty ? take(request) : retake({ ...request, own: home.intersection(free), home });
