@@ -279,7 +279,7 @@ function blockersOf(
     if (blockers.has(assignment.container.id)) continue;
     const gained = ledger.desired(assignment).difference(ledger.mayRunOn(assignment));
     const isBlocked = targetOf(planned, assignment) === undefined && !fences.isHeld(assignment, waiting);
-    const holders = isBlocked ? over.holdersOf(assignment, gained).map(({ holder }) => holder) : [];
+    const holders = isBlocked ? fences.inTheWay(assignment, gained, over) : [];
     blockers.set(assignment.container.id, holders);
     if (assignment.delivery.by === "record") byRecord.push(assignment);
     queue.push(...holders.filter(({ delivery }) => delivery.by === "record"));

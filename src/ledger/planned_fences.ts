@@ -4,6 +4,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "./assignment.ts";
+import type { Overhangs } from "./conflict.ts";
 import { failureOf } from "./delivery.ts";
 import { isGroup } from "./groups.ts";
 import type { Ledger } from "./ledger.ts";
@@ -50,6 +51,19 @@ export class PlannedFences {
   isHeld(group: Assignment, by: readonly Assignment[]): boolean {
     const cpus = this.ledger.desired(group);
     return by.some((each) => this.#isLostIn(each, group.container.id, cpus));
+  }
+
+  /**
+   * Who has to leave CPUs before one may gain them; and where those in a group would have to go before it may become what it should
+   * be.
+   */
+  inTheWay(assignment: Assignment, gained: CpuSet, over: Overhangs): Assignment[] {
+    const cpus = this.ledger.desired(assignment);
+    const lost = isGroup(assignment)
+      ? this.ledger.dirty.filter((each) => this.#isLostIn(each, assignment.container.id, cpus))
+      : [];
+    const kept = lost.flatMap((each) => over.holdersOf(each, cpus.intersection(this.ledger.desired(each))));
+    return [...over.holdersOf(assignment, gained), ...kept].map(({ holder }) => holder);
   }
 
   /** Where those in a fence may go by their own sets. */

@@ -69,7 +69,9 @@ const laidOut = perLedger(({ assignments }) =>
 export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
   const { count, forbidden: named, placement, limit } = claim;
   // With its pod's figures it has what others leave, and one of them may have been resized beyond these.
-  if (count <= 0) return "needs exclusive CPUs, but its pod's other containers have all that its pod may have";
+  if (count <= 0) {
+    return "needs exclusive CPUs, but its pod's other containers have all that its pod may have";
+  }
   const wanted = `${count} exclusive ${count === 1 ? "CPU" : "CPUs"}`;
   const closed = closedTo(ledger, claim);
   const candidates = freeFor(ledger, closed);
