@@ -126,7 +126,8 @@ export function kernelMatchesLedger(world: World): string | undefined {
       (world.kernel.written(id) === undefined && kernel !== "at-start");
   };
   const held = heldBy(inCharge, isHolder);
-  const isHeld = (id: string) => isHolder(id) || isHolder(world.kernel.classOf(id) ?? id);
+  const isHeld = (id: string) =>
+    isHolder(id) || inCharge.groups.get(world.kernel.classOf(id) ?? "")?.hasWriteFailure === true;
   const all = started(world).filter(({ placed }) => !isHeld(placed.id));
   const wrong = all.find(({ placed, runs }) =>
     placed.kernel !== "at-start" && !world.mayDiffer(placed.id) && !placed.desired.isEmpty &&
