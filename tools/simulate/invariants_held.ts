@@ -105,8 +105,9 @@ function succeededIn({ runtime }: World, before: View, after: View, pod: Pod): C
     [...after.placed].some(([id, { podUid }]) =>
       podUid === uidOf(pod) && !before.placed.has(id) && name !== undefined && nameOf(id) === name
     );
-  const others = [...before.placed].map(([id, { podUid, grant }]) => ({ name: nameOf(id), podUid, grant }));
-  const own = [...before.held, ...others].filter(({ name, podUid }) => podUid === uidOf(pod) && isNew(name));
+  const own = [...before.held, ...before.placed.values()].filter(({ name, podUid }) =>
+    podUid === uidOf(pod) && isNew(name)
+  );
   return CpuSet.unionOf(own.map(({ grant }) => grant));
 }
 

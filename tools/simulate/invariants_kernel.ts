@@ -106,8 +106,10 @@ export function fallbackIsJustified(world: World): string | undefined {
 }
 
 /** One that depends on a container with runtime updates may get those too. */
-export function noteUnverified({ inCharge, unverified, kernel: { all } }: World): void {
+export function noteUnverified(world: World): void {
+  const { inCharge, unverified, kernel: { all } } = world;
   const left = [...inCharge?.placed.values() ?? []].filter(({ kernel }) => kernel === undefined);
+  for (const { id } of left) if (world.isHidden(id)) unverified.add(id);
   // One whose end isn't reported yet can't be read either.
   if (!left.some(({ id }) => unverified.has(id) || !all.has(id))) return;
   for (const { id } of left) unverified.add(id);

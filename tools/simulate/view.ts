@@ -28,6 +28,7 @@ export interface Left {
 /** One container in the agent's ledger. */
 export interface Placed {
   readonly id: string;
+  readonly name: string;
   readonly podUid: string;
   readonly claim: Claim;
   /** Empty for one that lives in the pool. */
@@ -170,6 +171,7 @@ function placedIn(id: string, container: ContainerView): Placed {
   const written = state === "not started" ? "at-start" : mayRunOn;
   return {
     id,
+    name: container.container.name,
     podUid: container.container.podUid,
     claim,
     grant,

@@ -163,6 +163,7 @@ Deno.test("a refusal of what fits is found, and one that names no container; not
 
 const PLACED: Placed = {
   id: "e",
+  name: "c",
   podUid: "u1",
   claim: { kind: "exclusive", count: 1, forbidden: CpuSet.empty, movable: true, placement: "packed" },
   grant: setOf("1"),
