@@ -98,15 +98,16 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
     if (reading?.kind !== "values") return unreadableStart(state, ledger, ref, reading);
     if (writablePort(state) !== undefined) {
       const known = withFences(ledger, readings).update(ref.id, (a) => startsOn(a, ownCpus(reading)));
-      return withinLimit(
-        known,
-        own,
-        reading,
-        (known) =>
+      return withinLimit(known, own, reading, (known) => {
+        const written = () =>
           hasOtherFence(known, own, reading)
             ? withFenceRead(known, own, (next) => byCgroup(state, next, ref.id))
-            : byCgroup(state, known, ref.id),
-      );
+            : byCgroup(state, known, ref.id);
+        const now = known.assignments.get(ref.id);
+        // Those on the CPUs that it has instead haven't been looked at.
+        const isMoved = now !== undefined && !now.grant.equals(own.grant);
+        return isMoved ? withoutIntruder(withLedger(state, known), known, now, written) : written();
+      });
     }
     const { online } = ledger.topology;
     const seen = ledger.update(ref.id, (a) => starts(seenAtStart(a, reading.cpus, online)));
