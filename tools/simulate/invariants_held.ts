@@ -33,7 +33,7 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
     if (limitsOf(before, pod) !== limitsOf(inCharge, pod) || hasMoved(before, inCharge, pod)) continue;
     const lost = exclusiveOf(before, pod).difference(exclusiveOf(inCharge, pod))
       .difference(unreportedIn(world, before, event, pod))
-      .difference(doubledIn(world, before, inCharge, pod))
+      .difference(doubledIn(before, inCharge, pod))
       .difference(succeededIn(world, before, inCharge, pod));
     if (!lost.isEmpty) return `the claims of a living pod are its own: p${pod.number} has lost ${lost}`;
   }
@@ -87,8 +87,8 @@ function unreportedIn({ runtime }: World, { placed }: View, event: SimEvent, pod
 }
 
 /** What one of two containers of a name had, of which the other one goes on: that has the claim. */
-function doubledIn({ runtime }: World, before: View, after: View, pod: Pod): CpuSet {
-  const nameOf = (id: string) => runtime.containers.get(id)?.spec.name;
+function doubledIn(before: View, after: View, pod: Pod): CpuSet {
+  const nameOf = (id: string) => before.placed.get(id)?.name;
   const isOther = (id: string, other: string) =>
     other !== id && nameOf(other) !== undefined && nameOf(other) === nameOf(id);
   const own = [...before.placed.values()].filter(({ podUid }) => podUid === uidOf(pod));
