@@ -29,7 +29,6 @@ function usable(): CpusetHierarchy | string {
 
 /** Cgroups of a test's own, with processes in them; all are gone at its end. */
 export class ScratchCgroups implements AsyncDisposable, Disposable {
-  static #count = 0;
   readonly top: string;
   readonly #made: string[] = [];
   readonly #processes: Deno.ChildProcess[] = [];
@@ -37,7 +36,8 @@ export class ScratchCgroups implements AsyncDisposable, Disposable {
   constructor(readonly hierarchy: CpusetHierarchy) {
     const { version, root } = hierarchy;
     if (version === 2) Deno.writeTextFileSync(`${root}/cgroup.subtree_control`, "+cpuset");
-    this.top = `/weka-cpuset-test-${Deno.pid}-${ScratchCgroups.#count++}`;
+    // Not by process id: one that was killed leaves its cgroups to the next with that id.
+    this.top = `/weka-cpuset-test-${crypto.randomUUID()}`;
     this.make("", "0-1");
   }
 

@@ -14,10 +14,18 @@ const ARGS = [
 const MANIFEST = `${ROOT}deploy/samples/shared-deployment.yaml`;
 
 /** What the command prints: to a terminal of its own, by script(1), or to a pipe. */
-async function printed(on: "terminal" | "pipe", env: Record<string, string> = {}): Promise<string> {
+async function printed(on: "terminal" | "pipe", added: Record<string, string> = {}): Promise<string> {
+  // CI sets it for the tests themselves.
+  const { NO_COLOR: _, ...env } = { ...Deno.env.toObject() };
   const all = [Deno.execPath(), ...ARGS, MANIFEST];
   const [program = "", ...args] = on === "pipe" ? all : ["script", "-qec", all.join(" "), "/dev/null"];
-  const { code, stdout } = await new Deno.Command(program, { args, env, cwd: ROOT, stdin: "null" }).output();
+  const { code, stdout } = await new Deno.Command(program, {
+    args,
+    env: { ...env, ...added },
+    clearEnv: true,
+    cwd: ROOT,
+    stdin: "null",
+  }).output();
   assert.equal(code, 0);
   return new TextDecoder().decode(stdout);
 }
