@@ -87,22 +87,17 @@ function makeReportFolder(): string {
   return report;
 }
 
+/** In a session of its own: what it leaves behind when it dies, as its kubectl, is ended with it. */
 async function runChild(report: string, words: readonly string[]): Promise<void> {
   const program = new URL("./child.ts", import.meta.url).pathname;
-  const args = [
-    "run",
-    "--quiet",
-    "--allow-all",
-    `--config=${repository}/deno.json`,
-    program,
-    report,
-    ...words,
-  ];
-  const child = new Deno.Command(Deno.execPath(), { args, stdin: "null" }).spawn();
+  const deno = [Deno.execPath(), "run", "--quiet", "--allow-all", `--config=${repository}/deno.json`];
+  const child = new Deno.Command("setsid", { args: [...deno, program, report, ...words], stdin: "null" })
+    .spawn();
   const stop = () => child.kill("SIGTERM");
   Deno.addSignalListener("SIGINT", stop);
   await child.status;
   Deno.removeSignalListener("SIGINT", stop);
+  await new Deno.Command("sh", { args: ["-c", `kill -9 -- -${child.pid}`], stderr: "null" }).output();
 }
 
 /** Writes the report; whether everything passed. */
