@@ -67,6 +67,8 @@ export type Input =
   | { readonly kind: "scanned"; readonly claims: CpuSet }
   /** The answer to `configure`, and any later change of them. */
   | { readonly kind: "settings"; readonly settings: Settings }
+  /** The runtime couldn't apply an update of this container that `apply` has asked for. */
+  | { readonly kind: "notApplied"; readonly now: number; readonly id: string }
   /** CPUs have gone offline or come back. */
   | { readonly kind: "topology"; readonly now: number } & MachineChange
   /** Claims are suspended: no container is given CPUs of its own, for this reason; undefined: they are served again. */

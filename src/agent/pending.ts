@@ -6,7 +6,7 @@
  * container that a reply names, and holds its one lock meanwhile: so what several ends free becomes one round of updates,
  * one container at a time, between the runtime's own calls.
  */
-import { isConfirmed } from "../ledger/delivery.ts";
+import { isConfirmed, updateLost } from "../ledger/delivery.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { perLedger } from "../ledger/per_ledger.ts";
 import { type CpuUpdate, hasUpdates, pendingUpdates, planUpdates } from "../ledger/updates.ts";
@@ -56,6 +56,13 @@ export function hasFallenBack({ ledger: before }: AgentState, after: AgentState)
     const was = delivery.by === "record" ? before.assignments.get(id) : undefined;
     return was !== undefined && isConfirmed(was);
   });
+}
+
+/** The state in which an update that the runtime couldn't apply is to be sent again, after a while. */
+export function withUpdateLost(state: AgentState, id: string): AgentState {
+  const next = withLedger(state, state.ledger.update(id, updateLost));
+  const { pending, now } = next;
+  return pending === undefined ? next : { ...next, pending: { ...pending, requestedAt: now } };
 }
 
 /** The pending updates that are due by now, in the order in which they are to be applied. */

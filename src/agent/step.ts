@@ -36,6 +36,7 @@ import { NO_EARLY_EVENTS } from "./early.ts";
 import { RegisterPluginRequestSchema } from "../nri/gen/nri_pb.ts";
 import { advance } from "./lifecycle.ts";
 import { released, resumed } from "./passive.ts";
+import { withUpdateLost } from "./pending.ts";
 import { decodeCall, RUNTIME_SERVICE } from "../nri/methods.ts";
 import { Session, type SessionEvent } from "../wire/session.ts";
 import { Code } from "../wire/ttrpc.ts";
@@ -80,6 +81,8 @@ function stepped(agent: Agent, input: Input): Step {
       return counted(agent, input.living);
     case "scanned":
       return scanned(agent, input.claims);
+    case "notApplied":
+      return notApplied(atTime(input.now, agent), input.id);
     case "settings":
       return settingsChanged(agent, input.settings);
     case "suspended":
@@ -95,6 +98,10 @@ function stepped(agent: Agent, input: Input): Step {
     case "topology":
       return topologyChanged(atTime(input.now, agent), input);
   }
+}
+
+function notApplied(agent: Agent, id: string): Step {
+  return idle({ ...agent, state: withUpdateLost(agent.state, id) });
 }
 
 function connected(agent: Agent, topology: Topology): Step {

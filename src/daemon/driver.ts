@@ -30,8 +30,8 @@ export interface Queries {
   count(): Promise<Living | undefined>;
   /** CPUs of `online` that seem to be claimed by running containers. */
   scan(online: CpuSet): CpuSet;
-  /** Applies the updates that `next` gives, one after the other, until it gives no more. */
-  apply(next: () => CpuUpdate | undefined): Promise<void>;
+  /** Applies the updates that `next` gives, one after the other, until it gives no more; `failed` gets those that the runtime refuses. */
+  apply(next: () => CpuUpdate | undefined, failed: (id: string) => void): Promise<void>;
   /** The settings with the runtime's configuration text applied. */
   configure(text: string): Promise<Settings>;
 }
@@ -116,6 +116,11 @@ export class Driver {
     clearInterval(this.#ticking);
     clearTimeout(this.#closing);
     this.#wakes.forEach(clearTimeout);
+  }
+
+  /** The runtime is asked to apply updates: what it was answered may not be done yet. */
+  get isApplying(): boolean {
+    return this.#applying;
   }
 
   /** Closing the connection would cut something short. */
@@ -265,7 +270,8 @@ export class Driver {
     this.#applying = true;
     try {
       while (this.#pending.size > 0 && !this.stop.aborted) {
-        await this.queries.apply(() => this.#nextPending());
+        const failed = (id: string) => this.feed({ kind: "notApplied", id, now: performance.now() });
+        await this.queries.apply(() => this.#nextPending(), failed);
       }
     } catch (error) {
       this.#logError("error", "failed to update container CPUs", error);

@@ -18,7 +18,7 @@ export function queriesOn(context: Context): Queries {
   return {
     list: lister(context),
     count: counter(context),
-    apply: (next) => apply(next, context),
+    apply: (next, failed) => apply(next, failed, context),
     scan: (online) => scanClaims(cgroupRoot, online),
     configure: (text) => settingsWithRuntimeText(text, context),
   };
@@ -91,6 +91,7 @@ function lister({ effective: { config }, log, stop }: Context): Queries["list"] 
  */
 async function apply(
   next: () => CpuUpdate | undefined,
+  failed: (id: string) => void,
   { effective: { config }, log, stop }: Context,
 ): Promise<void> {
   await withCri(config.criSockets, async (cri) => {
@@ -104,6 +105,7 @@ async function apply(
           message: "failed to update container CPUs",
           fields: { containerID, cpus: cpus.toString(), reason: (error as Error).message },
         });
+        failed(containerID);
       }
     }
   });

@@ -7,7 +7,7 @@ import type { Context } from "./context.ts";
 import type { Driver } from "./driver.ts";
 import { releaseTree } from "./release.ts";
 
-type Agents = Pick<Driver, "agent" | "feed">;
+type Agents = Pick<Driver, "agent" | "feed" | "isApplying">;
 
 type Action = (driver: Agents, context: Context) => unknown;
 
@@ -62,7 +62,8 @@ function isPassive({ passive }: AgentState): boolean {
 async function settled(driver: Agents, stop: AbortSignal): Promise<Openness> {
   const end = performance.now() + ANSWER_MS;
   for (;;) {
-    const openness = opennessOf(driver.agent.state);
+    const known = opennessOf(driver.agent.state);
+    const openness = { ...known, pending: known.pending + (driver.isApplying ? 1 : 0) };
     const isOver = openness.pending === 0 || performance.now() >= end || stop.aborted;
     if (isOver) return openness;
     await pause(LOOK_MS, stop);

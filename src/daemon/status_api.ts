@@ -31,7 +31,7 @@ export interface Entrance {
 
 /** What is served of the process. */
 export interface Served {
-  readonly driver: Pick<Driver, "agent" | "feed" | "tickedAt">;
+  readonly driver: Pick<Driver, "agent" | "feed" | "isApplying" | "tickedAt">;
   readonly mode: Pick<Mode, "name">;
   readonly context: Context;
   /** Of the leader lock, while another agent has it and this one has asked for it. */

@@ -128,7 +128,7 @@ export function written<A extends Delivered>(assignment: A, cpus: CpuSet): A {
 }
 
 /**
- * The runtime was sent `cpus`. It applies what a reply or a CRI call carries in that order and reports no failure, so for
+ * The runtime was sent `cpus`. It applies what a reply or a CRI call carries in that order, and reports failures of its own calls only ({@link updateLost}), so for
  * a container that runs by its record this counts as acknowledged; for one without a process the old bound stays beside
  * it until it runs. Where the cgroup is written, the record is only for updates that the runtime makes of its own accord; what
  * it writes of it is read at PostUpdateContainer.
@@ -141,6 +141,13 @@ export function updateSent<A extends Delivered>(assignment: A, cpus: CpuSet): A 
   const next = { ...rest, record: cpus, ...(unsure ? { recordUnsure: true as const } : {}) } as Delivery;
   if (delivery.by === "cgroup") return { ...assignment, delivery: next };
   return { ...assignment, mayRunOn: unsure ? mayRunOn.union(cpus) : cpus, delivery: next };
+}
+
+/** The runtime says that it couldn't apply what it was answered: its record may hold it, and the cgroup something else. */
+export function updateLost<A extends Delivered>(assignment: A): A {
+  const { delivery } = assignment;
+  if (delivery.record === undefined || hasNoProcess(delivery)) return assignment;
+  return { ...assignment, delivery: { ...delivery, recordUnsure: true } };
 }
 
 /** PostUpdateContainer: the runtime has noted in the record what it was answered, whatever became of the cgroup. */

@@ -73,6 +73,7 @@ export async function withStatus(
     },
     feed: (input: Parameters<typeof driver.feed>[0]) => driver.feed(input),
     tickedAt: 0,
+    isApplying: false,
   };
   const api = new StatusApi({ driver: ticking, mode: EXTERNAL, context, holder: () => undefined });
   const server = new StatusServer(() => Promise.resolve(api), context);

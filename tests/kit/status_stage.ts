@@ -28,6 +28,6 @@ export function statusStage(text: string, config = DEFAULTS) {
     log,
     journal: new Journal(),
   };
-  const driver = { agent: player.link.agent, feed() {}, tickedAt: performance.now() };
+  const driver = { agent: player.link.agent, feed() {}, tickedAt: performance.now(), isApplying: false };
   return { driver, mode: EXTERNAL, context, log, holder: () => undefined, records: player.records };
 }

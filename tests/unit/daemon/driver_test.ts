@@ -331,6 +331,36 @@ Deno.test("what a lost connection left to be applied isn't asked of the runtime 
   );
 });
 
+Deno.test("an update that the runtime couldn't apply, though its call was answered, is asked for again", async () => {
+  const rounds = [
+    Promise.withResolvers<Parameters<Queries["apply"]>>(),
+    Promise.withResolvers<Parameters<Queries["apply"]>>(),
+  ];
+  const done = Promise.withResolvers<void>();
+  let round = 0;
+  const apply: Queries["apply"] = (...given) => (rounds[round++]?.resolve(given), done.promise);
+  await serving(
+    async ({ driver, peer }) => {
+      peer.calls("StopPodSandbox", { pod: EXCLUSIVE.pod });
+      await peer.next();
+      driver.feed({ kind: "tick", now: performance.now() + 10_000 });
+      const [next, failed] = await rounds[0]!.promise;
+      const growth = { id: "id-s", cpus: CpuSet.of(0, 1) };
+      assert.deepEqual(next(), growth);
+      peer.calls("UpdateContainer", { ...subject({ name: "s" }), linuxResources: { cpu: { cpus: "0-1" } } });
+      await peer.next();
+      assert.equal(next(), undefined);
+      failed("id-s");
+      done.resolve();
+      await done.promise;
+      driver.feed({ kind: "tick", now: performance.now() + 20_000 });
+      assert.deepEqual((await rounds[1]!.promise)[0](), growth);
+    },
+    { apply },
+    1000,
+  );
+});
+
 /** One of them is unknown, for which the agent asks for a list when it is told twice. */
 const LIVING = livingOf(["id-s", "id-x", "id-new"]);
 
