@@ -97,7 +97,7 @@ async function runChild(report: string, words: readonly string[]): Promise<void>
   Deno.addSignalListener("SIGINT", stop);
   await child.status;
   Deno.removeSignalListener("SIGINT", stop);
-  await new Deno.Command("sh", { args: ["-c", `kill -9 -- -${child.pid}`], stderr: "null" }).output();
+  await new Deno.Command("sh", { args: ["-c", `kill -9 -${child.pid}`], stderr: "null" }).output();
 }
 
 /** Writes the report; whether everything passed. */
