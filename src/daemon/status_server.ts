@@ -7,9 +7,6 @@ import type { Entrance, StatusApi } from "./status_api.ts";
 /** Below the run directory. */
 export const STATUS_SOCKET = "status.sock";
 
-/** Read and written by its owner alone. */
-const SOCKET_UMASK = 0o177;
-
 /** Root sees everything, as it is now, and may change it. */
 const ENTRANCE: Entrance = { isRoots: true, isWhole: true, isLocal: false, maxAgeMs: 0 };
 
@@ -49,20 +46,23 @@ export class StatusServer {
 }
 
 /**
- * The file is there with its mode at once: the calls are synchronous. It is made by another name, since Deno removes the file
- * that a listener was made with some time after that is closed, when there may be the next one's.
+ * The file is there with its mode at once: it is made in a folder that only its owner can enter. The umask would do as well, but
+ * is the whole process', with all that its other threads create. By another name, since Deno removes the file that a listener
+ * was made with some time after that is closed, when there may be the next one's.
  */
 function listenAt(path: string): Deno.UnixListener {
-  const own = `${path}.new`;
-  removeStale(own);
+  const folder = `${path}.new`;
   removeStale(path);
-  const before = Deno.umask(SOCKET_UMASK);
+  removeAll(folder);
+  Deno.mkdirSync(folder, { mode: 0o700 });
   try {
+    const own = `${folder}/s`;
     const listener = Deno.listen({ transport: "unix", path: own });
+    Deno.chmodSync(own, 0o600);
     Deno.renameSync(own, path);
     return listener;
   } finally {
-    Deno.umask(before);
+    removeAll(folder);
   }
 }
 
@@ -71,6 +71,14 @@ function removeStale(path: string): void {
   try {
     if (!Deno.lstatSync(path).isSocket) throw new Error(`there is a file that is no socket at ${path}`);
     Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function removeAll(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
