@@ -7,7 +7,7 @@ import { Metrics } from "../../../src/metrics/metrics.ts";
 import { NODE, statusStage } from "../../kit/status_stage.ts";
 
 const ROOT = new URL("../../..", import.meta.url).pathname;
-const FOLDER = `${ROOT}deploy/monitoring`;
+const PROMETHEUS = `${ROOT}deploy/prometheus`;
 
 interface Alert {
   readonly alert: string;
@@ -15,10 +15,10 @@ interface Alert {
   readonly annotations: { readonly runbook: string };
 }
 
-const { groups: [{ rules }] } = parse(Deno.readTextFileSync(`${FOLDER}/rules.yaml`)) as {
+const { groups: [{ rules }] } = parse(Deno.readTextFileSync(`${PROMETHEUS}/rules.yaml`)) as {
   readonly groups: [{ readonly rules: readonly Alert[] }];
 };
-const dashboard = JSON.parse(Deno.readTextFileSync(`${FOLDER}/dashboard.json`)) as {
+const dashboard = JSON.parse(Deno.readTextFileSync(`${ROOT}deploy/grafana/dashboard.json`)) as {
   readonly panels: readonly {
     readonly id: number;
     readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
@@ -71,7 +71,7 @@ byPromtool("Prometheus reads the metrics, and has nothing against their names", 
 });
 
 byPromtool("each alert fires for what it is for, and not for what is near it", async () => {
-  await check(["test", "rules", `${FOLDER}/rules_test.yaml`]);
+  await check(["test", "rules", `${PROMETHEUS}/rules_test.yaml`]);
 });
 
 byPromtool("each query of the dashboard is one", async () => {
@@ -102,7 +102,7 @@ Deno.test("alerts and dashboard ask for metrics that there are, by labels that t
 });
 
 Deno.test("every alert has a test that it fires, and one that it doesn't, and a section of the docs", () => {
-  const { tests } = parse(Deno.readTextFileSync(`${FOLDER}/rules_test.yaml`)) as {
+  const { tests } = parse(Deno.readTextFileSync(`${PROMETHEUS}/rules_test.yaml`)) as {
     tests: { name: string }[];
   };
   const docs = Deno.readTextFileSync(`${ROOT}docs/troubleshooting.md`);
