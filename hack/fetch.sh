@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# fetch.sh, sourced by the scripts that build something with Go into a folder: "cannot" ends them with status 2 and one
-# sentence, "enter" sets "dir" to the folder and locks it.
+# fetch.sh, sourced by the scripts that fetch or build something into a folder: "cannot" ends them with status 2 and one
+# sentence, "enter" sets "dir" to the folder and locks it, "unless_complete" ends them where there is nothing to do.
 
 cannot() {
   echo "$(basename "$0" .sh): $*" >&2
@@ -16,4 +16,14 @@ enter() {
   dir=$(cd "$1" && pwd)
   exec 9>"$dir/$lock"
   flock 9 # two test runs may start at once
+}
+
+# unless_complete SCRIPT: sets "complete" to the file that is there once this version of the script has done its work; where it
+# is, prints it and ends.
+unless_complete() {
+  complete=$dir/complete-$(cksum <"$1" | cut -d' ' -f1)
+  if [ -e "$complete" ]; then
+    cat "$complete"
+    exit
+  fi
 }

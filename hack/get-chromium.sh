@@ -8,20 +8,14 @@ set -euo pipefail
 hack=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=hack/debian.sh
 . "$hack/debian.sh"
+# shellcheck source=hack/fetch.sh
+. "$hack/fetch.sh"
 
-[ $# -eq 1 ] || { echo "usage: get-chromium.sh DIR" >&2; exit 64; }
 [ "$(uname -s)" = Linux ] || cannot "Chromium is taken from Debian, and this is $(uname -s)."
 [ "$(id -u)" = 0 ] || cannot "its root directory needs root."
-mkdir -p "$1"
-dir=$(cd "$1" && pwd)
-exec 9>"$dir/.lock"
-flock 9 # two test runs may start at once
+enter .lock "$@"
 
-complete=$dir/complete-$(cksum <"$hack/get-chromium.sh" | cut -d' ' -f1)
-if [ -e "$complete" ]; then
-  cat "$complete"
-  exit
-fi
+unless_complete "$hack/get-chromium.sh"
 
 work=$(mktemp -d "$dir/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -7,19 +7,13 @@ set -euo pipefail
 hack=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=hack/debian.sh
 . "$hack/debian.sh"
+# shellcheck source=hack/fetch.sh
+. "$hack/fetch.sh"
 
-[ $# -eq 1 ] || { echo "usage: get-promtool.sh DIR" >&2; exit 64; }
 [ "$(uname -s)" = Linux ] || cannot "promtool is taken from Debian, and this is $(uname -s)."
-mkdir -p "$1"
-dir=$(cd "$1" && pwd)
-exec 9>"$dir/.lock"
-flock 9 # two test runs may start at once
+enter .lock "$@"
 
-complete=$dir/complete-$(cksum <"$hack/get-promtool.sh" | cut -d' ' -f1)
-if [ -e "$complete" ]; then
-  cat "$complete"
-  exit
-fi
+unless_complete "$hack/get-promtool.sh"
 
 work=$(mktemp -d "$dir/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -10,6 +10,8 @@ set -euo pipefail
 hack=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=hack/debian.sh
 . "$hack/debian.sh"
+# shellcheck source=hack/fetch.sh
+. "$hack/fetch.sh"
 
 [ $# -eq 1 ] || [ $# -eq 2 ] || { echo "usage: get-qemu.sh DIR [KERNEL]" >&2; exit 64; }
 case ${2:-6.1} in
@@ -18,17 +20,10 @@ case ${2:-6.1} in
   *) cannot "Debian has kernels 6.1 and 6.12 for virtual machines, not $2." ;;
 esac
 [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || cannot "the virtual machine is run on Linux on x86-64, and this is $(uname -s) on $(uname -m)."
-mkdir -p "$1"
-dir=$(cd "$1" && pwd)
-exec 9>"$dir/.lock"
-flock 9 # two test runs may start at once
+enter .lock "$1"
 
 # By this recipe: one from before may lack what the checks look for.
-complete=$dir/complete-$(cksum <"$hack/get-qemu.sh" | cut -d' ' -f1)
-if [ -e "$complete" ]; then
-  cat "$complete"
-  exit
-fi
+unless_complete "$hack/get-qemu.sh"
 
 work=$(mktemp -d "$dir/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
