@@ -4,12 +4,12 @@
  */
 import type { Input } from "../../src/agent/step.ts";
 import { CORES_IDS } from "../../src/nri/annotations.ts";
-import { Event } from "../../src/nri/gen/nri_pb.ts";
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { ran, withStatus } from "./command.ts";
 import { FakeKernel } from "./fake_kernel.ts";
 import { Link } from "./link.ts";
 import { containerOf, podOf, type Wanted } from "./messages.ts";
+import { run } from "./run_container.ts";
 import { type MachineSpec, sysfsTree, writeTree } from "./sysfs.ts";
 
 /** One socket with two NUMA nodes of four cores. */
@@ -91,12 +91,7 @@ function simulated() {
   kernel.online = CpuSet.range(0, 15);
   for (const path of CLASSES) kernel.appear(path, "");
   const link = Link.serving([], MACHINE, { cpusets: kernel });
-  for (const wanted of RUNNING) {
-    const { cpus } = link.create(wanted, { runs: false });
-    kernel.appear(`id-${wanted.name}`, cpus);
-    link.start(wanted);
-    link.mention(Event.POST_START_CONTAINER, wanted);
-  }
+  for (const wanted of RUNNING) run({ link, kernel }, wanted);
   link.refusal(REFUSED);
   const feed = (input: Input) => {
     link.feed(input);

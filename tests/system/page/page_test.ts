@@ -156,8 +156,10 @@ inBrowser("what is wrong comes first; names are texts, whatever they hold", 64, 
 inBrowser("the agent's end is shown", 8, WIDE, async (browser) => {
   await browser.evaluate(`(window.fetch = () => Promise.reject(new Error("gone")), look())`);
   await browser.evaluate(`new Promise((resolve) => {
-    const wait = () => document.querySelector("#fresh").className === "bad" ? resolve() : setTimeout(wait, 20);
-    wait();
+    const fresh = document.querySelector("#fresh");
+    const look = () => fresh.className === "bad" && resolve();
+    new MutationObserver(look).observe(fresh, { attributes: true });
+    look();
   })`);
   assert.match(
     await browser.evaluate(`document.querySelector("#fresh").textContent`),

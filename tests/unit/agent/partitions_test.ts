@@ -8,6 +8,7 @@ import { Link, subject } from "../../kit/link.ts";
 import { encode } from "../../kit/runtime_end.ts";
 import { livingOf, type Wanted } from "../../kit/messages.ts";
 import { DEFAULT_SETTINGS } from "../../kit/policy.ts";
+import { run } from "../../kit/run_container.ts";
 import { type MachineSpec, topologyOf } from "../../kit/sysfs.ts";
 
 const eightCores: MachineSpec = { sockets: 1, nodesPerSocket: 1, coresPerNode: 8, threads: 1 };
@@ -37,15 +38,6 @@ function rig(
   const rules = { ...DEFAULT_SETTINGS.rules, isolationNamespaces: ["ns"] };
   const options = { cpusets: kernel, reconcileMs: 1000, fence: "off", rules, ...setup } as const;
   return { kernel, partitions, link: Link.serving(running, eightCores, options) };
-}
-
-/** Creates and starts a container, as the runtime does it. */
-function run({ link, kernel }: Rig, wanted: Wanted): string {
-  const { cpus } = link.create(wanted, { runs: false });
-  kernel.appear(`id-${wanted.name}`, cpus);
-  link.start(wanted);
-  link.mention(Event.POST_START_CONTAINER, wanted);
-  return cpus;
 }
 
 function resize({ link }: Rig, cpus: number): void {

@@ -4,11 +4,11 @@ import { opennessOf } from "../../../src/agent/passive.ts";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { viewOf } from "../../../src/agent/view.ts";
 import { CORES_IDS, FORBID_CORE_IDS } from "../../../src/nri/annotations.ts";
-import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel, FakeQuotas } from "../../kit/fake_kernel.ts";
 import { Link, subject } from "../../kit/link.ts";
 import { containerOf, livingOf, podOf, type Wanted } from "../../kit/messages.ts";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
+import { run } from "../../kit/run_container.ts";
 import { texts } from "../../kit/runtime_end.ts";
 import { type MachineSpec, topologyOf } from "../../kit/sysfs.ts";
 
@@ -39,14 +39,6 @@ function rig(setup: ConstructorParameters<typeof Link>[1] = {}): Rig {
   for (const wanted of ALL) run(it, wanted);
   settle(it);
   return it;
-}
-
-function run({ link, kernel }: Rig, wanted: Wanted): string {
-  const { cpus } = link.create(wanted, { runs: false });
-  kernel.appear(`id-${wanted.name}`, cpus);
-  link.start(wanted);
-  link.mention(Event.POST_START_CONTAINER, wanted);
-  return cpus;
 }
 
 /** What is due is written. */
