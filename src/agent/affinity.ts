@@ -19,14 +19,9 @@ import type { LogRecord } from "../log_record.ts";
 import { readablePort } from "./apply_mode.ts";
 import { type Affinities, type Decision, unchanged, withLogs } from "./decision.ts";
 import { lookAt } from "./kernel.ts";
+import type { Logged } from "./logged.ts";
 import { logOf } from "./logs.ts";
 import type { AgentState } from "./state.ts";
-
-/** A state with what a look has shown. */
-interface Looked {
-  readonly state: AgentState;
-  readonly logs: readonly LogRecord[];
-}
 
 /**
  * Lets a container start, with a look at its first process, whose program doesn't run yet: what leaves that less than its
@@ -67,7 +62,7 @@ export function lookedBeforeMove(
 }
 
 /** Looks at one of those that are compared. */
-export function lookedAtComparison(state: AgentState, { id }: ContainerRef): Looked {
+export function lookedAtComparison(state: AgentState, { id }: ContainerRef): Logged {
   const known = state.ledger.assignments.get(id);
   const looked = known === undefined || !isLooked(state, known) ? [] : [known.container];
   return withSeen(state, lookAt(readablePort(state), looked, "threads"));
@@ -84,7 +79,7 @@ function withSeen(
   state: AgentState,
   affinities: Affinities,
   see = (seen: Seen, before?: Affinity) => seenRunning(before, seen),
-): Looked {
+): Logged {
   const logs: LogRecord[] = [];
   let { ledger, isAffinityHidden } = state;
   for (const [id, reading] of affinities) {

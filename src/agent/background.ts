@@ -3,10 +3,10 @@ import { overhangsOf } from "../ledger/conflict.ts";
 import { isConfirmed, written } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
 import { needsWrite } from "../ledger/updates.ts";
-import type { LogRecord } from "../log_record.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { lookAtLeftovers } from "./leftovers.ts";
+import type { Logged } from "./logged.ts";
 import { recoveredLogs } from "./logs.ts";
 import { settlePartitions } from "./partitions.ts";
 import { settlePauses } from "./pauses.ts";
@@ -68,9 +68,7 @@ function withDegradedRetried(state: AgentState): AgentState {
   return isServed ? withLedger(state, retried) : state;
 }
 
-function applyPending(
-  state: AgentState,
-): { readonly state: AgentState; readonly logs: readonly LogRecord[] } {
+function applyPending(state: AgentState): Logged {
   const cpusets = writablePort(state);
   const { ledger, now } = state;
   if (cpusets === undefined || (ledger.failed.length === 0 && !hasWrites(state))) return { state, logs: [] };

@@ -119,7 +119,7 @@ function choiceOf(ledger: Ledger, { container, chosen }: ContainerView): ChoiceV
   return cpus && { request, cpus, of: "now", explained: explainTake(request, cpus) };
 }
 
-/** What decides the kind of a claim is in read_claim.ts; here it is told from the claim, and from where the pod's cgroup is. */
+/** What decides the kind of a claim is in read_claim.ts; here it is derived from the claim, and from where the pod's cgroup is. */
 export function originOf({ cgroup }: ContainerRef, claim: Claim): string {
   if (claim.kind === "pinned") return `annotation ${claim.key ?? "weka.io/cores-ids"}`;
   if (claim.kind === "exclusive") {

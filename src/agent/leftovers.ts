@@ -4,8 +4,8 @@ import { retryDegraded } from "../ledger/degraded.ts";
 import { isConfirmed } from "../ledger/delivery.ts";
 import { expired, leftBehind } from "../ledger/leftover.ts";
 import { release } from "../ledger/release.ts";
-import type { LogRecord } from "../log_record.ts";
 import { readablePort, writablePort } from "./apply_mode.ts";
+import type { Logged } from "./logged.ts";
 import { logOf, recoveredLogs } from "./logs.ts";
 import { withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
@@ -18,16 +18,11 @@ const LATE_LOOK_MS = 10_000;
 /** How many are looked at in one tick. */
 const MAX_LOOKS = 64;
 
-interface Looked {
-  readonly state: AgentState;
-  readonly logs: readonly LogRecord[];
-}
-
 /** Looks at those that are due. */
-export function lookAtLeftovers(state: AgentState): Looked {
+export function lookAtLeftovers(state: AgentState): Logged {
   const due = state.ledger.leftovers.filter((each) => isDue(each, state.now)).slice(0, MAX_LOOKS);
   if (due.length === 0) return { state, logs: [] };
-  const looked = due.reduce<Looked>((all, each) => looking(all, each), { state, logs: [] });
+  const looked = due.reduce<Logged>((all, each) => looking(all, each), { state, logs: [] });
   const ledger = retryDegraded(looked.state.ledger);
   return {
     state: withLedger(state, ledger),
@@ -39,7 +34,7 @@ function isDue({ leftover, grant }: Assignment, now: number): boolean {
   return leftover !== undefined && now - leftover.lookedAt >= (grant.isEmpty ? LATE_LOOK_MS : LOOK_MS);
 }
 
-function looking({ state, logs }: Looked, left: Assignment): Looked {
+function looking({ state, logs }: Logged, left: Assignment): Logged {
   const { container, grant, leftover } = left;
   const { ledger, now } = state;
   const population = readablePort(state)?.population(container) ?? "unreadable";

@@ -13,10 +13,10 @@ import { hasNoProcess } from "../ledger/delivery.ts";
 import { isFence, isGroup } from "../ledger/groups.ts";
 import { releaseForGood } from "../ledger/release.ts";
 import { sandboxingOf } from "../nri/rules.ts";
-import type { LogRecord } from "../log_record.ts";
 import type { ListedContainer } from "./found_containers.ts";
 import type { Readings } from "./decision.ts";
 import { released } from "./handlers/ends.ts";
+import type { Logged } from "./logged.ts";
 import { logOf } from "./logs.ts";
 import { withLedger } from "./pending.ts";
 import { type AgentState, type LostEnds, NO_LOST_ENDS } from "./state.ts";
@@ -46,14 +46,8 @@ export function withLived(state: AgentState, populations: ReadonlyMap<string, Po
   return withLooks(state, { lived: new Set([...lived, ...seen].slice(-MAX_LIVED)) });
 }
 
-/** What follows from the looks of a whole comparison. */
-export interface Concluded {
-  readonly state: AgentState;
-  readonly logs: readonly LogRecord[];
-}
-
 /** Containers that nobody lives in at the second look have ended; those of before that somebody lives in run. */
-export function concludeLooks(state: AgentState, cpusets: CpusetPort): Concluded {
+export function concludeLooks(state: AgentState, cpusets: CpusetPort): Logged {
   const { seen, isTreeSeen, deserted: before, wrongLooks, ...known } = state.reconcile.lostEnds;
   const { assignments } = state.ledger;
   const those = (population: Population) =>
@@ -98,7 +92,7 @@ function endedIn(
   state: AgentState,
   gone: readonly string[],
   seen: ReadonlyMap<string, Population>,
-): Concluded {
+): Logged {
   if (gone.length === 0) return { state, logs: [] };
   const { ended, count } = state.reconcile.lostEnds;
   const refs = gone.flatMap((id) => state.ledger.assignments.get(id)?.container ?? []);
@@ -116,7 +110,7 @@ function endedIn(
 }
 
 /** Somebody lives in the cgroup of one that was taken for ended: with the next count it is asked for, and taken in. */
-function revivedIn(state: AgentState, cpusets: CpusetPort): Concluded {
+function revivedIn(state: AgentState, cpusets: CpusetPort): Logged {
   const { ended } = state.reconcile.lostEnds;
   const back = [...ended.values()].filter((ref) => cpusets.population(ref) === "populated");
   return {

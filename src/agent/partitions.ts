@@ -13,13 +13,9 @@ import { perLedger } from "../ledger/per_ledger.ts";
 import type { LogRecord } from "../log_record.ts";
 import { sandboxingOf } from "../nri/rules.ts";
 import { writablePort } from "./apply_mode.ts";
+import type { Logged } from "./logged.ts";
 import { logOf } from "./logs.ts";
 import type { AgentState, Partition, Partitions } from "./state.ts";
-
-interface Settled {
-  readonly state: AgentState;
-  readonly logs: readonly LogRecord[];
-}
 
 /**
  * Ends partitions of what the ledger has no more, and makes those that it has by now. A failure is only logged, once for
@@ -27,7 +23,7 @@ interface Settled {
  *
  * @param isMaking false: only ends are settled, since what isn't in order isn't known to stay
  */
-export function settlePartitions(state: AgentState, isMaking = true): Settled {
+export function settlePartitions(state: AgentState, isMaking = true): Logged {
   const { partitions: before, rules, phase, dryRun, standby } = state;
   const port = writablePort(state)?.partitions;
   const isStale = port !== undefined && state.hasStalePartitions;

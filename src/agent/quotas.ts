@@ -13,6 +13,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import { perLedger } from "../ledger/per_ledger.ts";
 import type { LogRecord } from "../log_record.ts";
 import { writablePort } from "./apply_mode.ts";
+import type { Logged } from "./logged.ts";
 import { logOf } from "./logs.ts";
 import type { AgentState, Quota, Quotas } from "./state.ts";
 
@@ -20,11 +21,6 @@ import type { AgentState, Quota, Quotas } from "./state.ts";
 const BATCH = 32;
 /** Microseconds, as kubelet has it. */
 const PERIOD = 100_000;
-
-interface Settled {
-  readonly state: AgentState;
-  readonly logs: readonly LogRecord[];
-}
 
 /** Whether a container has CPUs of its own, by which its quota is lifted where that is asked for. */
 export function isUnlimited(
@@ -46,7 +42,7 @@ export function quotaInReply(
 }
 
 /** Writes what differs, as far as one look goes. A failure is only logged, once for each container and cause. */
-export function settleQuotas(state: AgentState): Settled {
+export function settleQuotas(state: AgentState): Logged {
   const port = quotaPort(state);
   const open = openIn(state);
   const ended = [...state.quotas.keys()].filter((id) => !state.ledger.assignments.has(id));

@@ -21,12 +21,12 @@ import {
 import { withId, withoutId } from "../ledger/id_map.ts";
 import { isFence, isGroup, lossOf, withoutFence, withWeakness } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { LogRecord } from "../log_record.ts";
 import { lookedAtComparison } from "./affinity.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { withGroupRetried } from "./fences.ts";
 import { withLimitSeen } from "./limits.ts";
 import { concludeLooks, look } from "./lost_ends.ts";
+import type { Logged } from "./logged.ts";
 import { logOf, unfencedLog, weakLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
 import { throttledOf, unsureQuotas } from "./quotas.ts";
@@ -41,9 +41,7 @@ import type { AgentState, ReconcileState } from "./state.ts";
 const BATCH = 64;
 
 /** A part of a comparison. */
-export interface Reconciled {
-  readonly state: AgentState;
-  readonly logs: readonly LogRecord[];
+export interface Reconciled extends Logged {
   /** It has come to its end: what the runtime lists may be compared now. */
   readonly ended: boolean;
 }
@@ -74,7 +72,7 @@ export function reconcile(state: AgentState): Reconciled {
   if (cpusets === undefined || state.dryRun) return { state: next, logs: [], ended };
   const batch = begun.queue.slice(0, BATCH);
   const looked = look(next, batch.flatMap((id) => next.ledger.assignments.get(id) ?? []), cpusets);
-  const compared = batch.reduce<Compared>((all, id) => {
+  const compared = batch.reduce<Logged>((all, id) => {
     const assignment = all.state.ledger.assignments.get(id);
     if (assignment === undefined) return all;
     const counted = { ...all, state: withThrottled(all.state, id, throttledOf(cpusets, assignment)) };
@@ -118,11 +116,6 @@ function jittered(every: number, now: number): number {
   return every * (0.9 + 0.2 * (hash / 2 ** 32));
 }
 
-interface Compared {
-  readonly state: AgentState;
-  readonly logs: readonly LogRecord[];
-}
-
 type Read = Exclude<CpusetReading, { readonly kind: "absent" }>;
 
 /** What a reading means for a container, and what is to be logged of it. */
@@ -137,7 +130,7 @@ interface Verdict {
 const UNREADABLE = "cpuset not readable";
 const DRIFT = "cpuset changed by another program; repairing";
 
-function compare(all: Compared, assignment: Assignment, reading: CpusetReading): Compared {
+function compare(all: Logged, assignment: Assignment, reading: CpusetReading): Logged {
   // A container without a cgroup hasn't started yet, or has ended, which will be reported.
   if (reading.kind === "absent" || isUnconfined(assignment)) return all;
   const { state } = all;
@@ -151,7 +144,7 @@ function compare(all: Compared, assignment: Assignment, reading: CpusetReading):
   return withLimitOf(compareContainer(all, assignment, reading), assignment, reading);
 }
 
-function compareContainer(all: Compared, assignment: Assignment, reading: Read): Compared {
+function compareContainer(all: Logged, assignment: Assignment, reading: Read): Logged {
   const { state } = all;
   const verdict = reading.kind === "unverified"
     ? { after: unreadableIn(state, assignment), message: UNREADABLE, reason: reading.reason }
@@ -160,7 +153,7 @@ function compareContainer(all: Compared, assignment: Assignment, reading: Read):
 }
 
 /** Its set may be as it should be, and not all of it be in force. */
-function withLimitOf({ state, logs }: Compared, { container }: Assignment, reading: Read): Compared {
+function withLimitOf({ state, logs }: Logged, { container }: Assignment, reading: Read): Logged {
   const now = state.ledger.assignments.get(container.id);
   if (now === undefined || !isConfirmed(now) || writablePort(state) === undefined) return { state, logs };
   const seen = withLimitSeen(state, now, reading);
@@ -170,7 +163,7 @@ function withLimitOf({ state, logs }: Compared, { container }: Assignment, readi
 }
 
 /** Where its set may not last, that is logged once for each reason. */
-function compareGroup(all: Compared, assignment: Assignment, reading: CpusetValues): Compared {
+function compareGroup(all: Logged, assignment: Assignment, reading: CpusetValues): Logged {
   const { state, logs } = report(all, assignment, verdictOn(all.state, assignment, ownCpus(reading)));
   const { id } = assignment.container;
   const { weakness } = reading;
@@ -253,7 +246,7 @@ function asOnline({ topology: { online } }: Ledger, cpus: CpuSet): CpuSet {
   return isAnywhere(cpus) ? online : cpus;
 }
 
-function report({ state, logs }: Compared, { container }: Assignment, verdict: Verdict): Compared {
+function report({ state, logs }: Logged, { container }: Assignment, verdict: Verdict): Logged {
   const { after, message, reason, isSuspect = false } = verdict;
   const { reconcile } = state;
   const { id } = container;

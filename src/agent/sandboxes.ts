@@ -14,6 +14,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { LogRecord } from "../log_record.ts";
 import { sandboxingOf } from "../nri/rules.ts";
 import { writablePort } from "./apply_mode.ts";
+import type { Logged } from "./logged.ts";
 import { logOf } from "./logs.ts";
 import { sandboxOf } from "./pauses.ts";
 import type { AgentState, Sandbox, Sandboxes } from "./state.ts";
@@ -23,13 +24,8 @@ const DEADLINE_MS = 50;
 /** How many are written at once; the next tick writes the rest. */
 const BATCH = 64;
 
-interface Settled {
-  readonly state: AgentState;
-  readonly logs: readonly LogRecord[];
-}
-
 /** Writes and reads those that differ, or are to be looked at again. A failure is logged once for each cause. */
-export function settleSandboxes(state: AgentState): Settled {
+export function settleSandboxes(state: AgentState): Logged {
   const { sandboxes: { all: before, of }, ledger, rules, reconcile: { lostEnds: { elsewhere } } } = state;
   const port = portOf(state);
   const follows = [ledger, rules, elsewhere];

@@ -1,6 +1,6 @@
 /**
  * Why these CPUs: which rung of the ladder in `score.ts` has decided, and what the next choice would have cost. Made from
- * what was asked and what was chosen, when somebody wants to know.
+ * what was asked and what was chosen, when that is asked for.
  */
 import { CpuSet } from "./cpu_set.ts";
 import { footprint } from "./footprint.ts";
