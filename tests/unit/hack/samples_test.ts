@@ -19,6 +19,10 @@ Deno.test("each sample shows what it says", () => {
     "annotated-daemonset.yaml": ["annotated-1: Burstable, weka.io/cores-ids"],
     "weka-drive.yaml": ["weka-drive-1: Guaranteed, weka.io/cores-ids"],
     "weka-compute.yaml": [0, 1].map((n) => `weka-compute-${n}: Guaranteed, no annotation`),
+    "database.yaml": ["database-0: Guaranteed, weka.io/placement"],
+    "dpdk-pod.yaml": ["packets: Guaranteed, weka.io/movable"],
+    "per-container.yaml": ["gateway: Burstable, cores-ids.weka.io/container.forwarder"],
+    "side-car.yaml": ["inference: Guaranteed, no annotation"],
     "weka-client.yaml": [1, 2].map((n) => `weka-client-${n}: Burstable, no annotation`),
     "forbid-core-ids.yaml": [
       "avoiding: Burstable, weka.io/forbid-core-ids",
