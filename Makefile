@@ -13,7 +13,7 @@ export CONTAINERD
 export KERNEL DRIVER
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
-.PHONY: help build demo bench bench-vm image image-with-timestamp image-push test test-unit test-slow test-node test-vm test-fence test-page page-pictures test-monitoring test-e2e ansible-check \
+.PHONY: help build demo bench bench-vm image image-with-timestamp image-push test test-unit test-slow test-node test-vm test-fence test-page page-pictures test-monitoring test-e2e collection ansible-check \
   test-e2e-live kind-up test-e2e-kind kind-down test-stress test-integration \
   rewrite-scripts simulate explore mutate fuzz soak lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
@@ -129,6 +129,9 @@ test-stress: image ## three minutes of pods of all kinds on the made-up node (E2
 	E2E_STRESS_SECONDS=$(or $(E2E_STRESS_SECONDS),180) $(e2e) stress $(E2E)
 
 test-integration: test-node ## the same as test-node: the tests on real containerds, without Kubernetes
+
+collection: ## build the Ansible collection, dist/weka-cpuset-VERSION.tar.gz
+	hack/collection.sh
 
 ansible-check: build ## test the Ansible role: ansible-lint, and real runs in a mount namespace, as root
 	mkdir -p .test-reports

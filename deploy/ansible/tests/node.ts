@@ -1,13 +1,16 @@
-// A node for the role: a mount namespace of this machine in which /etc is a copy, /opt has no NRI plugins, and the rest
-// is read-only. Ansible runs in it against localhost; its changes end with the namespace.
+// A node for the role: a mount namespace of this machine in which /etc is a copy, /opt has no NRI plugins, /run is
+// empty, and the rest is read-only. Ansible runs in it against localhost; its changes end with the namespace.
 import { existsSync } from "node:fs";
 
 /** The checkout; hack/get-ansible.sh and hack/get-containerd.sh fetch into its `.tools`. */
 export const repository = new URL("../../..", import.meta.url).pathname.replace(/\/$/, "");
 export const packages = `${repository}/.tools/ansible/packages`;
 
-/** A containerd that `hack/get-containerd.sh` unpacked, by the name of its suite. */
-export type Suite = "trixie" | "sid";
+/**
+ * A containerd that `hack/get-containerd.sh` unpacked, by the name of its suite; `go`: that of
+ * `hack/get-containerd-go.sh`, 2.4.
+ */
+export type Suite = "trixie" | "sid" | "go";
 
 /** The result of a play. */
 export interface Play {
@@ -45,6 +48,7 @@ done
 mount -o remount,bind,ro /
 mount --rbind "$1/etc" /etc
 mount --rbind "$1/opt" /opt
+mount -t tmpfs tmpfs /run
 mkdir /opt/home
 : >/opt/home/ansible.cfg
 echo made
@@ -124,6 +128,11 @@ export class Node implements AsyncDisposable {
 
   read(path: string): string {
     return Deno.readTextFileSync(this.path(path));
+  }
+
+  /** The file that the role adds to containerd's configuration. */
+  dropIn(): string {
+    return this.read("/etc/containerd/conf.d/99-weka-cpuset.toml");
   }
 
   /** Makes the directories to it as well. */

@@ -4,10 +4,10 @@ import os
 import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../roles/weka_cpuset/filter_plugins"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../collections/ansible_collections/weka/cpuset/plugins/filter"))
 
 from ansible.errors import AnsibleFilterError
-from containerd import containerd_imports, containerd_nri, containerd_nri_kept, containerd_with_import
+from containerd import containerd_imports, containerd_nri, containerd_nri_desired, containerd_nri_differing, containerd_with_import
 
 NEW = "/etc/containerd/conf.d/*.toml"
 DROP_IN = "/etc/containerd/conf.d/99-weka-cpuset.toml"
@@ -82,9 +82,40 @@ class Nri(unittest.TestCase):
     def test_a_containerd_without_it_is_named(self):
         self.assertRaisesRegex(AnsibleFilterError, "no NRI", containerd_nri, "version = 2\n")
 
-    def test_only_unusual_settings_are_kept(self):
+    def test_only_unusual_settings_are_written(self):
         now = self.USUAL | {"disable": False, "plugin_request_timeout": "7s", "default_validator": {"enable": True}}
-        self.assertEqual(containerd_nri_kept(now, self.USUAL), {"plugin_request_timeout": "7s"})
+        self.assertEqual(containerd_nri_differing(now, self.USUAL), {"plugin_request_timeout": "7s"})
+        self.assertEqual(containerd_nri_differing({"required_plugins": []}, {}), {})
+
+
+class Desired(unittest.TestCase):
+    USUAL = {"disable": False, "default_validator": {"enable": False, "required_plugins": [],
+                                                     "tolerate_missing_plugins_annotation": ""}}
+    OURS = {"enable": True, "required_plugins": ["weka-cpuset"],
+            "tolerate_missing_plugins_annotation": "tolerate-missing-plugins.weka.io"}
+
+    def test_nri_is_on_and_nothing_else_changes(self):
+        self.assertEqual(containerd_nri_desired({"disable": True, "x": 1}, {}, False, False), {"disable": False, "x": 1})
+
+    def test_the_agent_is_required_beside_what_is_required_already(self):
+        self.assertEqual(containerd_nri_desired(self.USUAL, self.USUAL, True, False)["default_validator"], self.OURS)
+        others = {"enable": True, "required_plugins": ["a"], "tolerate_missing_plugins_annotation": "b"}
+        self.assertEqual(
+            containerd_nri_desired(self.USUAL | {"default_validator": others}, self.USUAL, True, False)["default_validator"],
+            others | {"required_plugins": ["a", "weka-cpuset"]},
+        )
+
+    def test_required_twice_is_no_change(self):
+        now = self.USUAL | {"default_validator": self.OURS}
+        self.assertEqual(containerd_nri_desired(now, self.USUAL, True, True), now)
+
+    def test_what_this_role_required_is_taken_away_and_what_others_did_is_kept(self):
+        now = self.USUAL | {"default_validator": self.OURS}
+        self.assertEqual(containerd_nri_desired(now, self.USUAL, False, True)["default_validator"]["required_plugins"], [])
+        self.assertEqual(containerd_nri_desired(now, self.USUAL, False, False), now)
+
+    def test_an_old_containerd_cannot_require_it(self):
+        self.assertRaisesRegex(AnsibleFilterError, "2.2 or newer", containerd_nri_desired, {}, {}, True, False)
 
 
 if __name__ == "__main__":

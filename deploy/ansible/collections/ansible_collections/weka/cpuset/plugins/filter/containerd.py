@@ -6,6 +6,10 @@ from pathlib import PurePosixPath
 
 from ansible.errors import AnsibleFilterError
 
+# The name that the agent registers with, and the annotation of pods that start without it.
+NAME = "weka-cpuset"
+TOLERATION = "tolerate-missing-plugins.weka.io"
+
 # One token of an array of strings: a string, a comma, the end, or white space and comments.
 ITEM = re.compile(r"""(?P<string>"(?:\\.|[^"\\\n])*"|'[^'\n]*')|(?P<comma>,)|(?P<end>\])|\s+|\#[^\n]*""")
 
@@ -18,10 +22,31 @@ def containerd_nri(text):
     return table
 
 
-def containerd_nri_kept(now, usual):
-    """The settings of the table `now` that differ from the defaults `usual`, except `disable`."""
-    return {key: value for key, value in now.items()
-            if key != "disable" and not isinstance(value, dict) and value != usual.get(key)}
+def containerd_nri_desired(now, usual, required, ours):
+    """
+    The NRI table that the role makes of the present one, `now`: switched on, and, if `required`, with this agent among
+    the plugins without which NRI's own validator refuses containers. If `ours`, the role has put it there, and takes it
+    away again where it isn't required.
+    """
+    validator = dict(now.get("default_validator", {}))
+    plugins = list(validator.get("required_plugins") or [])
+    if required:
+        if "default_validator" not in usual:
+            raise AnsibleFilterError(
+                "weka_cpuset_required needs containerd 2.2 or newer, whose NRI can require plugins; this one can't."
+            )
+        validator["enable"] = True
+        validator["tolerate_missing_plugins_annotation"] = validator.get("tolerate_missing_plugins_annotation") or TOLERATION
+        validator["required_plugins"] = plugins + [NAME] * (NAME not in plugins)
+    elif ours:
+        validator["required_plugins"] = [plugin for plugin in plugins if plugin != NAME]
+    return now | {"disable": False} | ({"default_validator": validator} if validator else {})
+
+
+def containerd_nri_differing(table, usual):
+    """The settings of `table` that differ from the defaults `usual`, except `disable`; its own tables are left out."""
+    return {key: value for key, value in table.items()
+            if key != "disable" and not isinstance(value, dict) and (value or None) != (usual.get(key) or None)}
 
 
 def containerd_imports(text, path, file):
@@ -81,7 +106,8 @@ class FilterModule:
     def filters(self):
         return {
             "containerd_nri": containerd_nri,
-            "containerd_nri_kept": containerd_nri_kept,
+            "containerd_nri_desired": containerd_nri_desired,
+            "containerd_nri_differing": containerd_nri_differing,
             "containerd_imports": containerd_imports,
             "containerd_with_import": containerd_with_import,
         }
