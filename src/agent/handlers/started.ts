@@ -23,7 +23,8 @@ export function postStartContainer(state: AgentState, { pod, container }: Subjec
   if (known === undefined) return unchanged(revived(state, container.id));
   const ref = refOf(pod, container);
   const replaced = withoutReplaced(state, ref);
-  const ledger = replaced.state.ledger.with({ ...known, container: ref });
+  // The end of another one may have changed what it has.
+  const ledger = replaced.state.ledger.update(ref.id, (each) => ({ ...each, container: ref }));
   const started = (change: Change, reading?: CpusetReading): Decision => {
     // Whose start is reported, of that the end is too.
     const next = { ...replaced.state, untracked: withoutId(state.untracked, ref.id) };
