@@ -5,7 +5,7 @@ import { withId, withoutId } from "./id_map.ts";
 
 /** By id, those of which something is true. */
 export interface Kinds {
-  /** It has less than it claims and may be served later. */
+  /** It lives, has less than it claims, and may be served later. */
   readonly degraded: ReadonlySet<string>;
   /** Its claim is kept for an ended container. */
   readonly heldClaims: ReadonlySet<string>;
@@ -18,7 +18,8 @@ export interface Kinds {
 }
 
 const IS: { readonly [Kind in keyof Kinds]: (assignment: Assignment) => boolean } = {
-  degraded: ({ degraded, claim: { kind } }) => degraded !== undefined && kind !== "shared",
+  degraded: ({ degraded, leftover, claim: { kind } }) =>
+    degraded !== undefined && leftover === undefined && kind !== "shared",
   heldClaims: ({ isHeld = false }) => isHeld,
   leftovers: ({ leftover }) => leftover !== undefined,
   failed: (assignment) => failureOf(assignment) !== undefined,
