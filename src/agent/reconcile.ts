@@ -5,13 +5,14 @@
 import type { CpusetReading, CpusetValues } from "../cgroup/port.ts";
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import { type Assignment, isUnconfined } from "../ledger/assignment.ts";
-import { isAnywhere } from "../ledger/bound.ts";
+import { isAnywhere, VOID } from "../ledger/bound.ts";
 import {
   confirm,
   failed,
   failureOf,
   hasNoProcess,
   isConfirmed,
+  isStarting,
   observe,
   resolved,
   runs,
@@ -146,9 +147,15 @@ function compare(all: Logged, assignment: Assignment, reading: CpusetReading): L
 
 function compareContainer(all: Logged, assignment: Assignment, reading: Read): Logged {
   const { state } = all;
-  const verdict = reading.kind === "unverified"
-    ? { after: unreadableIn(state, assignment), message: UNREADABLE, reason: reading.reason }
-    : verdictOn(state, assignment, writablePort(state) === undefined ? reading.cpus : ownCpus(reading));
+  const isWritten = writablePort(state) !== undefined;
+  if (reading.kind === "values") {
+    return report(all, assignment, verdictOn(state, assignment, isWritten ? ownCpus(reading) : reading.cpus));
+  }
+  // No write of ours empties a set: whatever it was, it isn't what it should be.
+  const isEmptied = reading.isEmpty && isWritten && !isStarting(assignment);
+  const verdict = isEmptied
+    ? verdictOn(state, assignment, VOID)
+    : { after: unreadableIn(state, assignment), message: UNREADABLE, reason: reading.reason };
   return report(all, assignment, verdict);
 }
 

@@ -171,6 +171,8 @@ export interface Unverified {
   readonly kind: "unverified";
   /** One sentence. */
   readonly reason: string;
+  /** It was read, and its set is empty, which in cgroup v1 is none: its CPUs have gone offline, or were never written. */
+  readonly isEmpty?: true;
 }
 
 export type CpusetWriteResult =

@@ -41,7 +41,7 @@ export function readCpuset(hierarchy: CpusetHierarchy, path: string): CpusetRead
   if (written.kind !== "values") return written;
   const effective = effectiveIn(directory, version, written.cpus);
   if (effective.kind !== "values") return effective;
-  if (effective.cpus.isEmpty) return unverified(`${path} has no CPUs yet`);
+  if (effective.cpus.isEmpty) return { ...unverified(`${path} has no CPUs`), isEmpty: true };
   if (!effective.cpus.isSubsetOf(written.cpus)) {
     return { ...effective, isInherited: true, ...(written.cpus.isEmpty ? {} : { isVoid: true }) };
   }

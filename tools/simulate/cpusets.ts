@@ -87,7 +87,7 @@ export class SimCpusets implements CpusetPort {
     const values = this.#inForce(found.id);
     if (!values.cpus.isEmpty) return values;
     this.watch.unverified([container.id]);
-    return { kind: "unverified", reason: "it has no CPUs" };
+    return { kind: "unverified", reason: "it has no CPUs", isEmpty: true };
   }
 
   limitOf(container: ContainerRef, cpus: CpuSet): CpuLimit | undefined {

@@ -159,9 +159,13 @@ Deno.test("what was written counts where the cgroup above has less; what is in f
   );
 });
 
-Deno.test("cgroup v1: an empty set is no CPUs yet, so unverified", () => {
+Deno.test("cgroup v1: an empty set is no CPUs, so unverified", () => {
   using tree = new Tree(cgroup("c", { "cpuset.cpus": "\n" }));
-  assert.deepEqual(readCpuset(tree.hierarchy(1), "/c"), { kind: "unverified", reason: "/c has no CPUs yet" });
+  assert.deepEqual(readCpuset(tree.hierarchy(1), "/c"), {
+    kind: "unverified",
+    reason: "/c has no CPUs",
+    isEmpty: true,
+  });
 });
 
 const MISSING = "there is no /c/cpuset.cpus: the cgroup above it doesn't pass the cpuset controller on";
