@@ -106,13 +106,19 @@ function deliveryOf(
 ): Deliveries {
   const planned = plannedFor(decided, id);
   const possible = deliverable(state, decided, id, planned.after);
-  const next = byReply.reduce((ledger, other) => ledger.update(other, unreadable), possible);
+  const next = byReply.reduce((ledger, other) => ledger.update(other, leftToRuntime), possible);
   return next === decided ? planned : plannedFor(next, id);
 }
 
 function plannedFor(ledger: Ledger, id: string): Deliveries {
   const writes = planWrites(ledger, { kind: "losses", grows: id });
   return { ledger, writes, after: afterWrites(ledger, writes) };
+}
+
+/** The runtime moves it with the reply; until then it runs where it was read. */
+function leftToRuntime(assignment: Assignment): Assignment {
+  const { mayRunOn } = isConfirmed(assignment) ? assignment : unreadable(assignment);
+  return { ...unreadable(assignment), mayRunOn };
 }
 
 /** Without the CPUs that degraded containers have got on the way and that others can't be made to give up yet. */
@@ -137,16 +143,21 @@ function bare(ledger: Ledger, was: Assignment): Ledger {
 function holderInTheWay(before: Ledger, after: Ledger, id: string): Overhang | undefined {
   if (!overhangsOf(after).all.some(({ holder }) => isConfirmed(holder))) return undefined;
   const own = after.assignments.get(id);
-  const moved = after.assignments.values().filter(({ container, grant }) =>
-    !grant.isEmpty && before.assignments.get(container.id)?.grant.equals(grant) === false
-  );
-  const byRecord = moved.filter(({ delivery }) => delivery.by === "record");
-  for (const each of own === undefined ? byRecord : [own, ...byRecord]) {
-    const holder = confirmedHolder(after, each);
+  // What one has had before is no matter of this claim, nor is what is held for one that doesn't run.
+  const moved = after.assignments.values().flatMap((each) => {
+    if (each.grant.isEmpty || each.isHeld) return [];
+    const gained = each.grant.difference(before.assignments.get(each.container.id)?.grant ?? each.grant);
+    return gained.isEmpty ? [] : [{ each, gained }];
+  });
+  const byRecord = moved.filter(({ each }) => each.delivery.by === "record");
+  for (
+    const { each, gained } of own === undefined ? byRecord : [{ each: own, gained: own.grant }, ...byRecord]
+  ) {
+    const holder = confirmedHolder(after, each, gained);
     if (holder !== undefined) return holder;
   }
   // Two that change places are written one after the other; a fence that grows before it shrinks would stay open.
-  return moved.flatMap((each) => overhangsOf(after).holdersOf(each, each.grant)).find(({ holder }) =>
+  return moved.flatMap(({ each, gained }) => overhangsOf(after).holdersOf(each, gained)).find(({ holder }) =>
     isGroup(holder)
   );
 }
