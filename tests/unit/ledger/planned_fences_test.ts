@@ -100,5 +100,8 @@ Deno.test("none goes to CPUs of a fence that can't leave them: what is in it wai
   const failure = { cpus: cpus("7"), reason: "busy", tries: 1, retryAt: 9 };
   const waiting: Assignment = { ...web, delivery: { by: "cgroup", state: "failed", failure } };
   assert.deepEqual(plan(DUE, fence("0-4,6-7"), db, waiting), []);
-  assert.equal(plan({ kind: "due", now: 9 }, fence("0-4,6-7"), db, waiting)[0], "db=7");
+  // Then it has more before its fence leaves what it had.
+  assert.deepEqual(plan({ kind: "due", now: 9 }, fence("0-4,6-7"), db, waiting), [
+    ...["web=0-4,6-7", `${FENCE}=0-4,6`, "db=7", "web=0-7"],
+  ]);
 });
