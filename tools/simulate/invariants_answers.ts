@@ -172,16 +172,17 @@ export function askedProblem(world: World, changes: readonly CpuUpdate[]): strin
 
 /** CPUs that couldn't be taken from a container; where a write has failed, all on which it runs, or ran when it ended unreported. */
 function contested(world: World): CpuSet {
-  const { inCharge, kernel, runtime } = world;
+  const { inCharge, kernel, runtime, scenario } = world;
   const classes = [...inCharge?.groups ?? []].map(([path, { desired, hasWriteFailure }]) => {
     const held = kernel.held(path);
     return hasWriteFailure || !held.isSubsetOf(desired) ? kernel.effective(path) ?? held : held;
   });
-  // What has ended and left processes behind is written like any other.
-  const left = [...runtime.lingering].filter((id) => runtime.isLeft(id));
+  // What has ended and left processes behind is written like any other; where the agent can't, it stays where it is.
+  const isStuck = (id: string) => scenario.mode !== "kernel" || !kernel.held(id).isEmpty;
+  const left = [...runtime.lingering].filter((id) => runtime.isLeft(id) && isStuck(id));
   return CpuSet.unionOf([
     ...classes,
-    ...left.map((id) => kernel.held(id).isEmpty ? CpuSet.empty : kernel.effective(id) ?? CpuSet.empty),
+    ...left.map((id) => kernel.effective(id) ?? CpuSet.empty),
     ...[...runtime.containers.keys()].map((id) => {
       const placed = inCharge?.placed.get(id);
       const held = kernel.held(id);

@@ -3,7 +3,7 @@ import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { SimEvent } from "./events.ts";
 import { expectation } from "./invariants.ts";
 import { type Container, type Pod, uidOf } from "./records.ts";
-import { sharesInPod, type View } from "./view.ts";
+import { type Placed, sharesInPod, type View } from "./view.ts";
 import type { World } from "./world.ts";
 
 /** With these the agent finds out anew what there is, or what the machine has. */
@@ -86,14 +86,19 @@ function unreportedIn({ runtime }: World, { placed }: View, event: SimEvent, pod
   return CpuSet.unionOf(ended.map(({ grant }) => grant));
 }
 
-/** What one of two containers of a name had, of which the other one goes on: that has the claim. */
+/** What one of two containers of a name had, of which the other one goes on, or has ended and is held for: that has the claim. */
 function doubledIn(before: View, after: View, pod: Pod): CpuSet {
   const nameOf = (id: string) => before.placed.get(id)?.name;
   const isOther = (id: string, other: string) =>
     other !== id && nameOf(other) !== undefined && nameOf(other) === nameOf(id);
   const own = [...before.placed.values()].filter(({ podUid }) => podUid === uidOf(pod));
-  const doubled = own.filter(({ id }) =>
-    !after.placed.has(id) && own.some(({ id: other }) => isOther(id, other) && after.placed.has(other))
+  const keepsClaim = ({ id, name, grant }: Placed) =>
+    after.placed.has(id) ||
+    after.held.some((each) =>
+      each.podUid === uidOf(pod) && each.name === name && !grant.isEmpty && each.grant.equals(grant)
+    );
+  const doubled = own.filter((each) =>
+    !keepsClaim(each) && own.some((other) => isOther(each.id, other.id) && keepsClaim(other))
   );
   return CpuSet.unionOf(doubled.map(({ grant }) => grant));
 }

@@ -1,5 +1,5 @@
 /** What a refused call has changed: nothing, but for what it has found out before that was decided. */
-import type { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { type Container, isAlive, uidOf } from "./records.ts";
 import { type Placed, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
@@ -82,8 +82,12 @@ function setProblem(
     const [placed, is] = [before.placed.get(id), after.placed.get(id)];
     const path = kernel.classOf(id);
     const isOfClass = path !== undefined && (observer.notRolledBack.has(path) || windows.has(path));
-    // What was pending before may be applied on the way; a shared one that has to leave may have to go to any CPU of the pool.
-    const allowed = placed?.grant.isEmpty ? placed.desired.union(before.pool) : placed?.desired;
+    // What was pending before may be applied on the way; a shared one that has to leave may have to go to any CPU of the pool,
+    // and its class grows before it shrinks.
+    const kept = path === undefined ? CpuSet.empty : was;
+    const allowed = placed?.grant.isEmpty
+      ? CpuSet.unionOf([placed.desired, before.pool, kept])
+      : placed?.desired;
     const isPending = placed && !was.equals(placed.desired) && allowed && now.isSubsetOf(allowed);
     // What was found out gives others other CPUs, which all leave for them.
     const isFollowing = isFound && is !== undefined && now.isSubsetOf(is.desired);
