@@ -160,7 +160,7 @@ export function applyNext(world: World, number: number, reachable: boolean): voi
   if (!reachable && !sequence.begun) forget(world, sequence.left.splice(0));
   sequence.begun = true;
   const [change] = sequence.left.splice(0, 1);
-  if (change !== undefined && !(reachable && ask(world, sequence, change))) forget(world, [change]);
+  if (change !== undefined && !(reachable && ask(world, sequence, change))) notApplied(world, change.id);
   if (sequence.left.length > 0 || sequence.busy) return;
   owner.sequences.splice(owner.sequences.indexOf(sequence), 1);
 }
@@ -177,6 +177,12 @@ function forget(world: World, changes: readonly CpuUpdate[]): void {
   for (const { id } of changes) {
     if (world.runtime.containers.has(id)) world.exemptions.give(id, "apply failed");
   }
+}
+
+/** The CRI answers its update of a container with an error. */
+export function notApplied(world: World, id: string): void {
+  if (world.runtime.containers.has(id)) world.exemptions.give(id, "apply failed");
+  world.owner?.feed({ kind: "notApplied", now: world.now, id });
 }
 
 function updateTopology(world: World): void {

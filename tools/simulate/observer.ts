@@ -6,6 +6,7 @@ import type { Agent } from "../../src/agent/step.ts";
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import type { LogRecord } from "../../src/log_record.ts";
+import { notApplied } from "./agent_events.ts";
 import type { Watch } from "./conversation.ts";
 import type { TreeWatch } from "./cpusets.ts";
 import type { SimEvent } from "./events.ts";
@@ -95,7 +96,10 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
     const placed = this.world.owner && viewOf(this.world.owner.agent).placed.get(id);
     const stale = update.cpus !== undefined &&
       (placed?.desired.toString() !== update.cpus || placed.record?.toString() !== update.cpus);
-    if (outcome === "failed") this.world.exemptions.give(id, "failed");
+    // An agent that has ended meanwhile isn't told.
+    const isTold = outcome === "refused" && this.world.owner?.sequences.some(({ busy }) => busy) === true;
+    if (isTold) notApplied(this.world, id);
+    else if (outcome === "failed" || outcome === "refused") this.world.exemptions.give(id, "failed");
     else if (stale && this.#event?.kind === "applied") {
       this.world.exemptions.give(id, "overtaken");
       if (this.world.scenario.mode === "kernel") this.world.offRecord.add(id);

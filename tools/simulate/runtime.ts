@@ -269,10 +269,10 @@ export class Runtime {
   applied(container: Container): void {
     const [agreed] = container.agreed.splice(0, 1);
     if (agreed === undefined) return;
-    const outcome = this.updates.apply(container, agreed.resources);
+    const outcome = this.updates.apply(container, agreed.resources, agreed.sequence !== undefined);
     container.isUncertain ||= !agreed.firm;
     free([agreed]);
-    if (outcome !== "failed") container.unreported++;
+    if (outcome !== "failed" && outcome !== "refused") container.unreported++;
   }
 
   /** PostUpdateContainer: of an update that hasn't failed, and some time after it. */

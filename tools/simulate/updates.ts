@@ -13,7 +13,9 @@ export type Outcome =
   /** Only the record, and the kernel should have had it. */
   | "lost"
   /** Nothing. */
-  | "failed";
+  | "failed"
+  /** The same, and the agent, which has asked for it by the CRI, is told. */
+  | "refused";
 
 type OnOutcome = (container: Container, outcome: Outcome, update: Resources) => void;
 
@@ -39,8 +41,10 @@ export class Updates {
     else container.isUncertain = true;
   }
 
-  apply(container: Container, update: Resources): Outcome {
-    const outcome = this.#write(container, update, this.#nextEffect());
+  /** `isAsked`: the agent's `apply` waits for it. */
+  apply(container: Container, update: Resources, isAsked = false): Outcome {
+    const written = this.#write(container, update, this.#nextEffect());
+    const outcome = isAsked && written === "failed" ? "refused" : written;
     container.isUncertain = !container.posted ||
       (container.isUncertain && !(outcome === "done" && update.cpus));
     this.onOutcome(container, outcome, update);
@@ -48,7 +52,7 @@ export class Updates {
   }
 
   /** Everything in the record is written, whatever was asked for; without a set in it the kernel's stays. */
-  #write(container: Container, update: Resources, effect: Effect | undefined): Outcome {
+  #write(container: Container, update: Resources, effect: Effect | undefined): Exclude<Outcome, "refused"> {
     if (effect === "fail") return "failed";
     const next = merged(container.record, update);
     if (container.life === "created") {
