@@ -5,6 +5,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "../ledger/assignment.ts";
+import { resolved } from "../ledger/delivery.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { pendingUpdates } from "../ledger/updates.ts";
 import { type Agent, idle, log, type Output, type Step } from "./agent.ts";
@@ -53,7 +54,8 @@ function opened(ledger: Ledger): Ledger {
     claimsSuspended: true,
   } as const;
   return ledger.inOrder().filter(({ isHeld }) => !isHeld)
-    .reduce((next, each) => next.with(withoutGrant(each)), Ledger.empty(topology, open)).allDirty();
+    // What one couldn't be made to give up it keeps; what it lacks it gets at once.
+    .reduce((next, each) => next.with(withoutGrant(resolved(each))), Ledger.empty(topology, open)).allDirty();
 }
 
 function withoutGrant(assignment: Assignment): Assignment {
