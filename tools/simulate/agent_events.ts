@@ -7,7 +7,7 @@ import type { Instance, Sequence } from "./instance.ts";
 import { hasCgroup, isAlive } from "./records.ts";
 import { isConsistent } from "./consistency.ts";
 import { wakeNext } from "./time.ts";
-import { isServing, isStandby, onlineOf, revisionOf, viewOf } from "./view.ts";
+import { isPassive, isServing, isStandby, onlineOf, revisionOf, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 
 /** Lets it happen to the agents. */
@@ -35,6 +35,12 @@ export function playAgentEvent(world: World, event: AgentEvent): void {
       return restartRuntime(world);
     case "promote":
       return promote(world);
+    case "released":
+      return owner?.feed({ kind: "released", now: world.now });
+    case "resumed":
+      // What it has seen of threads it finds anew.
+      owner?.pinsItself.clear();
+      return owner?.feed({ kind: "resumed", now: world.now });
     case "list":
       if (owner !== undefined && owner.listsAsked > 0) {
         owner.listsAsked--;
@@ -147,7 +153,7 @@ function scannedClaims(world: World): void {
   const { owner } = world;
   if (owner === undefined || owner.scansAsked === 0) return;
   owner.scansAsked--;
-  if (isServing(owner.agent)) return;
+  if (isServing(owner.agent) || isPassive(owner.agent)) return;
   owner.feed({ kind: "scanned", claims: scanned(world.runtime) });
   owner.blind = true;
 }

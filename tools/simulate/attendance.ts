@@ -4,7 +4,7 @@
  */
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { type Container, hasStarted } from "./records.ts";
-import { isServing } from "./view.ts";
+import { isPassive, isServing } from "./view.ts";
 import type { World } from "./world.ts";
 
 interface Left {
@@ -44,8 +44,8 @@ export class Attendance {
   note(world: World): void {
     const { inCharge, windows, owner } = world;
     if (inCharge === undefined) {
-      // It decides, and what it is about to do isn't known.
-      if (owner !== undefined && isServing(owner.agent)) this.#left = undefined;
+      // It decides, and what it is about to do isn't known; or it gives all back.
+      if (owner !== undefined && (isServing(owner.agent) || isPassive(owner.agent))) this.#left = undefined;
       return;
     }
     this.#reopened.clear();

@@ -6,6 +6,7 @@ import type { ContainerKind, Kind, SimEvent } from "./events.ts";
 import { figures, type Resources } from "./pods.ts";
 import type { Random } from "../random.ts";
 import { type Container, hasCgroup, isListed } from "./records.ts";
+import { isPassive, isServing } from "./view.ts";
 import type { World } from "./world.ts";
 
 /** How often each kind is tried; those that find nothing to do are drawn anew. */
@@ -42,6 +43,8 @@ export const WEIGHTS: Readonly<Record<Kind, number>> = {
   restartAgent: 0.3,
   restartRuntime: 0.3,
   promote: 0.2,
+  released: 0.15,
+  resumed: 3,
   list: 2,
   listed: 3,
   count: 4,
@@ -147,6 +150,10 @@ function drawKind(random: Random, world: World, kind: Kind, serial: number): Sim
       return world.isTopologyStale ? { kind } : undefined;
     case "promote":
       return world.instances.length > 1 ? { kind } : undefined;
+    case "released":
+      return owner !== undefined && isServing(owner.agent) ? { kind } : undefined;
+    case "resumed":
+      return owner !== undefined && isPassive(owner.agent) ? { kind } : undefined;
     case "list":
       return owner && owner.listsAsked > 0 ? { kind } : undefined;
     case "listed":

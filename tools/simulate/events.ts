@@ -71,6 +71,8 @@ export type AgentEvent =
   | { readonly kind: "restartRuntime" }
   /** The active agent ends, and the standby takes over. */
   | { readonly kind: "promote" }
+  /** By hand: the active agent gives all CPUs to everything and places nothing; it does again. */
+  | { readonly kind: "released" | "resumed" }
   /** The CRI takes its list; the agent gets it; the same for the ids that live; the scan's result. */
   | { readonly kind: "list" | "listed" | "count" | "counted" | "scanned" }
   /** The next tick that an agent has asked for. */

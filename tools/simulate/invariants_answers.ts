@@ -9,7 +9,7 @@ import { surelyFits } from "./placeable.ts";
 import { type Container, uidOf } from "./records.ts";
 import type { Update } from "./reply.ts";
 import { freedFor } from "./invariants_held.ts";
-import { isStandby, keptOff, sharesInPod, type View, viewOf } from "./view.ts";
+import { isPassive, isStandby, keptOff, sharesInPod, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 import { expectation } from "./invariants.ts";
 
@@ -25,6 +25,9 @@ export function answerProblem(
   const silent = isStandby(by.agent) || world.scenario.dryRun;
   if (silent && (others.length > 0 || Object.keys(own).length > 0)) {
     return `${method}: a standby or a dry run changes something`;
+  }
+  if (isPassive(by.agent) && method === "CreateContainer" && Object.keys(own).length > 0) {
+    return `${method}: an agent that was released places`;
   }
   const seen = new Set<string>();
   for (const { id, resources } of others) {
@@ -45,7 +48,7 @@ export function answerProblem(
     ? setProblem(world, by, subject.id, own.cpus)
     : undefined;
   if (wrong !== undefined) return `${method}: ${wrong}`;
-  return method === "CreateContainer" && subject !== undefined && !silent
+  return method === "CreateContainer" && subject !== undefined && !silent && !isPassive(by.agent)
     ? grantProblem(world, subject, own)
     : undefined;
 }
@@ -199,7 +202,8 @@ function contested(world: World): CpuSet {
 /** What is wrong with a refusal: it has to name the container, and what surely fits may not be refused. */
 export function refusalProblem(world: World, container: Container, message: string): string | undefined {
   if (world.scenario.dryRun) return `a dry run refuses: ${message}`;
-  const { inCharge, kernel, runtime, scenario, settings } = world;
+  const { inCharge, kernel, runtime, scenario, settings, owner } = world;
+  if (owner !== undefined && isPassive(owner.agent)) return `an agent that was released refuses: ${message}`;
   if (inCharge === undefined) return undefined;
   if (container.life === "starting") {
     return inCharge.placed.has(container.id)

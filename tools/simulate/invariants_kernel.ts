@@ -161,10 +161,10 @@ export function startProblem(world: World, { id }: Container): string | undefine
     // In the cgroup of one that is forgotten nobody lives.
     const isLiving = container?.posted === true && !container.isForgotten;
     if (other === own || mayShareCpus(own, other) || !isLiving || world.isHidden(other.id)) continue;
-    // That it runs wasn't reported.
+    // That it runs wasn't reported, or that it has run, ended and left processes behind.
     if (
       (other.starting || world.observer.before?.placed.get(other.id)?.starting) &&
-      world.exemptions.cause(other.id) === "gap"
+      (world.exemptions.cause(other.id) === "gap" || runtime.isLeft(other.id))
     ) continue;
     const theirs = kernel.effective(other.id);
     if (world.scenario.mode === "kernel" && isExempt(world, other)) continue;

@@ -9,6 +9,7 @@ import { surelyFits } from "./placeable.ts";
 import { freedFor, heldForNobody } from "./invariants_held.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
 import { hasOwnSet, heldBy, isConsistent, isKnownConsistent } from "./consistency.ts";
+import { closedBy, isPassive, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 
 /** Rounds of one step each; a container needs six from its creation to its running. */
@@ -33,10 +34,34 @@ export function bringToRest(world: World): string | undefined {
     runtime.lingering.delete(id);
   }
   for (const each of world.instances) each.cut = undefined;
-  const problem = finishAll(world) ?? restProblem(world) ?? refill(world) ?? finishAll(world) ??
+  const problem = closed(world) ?? finishAll(world) ?? restProblem(world) ?? refill(world) ??
+    finishAll(world) ??
     restProblem(world);
   world.seen.rests++;
   return problem && `at rest, ${problem}`;
+}
+
+/** What a passive agent hasn't given all CPUs once time has passed. */
+function closed(world: World): string | undefined {
+  const isReleased = () => world.owner !== undefined && isPassive(world.owner.agent);
+  if (!isReleased() || world.scenario.dryRun) return undefined;
+  let problem = finish(world, isReleased);
+  for (const ms of [...DELAYS_MS, ...RECONCILE_DELAYS_MS]) {
+    problem ??= world.play({ kind: "tick", ms }) ?? finish(world, isReleased);
+  }
+  const { owner, kernel, exemptions, runtime } = world;
+  if (problem !== undefined || owner === undefined || !isReleased()) return problem;
+  const isRunning = (container: Container | undefined) => container?.posted === true && isAlive(container);
+  const isExempt = (id: string) =>
+    exemptions.has(id) || (!kernel.classes.includes(id) && !isRunning(runtime.containers.get(id)));
+  const [left] = closedBy(owner.agent).filter((id) => !isExempt(id));
+  if (left !== undefined) return `${left} hasn't got all CPUs from an agent that was released`;
+  const [narrow] = world.scenario.mode === "kernel"
+    ? [...viewOf(owner.agent).placed.keys()].filter((id) =>
+      !isExempt(id) && kernel.effective(id)?.equals(kernel.around(id)) === false
+    )
+    : [];
+  return narrow && `${narrow} has ${kernel.effective(narrow)} after a release`;
 }
 
 /** All that is under way comes to its end, time passes, and a pod comes and goes that changes nothing. */
@@ -97,10 +122,10 @@ function create({ runtime }: World, pod: number, slot: number): SimEvent {
   }
 }
 
-/** Plays the next steps until there is none. */
-function finish(world: World): string | undefined {
+/** Plays the next steps until there is none. `staysPassive`: an agent that was released isn't resumed. */
+function finish(world: World, staysPassive: () => boolean = () => false): string | undefined {
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const due = steps(world);
+    const due = steps(world, staysPassive());
     if (due.length === 0) return undefined;
     const problem = playAll(world, due);
     if (problem !== undefined) return problem;
@@ -117,7 +142,9 @@ function playAll(world: World, events: readonly SimEvent[]): string | undefined 
 }
 
 /** What is due; the connection before all else. */
-function steps(world: World): SimEvent[] {
+function steps(world: World, staysPassive = false): SimEvent[] {
+  const isReleased = world.owner !== undefined && isPassive(world.owner.agent);
+  if (isReleased && !staysPassive) return [{ kind: "resumed" }];
   if (world.isTopologyStale) return [{ kind: "ground" }];
   if (world.runtime.conversation.isStartPending) return [{ kind: "wake" }];
   const connection = connecting(world);

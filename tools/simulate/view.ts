@@ -76,7 +76,20 @@ export interface View {
 
 /** The agent is synchronized and decides. */
 export function isServing({ state }: Agent): boolean {
-  return state.phase === "serving";
+  return state.phase === "serving" && state.passive === undefined;
+}
+
+/** It was released by hand. */
+export function isPassive({ state }: Agent): boolean {
+  return state.passive !== undefined;
+}
+
+/** What hasn't all CPUs yet by what a passive agent knows, by name. */
+export function closedBy({ state }: Agent): string[] {
+  const { containers, groups } = nodeViewOf(state);
+  const isClosed = ([, { state }]: readonly [string, Pick<ContainerView, "state">]) =>
+    state === "failed" || state === "pending" || state === "blocked";
+  return [...containers, ...groups].filter(isClosed).map(([id]) => id);
 }
 
 export function isStandby({ state }: Agent): boolean {
