@@ -260,3 +260,30 @@ Deno.test("those that share CPUs of their pod have the same, which nobody else h
   Object.assign(pod ?? {}, { spec: { ...pod?.spec, limit: 1 } });
   assert.match(podsAreWithinLimits(world) ?? "", /has 2 CPUs, its limit is 1/);
 });
+
+/** A stage with one container in the pool and one with a CPU of its own, whose agent was released. */
+function released(change: Step): Stage {
+  const stage = Stage.serving({}, { step: change });
+  assert.equal(sharedThenExclusive(stage) ?? stage.play({ kind: "released" }), undefined);
+  return stage;
+}
+
+Deno.test("a released agent that keeps CPUs from a container is found at rest", () => {
+  const keeping: Step = (agent, input) => {
+    const next = step(agent, input);
+    return { ...next, outputs: next.outputs.filter(({ kind }) => kind !== "apply") };
+  };
+  assert.match(released(keeping).play({ kind: "quiet" }) ?? "", /hasn't got all CPUs from an agent that was/);
+  assert.equal(released(step).play({ kind: "quiet" }), undefined);
+});
+
+Deno.test("a released agent that places or refuses is found", () => {
+  const placing: Step = (agent, input) => {
+    const { passive, ...state } = agent.state;
+    if (passive === undefined || input.kind !== "received") return step(agent, input);
+    const next = step({ ...agent, state }, input);
+    return { ...next, agent: { ...next.agent, state: { ...next.agent.state, passive } } };
+  };
+  assert.match(released(placing).create("f", exclusive(1)) ?? "", /an agent that was released places/);
+  assert.match(released(placing).create("f", pinned("9")) ?? "", /an agent that was released refuses/);
+});
