@@ -96,7 +96,7 @@ const SAFETY: readonly Planted[] = [
     breaks: "Containers that gain CPUs are written before those that lose them.",
   },
   {
-    file: "src/ledger/plan_writes.ts",
+    file: "src/ledger/exchange.ts",
     part: "targetOf",
     edit: [/\w+\.intersects\(\w+\) \|\| /, ""],
     breaks: "A container with a grant is written onto CPUs that another hasn't left.",
@@ -114,7 +114,7 @@ const SAFETY: readonly Planted[] = [
     breaks: "A container gives up nothing for a claim as long as it keeps one CPU.",
   },
   {
-    file: "src/ledger/plan_writes.ts",
+    file: "src/ledger/exchange.ts",
     part: "exchanged",
     edit: [/const next = inCircle\(.*\);/, "const next = undefined as Assignment | undefined;"],
     breaks: "Containers on each other's CPUs stay there for ever.",
