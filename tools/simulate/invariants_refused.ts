@@ -1,7 +1,7 @@
 /** What a refused call has changed: nothing, but for what it has found out before that was decided. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { type Container, isAlive, uidOf } from "./records.ts";
-import { type Placed, type View, viewOf } from "./view.ts";
+import { type Placed, sharesInPod, type View, viewOf } from "./view.ts";
 import type { World } from "./world.ts";
 
 /** Remembers what there is; what a refused call has changed of it can be asked then. */
@@ -120,6 +120,9 @@ function ledgerProblem({ method, before, after, found: { ended, limited } }: Ref
     if (ended.has(id) || (was !== undefined && limited.has(was.podUid))) continue;
     // Degraded ones are served with what is free by that, and the shared pool has more or less then.
     if (isFound && was?.degraded !== undefined) continue;
+    // Who shared CPUs with the last that was given them for its pod lives in the pool until that is back.
+    const isLeftOver = was !== undefined && sharesInPod(was) && is?.grant.isEmpty === true;
+    if (isLeftOver && [...ended].some((other) => before.placed.get(other)?.podUid === was.podUid)) continue;
     const isSame = was !== undefined && is !== undefined && was.grant.equals(is.grant) &&
       (was.desired.equals(is.desired) || (isFound && was.grant.isEmpty)) &&
       `${was.record ?? was.unacknowledged ?? ""}` === `${is.record ?? is.unacknowledged ?? ""}` &&
