@@ -6,6 +6,7 @@ import { needsWrite } from "../ledger/updates.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { lookAtLeftovers } from "./leftovers.ts";
+import { withLimitOf } from "./limits.ts";
 import type { Logged } from "./logged.ts";
 import { recoveredLogs } from "./logs.ts";
 import { settlePartitions } from "./partitions.ts";
@@ -27,7 +28,8 @@ export function runBackgroundWork(agent: Agent): Step {
   const current = looked.state;
   const retried = withDegradedRetried(current);
   // In the same step: who gets CPUs isn't the only one on them before the others are written.
-  const applied = applyPending(withBlockersRead(retried));
+  const read = withBlockersRead(retried);
+  const applied = applyPending(read.state);
   const compared = reconcile(applied.state);
   const settled = settlePartitions(compared.state);
   const quotas = settleQuotas(settled.state);
@@ -43,6 +45,7 @@ export function runBackgroundWork(agent: Agent): Step {
     ...[
       ...looked.logs,
       ...recoveredLogs(current.ledger, retried.ledger),
+      ...read.logs,
       ...applied.logs,
       ...compared.logs,
       ...settled.logs,
@@ -77,16 +80,17 @@ function applyPending(state: AgentState): Logged {
 }
 
 /** Where nothing can be written because of containers that aren't known by their cgroups, these are read again. */
-function withBlockersRead(state: AgentState): AgentState {
+function withBlockersRead(state: AgentState): Logged {
   const { ledger } = state;
   const cpusets = writablePort(state);
   const isBlocked = cpusets !== undefined && !hasWrites(state) &&
     ledger.dirty.some((assignment) => needsWrite(ledger, assignment));
-  if (!isBlocked) return state;
+  if (!isBlocked) return { state, logs: [] };
   const blockers = overhangsOf(ledger).all.filter(({ holder }) => !isConfirmed(holder)).slice(0, MAX_READS);
-  const next = blockers.reduce((next, { holder: { container } }) => {
+  return blockers.reduce<Logged>(({ state, logs }, { holder: { container } }) => {
     const reading = cpusets.read(container);
-    return reading.kind === "values" ? next.update(container.id, (a) => written(a, ownCpus(reading))) : next;
-  }, ledger);
-  return next === ledger ? state : withLedger(state, next);
+    if (reading.kind !== "values") return { state, logs };
+    const next = state.ledger.update(container.id, (each) => written(each, ownCpus(reading)));
+    return withLimitOf({ state: withLedger(state, next), logs }, container.id, reading);
+  }, { state, logs: [] });
 }

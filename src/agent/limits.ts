@@ -12,7 +12,9 @@ import { limited, limitedIn, limitOf, withLimit } from "../ledger/limit.ts";
 import type { LogRecord } from "../log_record.ts";
 import { readablePort } from "./apply_mode.ts";
 import type { Decision } from "./decision.ts";
+import type { Logged } from "./logged.ts";
 import { degradedLog, logOf } from "./logs.ts";
+import { withLedger } from "./pending.ts";
 import type { AgentState } from "./state.ts";
 
 /** Decides by the claim with what the cgroups above its container leave it now. */
@@ -93,6 +95,15 @@ export function withLimitSeen(
     ledger: after,
     logs: now.degraded === undefined || limit === undefined ? [log] : [log, degradedLog(now)],
   };
+}
+
+/** The state with what a reading of one has shown, its limit too: not all of what it has may be in force. */
+export function withLimitOf({ state, logs }: Logged, id: string, reading: CpusetReading | undefined): Logged {
+  const own = state.ledger.assignments.get(id);
+  if (own === undefined || reading === undefined) return { state, logs };
+  const seen = withLimitSeen(state, own, reading);
+  if (seen.ledger === state.ledger) return { state, logs };
+  return { state: withLedger(state, seen.ledger), logs: [...logs, ...seen.logs] };
 }
 
 function limitText(limit: CpuLimit, online: CpuSet): string {

@@ -25,7 +25,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import { lookedAtComparison } from "./affinity.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { withGroupRetried } from "./fences.ts";
-import { withLimitSeen } from "./limits.ts";
+import { withLimitOf } from "./limits.ts";
 import { concludeLooks, look } from "./lost_ends.ts";
 import type { Logged } from "./logged.ts";
 import { logOf, unfencedLog, weakLog } from "./logs.ts";
@@ -142,7 +142,12 @@ function compare(all: Logged, assignment: Assignment, reading: CpusetReading): L
     return { state: { ...state, ledger }, logs: [...all.logs, ...logs] };
   }
   if (isGroup(assignment) && reading.kind === "values") return compareGroup(all, assignment, reading);
-  return withLimitOf(compareContainer(all, assignment, reading), assignment, reading);
+  const compared = compareContainer(all, assignment, reading);
+  const now = compared.state.ledger.assignments.get(assignment.container.id);
+  // Its set may be as it should be, and not all of it be in force.
+  return now !== undefined && isConfirmed(now) && writablePort(compared.state) !== undefined
+    ? withLimitOf(compared, now.container.id, reading)
+    : compared;
 }
 
 function compareContainer(all: Logged, assignment: Assignment, reading: Read): Logged {
@@ -157,16 +162,6 @@ function compareContainer(all: Logged, assignment: Assignment, reading: Read): L
     ? verdictOn(state, assignment, VOID)
     : { after: unreadableIn(state, assignment), message: UNREADABLE, reason: reading.reason };
   return report(all, assignment, verdict);
-}
-
-/** Its set may be as it should be, and not all of it be in force. */
-function withLimitOf({ state, logs }: Logged, { container }: Assignment, reading: Read): Logged {
-  const now = state.ledger.assignments.get(container.id);
-  if (now === undefined || !isConfirmed(now) || writablePort(state) === undefined) return { state, logs };
-  const seen = withLimitSeen(state, now, reading);
-  return seen.ledger === state.ledger
-    ? { state, logs }
-    : { state: { ...state, ledger: seen.ledger }, logs: [...logs, ...seen.logs] };
 }
 
 /** Where its set may not last, that is logged once for each reason. */

@@ -11,7 +11,7 @@ import { refOf } from "../../nri/read_claim.ts";
 import { ownCpus } from "../apply_mode.ts";
 import { type Decision, unchanged } from "../decision.ts";
 import { staleLogs, withUnmanaged } from "../found_containers.ts";
-import { withLimitSeen } from "../limits.ts";
+import { withLimitOf } from "../limits.ts";
 import { released } from "./ends.ts";
 import { revived } from "../lost_ends.ts";
 import { withLedger } from "../pending.ts";
@@ -29,10 +29,14 @@ export function postStartContainer(state: AgentState, { pod, container }: Subjec
     // Whose start is reported, of that the end is too.
     const next = { ...replaced.state, untracked: withoutId(state.untracked, ref.id) };
     const run = ledger.update(ref.id, (assignment) => runs(change(assignment)));
-    const { state: after, logs } = limitedAs(withLedger(next, run), ref.id, reading);
+    const { state: after, logs } = withLimitOf(
+      { state: withLedger(next, run), logs: replaced.logs },
+      ref.id,
+      reading,
+    );
     const own = state.dryRun ? undefined : pendingUpdateOf(after.ledger, ref.id);
     const background = own === undefined ? [] : [own];
-    return { ...unchanged(after), background, logs: [...replaced.logs, ...logs] };
+    return { ...unchanged(after), background, logs };
   };
   if (known.delivery.by === "record") return started((assignment) => assignment);
   return {
@@ -70,18 +74,10 @@ export function postUpdateContainer(state: AgentState, { container: { id } }: Su
       const reading = readings.get(id);
       const read = readAs(reading);
       const known = withLedger(state, state.ledger.update(id, (a) => read(updateNoted(a))));
-      const { state: after, logs } = limitedAs(known, id, reading);
+      const { state: after, logs } = withLimitOf({ state: known, logs: [] }, id, reading);
       return { ...unchanged(after), logs };
     },
   };
-}
-
-/** With what the same reading shows of the cgroups above: not all of its CPUs may be in force. */
-function limitedAs(state: AgentState, id: string, reading: CpusetReading | undefined) {
-  const own = state.ledger.assignments.get(id);
-  if (own === undefined || reading === undefined) return { state, logs: [] };
-  const { ledger, logs } = withLimitSeen(state, own, reading);
-  return { state: ledger === state.ledger ? state : withLedger(state, ledger), logs };
 }
 
 type Change = (assignment: Assignment) => Assignment;
