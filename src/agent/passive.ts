@@ -7,6 +7,7 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Assignment } from "../ledger/assignment.ts";
 import { resolved } from "../ledger/delivery.ts";
 import { Ledger } from "../ledger/ledger.ts";
+import { limited } from "../ledger/limit.ts";
 import { pendingUpdates } from "../ledger/updates.ts";
 import { type Agent, idle, log, type Output, type Step } from "./agent.ts";
 import { openPauses } from "./pauses.ts";
@@ -67,9 +68,11 @@ function withoutGrant(assignment: Assignment): Assignment {
   // In cgroup v1 each set stays within that of its class.
   const around = fence !== undefined && isWithin ? { fence } : {};
   const bare = { ...rest, ...around, grant: CpuSet.empty };
-  if (claim.kind === "pinned") return { ...bare, degraded: PASSIVE };
-  const free = { ...claim, forbidden: CpuSet.empty };
-  return claim.kind === "shared" ? { ...bare, claim: free } : { ...bare, claim: free, degraded: PASSIVE };
+  // What its cgroups leave it is no reason any more to refuse its start.
+  if (claim.kind === "pinned") return { ...bare, claim: limited(claim, undefined), degraded: PASSIVE };
+  if (claim.kind === "shared") return { ...bare, claim: { ...claim, forbidden: CpuSet.empty } };
+  const free = { ...limited(claim, undefined), forbidden: CpuSet.empty };
+  return { ...bare, claim: free, degraded: PASSIVE };
 }
 
 /** How far a release has come. */
