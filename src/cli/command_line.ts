@@ -184,6 +184,15 @@ function addQueries(program: Command, load: () => Promise<Effective>): void {
 function addDiagnostics(program: Command, load: () => Promise<Effective>): void {
   commandOf(
     program,
+    "ready",
+    "whether the agent places containers, or stands by for one that does; status 1 if not: a probe",
+    "ready",
+  ).action(async () => {
+    const { printReadiness } = await import("./ready_command.ts");
+    await printReadiness(await load());
+  });
+  commandOf(
+    program,
     "preflight",
     "check whether this node is fit for the agent, and say what mends it; status 3 if a check fails",
     "preflight",

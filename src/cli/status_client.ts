@@ -1,6 +1,7 @@
 /** Asks the active agent of this node over its status socket. */
 import type { Config } from "../config/schema.ts";
 import { ConfigError } from "../daemon/config_error.ts";
+import type { Readiness } from "../daemon/readiness.ts";
 import { STATUS_SOCKET } from "../daemon/status_server.ts";
 import { at, parseJson, textAt } from "../platform/json_at.ts";
 
@@ -50,6 +51,20 @@ export async function ask<T extends { readonly version: number }>(
     );
   }
   return answer as T;
+}
+
+/**
+ * Whether the agent does its work, with its sentence: of the process behind `probeSocket`, or, where that isn't set, of the active
+ * agent of this node.
+ * @throws {StatusError} when no agent answers
+ * @throws {ConfigError} when the socket is another program's
+ */
+export async function askReadiness({ runDir, probeSocket }: Config): Promise<Readiness> {
+  const socket = probeSocket === "" ? `${runDir}/${STATUS_SOCKET}` : probeSocket;
+  const [head = "", body = ""] = splitAt(await exchange(socket, "GET /readyz"), "\r\n\r\n");
+  const [, status] = /^HTTP\/1\.1 (200|503) /.exec(head) ?? [];
+  if (status === undefined) throw new ConfigError(`${socket} is not the socket of a weka-cpuset agent`);
+  return { isReady: status === "200", why: body.trim() };
 }
 
 async function exchange(socket: string, asked: string): Promise<string> {

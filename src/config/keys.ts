@@ -94,6 +94,10 @@ export const KEYS: readonly Key[] = [
     flag: "--http-all",
   }),
   key(
+    "probeSocket",
+    "unix socket on which this process alone, on standby too, says whether it is ready, for probes in its container; empty: none",
+  ),
+  key(
     "onKubeletStatic",
     "on conflict with kubelet's static CPU manager: warn, or refuse pinned and exclusive containers",
   ),

@@ -154,6 +154,8 @@ export const schema = z.strictObject({
   http: z._default(address, ""),
   /** Whether page and API are served there too where that isn't a loopback address. */
   httpAll: z._default(flag, false),
+  /** Where this process alone says whether it is ready, on standby too; empty: nowhere. */
+  probeSocket: z._default(pathOrNone, ""),
   onKubeletStatic: z._default(z.enum(["warn", "refuse"], "must be warn or refuse"), "warn"),
   log: z.prefault(log, {}),
   /** In the order in which they are tried. */

@@ -46,13 +46,16 @@ export async function live(mode: Mode, context: Context): Promise<void> {
   const driver = driverOf(discovered.topology, machine, context, ended, metrics);
   const api = askedFor({ driver, mode, context, holder: () => leadership.holder, metrics });
   const status = new StatusServer(api, context);
+  const { probeSocket } = context.effective.config;
+  const probes = probeSocket === "" ? [] : [new StatusServer(api, context, probeSocket)];
   const http = new HttpEndpoint(api, context);
   const watches = [watchCpus(driver, machine), watchPeers(driver, context)];
   http.open();
+  for (const probe of probes) probe.open();
   try {
     await serve(mode, driver, leadership, context);
   } finally {
-    for (const watch of [...watches, status, http]) watch.close();
+    for (const watch of [...watches, ...probes, status, http]) watch.close();
     end.abort();
     driver.close();
     await leadership.close();

@@ -1,4 +1,7 @@
-/** The status API on a unix socket that only root can open. The active agent of a node serves it. */
+/**
+ * The status API on a unix socket that only root can open. The active agent of a node serves it in the run directory; each process
+ * for itself, on standby too, health and readiness where `probeSocket` says.
+ */
 import { HttpServer } from "../platform/http_server.ts";
 import { LeaderLock } from "../platform/lock.ts";
 import type { Context } from "./context.ts";
@@ -8,25 +11,31 @@ import type { Entrance, StatusApi } from "./status_api.ts";
 export const STATUS_SOCKET = "status.sock";
 
 /** Root sees everything, as it is now, and may change it. */
-const ENTRANCE: Entrance = { isRoots: true, isWhole: true, isLocal: false, maxAgeMs: 0 };
+const ROOTS: Entrance = { isRoots: true, isWhole: true, isLocal: false, maxAgeMs: 0 };
+/** What names no pods, as it is now. */
+const PROBES: Entrance = { isRoots: false, isWhole: false, isLocal: false, maxAgeMs: 0 };
 
 export class StatusServer {
   #server: HttpServer | undefined;
 
+  /** @param probeSocket where it isn't the node's status socket: in a directory of the agent's container, which isn't checked */
   constructor(
     private readonly api: () => Promise<StatusApi>,
     private readonly context: Pick<Context, "effective" | "log">,
+    private readonly probeSocket?: string,
   ) {}
 
   /** Serves from now on. Where that isn't possible the agent does its work all the same. */
   open(): void {
-    const path = `${this.context.effective.config.runDir}/${STATUS_SOCKET}`;
+    const { runDir } = this.context.effective.config;
+    const path = this.probeSocket ?? `${runDir}/${STATUS_SOCKET}`;
+    const entrance = this.probeSocket === undefined ? ROOTS : PROBES;
     this.close();
     try {
-      LeaderLock.check(this.context.effective.config.runDir);
+      if (this.probeSocket === undefined) LeaderLock.check(runDir);
       this.#server = new HttpServer(
         listenAt(path),
-        async (request) => (await this.api()).answer(request, ENTRANCE),
+        async (request) => (await this.api()).answer(request, entrance),
       );
     } catch (error) {
       this.context.log.write({
@@ -66,7 +75,7 @@ function listenAt(path: string): Deno.UnixListener {
   }
 }
 
-/** What a former agent has left. The caller holds the leader lock, so no other one uses it. @throws where it is something else */
+/** What a former agent has left. The caller holds the leader lock, or is alone in its container, so no other one uses it. @throws where it is something else */
 function removeStale(path: string): void {
   try {
     if (!Deno.lstatSync(path).isSocket) throw new Error(`there is a file that is no socket at ${path}`);

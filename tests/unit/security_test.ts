@@ -17,7 +17,7 @@ function sources(folder = `${ROOT}src`): string {
 /** Both are served by platform/http_server.ts, which bounds connections and time; Deno.serve bounds neither. */
 const LISTENS = [
   "Deno.listen({ hostname, port: Number(port) });", // where `http` says, by daemon/http_endpoint.ts; off by default
-  'Deno.listen({ transport: "unix", path: own });', // root's own socket, by daemon/status_server.ts
+  'Deno.listen({ transport: "unix", path: own });', // root's own socket, and the probe's, by daemon/status_server.ts
 ];
 
 Deno.test("the program listens in two places: whoever adds another says in docs/security.md how it is kept from others", () => {

@@ -103,13 +103,10 @@ export async function withoutAgent(bench: Bench, body: () => Promise<void>): Pro
 }
 
 /** Replaces the DaemonSet's pods, as after a change of its configuration. */
-export async function rollOut(bench: Bench, strategy: Readonly<Record<string, unknown>>): Promise<void> {
+export async function rollOut(bench: Bench): Promise<void> {
   const stamp = new Date().toISOString();
   await bench.kube.patch(DAEMONSET, {
-    spec: {
-      ...strategy,
-      template: { metadata: { annotations: { "kubectl.kubernetes.io/restartedAt": stamp } } },
-    },
+    spec: { template: { metadata: { annotations: { "kubectl.kubernetes.io/restartedAt": stamp } } } },
   });
   await bench.kube.kubectl(
     "-n",

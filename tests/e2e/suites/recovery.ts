@@ -128,16 +128,11 @@ async function sampled(bench: Bench, event: () => Promise<void>): Promise<Sample
   return seen;
 }
 
-const SURGE = {
-  minReadySeconds: 5,
-  updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-};
-
 async function rolledOut(bench: Bench): Promise<void> {
   if (bench.options.way !== "daemonset") return bench.log("the agent is no DaemonSet here");
   await bench.runAll(population(bench));
   const seen = await sampled(bench, async () => {
-    for (let round = 0; round < 2; round++) await rollOut(bench, SURGE);
+    for (let round = 0; round < 2; round++) await rollOut(bench);
   });
   expectThat(seen.unplaced === 0, `containers were unplaced: ${seen.shown.join("; ")}`);
 }

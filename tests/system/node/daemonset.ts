@@ -16,6 +16,7 @@ interface Volume {
   name: string;
   hostPath?: { path: string };
   configMap?: { name: string };
+  emptyDir?: unknown;
 }
 
 interface PodTemplate {
@@ -106,6 +107,7 @@ async function logged(log: () => string, pattern: RegExp): Promise<void> {
 /** Where a volume is on this node, which has its NRI socket, its run directory and its ConfigMaps in a folder of its own. */
 function hostPath({ dir }: TestNode, volume: Volume | undefined): string {
   if (volume?.configMap !== undefined) return configMap(`${dir}/config`);
+  if (volume?.emptyDir !== undefined) return Deno.makeTempDirSync({ dir });
   switch (volume?.hostPath?.path) {
     case "/var/run/nri":
     case "/run/containerd":

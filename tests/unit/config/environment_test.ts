@@ -35,6 +35,7 @@ Deno.test("every key has a variable of its own, by one rule but for the three th
     "WEKA_CPUSET_RECONCILE_SECONDS",
     "WEKA_CPUSET_HTTP",
     "WEKA_CPUSET_HTTP_ALL",
+    "WEKA_CPUSET_PROBE_SOCKET",
     "WEKA_CPUSET_ON_KUBELET_STATIC",
     "WEKA_CPUSET_LOG_LEVEL",
     "WEKA_CPUSET_LOG_FORMAT",

@@ -51,6 +51,7 @@ exclusiveQuota: keep  # default
 reconcileSeconds: 10  # default
 http: ""  # default
 httpAll: false  # default
+probeSocket: ""  # default
 onKubeletStatic: warn  # default
 log:
   level: debug  # environment
@@ -125,6 +126,7 @@ const config: fc.Arbitrary<Config> = fc.record({
     fc.tuple(fc.ipV4(), fc.integer({ min: 1, max: 65535 })).map((at) => at.join(":")),
   ),
   httpAll: fc.boolean(),
+  probeSocket: fc.oneof(path, fc.constant("")),
   onKubeletStatic: fc.constantFrom("warn", "refuse"),
   log: fc.record({
     level: fc.constantFrom("debug", "info", "warn", "error"),

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { run } from "../../../src/daemon/run.ts";
 import { type Config, DEFAULTS } from "../../../src/config/schema.ts";
 import { effective, EXCLUSIVE, manifest, Records, SYSFS } from "../../kit/daemon_stage.ts";
+import { ran } from "../../kit/command.ts";
 import { get } from "../../kit/http_client.ts";
 import { EmbeddedRuntime } from "../../kit/runtime/runtime.ts";
 import { bigNode, topologyOf } from "../../kit/sysfs.ts";
@@ -113,6 +114,41 @@ Deno.test("a node without an NRI socket isn't ready, and one on standby is while
       assert.match(await standby.ask("/readyz"), /^200 standing by: the active agent \(.*\) is serving\n$/);
     } finally {
       await Promise.all([active.stop(), standby.stop()]);
+    }
+  });
+});
+
+/** What `weka-cpuset ready` says in the container of the agent with this configuration. */
+async function ready({ runDir, probeSocket }: Config): Promise<string> {
+  const file = `${SYSFS}/ready.yaml`; // a folder of this user's alone
+  await Deno.writeTextFile(file, JSON.stringify({ runDir, probeSocket }));
+  const { status, out, error } = await ran("--config", file, "ready");
+  return `${status} ${out}${error}`;
+}
+
+Deno.test("each of two agents says for itself whether it is ready, and the probe of one doesn't see the other", async () => {
+  await staged(async (runtime, config) => {
+    const [first, second, third] = [1, 2, 3].map((n) => ({
+      ...config,
+      probeSocket: `${config.runDir}.${n}.sock`,
+    }));
+    assert(first && second && third);
+    assert.match(await ready(first), /^1 no active agent on this node: .*1\.sock doesn't exist/);
+    assert.match(await ready(config), /^1 no active agent on this node: .*status\.sock doesn't exist/);
+    const active = new Probed(first);
+    const lost = new Probed({ ...third, socket: "/nonexistent/nri.sock" });
+    await runtime.pluginReady();
+    const standby = new Probed(second);
+    try {
+      await Promise.all([standby.log.until("standby"), lost.log.until("failed to connect")]);
+      assert.equal(await ready(first), "0 ready: synchronized with the runtime and serving");
+      assert.match(await ready(second), /^0 ready: standing by: the active agent \(.*\) is serving$/);
+      assert.match(await ready(third), /^1 not ready: no connection to the runtime: is it running, with NRI/);
+      assert.equal(await ready(config), "0 ready: synchronized with the runtime and serving");
+      await Deno.writeTextFile(`${config.runDir}.4.sock`, "");
+      assert.match(await ready({ ...config, probeSocket: `${config.runDir}.4.sock` }), /^1 /);
+    } finally {
+      await Promise.all([active.stop(), standby.stop(), lost.stop()]);
     }
   });
 });

@@ -4,12 +4,13 @@ import { POD_VARIABLE } from "../../../src/config/environment.ts";
 import { KEYS } from "../../../src/config/keys.ts";
 import { parseYaml } from "../../../src/config/parse.ts";
 import { DEFAULTS, schema } from "../../../src/config/schema.ts";
-import { imageReference } from "../../../hack/image.ts";
+import { EXECUTABLE, imageReference } from "../../../hack/image.ts";
 import { demandsOf, readManifests } from "../../../src/manifests/manifest.ts";
 import { qosClass } from "../../../src/manifests/resources.ts";
 
 const FOLDER = new URL("../../../deploy/manifests/", import.meta.url).pathname;
 const NAME = "weka-nri-cpuset";
+const PROBE = KEYS.find(({ path }) => path === "probeSocket")?.variable;
 
 interface Mount {
   name: string;
@@ -25,11 +26,17 @@ interface Manifest {
 interface DaemonSet extends Manifest {
   spec: {
     selector: { matchLabels: Record<string, string> };
+    minReadySeconds: number;
     updateStrategy: unknown;
     template: {
       metadata: { labels: Record<string, string> };
       spec: Record<string, unknown> & {
-        volumes: { name: string; hostPath?: { path: string }; configMap?: { name: string } }[];
+        volumes: {
+          name: string;
+          hostPath?: { path: string };
+          configMap?: { name: string };
+          emptyDir?: unknown;
+        }[];
         containers: [
           Record<string, unknown> & { volumeMounts: Mount[]; resources: { limits: Record<string, string> } },
         ];
@@ -73,13 +80,18 @@ Deno.test("the kustomization names every manifest, and each is an object of kube
   assert.deepEqual(kinds, ["ServiceAccount", "ConfigMap", "DaemonSet"]);
 });
 
-Deno.test("the DaemonSet's pods are on every node, one at a time, before all others", () => {
+Deno.test("the DaemonSet's pods are on every node, the new one beside the former one, before all others", () => {
   assert.deepEqual(daemonSet.spec.selector.matchLabels, { app: NAME });
   assert.deepEqual(daemonSet.spec.template.metadata.labels, { app: NAME });
   assert.deepEqual(daemonSet.spec.updateStrategy, {
     type: "RollingUpdate",
-    rollingUpdate: { maxUnavailable: 1 },
+    rollingUpdate: { maxSurge: 1, maxUnavailable: 0 },
   });
+  assert(daemonSet.spec.minReadySeconds > 0);
+  // Two pods that name a port of the host can't be on one node.
+  for (const folder of [FOLDER, `${FOLDER}../http/`]) {
+    assert.doesNotMatch(Deno.readTextFileSync(`${folder}daemonset.yaml`), /^ *(ports|hostPort):/m);
+  }
   assert.deepEqual(pod.tolerations, [{ operator: "Exists" }]);
   assert.equal(pod.priorityClassName, "system-node-critical");
 });
@@ -87,6 +99,7 @@ Deno.test("the DaemonSet's pods are on every node, one at a time, before all oth
 Deno.test("the pod's name is passed on under the variable that the agent reads", () => {
   assert.deepEqual(container.env, [
     { name: POD_VARIABLE, valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+    { name: PROBE, value: "/run/probe/agent.sock" },
   ]);
 });
 
@@ -108,19 +121,19 @@ Deno.test("the pod has no token, no capabilities and no namespace of the host bu
   assert.deepEqual([privileged, allowPrivilegeEscalation, readOnlyRootFilesystem], [false, false, true]);
 });
 
-Deno.test("what is mounted is where the agent looks for it, and only its lock and the cgroups can be written", () => {
+Deno.test("what is mounted is where the agent looks for it, and only its lock and the cgroups of the host can be written", () => {
   const at = new Map(container.volumeMounts.map((mount) => [mount.mountPath, mount]));
   const directories = [DEFAULTS.socket, DEFAULTS.criSockets[0] ?? ""].map((path) =>
     path.slice(0, path.lastIndexOf("/"))
   );
-  const writable = [DEFAULTS.cgroupRoot, DEFAULTS.runDir];
+  const writable = [DEFAULTS.cgroupRoot, DEFAULTS.runDir, "/run/probe"];
   const podResources = `${DEFAULTS.kubeletRoot}/pod-resources`;
   const wanted = [...directories, DEFAULTS.sysfsRoot, podResources, ...writable, "/etc/weka-cpuset"];
   assert.deepEqual([...at.keys()].sort(), wanted.sort());
   for (const [path, { name, readOnly = false }] of at) {
     assert.equal(readOnly, !writable.includes(path), path);
     const volume = pod.volumes.find((each) => each.name === name);
-    assert(volume?.hostPath?.path === path || volume?.configMap?.name === NAME, path);
+    assert(volume?.hostPath?.path === path || volume?.configMap?.name === NAME || name === "probe", path);
   }
 });
 
@@ -129,8 +142,21 @@ Deno.test("the image is the one that make image makes", () => {
   assert.equal(container.image, imageReference({}, version));
 });
 
-Deno.test("nothing probes by running the executable anew", () => {
-  assert.deepEqual(Object.keys(container).filter((key) => key.endsWith("Probe")), []);
+Deno.test("the pod is ready by the word of its own agent, which is asked in a directory of the pod's own", () => {
+  assert.deepEqual(Object.keys(container).filter((key) => key.endsWith("Probe")), ["readinessProbe"]);
+  const { exec: { command }, timeoutSeconds, periodSeconds } = container.readinessProbe as {
+    exec: { command: string[] };
+    timeoutSeconds: number;
+    periodSeconds: number;
+  };
+  assert.deepEqual(command, [EXECUTABLE, "ready"]);
+  // By default a second, in which a busy node starts no program of this size; and each start costs a tenth of one.
+  assert(timeoutSeconds >= 5 && periodSeconds >= 10);
+  assert.deepEqual(pod.volumes.find(({ name }) => name === "probe")?.emptyDir, {
+    medium: "Memory",
+    sizeLimit: "1Mi",
+  });
+  assert.equal(container.terminationMessagePolicy, "FallbackToLogsOnError");
 });
 
 Deno.test("the ConfigMap's configuration can be used", () => {
@@ -151,10 +177,9 @@ Deno.test("deploy/http is the same with an address, and with probes of paths tha
   const [{ name, value }] = patched.env;
   assert.equal(name, KEYS.find(({ path }) => path === "http")?.variable);
   assert.equal(schema.parse({ http: value }).http, value);
-  const [{ name: port, containerPort, hostPort }] = patched.ports;
-  assert.deepEqual([`0.0.0.0:${containerPort}`, hostPort], [value, containerPort]);
-  const paths = [patched.livenessProbe.httpGet, patched.readinessProbe.httpGet];
-  assert.deepEqual(paths, [{ path: "/healthz", port }, { path: "/readyz", port }]);
+  assert.equal(patched.readinessProbe, undefined);
+  const { path, port } = patched.livenessProbe.httpGet;
+  assert.deepEqual([path, `0.0.0.0:${port}`], ["/healthz", value]);
   // A pod is restarted for a stall only where the runtime has long gone on without it.
   const { periodSeconds, failureThreshold, timeoutSeconds } = patched.livenessProbe;
   assert(periodSeconds * failureThreshold >= 60 && timeoutSeconds > 2);

@@ -89,7 +89,7 @@ Deno.test("alerts and dashboard ask for metrics that there are, by labels that t
   const text = await served();
   const names = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name = ""]) => name));
   const labels = new Set([...text.matchAll(/[{,](\w+)="/g)].map(([, label]) => label));
-  const own = new Set([...labels, "instance", "job", "weak", "keeps"]);
+  const own = new Set([...labels, "instance", "job", "weak", "keeps", "daemonset"]);
   for (const expr of [...QUERIES, ...rules.map(({ expr }) => expr)]) {
     for (const [name] of expr.matchAll(/weka_cpuset_\w+/g)) {
       assert(names.has(name) || names.has(name.replace(/_(bucket|sum|count)$/, "")), name);
