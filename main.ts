@@ -37,6 +37,8 @@ const program = commandLine(
 
 // The agent does it by itself, once it listens where the configuration says.
 program.hook("preAction", (_, command) => {
+  // It starts the copy that it has written; nothing else starts programs.
+  if (command.name() !== "install-host-plugin") Deno.permissions.revokeSync({ name: "run" });
   if (command !== program && command.name() !== "run") dropNetwork();
 });
 

@@ -7,6 +7,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { PLACE } from "../src/host_plugin/place.ts";
 import { LIBC_PATHS } from "../src/platform/libc.ts";
 
 /** One flag of `deno compile`, fixed in the executable for good, and why it is there. */
@@ -40,7 +41,13 @@ export const compileFlags: readonly CompileFlag[] = [
     flag: `--allow-ffi=${LIBC_PATHS.join(",")}`,
     reason: "The kernel's files below /sys and /proc, which Deno itself opens only for a program that is " +
       "allowed everything; the inherited descriptor; the leader lock (src/platform/libc.ts). To Deno's own " +
-      "interfaces running programs and other libraries stay denied.",
+      "interfaces other programs and other libraries stay denied.",
+  },
+  {
+    flag: `--allow-run=${PLACE.fresh}`,
+    reason:
+      "install-host-plugin has the copy that it has written say its version. The agent and all other commands give the " +
+      "permission up before anything else; and through Deno nobody may write there.",
   },
   {
     flag: "--v8-flags=--max-semi-space-size=2",

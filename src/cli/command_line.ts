@@ -57,6 +57,7 @@ export function commandLine(
   addRelease(program, load);
   addQueries(program, load);
   addDiagnostics(program, load);
+  addInstallation(program, load);
   addCompletion(program);
   return program.addHelpText(
     "after",
@@ -107,6 +108,28 @@ function addRelease(program: Command, load: () => Promise<Effective>): void {
     const { resumeNode } = await import("./release_command.ts");
     await resumeNode(await load());
   });
+}
+
+function addInstallation(program: Command, load: () => Promise<Effective>): void {
+  const installing = commandOf(
+    program,
+    "install-host-plugin",
+    "install this program as the plugin that the runtime launches at its next start; with --dry-run only checks",
+    "install-host-plugin",
+    "weka-cpuset install-host-plugin --wait 600",
+    "weka-cpuset install-host-plugin --remove",
+  );
+  installing.option("--from <file>", "another build of it")
+    .option(
+      "--wait <seconds>",
+      "wait so long for that start, and put the former one back if this doesn't register",
+    )
+    .option("--stay", "the same without a limit, and don't exit afterwards, for a DaemonSet")
+    .option("--remove", "remove it instead, as far as it was installed by this command")
+    .action(async (options) => {
+      const { installHostPlugin } = await import("./install_command.ts");
+      await installHostPlugin(await load(), options);
+    });
 }
 
 /** A command that takes no arguments but those that are declared, with examples in its help. */

@@ -8,6 +8,7 @@ const NAMES = {
   11: "EAGAIN",
   13: "EACCES",
   16: "EBUSY",
+  18: "EXDEV",
   19: "ENODEV",
   20: "ENOTDIR",
   22: "EINVAL",
@@ -20,6 +21,7 @@ const NAMES = {
   38: "ENOSYS",
   40: "ELOOP",
   111: "ECONNREFUSED",
+  122: "EDQUOT",
 } as const;
 
 /** A name of errno(3); the number where no code here distinguishes it. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { compileFlags } from "../../hack/build.ts";
+import { PLACE } from "../../src/host_plugin/place.ts";
 import { LIBC_PATHS } from "../../src/platform/libc.ts";
 
 const EXECUTABLE = new URL("../../dist/weka-cpuset", import.meta.url).pathname;
@@ -27,13 +28,22 @@ Deno.test("the executable as it was delivered carries exactly the permissions th
   const { allow_read, allow_write, allow_run, allow_net, allow_sys, allow_ffi, prompt } = granted;
   assert.deepEqual([allow_read, allow_write], [[], []], "everything");
   assert.deepEqual(allow_net, [], "everything, until it is given up");
-  assert.deepEqual([allow_run, allow_sys], [null, null], "nothing");
+  assert.deepEqual(
+    allow_run,
+    [PLACE.fresh],
+    "the copy that install-host-plugin writes, until it is given up",
+  );
+  assert.deepEqual(allow_sys, null, "nothing");
   assert.deepEqual([allow_ffi, prompt], [[...LIBC_PATHS], false]);
 });
 
-/** Prints a line for each thing that it may do, once it has given the network up as main.ts does. */
+/** Prints a line for each thing that it may do, once it has given the network and programs up as main.ts does. */
 const PROBE = `
+  const before = Deno.permissions.querySync({ name: "run", command: "${PLACE.fresh}" }).state;
   Deno.permissions.revokeSync({ name: "net" });
+  Deno.permissions.revokeSync({ name: "run" });
+  const after = Deno.permissions.querySync({ name: "run", command: "${PLACE.fresh}" }).state;
+  if (before !== "granted" || after !== "prompt") console.log("may run " + before + ", " + after);
   const tries = {
     "start a program": () => new Deno.Command("/bin/true").outputSync(),
     "send a signal": () => Deno.kill(1, "SIGCONT"),

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { run } from "../../../src/daemon/run.ts";
 import { type Config, DEFAULTS } from "../../../src/config/schema.ts";
+import { isRegistered } from "../../../src/platform/launched_note.ts";
 import { LeaderLock } from "../../../src/platform/lock.ts";
 import { openInherited } from "../../../src/platform/inherited_fd.ts";
 import { type ByteStream, connectUnix } from "../../../src/platform/socket.ts";
@@ -73,9 +74,12 @@ async function withRuntime(play: (stage: Stage) => Promise<void>): Promise<void>
 }
 
 Deno.test("launched by the runtime it registers, serves, and ends when the runtime closes the connection", async () => {
-  await withRuntime(async ({ runtime, launch, log }) => {
+  await withRuntime(async ({ runtime, launch, log, dir }) => {
     const ended = launch();
     await runtime.pluginReady();
+    while (!isRegistered(`${dir}/run`, Deno.execPath())) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
     const shared = await runtime.runPod(SHARED);
     const pinned = await runtime.runPod(PINNED);
     assert.equal(runtime.cpusOf(pinned.containers.get("c") ?? "").toString(), "8-9,40");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { POD_VARIABLE } from "../../../src/config/environment.ts";
+import { PLACE } from "../../../src/host_plugin/place.ts";
 import { KEYS } from "../../../src/config/keys.ts";
 import { parseYaml } from "../../../src/config/parse.ts";
 import { DEFAULTS, schema } from "../../../src/config/schema.ts";
@@ -183,4 +184,30 @@ Deno.test("deploy/http is the same with an address, and with probes of paths tha
   // A pod is restarted for a stall only where the runtime has long gone on without it.
   const { periodSeconds, failureThreshold, timeoutSeconds } = patched.livenessProbe;
   assert(periodSeconds * failureThreshold >= 60 && timeoutSeconds > 2);
+});
+
+Deno.test("deploy/host-plugin is the same with a side-car that alone can write where plugins are", () => {
+  const folder = `${FOLDER}../host-plugin/`;
+  const { resources, patches } = parse(Deno.readTextFileSync(`${folder}kustomization.yaml`));
+  assert.deepEqual([resources, patches], [["../manifests"], [{ path: "daemonset.yaml" }]]);
+  const patch = parse(Deno.readTextFileSync(`${folder}daemonset.yaml`));
+  const { initContainers: [sideCar, ...others], containers, volumes } = patch.spec.template.spec;
+  assert.deepEqual([patch.kind, patch.metadata.name, others, containers], ["DaemonSet", NAME, [], undefined]);
+  assert.deepEqual([sideCar.image, sideCar.securityContext], [container.image, container.securityContext]);
+  assert.deepEqual([sideCar.restartPolicy, sideCar.args], ["Always", ["install-host-plugin", "--stay"]]);
+  assert.deepEqual(volumes.map(({ hostPath }: { hostPath: { path: string } }) => hostPath.path), [
+    PLACE.directory,
+  ]);
+  const mounts = sideCar.volumeMounts as Mount[];
+  assert.deepEqual(mounts.filter(({ readOnly }) => !readOnly).map(({ mountPath }) => mountPath), [
+    PLACE.directory,
+  ]);
+  // The others are the agent's, each where the agent has it, and whatever it looks at is there.
+  const known = container.volumeMounts.map(({ name, mountPath }) => `${name} ${mountPath}`);
+  const rest = mounts.filter(({ readOnly }) => readOnly).map(({ name, mountPath }) => `${name} ${mountPath}`);
+  assert.deepEqual(rest.filter((mount) => !known.includes(mount)), []);
+  for (const path of [DEFAULTS.socket, DEFAULTS.criSockets[0] ?? "", `${DEFAULTS.runDir}/launched.json`]) {
+    assert(mounts.some(({ mountPath }) => path.startsWith(`${mountPath}/`)), path);
+  }
+  assert.deepEqual(Object.keys(sideCar.resources.limits), ["memory"]);
 });
