@@ -1,4 +1,4 @@
-// deploy/manifests as kubelet would bring it to a node, as far as one pod of one container needs it.
+// deploy/manifests as kubelet would bring it to a node, as far as pods of one container each need it.
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { NamespaceMode, SecurityProfile_ProfileType } from "../../../src/cri/gen/cri_pb.ts";
@@ -9,7 +9,7 @@ import { cgroupParent, type Pod, resources } from "./pods.ts";
 import { repository } from "./requirements.ts";
 import { cgroupOf } from "./sweep.ts";
 
-const MANIFESTS = `${repository}/deploy/manifests`;
+const DEPLOY = `${repository}/deploy`;
 const ARCHIVE = `${repository}/dist/weka-cpuset-image.tar`;
 
 interface Volume {
@@ -19,43 +19,75 @@ interface Volume {
   emptyDir?: unknown;
 }
 
+interface Container {
+  args?: string[];
+  env?: { name: string; value?: string }[];
+  securityContext: {
+    runAsUser: number;
+    privileged: boolean;
+    allowPrivilegeEscalation: boolean;
+    readOnlyRootFilesystem: boolean;
+    capabilities: { drop: string[]; add?: string[] };
+  };
+  volumeMounts: { name: string; mountPath: string; readOnly?: boolean }[];
+}
+
 interface PodTemplate {
   hostNetwork: boolean;
   securityContext: { seccompProfile: { type: keyof typeof SecurityProfile_ProfileType } };
   volumes: Volume[];
-  containers: [{
-    args?: string[];
-    securityContext: {
-      runAsUser: number;
-      privileged: boolean;
-      allowPrivilegeEscalation: boolean;
-      readOnlyRootFilesystem: boolean;
-      capabilities: { drop: string[]; add?: string[] };
-    };
-    volumeMounts: { name: string; mountPath: string; readOnly?: boolean }[];
-  }];
+  containers: [Container];
 }
 
-/** The pod of the DaemonSet while it runs. */
+/** What of deploy/host-plugin is added. */
+interface SideCarPatch {
+  volumes: Volume[];
+  initContainers: [Container];
+}
+
+/** A container of the DaemonSet while it runs. */
 export interface AgentPod extends Running {
+  readonly log: string;
   /** Resolves as soon as the container's log has a line that matches. */
   says(pattern: RegExp): Promise<void>;
+  /** Ends it as kubelet does; its exit status. */
+  stop(): Promise<number | undefined>;
+  /** Runs the executable in it, as a probe does: its exit status and what it prints. */
+  exec(...args: string[]): Promise<string>;
 }
 
 /** What kubelet's tables make of the DaemonSet's requests: burstable, and so shared. */
 const BURSTABLE: Pod = { annotations: {}, qos: "burstable", request: 0.05, limit: 0 };
 
-/** Imports the image that `make image` made, and runs the DaemonSet's pod of it on `node`. */
-export async function runDaemonSet(node: TestNode): Promise<AgentPod> {
+/** Imports the image that `make image` made, and runs the DaemonSet's pod of it on `node`; `name` is its own there. */
+export async function runDaemonSet(node: TestNode, name = "agent"): Promise<AgentPod> {
+  const { spec: { template: { spec } } } = readYaml("manifests/daemonset.yaml") as DaemonSet<PodTemplate>;
+  return await run(node, spec, spec.containers[0], name);
+}
+
+/** The same with the side-car of deploy/host-plugin, alone in a pod of its own. */
+export async function runSideCar(node: TestNode): Promise<AgentPod> {
+  const { spec: { template: { spec } } } = readYaml("manifests/daemonset.yaml") as DaemonSet<PodTemplate>;
+  const patch = readYaml("host-plugin/daemonset.yaml") as DaemonSet<SideCarPatch>;
+  const { volumes, initContainers: [container] } = patch.spec.template.spec;
+  return await run(node, { ...spec, volumes: [...spec.volumes, ...volumes] }, container, "side-car");
+}
+
+interface DaemonSet<Spec> {
+  spec: { template: { spec: Spec } };
+}
+
+async function run(
+  node: TestNode,
+  template: PodTemplate,
+  container: Container,
+  name: string,
+): Promise<AgentPod> {
   const image = await importImage(node);
-  const template =
-    (readYaml("daemonset.yaml") as { spec: { template: { spec: PodTemplate } } }).spec.template.spec;
-  const [container] = template.containers;
-  const security = container.securityContext;
   const namespaceOptions = { network: template.hostNetwork ? NamespaceMode.NODE : NamespaceMode.POD };
-  const uid = `${cgroupOf(node.dir).slice(1)}-agent`;
+  const uid = `${cgroupOf(node.dir).slice(1)}-${name}`;
   const sandboxConfig = {
-    metadata: { name: "weka-nri-cpuset", namespace: "kube-system", uid },
+    metadata: { name: `weka-nri-cpuset-${name}`, namespace: "kube-system", uid },
     logDirectory: `${node.dir}/pod-logs`,
     linux: {
       cgroupParent: cgroupParent(cgroupOf(node.dir), BURSTABLE, uid),
@@ -70,7 +102,12 @@ export async function runDaemonSet(node: TestNode): Promise<AgentPod> {
       metadata: { name: "weka-cpuset" },
       image: { image },
       args: container.args ?? [],
-      logPath: "agent.log",
+      // A value that isn't there is the pod's name.
+      envs: (container.env ?? []).map(({ name: key, value = sandboxConfig.metadata.name }) => ({
+        key,
+        value,
+      })),
+      logPath: `${name}.log`,
       mounts: container.volumeMounts.map(({ name, mountPath, readOnly = false }) => ({
         containerPath: mountPath,
         hostPath: hostPath(node, template.volumes.find((volume) => volume.name === name)),
@@ -78,30 +115,51 @@ export async function runDaemonSet(node: TestNode): Promise<AgentPod> {
       })),
       linux: {
         resources: resources(BURSTABLE),
-        securityContext: {
-          namespaceOptions,
-          runAsUser: { value: BigInt(security.runAsUser) },
-          privileged: security.privileged,
-          noNewPrivs: !security.allowPrivilegeEscalation,
-          readonlyRootfs: security.readOnlyRootFilesystem,
-          capabilities: {
-            addCapabilities: security.capabilities.add ?? [],
-            dropCapabilities: security.capabilities.drop,
-          },
-          seccomp: { profileType: SecurityProfile_ProfileType[template.securityContext.seccompProfile.type] },
-        },
+        securityContext: { namespaceOptions, ...confined(container, template) },
       },
     },
   });
   await node.cri.startContainer({ containerId: id });
-  const log = () => Deno.readTextFileSync(`${node.dir}/pod-logs/agent.log`);
-  return { sandbox, id, pid: await node.pid(id), says: (pattern) => logged(log, pattern) };
+  return podOf(node, { sandbox, id, pid: await node.pid(id) }, `${node.dir}/pod-logs/${name}.log`);
 }
 
-async function logged(log: () => string, pattern: RegExp): Promise<void> {
-  await eventually(() => {
-    if (!pattern.test(log())) throw new Error(`the agent's pod did not say ${pattern}, but:\n${log()}`);
-  });
+function confined({ securityContext: security }: Container, { securityContext: pod }: PodTemplate) {
+  return {
+    runAsUser: { value: BigInt(security.runAsUser) },
+    privileged: security.privileged,
+    noNewPrivs: !security.allowPrivilegeEscalation,
+    readonlyRootfs: security.readOnlyRootFilesystem,
+    capabilities: {
+      addCapabilities: security.capabilities.add ?? [],
+      dropCapabilities: security.capabilities.drop,
+    },
+    seccomp: { profileType: SecurityProfile_ProfileType[pod.seccompProfile.type] },
+  };
+}
+
+function podOf(node: TestNode, running: Running, logFile: string): AgentPod {
+  const { id: containerId } = running;
+  const log = () => Deno.readTextFileSync(logFile);
+  let probes = 0;
+  return {
+    ...running,
+    get log() {
+      return log();
+    },
+    says: (pattern) =>
+      eventually(() => {
+        if (!pattern.test(log())) throw new Error(`the agent's pod did not say ${pattern}, but:\n${log()}`);
+      }),
+    stop: async () => {
+      await node.cri.stopContainer({ containerId, timeout: 20n }); // then SIGKILL, which is status 137
+      return (await node.cri.containerStatus({ containerId })).status?.exitCode;
+    },
+    exec: async (...args) => {
+      const own = ["tasks", "exec", "--exec-id", `probe-${++probes}`, containerId];
+      const { code, stdout, stderr } = await ctr(node, ...own, "/usr/local/bin/weka-cpuset", ...args);
+      return `${code} ${stdout}${stderr}`.trim();
+    },
+  };
 }
 
 /** Where a volume is on this node, which has its NRI socket, its run directory and its ConfigMaps in a folder of its own. */
@@ -115,6 +173,8 @@ function hostPath({ dir }: TestNode, volume: Volume | undefined): string {
     case "/run/weka-cpuset":
       Deno.mkdirSync(`${dir}/weka-cpuset`, { recursive: true });
       return `${dir}/weka-cpuset`;
+    case "/opt/nri":
+      return `${dir}/nri`;
     case "/sys":
     case "/sys/fs/cgroup":
       return volume.hostPath.path;
@@ -127,40 +187,45 @@ function hostPath({ dir }: TestNode, volume: Volume | undefined): string {
 }
 
 function configMap(folder: string): string {
-  const { data } = readYaml("configmap.yaml") as { data: Record<string, string> };
+  const { data } = readYaml("manifests/configmap.yaml") as { data: Record<string, string> };
   Deno.mkdirSync(folder, { recursive: true });
   for (const [name, text] of Object.entries(data)) Deno.writeTextFileSync(`${folder}/${name}`, text);
   return folder;
 }
 
 /** Gives the image's name, as the archive has it. */
-async function importImage({ install, dir, cri }: TestNode): Promise<string> {
-  await output(
-    `${install.bin}/ctr`,
-    "--address",
-    sockets(dir).cri,
-    "--namespace",
-    "k8s.io",
-    "images",
-    "import",
-    ARCHIVE,
-  );
-  const [image] = JSON.parse(await output("tar", "-xOf", ARCHIVE, "manifest.json")) as [
-    { RepoTags: [string] },
-  ];
+async function importImage(node: TestNode): Promise<string> {
+  await output(ctr(node, "images", "import", ARCHIVE));
+  const [image] = JSON.parse(
+    await output(start("tar", "-xOf", ARCHIVE, "manifest.json")),
+  ) as [{ RepoTags: [string] }];
   const [name] = image.RepoTags;
-  await eventually(async () => assert(await cri.hasImage(name), `the CRI doesn't list ${name}`));
+  await eventually(async () => assert(await node.cri.hasImage(name), `the CRI doesn't list ${name}`));
   return name;
 }
 
-async function output(program: string, ...args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program, { args }).output();
-  if (success) return new TextDecoder().decode(stdout);
-  throw new Error(
-    `${program} ${args.join(" ")}: ${new TextDecoder().decode(stderr)} (make image makes the image)`,
-  );
+interface Printed {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function ctr({ install, dir }: TestNode, ...args: string[]): Promise<Printed> {
+  return start(`${install.bin}/ctr`, "--address", sockets(dir).cri, "--namespace", "k8s.io", ...args);
+}
+
+async function start(program: string, ...args: string[]): Promise<Printed> {
+  const { code, stdout, stderr } = await new Deno.Command(program, { args, stdin: "null" }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+async function output(started: Promise<Printed>): Promise<string> {
+  const { code, stdout, stderr } = await started;
+  if (code === 0) return stdout;
+  throw new Error(`status ${code}: ${stderr} (make image makes the image)`);
 }
 
 function readYaml(file: string): unknown {
-  return parse(Deno.readTextFileSync(`${MANIFESTS}/${file}`));
+  return parse(Deno.readTextFileSync(`${DEPLOY}/${file}`));
 }
