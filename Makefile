@@ -24,6 +24,16 @@ help: ## print this list
 build: ## build the executable, dist/weka-cpuset
 	$(deno) run --quiet $(build_permissions) hack/build.ts
 
+.PHONY: deploy-linux install-tools
+deploy-linux: ## build the image, push it to REGISTRY, and install it in the cluster of KUBECONFIG (DEPLOY= further options of hack/build-and-deploy.sh)
+	hack/build-and-deploy.sh $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(IMAGE_NAME),--image-name $(IMAGE_NAME)) $(if $(IMAGE_TAG),--image-tag $(IMAGE_TAG)) $(DEPLOY)
+
+install-tools: ## fetch the pinned toolchain, and what the tests on real containerds and in a cluster need
+	hack/deno.sh --version
+	hack/get-containerd.sh .tools/node || test $$? -eq 2 # each says what it lacks here
+	hack/get-promtool.sh .tools/promtool || test $$? -eq 2
+	hack/get-kubernetes.sh .tools/kubernetes || test $$? -eq 2
+
 image: build ## build the container image, dist/weka-cpuset-image.tar; needs no container engine
 	$(deno) run --quiet $(build_permissions) hack/image.ts
 

@@ -26,9 +26,7 @@ deploy() {
   [ -n "${PLUGIN_IMAGE:-}${PLUGIN_REGISTRY:-}" ] ||
     fail "the cluster has no agent; set PLUGIN_IMAGE to its image, or PLUGIN_REGISTRY to where it is pushed."
   image=${PLUGIN_IMAGE:-$PLUGIN_REGISTRY/weka-cpuset:$version}
-  [ -n "${SKIP_BUILD:-}" ] || make image-push REGISTRY="${image%/*}" IMAGE_NAME="$(basename "${image%:*}")" IMAGE_TAG="${image##*:}"
-  kubectl kustomize deploy/manifests | sed "s|localhost/weka-cpuset:$version|$image|" | kubectl apply --filename -
-  kubectl --namespace kube-system rollout status daemonset weka-nri-cpuset --timeout=300s
+  hack/build-and-deploy.sh --registry "${image%/*}" --image-name "$(basename "${image%:*}")" --image-tag "${image##*:}" ${SKIP_BUILD:+--skip-build}
 }
 
 has_agent() {
