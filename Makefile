@@ -46,7 +46,7 @@ image-push: image ## build the image and push it to REGISTRY with skopeo, crane,
 demo: build ## run the samples on an embedded runtime and print the CPU maps
 	$(deno) run --quiet --allow-all hack/demo.ts
 
-bench: build ## measure start, creation, memory and size (ONLY=size|start|decide|create|memory|cpusets|pool|http); see docs/benchmark.md
+bench: build ## measure start, requests, memory and size (ONLY=size|start|decide|create|memory|events|cpusets|pool|http BASE= CELLS=); see docs/benchmark.md
 	$(deno) run --quiet --allow-all tools/bench/main.ts $(ONLY)
 
 rewrite-scripts: ## rewrite the expectations in tests/scenarios, docs/placement.md, docs/plan.md, docs/status.schema.json, and terminal sessions in README.md and docs; review the difference before committing

@@ -1,6 +1,6 @@
 /** The agent as a process of its own, started in either of its two ways, with nothing of the real node in its sight. */
 import assert from "node:assert/strict";
-import { connectedDescriptor } from "../../tools/bench/connected_descriptor.ts";
+import { connectedDescriptor } from "../../tools/bench/libc.ts";
 import { kill, ROOT, signalIfAlive, spawn, type SpawnOptions } from "./spawn.ts";
 
 /** Until a wait fails with what is missing. */

@@ -1,6 +1,6 @@
 // The compiled agent as a child process, started in either of its two ways.
 
-import { connectedDescriptor } from "./connected_descriptor.ts";
+import { connectedDescriptor, cpuTimeOf } from "./libc.ts";
 
 export type Mode = "external" | "launched";
 
@@ -17,6 +17,8 @@ export interface ChildOptions {
   readonly dir: string;
   /** In place of the empty one. */
   readonly cgroups?: string;
+  /** Of its command line, in place of the agent's own. */
+  readonly args?: readonly string[];
   /** More of its environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -29,12 +31,10 @@ export interface Usage {
   readonly own: number;
   /** VmHWM: the highest VmRSS so far. */
   readonly peak: number;
-  /** utime + stime; the kernel counts in steps of 10 ms. */
+  /** Of all its threads. */
   readonly cpuTime: number;
 }
 
-/** _SC_CLK_TCK is 100 on every Linux that Deno runs on. */
-const MS_PER_CLOCK_TICK = 10;
 const TAIL_LINES = 10;
 
 export class AgentChild {
@@ -46,7 +46,7 @@ export class AgentChild {
     this.#log = `${options.dir}/agent.log`;
     const { env, started } = options.mode === "launched" ? inherit(options.socket) : DIALS;
     const command = new Deno.Command(options.executable, {
-      args: argumentsOf(options, this.#log),
+      args: [...options.args ?? argumentsOf(options, this.#log)],
       clearEnv: true,
       env: { ...env, ...options.env },
       stdin: "null",
@@ -71,14 +71,11 @@ export class AgentChild {
     const status = Deno.readTextFileSync(`/proc/${this.#child.pid}/status`);
     const megabytes = (name: string) =>
       Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) * 1024 / 1e6;
-    const stat = Deno.readTextFileSync(`/proc/${this.#child.pid}/stat`);
-    // proc_pid_stat(5): the second field may hold anything, in brackets; utime and stime are the 14th and 15th.
-    const [utime, stime] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13);
     return {
       resident: megabytes("VmRSS"),
       own: megabytes("RssAnon"),
       peak: megabytes("VmHWM"),
-      cpuTime: (Number(utime) + Number(stime)) * MS_PER_CLOCK_TICK,
+      cpuTime: cpuTimeOf(this.#child.pid),
     };
   }
 

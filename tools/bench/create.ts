@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import type { Wanted } from "../../tests/kit/messages.ts";
 import { askInProcess } from "./in_process.ts";
 import { type Ask, Peer } from "./peer.ts";
-import { synchronizeWith } from "./reception.ts";
 import type { Figure, Section } from "./report.ts";
 import type { Machine, Stage } from "./stage.ts";
 import { summarize } from "./statistics.ts";
@@ -43,42 +42,26 @@ const KINDS: readonly Kind[] = [
   { name: "exclusive", followed: true, wants: () => ({ cpus: EXCLUSIVE_CPUS }) },
 ];
 
-/** How long a creation waits for its answer, by what the container wants and how many there are already. */
+/** How long deciding a creation takes from bytes to bytes, by what it wants and how many containers there are already. */
 export async function measureCreate(stage: Stage): Promise<Section[]> {
-  const { machines } = stage;
-  const cells = machines.flatMap((machine) => LIVE.map((live) => ({ machine, live })));
-  const inProcess: Figure[] = [];
-  const bySocket: Figure[] = [];
+  const cells = stage.machines.flatMap((machine) => LIVE.map((live) => ({ machine, live })));
+  const figures: Figure[] = [];
   for (const [at, { machine, live }] of cells.entries()) {
-    const progress = (way: number) => stage.progress("create", 2 * at + way, 2 * cells.length);
-    progress(0);
-    inProcess.push(...await measureKinds(askInProcess(machine.spec), machine, live, true));
-    progress(1);
-    await stage.agent("external", machine, synchronizeWith([]), async (_, { ask }) => {
-      bySocket.push(...await measureKinds(ask, machine, live, false));
-    });
+    stage.progress("create", at, cells.length);
+    figures.push(...await measureKinds(askInProcess(machine.spec), machine, live));
   }
-  const note =
-    "A fifth of the containers is pinned and a fifth exclusive, up to a fifth of the CPUs; the rest " +
-    "is shared, and follows where the pool changes.";
-  const common = { dimensions: ["CPUs", "live", "pool", "creation"], percentiles: true };
-  return [
-    {
-      ...common,
-      title: "CreateContainer in process",
-      note: `From the request's bytes to the reply's, in the agent's code alone, warm. ${note}`,
-      figures: inProcess,
-    },
-    {
-      ...common,
-      title: "CreateContainer by socket",
-      note: `The runtime's wait for the executable, through the kernel and back, warm. ${note}`,
-      figures: bySocket,
-    },
-  ];
+  return [{
+    title: "CreateContainer in process",
+    note: "From the request's bytes to the reply's, in the agent's code alone, warm. " +
+      "A fifth of the containers is pinned and a fifth exclusive, up to a fifth of the CPUs; the rest " +
+      "is shared, and follows where the pool changes.",
+    dimensions: ["CPUs", "live", "pool", "creation"],
+    percentiles: true,
+    figures,
+  }];
 }
 
-async function measureKinds(ask: Ask, { cpus }: Machine, live: number, goals: boolean): Promise<Figure[]> {
+async function measureKinds(ask: Ask, { cpus }: Machine, live: number): Promise<Figure[]> {
   const peer = new Peer(ask);
   const wanted = population(live, cpus);
   let held = "";
@@ -91,8 +74,8 @@ async function measureKinds(ask: Ask, { cpus }: Machine, live: number, goals: bo
   for (const { name, followed, wants } of KINDS) {
     const labels = [`${cpus}`, `${live}`, followed ? "changes" : "same", name];
     const micros = await measure(peer, wants({ cpus, held }), followed ? shared : 0);
-    const goal = goals ? { goal: followed ? GOAL_FOLLOWED : GOAL_ALONE } : {};
-    figures.push({ labels, unit: "µs", summary: summarize(micros), ...goal });
+    const goal = followed ? GOAL_FOLLOWED : GOAL_ALONE;
+    figures.push({ labels, unit: "µs", summary: summarize(micros), goal });
   }
   return figures;
 }

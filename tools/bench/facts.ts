@@ -23,8 +23,12 @@ export function loadAverage(): number {
   return Math.round((loadavg()[0] ?? 0) * 100) / 100;
 }
 
-/** To be called at the end; `before` is the load average of the beginning. */
-export async function facts(root: string, before: number): Promise<Facts> {
+/**
+ * To be called at the end.
+ * @param before the load average of the beginning
+ * @param base the executable that this one is compared with, if there is one
+ */
+export async function facts(root: string, before: number, base?: string): Promise<Facts> {
   const { version } = JSON.parse(await Deno.readTextFile(`${root}/deno.json`)) as { version: string };
   const models = cpus();
   return {
@@ -36,9 +40,19 @@ export async function facts(root: string, before: number): Promise<Facts> {
       memoryGiB: Math.round(totalmem() / 2 ** 30),
       kernel: release(),
     },
-    versions: { "weka-cpuset": version, Deno: Deno.version.deno, V8: Deno.version.v8 },
+    versions: {
+      "weka-cpuset": version,
+      Deno: Deno.version.deno,
+      V8: Deno.version.v8,
+      ...(base === undefined ? {} : { "compared with": await versionOf(base) }),
+    },
     load: { before, after: loadAverage() },
   };
+}
+
+async function versionOf(executable: string): Promise<string> {
+  const { stdout } = await new Deno.Command(executable, { args: ["--version"], clearEnv: true }).output();
+  return new TextDecoder().decode(stdout).trim();
 }
 
 async function commitOf(root: string): Promise<string> {

@@ -39,7 +39,7 @@ export async function measureHttp(stage: Stage): Promise<Section[]> {
       without.push(alone);
       beside.push(together);
     }
-  }, { WEKA_CPUSET_HTTP: `127.0.0.1:${port}` });
+  }, { env: { WEKA_CPUSET_HTTP: `127.0.0.1:${port}` } });
   return [sectionOf(without, beside, memory)];
 }
 

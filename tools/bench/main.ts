@@ -2,7 +2,8 @@
  * Measures the executable and the agent's code, prints what it found, and leaves it in dist/bench.md and
  * dist/bench.json (how to read it: docs/benchmark.md). Slow is not a failure: status 0 whenever all was measured.
  *
- * Run by `make bench`, which builds first; an argument names the one part to measure.
+ * Run by `make bench`, which builds first; an argument names the one part to measure, and BASE another executable, which is
+ * measured beside this one.
  */
 import { Argument } from "commander";
 import { engine, EXIT, run } from "../command_line.ts";
@@ -10,6 +11,7 @@ import { Progress, write } from "../progress.ts";
 import { measureCpusets } from "./cpusets.ts";
 import { measureCreate } from "./create.ts";
 import { measureDecide } from "./decide.ts";
+import { measureEvents } from "./events.ts";
 import { measureFence } from "./fence.ts";
 import { facts, loadAverage } from "./facts.ts";
 import { measureHttp } from "./http.ts";
@@ -28,6 +30,7 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Section[]>>> = {
   decide: measureDecide,
   create: measureCreate,
   memory: measureMemory,
+  events: measureEvents,
   cpusets: measureCpusets,
   pool: measurePool,
   fence: measureFence,
@@ -37,7 +40,7 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Section[]>>> = {
 /** Need root and cgroup v1, or a containerd, or take a while: only when they are asked for by their names. */
 const ON_REQUEST: readonly string[] = ["cpusets", "fence", "pool", "http"];
 
-async function measure(only: string | undefined): Promise<Report> {
+async function measure(only: string | undefined, base: string | undefined): Promise<Report> {
   const names = Object.keys(PARTS).filter((name) =>
     only === undefined ? !ON_REQUEST.includes(name) : name === only
   );
@@ -46,11 +49,15 @@ async function measure(only: string | undefined): Promise<Report> {
   const progress = new Progress();
   const show = (part: string, done: number, total: number) =>
     progress.show(`measuring ${part}: ${done} of ${total}`, done === 0);
-  await Stage.with(`${ROOT}/dist/weka-cpuset`, show, async (stage) => {
+  const builds = [
+    { name: "", executable: `${ROOT}/dist/weka-cpuset` },
+    ...(base === undefined ? [] : [{ name: "base", executable: base }]),
+  ];
+  await Stage.with(builds, show, async (stage) => {
     for (const name of names) sections.push(...await PARTS[name]?.(stage) ?? []);
   });
   progress.clear();
-  return { facts: await facts(ROOT, before), sections };
+  return { facts: await facts(ROOT, before, base), sections };
 }
 
 const only = engine("bench", "measures the executable and the agent's code")
@@ -62,7 +69,7 @@ const only = engine("bench", "measures the executable and the agent's code")
   .parse(Deno.args, { from: "user" }).args[0];
 
 await run(async () => {
-  const report = await measure(only);
+  const report = await measure(only, Deno.env.get("BASE") || undefined);
   await Deno.mkdir(`${ROOT}/dist`, { recursive: true });
   await Deno.writeTextFile(`${ROOT}/dist/bench.md`, reportMarkdown(report));
   await Deno.writeTextFile(`${ROOT}/dist/bench.json`, reportJson(report));

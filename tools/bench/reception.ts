@@ -1,8 +1,13 @@
 // The runtime's socket, reduced to what is needed to take a plugin in: who it is and which containers there are. What
 // the embedded runtime does besides (records, a cgroup tree) would be measured with the agent.
 
-import { create, toBinary } from "@bufbuild/protobuf";
-import { ConfigureRequestSchema, SynchronizeRequestSchema } from "../../src/nri/gen/nri_pb.ts";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  ConfigureRequestSchema,
+  type ContainerUpdate,
+  SynchronizeRequestSchema,
+  SynchronizeResponseSchema,
+} from "../../src/nri/gen/nri_pb.ts";
 import { PluginLink, Refused } from "../../tests/kit/runtime/plugin_link.ts";
 import type { Ask } from "./peer.ts";
 import type { Subject } from "./subjects.ts";
@@ -14,6 +19,8 @@ export interface Guest {
   readonly registeredAt: number;
   /** Its answer to Synchronize came. */
   readonly synchronizedAt: number;
+  /** What that answer changes. */
+  readonly updates: readonly ContainerUpdate[];
 }
 
 /** Far beyond anything measured, ms. */
@@ -24,13 +31,21 @@ const CONFIGURE = toBinary(
   create(ConfigureRequestSchema, { runtimeName: "benchmark", runtimeVersion: "v0", nriVersion: "0.12.0" }),
 );
 
-/** A Synchronize of everything in one message. */
-export function synchronizeWith(subjects: readonly Subject[]): Uint8Array {
-  const request = create(SynchronizeRequestSchema, {
-    pods: subjects.map(({ pod }) => pod),
-    containers: subjects.map(({ container }) => container),
+/** Containers of one message: more than twice as many don't fit into what ttrpc allows, 4 MiB. */
+const PART = 500;
+
+/** A Synchronize of everything, in as many messages as it takes. */
+export function synchronizeWith(subjects: readonly Subject[]): Uint8Array[] {
+  const starts = Array.from({ length: Math.max(1, Math.ceil(subjects.length / PART)) }, (_, at) => at * PART);
+  return starts.map((start) => {
+    const part = subjects.slice(start, start + PART);
+    const request = create(SynchronizeRequestSchema, {
+      pods: part.map(({ pod }) => pod),
+      containers: part.map(({ container }) => container),
+      more: start + PART < subjects.length,
+    });
+    return toBinary(SynchronizeRequestSchema, request);
   });
-  return toBinary(SynchronizeRequestSchema, request);
 }
 
 export class Reception {
@@ -41,7 +56,7 @@ export class Reception {
   }
 
   /** Takes the next plugin that connects in, and synchronizes it. */
-  async welcome(synchronize: Uint8Array): Promise<Guest> {
+  async welcome(synchronize: readonly Uint8Array[]): Promise<Guest> {
     const conn = await this.#listener.accept();
     const registered = Promise.withResolvers<number>();
     const link = new PluginLink(conn, {
@@ -54,8 +69,11 @@ export class Reception {
     link.ended.then(({ reason }) => registered.reject(new Error(`the agent didn't register: ${reason}`)));
     const registeredAt = await registered.promise;
     await link.call("Configure", CONFIGURE, PATIENCE_MS);
-    await link.call("Synchronize", synchronize, PATIENCE_MS);
-    return { ask: askOver(link), registeredAt, synchronizedAt: performance.now() };
+    const answers: Uint8Array[] = [];
+    for (const part of synchronize) answers.push(await link.call("Synchronize", part, PATIENCE_MS));
+    const synchronizedAt = performance.now();
+    const updates = answers.flatMap((answer) => fromBinary(SynchronizeResponseSchema, answer).update);
+    return { ask: askOver(link), registeredAt, synchronizedAt, updates };
   }
 
   close(): void {

@@ -12,6 +12,8 @@ export interface Figure {
   readonly summary: Summary;
   /** The median should be below this. */
   readonly goal?: number;
+  /** Of a ratio: between which values its median lies with 95 % confidence. */
+  readonly interval?: readonly [low: number, high: number];
 }
 
 /** Figures that differ only in their labels. */
@@ -51,11 +53,12 @@ export function reportMarkdown({ facts, sections }: Report): string {
 
 export function reportJson({ facts, sections }: Report): string {
   const figures = sections.flatMap(({ title, dimensions, figures }) =>
-    figures.map(({ labels, unit, summary, goal }) => ({
+    figures.map(({ labels, unit, summary, goal, interval }) => ({
       section: title,
       what: Object.fromEntries(dimensions.map((dimension, at) => [dimension, labels[at]])),
       unit,
       ...summary,
+      ...(interval === undefined ? {} : { interval }),
       ...(goal === undefined ? {} : { goal, met: summary.median < goal }),
     }))
   );
@@ -70,15 +73,24 @@ export function verdict({ summary: { median }, goal }: Pick<Figure, "summary" | 
 
 function tableOf({ dimensions, percentiles, figures }: Section): Table {
   const goals = figures.some(({ goal }) => goal !== undefined);
+  const intervals = figures.some(({ interval }) => interval !== undefined);
   const shown: readonly (keyof Summary)[] = percentiles
     ? ["median", "p95", "p99", "min", "max"]
     : ["median", "min", "max"];
   return {
-    head: [...dimensions, "n", ...shown, "unit", ...(goals ? ["goal for the median"] : [])],
+    head: [
+      ...dimensions,
+      "n",
+      ...shown,
+      ...(intervals ? ["median, 95 % sure"] : []),
+      "unit",
+      ...(goals ? ["goal for the median"] : []),
+    ],
     rows: figures.map((figure) => [
       ...figure.labels,
       `${figure.summary.n}`,
       ...shown.map((name) => digits(figure.summary[name])),
+      ...(intervals ? [figure.interval?.map(digits).join(" – ") ?? ""] : []),
       figure.unit,
       ...(goals ? [verdict(figure)] : []),
     ]),

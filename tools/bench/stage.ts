@@ -1,7 +1,7 @@
 // What all parts of the benchmark work with: the executable, made-up machines, and agents started on them.
 
 import { bigNode, huge, type MachineSpec, sysfsTree, writeTree } from "../../tests/kit/sysfs.ts";
-import { AgentChild, type Mode } from "./agent_child.ts";
+import { AgentChild, type ChildOptions, type Mode } from "./agent_child.ts";
 import { type Guest, Reception } from "./reception.ts";
 
 /** A made-up machine, and its sysfs tree as files. */
@@ -9,6 +9,13 @@ export interface Machine {
   readonly cpus: number;
   readonly spec: MachineSpec;
   readonly sysfs: string;
+}
+
+/** An executable that is measured. */
+export interface Build {
+  /** As tables show it; empty: this one. */
+  readonly name: string;
+  readonly executable: string;
 }
 
 /** Is called with how far a part is. */
@@ -26,15 +33,23 @@ export class Stage {
   #started = 0;
 
   private constructor(
-    readonly executable: string,
+    /** This one, and another that it is compared with. */
+    readonly builds: readonly Build[],
     readonly dir: string,
+    /** Where files cost nothing. */
+    readonly trees: string,
     readonly machines: readonly Machine[],
     readonly progress: Progress,
   ) {}
 
+  /** This one's. */
+  get executable(): string {
+    return this.builds[0]?.executable ?? "";
+  }
+
   /** Writes the machines' trees, and removes all that is left in the end. */
   static async with(
-    executable: string,
+    builds: readonly Build[],
     progress: Progress,
     play: (stage: Stage) => Promise<void>,
   ): Promise<void> {
@@ -43,7 +58,7 @@ export class Stage {
     try {
       const machines = MACHINES.map(({ cpus, spec }) => ({ cpus, spec, sysfs: `${trees}/sys${cpus}` }));
       for (const { sysfs, spec } of machines) writeTree(sysfs, sysfsTree(spec));
-      await play(new Stage(executable, dir, machines, progress));
+      await play(new Stage(builds, dir, trees, machines, progress));
     } finally {
       for (const each of [dir, trees]) Deno.removeSync(each, { recursive: true });
     }
@@ -53,9 +68,9 @@ export class Stage {
   async agent(
     mode: Mode,
     { sysfs }: Machine,
-    synchronize: Uint8Array,
+    synchronize: readonly Uint8Array[],
     play: (agent: AgentChild, guest: Guest) => Promise<void>,
-    env: Readonly<Record<string, string>> = {},
+    { env = {}, executable = this.executable }: Partial<Pick<ChildOptions, "env" | "executable">> = {},
   ): Promise<void> {
     const dir = `${this.dir}/agent${++this.#started}`;
     for (const folder of [dir, `${dir}/cgroup`]) Deno.mkdirSync(folder);
@@ -63,7 +78,7 @@ export class Stage {
     try {
       const agent = new AgentChild({
         mode,
-        executable: this.executable,
+        executable,
         socket: reception.path,
         sysfs,
         dir,

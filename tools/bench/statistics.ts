@@ -1,3 +1,5 @@
+import { Random } from "../random.ts";
+
 /** What many measurements of one thing come to. */
 export interface Summary {
   readonly n: number;
@@ -35,4 +37,19 @@ export function ratios(these: readonly number[], those: readonly number[]): numb
     throw new Error(`${these.length} measurements can't be paired with ${those.length}`);
   }
   return these.map((one, at) => one / (those[at] ?? NaN));
+}
+
+/** How many samples are drawn anew for an interval, and from which seed: the same figures give the same interval. */
+const RESAMPLES = 1000;
+const SEED = 20;
+
+/** Between which values the median lies with 95 % confidence: of medians of the samples drawn anew (bootstrap). */
+export function interval(samples: readonly number[]): readonly [low: number, high: number] {
+  const random = new Random(SEED);
+  const medians = Array.from(
+    { length: RESAMPLES },
+    () => summarize(samples.map(() => random.pick(samples) ?? NaN)).median,
+  ).sort((a, b) => a - b);
+  const at = (share: number) => medians[Math.round(share * (RESAMPLES - 1))] ?? NaN;
+  return [at(0.025), at(0.975)];
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ratios, summarize } from "../../../../tools/bench/statistics.ts";
+import { interval, ratios, summarize } from "../../../../tools/bench/statistics.ts";
 
 Deno.test("a single measurement is its own median, extremes and percentiles", () => {
   assert.deepEqual(summarize([7]), { n: 1, min: 7, median: 7, p95: 7, p99: 7, max: 7 });
@@ -29,4 +29,15 @@ Deno.test("no measurements are an error, not a zero", () => {
 Deno.test("measurements that were taken in pairs are compared pair by pair", () => {
   assert.deepEqual(ratios([1, 20, 9], [4, 10, 3]), [0.25, 2, 3]);
   assert.throws(() => ratios([1], [1, 2]), /1 measurements can't be paired with 2/);
+});
+
+Deno.test("an interval holds the median, is the same each time, and narrows with more measurements", () => {
+  const few = Array.from({ length: 10 }, (_, i) => 1 + i / 10);
+  const many = Array.from({ length: 100 }, (_, i) => 1 + i / 100);
+  const width = ([low, high]: readonly [number, number]) => high - low;
+  const [low, high] = interval(few);
+  assert(low < summarize(few).median && summarize(few).median < high, `${low} – ${high}`);
+  assert.deepEqual(interval(few), [low, high]);
+  assert(width(interval(many)) < width(interval(few)) / 2);
+  assert.deepEqual(interval([3]), [3, 3]);
 });

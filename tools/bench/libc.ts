@@ -1,3 +1,5 @@
+// What Deno itself can't do: a descriptor that is inherited, and another process' CPU clock.
+
 import assert from "node:assert/strict";
 import { LIBC_PATHS } from "../../src/platform/libc.ts";
 
@@ -5,6 +7,8 @@ import { LIBC_PATHS } from "../../src/platform/libc.ts";
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const MAX_PATH = 107;
+/** The kind of clock in the last three bits of a clock's number (the kernel's posix-timers.h): scheduled CPU time. */
+const CPUCLOCK_SCHED = 2;
 
 /**
  * A descriptor that is connected to a listening unix socket and that child processes inherit, which Deno's own aren't;
@@ -23,6 +27,13 @@ export function connectedDescriptor(path: string): { descriptor: number; close: 
   return { descriptor, close: () => close(descriptor) };
 }
 
+/** CPU time of a process and all of its threads, also of those that have ended, in ms; see clock_getcpuclockid(3). */
+export function cpuTimeOf(pid: number): number {
+  const time = new BigInt64Array(2);
+  assert.equal(libc().clock_gettime((~pid << 3) | CPUCLOCK_SCHED, time), 0, `process ${pid} is gone`);
+  return Number(time[0]) * 1000 + Number(time[1]) / 1e6;
+}
+
 let loaded: ReturnType<typeof load> | undefined;
 
 function libc() {
@@ -36,6 +47,7 @@ function load() {
     socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
     connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
     close: { parameters: ["i32"], result: "i32" },
+    clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
   }).symbols;
 }
 
