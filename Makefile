@@ -13,7 +13,7 @@ export CONTAINERD
 export KERNEL DRIVER
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
-.PHONY: help build demo bench bench-vm image image-with-timestamp image-push test test-unit test-slow test-node test-vm test-fence test-page page-pictures test-monitoring test-e2e collection ansible-check \
+.PHONY: help build demo bench bench-charts bench-vm image image-with-timestamp image-push test test-unit test-slow test-node test-vm test-fence test-page page-pictures test-monitoring test-e2e collection ansible-check \
   test-e2e-live kind-up test-e2e-kind kind-down test-stress test-integration \
   rewrite-scripts simulate explore mutate fuzz soak lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
@@ -48,6 +48,9 @@ demo: build ## run the samples on an embedded runtime and print the CPU maps
 
 bench: build ## measure start, requests, memory and size (ONLY=size|start|decide|create|memory|events|cpusets|pool|http BASE= CELLS=); see docs/benchmark.md
 	$(deno) run --quiet --allow-all tools/bench/main.ts $(ONLY)
+
+bench-charts: ## make the charts in docs/images anew from dist/bench.json; look at each before committing
+	$(deno) run --quiet --allow-all tools/bench/charts.ts
 
 rewrite-scripts: ## rewrite the expectations in tests/scenarios, docs/placement.md, docs/plan.md, docs/status.schema.json, and terminal sessions in README.md and docs; review the difference before committing
 	REWRITE=1 $(deno) test --quiet --allow-all tests/scenarios tests/unit/sessions_docs_test.ts tests/unit/cli/plan_docs_test.ts

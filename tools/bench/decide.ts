@@ -12,9 +12,11 @@ import { summarize } from "./statistics.ts";
 import { EXCLUSIVE_CPUS, type Named, pinnedTo, population, type Subject, subjectOf } from "./subjects.ts";
 
 const MACHINES: readonly { cpus: number; spec: MachineSpec }[] = [
+  { cpus: 8, spec: { sockets: 1, nodesPerSocket: 1, coresPerNode: 4, threads: 2 } },
   { cpus: 64, spec: bigNode },
   { cpus: 512, spec: huge },
   { cpus: 1024, spec: { ...huge, sockets: 4 } },
+  { cpus: 2048, spec: { ...huge, sockets: 8 } },
 ];
 const LIVE = [10, 100, 1000, 4000];
 
