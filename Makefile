@@ -46,7 +46,7 @@ image-push: image ## build the image and push it to REGISTRY with skopeo, crane,
 demo: build ## run the samples on an embedded runtime and print the CPU maps
 	$(deno) run --quiet --allow-all hack/demo.ts
 
-bench: build ## measure start, requests, memory and size (ONLY=size|start|decide|create|memory|events|cpusets|pool|http BASE= CELLS=); see docs/benchmark.md
+bench: build ## measure start, requests, memory and size (ONLY=size|start|decide|create|memory|events|cpusets|pool|http|peers BASE= CELLS= PEER=); see docs/benchmark.md
 	$(deno) run --quiet --allow-all tools/bench/main.ts $(ONLY)
 
 bench-charts: ## make the charts in docs/images anew from dist/bench.json; look at each before committing

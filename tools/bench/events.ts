@@ -139,5 +139,5 @@ function ratiosOf({ machine, live, samples }: Measured, pairs: readonly Pair[]):
         byProgram.get(other) ?? [],
       )
     )
-  );
+  ).filter(({ summary }) => Number.isFinite(summary.median)); // who takes nothing at rest has no ratio
 }

@@ -16,6 +16,7 @@ import { measureFence } from "./fence.ts";
 import { facts, loadAverage } from "./facts.ts";
 import { measureHttp } from "./http.ts";
 import { measureMemory } from "./memory.ts";
+import { measurePeers } from "./peers.ts";
 import { measurePool } from "./pool.ts";
 import { type Report, reportJson, reportMarkdown, reportText, type Section } from "./report.ts";
 import { measureSize } from "./size.ts";
@@ -35,10 +36,11 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Section[]>>> = {
   pool: measurePool,
   fence: measureFence,
   http: measureHttp,
+  peers: measurePeers,
 };
 
-/** Need root and cgroup v1, or a containerd, or take a while: only when they are asked for by their names. */
-const ON_REQUEST: readonly string[] = ["cpusets", "fence", "pool", "http"];
+/** Need root and cgroup v1, or a containerd, or Go, or take a while: only when they are asked for by their names. */
+const ON_REQUEST: readonly string[] = ["cpusets", "fence", "pool", "http", "peers"];
 
 async function measure(only: string | undefined, base: string | undefined): Promise<Report> {
   const names = Object.keys(PARTS).filter((name) =>

@@ -67,16 +67,26 @@ export function subjectOf(wanted: Named): Subject {
 const UNREAD = [
   ...fields(7, 4, (at) => `--argument-${at}=value`),
   ...fields(8, 30, (at) => `EXAMPLE_SERVICE_${at}_PORT_8080_TCP_ADDR=10.96.14.${at}`),
-  // Mounts are messages, but who skips a field doesn't look inside.
-  ...fields(9, 10, (at) => `/var/lib/kubelet/pods/volumes/example~${at}`.padEnd(140, "-")),
+  // Mounts are messages; their destination is the first field.
+  ...fields(9, 10, (at) => `/var/lib/kubelet/pods/volumes/example~${at}`.padEnd(140, "-"), mount),
 ];
 
-function fields(no: number, count: number, text: (at: number) => string) {
+type Write = (text: string) => BinaryWriter;
+
+function fields(no: number, count: number, text: (at: number) => string, write: Write = string) {
   return Array.from({ length: count }, (_, at) => ({
     no,
     wireType: WireType.LengthDelimited,
-    data: new BinaryWriter().string(text(at)).finish(),
+    data: write(text(at)).finish(),
   }));
+}
+
+function string(text: string): BinaryWriter {
+  return new BinaryWriter().string(text);
+}
+
+function mount(destination: string): BinaryWriter {
+  return new BinaryWriter().fork().tag(1, WireType.LengthDelimited).string(destination).join();
 }
 
 function digest(text: string): string {
