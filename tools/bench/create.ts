@@ -3,11 +3,11 @@ import type { Wanted } from "../../tests/kit/messages.ts";
 import { askInProcess } from "./in_process.ts";
 import { type Ask, Peer } from "./peer.ts";
 import type { Figure, Section } from "./report.ts";
-import type { Machine, Stage } from "./stage.ts";
+import { LARGEST, type Made, type Stage } from "./stage.ts";
 import { summarize } from "./statistics.ts";
 import { EXCLUSIVE_CPUS, pinnedTo, population } from "./subjects.ts";
 
-const LIVE = [10, 100, 1000];
+const LIVE = [10, 100, 1000, 4000];
 
 // How long one figure is measured: a slow one at least so many times, a fast one until there are enough.
 const WARM_UP_MS = 150;
@@ -44,7 +44,7 @@ const KINDS: readonly Kind[] = [
 
 /** How long deciding a creation takes from bytes to bytes, by what it wants and how many containers there are already. */
 export async function measureCreate(stage: Stage): Promise<Section[]> {
-  const cells = stage.machines.flatMap((machine) => LIVE.map((live) => ({ machine, live })));
+  const cells = [...stage.machines, LARGEST].flatMap((machine) => LIVE.map((live) => ({ machine, live })));
   const figures: Figure[] = [];
   for (const [at, { machine, live }] of cells.entries()) {
     stage.progress("create", at, cells.length);
@@ -61,7 +61,7 @@ export async function measureCreate(stage: Stage): Promise<Section[]> {
   }];
 }
 
-async function measureKinds(ask: Ask, { cpus }: Machine, live: number): Promise<Figure[]> {
+async function measureKinds(ask: Ask, { cpus }: Made, live: number): Promise<Figure[]> {
   const peer = new Peer(ask);
   const wanted = population(live, cpus);
   let held = "";
@@ -87,7 +87,7 @@ async function measure(peer: Peer, wants: Wanted, followers: number): Promise<nu
   for (let count = 0; micros.length < MOST; count++) {
     const name = `created-${count}`;
     const { took, updates } = await peer.create({ ...wants, name });
-    await peer.stop(name);
+    await peer.end(name);
     assert(updates >= followers && (followers > 0 || updates === 0), `${updates} updates, not ${followers}`);
     const elapsed = performance.now() - began;
     if (elapsed > WARM_UP_MS) micros.push(took * 1000);

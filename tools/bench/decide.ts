@@ -7,16 +7,16 @@ import { readClaim, recordOf, refOf } from "../../src/nri/read_claim.ts";
 import { DEFAULT_POLICY, DEFAULT_SETTINGS } from "../../tests/kit/policy.ts";
 import { bigNode, huge, type MachineSpec, topologyOf } from "../../tests/kit/sysfs.ts";
 import type { Figure, Section } from "./report.ts";
-import type { Progress } from "./stage.ts";
+import { LARGEST, type Made, type Progress } from "./stage.ts";
 import { summarize } from "./statistics.ts";
 import { EXCLUSIVE_CPUS, type Named, pinnedTo, population, type Subject, subjectOf } from "./subjects.ts";
 
-const MACHINES: readonly { cpus: number; spec: MachineSpec }[] = [
+const MACHINES: readonly Made[] = [
   { cpus: 8, spec: { sockets: 1, nodesPerSocket: 1, coresPerNode: 4, threads: 2 } },
   { cpus: 64, spec: bigNode },
   { cpus: 512, spec: huge },
   { cpus: 1024, spec: { ...huge, sockets: 4 } },
-  { cpus: 2048, spec: { ...huge, sockets: 8 } },
+  LARGEST,
 ];
 const LIVE = [10, 100, 1000, 4000];
 

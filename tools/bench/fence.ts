@@ -153,7 +153,7 @@ class Node {
     const started = create(ContainerRequestSchema, { ...subjectOf({ ...named, cpus: 1 }) });
     await this.ask("StartContainer", toBinary(ContainerRequestSchema, started));
     for (const path of [cgroup, pod]) this.scratch.remove(`${this.scratch.top}${path}`);
-    await peer.stop(named.name);
+    await peer.end(named.name);
     return took;
   }
 

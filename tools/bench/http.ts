@@ -48,7 +48,7 @@ async function creations(peer: Peer): Promise<number[]> {
   for (let count = 0; count < CALLS; count++) {
     const name = `created-${count}`;
     micros.push((await peer.create({ name })).took * 1000);
-    await peer.stop(name);
+    await peer.end(name);
   }
   return micros;
 }

@@ -16,7 +16,8 @@ export function askInProcess(machine: MachineSpec): Ask {
     link.agent = agent;
     for (const output of outputs) if (output.kind === "send") link.runtime.receive(output.bytes);
     const event = link.runtime.next();
-    assert(event?.kind === "answered" && event.status.code === 0, `${method} was refused`);
+    assert(event?.kind === "answered", `${method} has no answer`);
+    assert(event.status.code === 0, `${method} was refused: ${event.status.message}`);
     return Promise.resolve({ payload: event.payload, took });
   };
 }

@@ -86,25 +86,19 @@ export class Peer {
     return took;
   }
 
-  /** A container that was started ends, and its pod with it, which keeps its CPUs until then: ms of the two answers. */
+  /**
+   * A container ends, and its pod with it, which keeps its CPUs until then: ms of the two answers. The end is sent again
+   * until all is as before, since CPUs that one container leaves are given to others in a later reply.
+   */
   async end(name: string): Promise<{ readonly stop: number; readonly stopPod: number }> {
     const { pod } = this.#subject(name);
     const { took: stop } = await this.#stopOnce(name);
     const request = toBinary(PodRequestSchema, create(PodRequestSchema, { pod }));
     const { took: stopPod } = await this.#request("StopPodSandbox", request);
-    await this.stop(name);
-    return { stop, stopPod };
-  }
-
-  /**
-   * A container ends, before it has started: what was moved for it goes back. Its end is sent again until all is as before,
-   * since CPUs that one container leaves are given to others in a later reply.
-   */
-  async stop(name: string): Promise<void> {
     for (let tries = 0; tries < MAX_STOPS; tries++) {
       if ((await this.#stopOnce(name)).updates > 0) continue;
       this.#living.delete(name);
-      return;
+      return { stop, stopPod };
     }
     throw new Error(`containers are still being updated ${MAX_STOPS} replies after the end of ${name}`);
   }

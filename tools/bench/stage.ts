@@ -4,10 +4,14 @@ import { bigNode, huge, type MachineSpec, sysfsTree, writeTree } from "../../tes
 import { AgentChild, type ChildOptions, type Mode } from "./agent_child.ts";
 import { type Guest, Reception } from "./reception.ts";
 
-/** A made-up machine, and its sysfs tree as files. */
-export interface Machine {
+/** A made-up machine. */
+export interface Made {
   readonly cpus: number;
   readonly spec: MachineSpec;
+}
+
+/** With its sysfs tree as files. */
+export interface Machine extends Made {
   readonly sysfs: string;
 }
 
@@ -21,10 +25,11 @@ export interface Build {
 /** Is called with how far a part is. */
 export type Progress = (part: string, done: number, total: number) => void;
 
-const MACHINES: readonly { cpus: number; spec: MachineSpec }[] = [{ cpus: 64, spec: bigNode }, {
-  cpus: 512,
-  spec: huge,
-}];
+/** Machines on which the executable is measured. */
+const MACHINES: readonly Made[] = [{ cpus: 64, spec: bigNode }, { cpus: 512, spec: huge }];
+
+/** As many CPUs as a machine may have in ten years. */
+export const LARGEST: Made = { cpus: 2048, spec: { ...huge, sockets: 8 } };
 
 /** Where files cost nothing: with some disks a machine's ten thousand small ones take half a minute. */
 const MEMORY = "/dev/shm";
