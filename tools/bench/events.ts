@@ -17,7 +17,7 @@ import {
   SYNCHRONIZED,
 } from "./side_by_side.ts";
 import type { Contestant } from "./side.ts";
-import type { Stage } from "./stage.ts";
+import type { Machine, Stage } from "./stage.ts";
 import { summarize } from "./statistics.ts";
 
 const LIVE = [10, 100, 1000, 4000];
@@ -47,14 +47,23 @@ export async function measureEvents(stage: Stage): Promise<Section[]> {
   const pairs = stage.builds.slice(1).flatMap(({ name }) =>
     APPLIES.map((apply): Pair => [apply, `${apply}, ${name}`])
   );
-  const cells = stage.machines.flatMap((machine) => LIVE.map((live) => ({ machine, live }))).filter(isAsked);
+  const cells = cellsOf(stage.machines, Deno.env.get("CELLS") ?? "");
   return sectionsOf("", await measureAll(stage, "events", contestants, cells), pairs);
 }
 
-/** All, unless CELLS names some as `64x1000,512x10`: CPUs and containers. */
-function isAsked({ machine, live }: Cell): boolean {
-  const asked = Deno.env.get("CELLS") || undefined;
-  return asked?.split(",").includes(`${machine.cpus}x${live}`) ?? true;
+/**
+ * Every machine with every number of containers, or those that `asked` names, as CPUs and containers: `64x1000,512x10`.
+ * @throws {Error} one sentence, if it names another one
+ */
+export function cellsOf(machines: readonly Machine[], asked: string): Cell[] {
+  const all = machines.flatMap((machine) => LIVE.map((live) => ({ machine, live })));
+  const nameOf = ({ machine, live }: Cell) => `${machine.cpus}x${live}`;
+  const names = asked.split(",").filter(Boolean);
+  const unknown = names.find((name) => !all.some((cell) => nameOf(cell) === name));
+  if (unknown !== undefined) {
+    throw new Error(`CELLS names ${unknown}; there are ${all.map(nameOf).join(", ")}`);
+  }
+  return names.length === 0 ? all : all.filter((cell) => names.includes(nameOf(cell)));
 }
 
 /** The agent with one value of `apply`. */

@@ -12,7 +12,7 @@ const FLOOR = "floor (Go)";
 
 /** None, and the reason on standard error, where there is nothing to be measured beside. */
 export async function measurePeers(stage: Stage): Promise<Section[]> {
-  const peers = [...await floor(), ...given(Deno.env.get("PEER") ?? "")];
+  const peers = [...await floor(), ...peerOf(Deno.env.get("PEER") ?? "")];
   if (peers.length === 0) return [];
   const agents = (["kernel-first", "runtime"] as const).map((apply): Contestant => ({
     ...ours(apply, stage.executable, apply),
@@ -34,12 +34,11 @@ async function floor(): Promise<Contestant[]> {
   return [];
 }
 
-/** Another plugin's command line, as in `PEER="/opt/nri/plugins/10-example --verbose"`. */
-function given(command: string): Contestant[] {
+/** Another plugin by its command line, as in `/opt/nri/plugins/10-example --verbose`; of an empty one none. */
+export function peerOf(command: string): Contestant[] {
   const [executable, ...args] = command.split(" ").filter(Boolean);
-  return executable === undefined
-    ? []
-    : [peer(executable.slice(executable.lastIndexOf("/") + 1), executable, args)];
+  if (executable === undefined) return [];
+  return [peer(executable.slice(executable.lastIndexOf("/") + 1), executable, args)];
 }
 
 function peer(name: string, executable: string, args: readonly string[]): Contestant {

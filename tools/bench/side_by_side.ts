@@ -35,15 +35,29 @@ const KINDS: readonly Kind[] = [
   { name: "exclusive", wants: { cpus: EXCLUSIVE_CPUS }, update: MORE_CPUS },
 ];
 
-const FIRST_STARTS = 3;
-const RESTARTS = 5;
-const WARM_UP = 3;
-// Rounds of one node: at least so many, and more as long as there is time.
-const LEAST = 12;
-const MOST = 60;
-const MEASURE_MS = 12_000;
-/** The longest of the agent's periods. */
-export const REST_MS = 10_000;
+/** How often and how long one node is measured. */
+export interface Pace {
+  readonly firstStarts: number;
+  readonly restarts: number;
+  /** Rounds that don't count. */
+  readonly warmUp: number;
+  /** At least so many rounds, and more up to `most` as long as there is time. */
+  readonly least: number;
+  readonly most: number;
+  readonly measureMs: number;
+  readonly restMs: number;
+}
+
+/** The rest is the longest of the agent's periods. */
+const PACE: Pace = {
+  firstStarts: 3,
+  restarts: 5,
+  warmUp: 3,
+  least: 12,
+  most: 60,
+  measureMs: 12_000,
+  restMs: 10_000,
+};
 
 /** Names of what is measured; requests are `create shared`, `stop exclusive` and so on, in ms. */
 export const REGISTERED = "registered";
@@ -69,41 +83,46 @@ export async function measureCell(
   { dir, trees }: Pick<Stage, "dir" | "trees">,
   contestants: readonly Contestant[],
   { machine, live }: Cell,
+  pace = PACE,
 ): Promise<Samples> {
   const samples = noSamples(contestants);
   await using stack = new AsyncDisposableStack();
   const sides: Side[] = [];
-  for (let run = 1; run <= FIRST_STARTS; run++) {
+  for (let run = 1; run <= pace.firstStarts; run++) {
     for (const [at, contestant] of contestants.entries()) {
       const folders = { dir: `${dir}/side${at}`, cgroups: `${trees}/cgroup${at}` };
       const { side, started } = await Side.start(contestant, machine, live, folders);
       add(samples, REGISTERED, contestant, started.registered);
       add(samples, SYNCHRONIZED, contestant, started.synchronized);
-      if (run === FIRST_STARTS) sides.push(stack.use(side));
+      if (run === pace.firstStarts) sides.push(stack.use(side));
       else await side[Symbol.asyncDispose]();
     }
   }
   for (const side of sides) await side.settled();
-  for (let run = 0; run < RESTARTS; run++) {
+  for (let run = 0; run < pace.restarts; run++) {
     for (const side of rotated(sides, run)) {
       const { registered, synchronized } = await side.restart();
       add(samples, REGISTERED, side.contestant, registered);
       add(samples, RESTARTED, side.contestant, synchronized);
     }
   }
-  await measureRequests(sides, samples);
-  await measureRest(sides, samples);
+  await measureRequests(sides, samples, pace);
+  await measureRest(sides, samples, pace);
   return samples;
 }
 
-async function measureRequests(sides: readonly Side[], samples: Samples): Promise<void> {
+async function measureRequests(
+  sides: readonly Side[],
+  samples: Samples,
+  { warmUp, least, most, measureMs }: Pace,
+): Promise<void> {
   const began = performance.now();
-  for (let round = -WARM_UP; round < MOST; round++) {
-    if (round >= LEAST && performance.now() - began > MEASURE_MS) break;
+  for (let round = -warmUp; round < most; round++) {
+    if (round >= least && performance.now() - began > measureMs) break;
     const cpu = new Map<Side, number>();
     for (const kind of KINDS) {
-      for (const side of rotated(sides, round + WARM_UP)) {
-        const took = await oneLife(side, kind, `event-${round + WARM_UP}`);
+      for (const side of rotated(sides, round + warmUp)) {
+        const took = await oneLife(side, kind, `event-${round + warmUp}`);
         cpu.set(side, (cpu.get(side) ?? 0) + (took[cpuOf(kind.name)] ?? NaN) / KINDS.length);
         if (round < 0) continue;
         for (const [what, value] of Object.entries(took)) add(samples, what, side.contestant, value);
@@ -140,9 +159,9 @@ async function oneLife(
   };
 }
 
-async function measureRest(sides: readonly Side[], samples: Samples): Promise<void> {
+async function measureRest(sides: readonly Side[], samples: Samples, { restMs }: Pace): Promise<void> {
   const before = sides.map((side) => side.usage().cpuTime);
-  await new Promise((resolve) => setTimeout(resolve, REST_MS));
+  await new Promise((resolve) => setTimeout(resolve, restMs));
   for (const [at, side] of sides.entries()) {
     const { cpuTime, resident } = side.usage();
     add(samples, AT_REST, side.contestant, cpuTime - (before[at] ?? NaN));
