@@ -1,26 +1,27 @@
 import { type Install, requirements } from "../../tests/system/node/requirements.ts";
 import { sweepLeftovers } from "../../tests/system/node/sweep.ts";
+import { comparison } from "./compare.ts";
 import { PoolNode, type Way } from "./pool_node.ts";
 import type { Figure, Section } from "./report.ts";
 import type { Stage } from "./stage.ts";
-import { ratios, summarize } from "./statistics.ts";
+import { summarize } from "./statistics.ts";
 
 const WAYS: readonly Way[] = ["no agent", "kernel-first", "runtime"];
-const SHARED = [20, 50, 100];
-/** Growth is measured besides with so many; a creation that the runtime applies would take longer than its time-out. */
-const GROWING = 500;
-const GROWTH_ROUNDS = 10;
+const SHARED = [100, 400];
 /** ms */
 const GROWTH_GOAL = 300;
-const WARM_UP = 2;
-const ROUNDS = 15;
+const WARM_UP = 1;
+/** Enough to see a tenth; with 400 containers the runtime takes half a minute for each. */
+const ROUNDS: Readonly<Record<number, number>> = { 100: 10, 400: 5 };
 /** ms. The other creation needs some until it asks the plugins; where these take long, it is far from its end then. */
 const LATER = 20;
 
 const ALONE = "create";
 const BOTH = "create and start";
-const BESIDE = "create another meanwhile";
-const MEASURES = [ALONE, BOTH, BESIDE] as const;
+const POD = "exclusive pod until it runs";
+const BESIDE = "another pod meanwhile";
+const GROWTH = "shared ones grow again";
+const MEASURES = [ALONE, BOTH, POD, BESIDE, GROWTH] as const;
 
 /** What was measured of one thing: a time in ms for each way and round. */
 type Samples = Record<Way, number[]>;
@@ -31,6 +32,8 @@ const RATIOS: readonly { measure: typeof MEASURES[number]; ways: readonly [Way, 
   { measure: ALONE, ways: ["kernel-first", "runtime"], goal: 1 / 20 },
   { measure: BOTH, ways: ["kernel-first", "no agent"], goal: 1.1 },
   { measure: BOTH, ways: ["runtime", "no agent"] },
+  { measure: POD, ways: ["kernel-first", "no agent"] },
+  { measure: POD, ways: ["runtime", "no agent"] },
   { measure: BESIDE, ways: ["kernel-first", "no agent"] },
   { measure: BESIDE, ways: ["runtime", "no agent"] },
 ];
@@ -45,23 +48,22 @@ export async function measurePool(stage: Stage): Promise<Section[]> {
   await sweepLeftovers();
   const times: Figure[] = [];
   const comparisons: Figure[] = [];
-  const growth: Figure[] = [];
-  const parts = SHARED.length + 1;
+  const counts = SHARED.filter(isAsked);
   for (const [at, install] of installs.entries()) {
-    const progress = (done: number) => stage.progress("pool", at * parts + done, installs.length * parts);
-    for (const { labels, measured } of await measureOn(install, progress)) {
+    const progress = (done: number) =>
+      stage.progress("pool", at * counts.length + done, installs.length * counts.length);
+    for (const { labels, measured } of await measureOn(install, counts, progress)) {
       times.push(...timesOf(labels, measured));
       comparisons.push(...comparisonsOf(labels, measured));
     }
-    progress(SHARED.length);
-    growth.push(await measureGrowth(install));
   }
   return [
     {
       title: "A claim that shrinks the shared pool",
       note:
-        "On a real containerd: a container is pinned to a CPU, and so many running shared ones have to leave it. " +
-        `Another: an unrelated shared container, asked for ${LATER} ms after the pinned one.`,
+        "On a real containerd: a Guaranteed pod gets a CPU for itself, and so many running shared containers have to " +
+        `leave it. Another: an unrelated shared pod until it runs, asked for ${LATER} ms after the exclusive container. ` +
+        "Grow: from the answer of its StopPodSandbox until all of them have its CPU too.",
       dimensions: ["containerd", "shared", "what", "apply"],
       percentiles: true,
       figures: times,
@@ -73,57 +75,44 @@ export async function measurePool(stage: Stage): Promise<Section[]> {
       percentiles: false,
       figures: comparisons,
     },
-    {
-      title: "A shared pool that grows",
-      note:
-        "On a real containerd, kernel-first: from the answer of StopPodSandbox of a pinned pod until so many " +
-        "running shared ones have its CPU too.",
-      dimensions: ["containerd", "shared"],
-      percentiles: true,
-      figures: growth,
-    },
   ];
 }
 
-async function measureGrowth(install: Install): Promise<Figure> {
-  await using node = await PoolNode.start(install, "kernel-first");
-  await node.fill(GROWING);
-  const took: number[] = [];
-  for (let round = 0; round < GROWTH_ROUNDS; round++) took.push((await node.follow()).growth);
-  return {
-    labels: [install.version, `${GROWING}`],
-    unit: "ms",
-    summary: summarize(took),
-    goal: GROWTH_GOAL,
-  };
+/** All, unless CELLS names some. */
+function isAsked(count: number): boolean {
+  const asked = (Deno.env.get("CELLS") ?? "").split(",").filter(Boolean);
+  return asked.length === 0 || asked.includes(`${count}`);
 }
 
 /** One containerd for each way, so that no way finds what another has left behind. */
-async function measureOn(install: Install, progress: (done: number) => void) {
+async function measureOn(install: Install, counts: readonly number[], progress: (done: number) => void) {
   await using nodes = new AsyncDisposableStack();
   const all: PoolNode[] = [];
   for (const way of WAYS) all.push(nodes.use(await PoolNode.start(install, way)));
   const results: { labels: string[]; measured: Measured }[] = [];
-  for (const [done, shared] of SHARED.entries()) {
+  for (const [done, shared] of counts.entries()) {
     progress(done);
     for (const node of all) await node.fill(shared);
-    results.push({ labels: [install.version, `${shared}`], measured: await measure(all) });
+    const measured = await measure(all, ROUNDS[shared] ?? 0);
+    results.push({ labels: [install.version, `${shared}`], measured });
   }
   return results;
 }
 
 /** In turns, each round beginning with another way, so that whatever disturbs meets all of them alike. */
-async function measure(nodes: readonly PoolNode[]): Promise<Measured> {
+async function measure(nodes: readonly PoolNode[], rounds: number): Promise<Measured> {
   const measured = Object.fromEntries(MEASURES.map((name) => [name, noSamples()])) as Measured;
-  for (let round = 0; round < WARM_UP + ROUNDS; round++) {
+  for (let round = 0; round < WARM_UP + rounds; round++) {
     const first = round % nodes.length;
     for (const node of [...nodes.slice(first), ...nodes.slice(0, first)]) {
-      const { create, both } = await node.follow();
+      const { create, both, pod, growth } = await node.follow();
       const beside = await node.beside(LATER);
       if (round < WARM_UP) continue;
       measured[ALONE][node.way].push(create);
       measured[BOTH][node.way].push(both);
+      measured[POD][node.way].push(pod);
       measured[BESIDE][node.way].push(beside);
+      measured[GROWTH][node.way].push(growth);
     }
   }
   return measured;
@@ -139,6 +128,7 @@ function timesOf(labels: readonly string[], measured: Measured): Figure[] {
       labels: [...labels, name, way],
       unit: "ms",
       summary: summarize(measured[name][way]),
+      ...(name === GROWTH && way === "kernel-first" ? { goal: GROWTH_GOAL } : {}),
     }))
   );
 }
@@ -146,9 +136,11 @@ function timesOf(labels: readonly string[], measured: Measured): Figure[] {
 function comparisonsOf(labels: readonly string[], measured: Measured): Figure[] {
   const isMost = labels.includes(`${Math.max(...SHARED)}`);
   return RATIOS.map(({ measure, ways: [one, other], goal }): Figure => ({
-    labels: [...labels, measure, `${one} / ${other}`],
-    unit: "",
-    summary: summarize(ratios(measured[measure][one], measured[measure][other])),
+    ...comparison(
+      [...labels, measure, `${one} : ${other}`],
+      measured[measure][one],
+      measured[measure][other],
+    ),
     ...(isMost && goal !== undefined ? { goal } : {}),
   }));
 }

@@ -6,19 +6,21 @@ import { IMAGE } from "../../tests/system/node/containerd.ts";
 import { eventually } from "../../tests/system/node/eventually.ts";
 import { cpusetDirectory, cpusetIn, online } from "../../tests/system/node/machine.ts";
 import { TestNode } from "../../tests/system/node/node.ts";
-import { cgroupParent, pinned, type Pod, resources, shared } from "../../tests/system/node/pods.ts";
+import { cgroupParent, exclusive, type Pod, resources, shared } from "../../tests/system/node/pods.ts";
 import type { Install } from "../../tests/system/node/requirements.ts";
 import { cgroupOf } from "../../tests/system/node/sweep.ts";
 
 /** What places the containers of a node: nothing, or the agent with this value of `apply`. */
 export type Way = "no agent" | "kernel-first" | "runtime";
 
-/** What a container takes that comes and goes, in ms. */
+/** What an exclusive pod takes that comes and goes, in ms. */
 export interface Took {
   /** CreateContainer alone. */
   readonly create: number;
   /** CreateContainer and StartContainer. */
   readonly both: number;
+  /** RunPodSandbox and these: from the request to the running pod. */
+  readonly pod: number;
   /** From the answer of StopPodSandbox until all shared containers have its CPUs; 20 ms more at most. */
   readonly growth: number;
 }
@@ -31,7 +33,7 @@ interface Sandbox {
 }
 
 const ALL = online();
-/** What the pinned container wants; all others lose it. */
+/** What the exclusive container is given; all others lose it. */
 const WANTED = ALL.slice(-1);
 const HOST_NETWORK = { namespaceOptions: { network: NamespaceMode.NODE } };
 
@@ -45,7 +47,7 @@ export class PoolNode implements AsyncDisposable {
   private constructor(
     node: TestNode,
     readonly way: Way,
-    readonly pods: Record<"many" | "other", Sandbox>,
+    readonly many: Sandbox,
   ) {
     this.#node = node;
   }
@@ -56,11 +58,7 @@ export class PoolNode implements AsyncDisposable {
     try {
       await node.startContainerd();
       if (way !== "no agent") await node.startAgent({ args: ["--apply", way, "--log-level", "info"] });
-      const pods = {
-        many: await run(node, "many", shared()),
-        other: await run(node, "other", shared()),
-      };
-      return new PoolNode(node, way, pods);
+      return new PoolNode(node, way, await run(node, "many", shared()));
     } catch (error) {
       await node[Symbol.asyncDispose]();
       throw error;
@@ -70,36 +68,38 @@ export class PoolNode implements AsyncDisposable {
   /** Adds shared containers until `count` of them run. */
   async fill(count: number): Promise<void> {
     while (this.#directories.length < count) {
-      const id = await this.#create(this.pods.many);
+      const id = await this.#create(this.many);
       await this.#node.cri.startContainer({ containerId: id });
       this.#directories.push(cpusetDirectory(await this.#node.pid(id)));
     }
   }
 
-  /** Creates and starts the pinned container in a new pod; all is as before again when this comes back. */
+  /** Runs an exclusive pod; all is as before again when this comes back. */
   async follow(): Promise<Took> {
-    const pod = await this.#pinnedPod();
+    const asked = performance.now();
+    const pod = await this.#exclusivePod();
     const began = performance.now();
     const id = await this.#create(pod);
     const create = performance.now() - began;
     await this.#node.cri.startContainer({ containerId: id });
-    const both = performance.now() - began;
+    const [both, whole] = [performance.now() - began, performance.now() - asked];
     this.#assertRoom(this.way === "no agent" ? ALL : ALL.filter((cpu) => !WANTED.includes(cpu)));
-    return { create, both, growth: await this.#end(pod) };
+    return { create, both, pod: whole, growth: await this.#end(pod) };
   }
 
-  /** How long an unrelated container's creation takes that is asked for `after` ms after the pinned one's, in ms. */
+  /** How long an unrelated pod takes until it runs that is asked for `after` ms after the exclusive container, in ms. */
   async beside(after: number): Promise<number> {
-    const pod = await this.#pinnedPod();
+    const pod = await this.#exclusivePod();
     const unrelated = async () => {
       await new Promise((resolve) => setTimeout(resolve, after));
       const began = performance.now();
-      const id = await this.#create(this.pods.other);
-      return { id, took: performance.now() - began };
+      const other = await run(this.#node, `other${++this.#made}`, shared());
+      await this.#node.cri.startContainer({ containerId: await this.#create(other) });
+      return { other, took: performance.now() - began };
     };
-    const [, { id, took }] = await Promise.all([this.#create(pod), unrelated()]);
+    const [, { other, took }] = await Promise.all([this.#create(pod), unrelated()]);
+    await this.#remove(other);
     await this.#end(pod);
-    await this.#node.cri.removeContainer({ containerId: id });
     return took;
   }
 
@@ -122,8 +122,13 @@ export class PoolNode implements AsyncDisposable {
   }
 
   /** A pod of its own for each claim: an ended container's CPUs stay its pod's until that ends. */
-  async #pinnedPod(): Promise<Sandbox> {
-    return await run(this.#node, `pinned${++this.#made}`, pinned(`${WANTED}`));
+  async #exclusivePod(): Promise<Sandbox> {
+    return await run(this.#node, `exclusive${++this.#made}`, exclusive(WANTED.length));
+  }
+
+  async #remove({ id: podSandboxId }: Sandbox): Promise<void> {
+    await this.#node.cri.stopPodSandbox({ podSandboxId });
+    await this.#node.cri.removePodSandbox({ podSandboxId });
   }
 
   async #end({ id: podSandboxId }: Sandbox): Promise<number> {
