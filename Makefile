@@ -14,7 +14,7 @@ export KERNEL DRIVER
 version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 
 .PHONY: help build demo bench bench-charts bench-vm image image-with-timestamp image-push test test-unit test-slow test-node test-vm test-fence test-page page-pictures test-monitoring test-e2e collection ansible-check \
-  test-e2e-live kind-up test-e2e-kind kind-down test-stress test-integration \
+  test-e2e-vm test-e2e-live kind-up test-e2e-kind kind-down test-stress test-integration \
   rewrite-scripts simulate explore mutate fuzz soak lint fmt fmt-check verify verify-all generate clean distclean
 .DEFAULT_GOAL := help
 
@@ -123,6 +123,10 @@ test-e2e: image ## test it under Kubernetes on this machine, as root: a made-up 
 	$(e2e) $(E2E)
 	$(e2e) --real --agent service $(E2E)
 
+test-e2e-vm: build ## some tests of each suite on a whole cluster in a virtual machine with cgroup v2, as root; E2E= for others
+	mkdir -p .test-reports
+	$(deno) run --quiet --allow-all tests/system/vm/e2e.ts $(E2E)
+
 test-e2e-live: ## run the end-to-end suites on the cluster of KUBECONFIG; hack/e2e-live.sh names the variables
 	mkdir -p .test-reports
 	hack/e2e-live.sh $(E2E)
@@ -168,7 +172,7 @@ fmt-check: ## check that all sources are formatted
 
 verify: test-unit test-slow lint fmt-check ## run the checks required for a change: test-unit, test-slow, lint, fmt-check
 
-verify-all: verify ## run verify, test-node on all three containerds, test-vm, test-fence, test-monitoring, test-page, test-e2e, ansible-check, simulate, explore, mutate, fuzz, soak
+verify-all: verify ## run verify, test-node on all three containerds, test-vm, test-fence, test-monitoring, test-page, test-e2e, test-e2e-vm, ansible-check, simulate, explore, mutate, fuzz, soak
 	$(MAKE) --no-print-directory test-node
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
 	$(MAKE) --no-print-directory test-vm
@@ -176,6 +180,7 @@ verify-all: verify ## run verify, test-node on all three containerds, test-vm, t
 	$(MAKE) --no-print-directory test-monitoring
 	$(MAKE) --no-print-directory test-page
 	$(MAKE) --no-print-directory test-e2e
+	$(MAKE) --no-print-directory test-e2e-vm
 	$(MAKE) --no-print-directory ansible-check
 	$(MAKE) --no-print-directory simulate EVENTS=10000000
 	$(MAKE) --no-print-directory explore

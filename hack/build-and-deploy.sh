@@ -4,7 +4,7 @@
 #   --registry NAME     where the image is pushed to and pulled from; without one each node must have imported it
 #   --image-name NAME   default: weka-cpuset
 #   --image-tag TAG     default: the version in deno.json
-#   --overlay NAME      a folder of deploy/: manifests (default), http, host-plugin
+#   --overlay NAME      a folder of deploy/: manifests (default), http, host-plugin; or any other, by its absolute path
 #   --dry-run           changes nothing: the API server checks the objects, and they are printed
 #   --debug             the agent logs at level debug, and each command is printed
 #   --skip-build        the image is there already
@@ -38,7 +38,8 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ -f "deploy/$overlay/kustomization.yaml" ] || fail "deploy/$overlay is no overlay; there are manifests, http and host-plugin."
+[ "${overlay#/}" != "$overlay" ] || overlay=deploy/$overlay
+[ -f "$overlay/kustomization.yaml" ] || fail "$overlay is no overlay; there are manifests, http and host-plugin."
 [ -z "${KUBECONFIG:-}" ] || [ -r "$KUBECONFIG" ] || fail "the kubeconfig $KUBECONFIG can't be read."
 PATH=$PATH:$PWD/.tools/kubernetes
 command -v kubectl >/dev/null || fail "there is no kubectl on this machine; install it, or run hack/get-kubernetes.sh .tools/kubernetes."
@@ -52,7 +53,7 @@ fi
 [ -n "$registry" ] ||
   echo "build-and-deploy: without --registry each node needs: ctr -n k8s.io images import dist/weka-cpuset-image.tar" >&2
 
-objects=$(kubectl kustomize "deploy/$overlay" | sed "s|localhost/weka-cpuset:$version|$image|; ${debug:+s|level: info|level: debug|}")
+objects=$(kubectl kustomize "$overlay" | sed "s|localhost/weka-cpuset:$version|$image|; ${debug:+s|level: info|level: debug|}")
 if [ -n "$dry_run" ]; then
   echo "$objects"
   kubectl apply --dry-run=server --filename - <<<"$objects" >&2

@@ -5,7 +5,9 @@
 #   PLUGIN_REGISTRY  where the image is pushed to, and pulled from
 #   SKIP_BUILD=1     the image is there already
 #   FORCE_DEPLOY=1   it is installed also where one is there
-#   E2E_NODE         the node that is tested; default: the first one with a running agent;
+#   PLUGIN_MANIFESTS its manifests, as --overlay of build-and-deploy.sh
+#   TEST_IMAGE       of the tests' pods, any with a busybox; default: busybox:1.37
+#   E2E_NODE         the nodes that are tested, with commas between them; default: those with a running agent;
 #                    with it, the agent may be installed in any way
 set -euo pipefail
 
@@ -26,7 +28,8 @@ deploy() {
   [ -n "${PLUGIN_IMAGE:-}${PLUGIN_REGISTRY:-}" ] ||
     fail "the cluster has no agent; set PLUGIN_IMAGE to its image, or PLUGIN_REGISTRY to where it is pushed."
   image=${PLUGIN_IMAGE:-$PLUGIN_REGISTRY/weka-cpuset:$version}
-  hack/build-and-deploy.sh --registry "${image%/*}" --image-name "$(basename "${image%:*}")" --image-tag "${image##*:}" ${SKIP_BUILD:+--skip-build}
+  hack/build-and-deploy.sh --registry "${image%/*}" --image-name "$(basename "${image%:*}")" --image-tag "${image##*:}" \
+    --overlay "${PLUGIN_MANIFESTS:-manifests}" ${SKIP_BUILD:+--skip-build}
 }
 
 has_agent() {

@@ -7,9 +7,12 @@ cd "$(dirname "$0")/../.."
 name=weka-cpuset
 kubeconfig=$PWD/dist/kind.kubeconfig
 
-for program in kind kubectl; do
-  command -v "$program" >/dev/null || { echo "kind: there is no $program on this machine; install it first." >&2; exit 2; }
-done
+cannot() {
+  echo "kind: there is no $1 on this machine; install it first." >&2
+  exit 2
+}
+command -v docker >/dev/null || command -v podman >/dev/null || cannot "docker and no podman"
+for program in kind kubectl; do command -v "$program" >/dev/null || cannot "$program"; done
 
 case ${1:-} in
   up)

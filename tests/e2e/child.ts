@@ -1,21 +1,18 @@
 /** Runs the suites on a cluster that is there; started by main.ts, which makes the report even when this one dies. */
 import { wayOf } from "./cluster/agent.ts";
-import { ADMIN, IMAGE, KUBERNETES } from "./cluster/places.ts";
+import { ADMIN, IMAGE, KUBERNETES, NODES } from "./cluster/places.ts";
 import { capture } from "./harness/capture.ts";
 import { EventLog } from "./harness/events.ts";
 import { Kube } from "./harness/kube.ts";
-import { endProbe, LIVE_IMAGE, liveNode, liveView } from "./harness/live_view.ts";
+import { endProbes, LIVE_IMAGE, liveNodes, liveView } from "./harness/live_view.ts";
 import { localView } from "./harness/local_view.ts";
 import { parseRun, type RunOptions } from "./harness/options.ts";
 import { PodCache } from "./harness/pod_cache.ts";
 import { Progress } from "./harness/progress.ts";
 import { isClean } from "./harness/report.ts";
-import { choose, type Chosen, runTests, type Surroundings } from "./harness/runner.ts";
+import { choose, type Chosen, removeNamespaces, runTests, type Surroundings } from "./harness/runner.ts";
 import { Sampler } from "./harness/sampler.ts";
 import { SUITES } from "./suites/all.ts";
-
-/** The node of this machine that is tested. */
-const NODE = "one";
 
 /** What runs the tests on this machine's cluster, or on the one of KUBECONFIG. */
 async function surroundings(
@@ -25,32 +22,33 @@ async function surroundings(
   options: RunOptions,
 ): Promise<Surroundings> {
   const isFenced = options.config["fence"] === "on" && !options.live;
-  const node = options.live ? liveNode(cache.pods) : NODE;
-  const view = options.live ? await liveView(kube, cache, node, isFenced) : localView(node, isFenced);
+  const views = options.live
+    ? await Promise.all(liveNodes(cache.pods).map((node) => liveView(kube, cache, node)))
+    : NODES.slice(0, options.nodes).map((node) => localView(node, isFenced));
   const place = options.live
-    ? { node, image: Deno.env.get("TEST_IMAGE") || LIVE_IMAGE, pullPolicy: "IfNotPresent" }
-    : { node, image: IMAGE, pullPolicy: "Never" };
+    ? { image: Deno.env.get("TEST_IMAGE") || LIVE_IMAGE, pullPolicy: "IfNotPresent" }
+    : { image: IMAGE, pullPolicy: "Never" };
   return {
     kube,
     cache,
-    view,
+    views,
     place,
     way: wayOf(options.agent),
     events: new EventLog(`${report}/test-debug/events.jsonl`),
     options,
-    capture: ({ title }) => capture({ kube, cache, view, report, title }),
+    capture: ({ title }, view) => capture({ kube, cache, view, report, title }),
     progress: new Progress(
       (text) => Deno.stdout.writeSync(new TextEncoder().encode(text)),
-      Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined,
+      Deno.stdout.isTerminal() && Deno.env.get("TERM") !== "dumb" ? Deno.consoleSize().columns : undefined,
     ),
   };
 }
 
-/** Runs some tests while a sampler looks at the node, where it is one of this machine. */
+/** Runs some tests while a sampler looks at the nodes, where they are of this machine. */
 async function part(tests: readonly Chosen[], isGap: boolean, around: Surroundings): Promise<boolean> {
   if (tests.length === 0) return true;
   if (around.options.live) return await runTests(tests, around);
-  using sampler = new Sampler([around.view.name]);
+  using sampler = new Sampler(around.views.map(({ name }) => name));
   const passed = await runTests(tests, around);
   const sampled = await sampler.sampled();
   around.events.add({ kind: "sampled", sampled, gap: isGap });
@@ -63,13 +61,17 @@ async function main(report: string, words: readonly string[]): Promise<boolean> 
   await using kube = await Kube.connect(kubectl, options.live ? Deno.env.get("KUBECONFIG") ?? "" : ADMIN);
   await using cache = await PodCache.open(kube);
   const around = await surroundings(report, kube, cache, options);
-  const { chosen, skipped } = choose(SUITES, options, around.view.cpus.length);
-  const { events } = around;
-  events.add({ kind: "run", words: words.join(" "), node: around.view.name, tests: chosen.length });
+  const { chosen, skipped } = choose(SUITES, options, Math.min(...around.views.map(({ room }) => room)));
+  const { events, views } = around;
+  const node = views.map(({ name }) => name).join(", ");
+  events.add({ kind: "run", words: words.join(" "), node, tests: chosen.length });
   for (const { title, why } of skipped) events.add({ kind: "skip", test: title, why });
   const [there, away] = [false, true].map((gap) => chosen.filter(({ test }) => (test.gap ?? false) === gap));
   const passed = [await part(there ?? [], false, around), await part(away ?? [], true, around)];
-  if (options.live && !options.preserve) await endProbe(kube);
+  if (options.live && !options.preserve) {
+    await endProbes(kube, views);
+    await removeNamespaces(kube);
+  }
   events.add({ kind: "done" });
   return passed.every((each) => each);
 }

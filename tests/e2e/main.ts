@@ -10,26 +10,34 @@ import { localView } from "./harness/local_view.ts";
 import { parseRun, type RunOptions, USAGE } from "./harness/options.ts";
 import { PodCache } from "./harness/pod_cache.ts";
 import { closingLines, isClean, isWhole, reportFiles } from "./harness/report.ts";
-import { titleOf } from "./harness/suite.ts";
-import { ADMIN, BY_HAND, KUBERNETES, repository, STATE } from "./cluster/places.ts";
+import { choose } from "./harness/runner.ts";
+import { ADMIN, beside, BY_HAND, KUBERNETES, NODES, repository, STATE } from "./cluster/places.ts";
 import { existsSync } from "node:fs";
 import { stopCluster } from "./cluster/down.ts";
 import { missing, parseOptions, startCluster } from "./cluster/up.ts";
 import { SUITES } from "./suites/all.ts";
 
+/** By which a run is ended; the report is made then, and the cluster taken down. */
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 const FOLDERS = ["failures", "logs", "pod-describes", "plugin-logs", "cluster-state", "test-debug"];
-const NODE = "one";
 
 async function main(words: readonly string[]): Promise<number> {
   if (words.includes("--help")) return say(USAGE);
   const options = parseRun(words);
-  if (options.list) {
-    return say(SUITES.flatMap((suite) => suite.tests.map((test) => titleOf(suite, test))).join("\n"));
-  }
+  const { chosen, skipped } = choose(SUITES, options, Infinity);
+  const titles = [...chosen, ...skipped].map(({ title }) => title);
+  if (titles.length === 0) throw new Error("no test is in such a suite with such a title; --list names all");
+  if (options.list) return say(titles.join("\n"));
   if (options.live) return await onLiveCluster(words);
   const reason = await missing();
   if (reason !== undefined) return unavailable(reason, reportName(options));
   using _ = await onlyRun();
+  return await runHere(words, reportName(options));
+}
+
+/** Runs the suites on a cluster of this machine, for which everything is there; the exit status. */
+export async function runHere(words: readonly string[], name: string): Promise<number> {
+  const options = parseRun(words);
   const report = makeReportFolder();
   try {
     const started = performance.now();
@@ -37,7 +45,7 @@ async function main(words: readonly string[]): Promise<number> {
     await startCluster(clusterOptions(options));
     console.log(`the cluster is ready after ${((performance.now() - started) / 1000).toFixed(1)} s`);
     await runChild(report, words);
-    return await finish(report, options) ? 0 : 1;
+    return await finish(report, options, name) ? 0 : 1;
   } finally {
     if (!options.preserve) await stopCluster();
   }
@@ -60,7 +68,8 @@ async function onLiveCluster(words: readonly string[]): Promise<number> {
   }
   const report = makeReportFolder();
   await runChild(report, words);
-  return await finish(report, parseRun(words)) ? 0 : 1;
+  const options = parseRun(words);
+  return await finish(report, options, reportName(options)) ? 0 : 1;
 }
 
 /** Of the copy of the JUnit report that stays where it is found. */
@@ -73,9 +82,9 @@ function say(text: string): number {
   return 0;
 }
 
-function clusterOptions({ real, agent, containerd, config }: RunOptions) {
+function clusterOptions({ real, agent, containerd, config, nodes }: RunOptions) {
   const words = [...real ? [] : ["--big"], "--agent", agent, "--containerd", containerd];
-  return parseOptions([...words, "--config", JSON.stringify(config), NODE]);
+  return parseOptions([...words, "--config", JSON.stringify(config), ...NODES.slice(0, nodes)]);
 }
 
 /** `.test-reports/2026-11-30T01-02-03-UUID` */
@@ -89,27 +98,28 @@ function makeReportFolder(): string {
 
 /** In a session of its own: what it leaves behind when it dies, as its kubectl, is ended with it. */
 async function runChild(report: string, words: readonly string[]): Promise<void> {
-  const program = new URL("./child.ts", import.meta.url).pathname;
+  const program = beside(import.meta.url, "child").pathname;
   const deno = [Deno.execPath(), "run", "--quiet", "--allow-all", `--config=${repository}/deno.json`];
   const child = new Deno.Command("setsid", { args: [...deno, program, report, ...words], stdin: "null" })
     .spawn();
   const stop = () => child.kill("SIGTERM");
-  Deno.addSignalListener("SIGINT", stop);
+  for (const signal of SIGNALS) Deno.addSignalListener(signal, stop);
   await child.status;
-  Deno.removeSignalListener("SIGINT", stop);
+  for (const signal of SIGNALS) Deno.removeSignalListener(signal, stop);
   await new Deno.Command("sh", { args: ["-c", `kill -9 -${child.pid}`], stderr: "null" }).output();
 }
 
 /** Writes the report; whether everything passed. */
-async function finish(report: string, options: RunOptions): Promise<boolean> {
+async function finish(report: string, options: RunOptions, name: string): Promise<boolean> {
   const events = readEvents(Deno.readTextFileSync(`${report}/test-debug/events.jsonl`));
   if (!isWhole(events) && !options.live) await captureUnfinished(report, events);
-  if (!options.live) captureLogs(report, NODE);
+  const nodes = options.live ? [] : NODES.slice(0, options.nodes);
+  for (const node of nodes) captureLogs(report, node);
   for (const [path, text] of reportFiles(events)) {
     Deno.mkdirSync(`${report}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
     Deno.writeTextFileSync(`${report}/${path}`, text);
   }
-  Deno.copyFileSync(`${report}/junit.xml`, `${repository}/.test-reports/${reportName(options)}`);
+  Deno.copyFileSync(`${report}/junit.xml`, `${repository}/.test-reports/${name}`);
   for (const line of closingLines(events)) console.log(line);
   console.log(`the report is ${report}`);
   return isWhole(events) && hasPassed(events);
@@ -128,12 +138,14 @@ function hasPassed(events: readonly RunEvent[]): boolean {
 async function captureUnfinished(report: string, events: readonly RunEvent[]): Promise<void> {
   const ended = new Set(events.flatMap((event) => event.kind === "end" ? [event.test] : []));
   const left = events.flatMap((event) =>
-    event.kind === "begin" && !ended.has(event.test) ? [event.test] : []
+    event.kind === "node" && event.what === "taken" && !ended.has(event.test) ? [event] : []
   );
   await using kube = await Kube.connect(`${KUBERNETES}/kubectl`, ADMIN);
   await using cache = await PodCache.open(kube);
-  const view = localView(NODE, false);
-  for (const title of left) await capture({ kube, cache, view, report, title });
+  for (const { test: title, node } of left) {
+    const [name = ""] = node.split(", ");
+    await capture({ kube, cache, view: localView(name, false), report, title });
+  }
 }
 
 /** Says that nothing was tested, and why: a failure where everything is expected to be there. The exit status. */

@@ -1,9 +1,11 @@
 /** The agent on a node, in each of its three ways in. */
+import { existsSync } from "node:fs";
 import type { StatusDocument } from "../../../src/status/document.ts";
 import { eventually } from "../../system/node/eventually.ts";
+import { hereMs, timeoutOption } from "../../system/node/slowness.ts";
 import { kubectl } from "./control_plane.ts";
 import { importImage, onNode, optionsOf, startContainerd, startOnNode } from "./node.ts";
-import { CONTROL, nodeFolder, nodeRoot, repository } from "./places.ts";
+import { CONTROL, MADE_UP_CGROUP, nodeFolder, nodeRoot, repository } from "./places.ts";
 import { stopDaemon } from "./processes.ts";
 
 /** Launched by containerd, as a service beside it, as a DaemonSet's pod; or none. */
@@ -33,7 +35,7 @@ export async function installAgent(
   nodes: readonly string[],
   config: AgentConfig = {},
 ): Promise<void> {
-  if (way === "none") return;
+  if (way === "none") return await prepareDaemonSet(nodes, config);
   for (const node of nodes) {
     // JSON is YAML.
     Deno.mkdirSync(`${nodeRoot(node)}/etc/weka-cpuset`, { recursive: true });
@@ -79,7 +81,7 @@ export async function askAgent<T>(node: string, path: string): Promise<T> {
     transport: "unix",
     path: `${nodeRoot(node)}/run/weka-cpuset/status.sock`,
   });
-  const late = setTimeout(() => connection.close(), ANSWER_MS);
+  const late = setTimeout(() => connection.close(), hereMs(ANSWER_MS));
   try {
     const request = `GET /api/v1/${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
     await connection.write(new TextEncoder().encode(request));
@@ -118,19 +120,23 @@ async function installPlugin(node: string): Promise<void> {
   await startContainerd(node);
 }
 
-/** deploy/manifests with what a node that claims CPUs has elsewhere. */
-async function installDaemonSet(nodes: readonly string[], config: AgentConfig): Promise<void> {
+/** deploy/manifests with what a node that claims CPUs has elsewhere: a folder for kubectl's --kustomize. */
+export const MANIFESTS = `${CONTROL}/agent`;
+
+/** Writes {@link MANIFESTS}, and puts the agent's image, if it has been built, on the nodes. */
+export async function prepareDaemonSet(nodes: readonly string[], config: AgentConfig): Promise<void> {
   const version = JSON.parse(Deno.readTextFileSync(`${repository}/deno.json`)).version as string;
-  for (const node of nodes) await importImage(node, `localhost/weka-cpuset:${version}`, ARCHIVE);
-  const folder = `${CONTROL}/agent`;
-  Deno.mkdirSync(folder, { recursive: true });
-  const big = nodes.find((node) => optionsOf(node).big);
+  for (const node of existsSync(ARCHIVE) ? nodes : []) {
+    await importImage(node, `localhost/weka-cpuset:${version}`, ARCHIVE);
+  }
+  Deno.mkdirSync(MANIFESTS, { recursive: true });
+  const isBig = nodes.some((node) => optionsOf(node).big);
   const patches = [{
     target: { kind: "ConfigMap" },
     patch: JSON.stringify([{ op: "replace", path: "/data/config.yaml", value: JSON.stringify(config) }]),
-  }, ...big === undefined ? [] : [{ target: { kind: "DaemonSet" }, patch: cgroupPatch(big) }]];
+  }, ...isBig ? [{ target: { kind: "DaemonSet" }, patch: CGROUP_PATCH }] : []];
   Deno.writeTextFileSync(
-    `${folder}/kustomization.yaml`,
+    `${MANIFESTS}/kustomization.yaml`,
     JSON.stringify({
       apiVersion: "kustomize.config.k8s.io/v1beta1",
       kind: "Kustomization",
@@ -138,21 +144,26 @@ async function installDaemonSet(nodes: readonly string[], config: AgentConfig): 
       patches,
     }),
   );
-  await copyFolder(`${repository}/deploy/manifests`, `${folder}/manifests`);
-  await kubectl("apply", "--kustomize", folder);
-  await kubectl("-n", "kube-system", "rollout", "status", "daemonset", DAEMONSET, "--timeout=120s");
+  await copyFolder(`${repository}/deploy/manifests`, `${MANIFESTS}/manifests`);
+}
+
+async function installDaemonSet(nodes: readonly string[], config: AgentConfig): Promise<void> {
+  await prepareDaemonSet(nodes, config);
+  await kubectl("apply", "--kustomize", MANIFESTS);
+  await kubectl("-n", "kube-system", "rollout", "status", "daemonset", DAEMONSET, timeoutOption(120));
 }
 
 /** A strategic merge: the cgroup tree is mounted from elsewhere. */
-function cgroupPatch(node: string): string {
-  const path = `${nodeFolder(node)}/claims/cgroup`;
-  return JSON.stringify({
-    apiVersion: "apps/v1",
-    kind: "DaemonSet",
-    metadata: { name: DAEMONSET, namespace: "kube-system" },
-    spec: { template: { spec: { volumes: [{ name: "cgroup", hostPath: { path, type: "Directory" } }] } } },
-  });
-}
+const CGROUP_PATCH = JSON.stringify({
+  apiVersion: "apps/v1",
+  kind: "DaemonSet",
+  metadata: { name: DAEMONSET, namespace: "kube-system" },
+  spec: {
+    template: {
+      spec: { volumes: [{ name: "cgroup", hostPath: { path: MADE_UP_CGROUP, type: "Directory" } }] },
+    },
+  },
+});
 
 async function copyFolder(from: string, to: string): Promise<void> {
   Deno.mkdirSync(to, { recursive: true });

@@ -1,4 +1,5 @@
 /** etcd, API server, controller manager and scheduler on loopback. */
+import { generateKeyPairSync } from "node:crypto";
 import { existsSync } from "node:fs";
 import { ADMIN, CONTROL, KUBERNETES, PORT } from "./places.ts";
 import { run, startDaemon, stopDaemon, untilServes } from "./processes.ts";
@@ -21,6 +22,8 @@ export async function startControlPlane(nodes: readonly string[]): Promise<void>
     ...["--kubeconfig", ADMIN, "--secure-port", "0", "--leader-elect=false", ...FAST],
     ...["--service-account-private-key-file", "pki/sa.key", "--root-ca-file", "pki/apiserver.crt"],
     ...["--concurrent-gc-syncs", "20"],
+    // A machine that is emulated or very busy isn't taken for a dead one.
+    ...["--node-monitor-grace-period", "10m"],
   ]);
   startDaemon(CONTROL, "kube-scheduler", [
     `${KUBERNETES}/kube-scheduler`,
@@ -71,7 +74,8 @@ function startApiServer(): void {
 /** A key for service accounts, and a token and a kubeconfig for the administrator and for each node. */
 async function makeIdentities(nodes: readonly string[]): Promise<void> {
   if (existsSync(`${CONTROL}/pki/tokens.csv`)) return;
-  await run("openssl", ["genrsa", "-out", `${CONTROL}/pki/sa.key`, "2048"]);
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  write(`${CONTROL}/pki/sa.key`, privateKey.export({ type: "pkcs8", format: "pem" }) as string);
   const users = [{ user: "admin", file: "admin", group: "system:masters" }].concat(
     nodes.map((node) => ({ user: `system:node:${node}`, file: node, group: "system:nodes" })),
   );

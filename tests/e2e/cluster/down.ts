@@ -10,7 +10,7 @@ import { run } from "./processes.ts";
 export async function stopCluster(): Promise<void> {
   await Promise.all(nodeNames().map((node) => removeNode(node)));
   if (existsSync(CONTROL)) await stopControlPlane();
-  if (existsSync(SAVED_SYSCTLS)) await run("sysctl", ["--quiet", "--load", SAVED_SYSCTLS]);
+  if (existsSync(SAVED_SYSCTLS)) await run("sysctl", ["-q", "-p", SAVED_SYSCTLS]);
   if (existsSync(STATE)) Deno.removeSync(STATE, { recursive: true });
 }
 

@@ -6,6 +6,7 @@
 import { eventually } from "../../system/node/eventually.ts";
 import { connectCri } from "../../system/node/cri.ts";
 import { cgroupMounts, online } from "../../system/node/machine.ts";
+import { timeoutOption } from "../../system/node/slowness.ts";
 import { containerdToml, kubeletConfiguration } from "./node_files.ts";
 import { kubectl } from "./control_plane.ts";
 import { CPUS, makeUpMachine, MEMS } from "./made_up_machine.ts";
@@ -13,6 +14,7 @@ import {
   CONTROL,
   IMAGE,
   KUBERNETES,
+  MADE_UP_CGROUP,
   nodeCgroup,
   nodeFolder,
   nodeNames,
@@ -53,7 +55,7 @@ export async function startNode(name: string, options: NodeOptions): Promise<voi
 export function onNode(name: string): string[] {
   const pid = pidOf(nodeFolder(name), "init");
   if (pid === undefined) throw new Error(`node ${name} doesn't run`);
-  return ["nsenter", "--target", `${pid}`, "--mount", "--pid", "--wdns=/", "--"];
+  return ["nsenter", "-t", `${pid}`, "-m", "-p", "sh", "-c", 'cd / && exec "$@"', "sh"];
 }
 
 /** Starts a program on the node, unless it runs: {@link startDaemon}, of the process itself and not of what starts it. */
@@ -109,10 +111,11 @@ export async function startKubelet(name: string): Promise<void> {
     `${nodeRoot(name)}/etc/kubelet.json`,
     JSON.stringify(kubeletConfiguration(name, nodeNames().indexOf(name))),
   );
-  const own = big ? `mount --bind ${folder}/claims/kubelet-sys /sys/devices/system && ` : "";
+  const ownSystem = `mount --bind ${folder}/claims/kubelet-sys /sys/devices/system && exec "$@"`;
+  // `unchanged`: containerd is to see kubelet's mounts.
+  const apart = ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", ownSystem, "sh"];
   await startOnNode(name, "kubelet", [
-    // `unchanged`: containerd is to see kubelet's mounts.
-    ...["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", `${own}exec "$@"`, "sh"],
+    ...big ? apart : [],
     `${KUBERNETES}/kubelet`,
     ...["--config", "/etc/kubelet.json", "--kubeconfig", `${CONTROL}/${name}.conf`],
     ...["--hostname-override", name, "--node-labels", "weka.io/e2e=true"],
@@ -125,7 +128,7 @@ export function removeKubeletState(name: string, file: string): void {
 }
 
 export async function untilReady(name: string): Promise<void> {
-  const wait = ["wait", "--for=condition=Ready", `node/${name}`, "--timeout=5s"];
+  const wait = ["wait", "--for=condition=Ready", `node/${name}`, timeoutOption(5)];
   await untilServes(nodeFolder(name), "kubelet", () => kubectl(...wait));
 }
 
@@ -148,7 +151,15 @@ async function makeRoot(name: string, { big }: NodeOptions): Promise<void> {
   const root = nodeRoot(name);
   // As after any boot.
   if (existsSync(`${root}/run`)) Deno.removeSync(`${root}/run`, { recursive: true });
-  const own = ["etc/cni/net.d", "etc/nri/conf.d", "etc/containerd", "opt/nri/plugins", "run/nri", "var/log"];
+  const own = [
+    "etc/cni/net.d",
+    "etc/nri/conf.d",
+    "etc/containerd",
+    "opt/nri/plugins",
+    MADE_UP_CGROUP.slice(1),
+    "run/nri",
+    "var/log",
+  ];
   for (
     const folder of [
       ...own,
@@ -200,7 +211,7 @@ function initScript(name: string, { big }: NodeOptions): string {
   const [folder, root] = [nodeFolder(name), nodeRoot(name)];
   const binds = ["etc", "opt", "run", "var"].map((each) => [`${root}/${each}`, `/${each}`]);
   if (big) {
-    binds.push([`${folder}/claims/sys`, "/sys/devices/system"]);
+    binds.push([`${folder}/claims/sys`, "/sys/devices/system"], [`${folder}/claims/cgroup`, MADE_UP_CGROUP]);
     for (const file of ["cpuinfo", "meminfo"]) binds.push([`${folder}/claims/${file}`, `/proc/${file}`]);
   }
   return [
@@ -219,14 +230,17 @@ async function enterNamespaces(name: string, options: NodeOptions): Promise<void
   if (existsSync(`${folder}/entered`)) Deno.removeSync(`${folder}/entered`);
   Deno.writeTextFileSync(`${folder}/init.sh`, initScript(name, options));
   const unshare = [
-    ...["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"],
+    ...["unshare", "--mount", "--pid", "-f", "--mount-proc", "--propagation", "private"],
     ...["bash", `${folder}/init.sh`],
   ];
   startDaemon(folder, "holder", unshare);
-  await untilServes(folder, "holder", () => Deno.statSync(`${folder}/entered`));
-  const holder = pidOf(folder, "holder");
-  const [child] = Deno.readTextFileSync(`/proc/${holder}/task/${holder}/children`).trim().split(" ");
-  writeIdentity(folder, "init", Number(child));
+  await untilServes(folder, "holder", () => {
+    const holder = pidOf(folder, "holder");
+    const [child = ""] = Deno.readTextFileSync(`/proc/${holder}/task/${holder}/children`).trim().split(" ");
+    // At once: who holds the node ends with it, but not it with who holds it.
+    if (child !== "") writeIdentity(folder, "init", Number(child));
+    Deno.statSync(`${folder}/entered`);
+  });
 }
 
 /** Kubelet removes all pods' cgroups that it doesn't know, so each node has its own above them. */

@@ -1,4 +1,5 @@
 /** The configuration files of a node's programs. */
+import { hereMs } from "../../system/node/slowness.ts";
 import { CONTROL, IMAGE, nodeCgroup, PORT } from "./places.ts";
 
 /** Of the first node; the next has the next. */
@@ -31,6 +32,9 @@ export function kubeletConfiguration(name: string, index: number) {
     failSwapOn: false,
     oomScoreAdj: 0,
     maxPods: 250,
+    // In the root of a boot image there is no size to be had.
+    localStorageCapacityIsolation: false,
+    runtimeRequestTimeout: "4m",
     kubeAPIQPS: 500,
     kubeAPIBurst: 1000,
     registryPullQPS: 0,
@@ -68,6 +72,8 @@ version = 2
 [plugins."io.containerd.nri.v1.nri"]
   disable = false
   disable_connections = false
+  plugin_registration_timeout = "${hereMs(5000)}ms"
+  plugin_request_timeout = "${hereMs(2000)}ms"
 `;
 }
 

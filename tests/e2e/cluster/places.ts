@@ -27,8 +27,24 @@ export const PORT = Number(Deno.env.get("E2E_PORT") || 17443);
 export const nodeFolder = (name: string): string => `${STATE}/nodes/${name}`;
 export const nodeRoot = (name: string): string => `${nodeFolder(name)}/root`;
 
+/** On a node that claims CPUs, wherever its files are on this machine: its tree of cpusets. */
+export const MADE_UP_CGROUP = "/opt/made-up-cgroup";
+
 /** The cgroup, in every hierarchy, below which kubelet makes those of its pods. */
 export const nodeCgroup = (name: string): string => `/weka-cpuset-e2e-${name}`;
+
+/** What the nodes of a test run are called. */
+export const NODES = ["one", "two", "three", "four"];
+
+/**
+ * Another file of this folder that is started as a program or a thread, in the form of the file `from`: of a bundle, as in the
+ * virtual machine, JavaScript.
+ *
+ * @param from import.meta.url
+ */
+export function beside(from: string, name: string): URL {
+  return new URL(`./${name}${from.slice(from.lastIndexOf("."))}`, from);
+}
 
 /** The nodes that have a folder, which is removed when a node ends. */
 export function nodeNames(): string[] {

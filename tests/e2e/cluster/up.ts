@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { findHierarchy } from "../../system/node/machine.ts";
-import { type AgentConfig, installAgent, type Way, wayOf } from "./agent.ts";
+import { type AgentConfig, installAgent, MANIFESTS, type Way, wayOf } from "./agent.ts";
 import { startControlPlane } from "./control_plane.ts";
 import { startKubelet, startNode, untilReady } from "./node.ts";
 import { SAVED_SYSCTLS, SYSCTLS } from "./node_files.ts";
@@ -16,7 +16,7 @@ const USAGE =
          [--config JSON] [NODE…]
 Starts etcd, the control plane, and for each NODE (default: one) a kubelet and a containerd, on loopback.
   --big         nodes claim 64 CPUs and 4 NUMA nodes that this machine doesn't have
-  --agent       how the agent is installed; default: service
+  --agent       how the agent is installed; default: service; none: ${MANIFESTS} is ready for kubectl's --kustomize
   --containerd  which of .tools/node; default: sid
   --config      keys of the agent's configuration, as in {"fence":"on"}
 Afterwards: ${KUBERNETES}/kubectl --kubeconfig ${ADMIN} get pods --all-namespaces`;

@@ -2,17 +2,17 @@
 import { eventually } from "../../system/node/eventually.ts";
 import { Unmet } from "./expect.ts";
 import type { KubePod } from "./kube.ts";
-import type { Seen } from "./node_cgroups.ts";
+import type { Machine, Seen } from "./node_cgroups.ts";
 import { wishOf } from "./wish.ts";
 import { claimed, isUnplaced, listText, overlapsOf, overlapText } from "./overlaps.ts";
 
 /** A node as it can be looked at. */
-export interface NodeView {
+export interface NodeView extends Machine {
   readonly name: string;
-  readonly cpus: readonly number[];
+  /** How many CPUs pods of the tests may ask for, the one that is left to the pool included. */
+  readonly room: number;
   /** Whether the agent keeps the classes of kubelet off exclusive CPUs. */
   readonly isFenced: boolean;
-  memsOf(cpus: readonly number[]): readonly number[];
   look(): Promise<Seen[]>;
   /** The same container anew; undefined when nothing of it lives. */
   again(seen: Seen): Promise<Seen | undefined>;

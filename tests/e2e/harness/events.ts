@@ -13,6 +13,14 @@ export type RunEvent =
   | { readonly kind: "step"; readonly at: string; readonly test: string; readonly line: string }
   | { readonly kind: "end"; readonly at: string; readonly test: string; readonly outcome: Outcome }
   | { readonly kind: "skip"; readonly at: string; readonly test: string; readonly why: string }
+  | {
+    readonly kind: "node";
+    readonly at: string;
+    readonly what: "taken" | "given back" | "set aside";
+    readonly node: string;
+    readonly test: string;
+    readonly worker: number;
+  }
   | { readonly kind: "sampled"; readonly at: string; readonly sampled: Sampled; readonly gap: boolean }
   | { readonly kind: "done"; readonly at: string };
 

@@ -1,5 +1,7 @@
 /** The API server, through "kubectl proxy": so any kubeconfig does, whatever it authenticates with. */
 
+import { hereMs } from "../../system/node/slowness.ts";
+
 /** What the tests read of a pod. */
 export interface KubePod {
   readonly metadata: {
@@ -149,7 +151,11 @@ export class Kube implements AsyncDisposable {
 
   async #fetch(method: string, path: string, body?: unknown, type = "application/json"): Promise<Response> {
     const init = body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": type } };
-    const answer = await fetch(this.base + path, { method, ...init, signal: AbortSignal.timeout(30_000) });
+    const answer = await fetch(this.base + path, {
+      method,
+      ...init,
+      signal: AbortSignal.timeout(hereMs(30_000)),
+    });
     if (answer.ok) return answer;
     const text = await answer.text();
     throw new KubeError(answer.status, `${method} ${path}: ${messageOf(text)}`);

@@ -4,48 +4,63 @@ import type { NodeView } from "./check.ts";
 import type { Kube, KubePod } from "./kube.ts";
 import type { Seen } from "./node_cgroups.ts";
 import type { PodCache } from "./pod_cache.ts";
-import { wishOf } from "./wish.ts";
+import { quantity, wishOf } from "./wish.ts";
 
 const NAMESPACE = "kube-system";
-const PROBE = "weka-cpuset-e2e-probe";
 const PATIENCE_MS = 120_000;
+/** On the node, where its cpusets are; elsewhere only where CPUs are claimed that aren't there, see docs/e2e.md. */
+const SETS = Deno.env.get("E2E_CGROUP_ROOT") || "/sys/fs/cgroup";
 
-/** A line for each cgroup of a container in which somebody lives: its folder, CPUs and memory nodes; `-` for what isn't set. */
-const LIST = `for t in /host/cgroup/cpuset /host/cgroup; do [ -e $t/cgroup.procs ] || continue
-  find $t -type d -path '*kubepods*pod*/*' | while read d; do
-    p=$(cat $d/cgroup.procs 2>/dev/null); [ -n "$p" ] || continue
-    c=$(cat $d/cpuset.cpus.effective 2>/dev/null || cat $d/cpuset.cpus); m=$(cat $d/cpuset.mems.effective 2>/dev/null || cat $d/cpuset.mems)
+/**
+ * A line for each cgroup of a container in which somebody lives: its folder, CPUs and memory nodes; `-` for what isn't set.
+ * A cgroup may go while it is looked at.
+ */
+const LIST = `for t in /host/sets/cpuset /host/sets; do [ -e $t/cgroup.procs ] || continue
+  find $t -type d -path '*kubepods*pod*/*' 2>/dev/null | while read d; do
+    p=$(cat /host/cgroup\${d#/host/sets}/cgroup.procs 2>/dev/null); [ -n "$p" ] || continue
+    c=$(cat $d/cpuset.cpus.effective 2>/dev/null || cat $d/cpuset.cpus 2>/dev/null)
+    m=$(cat $d/cpuset.mems.effective 2>/dev/null || cat $d/cpuset.mems 2>/dev/null)
     echo "$d \${c:--} \${m:--}"
   done; break; done`;
-const CLASS = (name: string) =>
-  `cat $(find /host/cgroup/cpuset /host/cgroup -type d -name '*${name}*' 2>/dev/null | head -n 1)/cpuset.cpus`;
-const MACHINE = `cat /sys/devices/system/cpu/online; for n in /sys/devices/system/node/node[0-9]*; do
+const MACHINE = `cat /host/system/cpu/online
+  sort -u /host/system/cpu/cpu[0-9]*/topology/thread_siblings_list | tr '\\n' ' '; echo
+  for n in /host/system/node/node[0-9]*; do
   echo "\${n##*node} $(cat $n/cpulist)"; done`;
 
 /** Runs the probe on the node, unless it runs there, and looks at the machine. */
-export async function liveView(
-  kube: Kube,
-  cache: PodCache,
-  node: string,
-  isFenced: boolean,
-): Promise<NodeView> {
+export async function liveView(kube: Kube, cache: PodCache, node: string): Promise<NodeView> {
   await startProbe(kube, cache, node);
-  const run = (script: string) => kube.kubectl("-n", NAMESPACE, "exec", PROBE, "--", "sh", "-c", script);
-  const [online = "", ...lines] = (await run(MACHINE)).trim().split("\n");
+  const run = (script: string) =>
+    kube.kubectl("-n", NAMESPACE, "exec", probeOf(node), "--", "sh", "-c", script);
+  const [online = "", cores = "", ...lines] = (await run(MACHINE)).trim().split("\n");
   const nodes = lines.map((line) => line.split(" ")).map(([id, list]) => ({
     id: Number(id),
     cpus: numbers(list ?? ""),
   }));
   const look = async () => (await run(LIST)).trim().split("\n").flatMap((line) => seenOf(line, cache.pods));
+  const { status } = await kube.get<{ status: { allocatable: { cpu: string } } }>(`/api/v1/nodes/${node}`);
   return {
     name: node,
     cpus: numbers(online),
-    isFenced,
+    cores: cores.trim().split(" ").map(numbers),
+    room: roomOf(node, status.allocatable.cpu, cache.pods),
+    // Whether the agent keeps the classes off exclusive CPUs is its configuration's affair.
+    isFenced: false,
     memsOf: (cpus) => nodes.filter((each) => each.cpus.some((cpu) => cpus.includes(cpu))).map(({ id }) => id),
     look,
     again: async ({ id }) => (await look()).find((each) => each.id === id),
-    classCpus: async (name) => numbers(await run(CLASS(name))),
+    classCpus: () => Promise.resolve([]),
   };
+}
+
+/** What the scheduler still has for pods there, with what is left of a CPU: that one is the shared pool's. */
+export function roomOf(node: string, allocatable: string, pods: readonly KubePod[]): number {
+  const there = pods.filter(({ spec, status }) =>
+    spec.nodeName === node && status.phase !== "Succeeded" && status.phase !== "Failed"
+  );
+  const asked = there.flatMap(({ spec }) => spec.containers)
+    .reduce((sum, { resources }) => sum + quantity(resources?.requests?.["cpu"]), 0);
+  return Math.ceil(quantity(allocatable) - asked);
 }
 
 /** By the container's id, with which the name of its cgroup ends; nothing for pause containers, and those below one. */
@@ -74,33 +89,38 @@ function setIn(text: string): number[] {
   return text === "-" ? [] : numbers(text);
 }
 
-export async function endProbe(kube: Kube): Promise<void> {
-  await kube.delete(`/api/v1/namespaces/${NAMESPACE}/pods/${PROBE}`);
+export async function endProbes(kube: Kube, views: readonly NodeView[]): Promise<void> {
+  await Promise.all(
+    views.map(({ name }) => kube.delete(`/api/v1/namespaces/${NAMESPACE}/pods/${probeOf(name)}`)),
+  );
 }
 
-/** The node to be tested: the one that is named, else the first on which an agent's pod runs. */
-export function liveNode(pods: readonly KubePod[], named = Deno.env.get("E2E_NODE") ?? ""): string {
-  if (named !== "") return named;
+/** The nodes to be tested: those that are named, with commas between them, else all on which an agent's pod runs. */
+export function liveNodes(pods: readonly KubePod[], named = Deno.env.get("E2E_NODE") ?? ""): string[] {
   const agents = pods.filter(({ metadata, status }) =>
     metadata.labels?.["app"] === "weka-nri-cpuset" && status.phase === "Running"
   );
-  const node = agents[0]?.spec.nodeName;
-  if (node === undefined) {
-    throw new Error("no agent's pod runs in this cluster; install it, or name a node by E2E_NODE");
+  const nodes = named === "" ? agents.flatMap(({ spec }) => spec.nodeName ?? []) : named.split(",");
+  if (nodes.length === 0) {
+    throw new Error("no agent's pod runs in this cluster; install it, or name nodes by E2E_NODE");
   }
-  return node;
+  return [...new Set(nodes)].sort();
 }
 
 /** Where the image of test pods is by default, when the cluster isn't this machine's. */
 export const LIVE_IMAGE = "busybox:1.37";
 
+const probeOf = (node: string) => `weka-cpuset-e2e-probe-${node}`;
+/** What it sees of its node, by the name below /host. */
+const VOLUMES = { cgroup: "/sys/fs/cgroup", sets: SETS, system: "/sys/devices/system" };
+
 async function startProbe(kube: Kube, cache: PodCache, node: string): Promise<void> {
-  const image = Deno.env.get("TEST_IMAGE") || LIVE_IMAGE;
-  if (cache.find(NAMESPACE, PROBE) === undefined) {
+  const name = probeOf(node);
+  if (cache.find(NAMESPACE, name) === undefined) {
     await kube.post(`/api/v1/namespaces/${NAMESPACE}/pods`, {
       apiVersion: "v1",
       kind: "Pod",
-      metadata: { name: PROBE, namespace: NAMESPACE },
+      metadata: { name, namespace: NAMESPACE },
       spec: {
         nodeName: node,
         hostNetwork: true,
@@ -109,16 +129,23 @@ async function startProbe(kube: Kube, cache: PodCache, node: string): Promise<vo
         tolerations: [{ operator: "Exists" }],
         containers: [{
           name: "main",
-          image,
+          image: Deno.env.get("TEST_IMAGE") || LIVE_IMAGE,
           imagePullPolicy: "IfNotPresent",
           command: ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done"],
           securityContext: { runAsUser: 0 },
-          volumeMounts: [{ name: "cgroup", mountPath: "/host/cgroup", readOnly: true }],
+          volumeMounts: Object.keys(VOLUMES).map((volume) => ({
+            name: volume,
+            mountPath: `/host/${volume}`,
+            readOnly: true,
+          })),
         }],
-        volumes: [{ name: "cgroup", hostPath: { path: "/sys/fs/cgroup", type: "Directory" } }],
+        volumes: Object.entries(VOLUMES).map(([volume, path]) => ({
+          name: volume,
+          hostPath: { path, type: "Directory" },
+        })),
       },
     });
   }
-  const isUp = () => cache.find(NAMESPACE, PROBE)?.status.phase === "Running" || undefined;
-  await cache.until(isUp, `the probe on ${node} to run`, PATIENCE_MS);
+  const isUp = () => cache.find(NAMESPACE, name)?.status.phase === "Running" || undefined;
+  await cache.until(isUp, `the probe on ${node} to run, of the image TEST_IMAGE`, PATIENCE_MS);
 }

@@ -4,12 +4,12 @@ import { NodeCgroups } from "./node_cgroups.ts";
 /** A node of this machine. */
 export function localView(name: string, isFenced: boolean): NodeView {
   const cgroups = new NodeCgroups(name);
-  const { cpus, memsOf } = cgroups.machine;
+  const { machine } = cgroups;
   return {
     name,
-    cpus,
+    ...machine,
+    room: machine.cpus.length,
     isFenced,
-    memsOf,
     look: () => Promise.resolve(cgroups.look()),
     again: (seen) => Promise.resolve(cgroups.again(seen)),
     cpusetFile: (seen) => cgroups.cpusetFile(seen),

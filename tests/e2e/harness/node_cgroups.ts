@@ -7,6 +7,14 @@ import { nodeCgroup, nodeFolder, nodeRoot } from "../cluster/places.ts";
 import { cgroupMounts, findHierarchy, numbers } from "../../system/node/machine.ts";
 import { type Wish, wishFrom } from "./wish.ts";
 
+/** What a node has. */
+export interface Machine {
+  readonly cpus: readonly number[];
+  /** The CPUs of each core. */
+  readonly cores: readonly (readonly number[])[];
+  memsOf(cpus: readonly number[]): readonly number[];
+}
+
 /** A container whose program runs. */
 export interface Seen {
   readonly id: string;
@@ -43,11 +51,16 @@ export class NodeCgroups {
   /** Of the sets, and of the processes. */
   readonly #sets: string;
   readonly #kernel: string;
+  /** With which the files end that say what holds. */
+  readonly #inForce: string;
   readonly #known = new Map<string, Known>();
 
   constructor(private readonly node: string) {
     this.#kernel = findHierarchy().root;
-    this.#sets = optionsOf(node).big ? `${nodeFolder(node)}/claims/cgroup/cpuset` : this.#kernel;
+    const { big } = optionsOf(node);
+    this.#sets = big ? `${nodeFolder(node)}/claims/cgroup/cpuset` : this.#kernel;
+    // What isn't set in cgroup v2 is that of the cgroup above.
+    this.#inForce = !big && findHierarchy().version === 2 ? ".effective" : "";
     this.#kubepods = `${nodeCgroup(node)}/kubepods`;
   }
 
@@ -79,16 +92,19 @@ export class NodeCgroups {
 
   /** The CPUs of the cgroup of a QoS class. */
   classCpus(name: "burstable" | "besteffort"): number[] {
-    return numbers(readOr(`${this.#sets}${this.#kubepods}/${name}/cpuset.cpus`));
+    return numbers(readOr(`${this.#sets}${this.#kubepods}/${name}/cpuset.cpus${this.#inForce}`));
   }
 
-  /** All CPUs that the node claims, and the memory nodes of each. */
-  get machine(): { cpus: number[]; memsOf: (cpus: readonly number[]) => number[] } {
+  /** All CPUs that the node claims, those of each core, and the memory nodes of each. */
+  get machine(): Machine {
     const system = optionsOf(this.node).big ? `${nodeFolder(this.node)}/claims/sys` : "/sys/devices/system";
     const nodes = numbers(readOr(`${system}/node/has_memory`));
     const lists = nodes.map((node) => numbers(readOr(`${system}/node/node${node}/cpulist`)));
+    const cpus = numbers(readOr(`${system}/cpu/online`));
+    const siblings = (cpu: number) => readOr(`${system}/cpu/cpu${cpu}/topology/thread_siblings_list`);
     return {
-      cpus: numbers(readOr(`${system}/cpu/online`)),
+      cpus,
+      cores: [...new Set(cpus.map(siblings))].map(numbers),
       memsOf: (cpus) =>
         nodes.length === 0 ? [0] : nodes.filter((_, at) => lists[at]?.some((cpu) => cpus.includes(cpu))),
     };
@@ -139,8 +155,8 @@ export class NodeCgroups {
 
   #read(id: string, { path, name, wish }: Known): Seen | undefined {
     // A plain file is empty for a moment while it is written; a living container's cpuset never is.
-    const cpus = numbers(readOr(`${this.#sets}${path}/cpuset.cpus`));
-    const mems = numbers(readOr(`${this.#sets}${path}/cpuset.mems`));
+    const cpus = numbers(readOr(`${this.#sets}${path}/cpuset.cpus${this.#inForce}`));
+    const mems = numbers(readOr(`${this.#sets}${path}/cpuset.mems${this.#inForce}`));
     if (cpus.length === 0) return undefined;
     const isResized = wish.kind === "exclusive" && wish.count !== cpus.length;
     return { id, name, wish: isResized ? resized(path, wish) : wish, cpus, mems };

@@ -19,6 +19,7 @@ import {
 import { nodeFolder, nodeRoot } from "../cluster/places.ts";
 import { stopDaemon } from "../cluster/processes.ts";
 import { eventually } from "../../system/node/eventually.ts";
+import { timeoutOption } from "../../system/node/slowness.ts";
 import type { Bench } from "./bench.ts";
 import { expectThat } from "./expect.ts";
 
@@ -114,7 +115,7 @@ export async function rollOut(bench: Bench): Promise<void> {
     "rollout",
     "status",
     "daemonset/weka-nri-cpuset",
-    "--timeout=120s",
+    timeoutOption(120),
   );
   await untilActive(bench.node);
 }

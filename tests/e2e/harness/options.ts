@@ -1,17 +1,20 @@
 /** What a run of the suites is to be: flags, and the original's variables. */
 
+import { slowness } from "../../system/node/slowness.ts";
+
 export const USAGE = `usage: tests/e2e/main.ts [OPTION…] [SUITE…]
-Runs the suites (default: all) whose names begin with SUITE, as in "annotated" or "live".
+Runs the suites (default: all) with a word that begins with SUITE, as in "annotated" or "live", or of a file of tests/e2e/suites.
   --focus PATTERN     only tests whose titles match this regular expression
   --skip PATTERN      none whose titles match it
   --real              on this machine's CPUs; default: a node that claims 64
+  --nodes N           so many nodes (up to 4), one a worker; default: 1
   --agent WAY         plugin, service or daemonset; default: daemonset
   --containerd NAME   sid, trixie or go; default: sid
   --config JSON       keys of the agent's configuration; default: {"fence":"on"}
   --live              on the cluster of KUBECONFIG, as it is
   --one               one test of each suite
-  --list              only name the tests
-  -v, -vv             each step, and what is created
+  --list              only name them
+  -v, -vv             each step; in full
 Variables: TEST_PARALLEL (8), TEST_TIMEOUT (seconds for one test, 600), PRESERVE_ON_FAILURE, CONTINUE_ON_FAILURE (1),
 KUBECONFIG, PLUGIN_REGISTRY, PLUGIN_IMAGE, SKIP_BUILD, FORCE_DEPLOY, TEST_IMAGE; docs/e2e.md says what each does.`;
 
@@ -21,6 +24,8 @@ export interface RunOptions {
   readonly skip: string;
   readonly live: boolean;
   readonly real: boolean;
+  /** How many nodes a cluster of this machine has. */
+  readonly nodes: number;
   readonly agent: string;
   readonly containerd: string;
   readonly config: Readonly<Record<string, unknown>>;
@@ -48,6 +53,7 @@ export function parseRun(
     skip: pattern("--skip", values.get("--skip")),
     live: flags.has("--live"),
     real: flags.has("--real"),
+    nodes: count("--nodes", values.get("--nodes"), 1, 4),
     agent: values.get("--agent") ?? "daemonset",
     containerd: values.get("--containerd") ?? "sid",
     config: JSON.parse(values.get("--config") ?? '{"fence":"on"}'),
@@ -55,13 +61,13 @@ export function parseRun(
     list: flags.has("--list"),
     verbose: flags.has("-vv") ? 2 : flags.has("-v") ? 1 : 0,
     parallel: count("TEST_PARALLEL", env("TEST_PARALLEL"), 8, 64),
-    timeoutMs: count("TEST_TIMEOUT", env("TEST_TIMEOUT"), 600, 86_400) * 1000,
+    timeoutMs: count("TEST_TIMEOUT", env("TEST_TIMEOUT"), Math.ceil(600 * slowness()), 86_400) * 1000,
     preserve: isSet(env("PRESERVE_ON_FAILURE")),
     goOn: env("CONTINUE_ON_FAILURE") === undefined || isSet(env("CONTINUE_ON_FAILURE")),
   };
 }
 
-const VALUES = ["--focus", "--skip", "--agent", "--containerd", "--config"];
+const VALUES = ["--focus", "--skip", "--nodes", "--agent", "--containerd", "--config"];
 const FLAGS = ["--live", "--real", "--one", "--list", "-v", "-vv"];
 
 function split(words: readonly string[]) {

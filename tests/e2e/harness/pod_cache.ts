@@ -1,3 +1,4 @@
+import { hereMs } from "../../system/node/slowness.ts";
 import type { Kube, KubePod } from "./kube.ts";
 
 interface PodList {
@@ -43,6 +44,7 @@ export class PodCache implements AsyncDisposable {
    * Resolves with what `look` gives as soon as that isn't undefined; what it throws is thrown at once.
    *
    * @param what for people, after "waited 60 s for"
+   * @param patienceMs of a usual machine
    */
   async until<T>(look: () => T | undefined, what: string, patienceMs: number): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
@@ -55,8 +57,8 @@ export class PodCache implements AsyncDisposable {
       }
     };
     const timer = setTimeout(
-      () => reject(new Error(`waited ${patienceMs / 1000} s for ${what}`)),
-      patienceMs,
+      () => reject(new Error(`waited ${hereMs(patienceMs) / 1000} s for ${what}`)),
+      hereMs(patienceMs),
     );
     this.#watchers.add(again);
     again();

@@ -17,6 +17,7 @@ export function reportFiles(events: readonly RunEvent[]): Map<string, string> {
       `${JSON.stringify({ results: results.map(withoutLines), samples: samplesOf(events) }, null, 2)}\n`,
     ],
     ["junit.xml", junit(results)],
+    ["logs/node-acquisitions.txt", acquisitions(events)],
   ]);
   for (const result of results) {
     const name = fileName(result.test);
@@ -90,6 +91,13 @@ function executionSummary(events: readonly RunEvent[], results: readonly Result[
     ...slowest.map(({ test, seconds }) => `- ${seconds.toFixed(1)} s: ${test}`),
     "",
   ].join("\n");
+}
+
+/** Who had which node, and which was set aside. */
+function acquisitions(events: readonly RunEvent[]): string {
+  return events.flatMap((event) =>
+    event.kind === "node" ? [`${event.at} w${event.worker} ${event.node} ${event.what}: ${event.test}\n`] : []
+  ).join("");
 }
 
 function failuresIndex(results: readonly Result[]): string {

@@ -1,4 +1,5 @@
-/** Runs tests side by side, as far as the node has room for what they claim; those that need it whole come last. */
+/** Runs tests side by side, as far as the nodes have room for what they claim; those that need one whole come last. */
+import { timeoutOption } from "../../system/node/slowness.ts";
 import type { Way } from "../cluster/agent.ts";
 import { Bench } from "./bench.ts";
 import type { NodeView } from "./check.ts";
@@ -7,8 +8,9 @@ import { Unmet } from "./expect.ts";
 import type { Kube } from "./kube.ts";
 import type { RunOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
+import { Nodes, type Taken } from "./nodes.ts";
 import type { PodCache } from "./pod_cache.ts";
-import type { Place } from "./pods.ts";
+import { LABEL, type Place } from "./pods.ts";
 import { isAlone, type Suite, type Test, titleOf } from "./suite.ts";
 
 /** A test that is to be run. */
@@ -21,15 +23,19 @@ export interface Chosen {
 export interface Surroundings {
   readonly kube: Kube;
   readonly cache: PodCache;
-  readonly view: NodeView;
-  readonly place: Omit<Place, "namespace">;
+  /** The nodes that are tested. */
+  readonly views: readonly NodeView[];
+  readonly place: Omit<Place, "namespace" | "node">;
   readonly way: Way;
   readonly events: EventLog;
   readonly options: RunOptions;
   /** Keeps what is to be seen of a failure while it is there. */
-  capture(chosen: Chosen, outcome: Outcome): Promise<void>;
+  capture(chosen: Chosen, view: NodeView): Promise<void>;
   readonly progress: Progress;
 }
+
+/** Of a step, with -v. */
+const SHOWN = 120;
 
 /** By suite, focus and skip; of what can't run here it is said why. */
 export function choose(
@@ -40,9 +46,7 @@ export function choose(
   const [focus, skip] = [new RegExp(options.focus, "i"), new RegExp(options.skip || "$^", "i")];
   const [chosen, skipped]: [Chosen[], { title: string; why: string }[]] = [[], []];
   for (const suite of suites) {
-    if (
-      options.suites.length > 0 && !options.suites.some((name) => suite.name.toLowerCase().startsWith(name))
-    ) continue;
+    if (options.suites.length > 0 && !options.suites.some((name) => isCalled(suite, name))) continue;
     let left = options.one ? 1 : Infinity;
     for (const test of suite.tests) {
       const title = titleOf(suite, test);
@@ -55,27 +59,29 @@ export function choose(
   return { chosen, skipped };
 }
 
+/** By the beginning of a word of its name, or by its file: `conflict`, `tests/e2e/suites/conflict.ts`. */
+function isCalled(suite: Suite, word: string): boolean {
+  const name = word.replace(/^.*\//, "").replace(/\.ts$/, "");
+  return ` ${suite.name.toLowerCase()}`.includes(` ${name}`);
+}
+
 function whyNot({ needs, own = false }: Test, { live }: RunOptions, cpus: number): string | undefined {
   if (needs > cpus - 1) return `it needs a node with ${needs + 1} CPUs, and this one has ${cpus}`;
   return own && live ? "it may only be done to nodes of this machine" : undefined;
 }
 
-/** Runs them all; whether all passed. */
+/** Runs them all, those last that must not run beside others; whether all passed. */
 export async function runTests(tests: readonly Chosen[], around: Surroundings): Promise<boolean> {
-  const together = tests.filter(({ test }) => !isAlone(test));
-  const alone = tests.filter(({ test }) => isAlone(test));
-  const capacity = around.view.cpus.length - 1;
-  const state = { free: capacity, hasFailed: false, queue: [...together] };
+  const nodes = new Nodes(around.views, around.events);
+  const state = { hasFailed: false, queue: inOrder(tests) };
   const changed = new Set<() => void>();
-  const wake = () => changed.forEach((go) => go());
-  const takeNext = async (): Promise<Chosen | undefined> => {
-    while (state.queue.length > 0) {
-      if (state.hasFailed && !around.options.goOn) return undefined;
-      const at = state.queue.findIndex(({ test }) => test.needs <= state.free);
-      const [next] = at < 0 ? [] : state.queue.splice(at, 1);
-      if (next !== undefined) {
-        state.free -= next.test.needs;
-        return next;
+  const takeNext = async (worker: number): Promise<[Chosen, Taken] | undefined> => {
+    while (state.queue.length > 0 && (!state.hasFailed || around.options.goOn)) {
+      for (const [at, next] of state.queue.entries()) {
+        const taken = nodes.take(next.title, next.test, worker);
+        if (taken === undefined) continue;
+        state.queue.splice(at, 1);
+        return [next, taken];
       }
       const { promise, resolve } = Promise.withResolvers<void>();
       changed.add(resolve);
@@ -85,23 +91,27 @@ export async function runTests(tests: readonly Chosen[], around: Surroundings): 
     return undefined;
   };
   const work = async (worker: number) => {
-    for (let next = await takeNext(); next !== undefined; next = await takeNext()) {
-      if (!await runOne(next, worker, around)) state.hasFailed = true;
-      state.free += next.test.needs;
-      wake();
+    for (let next = await takeNext(worker); next !== undefined; next = await takeNext(worker)) {
+      const [chosen, taken] = next;
+      const passed = await runOne(chosen, taken, around);
+      if (!passed) state.hasFailed = true;
+      nodes.giveBack(taken, !passed);
+      changed.forEach((go) => go());
     }
-    wake();
+    changed.forEach((go) => go());
   };
-  const workers = Math.min(around.options.parallel, Math.max(1, together.length));
+  const workers = nodes.workers(Math.min(around.options.parallel, Math.max(1, tests.length)));
   for (let worker = 0; worker < workers; worker++) {
     await makeNamespace(around.kube, namespaceOf(worker, around.options));
   }
   await Promise.all(Array.from({ length: workers }, (_, worker) => work(worker)));
-  for (const next of alone) {
-    if (state.hasFailed && !around.options.goOn) break;
-    if (!await runOne(next, 0, around)) state.hasFailed = true;
-  }
   return !state.hasFailed;
+}
+
+/** Side by side, then one at a time on a node, then one at a time. */
+function inOrder(tests: readonly Chosen[]): Chosen[] {
+  const rank = ({ test }: Chosen) => test.everywhere ? 2 : isAlone(test) ? 1 : 0;
+  return [...tests].sort((one, other) => rank(one) - rank(other));
 }
 
 /** One namespace a worker. */
@@ -112,21 +122,31 @@ export function namespaceOf(worker: number, { parallel }: Pick<RunOptions, "para
 async function makeNamespace(kube: Kube, name: string): Promise<void> {
   const known = await kube.get<{ items: { metadata: { name: string } }[] }>("/api/v1/namespaces");
   if (known.items.some(({ metadata }) => metadata.name === name)) return;
-  await kube.post("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+  // Pods on the host's network are let into it on clusters that look at that.
+  const labels = { [LABEL]: "true", "pod-security.kubernetes.io/enforce": "privileged" };
+  await kube.post("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
 }
 
-async function runOne(chosen: Chosen, worker: number, around: Surroundings): Promise<boolean> {
+/** Removes the namespaces of all workers, from a cluster that goes on. */
+export async function removeNamespaces(kube: Kube): Promise<void> {
+  await kube.kubectl("delete", "namespace", `--selector=${LABEL}=true`, timeoutOption(120));
+}
+
+async function runOne(chosen: Chosen, taken: Taken, around: Surroundings): Promise<boolean> {
   const { title: test } = chosen;
+  const { view, worker } = taken;
   const { events, options, progress } = around;
   events.add({ kind: "begin", test, worker });
   progress.runs(worker, test);
   const started = performance.now();
   const bench = new Bench({
     ...around,
-    place: { ...around.place, namespace: namespaceOf(worker, options) },
+    view,
+    place: { ...around.place, node: view.name, namespace: namespaceOf(worker, options) },
     log: (line) => {
       events.add({ kind: "step", test, line });
-      if (options.verbose > 0) progress.says(worker, `${test}: ${line}`);
+      const shown = options.verbose > 1 ? line : line.slice(0, SHOWN);
+      if (options.verbose > 0) progress.says(worker, `${test}: ${shown}`);
     },
   });
   const outcome = await outcomeOf(chosen.test, bench, options.timeoutMs);
@@ -135,7 +155,7 @@ async function runOne(chosen: Chosen, worker: number, around: Surroundings): Pro
     worker,
     `${outcome.kind} ${test} (${seconds} s)${outcome.kind === "failed" ? `: ${outcome.error}` : ""}`,
   );
-  if (outcome.kind === "failed") await around.capture(chosen, outcome);
+  if (outcome.kind === "failed") await around.capture(chosen, view);
   const isKept = outcome.kind === "failed" && options.preserve;
   const cleared = isKept ? outcome : await clearedAfter(outcome, bench);
   events.add({ kind: "end", test, outcome: cleared });

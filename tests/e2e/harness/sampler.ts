@@ -1,4 +1,6 @@
-/** Between two looks. */
+import { beside } from "../cluster/places.ts";
+
+/** Between two looks, on a usual machine. */
 export const PERIOD_MS = 50;
 
 /** What a sampler has seen so far. */
@@ -20,7 +22,7 @@ export interface Sampled {
 
 /** Looks at all containers of some nodes every 50 ms. */
 export class Sampler implements Disposable {
-  readonly #worker = new Worker(new URL("./sampler_worker.ts", import.meta.url), { type: "module" });
+  readonly #worker = new Worker(beside(import.meta.url, "sampler_worker"), { type: "module" });
 
   constructor(nodes: readonly string[]) {
     this.#worker.postMessage({ nodes });

@@ -2,6 +2,7 @@
  * A thread of its own, so that nothing else keeps it from looking: every 50 ms at all containers of the nodes, until it
  * gets a message; then it answers with what it has seen, a {@link Sampled}.
  */
+import { hereMs } from "../../system/node/slowness.ts";
 import { NodeCgroups, type Seen } from "./node_cgroups.ts";
 import { isUnplaced, listText, type Overlap, overlapsOf, overlapText } from "./overlaps.ts";
 import { PERIOD_MS, type Sampled } from "./sampler.ts";
@@ -85,7 +86,7 @@ thread.onmessage = ({ data }: MessageEvent<{ nodes?: string[] }>) => {
   if (data.nodes !== undefined) {
     nodes = data.nodes.map((node) => new NodeCgroups(node));
     last = performance.now();
-    setInterval(tick, PERIOD_MS);
+    setInterval(tick, hereMs(PERIOD_MS));
     return;
   }
   const sampled: Sampled = {

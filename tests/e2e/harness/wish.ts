@@ -30,7 +30,8 @@ function wholeCpus(resources: KubeResources = {}): number {
   return limit === request && Number.isInteger(limit) ? limit : 0;
 }
 
-function quantity(text = "0"): number {
+/** CPUs, as Kubernetes writes them: `1500m` are 1.5. */
+export function quantity(text = "0"): number {
   return text.endsWith("m") ? Number(text.slice(0, -1)) / 1000 : Number(text);
 }
 

@@ -74,11 +74,11 @@ export const annotated: Suite = {
   name: "Annotated Pod",
   tests: [
     { name: "pins to one CPU", needs: 1, run: (bench) => pins(bench, "1") },
-    { name: "pins to a list", needs: 3, run: (bench) => pins(bench, "0,2,4") },
-    { name: "pins to ranges", needs: 4, run: (bench) => pins(bench, "0-2,6") },
+    { name: "pins to a list", needs: 5, run: (bench) => pins(bench, "0,2,4") },
+    { name: "pins to ranges", needs: 7, run: (bench) => pins(bench, "0-2,6") },
     {
       name: "pods share CPUs with each other",
-      needs: 3,
+      needs: 5,
       run: async (bench) => {
         await bench.runAll({ one: pinned("0,2,4"), two: pinned("0,2,4"), three: pinned("2") });
         for (const name of ["one", "two"]) expectCpus(name, await bench.cpusOf(name), [0, 2, 4]);

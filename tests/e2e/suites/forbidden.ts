@@ -82,7 +82,7 @@ export const forbidden: Suite = {
     },
     {
       name: "ranges",
-      needs: 4,
+      needs: 20,
       run: (bench) => avoids(bench, exclusive(4, forbidding("0-15,32-47")), "0-15,32-47"),
     },
     {
@@ -92,8 +92,8 @@ export const forbidden: Suite = {
     },
     { name: "an invalid list is ignored, and the pod runs", needs: 2, alone: true, run: invalidIsIgnored },
     { name: "an annotated pod ignores it", needs: 2, run: annotatedIgnores },
-    { name: "three shared pods with different lists", needs: 2, run: eachItsOwn },
-    { name: "lasts through changes of the pool", needs: 4, run: lastsThroughPoolChanges },
-    { name: "lasts through moves", needs: 4, alone: true, run: lastsThroughMoves },
+    { name: "three shared pods with different lists", needs: 9, run: eachItsOwn },
+    { name: "lasts through changes of the pool", needs: 7, run: lastsThroughPoolChanges },
+    { name: "lasts through moves", needs: 16, alone: true, run: lastsThroughMoves },
   ],
 };

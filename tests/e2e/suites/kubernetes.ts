@@ -227,7 +227,7 @@ export const kubernetes: Suite = {
     { name: "a refused pod runs when room appears", needs: 62, alone: true, run: recovers },
     { name: "forced deletion: nobody gets its CPUs while it lives", needs: 8, run: forced },
     { name: "eviction frees its CPUs", needs: 2, run: evicted },
-    { name: "a DaemonSet's template pins its pods", needs: 3, run: templates },
+    { name: "a DaemonSet's template pins its pods", needs: 4, run: templates },
     { name: "a static pod", needs: 1, own: true, run: staticPod },
     { name: "a small crash: one that ends at once leaves nothing", needs: 1, run: endsAtOnce },
   ],

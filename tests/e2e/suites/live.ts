@@ -111,7 +111,7 @@ async function deferred(bench: Bench): Promise<void> {
 export const live: Suite = {
   name: "Live CPU Reallocation",
   tests: [
-    { name: "the pool gives way to what is claimed", needs: 3, run: poolGivesWay },
+    { name: "the pool gives way to what is claimed", needs: 4, run: poolGivesWay },
     { name: "ten annotated pods over integers at once", needs: 30, run: rapid },
     { name: "pods stay running through half a minute of moves", needs: 4, run: staysRunning },
     { name: "a resize in place grows and shrinks", needs: 4, run: resizes },

@@ -156,6 +156,7 @@ const TESTS: readonly Test[] = [
     name: "containers that were there before the agent are corrected",
     needs: 1,
     own: true,
+    everywhere: true,
     gap: true,
     run: correctsEarlier,
   },
@@ -193,7 +194,13 @@ const TESTS: readonly Test[] = [
     run: killedWhileMoving,
   },
   { name: "the node is rebooted", needs: 1, own: true, gap: true, run: afterReboot },
-  { name: "the DaemonSet is rolled out twice under load", needs: 14, own: true, run: rolledOut },
+  {
+    name: "the DaemonSet is rolled out twice under load",
+    needs: 14,
+    own: true,
+    everywhere: true,
+    run: rolledOut,
+  },
   { name: "the agent is killed twice under load", needs: 14, own: true, gap: true, run: killedUnderLoad },
 ];
 

@@ -74,7 +74,7 @@ export const sharedSuite: Suite = {
       },
     },
     { name: "several share one pool", needs: 2, alone: true, run: onePool },
-    { name: "one that runs follows each admission and end", needs: 5, run: follows },
+    { name: "one that runs follows each admission and end", needs: 10, run: follows },
     { name: "is kept when another shared pod ends", needs: 2, run: keptAsAnotherEnds },
     { name: "is refused when it forbids the whole pool", needs: 0, run: refusedWithEmptyPool },
     { name: "the pool is never empty", needs: 63, alone: true, run: neverEmpty },

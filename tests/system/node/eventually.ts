@@ -1,8 +1,10 @@
+import { hereMs } from "./slowness.ts";
+
 const PAUSE_MS = 20;
 // For a machine that is emulated or very busy; nobody waits so long unless something is wrong.
 const PATIENCE_MS = 30_000;
 
-/** How long it is looked for, and the pause between two looks, in milliseconds. */
+/** How long it is looked for, and the pause between two looks, in milliseconds of a usual machine. */
 interface Patience {
   readonly patienceMs?: number;
   readonly pauseMs?: number;
@@ -16,13 +18,13 @@ export async function eventually<T>(
   look: () => T | Promise<T>,
   { patienceMs = PATIENCE_MS, pauseMs = PAUSE_MS }: Patience = {},
 ): Promise<T> {
-  const end = Date.now() + patienceMs;
+  const end = Date.now() + hereMs(patienceMs);
   while (true) {
     try {
       return await look();
     } catch (error) {
       if (Date.now() >= end) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    await new Promise((resolve) => setTimeout(resolve, hereMs(pauseMs)));
   }
 }

@@ -6,15 +6,18 @@ const guest = `${repository}/tests/system/vm/guest`;
 
 /** Where what is tested lies in the machine; the bundle there finds the rest as it does in this checkout. */
 const THERE = "/repository";
+const PROGRAMS = `${THERE}/tests/system/vm`;
 
 /** What a machine has that others haven't. */
 export interface Contents {
   /** The root file system of `hack/get-qemu.sh`. */
   readonly root: string;
-  /** Its programs, by name: each a file of `tests/system/vm/guest`. */
+  /** Its programs: each a file of this checkout, by its path below `tests/system/vm/guest`, without what its name ends with. */
   readonly bundles: readonly string[];
   /** Files and folders of this checkout. */
   readonly files: readonly string[];
+  /** What is told to a program, by the name of a file beside it. */
+  readonly told?: Readonly<Record<string, string>>;
 }
 
 /** Of the machine, by path: small files. */
@@ -50,7 +53,7 @@ const FILES: Readonly<Record<string, string>> = {
  */
 export async function makeBootImage(
   folder: string,
-  { root, bundles, files }: Contents,
+  { root, bundles, files, told = {} }: Contents,
 ): Promise<string> {
   const stage = `${folder}/stage`;
   for (const each of FOLDERS) Deno.mkdirSync(`${stage}/${each}`, { recursive: true });
@@ -60,7 +63,10 @@ export async function makeBootImage(
   for (const [path, source] of Object.entries(FILES)) Deno.symlinkSync(source, parented(stage + path));
   for (const path of files) Deno.symlinkSync(`${repository}/${path}`, parented(`${stage}${THERE}/${path}`));
   for (const name of bundles) {
-    await bundle(`${guest}/${name}.ts`, `${stage}${THERE}/tests/system/vm/${name}.js`);
+    await bundle(`${guest}/${name}.ts`, `${stage}${PROGRAMS}/${name.replace(/^.*\//, "")}.js`);
+  }
+  for (const [name, text] of Object.entries(told)) {
+    Deno.writeTextFileSync(`${stage}${PROGRAMS}/${name}`, text);
   }
 
   // The kernel unpacks one archive after the other.
@@ -91,6 +97,8 @@ async function bundle(source: string, target: string): Promise<void> {
     nodePaths: [`${repository}/.tools/bundle/node_modules`],
     conditions: ["deno"],
     banner: { js: 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);' },
+    // What a program of this checkout does when it is started isn't done when another has it in its bundle.
+    define: { "import.meta.main": "false" },
     logLevel: "warning",
   });
 }

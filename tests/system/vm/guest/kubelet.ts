@@ -97,7 +97,8 @@ function nameOf(pod = ""): string {
   return pod.replace(`-${NODE}`, "");
 }
 
-async function addAddress(): Promise<void> {
+/** Without an address of its own, and a way out, kubelet and the API server don't start. */
+export async function addAddress(): Promise<void> {
   const script = `ip addr replace ${NODE}/32 dev lo && ip route replace default dev lo`;
   const { success, stderr } = await new Deno.Command("sh", { args: ["-c", script] }).output();
   assert(success, new TextDecoder().decode(stderr));

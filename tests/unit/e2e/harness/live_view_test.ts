@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { KubePod } from "../../../e2e/harness/kube.ts";
-import { liveNode, seenOf } from "../../../e2e/harness/live_view.ts";
+import { liveNodes, roomOf, seenOf } from "../../../e2e/harness/live_view.ts";
 
 const ID = "0123456789abcdef";
 const POD: KubePod = {
@@ -29,8 +29,19 @@ Deno.test("a line of the probe is a container of the API's, with either cgroup d
   assert.deepEqual(seenOf("/host/cgroup/kubepods/podu/another 0-3 0", [POD]), []);
 });
 
-Deno.test("the node is the one that is named, or one with an agent's pod", () => {
-  assert.equal(liveNode([POD], "one"), "one");
-  assert.equal(liveNode([POD], ""), "two");
-  assert.throws(() => liveNode([], ""), /name a node by E2E_NODE/);
+Deno.test("the nodes are those that are named, or those with an agent's pod", () => {
+  assert.deepEqual(liveNodes([POD], "one,three"), ["one", "three"]);
+  assert.deepEqual(liveNodes([POD, POD], ""), ["two"]);
+  assert.throws(() => liveNodes([], ""), /name nodes by E2E_NODE/);
+});
+
+Deno.test("room is what other pods leave on the node, the pool's CPU included", () => {
+  const other: KubePod = {
+    ...POD,
+    spec: { nodeName: "two", containers: [{ name: "main", resources: { requests: { cpu: "950m" } } }] },
+  };
+  assert.equal(roomOf("two", "8", [other]), 8);
+  assert.equal(roomOf("two", "7900m", [other]), 7);
+  assert.equal(roomOf("one", "7900m", [other]), 8);
+  assert.equal(roomOf("two", "8", [{ ...other, status: { phase: "Succeeded" } }, other, other]), 7);
 });

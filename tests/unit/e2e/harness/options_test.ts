@@ -17,6 +17,7 @@ Deno.test("the original's variables, and what they must be", () => {
 
 Deno.test("an unknown option, a missing value and a bad pattern are said", () => {
   assert.throws(() => parseRun(["--fokus"], none), /--fokus is no option/);
+  assert.throws(() => parseRun(["--nodes", "9"], none), /--nodes must be a whole number from 1 to 4/);
   assert.throws(() => parseRun(["--focus"], none), /--focus needs a value/);
   assert.throws(() => parseRun(["--focus", "("], none), /--focus must be a regular expression/);
 });
@@ -31,6 +32,10 @@ Deno.test("suites, focus and skip choose, and a small node skips with a reason",
   assert.deepEqual(all.skipped, []);
   assert.equal(new Set(all.chosen.map(({ title }) => title)).size, all.chosen.length);
   assert.equal(chosen(64, "--one").chosen.length, SUITES.length);
+  const conflicts = chosen(64, "tests/e2e/suites/conflict.ts").chosen;
+  assert(
+    conflicts.length > 0 && conflicts.every(({ title }) => title.startsWith("CPU Conflict Resolution / ")),
+  );
   const small = chosen(2);
   assert(
     small.chosen.length > 0 &&

@@ -11,6 +11,7 @@ const LINES = [
   `{${at(0)},"kind":"run","words":"-v","node":"one","tests":3}`,
   `{${at(0)},"kind":"skip","test":"S / small","why":"too small"}`,
   `{${at(1)},"kind":"begin","test":"S / good","worker":0}`,
+  `{${at(1)},"kind":"node","what":"taken","node":"one","test":"S / bad","worker":1}`,
   `{${at(1)},"kind":"begin","test":"S / bad","worker":1}`,
   `{${at(2)},"kind":"step","test":"S / bad","line":"create p"}`,
   `{${at(3)},"kind":"end","test":"S / good","outcome":{"kind":"passed"}}`,
@@ -28,6 +29,7 @@ Deno.test("a report has a summary, an index, a folder for each failure, JUnit an
   assert.match(files.get("test-failures-index.md") ?? "", /\[S \/ bad\]\(failures\/s-bad\/summary.md\)/);
   assert.match(files.get("failures/s-bad/summary.md") ?? "", /\| 0-1 \| 0 \|/);
   assert.match(files.get("failures/s-bad/test-debug-output.txt") ?? "", /create p/);
+  assert.match(files.get("logs/node-acquisitions.txt") ?? "", /Z w1 one taken: S \/ bad\n/);
   assert.equal(JSON.parse(files.get("results.json") ?? "").results.length, 3);
   assert.deepEqual(closingLines(events), [
     "1 passed, 1 failed, 1 skipped",
@@ -36,7 +38,7 @@ Deno.test("a report has a summary, an index, a folder for each failure, JUnit an
 });
 
 Deno.test("what ran when the harness died has failed, also where the last line is cut", () => {
-  const events = readEvents(`${LINES.slice(0, 5).join("\n")}\n${LINES[5]?.slice(0, 20)}`);
+  const events = readEvents(`${LINES.slice(0, 6).join("\n")}\n${LINES[6]?.slice(0, 20)}`);
   assert(!isWhole(events));
   const failed = resultsOf(events).filter(({ outcome }) => outcome.kind === "failed");
   assert.deepEqual(failed.map(({ test }) => test), ["S / good", "S / bad"]);
