@@ -36,6 +36,9 @@ type call struct {
 	resourcesAt int
 }
 
+// Where runc notes, in JSON, why it failed: the shim shows the last error there.
+var logFile string
+
 func main() {
 	conf, err := load[configuration](filepath.Dir(os.Args[0]) + "/map.json")
 	if err != nil {
@@ -229,7 +232,9 @@ func parse(args []string) call {
 			value, valueAt = args[at+1], at+1
 		}
 		switch key {
-		case "--root", "--log", "--log-format", "--criu", "--console-socket", "--pid-file":
+		case "--log":
+			logFile, at = value, valueAt
+		case "--root", "--log-format", "--criu", "--console-socket", "--pid-file":
 			at = valueAt
 		case "--bundle", "-b":
 			c.bundle, at = value, valueAt
@@ -326,9 +331,19 @@ func fail(err error) {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "runc-map:", err)
+		note("runc-map: " + err.Error())
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+func note(message string) {
+	opened, err := os.OpenFile(logFile, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return // standard error has it
+	}
+	defer opened.Close()
+	json.NewEncoder(opened).Encode(object{"level": "error", "msg": message})
 }
 
 func load[T any](file string) (found T, err error) {
