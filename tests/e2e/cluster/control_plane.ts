@@ -11,7 +11,7 @@ const FAST = ["--kube-api-qps", "500", "--kube-api-burst", "1000"];
 /** Starts what doesn't run, and waits until the API server is ready for pods. */
 export async function startControlPlane(nodes: readonly string[]): Promise<void> {
   Deno.mkdirSync(`${CONTROL}/pki`, { recursive: true });
-  await makeIdentities(nodes);
+  makeIdentities(nodes);
   // The API server reaches a kubelet by its node's name.
   Deno.writeTextFileSync(`${CONTROL}/hosts`, `127.0.0.1 localhost ${nodes.join(" ")}\n`);
   startEtcd();
@@ -72,7 +72,7 @@ function startApiServer(): void {
 }
 
 /** A key for service accounts, and a token and a kubeconfig for the administrator and for each node. */
-async function makeIdentities(nodes: readonly string[]): Promise<void> {
+function makeIdentities(nodes: readonly string[]): void {
   if (existsSync(`${CONTROL}/pki/tokens.csv`)) return;
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   write(`${CONTROL}/pki/sa.key`, privateKey.export({ type: "pkcs8", format: "pem" }) as string);
