@@ -5,7 +5,7 @@ import type { Cpu, Topology } from "../cpu/topology.ts";
 import type { Assignment } from "../ledger/assignment.ts";
 import { type ContainerRef, describe } from "../ledger/claim.ts";
 import { contestedIn } from "../ledger/contested.ts";
-import { groupsOf, runsOn, shouldRunOn } from "../ledger/groups.ts";
+import { runsOn, shouldRunOn } from "../ledger/groups.ts";
 import { keptIsolated } from "../ledger/isolated.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { AgentState } from "./state.ts";
@@ -103,7 +103,7 @@ function ownership({ container, kind, cpus, isHeld }: Owning, id: number): strin
 function rules(ledger: Ledger, id: number): string[] {
   const { topology, policy } = ledger;
   const { systemReserved, strictReserved, isolatedCpus } = policy;
-  const fences = groupsOf(ledger).filter((group) =>
+  const fences = ledger.those("groups").filter((group) =>
     topology.online.has(id) && !ledger.desired(group).has(id)
   );
   const strict = strictReserved ? ", and only containers of reservedNamespaces share it" : "";

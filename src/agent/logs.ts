@@ -3,7 +3,7 @@ import { type Assignment, isOfPod } from "../ledger/assignment.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import { isAnywhere } from "../ledger/bound.ts";
 import { heldClaim } from "../ledger/held.ts";
-import { groupsOf, isFence, isGroup, shouldRunOn } from "../ledger/groups.ts";
+import { isFence, isGroup, shouldRunOn } from "../ledger/groups.ts";
 import { isolationProblem } from "../ledger/isolated.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { certainIn, sharersIn } from "../ledger/pod_members.ts";
@@ -225,7 +225,7 @@ export function synchronizedLog(message: string, ledger: Ledger, updates: number
     if (!isHeld) kinds[claim.kind !== "group" && grant.isEmpty ? "shared" : claim.kind]++;
   }
   const { group: _, ...counts } = kinds;
-  const fences = groupsOf(ledger).filter(isFence).map(({ container }) => container.id).join(" ");
+  const fences = ledger.those("groups").filter(isFence).map(({ container }) => container.id).join(" ");
   const fields = { ...counts, sharedPool: ledger.sharedPool.toString(), updates };
   return logOf("info", message, undefined, fences === "" ? fields : { ...fields, fences });
 }

@@ -9,7 +9,6 @@ import { describe } from "../ledger/claim.ts";
 import { hasNoProcess, isConfirmed } from "../ledger/delivery.ts";
 import { isGroup } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { perLedger } from "../ledger/per_ledger.ts";
 import type { LogRecord } from "../log_record.ts";
 import { sandboxingOf } from "../nri/rules.ts";
 import { writablePort } from "./apply_mode.ts";
@@ -63,9 +62,9 @@ export function unsurePartitions(partitions: Partitions): Partitions {
 }
 
 /** The containers that ask for a partition, and have CPUs of their own. */
-const isolatedIn = perLedger((ledger) =>
-  ledger.assignments.values().filter((each) => isIsolated(each) && !each.grant.isEmpty && !each.isHeld)
-);
+function isolatedIn(ledger: Ledger): Assignment[] {
+  return ledger.those("claimants").filter((each) => isIsolated(each) && !each.grant.isEmpty && !each.isHeld);
+}
 
 /** What isn't true of its container any more: it has ended, has other CPUs, or shares those of a partition by now. */
 function isOutdated(ledger: Ledger, { container: { id }, cpus, state }: Partition): boolean {
@@ -78,7 +77,7 @@ function isOutdated(ledger: Ledger, { container: { id }, cpus, state }: Partitio
 function sharerOf(ledger: Ledger, assignment: Assignment): Assignment | undefined {
   const { container: { id }, claim, grant } = assignment;
   if (claim.kind !== "pinned" && !isOfPod(assignment)) return undefined;
-  return ledger.assignments.values().find((other) =>
+  return ledger.those("claimants").find((other) =>
     other.container.id !== id && !other.isHeld && other.grant.intersects(grant)
   );
 }

@@ -51,7 +51,7 @@ export function openPauses(state: AgentState): AgentState {
 function pausesIn(ledger: Ledger, others: ReadonlyMap<string, unknown>): Pauses {
   const pauses = new Map<string, { readonly container: ContainerRef; readonly cpus: CpuSet }>();
   const isolated = new Set<string>();
-  for (const assignment of ledger.assignments.values()) {
+  for (const assignment of ledger.those("claimants")) {
     const { container, grant } = assignment;
     const pause = grant.isEmpty || others.has(container.sandboxId) ? undefined : pauseOf(container);
     if (pause === undefined) continue;

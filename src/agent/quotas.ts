@@ -44,9 +44,10 @@ export function quotaInReply(
 /** Writes what differs, as far as one look goes. A failure is only logged, once for each container and cause. */
 export function settleQuotas(state: AgentState): Logged {
   const port = quotaPort(state);
+  if (port === undefined) return { state, logs: [] };
   const open = openIn(state);
   const ended = [...state.quotas.keys()].filter((id) => !state.ledger.assignments.has(id));
-  if (port === undefined || (open.length === 0 && ended.length === 0)) return { state, logs: [] };
+  if (open.length === 0 && ended.length === 0) return { state, logs: [] };
   const logs: LogRecord[] = [];
   const quotas = new Map(state.quotas);
   for (const id of ended) quotas.delete(id);
@@ -97,9 +98,7 @@ function openIn(state: AgentState): Assignment[] {
 
 /** Containers that run and claim CPUs of their own. */
 const claimantsIn = perLedger((ledger) =>
-  ledger.assignments.values().filter(({ claim: { kind }, delivery }) =>
-    (kind === "exclusive" || kind === "pinned") && !hasNoProcess(delivery)
-  )
+  ledger.those("claimants").filter(({ delivery }) => !hasNoProcess(delivery))
 );
 
 function settled(port: QuotaPort, ledger: Ledger, assignment: Assignment, known: Quota | undefined): Quota {

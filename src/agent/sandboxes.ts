@@ -29,7 +29,7 @@ export function settleSandboxes(state: AgentState): Logged {
   const { sandboxes: { all: before, of }, ledger, rules, reconcile: { lostEnds: { elsewhere } } } = state;
   const port = portOf(state);
   const follows = [ledger, rules, elsewhere];
-  const isNone = before.size === 0 && ledger.handled.length === 0;
+  const isNone = before.size === 0 && ledger.those("handled").length === 0;
   const isSettled = isNone || follows.every((each, at) => of?.[at] === each);
   if (port === undefined || isSettled) return { state, logs: [] };
   const wanted = wantedIn(state);
@@ -77,7 +77,7 @@ type Wanted = Pick<Sandbox, "container" | "cpus" | "within" | "isGranted">;
 function wantedIn(state: AgentState): Wanted[] {
   const { ledger, sandboxes: { all: before } } = state;
   const pods = Map.groupBy(
-    ledger.handled.filter((each) => isSandboxed(state, each)),
+    ledger.those("handled").filter((each) => isSandboxed(state, each)),
     ({ container: { sandboxId } }) => sandboxId,
   );
   for (const id of before.keys()) if (!pods.has(id)) pods.set(id, []);
@@ -140,7 +140,7 @@ function settledOne(port: CpusetPort, wanted: Wanted, ledger: Ledger): Sandbox {
 }
 
 function hasMembers(ledger: Ledger, sandboxId: string): boolean {
-  return ledger.handled.some(({ container }) => container.sandboxId === sandboxId);
+  return ledger.those("handled").some(({ container }) => container.sandboxId === sandboxId);
 }
 
 function logsOf(before: Sandbox | undefined, { container, cpus, reason, isGone }: Sandbox): LogRecord[] {

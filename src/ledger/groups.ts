@@ -27,11 +27,6 @@ export function isGroup({ claim }: Assignment): boolean {
   return claim.kind === "group";
 }
 
-/** The groups of a ledger. */
-export function groupsOf(ledger: Ledger): Assignment[] {
-  return ledger.assignments.values().filter(isGroup);
-}
-
 /** Whether a group is a fence: kept off exclusive CPUs, for all that is in it. */
 export function isFence({ claim }: Assignment): boolean {
   return claim.kind === "group" && claim.keeps === "unexclusive";
@@ -40,8 +35,8 @@ export function isFence({ claim }: Assignment): boolean {
 /** By group: the ids of those whose own sets lie within it. */
 export const membersWithin = perLedger((ledger) => {
   const members = new Map<string, Set<string>>();
-  for (const { container: { id }, fence, isWithin } of ledger.assignments.values()) {
-    if (isWithin && fence !== undefined) members.set(fence, (members.get(fence) ?? new Set()).add(id));
+  for (const { container: { id }, fence } of ledger.those("within")) {
+    if (fence !== undefined) members.set(fence, (members.get(fence) ?? new Set()).add(id));
   }
   return members;
 });

@@ -53,7 +53,10 @@ export class IdMap<V> {
 
   /** In the order of {@link values}. */
   keys(): string[] {
-    return this.buckets.flatMap(({ ids }) => ids);
+    const all: string[] = [];
+    if (this.size === 0) return all;
+    for (const bucket of this.buckets) if (bucket !== NONE) all.push(...bucket.ids);
+    return all;
   }
 }
 
@@ -78,6 +81,12 @@ function bucketOf(id: string): number {
     hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
   }
   return (hash ^ (hash >>> 15)) & (BUCKETS - 1);
+}
+
+/** The members with `id` among them, or not; the same map where that is so. */
+export function withMember(members: IdMap<true>, id: string, isMember: boolean): IdMap<true> {
+  if (members.has(id) === isMember) return members;
+  return isMember ? members.set(id, true) : members.delete(id);
 }
 
 /** The set without `id`; the same set where it has none such. */

@@ -1,59 +1,56 @@
 /** Containers that are looked for often, so that nobody has to go through all of them. */
-import type { Assignment } from "./assignment.ts";
-import { failureOf } from "./delivery.ts";
-import { withId, withoutId } from "./id_map.ts";
+import { type Assignment, followsExclusive } from "./assignment.ts";
+import { failureOf, hasNoProcess } from "./delivery.ts";
+import { IdMap, withMember } from "./id_map.ts";
 
-/** By id, those of which something is true. */
-export interface Kinds {
+const IS = {
   /** It lives, has less than it claims, and may be served later. */
-  readonly degraded: ReadonlySet<string>;
-  /** Its claim is kept for an ended container. */
-  readonly heldClaims: ReadonlySet<string>;
-  /** It has ended and left processes behind. */
-  readonly leftovers: ReadonlySet<string>;
-  /** Its last delivery failed. */
-  readonly failed: ReadonlySet<string>;
-  /** Its pod has a runtime of its own. */
-  readonly handled: ReadonlySet<string>;
-}
-
-const IS: { readonly [Kind in keyof Kinds]: (assignment: Assignment) => boolean } = {
   degraded: ({ degraded, leftover, claim: { kind } }) =>
     degraded !== undefined && leftover === undefined && kind !== "shared",
+  /** Its claim is kept for an ended container. */
   heldClaims: ({ isHeld = false }) => isHeld,
+  /** It has ended and left processes behind. */
   leftovers: ({ leftover }) => leftover !== undefined,
+  /** Its last delivery failed. */
   failed: (assignment) => failureOf(assignment) !== undefined,
+  /** Its pod has a runtime of its own (a RuntimeClass' handler), held claims among them. */
   handled: ({ container: { handler } }) => handler !== undefined,
-};
+  /** It is a cgroup above containers. */
+  groups: ({ claim: { kind } }) => kind === "group",
+  /** It claims CPUs of its own, held claims among them: only these have a grant. */
+  claimants: ({ claim: { kind } }) => kind === "exclusive" || kind === "pinned",
+  /** CPUs that it has no grant of are chosen last for others: it had them before a resize, or has pinned threads there. */
+  homes: ({ home, affinity }) => home !== undefined || affinity?.own !== undefined,
+  /** Its own set changes with the exclusive CPUs: it has no grant, and no fence around it. */
+  following: followsExclusive,
+  /** It runs, and its set is left to the runtime. */
+  unconfirmed: ({ delivery }) => delivery.by === "record" && !hasNoProcess(delivery),
+  /** Its own set lies within that of a group (cgroup v1). */
+  within: ({ isWithin = false }) => isWithin,
+} as const satisfies Readonly<Record<string, (assignment: Assignment) => boolean>>;
 
-export const NO_KINDS: Kinds = {
-  degraded: new Set(),
-  heldClaims: new Set(),
-  leftovers: new Set(),
-  failed: new Set(),
-  handled: new Set(),
-};
+export type Kind = keyof typeof IS;
+
+/** By kind, the ids of those of which it is true. */
+export type Kinds = { readonly [K in Kind]: IdMap<true> };
+
+const NAMES = Object.keys(IS) as Kind[];
+
+export const NO_KINDS: Kinds = byKind(() => IdMap.empty());
 
 /** With what is true of one that is new or has changed. */
 export function kindsWith(kinds: Kinds, assignment: Assignment): Kinds {
   const { id } = assignment.container;
-  return changed(kinds, (kind, ids) => (IS[kind](assignment) ? withId : withoutId)(ids, id));
+  return byKind((kind) => withMember(kinds[kind], id, IS[kind](assignment)));
 }
 
 /** Without one that is gone. */
 export function kindsWithout(kinds: Kinds, id: string): Kinds {
-  return changed(kinds, (_, ids) => withoutId(ids, id));
+  return byKind((kind) => withMember(kinds[kind], id, false));
 }
 
-function changed(
-  { degraded, heldClaims, leftovers, failed, handled }: Kinds,
-  change: (kind: keyof Kinds, ids: ReadonlySet<string>) => ReadonlySet<string>,
-): Kinds {
-  return {
-    degraded: change("degraded", degraded),
-    heldClaims: change("heldClaims", heldClaims),
-    leftovers: change("leftovers", leftovers),
-    failed: change("failed", failed),
-    handled: change("handled", handled),
-  };
+function byKind(idsOf: (kind: Kind) => IdMap<true>): Kinds {
+  const kinds: Partial<Record<Kind, IdMap<true>>> = {};
+  for (const kind of NAMES) kinds[kind] = idsOf(kind);
+  return kinds as Kinds;
 }

@@ -20,15 +20,14 @@ import {
   type Assignment,
   byOrder,
   type ExclusiveAssignment,
-  followsExclusive,
   isExclusive,
   isUnconfined,
 } from "./assignment.ts";
 import { isAnywhere } from "./bound.ts";
 import { failureOf } from "./delivery.ts";
 import { heldIn, poolsAfter } from "./holdings.ts";
-import { IdMap, withId, withoutId } from "./id_map.ts";
-import { type Kinds, kindsWith, kindsWithout, NO_KINDS } from "./kinds.ts";
+import { IdMap, withId, withMember, withoutId } from "./id_map.ts";
+import { type Kind, type Kinds, kindsWith, kindsWithout, NO_KINDS } from "./kinds.ts";
 import { inPod, outOfPod, type PodIndex } from "./pod_index.ts";
 import type { Policy } from "./policy.ts";
 import { ClaimedCpus } from "./claimed_cpus.ts";
@@ -45,8 +44,6 @@ interface State {
   readonly pools: ClaimedCpus;
   /** Containers whose record may differ from what it should be; absent: all. */
   readonly dirty?: ReadonlySet<string> | undefined;
-  /** Those whose own sets change with the exclusive CPUs: all without a grant but those behind a fence. */
-  readonly following: IdMap<true>;
   readonly kinds: Kinds;
   /** The next place in the order of admissions. */
   readonly nextOrder: number;
@@ -76,7 +73,6 @@ export class Ledger {
       pods: IdMap.empty(),
       pools: ClaimedCpus.none,
       dirty: new Set(),
-      following: IdMap.empty(),
       kinds: NO_KINDS,
       nextOrder: 1,
     });
@@ -117,27 +113,27 @@ export class Ledger {
 
   /** Claims that are kept for ended containers of pods that live, the oldest first; see held.ts. */
   get heldClaims(): Assignment[] {
-    return this.#those(this.#state.kinds.heldClaims).sort(byOrder);
+    return this.those("heldClaims").sort(byOrder);
   }
 
   /** Ended containers whose processes live on, the oldest first; see leftover.ts. */
   get leftovers(): Assignment[] {
-    return this.#those(this.#state.kinds.leftovers).sort(byOrder);
+    return this.those("leftovers").sort(byOrder);
   }
 
   /** Those that have less than they claim and may be served later, oldest first. */
   get degraded(): Assignment[] {
-    return this.#those(this.#state.kinds.degraded).sort(byOrder);
+    return this.those("degraded").sort(byOrder);
   }
 
   /** Those whose last delivery failed, oldest first. */
   get failed(): Assignment[] {
-    return this.#those(this.#state.kinds.failed).sort(byOrder);
+    return this.those("failed").sort(byOrder);
   }
 
-  /** Those whose pod has a runtime of its own (a RuntimeClass' handler), held claims among them. */
-  get handled(): Assignment[] {
-    return this.#those(this.#state.kinds.handled);
+  /** {@link Kinds} */
+  those(kind: Kind): Assignment[] {
+    return this.#those(this.#state.kinds[kind].keys());
   }
 
   /** Those that may have to be delivered other CPUs. */
@@ -170,7 +166,6 @@ export class Ledger {
       assignments: state.assignments.set(id, { ...assignment, order }),
       pods: inPod(state.pods, assignment.container, before?.container),
       kinds: kindsWith(state.kinds, assignment),
-      following: followsExclusive(assignment) ? state.following.set(id, true) : state.following.delete(id),
       dirty: state.dirty && withId(state.dirty, id),
       nextOrder: Math.max(state.nextOrder, order + 1),
     });
@@ -183,34 +178,34 @@ export class Ledger {
     return after === undefined || after === before ? this : this.with(after);
   }
 
-  /** The same for many at once, none of whose grants changes: what it costs doesn't grow with the square of their number. */
+  /** The same for many at once, whose grants stay and who delivers them: what it costs doesn't grow with the square of their number. */
   updateAll(changes: ReadonlyMap<string, (assignment: Assignment) => Assignment>): Ledger {
     if (changes.size * FEW < this.assignments.size) {
       return [...changes].reduce<Ledger>((next, [id, change]) => next.update(id, change), this);
     }
     const { dirty, kinds } = this.#state;
     const assignments = this.assignments.map((a) => changes.get(a.container.id)?.(a) ?? a);
-    const isFailed = (id: string) => {
+    let { failed } = kinds;
+    for (const id of changes.keys()) {
       const changed = assignments.get(id);
-      return changed !== undefined && failureOf(changed) !== undefined;
-    };
+      failed = withMember(failed, id, changed !== undefined && failureOf(changed) !== undefined);
+    }
     return new Ledger({
       ...this.#state,
       assignments,
       dirty: dirty && new Set([...dirty, ...changes.keys()]),
-      kinds: { ...kinds, failed: new Set([...kinds.failed, ...changes.keys()].filter(isFailed)) },
+      kinds: { ...kinds, failed },
     }, this);
   }
 
   /** The ledger without that container; the same ledger when it isn't known. */
   without(id: string): Ledger {
-    const { assignments, pods, following, kinds, dirty } = this.#state;
+    const { assignments, pods, kinds, dirty } = this.#state;
     const gone = assignments.get(id);
     if (gone === undefined) return this;
     return this.#holding(gone, undefined, {
       assignments: assignments.delete(id),
       pods: outOfPod(pods, gone.container),
-      following: following.delete(id),
       kinds: kindsWithout(kinds, id),
       dirty: dirty && withoutId(dirty, id),
     });
@@ -243,7 +238,9 @@ export class Ledger {
   /** Exclusive containers that keep one of `cpus` from others, in the order of their admission. */
   holders(cpus: CpuSet): ExclusiveAssignment[] {
     if (!cpus.intersects(this.exclusive)) return [];
-    return this.inOrder().filter(isExclusive).filter((a) => this.held(a).intersects(cpus));
+    return this.those("claimants").filter(isExclusive).filter((a) => this.held(a).intersects(cpus)).sort(
+      byOrder,
+    );
   }
 
   /** {@link heldIn} */
@@ -281,7 +278,7 @@ export class Ledger {
 }
 
 function withFollowingDirty(state: State): State {
-  const { dirty, following, assignments } = state;
+  const { dirty, kinds: { following }, assignments } = state;
   if (dirty === undefined || following.size * 2 > assignments.size) return { ...state, dirty: undefined };
   return { ...state, dirty: new Set([...dirty, ...following.keys()]) };
 }

@@ -54,14 +54,14 @@ export function requestOf(
 }
 
 /** Those that were resized into the shared pool may be resized back, and get the same CPUs then. */
-const homes = perLedger(({ assignments }) =>
-  assignments.values().flatMap(({ container, home }) => home === undefined ? [] : [{ container, home }])
+const homes = perLedger((ledger) =>
+  ledger.those("homes").flatMap(({ container, home }) => home === undefined ? [] : [{ container, home }])
 );
 
 /** CPUs to which containers of the pool were last seen to have pinned threads: they would lose that by an exclusive owner. */
-const laidOut = perLedger(({ assignments }) =>
+const laidOut = perLedger((ledger) =>
   CpuSet.unionOf(
-    assignments.values().flatMap(({ grant, affinity }) => grant.isEmpty ? affinity?.own ?? [] : []),
+    ledger.those("homes").flatMap(({ grant, affinity }) => grant.isEmpty ? affinity?.own ?? [] : []),
   )
 );
 

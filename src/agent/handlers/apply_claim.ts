@@ -144,7 +144,7 @@ function holderInTheWay(before: Ledger, after: Ledger, id: string): Overhang | u
   if (!overhangsOf(after).all.some(({ holder }) => isConfirmed(holder))) return undefined;
   const own = after.assignments.get(id);
   // What one has had before is no matter of this claim, nor is what is held for one that doesn't run.
-  const moved = after.assignments.values().flatMap((each) => {
+  const moved = after.those("claimants").flatMap((each) => {
     if (each.grant.isEmpty || each.isHeld) return [];
     const gained = each.grant.difference(before.assignments.get(each.container.id)?.grant ?? each.grant);
     return gained.isEmpty ? [] : [{ each, gained }];

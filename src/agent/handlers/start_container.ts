@@ -14,7 +14,6 @@ import {
   confirm,
   created,
   failureOf,
-  hasNoProcess,
   isConfirmed,
   isStartingAfterAll,
   observe,
@@ -22,7 +21,7 @@ import {
   starts,
   unreadable,
 } from "../../ledger/delivery.ts";
-import { groupsOf, isFence, isGroup, runsOn, shouldRunOn } from "../../ledger/groups.ts";
+import { isFence, isGroup, runsOn, shouldRunOn } from "../../ledger/groups.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { limitOf, withLimit } from "../../ledger/limit.ts";
 import { superseded } from "../../ledger/plan.ts";
@@ -171,7 +170,7 @@ function withoutIntruder(
   then: (readings: Readings) => Decision,
 ): Decision {
   const others = own.grant.isEmpty ? [] : unconfirmedBeside(ledger, own);
-  const fences = own.grant.isEmpty ? [] : groupsOf(ledger).filter(isFence);
+  const fences = own.grant.isEmpty ? [] : ledger.those("groups").filter(isFence);
   return {
     kind: "read",
     containers: [own, ...others, ...fences].map(({ container }) => container),
@@ -186,9 +185,8 @@ function withoutIntruder(
 
 /** Containers that run, mustn't share CPUs with it, and whose cgroups the agent doesn't write. */
 function unconfirmedBeside(ledger: Ledger, own: Assignment): Assignment[] {
-  return ledger.assignments.values().filter((other) =>
-    other.container.id !== own.container.id && !isConfirmed(other) && !hasNoProcess(other.delivery) &&
-    !mayShare(own, other) && !isUnconfined(other)
+  return ledger.those("unconfirmed").filter((other) =>
+    other.container.id !== own.container.id && !mayShare(own, other) && !isUnconfined(other)
   );
 }
 
