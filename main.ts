@@ -1,8 +1,7 @@
 /** Entry point: command line, signals, exit code. */
-import { CommanderError } from "commander";
-import { commandLine } from "./src/cli/command_line.ts";
 import { POD_VARIABLE } from "./src/config/environment.ts";
 import { ConfigError } from "./src/daemon/config_error.ts";
+import { type Effective, loadConfig } from "./src/daemon/load_config.ts";
 import { run } from "./src/daemon/run.ts";
 import { buildInfo } from "./src/platform/build_info.ts";
 import { logFatal } from "./src/platform/log.ts";
@@ -21,33 +20,45 @@ Deno.addSignalListener("SIGXFSZ", () => {});
 const inherited = Deno.env.get("NRI_PLUGIN_SOCKET");
 const pod = Deno.env.get(POD_VARIABLE);
 
-const program = commandLine(
-  `weka-cpuset ${version} (commit ${commit}, Deno ${deno})`,
-  (effective) =>
-    run({
-      effective,
-      version,
-      stop: stop.signal,
-      priorityFailure: raisePriority(),
-      dropNetwork,
-      ...(pod === undefined ? {} : { pod }),
-      ...(inherited === undefined ? {} : { inherited: Number(inherited) }),
-    }),
-);
-
-// The agent does it by itself, once it listens where the configuration says.
-program.hook("preAction", (_, command) => {
-  // It starts the copy that it has written; nothing else starts programs.
-  if (command.name() !== "install-host-plugin") Deno.permissions.revokeSync({ name: "run" });
-  if (command !== program && command.name() !== "run") dropNetwork();
-});
-
 try {
-  await program.parseAsync(Deno.args, { from: "user" });
+  // As a runtime and systemd start it: there is nothing to be parsed.
+  if (Deno.args.length === 0) {
+    dropRun();
+    await runAgent(await loadConfig({ values: new Map() }, Deno.env.toObject()));
+  } else await runCommand();
   // A command may have set another status than 0.
   Deno.exit();
 } catch (error) {
   Deno.exit(await exitCode(error));
+}
+
+function runAgent(effective: Effective): Promise<void> {
+  return run({
+    effective,
+    version,
+    stop: stop.signal,
+    priorityFailure: raisePriority(),
+    dropNetwork,
+    ...(pod === undefined ? {} : { pod }),
+    ...(inherited === undefined ? {} : { inherited: Number(inherited) }),
+  });
+}
+
+async function runCommand(): Promise<void> {
+  const { commandLine } = await import("./src/cli/command_line.ts");
+  const program = commandLine(`weka-cpuset ${version} (commit ${commit}, Deno ${deno})`, runAgent);
+  program.hook("preAction", (_, command) => {
+    // It starts the copy that it has written; nothing else starts programs.
+    if (command.name() !== "install-host-plugin") dropRun();
+    // The agent does it by itself, once it listens where the configuration says.
+    if (command !== program && command.name() !== "run") dropNetwork();
+  });
+  await program.parseAsync(Deno.args, { from: "user" });
+}
+
+/** The permission can't be had back: no program can be started from now on. */
+function dropRun(): void {
+  Deno.permissions.revokeSync({ name: "run" });
 }
 
 /** The permission can't be had back: neither connecting nor listening is possible from now on. */
@@ -63,8 +74,8 @@ function stopOrExit(): void {
 
 /** 2 for an invalid command line or configuration, 1 for any other failure. */
 async function exitCode(error: unknown): Promise<number> {
-  // Commander has already printed its message, the help or the version.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  // A CommanderError; the command line has already printed its message, the help or the version.
+  if (error instanceof Error && "exitCode" in error) return error.exitCode === 0 ? 0 : 2;
   await logFatal(`weka-cpuset: ${error instanceof Error ? error.message : error}`);
   return error instanceof ConfigError ? 2 : 1;
 }

@@ -23,6 +23,7 @@ import { StatusServer } from "./status_server.ts";
 import { machineOn, watchCpus } from "./watch_cpus.ts";
 import { watchPeers } from "./watch_peers.ts";
 import { watchRegistration } from "./watch_registration.ts";
+import { watchRest } from "./watch_rest.ts";
 
 /** Bounds of the delay between two connections: dialling a unix socket is cheap, a missed creation isn't. */
 const FIRST_RETRY_MS = 100;
@@ -50,7 +51,7 @@ export async function live(mode: Mode, context: Context): Promise<void> {
   const { probeSocket } = context.effective.config;
   const probes = probeSocket === "" ? [] : [new StatusServer(api, context, probeSocket)];
   const http = new HttpEndpoint(api, context);
-  const watches = [watchCpus(driver, machine), watchPeers(driver, context)];
+  const watches = [watchCpus(driver, machine), watchPeers(driver, context), watchRest(driver)];
   if (mode.name === "launched") watches.push(watchRegistration(driver, context));
   http.open();
   for (const probe of probes) probe.open();

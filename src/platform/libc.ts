@@ -40,6 +40,7 @@ const SYMBOLS = {
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   geteuid: { parameters: [], result: "u32" },
+  malloc_trim: { parameters: ["usize"], result: "i32" },
   setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
   sched_getaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
   lgetxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },

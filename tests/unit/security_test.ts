@@ -35,17 +35,22 @@ Deno.test("the permission for the network is given up by the agent once it liste
   const main = Deno.readTextFileSync(`${ROOT}main.ts`);
   assert.match(
     main,
-    /program\.hook\("preAction", [^]*\n {2}if \(command !== program && command\.name\(\) !== "run"\) dropNetwork\(\);/,
+    /program\.hook\("preAction", [^]*\n {4}if \(command !== program && command\.name\(\) !== "run"\) dropNetwork\(\);/,
   );
   assert.match(main, /Deno\.permissions\.revokeSync\(\{ name: "net" \}\);/);
-  assert.match(main, /\n {6}dropNetwork,\n/);
+  assert.match(main, /\n {4}dropNetwork,\n/);
 });
 
 Deno.test("programs are started in one place, by a command that the agent isn't: all others give the permission up", () => {
   const main = Deno.readTextFileSync(`${ROOT}main.ts`);
   assert.match(
     main,
-    /program\.hook\("preAction", [^]*\n {2}if \(command\.name\(\) !== "install-host-plugin"\) Deno\.permissions\.revokeSync\(\{ name: "run" \}\);/,
+    /program\.hook\("preAction", [^]*\n {4}if \(command\.name\(\) !== "install-host-plugin"\) dropRun\(\);/,
+  );
+  assert.match(main, /if \(Deno\.args\.length === 0\) \{\n {4}dropRun\(\);\n/);
+  assert.match(
+    main,
+    /function dropRun\(\): void \{\n {2}Deno\.permissions\.revokeSync\(\{ name: "run" \}\);/,
   );
   const starting = sources().match(/\bnew Deno\.Command\(\w+/g);
   assert.deepEqual(starting, ["new Deno.Command(file"]);

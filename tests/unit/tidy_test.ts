@@ -92,7 +92,6 @@ const PACKAGES: Record<string, readonly string[]> = {
   "manifests": ["yaml", "@bufbuild/protobuf"],
   "status": ["zod"],
   "metrics": ["prom-client"],
-  "main.ts": ["commander"],
 };
 
 const WORLD =
