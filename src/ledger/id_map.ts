@@ -85,7 +85,7 @@ function bucketOf(id: string): number {
 
 /** The members with `id` among them, or not; the same map where that is so. */
 export function withMember(members: IdMap<true>, id: string, isMember: boolean): IdMap<true> {
-  if (members.has(id) === isMember) return members;
+  if (members.size > 0 ? members.has(id) === isMember : !isMember) return members;
   return isMember ? members.set(id, true) : members.delete(id);
 }
 
