@@ -15,7 +15,6 @@ const PACKAGES = [
   "@bufbuild/protobuf/codegenv2",
   "@bufbuild/protobuf/wire",
   "@logtape/logtape",
-  "commander",
   "zod/mini",
 ];
 
@@ -25,7 +24,6 @@ const PARTS = [
   "assert.ts",
   "cgroup",
   "cgroup_names.ts",
-  "cli",
   "config",
   "cpu",
   "cri",
