@@ -7,6 +7,8 @@ e2e := $(deno) run --quiet --allow-all tests/e2e/main.ts
 build_permissions := --allow-read --allow-write --allow-env --allow-run
 # The image's name, REGISTRY/IMAGE_NAME:IMAGE_TAG; defaults in hack/image.ts.
 export REGISTRY IMAGE_NAME IMAGE_TAG
+# The processors to build for, as in "amd64 arm64"; default: this machine's.
+export ARCH
 # The containerd version to test on, as in 2.4; default: Debian's versions.
 export CONTAINERD
 # The kernel and kubelet's cgroup driver for test-fence; default: all of them.
@@ -21,7 +23,7 @@ version := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' deno.json)
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' Makefile
 
-build: ## build the executable, dist/weka-cpuset
+build: ## build the executable, dist/weka-cpuset; ARCH="amd64 arm64": one for each of these, dist/weka-cpuset-ARCH
 	$(deno) run --quiet $(build_permissions) hack/build.ts
 
 .PHONY: deploy-linux install-tools
@@ -111,6 +113,12 @@ test-monitoring: ## check metrics, alerts and dashboard with Prometheus' promtoo
 	hack/get-promtool.sh .tools/promtool || test $$? -eq 2 # not available: the tests report it
 	$(deno) test --quiet --allow-all --junit-path=.test-reports/monitoring.xml tests/unit/deploy/monitoring_test.ts
 
+.PHONY: test-delivery
+test-delivery: ## test what is delivered: the executable for arm64, under QEMU
+	mkdir -p .test-reports
+	$(MAKE) --no-print-directory build ARCH="amd64 arm64"
+	$(deno) test --quiet --allow-all --junit-path=.test-reports/delivery.xml tests/system/delivery
+
 test-page: ## test the page in Chromium without a window, as root
 	mkdir -p .test-reports
 	$(deno) test --quiet --allow-all --junit-path=.test-reports/page.xml tests/system/page
@@ -172,12 +180,13 @@ fmt-check: ## check that all sources are formatted
 
 verify: test-unit test-slow lint fmt-check ## run the checks required for a change: test-unit, test-slow, lint, fmt-check
 
-verify-all: verify ## run verify, test-node on all three containerds, test-vm, test-fence, test-monitoring, test-page, test-e2e, test-e2e-vm, ansible-check, simulate, explore, mutate, fuzz, soak
+verify-all: verify ## run verify, test-node on all three containerds, test-vm, test-fence, test-monitoring, test-delivery, test-page, test-e2e, test-e2e-vm, ansible-check, simulate, explore, mutate, fuzz, soak
 	$(MAKE) --no-print-directory test-node
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
 	$(MAKE) --no-print-directory test-vm
 	$(MAKE) --no-print-directory test-fence
 	$(MAKE) --no-print-directory test-monitoring
+	$(MAKE) --no-print-directory test-delivery
 	$(MAKE) --no-print-directory test-page
 	$(MAKE) --no-print-directory test-e2e
 	$(MAKE) --no-print-directory test-e2e-vm

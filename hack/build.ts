@@ -3,12 +3,20 @@
  * `deno compile` puts behind Deno's runtime base. Bundling first keeps the executable's start short: it then reads
  * one module, and a few more when they are needed, instead of hundreds. The same commit gives the same bytes, wherever it is built.
  *
- * Run by `make build`, through hack/deno.sh, which provides the runtime base.
+ * Run by `make build`, through hack/deno.sh, which provides the runtime base. ARCH names processors (`amd64 arm64`): there
+ * is a file for each then, `dist/weka-cpuset-ARCH`. `dist/build.json` says what they were made from.
  */
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, type Metafile } from "esbuild";
 import { PLACE } from "../src/host_plugin/place.ts";
 import { LIBC_PATHS } from "../src/platform/libc.ts";
+import {
+  architecture,
+  architectureOf,
+  askedArchitectures,
+  executableName,
+  ownArchitecture,
+} from "./architectures.ts";
 import { bakedDescriptors } from "./baked_descriptors.ts";
 
 /** One flag of `deno compile`, fixed in the executable for good, and why it is there. */
@@ -71,7 +79,18 @@ export const compileFlags: readonly CompileFlag[] = [
 const root = fileURLToPath(new URL("..", import.meta.url));
 const packages = `${root}.tools/bundle`;
 const bundle = `${root}dist/bundle`;
-const executable = `${root}dist/weka-cpuset`;
+
+/** What executables were made from: `dist/build.json`. */
+export interface Build {
+  /** Of deno.json. */
+  readonly version: string;
+  /** The nearest tag and commit, `-dirty` with local changes, `unknown` outside git. */
+  readonly revision: string;
+  /** The commit's date, or that of SOURCE_DATE_EPOCH; 1970 where there is neither. In seconds, ISO 8601. */
+  readonly created: string;
+  /** The packages that any of their code is from, as `name@version`. */
+  readonly packages: readonly string[];
+}
 
 /** Runs a program to its end and gives what it printed. Throws with its own complaint when it fails. */
 async function run(program: string, args: string[], options: Deno.CommandOptions = {}): Promise<string> {
@@ -93,17 +112,36 @@ async function layOutPackages(): Promise<void> {
   await run(Deno.execPath(), args, { cwd: packages });
 }
 
-/** What is being built: the nearest tag and commit, `-dirty` with local changes, `unknown` outside git. */
-async function describeCommit(): Promise<string> {
+/** What git says of the commit that is being built; undefined outside git. */
+async function git(...args: string[]): Promise<string | undefined> {
   try {
-    return await run("git", ["describe", "--always", "--dirty", "--tags", "--abbrev=12"]);
+    return await run("git", args);
   } catch {
-    return "unknown";
+    return undefined;
   }
 }
 
-async function bundleModules(version: string, commit: string): Promise<void> {
-  await build({
+/** @throws {Error} one sentence, when SOURCE_DATE_EPOCH isn't seconds since 1970 */
+async function dateOfBuild(): Promise<string> {
+  const seconds = Deno.env.get("SOURCE_DATE_EPOCH") ?? await git("log", "-1", "--format=%ct") ?? "0";
+  if (!/^\d{1,11}$/.test(seconds)) {
+    throw new Error(`SOURCE_DATE_EPOCH is seconds since 1970, not "${seconds}"`);
+  }
+  return new Date(Number(seconds) * 1000).toISOString().replace(".000Z", "Z");
+}
+
+/** `@scope/name@1.2.3` for each package that one of the bundle's sources is in; in node_modules a `/` in a name is a `+`. */
+export function packagesOf({ inputs }: Pick<Metafile, "inputs">): string[] {
+  const found = Object.keys(inputs).map((path) =>
+    /\/node_modules\/\.deno\/([^/]+)\/node_modules\//.exec(path)?.[1]
+  );
+  return [...new Set(found.filter((name) => name !== undefined).map((name) => name.replace("+", "/")))]
+    .sort();
+}
+
+/** Gives the packages that are in it. */
+async function bundleModules({ version, revision }: Omit<Build, "packages">): Promise<string[]> {
+  const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ["main.ts"],
     outdir: bundle,
@@ -129,38 +167,74 @@ async function bundleModules(version: string, commit: string): Promise<void> {
       js: 'import{createRequire}from"node:module";let required;' +
         "const require=(name)=>(required??=createRequire(import.meta.url))(name);",
     },
-    define: { __WEKA_VERSION__: JSON.stringify(version), __WEKA_COMMIT__: JSON.stringify(commit) },
+    define: { __WEKA_VERSION__: JSON.stringify(version), __WEKA_COMMIT__: JSON.stringify(revision) },
     logLevel: "warning",
+    metafile: true,
   });
+  return packagesOf(metafile);
 }
 
-async function compile(): Promise<void> {
+/** The runtime base of another machine than this one, fetched where it is missing. */
+async function otherBase(machine: string): Promise<string> {
+  await run("hack/toolchain.sh", [machine]);
+  return `${Deno.env.get("DENORT_BIN")}-${machine}`;
+}
+
+async function compile(executable: string, name: string): Promise<void> {
   // The executable records when its modules were last changed: the one thing that would differ between two builds.
   for await (const { name } of Deno.readDir(bundle)) await Deno.utime(`${bundle}/${name}`, 0, 0);
   const flags = compileFlags.map(({ flag }) => flag);
-  await run(Deno.execPath(), [
-    "compile",
-    "--quiet",
-    ...flags,
-    "--output",
-    executable,
-    `${bundle}/weka-cpuset.js`,
-  ]);
+  const { machine, target } = architecture(name);
+  const env = name === ownArchitecture() ? {} : { DENORT_BIN: await otherBase(machine) };
+  const output = ["--target", target, "--output", executable];
+  await run(Deno.execPath(), ["compile", "--quiet", ...flags, ...output, `${bundle}/weka-cpuset.js`], {
+    env,
+  });
 }
 
-/** The proof that the executable needs nothing around it: it says its version with an empty environment. */
-async function checkVersion(version: string): Promise<string> {
+/**
+ * The proof that the executable needs nothing around it: it says its version with an empty environment. Another machine's
+ * can't be run here, but must be for that machine.
+ */
+async function check(executable: string, name: string, version: string): Promise<string> {
+  if (name !== ownArchitecture()) {
+    using file = await Deno.open(executable);
+    const header = new Uint8Array(20);
+    await file.read(header);
+    if (architectureOf(header) === name) return `for ${name}, not run here`;
+    throw new Error(
+      `${executable} must be for ${name}, and is for ${architectureOf(header) ?? "something else"}`,
+    );
+  }
   const said = await run(executable, ["--version"], { clearEnv: true, cwd: "/" });
   if (!said.includes(version)) throw new Error(`${executable} --version said "${said}", not ${version}`);
   return said;
 }
 
-if (import.meta.main) {
+async function main(): Promise<void> {
+  const asked = askedArchitectures(Deno.env.get("ARCH"));
   const { version } = JSON.parse(await Deno.readTextFile(`${root}deno.json`)) as { version: string };
+  const describe = ["describe", "--always", "--dirty", "--tags", "--abbrev=12"];
+  const commit = { version, revision: await git(...describe) ?? "unknown", created: await dateOfBuild() };
   await layOutPackages();
   await Deno.remove(bundle, { recursive: true }).catch(() => {}); // chunks of an earlier build
-  await bundleModules(version, await describeCommit());
-  await compile();
-  const { size } = await Deno.stat(executable);
-  console.log(`dist/weka-cpuset (${(size / 1e6).toFixed(1)} MB): ${await checkVersion(version)}`);
+  const made: Build = { ...commit, packages: await bundleModules(commit) };
+  for (const name of asked.length > 0 ? asked : [undefined]) {
+    const file = executableName(name);
+    const executable = `${root}dist/${file}`;
+    await compile(executable, name ?? ownArchitecture());
+    const { size } = await Deno.stat(executable);
+    const said = await check(executable, name ?? ownArchitecture(), version);
+    console.log(`dist/${file} (${(size / 1e6).toFixed(1)} MB): ${said}`);
+  }
+  await Deno.writeTextFile(`${root}dist/build.json`, `${JSON.stringify(made, undefined, 2)}\n`);
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    console.error(`build: ${(error as Error).message}`);
+    Deno.exit(1);
+  }
 }

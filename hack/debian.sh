@@ -10,7 +10,7 @@ cannot() {
 }
 
 # debian_open WORK SUITE…: finds a mirror that has the suites. WORK is an empty folder for this alone; everything below
-# needs it until the end.
+# needs it until the end. For this machine's processor, or that of "debian_architecture", as in arm64.
 debian_open() {
   debian_work=$1
   shift
@@ -24,6 +24,9 @@ debian_open() {
   debian_apt=(apt-get -qq -o Dir::Etc::sourcelist="$debian_work/sources.list" -o Dir::Etc::sourceparts=-
     -o Dir::State::lists="$debian_work/lists" -o Dir::State::status="$debian_work/status"
     -o Dir::Cache="$debian_work/cache" -o APT::Sandbox::User=root -o Acquire::Languages=none -o Acquire::Retries=3)
+  if [ -n "${debian_architecture:-}" ]; then
+    debian_apt+=(-o APT::Architecture="$debian_architecture" -o APT::Architectures="$debian_architecture")
+  fi
   for uri in $(debian_mirrors); do
     if debian_use "$uri" "$@"; then return; fi
   done

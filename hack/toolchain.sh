@@ -1,5 +1,6 @@
 #!/bin/bash
-# Puts the pinned Deno and its runtime base into .tools/deno-VERSION/{deno,denort}; silent when they are there.
+# toolchain.sh [MACHINE]: puts the pinned Deno and its runtime base into .tools/deno-VERSION/{deno,denort}; silent when they
+# are there. With another MACHINE than this one (x86_64 or aarch64): its runtime base alone, as denort-MACHINE.
 # Sources, in order: the deno on PATH, the official download, a registry package through pip. Version, packages
 # and SHA-256 sums are in toolchain.sums. Files are checked first and then moved into place, so that an
 # interrupted run leaves nothing half done and two runs at once don't disturb each other.
@@ -14,12 +15,14 @@ pin() {
 }
 
 version=$(pin version)
-machine=$(uname -m)
+machine=${1:-$(uname -m)}
+other=
+if [ "$machine" != "$(uname -m)" ]; then other=-$machine; fi
 place=$root/.tools/deno-$version
 # A copy of the pins that both files were checked against: hashing 200 MB at each call would take a second.
-checked=$place/checked
+checked=$place/checked$other
 
-if [ -x "$place/deno" ] && [ -x "$place/denort" ] && cmp -s "$pins" "$checked"; then exit 0; fi
+if { [ -n "$other" ] || [ -x "$place/deno" ]; } && [ -x "$place/denort$other" ] && cmp -s "$pins" "$checked"; then exit 0; fi
 
 say() { echo "toolchain: $*" >&2; }
 
@@ -92,7 +95,7 @@ has_pinned_sum() {
 # provide NAME SOURCE…: leaves the executable in its place, or ends the script with one sentence.
 provide() {
   local name=$1 tried="" source kind
-  if has_pinned_sum "$name" "$place/$name"; then return; fi
+  if has_pinned_sum "$name" "$place/$name$other"; then return; fi
   for source in "${@:2}"; do
     case $source in
       from_path) kind="the deno on PATH" ;;
@@ -104,7 +107,7 @@ provide() {
     if "$source" "$name" "$tmp/$name"; then
       if [ "$source" = from_path ] || has_pinned_sum "$name" "$tmp/$name"; then
         say "$name $version: using $kind"
-        chmod 755 "$tmp/$name" && mv -f "$tmp/$name" "$place/$name"
+        chmod 755 "$tmp/$name" && mv -f "$tmp/$name" "$place/$name$other"
         return
       fi
       why="its SHA-256 sum is not the pinned one"
@@ -113,17 +116,17 @@ provide() {
     tried="$tried, $kind ($why)"
   done
   say "no $name $version for $machine, tried: ${tried#, }; make one of these work (pip's own configuration" \
-    "applies) or put the executable at ${place#"$root/"}/$name, then run this again"
+    "applies) or put the executable at ${place#"$root/"}/$name$other, then run this again"
   exit 1
 }
 
 if [ "$(uname -s)" != Linux ] || [ -z "$(pin sha256 deno "$machine")" ]; then
-  say "Deno is pinned for Linux on x86_64 and aarch64, this machine is $(uname -s) on $machine"
+  say "Deno is pinned for Linux on x86_64 and aarch64, this is $(uname -s) on $machine"
   exit 1
 fi
 mkdir -p "$place"
 tmp=$(mktemp -d "$place/tmp.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
-provide deno from_path from_official from_package
+if [ -z "$other" ]; then provide deno from_path from_official from_package; fi
 provide denort from_official from_package
 cp "$pins" "$tmp/checked" && mv -f "$tmp/checked" "$checked"
