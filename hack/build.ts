@@ -77,7 +77,8 @@ export const compileFlags: readonly CompileFlag[] = [
 ];
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const packages = `${root}.tools/bundle`;
+/** Inside of dist even where .tools is a link to another place: the order of modules in the bundle follows their paths. */
+const packages = `${root}dist/packages`;
 const bundle = `${root}dist/bundle`;
 
 /** What executables were made from: `dist/build.json`. */
@@ -88,8 +89,20 @@ export interface Build {
   readonly revision: string;
   /** The commit's date, or that of SOURCE_DATE_EPOCH; 1970 where there is neither. In seconds, ISO 8601. */
   readonly created: string;
-  /** The packages that any of their code is from, as `name@version`. */
-  readonly packages: readonly string[];
+  /** What runs them. */
+  readonly runtime: { readonly deno: string; readonly v8: string };
+  /** The packages that any of their code is from. */
+  readonly packages: readonly Package[];
+}
+
+/** A package of npm. */
+interface Package {
+  readonly name: string;
+  readonly version: string;
+  /** By its own package.json, an SPDX expression. */
+  readonly license: string;
+  /** The sum in deno.lock, as in `sha512-…` in base64. */
+  readonly integrity: string;
 }
 
 /** Runs a program to its end and gives what it printed. Throws with its own complaint when it fails. */
@@ -139,8 +152,21 @@ export function packagesOf({ inputs }: Pick<Metafile, "inputs">): string[] {
     .sort();
 }
 
+/** What is known of a package that is laid out, `name@version`. */
+async function describePackage(id: string): Promise<Package> {
+  const [name, version] = [id.slice(0, id.lastIndexOf("@")), id.slice(id.lastIndexOf("@") + 1)];
+  const folder = `${packages}/node_modules/.deno/${id.replace("/", "+")}/node_modules/${name}`;
+  const { license } = JSON.parse(await Deno.readTextFile(`${folder}/package.json`)) as { license?: string };
+  const { npm } = JSON.parse(await Deno.readTextFile(`${root}deno.lock`)) as {
+    npm: Record<string, Partial<Package>>;
+  };
+  const integrity = npm[id]?.integrity;
+  if (license !== undefined && integrity !== undefined) return { name, version, license, integrity };
+  throw new Error(`deno.lock must have the sum of ${id}, and its package.json a license`);
+}
+
 /** Gives the packages that are in it. */
-async function bundleModules({ version, revision }: Omit<Build, "packages">): Promise<string[]> {
+async function bundleModules({ version, revision }: Pick<Build, "version" | "revision">): Promise<Package[]> {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ["main.ts"],
@@ -171,7 +197,7 @@ async function bundleModules({ version, revision }: Omit<Build, "packages">): Pr
     logLevel: "warning",
     metafile: true,
   });
-  return packagesOf(metafile);
+  return await Promise.all(packagesOf(metafile).map(describePackage));
 }
 
 /** The runtime base of another machine than this one, fetched where it is missing. */
@@ -218,7 +244,8 @@ async function main(): Promise<void> {
   const commit = { version, revision: await git(...describe) ?? "unknown", created: await dateOfBuild() };
   await layOutPackages();
   await Deno.remove(bundle, { recursive: true }).catch(() => {}); // chunks of an earlier build
-  const made: Build = { ...commit, packages: await bundleModules(commit) };
+  const { deno, v8 } = Deno.version;
+  const made: Build = { ...commit, runtime: { deno, v8 }, packages: await bundleModules(commit) };
   for (const name of asked.length > 0 ? asked : [undefined]) {
     const file = executableName(name);
     const executable = `${root}dist/${file}`;

@@ -1,24 +1,29 @@
 /**
  * Makes `dist/weka-cpuset-image.tar`, a container image of the executable and exactly the shared libraries that it
- * needs, without a container engine. The libraries are this machine's, so that they fit each other.
+ * needs, without a container engine; with ARCH one image for each processor that it names, in one index. The libraries are
+ * this machine's, so that they fit each other; with ARCH Debian's, so that they are the same wherever it is made.
+ * `dist/weka-cpuset-ARCH.spdx.json` says what is in it, as the index does.
  *
- * Run by `make image`, which names the image by REGISTRY, IMAGE_NAME and IMAGE_TAG.
+ * Run by `make image`, which names the image by REGISTRY, IMAGE_NAME and IMAGE_TAG; IMAGE_SOURCE is where its sources are.
  */
+import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { LIBC_PATHS } from "../src/platform/libc.ts";
-import { ociArchive } from "./oci_archive.ts";
 import type { Entry } from "../src/platform/tar.ts";
+import { architecture, askedArchitectures, executableName, ownArchitecture } from "./architectures.ts";
+import type { Build } from "./build.ts";
+import { type Image, type Index, ociArchive } from "./oci_archive.ts";
+import { sbomOf, type SystemPackage } from "./sbom.ts";
 
 /** Where the executable is in the image. */
 export const EXECUTABLE = "/usr/local/bin/weka-cpuset";
 
-const ARCHITECTURES: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64" };
+/** The executable's, glibc's and libgcc's. */
+const LICENSES = "Apache-2.0 AND LGPL-2.1-or-later AND GPL-3.0-or-later WITH GCC-exception-3.1";
+/** An executable names the libraries that it needs at its beginning (.dynstr). */
+const NAMES_WITHIN = 2 ** 16;
 
-/** What the executable says that it was built from. */
-export interface Build {
-  readonly version: string;
-  readonly revision: string;
-}
+const repository = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 
 /**
  * The image's full name. What isn't given, or is empty, has a default: localhost/weka-cpuset, and the version.
@@ -38,11 +43,13 @@ export function imageReference(variables: Readonly<Record<string, string | undef
   );
 }
 
-/** From the line that `--version` prints. */
-export function readBuild(line: string): Build {
-  const [, version, revision] = /^weka-cpuset (\S+) \(commit ([^,]+), /.exec(line) ?? [];
-  if (version !== undefined && revision !== undefined) return { version, revision };
-  throw new Error(`dist/weka-cpuset --version must say its version and commit, and said "${line.trim()}"`);
+/** @throws {Error} one sentence, when it isn't an address that people can open */
+export function imageSource(variable: string | undefined): Record<string, string> {
+  if (!variable) return {};
+  if (/^https:\/\/[^\s/]+\/\S*$/.test(variable)) return { "org.opencontainers.image.source": variable };
+  throw new Error(
+    `IMAGE_SOURCE is where the sources are, https://git.example/team/weka-cpuset, not "${variable}"`,
+  );
 }
 
 /** The paths of the shared libraries and of the loader, from what `ldd` prints. */
@@ -64,40 +71,54 @@ export function libcLink(libraries: readonly string[]): Entry[] {
   return [{ kind: "link", path: "lib64/libc.so.6", target: libc }];
 }
 
-/** The image's bytes; `read` gives a file of this machine, links followed. */
-export function imageOf(
-  { reference, architecture, build, libraries, executable, read }: {
-    readonly reference: string;
-    readonly architecture: string;
-    readonly build: Build;
-    readonly libraries: readonly string[];
-    readonly executable: string;
-    readonly read: (path: string) => Uint8Array;
-  },
-): Uint8Array<ArrayBuffer> {
-  const program = (path: string, from = path): Entry => {
-    return { kind: "file", path: path.slice(1), mode: 0o755, bytes: read(from) };
+/** What an image for one processor is made of. */
+interface Parts {
+  readonly architecture: string;
+  readonly executable: Uint8Array;
+  /** The libraries by their paths in the image. */
+  readonly libraries: Readonly<Record<string, Uint8Array>>;
+  /** The packages that the libraries are of, where these are known. */
+  readonly packages: readonly SystemPackage[];
+}
+
+export function imageOf(build: Build, { architecture, executable, libraries, packages }: Parts): Image {
+  const program = ([path, bytes]: [string, Uint8Array]): Entry => {
+    return { kind: "file", path: path.slice(1), mode: 0o755, bytes };
   };
-  return ociArchive({
-    reference,
+  const executableSha256 = createHash("sha256").update(executable).digest("hex");
+  return {
     architecture,
+    layers: [
+      [...Object.entries(libraries).map(program), ...libcLink(Object.keys(libraries))],
+      [program([EXECUTABLE, executable])],
+    ],
+    sbom: sbomOf({ build, architecture, executableSha256, libraries: packages }),
+  };
+}
+
+export function indexOf(
+  reference: string,
+  build: Build,
+  images: readonly Image[],
+  source: Record<string, string> = {},
+): Index {
+  return {
+    reference,
+    created: build.created,
     entrypoint: [EXECUTABLE],
     environment: ["PATH=/usr/local/bin"],
     annotations: {
       "org.opencontainers.image.title": "weka-cpuset",
       "org.opencontainers.image.description":
         "Decides which CPUs each container of a Kubernetes node may run on",
+      ...source,
       "org.opencontainers.image.version": build.version,
       "org.opencontainers.image.revision": build.revision,
-      // The executable; glibc; libgcc.
-      "org.opencontainers.image.licenses":
-        "Apache-2.0 AND LGPL-2.1-or-later AND GPL-3.0-or-later WITH GCC-exception-3.1",
+      "org.opencontainers.image.created": build.created,
+      "org.opencontainers.image.licenses": LICENSES,
     },
-    layers: [
-      [...libraries.map((path) => program(path)), ...libcLink(libraries)],
-      [program(EXECUTABLE, executable)],
-    ],
-  });
+    images,
+  };
 }
 
 function say(program: string, ...args: string[]): string {
@@ -106,17 +127,56 @@ function say(program: string, ...args: string[]): string {
   throw new Error(`${program} failed: ${new TextDecoder().decode(stderr).trim()}`);
 }
 
+/** This machine's libraries; which packages they are of isn't known. */
+function ownLibraries(executable: string): Pick<Parts, "libraries" | "packages"> {
+  const paths = readLibraries(say("ldd", executable));
+  return {
+    libraries: Object.fromEntries(paths.map((path) => [path, Deno.readFileSync(path)])),
+    packages: [],
+  };
+}
+
+/** Debian's, as hack/get-glibc.sh has fetched them: those that the executable names, at Debian's places. */
+function debianLibraries(name: string, executable: string): Pick<Parts, "libraries" | "packages"> {
+  const root = `${repository}/.tools/glibc`;
+  say(`${repository}/hack/get-glibc.sh`, root);
+  const { machine, loader } = architecture(name);
+  const folder = `/lib/${machine}-linux-gnu`;
+  const names = new TextDecoder("latin1").decode(Deno.readFileSync(executable).subarray(0, NAMES_WITHIN));
+  const libraries = [...Deno.readDirSync(`${root}/${name}${folder}`)].map((file) => file.name)
+    .filter((file) => names.includes(`\0${file}\0`) || loader.endsWith(`/${file}`)).sort()
+    .map((file) => ({
+      path: `${folder}/${file}`,
+      bytes: Deno.readFileSync(`${root}/${name}${folder}/${file}`),
+    }))
+    .map(({ path, bytes }) => [loader.endsWith(path.slice(folder.length)) ? loader : path, bytes]);
+  const packages = Deno.readTextFileSync(`${root}/versions`).trim().split("\n").map((line) => line.split(" "))
+    .filter(([of]) => of === name)
+    .map(([, name = "", version = "", source = ""]) => ({ name, version, source }));
+  return { libraries: Object.fromEntries(libraries), packages };
+}
+
 async function main(): Promise<void> {
-  const dist = fileURLToPath(new URL("../dist", import.meta.url));
-  const executable = `${dist}/weka-cpuset`;
+  const dist = `${repository}/dist`;
   const archive = `${dist}/weka-cpuset-image.tar`;
-  const machine = say("uname", "-m").trim();
-  const architecture = ARCHITECTURES[machine];
-  if (architecture === undefined) throw new Error(`images are made for x86-64 and arm64, this is ${machine}`);
-  const build = readBuild(say(executable, "--version"));
-  const reference = imageReference(Deno.env.toObject(), build.version);
-  const libraries = readLibraries(say("ldd", executable));
-  const bytes = imageOf({ reference, architecture, build, libraries, executable, read: Deno.readFileSync });
+  const variables = Deno.env.toObject();
+  const build = JSON.parse(await Deno.readTextFile(`${dist}/build.json`)) as Build;
+  const reference = imageReference(variables, build.version);
+  const asked = askedArchitectures(variables.ARCH);
+  const images = (asked.length > 0 ? asked : [undefined]).map((name) => {
+    const file = `${dist}/${executableName(name)}`;
+    const found = name === undefined ? ownLibraries(file) : debianLibraries(name, file);
+    return imageOf(build, {
+      architecture: name ?? ownArchitecture(),
+      executable: Deno.readFileSync(file),
+      ...found,
+    });
+  });
+  for (const { architecture, sbom } of images) {
+    const text = `${JSON.stringify(sbom, undefined, 2)}\n`;
+    await Deno.writeTextFile(`${dist}/weka-cpuset-${architecture}.spdx.json`, text);
+  }
+  const bytes = ociArchive(indexOf(reference, build, images, imageSource(variables.IMAGE_SOURCE)));
   await Deno.writeFile(`${archive}.new`, bytes);
   await Deno.rename(`${archive}.new`, archive);
   console.log(`dist/weka-cpuset-image.tar (${(bytes.length / 1e6).toFixed(1)} MB): ${reference}`);

@@ -94,7 +94,7 @@ async function bundle(source: string, target: string): Promise<void> {
     format: "esm",
     target: "esnext",
     // Laid out by hack/build.ts.
-    nodePaths: [`${repository}/.tools/bundle/node_modules`],
+    nodePaths: [`${repository}/dist/packages/node_modules`],
     conditions: ["deno"],
     banner: { js: 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);' },
     // What a program of this checkout does when it is started isn't done when another has it in its bundle.

@@ -1,27 +1,15 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import {
-  type Build,
-  imageOf,
-  imageReference,
-  libcLink,
-  readBuild,
-  readLibraries,
-} from "../../../hack/image.ts";
+import { imageReference, imageSource, libcLink, readLibraries } from "../../../hack/image.ts";
+import { ociArchive } from "../../../hack/oci_archive.ts";
 import { tarArchive } from "../../../src/platform/tar.ts";
+import { BUILD, LIBRARIES, testIndex } from "./image_index.ts";
 
 const LDD = `	linux-vdso.so.1 (0x00007f2d02fb4000)
 	libgcc_s.so.1 => /lib/x86_64-linux-gnu/libgcc_s.so.1 (0x00007f2d02f7e000)
 	libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007fe75bfe124a)
 	/lib64/ld-linux-x86-64.so.2 (0x00007f2d02fb6000)
 `;
-const LIBRARIES = [
-  "/lib/x86_64-linux-gnu/libc.so.6",
-  "/lib/x86_64-linux-gnu/libgcc_s.so.1",
-  "/lib64/ld-linux-x86-64.so.2",
-];
-const BUILD: Build = { version: "1.2.3", revision: "abc-dirty" };
-
 /** What a program of this machine prints about the bytes that it is given. */
 async function asks(program: string, bytes: Uint8Array<ArrayBuffer>, ...args: string[]): Promise<string> {
   const child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped", env: { TZ: "UTC" } })
@@ -33,17 +21,7 @@ async function asks(program: string, bytes: Uint8Array<ArrayBuffer>, ...args: st
   return new TextDecoder().decode((await output).stdout);
 }
 
-function image(reference = "localhost/weka-cpuset:1.2.3"): Uint8Array<ArrayBuffer> {
-  const read = (path: string) => new TextEncoder().encode(`bytes of ${path}`);
-  return imageOf({
-    reference,
-    architecture: "amd64",
-    build: BUILD,
-    libraries: LIBRARIES,
-    executable: "/dist/weka-cpuset",
-    read,
-  });
-}
+const REFERENCE = "localhost/weka-cpuset:1.2.3";
 
 Deno.test("tar reads back what was put into an archive, sorted, of root and of 1970", async () => {
   const bytes = tarArchive([
@@ -74,41 +52,99 @@ interface Descriptor {
   size: number;
 }
 
-Deno.test("an image holds the executable and its libraries, and every digest in it is right", async () => {
-  const archive = image();
-  const extract = (path: string) => asks("tar", archive, "--extract", "--to-stdout", path);
-  const parsed = async (path: string) => JSON.parse(await extract(path));
-  const { manifests: [entry] } = await parsed("index.json");
+/** Reads an archive with this machine's tar, and checks each digest that is followed. */
+function reader(archive: Uint8Array<ArrayBuffer>) {
   const pathOf = ({ digest }: Descriptor) => `blobs/${digest.replace(":", "/")}`;
-  const manifest = await parsed(pathOf(entry));
-  const config = await parsed(pathOf(manifest.config));
-  const [docker] = await parsed("manifest.json");
+  const parsed = async (path: string) =>
+    JSON.parse(await asks("tar", archive, "--extract", "--to-stdout", path));
+  const sumOf = async (descriptor: Descriptor, filter = "cat") => {
+    const said = await asks("sh", archive, "-c", `tar -xO ${pathOf(descriptor)} | ${filter} | sha256sum`);
+    return `sha256:${said.split(" ")[0]}`;
+  };
+  const follow = async (descriptor: Descriptor) => {
+    assert.equal(await sumOf(descriptor), descriptor.digest);
+    return await parsed(pathOf(descriptor));
+  };
+  const listed = async (layer: Descriptor) => {
+    const files = await asks("sh", archive, "-c", `tar -xO ${pathOf(layer)} | tar -tz`);
+    return files.trim().split("\n").filter((path) => !path.endsWith("/")).map((path) => `/${path}`);
+  };
+  return { pathOf, parsed, sumOf, follow, listed };
+}
 
-  assert.equal(entry.annotations["io.containerd.image.name"], "localhost/weka-cpuset:1.2.3");
-  assert.deepEqual(docker.RepoTags, ["localhost/weka-cpuset:1.2.3"]);
-  assert.deepEqual([docker.Config, ...docker.Layers], [manifest.config, ...manifest.layers].map(pathOf));
-  assert.equal(manifest.annotations["org.opencontainers.image.version"], "1.2.3");
-  assert.equal(manifest.annotations["org.opencontainers.image.revision"], "abc-dirty");
-  assert.deepEqual(config.config.Entrypoint, ["/usr/local/bin/weka-cpuset"]);
+Deno.test("an index holds an image for each processor, and every digest in it is right", async () => {
+  const { parsed, sumOf, follow, listed } = reader(ociArchive(testIndex(REFERENCE, ["amd64", "arm64"])));
+  const { manifests: [entry] } = await parsed("index.json");
+  assert.equal(entry.annotations["io.containerd.image.name"], REFERENCE);
+  const { manifests } = await follow(entry);
+  const platforms = manifests.map((each: { platform: unknown }) => each.platform);
+  const unknown = { architecture: "unknown", os: "unknown" };
+  const [amd64, arm64] = ["amd64", "arm64"].map((architecture) => ({ architecture, os: "linux" }));
+  assert.deepEqual(platforms, [amd64, arm64, unknown, unknown]);
+  for (const each of manifests.slice(0, 2)) {
+    const manifest = await follow(each);
+    const config = await follow(manifest.config);
+    assert.deepEqual(config.config.Entrypoint, ["/usr/local/bin/weka-cpuset"]);
+    assert.deepEqual([config.architecture, config.created], [each.platform.architecture, BUILD.created]);
+    const sums = manifest.layers.map((layer: Descriptor) => sumOf(layer, "gunzip"));
+    assert.deepEqual(await Promise.all(sums), config.rootfs.diff_ids);
+    const files = await Promise.all(manifest.layers.map(listed));
+    assert.deepEqual(files.flat(), [...LIBRARIES, "/usr/local/bin/weka-cpuset"]);
+  }
+});
 
-  for (const descriptor of [entry, manifest.config, ...manifest.layers] as Descriptor[]) {
-    const sum = await asks("sh", archive, "-c", `tar -xO ${pathOf(descriptor)} | sha256sum`);
-    assert.equal(`sha256:${sum.split(" ")[0]}`, descriptor.digest);
+Deno.test("what it is, from where and of when is said on the index, on each image and as labels", async () => {
+  const { parsed, follow } = reader(ociArchive(testIndex(REFERENCE)));
+  const index = await follow((await parsed("index.json")).manifests[0]);
+  const manifest = await follow(index.manifests[0]);
+  const { config } = await follow(manifest.config);
+  const said = {
+    title: "weka-cpuset",
+    description: "Decides which CPUs each container of a Kubernetes node may run on",
+    source: "https://git.example/team/it",
+    version: "1.2.3",
+    revision: "abc-dirty",
+    created: "2026-01-31T08:00:00Z",
+    licenses: "Apache-2.0 AND LGPL-2.1-or-later AND GPL-3.0-or-later WITH GCC-exception-3.1",
+  };
+  const expected = Object.fromEntries(
+    Object.entries(said).map(([key, value]) => [`org.opencontainers.image.${key}`, value]),
+  );
+  for (const each of [index.annotations, manifest.annotations, config.Labels]) {
+    assert.deepEqual(each, expected);
   }
-  const files: string[] = [];
-  for (const [index, layer] of (manifest.layers as Descriptor[]).entries()) {
-    const sum = await asks("sh", archive, "-c", `tar -xO ${pathOf(layer)} | gunzip | sha256sum`);
-    assert.equal(`sha256:${sum.split(" ")[0]}`, config.rootfs.diff_ids[index]);
-    const listed = await asks("sh", archive, "-c", `tar -xO ${pathOf(layer)} | tar -tz`);
-    files.push(...listed.trim().split("\n").filter((path) => !path.endsWith("/")).map((path) => `/${path}`));
-  }
-  assert.deepEqual(files, [...LIBRARIES, "/usr/local/bin/weka-cpuset"]);
+  // kubelet's probes are the DaemonSet's; an engine's own would run beside them.
+  assert.deepEqual(Object.keys(config).sort(), ["Entrypoint", "Env", "Labels", "User", "WorkingDir"]);
+});
+
+Deno.test("each image has its SBOM attached: about the image, and found by what it refers to", async () => {
+  const { parsed, follow } = reader(ociArchive(testIndex(REFERENCE)));
+  const { manifests: [image, attested] } = await follow((await parsed("index.json")).manifests[0]);
+  const manifest = await follow(attested);
+  assert.equal(attested.annotations["vnd.docker.reference.digest"], image.digest);
+  assert.deepEqual(manifest.subject, { mediaType: image.mediaType, digest: image.digest, size: image.size });
+  const statement = await follow(manifest.layers[0]);
+  assert.deepEqual(`sha256:${statement.subject[0].digest.sha256}`, image.digest);
+  assert.equal(statement.predicate.spdxVersion, "SPDX-2.3");
+  const config = await follow(manifest.config);
+  assert.deepEqual(config.rootfs.diff_ids, [manifest.layers[0].digest]);
+});
+
+Deno.test("docker's own list is there for an image for one processor, since it has no room for several", async () => {
+  const { pathOf, parsed, follow } = reader(ociArchive(testIndex(REFERENCE)));
+  const { manifests: [entry] } = await follow((await parsed("index.json")).manifests[0]);
+  const { config, layers } = await follow(entry);
+  const [Config, ...Layers] = [config, ...layers].map(pathOf);
+  assert.deepEqual(await parsed("manifest.json"), [{ Config, RepoTags: [REFERENCE], Layers }]);
+  const both = ociArchive(testIndex(REFERENCE, ["amd64", "arm64"]));
+  assert(!(await asks("tar", both, "--list")).includes("manifest.json"));
 });
 
 Deno.test("the same image gives the same bytes, another name gives others", () => {
-  const sum = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-  assert.equal(sum(image()), sum(image()));
-  assert.notEqual(sum(image()), sum(image("localhost/weka-cpuset:1.2.4")));
+  const sum = (reference: string) =>
+    createHash("sha256").update(ociArchive(testIndex(reference))).digest("hex");
+  assert.equal(sum(REFERENCE), sum(REFERENCE));
+  assert.notEqual(sum(REFERENCE), sum("localhost/weka-cpuset:1.2.4"));
 });
 
 Deno.test("ldd's output gives the libraries and the loader; one that is missing is named", () => {
@@ -127,9 +163,12 @@ Deno.test("libc gets a second path only where the agent wouldn't find it", () =>
   ]);
 });
 
-Deno.test("the build is read from what --version prints", () => {
-  assert.deepEqual(readBuild("weka-cpuset 1.2.3 (commit abc-dirty, Deno 2.6.10)\n"), BUILD);
-  assert.throws(() => readBuild("usage: …"), /said "usage: …"/);
+Deno.test("IMAGE_SOURCE is an address that people can open, or not set", () => {
+  assert.deepEqual(imageSource(""), {});
+  assert.deepEqual(imageSource("https://git.example/a"), {
+    "org.opencontainers.image.source": "https://git.example/a",
+  });
+  assert.throws(() => imageSource("git@git.example:a"), /IMAGE_SOURCE is where the sources are, https:/);
 });
 
 const NAMES: readonly [variables: Record<string, string>, name: string][] = [

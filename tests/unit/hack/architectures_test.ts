@@ -31,7 +31,7 @@ Deno.test("an executable's header says which processor it is for", () => {
 });
 
 Deno.test("packages are known by the sources in the bundle, each once", () => {
-  const folder = "../.tools/bundle/node_modules/.deno";
+  const folder = "dist/packages/node_modules/.deno";
   const inputs = Object.fromEntries([
     "main.ts",
     `${folder}/@scope+a-b@1.2.3/node_modules/@scope/a-b/index.js`,
