@@ -9,6 +9,8 @@ build_permissions := --allow-read --allow-write --allow-env --allow-run
 export REGISTRY IMAGE_NAME IMAGE_TAG
 # The processors to build for, as in "amd64 arm64"; default: this machine's.
 export ARCH
+# The version to release.
+export VERSION
 # The containerd version to test on, as in 2.4; default: Debian's versions.
 export CONTAINERD
 # The kernel and kubelet's cgroup driver for test-fence; default: all of them.
@@ -44,6 +46,10 @@ image-with-timestamp: ## build the image with the time in its tag
 
 image-push: image ## build the image and push it to REGISTRY with skopeo, crane, podman or docker
 	hack/image-push.sh
+
+.PHONY: release
+release: ## make dist/release of a clean checkout: VERSION=1.2.3, that of deno.json; see CONTRIBUTING.md
+	$(deno) run --quiet $(build_permissions) hack/release.ts
 
 demo: build ## run the samples on an embedded runtime and print the CPU maps
 	$(deno) run --quiet --allow-all hack/demo.ts
