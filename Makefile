@@ -120,7 +120,7 @@ test-monitoring: ## check metrics, alerts and dashboard with Prometheus' promtoo
 	$(deno) test --quiet --allow-all --junit-path=.test-reports/monitoring.xml tests/unit/deploy/monitoring_test.ts
 
 .PHONY: test-delivery
-test-delivery: ## test what is delivered: the executable for arm64, under QEMU
+test-delivery: ## test what is delivered: a release made twice, its image, packages and executables, as root
 	mkdir -p .test-reports
 	$(MAKE) --no-print-directory build ARCH="amd64 arm64"
 	$(deno) test --quiet --allow-all --junit-path=.test-reports/delivery.xml tests/system/delivery
@@ -173,7 +173,7 @@ ansible-check: build ## test the Ansible role: ansible-lint, and real runs in a 
 lint: ## lint, type check, shellcheck, hadolint
 	$(deno) lint
 	$(deno) check --quiet $(sources)
-	@if command -v shellcheck >/dev/null; then set -x; shellcheck hack/*.sh hack/kind/*.sh .ci/run; \
+	@if command -v shellcheck >/dev/null; then set -x; shellcheck hack/*.sh hack/kind/*.sh deploy/packages/*.sh .ci/run; \
 	else echo "lint: shellcheck isn't installed; shell scripts not checked" >&2; fi
 	@if command -v hadolint >/dev/null; then set -x; hadolint Containerfile; \
 	else echo "lint: hadolint isn't installed; Containerfile not checked" >&2; fi

@@ -27,7 +27,7 @@ mkdir -p "$work/root/var/tmp"
 mv "$work/root" "$dir/root"
 cat >"$dir/buildah" <<'P'
 #!/bin/bash
-dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck disable=SC2016 # expanded by the inner shell
 exec unshare --mount --propagation private bash -c '
   set -e

@@ -1,5 +1,5 @@
 #!/bin/bash
-# get-debian-root.sh DIR: a smallest Debian 12 as DIR/root.tar, made by debootstrap, which is taken from Debian too; nothing is
+# get-debian-root.sh DIR: a smallest Debian 12, and rpm, as DIR/root.tar, made by debootstrap, which is taken from Debian too; nothing is
 # installed. As root, with what debian.sh needs. Run again, it only looks, unless this file has changed. Exit status 2 and one
 # sentence: it can't be had here.
 set -euo pipefail
@@ -22,7 +22,7 @@ debian_open "$work/apt" bookworm
 debian_unpack bookworm "$work/debootstrap" debootstrap
 mirror=$(sed -n 's/^deb [^ ]* \([^ ]*\) .*/\1/p' "$work/apt/sources.list" | tail -n 1)
 # Without systemd: what the tests need of it they bring along.
-DEBOOTSTRAP_DIR=$work/debootstrap/usr/share/debootstrap "$work/debootstrap/usr/sbin/debootstrap" --variant=minbase \
+DEBOOTSTRAP_DIR=$work/debootstrap/usr/share/debootstrap "$work/debootstrap/usr/sbin/debootstrap" --variant=minbase --include=rpm \
   --keyring="$debian_key" bookworm "$work/root" "$mirror" >"$work/log" 2>&1 ||
   cannot "debootstrap can't make a root here: $(tail -n 1 "$work/log")"
 rm -rf "$work/root/var/cache/apt/archives"/*.deb "$work/root/var/lib/apt/lists"/*
