@@ -1,5 +1,6 @@
 /** Installs this program as a plugin that the runtime launches, or takes it away: whole, or not at all. */
 import { statusAt } from "../platform/file_status.ts";
+import { pause } from "../platform/pause.ts";
 import { type Architecture, whyNotRun } from "./elf.ts";
 import { readNote, withOwn, writeNote } from "./note.ts";
 import { checkPlace, lockedIn, type PluginPlace, removeFile, syncDirectory } from "./place.ts";
@@ -7,6 +8,9 @@ import { contentOf, copyTo, renameFile } from "./sum.ts";
 
 /** To say its version, on a machine that is very busy. */
 const VERSION_MS = 30_000;
+
+/** Between two tries to start what another thread has open. */
+const BUSY_MS = 20;
 
 export interface PluginBuild {
   /** What is installed. */
@@ -95,8 +99,11 @@ function removeFresh({ fresh }: PluginPlace): void {
   removeFile(`${fresh}.old`);
 }
 
-/** What the copy says of itself. */
-async function versionOf(file: string): Promise<string> {
+/**
+ * What the copy says of itself.
+ * @throws {Error} one sentence, where it doesn't run here
+ */
+export async function versionOf(file: string): Promise<string> {
   const { code, stdout, stderr } = await started(file);
   const [said = "", complained = ""] = [stdout, stderr].map((bytes) =>
     new TextDecoder().decode(bytes).trim()
@@ -106,13 +113,21 @@ async function versionOf(file: string): Promise<string> {
   throw new Error(`the copy ${file} doesn't run here (status ${code})${reason === "" ? "" : `: ${reason}`}`);
 }
 
-async function started(file: string): Promise<Deno.CommandOutput> {
+/**
+ * Tries again while another thread of this process starts a program: until that has called execve(2) it has the
+ * descriptor that the file was written by, and who runs the file gets ETXTBSY.
+ */
+async function started(file: string, tries = 100): Promise<Deno.CommandOutput> {
   const signal = AbortSignal.timeout(VERSION_MS);
   try {
     const args = ["--version"];
     return await new Deno.Command(file, { args, clearEnv: true, cwd: "/", stdin: "null", signal }).output();
   } catch (cause) {
     const reason = (cause as Error).message;
+    if (reason.includes("Text file busy") && tries > 1) {
+      await pause(BUSY_MS, signal);
+      return await started(file, tries - 1);
+    }
     throw new Error(
       `the copy can't be started here (${reason}); is it whole, and its file system not noexec?`,
       { cause },

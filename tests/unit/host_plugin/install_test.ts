@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { install, remove, rollBack } from "../../../src/host_plugin/install.ts";
+import { install, remove, rollBack, versionOf } from "../../../src/host_plugin/install.ts";
 import { placeIn } from "../../../src/host_plugin/place.ts";
 import { readNote } from "../../../src/host_plugin/note.ts";
 import { readerOf } from "../../../src/platform/sysfs.ts";
@@ -247,4 +247,13 @@ Deno.test("a note that can't be read makes nothing ours", async () => {
   Deno.writeTextFileSync(stage.place.note, '{"own": [3, "x"], "installed"');
   assert.deepEqual(readNote(stage.place).own, []);
   await assert.rejects(stage.remove(), /wasn't written by install-host-plugin/);
+});
+
+Deno.test("a copy that another thread's child has open for writing for a moment is started then", async () => {
+  using stage = new Stage();
+  const file = stage.build("1.0.0");
+  const writer = Deno.openSync(file, { write: true });
+  const version = versionOf(file); // its first try is made at once
+  writer.close();
+  assert.equal(await version, "weka-cpuset 1.0.0");
 });
