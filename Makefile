@@ -37,6 +37,7 @@ install-tools: ## fetch the pinned toolchain, and what the tests on real contain
 	hack/get-containerd.sh .tools/node || test $$? -eq 2 # each says what it lacks here
 	hack/get-promtool.sh .tools/promtool || test $$? -eq 2
 	hack/get-kubernetes.sh .tools/kubernetes || test $$? -eq 2
+	hack/get-helm.sh .tools/helm || test $$? -eq 2
 
 image: build ## build the container image, dist/weka-cpuset-image.tar; needs no container engine
 	$(deno) run --quiet $(build_permissions) hack/image.ts
@@ -51,6 +52,10 @@ image-push: image ## build the image and push it to REGISTRY with skopeo, crane,
 release: ## make dist/release of a clean checkout: VERSION=1.2.3, that of deno.json; see CONTRIBUTING.md
 	$(deno) run --quiet $(build_permissions) hack/release.ts
 
+.PHONY: chart
+chart: ## package the Helm chart, dist/weka-nri-cpuset-VERSION.tgz; needs no helm
+	$(deno) run --quiet $(build_permissions) hack/chart.ts
+
 demo: build ## run the samples on an embedded runtime and print the CPU maps
 	$(deno) run --quiet --allow-all hack/demo.ts
 
@@ -60,10 +65,11 @@ bench: build ## measure start, requests, memory and size (ONLY=size|start|decide
 bench-charts: ## make the charts in docs/images anew from dist/bench.json; look at each before committing
 	$(deno) run --quiet --allow-all tools/bench/charts.ts
 
-rewrite-scripts: ## rewrite the expectations in tests/scenarios, docs/placement.md, docs/plan.md, docs/status.schema.json, and terminal sessions in README.md and docs; review the difference before committing
+rewrite-scripts: ## rewrite the expectations in tests/scenarios, docs/placement.md, docs/plan.md, docs/status.schema.json, the chart's schema, and terminal sessions in README.md and docs; review the difference before committing
 	REWRITE=1 $(deno) test --quiet --allow-all tests/scenarios tests/unit/sessions_docs_test.ts tests/unit/cli/plan_docs_test.ts
 	$(deno) run --quiet --allow-all hack/placement_docs.ts
 	$(deno) run --quiet --allow-all hack/status_schema.ts
+	$(deno) run --quiet --allow-all hack/chart.ts --rewrite
 
 simulate: ## random events on simulated nodes, drawn anew (EVENTS= JOBS= SEED= MODE= CGROUPS= DRIVER= FENCE= MACHINE= REPLAY=)
 	$(deno) run --quiet --allow-all tools/simulate/main.ts $(if $(EVENTS),--events $(EVENTS)) $(if $(JOBS),--jobs $(JOBS)) \
@@ -120,9 +126,12 @@ test-monitoring: ## check metrics, alerts and dashboard with Prometheus' promtoo
 	$(deno) test --quiet --allow-all --junit-path=.test-reports/monitoring.xml tests/unit/deploy/monitoring_test.ts
 
 .PHONY: test-delivery
-test-delivery: ## test what is delivered: a release made twice, its image, packages and executables, as root
+test-delivery: image chart ## test what is delivered, as root: a release made twice, its image, packages and executables; hand-over; the Helm chart on an API server
 	mkdir -p .test-reports
 	$(MAKE) --no-print-directory build ARCH="amd64 arm64"
+	hack/get-kubernetes.sh .tools/kubernetes || test $$? -eq 2 # not available: the tests report it
+	hack/get-containerd.sh .tools/node || test $$? -eq 2
+	hack/get-helm.sh .tools/helm || test $$? -eq 2
 	$(deno) test --quiet --allow-all --junit-path=.test-reports/delivery.xml tests/system/delivery
 
 test-page: ## test the page in Chromium without a window, as root

@@ -18,7 +18,7 @@ case ${1:-} in
   up)
     kind get clusters | grep -qx "$name" || kind create cluster --config hack/kind/cluster.yaml --kubeconfig "$kubeconfig"
     kind load image-archive dist/weka-cpuset-image.tar --name "$name"
-    kubectl --kubeconfig "$kubeconfig" apply --kustomize deploy/manifests
+    kubectl --kubeconfig "$kubeconfig" apply --kustomize deploy/overlays/kind
     kubectl --kubeconfig "$kubeconfig" --namespace kube-system rollout status daemonset weka-nri-cpuset --timeout=300s
     ;;
   test) KUBECONFIG=$kubeconfig SKIP_BUILD=1 hack/e2e-live.sh "${@:2}" ;;

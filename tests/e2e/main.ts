@@ -11,9 +11,9 @@ import { parseRun, type RunOptions, USAGE } from "./harness/options.ts";
 import { PodCache } from "./harness/pod_cache.ts";
 import { closingLines, isClean, isWhole, reportFiles } from "./harness/report.ts";
 import { choose } from "./harness/runner.ts";
-import { ADMIN, beside, BY_HAND, KUBERNETES, NODES, repository, STATE } from "./cluster/places.ts";
-import { existsSync } from "node:fs";
+import { ADMIN, beside, KUBERNETES, NODES, repository } from "./cluster/places.ts";
 import { stopCluster } from "./cluster/down.ts";
+import { onlyRun } from "./cluster/only_run.ts";
 import { missing, parseOptions, startCluster } from "./cluster/up.ts";
 import { SUITES } from "./suites/all.ts";
 
@@ -49,16 +49,6 @@ export async function runHere(words: readonly string[], name: string): Promise<n
   } finally {
     if (!options.preserve) await stopCluster();
   }
-}
-
-/** Two runs would take each other's cluster down: the second one waits. */
-async function onlyRun(): Promise<Deno.FsFile> {
-  if (existsSync(BY_HAND)) {
-    throw new Error(`a cluster that was started by hand is in ${STATE}; end it by hack/cluster-down.sh`);
-  }
-  const file = Deno.openSync(`${STATE}.lock`, { create: true, write: true });
-  await file.lock(true);
-  return file;
 }
 
 async function onLiveCluster(words: readonly string[]): Promise<number> {
