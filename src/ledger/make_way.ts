@@ -21,6 +21,7 @@ export interface Moved {
   readonly displaced: readonly Displaced[];
 }
 
+const CANNOT = "cannot reallocate it:";
 const PINS_ITSELF = ': it pins its own threads (weka.io/movable: "true" allows it)';
 
 /** Moves every exclusive holder off `named`; a clause with the container that can't be moved and why, where one can't. */
@@ -29,7 +30,7 @@ export function moveAway(ledger: Ledger, named: CpuSet): Moved | string {
   const fixed = holders.find(({ claim, affinity }) => !mayMove(claim, affinity));
   if (fixed !== undefined) {
     const why = fixed.claim.movable === undefined ? PINS_ITSELF : "";
-    return `${heldBy(ledger, named, fixed)}, which may not be moved${why}`;
+    return `${heldBy(ledger, named, fixed)}; ${CANNOT} it may not be moved${why}`;
   }
   // Those that share CPUs are moved as one.
   const moving = holders.filter((holder) =>
@@ -110,7 +111,7 @@ function placeFor(
 
 function shortage(before: Ledger, next: Ledger, named: CpuSet, holder: ExclusiveAssignment): string {
   const { count, placement } = sized(before, holder);
-  const needs = `cannot reallocate it: moving it needs ${count} ${count === 1 ? "CPU" : "CPUs"}`;
+  const needs = `${CANNOT} moving it needs ${count} ${count === 1 ? "CPU" : "CPUs"}`;
   const free = largestKind(before, openTo(before, next, named, holder));
   const why = countProblem(before.topology, placement, count, free) ?? countFree(free.size);
   return `${heldBy(before, named, holder)}; ${needs}, ${why}`;

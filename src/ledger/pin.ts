@@ -7,7 +7,7 @@ import { contestedIn } from "./contested.ts";
 import type { Ledger } from "./ledger.ts";
 import { hold, withoutHeld } from "./held.ts";
 import { moveAway, type Moved } from "./make_way.ts";
-import { numbers, type Obstacle, obstacle } from "./refusal.ts";
+import { INSUFFICIENT, numbers, type Obstacle, obstacle } from "./refusal.ts";
 
 /** The ledger in which the claim's CPUs are free of exclusive owners, or why that can't be. */
 export function makeRoom(ledger: Ledger, claim: PinnedClaim): Moved | Obstacle {
@@ -35,7 +35,8 @@ function roomIn(ledger: Ledger, cpus: CpuSet): Moved | Obstacle {
   }
   const left = moved.next.sharedPool.difference(cpus).size;
   if (left < ledger.policy.minShared && left < ledger.sharedPool.size) {
-    return obstacle(`needs CPUs ${cpus}, which would leave ${left} for the shared pool (${numbers(ledger)})`);
+    const needs = `needs CPUs ${cpus}, which would leave ${left} for the shared pool`;
+    return obstacle(`${INSUFFICIENT}${needs} (${numbers(ledger)})`);
   }
   return moved;
 }

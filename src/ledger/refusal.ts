@@ -36,6 +36,9 @@ export function numbers({ topology, policy, claimed }: Ledger): string {
     `${policy.minShared} kept for the shared pool${withheld && `; ${withheld}`}`;
 }
 
+/** Begins the refusal of a claim for which there are too few CPUs; the word is the scheduler's (`Insufficient cpu`). */
+export const INSUFFICIENT = "insufficient CPUs: ";
+
 /** `1 is free`, `6 are free`. */
 export function countFree(count: number): string {
   return `${count} ${count === 1 ? "is" : "are"} free`;

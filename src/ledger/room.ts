@@ -10,7 +10,7 @@ import { contestedIn } from "./contested.ts";
 import { keptIsolated, ofOneKind } from "./isolated.ts";
 import type { Ledger } from "./ledger.ts";
 import { perLedger } from "./per_ledger.ts";
-import { countFree, numbers } from "./refusal.ts";
+import { countFree, INSUFFICIENT, numbers } from "./refusal.ts";
 
 /**
  * The CPUs for an exclusive claim, out of `free`: unless there are too few, or the shared pool would fall below its
@@ -65,7 +65,7 @@ const laidOut = perLedger((ledger) =>
   )
 );
 
-/** Why there is no room for an exclusive claim: `needs 8 exclusive CPUs, 6 are free (…)`. */
+/** Why there is no room for an exclusive claim: `insufficient CPUs: needs 8 exclusive CPUs, 6 are free (…)`. */
 export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
   const { count, forbidden: named, placement, limit } = claim;
   // With its pod's figures it has what others leave, and one of them may have been resized beyond these.
@@ -86,7 +86,7 @@ export function shortage(ledger: Ledger, claim: ExclusiveClaim): string {
     (contestedClause(ledger, candidates) ?? "");
   const why = unfit === undefined || free < count ? countFree(free) : `but ${unfit}`;
   const held = idle(ledger, claim, candidates);
-  return `needs ${wanted}${held}, ${why} (${numbers(ledger)}${suffix})`;
+  return `${free < count ? INSUFFICIENT : ""}needs ${wanted}${held}, ${why} (${numbers(ledger)}${suffix})`;
 }
 
 /** The container that couldn't be made to give up some of these CPUs, and why; undefined where there is none. */

@@ -60,7 +60,7 @@ async function unmovable(bench: Bench): Promise<void> {
   await bench.run("integer", exclusive(2, { "weka.io/movable": "false" }));
   const before = await bench.cpusOf("integer");
   const message = await bench.refused("annotated", pinned(listText(before.slice(0, 1))));
-  expectText("the refusal", message, /which may not be moved/);
+  expectText("the refusal", message, /cannot reallocate it: it may not be moved/);
   expectCpus("the integer pod", await bench.cpusOf("integer"), before);
 }
 

@@ -116,7 +116,7 @@ Deno.test("found after a restart with one mask for all threads: narrowed or pinn
   assert.match(it.link.logged("warn")[0] ?? "", /its program has it so; or since Linux 6\.2/);
   assert.match(
     it.link.refusal(pin("9")),
-    /held exclusively by ns\/db container c, which may not be moved: it pins/,
+    /held exclusively by ns\/db container c; cannot reallocate it: it may not be moved: it pins/,
   );
 });
 
@@ -125,7 +125,8 @@ Deno.test("DPDK: it pins its threads after its start; a claim that would move it
   run(it, db);
   threads(it, db, ["0-15", "1", "9"]);
   it.kernel.looks.length = 0;
-  const why = 'which may not be moved: it pins its own threads (weka.io/movable: "true" allows it)';
+  const why =
+    'cannot reallocate it: it may not be moved: it pins its own threads (weka.io/movable: "true" allows it)';
   assert(it.link.refusal(pin("9")).includes(why));
   assert.deepEqual([it.kernel.looks, affinityOf(it, db)], [["id-db threads"], "pinned 1,9"]);
   assert.deepEqual(shown(it), ["confirmed", "it pins threads to CPUs 1,9", "2 CPUs of its own, packed"]);

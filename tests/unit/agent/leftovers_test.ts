@@ -53,7 +53,7 @@ Deno.test("no other container gets CPUs that an ended one's processes may be on,
     assert.match(it.link.refusal(db), /needs 12 exclusive CPUs, 3 are free/);
     assert.match(
       it.link.refusal({ name: "pin", annotations: { [CORES_IDS]: "1" } }),
-      /held exclusively by ns\/old container c, which may not be moved/,
+      /held exclusively by ns\/old container c; cannot reallocate it: it may not be moved/,
     );
     assert.equal(it.link.logged("warn").filter((text) => text.includes("processes are left")).length, 1);
     pass(it, 5);

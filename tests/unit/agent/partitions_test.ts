@@ -137,7 +137,10 @@ Deno.test("when one of its CPUs goes offline it is made anew of the others that 
 Deno.test("an exclusive one isn't moved; a pinned one loses it before another shares its CPUs, and gets it back", () => {
   const it = rig();
   run(it, db);
-  assert.match(it.link.refusal({ ...pin, annotations: { [CORES_IDS]: "1" } }), /which may not be moved/);
+  assert.match(
+    it.link.refusal({ ...pin, annotations: { [CORES_IDS]: "1" } }),
+    /cannot reallocate it: it may not be moved/,
+  );
   run(it, pin);
   assert.equal(it.partitions.all.get("id-pin"), "6");
   const sharer = { ...pin, name: "sharer" };

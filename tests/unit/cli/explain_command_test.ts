@@ -113,7 +113,7 @@ Deno.test("a refused container is explained by who is in the way, and who would 
     const huge = await text("huge");
     assert.match(
       huge,
-      /^ns\/huge\/c: refused\n +why +cpuset: pod ns\/huge container c: needs 40 exclusive CPUs, 36 are free/,
+      /^ns\/huge\/c: refused\n +why +cpuset: pod ns\/huge container c: insufficient CPUs: needs 40 exclusive CPUs, 36 are free/,
     );
     assert.match(huge, /when +its creation, .*, 2 times\n/);
     assert.match(huge, /in the way +ns\/big\/c +exclusive +CPUs 3-4,8-15,35-36,40-47 +may be moved\n/);

@@ -16,7 +16,7 @@ export async function masks(scene: Scene, check: Check): Promise<void> {
     await scene.prepare({ wide: pinned(`${second}`) });
     await scene.assertRefused(
       "wide",
-      /held exclusively by .*, which may not be moved: it pins its own threads/,
+      /held exclusively by .*; cannot reallocate it: it may not be moved: it pins its own threads/,
     );
     assert.deepEqual(allowedCpus(scene.the("tight").pid), [first]);
     taskset(scene.the("tight").pid, online());
