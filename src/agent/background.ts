@@ -9,6 +9,7 @@ import { lookAtLeftovers } from "./leftovers.ts";
 import { withLimitOf } from "./limits.ts";
 import type { Logged } from "./logged.ts";
 import { recoveredLogs } from "./logs.ts";
+import { hasOpenMemory, settleMemory } from "./memory.ts";
 import { settlePartitions } from "./partitions.ts";
 import { settlePauses } from "./pauses.ts";
 import { hasFallenBack, hasWrites, immediateUpdates, withLedger } from "./pending.ts";
@@ -34,12 +35,14 @@ export function runBackgroundWork(agent: Agent): Step {
   const settled = settlePartitions(compared.state);
   const quotas = settleQuotas(settled.state);
   const sandboxes = settleSandboxes(quotas.state);
-  const state = settlePauses(sandboxes.state);
+  const memory = settleMemory(sandboxes.state);
+  const state = settlePauses(memory.state);
   // A degraded container has got its CPUs, and others are still there; or one that has to give up CPUs can't be written.
   const isUrgent = retried !== current || hasFallenBack(agent.state, state) ||
     state.reconcile.lostEnds.count !== current.reconcile.lostEnds.count;
   const updates = isUrgent ? immediateUpdates(state, state.ledger) : [];
   const isMore = state.reconcile.queue.length > 0 || hasOpenQuotas(state) || hasOpenSandboxes(state) ||
+    hasOpenMemory(state) ||
     (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [
     ...[
@@ -51,6 +54,7 @@ export function runBackgroundWork(agent: Agent): Step {
       ...settled.logs,
       ...quotas.logs,
       ...sandboxes.logs,
+      ...memory.logs,
     ]
       .map(logOutput),
     ...(updates.length === 0 ? [] : [{ kind: "apply", changes: updates } as const]),

@@ -2,7 +2,6 @@
 import { create } from "@bufbuild/protobuf";
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Claim, ContainerRef } from "../ledger/claim.ts";
-import type { Ledger } from "../ledger/ledger.ts";
 import { memsFor } from "../ledger/memory_nodes.ts";
 import type { Found } from "../ledger/recover.ts";
 import { refuse } from "../ledger/refusal.ts";
@@ -17,7 +16,9 @@ import {
 } from "../nri/gen/nri_pb.ts";
 import { mergeResources, withRequestOfLimit } from "../nri/merge_resources.ts";
 import { figuresOf, sharesOfLimit, wholeCpus, wholeLimit } from "../nri/whole_cpus.ts";
+import { writablePort } from "./apply_mode.ts";
 import { logOf, misspeltLogs, warningsOf } from "./logs.ts";
+import { unboundText } from "./memory.ts";
 import { currentPod } from "./pod_resources.ts";
 import type { AgentState } from "./state.ts";
 import { readClaim, recordOf, refOf } from "../nri/read_claim.ts";
@@ -158,7 +159,7 @@ function hasOwnCpus(container: Container, all: Iterable<Container>): boolean {
 }
 
 export function findContainer(
-  { ledger, rules }: AgentState,
+  state: AgentState,
   pod: PodSandbox | undefined,
   container: Container,
 ): Omit<FoundContainers, "stale"> {
@@ -173,14 +174,14 @@ export function findContainer(
   };
   const read = pod === undefined
     ? refuse(ref, "unavailable", "the runtime didn't list its pod")
-    : readClaim(pod, container, rules);
+    : readClaim(pod, container, state.rules);
   if (read.kind === "refusal") {
     // It runs already, so it can't be refused any more; it gets the pool until its pod is mended.
     const claim = { kind: "shared", forbidden: CpuSet.empty } as const;
     return { found: [{ ...base, claim, degraded: read.message }], logs: [] };
   }
   if (read.kind === "unmanaged") return { found: [], logs: warningsOf(read.warnings, ref) };
-  const logs = [...read.warnings, ...memoryWarnings(ledger, read.claim, container)];
+  const logs = [...read.warnings, ...memoryWarnings(state, read.claim, container)];
   return {
     found: [{
       ...base,
@@ -191,14 +192,15 @@ export function findContainer(
   };
 }
 
-/** Rewriting `cpuset.mems` of a live container would migrate its memory, so a wrong one is only reported. */
-function memoryWarnings({ topology, policy }: Ledger, claim: Claim, container: Container): string[] {
-  if (claim.kind !== "pinned") return [];
+/** By its record, where the kernel's can't be corrected (memory.ts). */
+function memoryWarnings(state: AgentState, claim: Claim, container: Container): string[] {
+  if (claim.kind !== "pinned" || writablePort(state)?.memory !== undefined) return [];
+  const { topology, policy } = state.ledger;
   const wanted = memsFor(topology, policy.pinnedMems, claim.cpus);
   const mems = container.linux?.resources?.cpu?.mems ?? "";
   const single = topology.nodes.length < 2;
   if (single || wanted.isEmpty || mems === wanted.toString()) return [];
-  return [`memory nodes not set to ${wanted}, recreate the pod`];
+  return [unboundText(wanted)];
 }
 
 function memsOf(container: Container): CpuSet | undefined {

@@ -30,6 +30,7 @@ import { concludeLooks, look } from "./lost_ends.ts";
 import type { Logged } from "./logged.ts";
 import { logOf, unfencedLog, weakLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
+import { unsureMemories } from "./memories.ts";
 import { throttledOf, unsureQuotas } from "./quotas.ts";
 import { withLedger } from "./pending.ts";
 import { unsureSandboxes } from "./sandboxes.ts";
@@ -61,11 +62,13 @@ export function reconcile(state: AgentState): Reconciled {
   const begun = isNew ? beginning(state, now + jittered(reconcileMs, now)) : reconcile;
   const partitions = isNew ? unsurePartitions(state.partitions) : state.partitions;
   const quotas = isNew ? unsureQuotas(state.quotas) : state.quotas;
+  const memories = isNew ? unsureMemories(state.memories) : state.memories;
   const sandboxes = isNew ? unsureSandboxes(state.sandboxes) : state.sandboxes;
   const next = {
     ...state,
     partitions,
     quotas,
+    memories,
     sandboxes,
     reconcile: { ...begun, queue: begun.queue.slice(BATCH) },
   };

@@ -6,6 +6,7 @@ import type { Policy } from "../ledger/policy.ts";
 import type { Apply, CpusetPort, Population } from "../cgroup/port.ts";
 import type { SynchronizeRequest } from "../nri/gen/nri_pb.ts";
 import { type EarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
+import type { Memories } from "./memories.ts";
 import type { Phase } from "./lifecycle.ts";
 import { EMPTY_REFUSAL_LOG, type RefusalLog } from "./refusal_log.ts";
 import type { RefusedContainers } from "./refused.ts";
@@ -215,6 +216,7 @@ export interface AgentState {
   readonly hasStalePartitions: boolean;
   /** What has become of the CFS quotas of containers that claim CPUs of their own. */
   readonly quotas: Quotas;
+  readonly memories: Memories;
   /** What pods as a whole may use, where that has changed since they were created. */
   readonly podResources: PodResources;
   /** The parts of a Synchronize that isn't complete yet. */
@@ -284,6 +286,7 @@ export function initialState(
     hasStalePartitions: false,
     isAffinityHidden: false,
     quotas: new Map(),
+    memories: new Map(),
     podResources: new Map(),
     parts: [],
     untracked: new Set(),

@@ -4,7 +4,6 @@
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Withheld } from "../cpu/withheld.ts";
-import { type Affinity, narrowedTo } from "../ledger/affinity.ts";
 import { type Assignment, type Chosen, isBehindFence, isIsolated } from "../ledger/assignment.ts";
 import type { Claim, ContainerRef, GroupClaim } from "../ledger/claim.ts";
 import type { DeliveryFailure } from "../ledger/failure.ts";
@@ -14,8 +13,10 @@ import { dueWrites } from "../ledger/plan_writes.ts";
 import { runsOn, shouldRunOn } from "../ledger/groups.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { perLedger } from "../ledger/per_ledger.ts";
+import { type AffinityView, affinityView } from "./affinity_view.ts";
 import { type ConfinedBy, confinementOf } from "./confinement.ts";
 import type { Phase } from "./lifecycle.ts";
+import { unboundOf } from "./memories.ts";
 import type { AgentState, Partition } from "./state.ts";
 
 /**
@@ -71,6 +72,8 @@ export interface ContainerView {
    * absent: not known.
    */
   readonly throttled?: number | undefined;
+  /** Of a pinned one: why it isn't bound to the memory nodes that it should have, one clause; absent: as far as is known it is. */
+  readonly unbound?: string | undefined;
   readonly failure?: DeliveryFailure | undefined;
   /** Why it isn't known that it runs on its CPUs, one clause; absent: its cgroup or the runtime says so. */
   readonly unverified?: string | undefined;
@@ -80,19 +83,6 @@ export interface ContainerView {
   readonly chosen?: Chosen | undefined;
   /** When it was admitted or found, in the milliseconds of the agent's clock. */
   readonly since?: number | undefined;
-}
-
-/**
- * Whether its threads may use the CPUs that it should be running on, by the last look. `unknown`: none was seen; `whole`: as far as
- * was looked, yes; `narrowed`: its first process was given a mask that leaves less, and so has all that it starts;
- * `pinned`: some of its threads, or cgroups inside, have been seen with less.
- */
-export interface AffinityView {
-  readonly state: "unknown" | "whole" | "narrowed" | "pinned";
-  /** What is left of its CPUs; of one that is `pinned`, those that its threads are pinned to. */
-  readonly cpus?: CpuSet | undefined;
-  /** CPUs of masks that the kernel has dropped since it runs. */
-  readonly lost?: CpuSet | undefined;
 }
 
 /** Whether the kernel keeps all others off its CPUs. */
@@ -174,7 +164,8 @@ const membersOf = perLedger(() => {
   let known: { readonly of: readonly unknown[]; readonly members: Members } | undefined;
   return (state: AgentState): Members => {
     const { lostEnds, throttled } = state.reconcile;
-    const of = [state.partitions, state.rules, state.sandboxes.all, lostEnds.elsewhere, throttled];
+    const { partitions, rules, sandboxes, memories } = state;
+    const of = [partitions, rules, sandboxes.all, lostEnds.elsewhere, throttled, memories];
     if (known === undefined || of.some((each, at) => known?.of[at] !== each)) {
       known = { of, members: members(state) };
     }
@@ -196,8 +187,12 @@ function members(state: AgentState): Members {
     else if (assignment.isHeld) held.push({ container, claim, grant });
     else {
       const seen = { partition: partitions.get(id), throttled: reconcile.throttled.get(id) };
+      const unbound = unboundOf(state.memories.get(id));
       const confined = confinementOf(state, assignment);
-      containers.set(id, containerView(ledger, assignment, claim, { stateOf, ...seen, ...confined }));
+      containers.set(
+        id,
+        containerView(ledger, assignment, claim, { stateOf, ...seen, ...confined, unbound }),
+      );
     }
   }
   return { containers, held, groups };
@@ -225,10 +220,11 @@ function containerView(
   ledger: Ledger,
   assignment: Assignment,
   claim: Claim,
-  { stateOf, partition, throttled, unverified, isInSandbox }: {
+  { stateOf, partition, throttled, unbound, unverified, isInSandbox }: {
     readonly stateOf: (assignment: Assignment) => DeliveryState;
     readonly partition: Partition | undefined;
     readonly throttled: number | undefined;
+    readonly unbound: string | undefined;
   } & ConfinedBy,
 ): ContainerView {
   const { container, grant, fence, mems, delivery, degraded, since, leftover, chosen } = assignment;
@@ -255,6 +251,7 @@ function containerView(
     isolation: isIsolated(assignment) ? isolationView(partition) : undefined,
     affinity: affinityView(assignment.affinity, shouldRunOn(ledger, assignment)),
     throttled,
+    unbound,
     failure: failureOf(assignment),
     unverified,
     degraded,
@@ -268,14 +265,6 @@ function keptBy(assignment: Assignment): KeptBy {
   if (grant.isEmpty && isBehindFence(assignment)) return "fence";
   if (by === "cgroup") return "own set";
   return record === undefined ? "nothing" : "record";
-}
-
-function affinityView(affinity: Affinity | undefined, cpus: CpuSet): AffinityView {
-  if (affinity === undefined) return { state: "unknown" };
-  const { own, lost } = affinity;
-  const left = narrowedTo(affinity, cpus);
-  if (left !== undefined) return { state: "narrowed", cpus: left, lost };
-  return own === undefined ? { state: "whole" } : { state: "pinned", cpus: own, lost };
 }
 
 function isolationView(partition: Partition | undefined): IsolationView {

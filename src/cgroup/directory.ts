@@ -107,6 +107,19 @@ export class CgroupDirectory implements Disposable {
     return failure;
   }
 
+  /**
+   * Replaces the content of one of its files, as {@link write}, in another thread: for what the kernel takes its time for.
+   * Whether that succeeded; why it didn't isn't known, since errno is the other thread's.
+   */
+  async writeSlowly(name: string, text: string): Promise<boolean> {
+    const opened = openAt(this.#file, name, O_WRONLY | O_NOFOLLOW | O_TRUNC);
+    if (opened.kind === "errno") return false;
+    const bytes = encoder.encode(text);
+    const wrote = await libc().pwriteSlowly(opened.result, bytes, BigInt(bytes.length), 0n);
+    libc().close(opened.result);
+    return Number(wrote) === bytes.length;
+  }
+
   /** Why one of its files can't be opened for writing; undefined where it can. Nothing is written. */
   writeProblem(name: string): Errno | undefined {
     const opened = openAt(this.#file, name, O_WRONLY | O_NOFOLLOW);

@@ -138,3 +138,20 @@ function firstOpen(hierarchy: CpusetHierarchy, paths: readonly string[]): FoundC
   }
   return refused ?? ABSENT;
 }
+
+/** A cgroup root has a dozen hierarchies of v1. */
+const MAX_HIERARCHIES = 4096;
+
+/** Where that controller's files of the same cgroups are; in v1 beside, alone or with others, as in `cpu,cpuacct`. Undefined: nowhere. */
+export function rootWith(
+  controller: string,
+  { version, root }: Pick<CpusetHierarchy, "version" | "root">,
+): string | undefined {
+  if (version === 2) return root;
+  const top = root.slice(0, root.lastIndexOf("/"));
+  const opened = CgroupDirectory.open(top, "");
+  if (opened.kind === "errno") return undefined;
+  using directory = opened;
+  const name = directory.directories(MAX_HIERARCHIES).find((each) => each.split(",").includes(controller));
+  return name === undefined ? undefined : `${top}/${name}`;
+}

@@ -9,6 +9,7 @@ import { cgroupCandidates } from "./paths.ts";
 import { look, withKept } from "./keep.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
 import { populationOf } from "./population.ts";
+import { KernelMemory } from "./mems.ts";
 import { KernelPartitions } from "./kernel_partitions.ts";
 import { KernelQuotas } from "./kernel_quotas.ts";
 import { allCpus, type CgroupWrite, writeCpusets } from "./write.ts";
@@ -25,6 +26,7 @@ import type {
   CpusetReading,
   CpusetWrite,
   CpusetWriteResult,
+  MemoryPort,
   PartitionPort,
   Population,
   QuotaPort,
@@ -85,6 +87,7 @@ class KernelCpusets implements CpusetPort {
   readonly version: 1 | 2;
   readonly partitions?: PartitionPort;
   readonly quotas?: QuotaPort;
+  readonly memory?: MemoryPort;
   /**
    * The root of this process' own cgroup namespace, once the kernel has refused to let it be written from in there
    * (cgroup-v2.rst, "Delegation Containment"): there is one at most.
@@ -100,6 +103,7 @@ class KernelCpusets implements CpusetPort {
   ) {
     this.version = hierarchy.version;
     this.#groups = new GroupSets(hierarchy.root, units);
+    if (writable) this.memory = new KernelMemory(hierarchy);
     if (this.version === 2 && writable) this.partitions = new KernelPartitions(hierarchy);
     const quotas = KernelQuotas.beside(hierarchy);
     if (quotas !== undefined) this.quotas = quotas;

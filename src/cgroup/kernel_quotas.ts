@@ -1,15 +1,11 @@
 /** The kernel's CFS quotas: {@link QuotaPort} on the cgroup tree. */
 import type { ContainerRef, CpuQuota } from "../ledger/claim.ts";
-import { CgroupDirectory } from "./directory.ts";
-import { findCgroup } from "./hierarchy.ts";
+import { findCgroup, rootWith } from "./hierarchy.ts";
 import { type CgroupFiles, filesBelow, pathFromKubepods } from "./partition.ts";
 import { isPod } from "./paths.ts";
 import type { QuotaPort, QuotaResult } from "./port.ts";
 import type { CpusetHierarchy } from "./read.ts";
 import { pressureIn, setQuota, throttledIn } from "./quota.ts";
-
-/** A cgroup root has a dozen hierarchies of v1. */
-const MAX_HIERARCHIES = 4096;
 
 export class KernelQuotas implements QuotaPort {
   readonly #files: CgroupFiles;
@@ -20,7 +16,7 @@ export class KernelQuotas implements QuotaPort {
 
   /** Undefined where the cpu controller isn't mounted beside the cpusets (v1). */
   static beside(hierarchy: CpusetHierarchy): KernelQuotas | undefined {
-    const root = hierarchy.version === 2 ? hierarchy.root : cpuRootBeside(hierarchy.root);
+    const root = rootWith("cpu", hierarchy);
     return root === undefined ? undefined : new KernelQuotas(hierarchy, root);
   }
 
@@ -61,14 +57,4 @@ export class KernelQuotas implements QuotaPort {
       ? { kind: "done", isNew: false }
       : { kind: "failed", reason: found.reason };
   }
-}
-
-/** Where v1's cpu controller is: `cpu`, or with others `cpu,cpuacct`. */
-function cpuRootBeside(root: string): string | undefined {
-  const top = root.slice(0, root.lastIndexOf("/"));
-  const opened = CgroupDirectory.open(top, "");
-  if (opened.kind === "errno") return undefined;
-  using directory = opened;
-  const name = directory.directories(MAX_HIERARCHIES).find((each) => each.split(",").includes("cpu"));
-  return name === undefined ? undefined : `${top}/${name}`;
 }

@@ -39,7 +39,30 @@ export interface CpusetPort {
   readonly partitions?: PartitionPort;
   /** Absent: the cpu controller's files aren't there. */
   readonly quotas?: QuotaPort;
+  /** Absent: memory nodes can't be written. */
+  readonly memory?: MemoryPort;
 }
+
+/** Memory nodes of cgroups, as {@link CpusetPort} has sets: every call returns at once and throws nothing. */
+export interface MemoryPort {
+  /**
+   * Binds the container's cgroup to these memory nodes, where `correct` allows it of one that uses so much memory, and reads
+   * that back; what lies elsewhere is migrated. Without a cgroup there is nothing to do.
+   */
+  bind(container: ContainerRef, nodes: CpuSet, correct: CorrectMems): MemoryResult;
+}
+
+/** Of how large a container memory is migrated: none's, below 256 MiB, or any. */
+export type CorrectMems = "never" | "young" | "always";
+
+export type MemoryResult =
+  /** `before`: those that it was bound to; absent: it was bound to these. */
+  | { readonly kind: "done"; readonly before?: CpuSet }
+  | {
+    readonly kind: "failed";
+    /** A clause that goes on from "its memory nodes aren't set: ". */
+    readonly reason: string;
+  };
 
 /** Whose masks are looked at: that of the first process, or those of all threads and the sets of the cgroups inside. */
 export type AffinityOf = "first process" | "threads";

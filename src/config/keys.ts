@@ -52,6 +52,11 @@ export const KEYS: readonly Key[] = [
     { live: true },
   ),
   key(
+    "correctMems",
+    "memory nodes of pinned containers that run without them: never written, while they are young (below 256 MiB), or always",
+    { live: true },
+  ),
+  key(
     "isolatedCpus",
     "policy for isolated CPUs (isolcpus) in exclusive allocation: avoid, prefer, exclusive or ignore",
     {

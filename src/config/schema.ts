@@ -123,6 +123,8 @@ export const schema = z.strictObject({
     z.enum(["local", "local+cpuless", "off"], "must be local, local+cpuless or off"),
     "local+cpuless",
   ),
+  /** `young`: while a container uses less than 256 MiB. */
+  correctMems: z._default(z.enum(["never", "young", "always"], "must be never, young or always"), "young"),
   isolatedCpus: z._default(
     z.enum(["avoid", "prefer", "exclusive", "ignore"], "must be avoid, prefer, exclusive or ignore"),
     "ignore",

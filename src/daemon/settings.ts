@@ -23,6 +23,7 @@ const POLICY = [
   "minShared",
   "exclusiveMems",
   "pinnedMems",
+  "correctMems",
   "isolatedCpus",
 ] as const satisfies readonly (keyof Policy)[];
 

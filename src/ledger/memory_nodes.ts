@@ -1,4 +1,4 @@
-/** Which memory nodes belong to a container's CPUs; they are written at creation only. */
+/** Which memory nodes belong to a container's CPUs; they are written at creation, and of pinned ones that run by `agent/memory.ts`. */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Policy } from "./policy.ts";

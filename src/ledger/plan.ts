@@ -32,7 +32,7 @@ import { retryDegraded } from "./degraded.ts";
 /** What the new container starts with. An absent part is left as the runtime has it. */
 export interface Adjustment {
   readonly cpus?: CpuSet;
-  /** NUMA nodes for `cpuset.mems`; only ever written at creation (later it would migrate memory). */
+  /** NUMA nodes for `cpuset.mems`; written at creation (later it migrates memory: `agent/memory.ts`). */
   readonly mems?: CpuSet;
 }
 

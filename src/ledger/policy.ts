@@ -15,6 +15,8 @@ export interface Policy {
   readonly exclusiveMems: "unset" | "local" | "local+cpuless";
   /** Memory nodes of pinned containers: those of their CPUs, with the near ones without CPUs or not, or left alone (`off`). */
   readonly pinnedMems: "local" | "local+cpuless" | "off";
+  /** When the memory nodes of pinned containers that run already are made right: `young`, while they use little memory. */
+  readonly correctMems: "never" | "young" | "always";
   /**
    * CPUs that the kernel keeps its scheduler off (isolcpus): exclusive claims avoid or prefer them, or all others are kept off
    * them and a claim has only such CPUs or none (`exclusive`).

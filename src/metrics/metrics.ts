@@ -83,6 +83,10 @@ export class Metrics implements Observer {
     ),
     containers: this.#gauge("containers", "Containers by kind and state (docs/api.md).", "kind", "state"),
     misplaced: this.#gauge("misplaced_containers", "Containers that may run on CPUs that they shouldn't."),
+    unbound: this.#gauge(
+      "unbound_memory_containers",
+      "Pinned containers without the memory nodes that they should have.",
+    ),
     held: this.#gauge("held_claims", "Claims of ended containers that are held for their pods."),
     fences: this.#gauge("fences", "Cgroups kept off CPUs; weak: not while no agent runs.", "keeps", "weak"),
     pending: this.#gauge(
@@ -230,6 +234,7 @@ export class Metrics implements Observer {
     }
     for (const each of all) this.#gauges.containers.inc({ kind: each.claim.kind, state: stateOf(each) });
     this.#gauges.misplaced.set(all.filter(isMisplaced).length);
+    this.#gauges.unbound.set(all.filter(({ unbound }) => unbound !== undefined).length);
     this.#gauges.held.set(held.length);
     this.#gauges.fences.reset();
     for (const { keeps, weakness } of groups.values()) {

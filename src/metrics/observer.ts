@@ -16,7 +16,7 @@ export interface Observer {
 
 /** The same port, whose writes are counted. Its readings and the rest aren't. */
 export function observedCpusets(port: CpusetPort, observer: Pick<Observer, "wrote">): CpusetPort {
-  const { partitions, quotas } = port;
+  const { partitions, quotas, memory } = port;
   return {
     version: port.version,
     get writable() {
@@ -33,5 +33,6 @@ export function observedCpusets(port: CpusetPort, observer: Pick<Observer, "wrot
     ...port.affinity === undefined ? {} : { affinity: port.affinity.bind(port) },
     ...partitions === undefined ? {} : { partitions },
     ...quotas === undefined ? {} : { quotas },
+    ...memory === undefined ? {} : { memory },
   };
 }

@@ -15,7 +15,7 @@ export const LIBC_PATHS: readonly string[] = [
 ];
 
 /**
- * `poll` and `flockBlocking` block a thread of Deno's pool, `pollBlocking` the thread of the program; the others return at
+ * `poll`, `pwriteSlowly` and `flockBlocking` block a thread of Deno's pool, `pollBlocking` the thread of the program; the others return at
  * once, `connect`, `send` and `recv` where the socket or a flag says so.
  */
 const SYMBOLS = {
@@ -24,6 +24,12 @@ const SYMBOLS = {
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
   pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  pwriteSlowly: {
+    name: "pwrite",
+    parameters: ["i32", "buffer", "usize", "i64"],
+    result: "isize",
+    nonblocking: true,
+  },
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   fsync: { parameters: ["i32"], result: "i32" },
   rename: { parameters: ["buffer", "buffer"], result: "i32" },

@@ -95,14 +95,14 @@ export function stateOf({ degraded, state, affinity }: ContainerView): Container
 
 /** Why it isn't confirmed, in a clause. */
 function reasonOf(
-  { degraded, failure, state, isolation, unverified, affinity }: ContainerView,
+  { degraded, failure, state, isolation, unbound, unverified, affinity }: ContainerView,
 ): string | undefined {
   if (degraded !== undefined) return degraded;
   if (state === "failed") return failure?.reason;
   if (state === "blocked") return "another container that keeps its CPUs has to give them up first";
   if (state === "unverified") return unverified;
   if (state === "assumed") return "set by the runtime, which reports no failure; not read back";
-  return isolation?.reason ?? affinityClause(affinity);
+  return isolation?.reason ?? unbound ?? affinityClause(affinity);
 }
 
 function affinityClause({ state, cpus, lost }: ContainerView["affinity"]): string | undefined {

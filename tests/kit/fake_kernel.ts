@@ -5,10 +5,13 @@ import type { ErrnoName } from "../../src/platform/errno.ts";
 import type {
   AffinityOf,
   AffinityReading,
+  CorrectMems,
   CpusetPort,
   CpusetReading,
   CpusetWrite,
   CpusetWriteResult,
+  MemoryPort,
+  MemoryResult,
   PartitionPort,
   PartitionResult,
   Population,
@@ -59,6 +62,8 @@ export class FakeKernel implements CpusetPort {
   partitions?: FakePartitions;
   /** Absent: the cpu controller isn't there. */
   quotas?: FakeQuotas;
+  /** Absent: memory nodes can't be written. */
+  memory?: FakeMemory;
 
   constructor(readonly version: 1 | 2 = 1) {}
 
@@ -248,5 +253,30 @@ export class FakeQuotas implements QuotaPort {
     this.written.push(`${name}=${text(limit)}`);
     if (this.written.length > MAX_WRITTEN) this.written.shift();
     return { kind: "done", isNew: true, ...beside };
+  }
+}
+
+/** Memory nodes of containers, by id, as the kernel has them. */
+export class FakeMemory implements MemoryPort {
+  readonly nodes = new Map<string, CpuSet>();
+  /** MiB that it uses; absent: few. */
+  readonly used = new Map<string, number>();
+  /** The latest writes, as `id=nodes`. */
+  readonly written: string[] = [];
+  /** Who was looked at. */
+  readonly looks: string[] = [];
+
+  bind({ id }: ContainerRef, nodes: CpuSet, correct: CorrectMems): MemoryResult {
+    this.looks.push(id);
+    if (this.looks.length > MAX_WRITTEN) this.looks.shift();
+    const before = this.nodes.get(id);
+    if (before === undefined || before.equals(nodes)) return { kind: "done" };
+    const used = this.used.get(id) ?? 1;
+    if (correct === "never" || (correct === "young" && used >= 256)) {
+      return { kind: "failed", reason: `it has ${before} and uses ${used} MiB (correctMems: ${correct})` };
+    }
+    this.nodes.set(id, nodes);
+    this.written.push(`${id}=${nodes}`);
+    return { kind: "done", before };
   }
 }

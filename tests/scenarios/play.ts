@@ -1,9 +1,9 @@
 /** Plays a script: its events go through the wire to a real agent, and what comes of each is written in lines. */
 import type { Mapping } from "../../src/config/layers.ts";
-import type { CpuSet } from "../../src/cpu/cpu_set.ts";
+import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { ContainerState, Event, type PodSandbox } from "../../src/nri/gen/nri_pb.ts";
 import { freeHugePages } from "../../src/cpu/huge_pages.ts";
-import { FakeKernel } from "../kit/fake_kernel.ts";
+import { FakeKernel, FakeMemory } from "../kit/fake_kernel.ts";
 import { type MachineSpec, reader, sysfsTree, topologyOf } from "../kit/sysfs.ts";
 import { Link } from "../kit/link.ts";
 import { configured, settingsFrom } from "./configuration.ts";
@@ -24,6 +24,7 @@ export class Player extends Exchange {
   readonly kernel: FakeKernel | undefined;
   /** Growth comes at once unless a script says otherwise: so its lines stand where their cause is. */
   #configuration: Mapping = { growDelayMs: "0" };
+  readonly #memory = new FakeMemory();
   readonly #port = new RecordPort(this.runtime, () => topologyOf(this.machine).online);
 
   /** Without `standby` the agent serves, and nothing runs, when the first event comes. */
@@ -31,8 +32,11 @@ export class Player extends Exchange {
     super();
     this.machine = script.machine;
     this.kernel = script.cgroups ? new FakeKernel(2) : undefined;
-    if (this.kernel !== undefined) this.kernel.isPopulated = true;
-    if (this.kernel !== undefined) this.kernel.online = topologyOf(this.machine).online;
+    if (this.kernel !== undefined) {
+      this.kernel.isPopulated = true;
+      this.kernel.online = topologyOf(this.machine).online;
+      this.kernel.memory = this.#memory;
+    }
     for (const line of script.configuration) this.#configuration = configured(this.#configuration, line);
     this.link = this.#newAgent();
     this.register();
@@ -123,7 +127,11 @@ export class Player extends Exchange {
     this.runtime.found(name, words);
     const box = this.runtime.named(name);
     if (box.container.state !== ContainerState.CONTAINER_RUNNING) return;
-    this.kernel?.appear(name, cpuOf(box).cpus);
+    const { cpus, mems } = cpuOf(box);
+    this.kernel?.appear(name, cpus);
+    const all = CpuSet.from(topologyOf(this.machine).nodes.map(({ id }) => id));
+    this.#memory.nodes.set(name, mems === "" ? all : cpuSet(mems));
+    this.#memory.used.set(name, Number(words.get("uses") ?? 1));
   }
 
   /** What its cgroup is, whatever the runtime says of it. */
@@ -222,6 +230,9 @@ export class Player extends Exchange {
   feed(input: Parameters<Link["feed"]>[0]): void {
     this.link.feed(input);
     this.settle();
+    for (const each of this.#memory.written.splice(0)) {
+      this.say(`${each.replace("=", " is bound to memory nodes ")}`);
+    }
   }
 
   #ground(offline: CpuSet, struck: boolean): void {

@@ -21,7 +21,7 @@ const CREATION = [...FIGURES, "huge", ...POD, ...ANNOTATED];
 export const VERBS = {
   "run": { subject: "container", words: [...CREATION, "/"] },
   "create": { subject: "container", words: [...CREATION, "/"] },
-  "found": { subject: "container", words: [...CREATION, "/", "age", "starting", "stopped"] },
+  "found": { subject: "container", words: [...CREATION, "/", "age", "uses", "starting", "stopped"] },
   "start": { subject: "container", words: [] },
   "post-start": { subject: "container", words: [] },
   "stop": { subject: "container", words: [] },

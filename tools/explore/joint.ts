@@ -35,6 +35,7 @@ export const SETTINGS: Settings = {
     minShared: 1,
     exclusiveMems: "unset",
     pinnedMems: "local+cpuless",
+    correctMems: "young",
     isolatedCpus: "ignore",
   },
   rules: {

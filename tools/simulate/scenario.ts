@@ -112,6 +112,7 @@ export function settingsOf(scenario: Scenario): Settings {
       minShared,
       exclusiveMems: "unset",
       pinnedMems: "local+cpuless",
+      correctMems: "young",
       isolatedCpus: "ignore",
     },
     rules: {

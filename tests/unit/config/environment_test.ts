@@ -20,6 +20,7 @@ Deno.test("every key has a variable of its own, by one rule but for the three th
     "WEKA_CPUSET_PLACEMENT",
     "WEKA_CPUSET_EXCLUSIVE_MEMS",
     "WEKA_CPUSET_PINNED_MEMS",
+    "WEKA_CPUSET_CORRECT_MEMS",
     "WEKA_CPUSET_ISOLATED_CPUS",
     "WEKA_CPUSET_PINNED_NAMESPACES",
     "WEKA_CPUSET_PINNED_CPU0",

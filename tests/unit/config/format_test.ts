@@ -32,6 +32,7 @@ minShared: 1  # default
 placement: packed  # default
 exclusiveMems: unset  # default
 pinnedMems: "local+cpuless"  # default
+correctMems: young  # default
 isolatedCpus: ignore  # default
 pinnedNamespaces:  # default
   - "*"
@@ -108,6 +109,7 @@ const config: fc.Arbitrary<Config> = fc.record({
   placement: fc.constantFrom(...PLACEMENTS),
   exclusiveMems: fc.constantFrom("unset", "local", "local+cpuless"),
   pinnedMems: fc.constantFrom("local", "local+cpuless", "off"),
+  correctMems: fc.constantFrom("never", "young", "always"),
   isolatedCpus: fc.constantFrom("avoid", "prefer", "exclusive", "ignore"),
   pinnedNamespaces: namespaces,
   pinnedCpu0: fc.constantFrom("allow", "warn", "refuse"),

@@ -79,7 +79,9 @@ Deno.test("pending updates have an age, suspended claims show, and periods of en
   const [db] = [...scene.facts.view.containers.values()].filter(({ claim }) => claim.kind === "exclusive");
   assert(db !== undefined);
   const with_ = (throttled: number | undefined) => {
-    const containers = new Map([[db.container.id, { ...db, throttled, mayRunOn: CpuSet.of(0, 1, 9) }]]);
+    const unbound = "memory nodes not set to 0: it uses 812 MiB";
+    const seen = { ...db, throttled, unbound, mayRunOn: CpuSet.of(0, 1, 9) };
+    const containers = new Map([[db.container.id, seen]]);
     const view = { ...scene.facts.view, containers, pendingSince: 2000, claimsSuspendedReason: "kubelet's" };
     return samples({ ...scene, facts: { ...scene.facts, view } });
   };
@@ -91,6 +93,7 @@ Deno.test("pending updates have an age, suspended claims show, and periods of en
   assert.equal((await with_(3)).get('throttled_periods_total{kind="exclusive"}'), 15);
   assert.equal((await with_(1)).get('throttled_periods_total{kind="exclusive"}'), 16);
   const one = (name: string) => found.get(name);
+  assert.equal(one("unbound_memory_containers"), 1);
   assert.deepEqual([one("pending_seconds"), one("claims_suspended"), one("misplaced_containers")], [3, 1, 1]);
 });
 
