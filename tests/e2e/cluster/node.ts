@@ -103,13 +103,16 @@ async function ctr(name: string, ...args: readonly string[]): Promise<string> {
   return await run(program, words);
 }
 
+/** Keys of kubelet's configuration that are another way than usual. */
+export type KubeletChanges = Readonly<Record<string, unknown>>;
+
 /** Starts kubelet, for the first time or again. */
-export async function startKubelet(name: string): Promise<void> {
+export async function startKubelet(name: string, changes: KubeletChanges = {}): Promise<void> {
   const folder = nodeFolder(name);
   const { big } = optionsOf(name);
   Deno.writeTextFileSync(
     `${nodeRoot(name)}/etc/kubelet.json`,
-    JSON.stringify(kubeletConfiguration(name, nodeNames().indexOf(name))),
+    JSON.stringify({ ...kubeletConfiguration(name, nodeNames().indexOf(name)), ...changes }),
   );
   const ownSystem = `mount --bind ${folder}/claims/kubelet-sys /sys/devices/system && exec "$@"`;
   // `unchanged`: containerd is to see kubelet's mounts.
@@ -124,7 +127,8 @@ export async function startKubelet(name: string): Promise<void> {
 
 /** Removes a file of kubelet's, as an upgrade from a version without it does. */
 export function removeKubeletState(name: string, file: string): void {
-  Deno.removeSync(`${nodeRoot(name)}/var/lib/kubelet/${file}`);
+  const path = `${nodeRoot(name)}/var/lib/kubelet/${file}`;
+  if (existsSync(path)) Deno.removeSync(path);
 }
 
 export async function untilReady(name: string): Promise<void> {
@@ -188,6 +192,7 @@ async function makeRoot(name: string, { big }: NodeOptions): Promise<void> {
 async function makeClaims(name: string): Promise<string> {
   const claims = `${nodeFolder(name)}/claims`;
   Deno.mkdirSync(`${claims}/cgroup/cpuset`, { recursive: true });
+  Deno.mkdirSync(`${claims}/cgroup/memory`, { recursive: true });
   Deno.mkdirSync(`${claims}/proc`, { recursive: true });
   makeUpMachine(claims);
   for (const [file, text] of [["cpuset.cpus", CPUS], ["cpuset.mems", MEMS], ["cgroup.procs", ""]]) {

@@ -128,6 +128,11 @@ export class Bench {
     await this.check();
   }
 
+  /** Has a pod end, without waiting for that. */
+  async delete(name: string): Promise<void> {
+    await this.kube.delete(this.#path(name), { gracePeriodSeconds: 1 });
+  }
+
   async gone(name: string): Promise<void> {
     const isGone = () => this.options.cache.find(this.namespace, name) === undefined ? true : undefined;
     await this.options.cache.until(isGone, `pod ${name} to be gone`, POD_PATIENCE_MS);
@@ -160,6 +165,12 @@ export class Bench {
     return this.options.view.cpusetFile?.(seen) ?? "";
   }
 
+  /** Says how much memory a container uses; only of nodes that claim CPUs. */
+  chargeMemory(seen: Seen, bytes: number): void {
+    const file = this.cpusetFile(seen).replace("/cgroup/cpuset/", "/cgroup/memory/");
+    Deno.writeTextFileSync(file.replace(/[^/]*$/, "memory.usage_in_bytes"), `${bytes}\n`);
+  }
+
   pod(name: string): KubePod {
     const pod = this.options.cache.find(this.namespace, name);
     expectThat(pod !== undefined, `there is no pod ${name}`);
@@ -171,9 +182,9 @@ export class Bench {
     return await eventually(look, SETTLED);
   }
 
-  /** Looks at the whole node, whoever's pods run there. */
-  async check(): Promise<void> {
-    await checkNode(this.options.view, () => this.options.cache.pods);
+  /** Looks at the whole node, whoever's pods run there; how long it may take to be right. */
+  async check(patienceMs?: number): Promise<void> {
+    await checkNode(this.options.view, () => this.options.cache.pods, patienceMs);
   }
 
   #path(name?: string): string {

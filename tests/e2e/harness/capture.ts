@@ -127,7 +127,7 @@ async function snapshot(kube: Kube, view: NodeView): Promise<string> {
 }
 
 /** Whichever way the agent came in. */
-async function agentLog(kube: Kube, node: string): Promise<string> {
+export async function agentLog(kube: Kube, node: string): Promise<string> {
   for (const path of [`${nodeFolder(node)}/agent.log`, `${nodeRoot(node)}/var/log/weka-cpuset.log`]) {
     try {
       return Deno.readTextFileSync(path).split("\n").slice(-MAX_LINES).join("\n");

@@ -29,7 +29,11 @@ const SETTLED = { patienceMs: 30_000, pauseMs: 20 };
  * At once: no two containers overlap that mustn't. Within moments: each has exactly what its pod asked for, the shared
  * ones what the claims leave, memory nodes only the pinned ones, and every container that runs by the API is there.
  */
-export async function checkNode(view: NodeView, pods: () => readonly KubePod[]): Promise<void> {
+export async function checkNode(
+  view: NodeView,
+  pods: () => readonly KubePod[],
+  patienceMs = SETTLED.patienceMs,
+): Promise<void> {
   const all = await view.look();
   for (const overlap of overlapsOf(all)) {
     const again = [await view.again(overlap.other), await view.again(overlap.one)].filter((each) =>
@@ -40,7 +44,7 @@ export async function checkNode(view: NodeView, pods: () => readonly KubePod[]):
       throw new Unmet("two containers are on CPUs that they mustn't share", "", overlapText(real));
     }
   }
-  await eventually(() => settled(view, pods), SETTLED);
+  await eventually(() => settled(view, pods), { ...SETTLED, patienceMs });
 }
 
 async function settled(view: NodeView, pods: () => readonly KubePod[]): Promise<void> {

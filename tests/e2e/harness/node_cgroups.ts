@@ -30,6 +30,8 @@ interface Known {
   readonly path: string;
   readonly name: string;
   readonly wish: Wish;
+  /** It has its pod's figures, so perhaps none of its own. */
+  readonly isOfPod: boolean;
   /** Whether its program has been seen to run, and not only the runtime's, which runs before it. */
   hasStarted: boolean;
 }
@@ -77,7 +79,22 @@ export class NodeCgroups {
       if (seen !== undefined) found.push(seen);
     }
     for (const id of this.#known.keys()) if (!ids.has(id)) this.#known.delete(id);
-    return found;
+    return found.map((each) => this.#withRest(each, found));
+  }
+
+  /**
+   * Kubelet gives the pod's own figures (`spec.resources`) to a container without any: where others of the pod have CPUs for
+   * themselves, it has the rest.
+   */
+  #withRest(seen: Seen, all: readonly Seen[]): Seen {
+    const { wish } = seen;
+    if (wish.kind !== "exclusive" || !this.#known.get(seen.id)?.isOfPod) return seen;
+    const pod = (name: string) => name.slice(0, name.lastIndexOf("/"));
+    const others = all.filter(({ id, name }) =>
+      pod(name) === pod(seen.name) && id !== seen.id && !this.#known.get(id)?.isOfPod
+    );
+    const taken = others.flatMap(({ wish }) => wish.kind === "exclusive" ? [wish.count] : []);
+    return { ...seen, wish: { ...wish, count: wish.count - taken.reduce((sum, count) => sum + count, 0) } };
   }
 
   /** The same container anew; undefined when nothing of it lives. */
@@ -127,6 +144,10 @@ export class NodeCgroups {
     if (cri("container-type") !== "container") return undefined;
     const { shares = 0, quota = 0, period = 1 } = linux?.resources?.cpu ?? {};
     const count = quota / period;
+    const sandbox = JSON.parse(
+      readOr(`${nodeRoot(this.node)}${TASKS}/${cri("sandbox-id")}/config.json`) || "{}",
+    ) as Bundle;
+    const ofPod = (word: string) => Number(sandbox.annotations?.[`io.kubernetes.cri.sandbox-cpu-${word}`]);
     // A hundred-thousandth of a share is lost to rounding at most; a pod of the Guaranteed class lies outside the others.
     const isWhole = Number.isInteger(count) && shares === Math.floor(count * 1024) &&
       path.includes("kubepods/pod");
@@ -134,6 +155,7 @@ export class NodeCgroups {
       path,
       name: `${cri("sandbox-namespace")}/${cri("sandbox-name")}/${cri("container-name")}`,
       wish: wishFrom(annotations, isWhole ? count : 0),
+      isOfPod: ofPod("quota") / ofPod("period") === count,
       hasStarted: false,
     };
     this.#known.set(id, known);

@@ -9,6 +9,7 @@ import {
 } from "../cluster/agent.ts";
 import {
   crashNode,
+  type KubeletChanges,
   optionsOf,
   removeKubeletState,
   startContainerd,
@@ -134,6 +135,28 @@ export async function restartKubelet(bench: Bench, ...state: readonly string[]):
   for (const file of state) removeKubeletState(bench.node, file);
   await startKubelet(bench.node);
   await untilReady(bench.node);
+}
+
+/** Does `body` while kubelet has another configuration, as one that somebody has written by mistake. */
+export async function withKubelet(
+  bench: Bench,
+  changes: KubeletChanges,
+  body: () => Promise<void>,
+): Promise<void> {
+  const restart = async (changes: KubeletChanges) => {
+    bench.log(`kubelet is restarted with ${JSON.stringify(changes)}`);
+    await stopDaemon(nodeFolder(bench.node), "kubelet");
+    // It doesn't start with a policy other than that of this file.
+    removeKubeletState(bench.node, "cpu_manager_state");
+    await startKubelet(bench.node, changes);
+    await untilReady(bench.node);
+  };
+  try {
+    await restart(changes);
+    await body();
+  } finally {
+    await restart({});
+  }
 }
 
 /** Everything on the node ends at once; then it is started in boot order: runtime, agent unless it is a pod, kubelet. */

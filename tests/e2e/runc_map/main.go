@@ -128,12 +128,25 @@ func remember(conf configuration, id, path, cpus, mems string) error {
 	if err := set(directory, cpus, mems); err != nil {
 		return err
 	}
+	if err := charge(conf, directory); err != nil {
+		return err
+	}
 	places := conf.Cgroup + "/../places"
 	if err := os.MkdirAll(places, 0o755); err != nil {
 		return err
 	}
 	os.Remove(places + "/" + id)
 	return os.Symlink(directory, places+"/"+id)
+}
+
+// How much memory a container uses is a figure that a test may change: the agent migrates no more than it says. Beside the
+// cpusets, as in cgroup v1.
+func charge(conf configuration, directory string) error {
+	own := conf.Cgroup + "/../memory" + strings.TrimPrefix(directory, conf.Cgroup)
+	if err := os.MkdirAll(own, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(own+"/memory.usage_in_bytes", []byte("16777216\n"), 0o644)
 }
 
 // makeCgroup makes a cgroup with the sets of the one above it, as runc does, unless it is there; complete before it can
@@ -216,6 +229,9 @@ func forget(conf configuration, id string) {
 	}
 	os.RemoveAll(directory)
 	os.Remove(link)
+	memory := conf.Cgroup + "/../memory" + strings.TrimPrefix(directory, conf.Cgroup)
+	os.RemoveAll(memory)
+	os.Remove(filepath.Dir(memory)) // the pod's, where that was the last one
 	pod := filepath.Dir(directory)
 	left, _ := filepath.Glob(pod + "/*/")
 	if strings.Contains(filepath.Base(pod), "pod") && !strings.HasSuffix(pod, "kubepods") && len(left) == 0 {

@@ -4,6 +4,7 @@ import { conflicts } from "./conflict.ts";
 import { forbidden } from "./forbidden.ts";
 import { integer } from "./integer.ts";
 import { kubernetes } from "./kubernetes.ts";
+import { kubelet } from "./kubelet.ts";
 import { live } from "./live.ts";
 import { recovery } from "./recovery.ts";
 import { sharedSuite } from "./shared.ts";
@@ -17,6 +18,7 @@ export const SUITES: readonly Suite[] = [
   conflicts,
   live,
   kubernetes,
+  kubelet,
   recovery,
   stress,
 ];

@@ -1,5 +1,6 @@
+import type { StatusDocument } from "../../../src/status/document.ts";
 import type { Bench } from "../harness/bench.ts";
-import { expectThat, Unmet } from "../harness/expect.ts";
+import { expectCpus, expectText, expectThat, Unmet } from "../harness/expect.ts";
 import {
   agentComesBack,
   agentIsThere,
@@ -14,7 +15,7 @@ import { listText } from "../harness/overlaps.ts";
 import { bestEffort, exclusive, pinned, type PodWish, shared } from "../harness/pods.ts";
 import { type Sampled, Sampler } from "../harness/sampler.ts";
 import type { Suite, Test } from "../harness/suite.ts";
-import { killAgents } from "../cluster/agent.ts";
+import { askAgent, killAgents } from "../cluster/agent.ts";
 
 /** As many kinds as the node has room for. */
 function population(bench: Bench): Record<string, PodWish> {
@@ -51,11 +52,35 @@ async function unchangedBy(bench: Bench, event: () => Promise<void>): Promise<vo
 }
 
 async function correctsEarlier(bench: Bench): Promise<void> {
-  const { annotated: _, ...pods } = population(bench);
+  const pods = population(bench);
   await withoutAgent(bench, async () => {
     for (const [name, pod] of Object.entries(pods)) await bench.create(name, pod);
     for (const name of Object.keys(pods)) await bench.running(name);
   });
+  await bench.settles(() => bench.check());
+}
+
+/** Those that use much memory keep that of all nodes, and the agent says so; on nodes that claim CPUs. */
+async function correctsMemory(bench: Bench): Promise<void> {
+  const all = bench.options.view.memsOf(bench.cpus);
+  if (all.length < 2) return bench.log("the node has one memory node");
+  const pods = { young: pinned("1"), large: pinned("2") };
+  await withoutAgent(bench, async () => {
+    for (const [name, pod] of Object.entries(pods)) await bench.create(name, pod);
+    for (const name of Object.keys(pods)) await bench.running(name);
+    for (const name of Object.keys(pods)) expectCpus(name, (await bench.seen(name)).mems, all);
+    bench.chargeMemory(await bench.seen("large"), 2 ** 30);
+  });
+  const near = bench.options.view.memsOf([1]);
+  await bench.settles(async () =>
+    expectCpus("the young one's nodes", (await bench.seen("young")).mems, near)
+  );
+  const { containers } = await askAgent<StatusDocument>(bench.node, "status");
+  const reason = containers.find(({ pod }) => pod === "large")?.reason ?? "";
+  expectText("what the agent says of the large one", reason, /memory nodes not set to \d: .*uses 1024 MiB/);
+  expectCpus("the large one's nodes", (await bench.seen("large")).mems, all);
+  expectCpus("the large one's CPUs", await bench.cpusOf("large"), [2]);
+  bench.chargeMemory(await bench.seen("large"), 2 ** 20);
   await bench.settles(() => bench.check());
 }
 
@@ -79,7 +104,6 @@ async function killedWhileMoving(bench: Bench): Promise<void> {
       const after = await bench.cpusOf("integer");
       expectThat(!after.some((cpu) => own.includes(cpu)), `the integer pod still has ${listText(after)}`);
     });
-    // Its memory nodes are bound only where the agent created it.
     await bench.kube.delete(`/api/v1/namespaces/${bench.namespace}/pods/annotated`);
     await bench.gone("annotated");
     await bench.settles(() => bench.check());
@@ -87,7 +111,7 @@ async function killedWhileMoving(bench: Bench): Promise<void> {
 }
 
 async function afterReboot(bench: Bench): Promise<void> {
-  const { annotated: _, ...pods } = population(bench);
+  const pods = population(bench);
   await bench.runAll(pods);
   await reboot(bench);
   for (const name of Object.keys(pods)) {
@@ -159,6 +183,13 @@ const TESTS: readonly Test[] = [
     everywhere: true,
     gap: true,
     run: correctsEarlier,
+  },
+  {
+    name: "pinned containers from before the agent get their memory nodes, unless they use much memory",
+    needs: 2,
+    own: true,
+    gap: true,
+    run: correctsMemory,
   },
   {
     name: "containerd is restarted: nothing changes, and the agent connects again",

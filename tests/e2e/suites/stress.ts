@@ -1,5 +1,6 @@
 import type { Bench } from "../harness/bench.ts";
 import { expectCpus, expectText, expectThat } from "../harness/expect.ts";
+import type { KubePod } from "../harness/kube.ts";
 import { listText } from "../harness/overlaps.ts";
 import { bestEffort, exclusive, forbidding, pinned, type PodWish, shared } from "../harness/pods.ts";
 import type { Suite } from "../harness/suite.ts";
@@ -8,6 +9,12 @@ import { Random } from "../../../tools/random.ts";
 /** `make test-stress` takes three minutes for it. */
 const CHAOS_MS = Number(Deno.env.get("E2E_STRESS_SECONDS") || 40) * 1000;
 const WORKERS = 4;
+/** As many as the original's suite has, on however few CPUs. */
+const OVERLOADING = 8;
+const OVERLOAD_MS = 30_000;
+/** After the load everything must be right within that. */
+const AFTER_LOAD_MS = 10_000;
+const OVERLOAD = [exclusive(1), shared(), bestEffort()];
 /** Of each worker, at one time. */
 const MOST_PODS = 4;
 
@@ -56,6 +63,32 @@ async function chaos(bench: Bench): Promise<void> {
   bench.log(`${steps} steps`);
   expectThat(steps.every((count) => count > 0), `a worker did nothing: ${steps}`);
   await bench.settles(async () => expectCpus("the pool after all", await bench.cpusOf("shared"), before));
+}
+
+/** More at once than a small machine can do: each worker's pods follow each other as soon as it is known what became of them. */
+async function overloaded(bench: Bench): Promise<void> {
+  const endMs = Date.now() + OVERLOAD_MS;
+  const worker = async (number: number) => {
+    let before: string | undefined;
+    for (let round = 0; Date.now() < endMs; round++) {
+      const name = `over-${number}-${round}`;
+      await bench.create(name, OVERLOAD[(number + round) % OVERLOAD.length] ?? shared());
+      await bench.until(name, "to run, to be refused or to wait for a node", isDecided);
+      if (before !== undefined) await bench.delete(before);
+      before = name;
+    }
+    return before;
+  };
+  const left = await Promise.all(Array.from({ length: OVERLOADING }, (_, number) => worker(number)));
+  await bench.check(AFTER_LOAD_MS);
+  bench.log(`right after the load, with ${left} left`);
+}
+
+/** Undefined as long as it isn't known whether it will run. */
+function isDecided({ status }: KubePod): true | undefined {
+  const isScheduled = status.conditions?.find(({ type }) => type === "PodScheduled")?.status !== "False";
+  const [{ state } = { state: undefined }] = status.containerStatuses ?? [];
+  return !isScheduled || state?.running || /cpuset: /.test(state?.waiting?.message ?? "") ? true : undefined;
 }
 
 async function hundred(bench: Bench): Promise<void> {
@@ -110,6 +143,12 @@ export const stress: Suite = {
   tests: [
     { name: "rapid creation and deletion", needs: 10, alone: true, run: rapid },
     { name: "four workers create and end pods of all kinds", needs: 40, alone: true, run: chaos },
+    {
+      name: "eight workers overload the node: right within 10 s after",
+      needs: 1,
+      own: true,
+      run: overloaded,
+    },
     { name: "a hundred creations at once", needs: 25, alone: true, run: hundred },
     { name: "exhaustion: clear refusals, and what runs stays", needs: 62, alone: true, run: exhausted },
   ],
