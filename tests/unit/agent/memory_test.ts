@@ -60,6 +60,10 @@ Deno.test("those that use little memory are bound, one a look; a large one is re
   const many = Array.from({ length: 5 }, (_, n) => pin(`p${n}`, `${n}`));
   const busy = rig("young", {}, twoNodes, many);
   assert.equal(busy.memory.written.length, 5, "all, look by look");
+  for (const { name } of many) busy.memory.nodes.set(`id-${name}`, BOTH);
+  const before = busy.memory.written.length;
+  busy.link.tick(busy.link.now + 2000);
+  assert.equal(busy.memory.written.length, before + 1, "a request that comes now doesn't wait for all");
 });
 
 Deno.test("at each comparison they are looked at again: what another program changes, and who uses less by then", () => {
