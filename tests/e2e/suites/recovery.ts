@@ -16,6 +16,7 @@ import { bestEffort, exclusive, pinned, type PodWish, shared } from "../harness/
 import { type Sampled, Sampler } from "../harness/sampler.ts";
 import type { Suite, Test } from "../harness/suite.ts";
 import { askAgent, killAgents } from "../cluster/agent.ts";
+import { optionsOf } from "../cluster/node.ts";
 
 /** As many kinds as the node has room for. */
 function population(bench: Bench): Record<string, PodWish> {
@@ -63,7 +64,7 @@ async function correctsEarlier(bench: Bench): Promise<void> {
 /** Those that use much memory keep that of all nodes, and the agent says so; on nodes that claim CPUs. */
 async function correctsMemory(bench: Bench): Promise<void> {
   const all = bench.options.view.memsOf(bench.cpus);
-  if (all.length < 2) return bench.log("the node has one memory node");
+  if (all.length < 2 || !optionsOf(bench.node).big) return bench.log("the node claims no memory nodes");
   const pods = { young: pinned("1"), large: pinned("2") };
   await withoutAgent(bench, async () => {
     for (const [name, pod] of Object.entries(pods)) await bench.create(name, pod);
