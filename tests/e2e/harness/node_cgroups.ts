@@ -5,6 +5,7 @@
 import { optionsOf } from "../cluster/node.ts";
 import { nodeCgroup, nodeFolder, nodeRoot } from "../cluster/places.ts";
 import { cgroupMounts, findHierarchy, numbers } from "../../system/node/machine.ts";
+import { withRest } from "./overlaps.ts";
 import { type Wish, wishFrom } from "./wish.ts";
 
 /** What a node has. */
@@ -79,22 +80,10 @@ export class NodeCgroups {
       if (seen !== undefined) found.push(seen);
     }
     for (const id of this.#known.keys()) if (!ids.has(id)) this.#known.delete(id);
-    return found.map((each) => this.#withRest(each, found));
-  }
-
-  /**
-   * Kubelet gives the pod's own figures (`spec.resources`) to a container without any: where others of the pod have CPUs for
-   * themselves, it has the rest.
-   */
-  #withRest(seen: Seen, all: readonly Seen[]): Seen {
-    const { wish } = seen;
-    if (wish.kind !== "exclusive" || !this.#known.get(seen.id)?.isOfPod) return seen;
-    const pod = (name: string) => name.slice(0, name.lastIndexOf("/"));
-    const others = all.filter(({ id, name }) =>
-      pod(name) === pod(seen.name) && id !== seen.id && !this.#known.get(id)?.isOfPod
+    const isOfPod = ({ id }: Seen) => this.#known.get(id)?.isOfPod === true;
+    return found.map((each) =>
+      isOfPod(each) ? withRest(each, found.filter((other) => !isOfPod(other))) : each
     );
-    const taken = others.flatMap(({ wish }) => wish.kind === "exclusive" ? [wish.count] : []);
-    return { ...seen, wish: { ...wish, count: wish.count - taken.reduce((sum, count) => sum + count, 0) } };
   }
 
   /** The same container anew; undefined when nothing of it lives. */

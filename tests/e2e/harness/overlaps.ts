@@ -26,6 +26,22 @@ export function overlapsOf(all: readonly Seen[]): Overlap[] {
   });
 }
 
+/**
+ * One that has its pod's own figures (`spec.resources`), as kubelet gives them to a container without any: where others of the
+ * pod have CPUs for themselves, it has the rest.
+ *
+ * @param others with figures of their own, of any pod
+ */
+export function withRest(seen: Seen, others: readonly Seen[]): Seen {
+  const { wish } = seen;
+  if (wish.kind !== "exclusive") return seen;
+  const pod = ({ name }: Seen) => name.slice(0, name.lastIndexOf("/"));
+  const counts = others.flatMap((other) =>
+    pod(other) === pod(seen) && other.wish.kind === "exclusive" ? [other.wish.count] : []
+  );
+  return { ...seen, wish: { ...wish, count: counts.reduce((left, count) => left - count, wish.count) } };
+}
+
 /** Whether it has other CPUs than it asked for: a pinned one not exactly its own, an exclusive one more or fewer. */
 export function isUnplaced({ wish, cpus }: Seen): boolean {
   if (wish.kind === "pinned") return `${[...wish.cpus].sort(byNumber)}` !== `${cpus}`;

@@ -11,8 +11,8 @@ import { listText } from "../harness/overlaps.ts";
 import { exclusive, guaranteed, shared } from "../harness/pods.ts";
 import type { Suite } from "../harness/suite.ts";
 
-/** It looks for other CPU managers once a minute. */
-const PEERS = { patienceMs: 120_000, pauseMs: 500 };
+/** The agent looks for other CPU managers once a minute. */
+const PATIENCE = { patienceMs: 120_000, pauseMs: 500 };
 
 /** The containers without resources of their own have what the others of the pod leave, and nobody else runs there. */
 async function podLevel(bench: Bench): Promise<void> {
@@ -51,7 +51,7 @@ async function staticPolicy(bench: Bench): Promise<void> {
     await eventually(async () => {
       const said = await agentLog(bench.kube, bench.node);
       expectText("the agent's log", said, /conflicting CPU manager detected.*kubelet's CPU manager/);
-    }, PEERS);
+    }, PATIENCE);
     await bench.check();
     expectCpus("the integer pod", await bench.cpusOf("integer"), before);
   });
@@ -90,6 +90,12 @@ async function allOfThem(bench: Bench): Promise<void> {
   await withKubelet(bench, { reservedSystemCPUs: list }, async () => {
     const after = await allocatable(bench);
     expectThat(after.result === "pass", `preflight: ${after.result}, ${after.found}`);
+    await eventually(async () => {
+      const { status } = await bench.kube.get<{ status: { allocatable: { cpu: string } } }>(
+        `/api/v1/nodes/${bench.node}`,
+      );
+      expectThat(status.allocatable.cpu === `${all - 1}`, `the node offers ${status.allocatable.cpu} CPUs`);
+    }, PATIENCE);
     await bench.create("too-many", exclusive(all));
     await bench.until("too-many", "to be left unscheduled", ({ status }) => {
       const scheduled = status.conditions?.find(({ type }) => type === "PodScheduled");

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { misplacement } from "../../../e2e/harness/check.ts";
 import type { Seen } from "../../../e2e/harness/node_cgroups.ts";
-import { claimed, isUnplaced, listText, overlapsOf, overlapText } from "../../../e2e/harness/overlaps.ts";
+import {
+  claimed,
+  isUnplaced,
+  listText,
+  overlapsOf,
+  overlapText,
+  withRest,
+} from "../../../e2e/harness/overlaps.ts";
 import type { Wish } from "../../../e2e/harness/wish.ts";
 
 const seen = (name: string, wish: Wish, ...cpus: number[]): Seen => ({
@@ -66,4 +73,17 @@ Deno.test("lists are written as the kernel writes them", () => {
   assert.equal(listText([5, 0, 1, 2]), "0-2,5");
   assert.equal(listText([]), "");
   assert.deepEqual([...claimed([seen("a", pinned(1), 1), seen("b", shared(), 2)])], [1]);
+});
+
+Deno.test("a container with its pod's figures has what the others of the pod leave of them", () => {
+  const rest = seen("n/p/rest", exclusive(4), 3, 4);
+  const count = (...others: Seen[]) => {
+    const { wish } = withRest(rest, others);
+    return wish.kind === "exclusive" ? wish.count : wish.kind;
+  };
+  assert.equal(count(), 4);
+  assert.equal(count(seen("n/p/own", exclusive(1), 1), seen("n/p/more", exclusive(2), 5, 6)), 1);
+  assert.equal(count(seen("n/other/own", exclusive(1), 1), seen("n/p/pool", shared(), 0)), 4);
+  const pool = seen("n/p/pool", shared(), 0);
+  assert.equal(withRest(pool, [rest]), pool);
 });
