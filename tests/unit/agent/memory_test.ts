@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import type { CorrectMems } from "../../../src/cgroup/port.ts";
+import { statusDocument } from "../../../src/status/status_document.ts";
+import { viewOf } from "../../../src/agent/view.ts";
 import { CORES_IDS } from "../../../src/nri/annotations.ts";
 import { FakeKernel, FakeMemory } from "../../kit/fake_kernel.ts";
 import { Link } from "../../kit/link.ts";
@@ -88,6 +90,9 @@ Deno.test("a large one is logged once, however often it is looked at, and forgot
   }
   assert.equal(it.link.logged("warn").length, 1);
   assert.match(unboundOf(it, "old") ?? "", /uses 90\d MiB/);
+  const around = { version: "1", mode: "external", pid: 1, startedAt: "", timeOf: String } as const;
+  const status = statusDocument(viewOf(it.link.agent.state), { ...around, topology: topologyOf(twoNodes) });
+  assert.equal(status.containers.find(({ pod }) => pod === "old")?.reason, unboundOf(it, "old"));
   it.kernel.sets.delete("id-old");
   it.link.stop(old);
   it.looks(2);
