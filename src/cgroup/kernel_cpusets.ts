@@ -1,6 +1,6 @@
 /** The kernel's cpusets: {@link CpusetPort} on the cgroup tree. */
 import { readAffinity } from "./affinity.ts";
-import { findCgroup, findGroup, findHierarchy, type FoundCgroup } from "./hierarchy.ts";
+import { findCgroup, findGroup, findHierarchy, type FoundCgroup, rootWith } from "./hierarchy.ts";
 import { GroupSets } from "./group_sets.ts";
 import { isOurs } from "./marker.ts";
 import { CgroupDirectory } from "./directory.ts";
@@ -95,6 +95,7 @@ class KernelCpusets implements CpusetPort {
   #own: string | undefined;
 
   readonly #groups: GroupSets;
+  readonly #pids: string | undefined;
 
   constructor(
     private readonly hierarchy: CpusetHierarchy,
@@ -103,6 +104,7 @@ class KernelCpusets implements CpusetPort {
   ) {
     this.version = hierarchy.version;
     this.#groups = new GroupSets(hierarchy.root, units);
+    this.#pids = rootWith("pids", hierarchy);
     if (writable) this.memory = new KernelMemory(hierarchy);
     if (this.version === 2 && writable) this.partitions = new KernelPartitions(hierarchy);
     const quotas = KernelQuotas.beside(hierarchy);
@@ -129,7 +131,9 @@ class KernelCpusets implements CpusetPort {
   population(container: ContainerRef): Population {
     const found = this.#find(container);
     if (found.kind === "unverified") return "unreadable";
-    const population = found.kind === "absent" ? found.kind : populationOf(this.hierarchy, found.path);
+    const population = found.kind === "absent"
+      ? found.kind
+      : populationOf(this.hierarchy, found.path, this.#pids);
     return population === "absent" && this.#absent().kind === "unverified" ? "unreadable" : population;
   }
 

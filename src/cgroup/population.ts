@@ -10,12 +10,17 @@ const MAX_CGROUPS = 256;
 /**
  * By `cgroup.events` in cgroup v2, which counts what is below as well; in v1 by `cgroup.procs` of the cgroup and of those
  * below. That file leaves out processes of pid namespaces other than the reader's and those in it (pidlist_array_load in
- * the kernel): so to an agent that hasn't the host's an empty one says nothing.
+ * the kernel): so to an agent that hasn't the host's, as one in a pod, an empty one says nothing. Then it is the number of tasks
+ * that counts, of whatever namespace, which the pids controller has, with those below (cgroup-v1/pids.rst).
  *
  * @param path below the root of the hierarchy, see {@link CgroupDirectory.open}
+ * @param pids the root of the hierarchy with the pids controller (v1)
  */
-export function populationOf({ version, root }: CpusetHierarchy, path: string): Population {
-  if (version === 1) return belowOf(root, [path]);
+export function populationOf({ version, root }: CpusetHierarchy, path: string, pids?: string): Population {
+  if (version === 1) {
+    const seen = belowOf(root, [path]);
+    return seen === "empty" && pids !== undefined && hasTasks(pids, path) ? "populated" : seen;
+  }
   const opened = CgroupDirectory.open(root, path);
   if (opened.kind === "errno") return notFound(path, opened);
   using directory = opened;
@@ -23,6 +28,14 @@ export function populationOf({ version, root }: CpusetHierarchy, path: string): 
   if (events.kind === "errno") return isRemoved(directory, events) ? "absent" : "unreadable";
   const [, populated] = /^populated ([01])$/m.exec(events.text) ?? [];
   return populated === "1" ? "populated" : populated === "0" ? "empty" : "unreadable";
+}
+
+function hasTasks(pids: string, path: string): boolean {
+  const opened = CgroupDirectory.open(pids, path);
+  if (opened.kind === "errno") return false;
+  using directory = opened;
+  const tasks = directory.read("pids.current");
+  return tasks.kind === "text" && Number(tasks.text) > 0;
 }
 
 function belowOf(root: string, paths: string[]): Population {

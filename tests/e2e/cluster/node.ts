@@ -192,6 +192,7 @@ async function makeRoot(name: string, { big }: NodeOptions): Promise<void> {
 async function makeClaims(name: string): Promise<string> {
   const claims = `${nodeFolder(name)}/claims`;
   Deno.mkdirSync(`${claims}/cgroup/cpuset`, { recursive: true });
+  Deno.mkdirSync(`${claims}/cgroup/pids`, { recursive: true });
   Deno.mkdirSync(`${claims}/cgroup/memory`, { recursive: true });
   Deno.mkdirSync(`${claims}/proc`, { recursive: true });
   makeUpMachine(claims);
@@ -211,12 +212,21 @@ async function makeClaims(name: string): Promise<string> {
   return `${claims}/runc-map`;
 }
 
+/** How many tasks each cgroup has is the kernel's also where the sets are made up. */
+function pidsRoot(): string {
+  const mounts = cgroupMounts();
+  const own = mounts.find(({ version, options }) => version === 1 && options.includes("pids"));
+  return (own ?? mounts.find(({ version }) => version === 2))?.root ?? "";
+}
+
 /** Runs as PID 1 of the node. bash: it reaps what is left without a parent. */
 function initScript(name: string, { big }: NodeOptions): string {
   const [folder, root] = [nodeFolder(name), nodeRoot(name)];
   const binds = ["etc", "opt", "run", "var"].map((each) => [`${root}/${each}`, `/${each}`]);
   if (big) {
-    binds.push([`${folder}/claims/sys`, "/sys/devices/system"], [`${folder}/claims/cgroup`, MADE_UP_CGROUP]);
+    const made = `${folder}/claims/cgroup`;
+    binds.push([`${folder}/claims/sys`, "/sys/devices/system"], [made, MADE_UP_CGROUP]);
+    for (const tree of [made, MADE_UP_CGROUP]) binds.push([pidsRoot(), `${tree}/pids`]);
     for (const file of ["cpuinfo", "meminfo"]) binds.push([`${folder}/claims/${file}`, `/proc/${file}`]);
   }
   return [

@@ -3,7 +3,7 @@
 // made-up tree of cpusets is.
 //
 // What a container is given is kept in that tree, laid out as cgroup v1's: PATH/cpuset.cpus, PATH/cpuset.mems and
-// PATH/cgroup.procs, which stays empty, as to whoever isn't in the host's pid namespace. An agent reads and writes there what it would in the kernel's. The real runc gets the CPUs and
+// PATH/cgroup.procs, which stays empty, as to whoever isn't in the host's pid namespace; the pids hierarchy beside it is the kernel's. An agent reads and writes there what it would in the kernel's. The real runc gets the CPUs and
 // memory nodes that exist: CPU n is n modulo their number. CPUs that the node doesn't claim are handed on as they are,
 // and fail as they would on such a machine.
 package main

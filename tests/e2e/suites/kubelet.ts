@@ -70,7 +70,13 @@ async function pressed(bench: Bench): Promise<void> {
     evictionMaxPodGracePeriod: 1,
   };
   await withKubelet(bench, changes, async () => {
-    await bench.until("goes", "to be evicted", ({ status }) => status.reason === "Evicted" || undefined);
+    await bench.until(
+      "goes",
+      "to be evicted",
+      ({ status }) =>
+        status.conditions?.some(({ reason }) => reason === "TerminationByKubelet") &&
+          status.phase !== "Running" || undefined,
+    );
     await bench.settles(() => bench.check());
   });
   await bench.run("next", exclusive(1));

@@ -1,5 +1,6 @@
 // Who lives in a cgroup, on the kernel's own tree and on trees of plain files.
 import assert from "node:assert/strict";
+import { rootWith } from "../../../src/cgroup/hierarchy.ts";
 import { populationOf } from "../../../src/cgroup/population.ts";
 import { libc } from "../../../src/platform/libc.ts";
 import { FileTree } from "../../kit/file_tree.ts";
@@ -20,6 +21,32 @@ onKernel("a cgroup is populated as long as a process is in it or below it", (scr
   assert.equal(populationOf(hierarchy, path), "empty");
   assert.equal(populationOf(hierarchy, `${path}/none`), "absent");
 });
+
+onKernel(
+  "by the number of tasks where the processes aren't seen, as from another pid namespace (v1)",
+  (scratch) => {
+    const { hierarchy } = scratch;
+    const path = scratch.make("/pod", "0-1");
+    const child = scratch.run(scratch.make("/elsewhere", "0"));
+    const pids = rootWith("pids", hierarchy) ?? "";
+    if (hierarchy.version === 2) return assert.equal(pids, hierarchy.root);
+    Deno.mkdirSync(`${pids}${path}`, { recursive: true });
+    try {
+      assert.equal(populationOf(hierarchy, path, pids), "empty");
+      // So its cgroup.procs in the other hierarchy is as empty as a namespace would make it.
+      Deno.writeTextFileSync(`${pids}${path}/cgroup.procs`, `${child.pid}`);
+      assert.deepEqual([populationOf(hierarchy, path), populationOf(hierarchy, path, pids)], [
+        "empty",
+        "populated",
+      ]);
+      Deno.writeTextFileSync(`${pids}/cgroup.procs`, `${child.pid}`);
+      assert.equal(populationOf(hierarchy, path, pids), "empty");
+      assert.equal(populationOf(hierarchy, `${path}/none`, pids), "absent");
+    } finally {
+      for (const each of [path, scratch.top]) Deno.removeSync(`${pids}${each}`);
+    }
+  },
+);
 
 const TREES: readonly [string, 1 | 2, Record<string, string>, string][] = [
   ["v2 populated", 2, { "c/cgroup.events": "populated 1\nfrozen 0\n", "c/cgroup.procs": "" }, "populated"],
