@@ -87,9 +87,13 @@ export class NodeCgroups {
   }
 
   /** The same container anew; undefined when nothing of it lives. */
-  again({ id }: Seen): Seen | undefined {
+  again({ id, wish }: Seen): Seen | undefined {
     const known = this.#known.get(id);
-    return known === undefined || this.#processes(known.path) === "" ? undefined : this.#read(id, known);
+    const found = known === undefined || this.#processes(known.path) === ""
+      ? undefined
+      : this.#read(id, known);
+    // What the others of its pod leave it isn't known from itself.
+    return found !== undefined && known?.isOfPod ? { ...found, wish } : found;
   }
 
   cpusetFile({ id }: Seen): string {
