@@ -20,8 +20,9 @@ export const IMAGE = "localhost/weka-cpuset-test:1";
 export const CONTROL = `${STATE}/control`;
 export const ADMIN = `${CONTROL}/admin.conf`;
 
-/** Of the API server; etcd has the two after it, and the kubelet of node N has N + 10. */
-export const PORT = Number(Deno.env.get("E2E_PORT") || 17443);
+/** Of the API server; etcd has the two after it, and the kubelet of node N has N + 10. A second cluster has others, and another state. */
+const USUAL_PORT = 17443;
+export const PORT = Number(Deno.env.get("E2E_PORT") || USUAL_PORT);
 
 /** The folder of a node, and of what is its own of the machine's root directory. */
 export const nodeFolder = (name: string): string => `${STATE}/nodes/${name}`;
@@ -30,8 +31,9 @@ export const nodeRoot = (name: string): string => `${nodeFolder(name)}/root`;
 /** On a node that claims CPUs, wherever its files are on this machine: its tree of cpusets. */
 export const MADE_UP_CGROUP = "/opt/made-up-cgroup";
 
-/** The cgroup, in every hierarchy, below which kubelet makes those of its pods. */
-export const nodeCgroup = (name: string): string => `/weka-cpuset-e2e-${name}`;
+/** The cgroup, in every hierarchy, below which kubelet makes those of its pods; another one in another cluster. */
+export const nodeCgroup = (name: string): string =>
+  `/weka-cpuset-e2e-${PORT === USUAL_PORT ? "" : `${PORT}-`}${name}`;
 
 /** What the nodes of a test run are called. */
 export const NODES = ["one", "two", "three", "four"];
