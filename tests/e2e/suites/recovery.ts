@@ -189,6 +189,7 @@ const TESTS: readonly Test[] = [
     name: "pinned containers from before the agent get their memory nodes, unless they use much memory",
     needs: 2,
     own: true,
+    everywhere: true,
     gap: true,
     run: correctsMemory,
   },
