@@ -69,9 +69,10 @@ function openIn({ ledger, memories }: AgentState) {
 }
 
 /** Pinned containers that run with all of their CPUs, where there is a choice of nodes. */
-const pinnedIn = perLedger(({ assignments, topology, policy }: Ledger) => {
+const pinnedIn = perLedger((ledger: Ledger) => {
+  const { topology, policy } = ledger;
   if (topology.nodes.length < 2) return [];
-  return assignments.values().flatMap(({ container, claim, grant, delivery }: Assignment) => {
+  return ledger.those("claimants").flatMap(({ container, claim, grant, delivery }: Assignment) => {
     if (claim.kind !== "pinned" || !grant.equals(claim.cpus) || hasNoProcess(delivery)) return [];
     const nodes = memsFor(topology, policy.pinnedMems, claim.cpus);
     return nodes.isEmpty ? [] : [{ container, nodes }];
