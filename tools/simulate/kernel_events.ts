@@ -119,11 +119,18 @@ function narrow(world: World, kind: "narrowed" | "partitioned", cpus: CpuSet): v
   changeMachine(world, () => kind === "narrowed" ? kernel.narrow(cpus) : kernel.take(cpus));
 }
 
-/** Containers can have other CPUs than before; the agent's host notices later. */
-function changeMachine({ runtime, kernel, exemptions }: World, change: () => void): void {
+/**
+ * Containers can have other CPUs than before; the agent's host notices later. In cgroup v1 their sets have lost some for good: if
+ * these are back before that, only a comparison shows it.
+ */
+function changeMachine({ runtime, kernel, exemptions, windows, scenario }: World, change: () => void): void {
   const before = kernel.usable;
+  const sets = new Map([...runtime.containers.keys()].map((id) => [id, kernel.written(id)]));
   change();
   if (before.equals(kernel.usable)) return;
+  for (const [id, set] of kernel.version === 1 && scenario.mode === "kernel" ? sets : []) {
+    if (set?.equals(kernel.written(id) ?? set) === false) windows.open(id, "tampered");
+  }
   for (const [id, container] of runtime.containers) {
     if (isAlive(container)) exemptions.give(id, "hotplug");
   }

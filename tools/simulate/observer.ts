@@ -110,10 +110,11 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   }
 
   asking(by: Instance, method: string, subject: Container): (refusal: string | undefined) => void {
-    if (by !== this.world.owner || this.world.scenario.mode === "blind") return () => {};
+    if (by !== this.world.owner) return () => {};
     this.isDisturbed = this.#hasFailed = false;
     this.notRolledBack.clear();
     this.before = viewOf(by.agent);
+    if (this.world.scenario.mode === "blind") return () => {};
     const before = unchangedSince(this.world, subject);
     return (refusal) => this.world.report(refusal === undefined ? undefined : before(method, refusal));
   }

@@ -213,8 +213,9 @@ function exempted(world: World): string | undefined {
   const seemHeld = heldByUnnoticed(world);
   const left = exemptions.ids.find((id) => {
     const placed = inCharge?.placed.get(id);
-    // CPUs that were gone for a moment have left its set empty (cgroup v1), which only a comparison would find.
-    const isEmptied = !world.isCompared && world.isHidden(id);
+    // CPUs that were gone for a moment have left its set (cgroup v1), which only a comparison would find.
+    const isLess = world.kernel.version === 1 && world.windows.opening(id) === "tampered";
+    const isEmptied = !world.isCompared && (world.isHidden(id) || isLess);
     const isSeen = placed === undefined ||
       (hasOwnSet(world, placed) && !placed.desired.intersects(seemHeld) && !isEmptied);
     return isSeen && CAUSES[exemptions.cause(id) ?? "failed"] === "ends";
