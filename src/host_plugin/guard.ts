@@ -33,7 +33,8 @@ export async function look({ place, runDir, socket, criSockets }: Guarded): Prom
   const { runtime } = readNote(place);
   return {
     isRegistered: isRegistered(runDir, place.target),
-    isRestarted: (statusAt(socket)?.identity ?? "") !== runtime || await isDown(criSockets),
+    // One that was down, or had NRI off, when the plugin was installed may be started whenever.
+    isRestarted: (statusAt(socket)?.identity ?? "") !== runtime || runtime !== "" && await isDown(criSockets),
   };
 }
 

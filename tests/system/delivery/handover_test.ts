@@ -1,6 +1,7 @@
 // The DaemonSet's pod and the plugin that containerd launches, on one node: whichever comes first, one of them decides, the other is
 // ready to, and no container is unplaced or moved when it does. And the DaemonSet's roll-out, in which the two are pods.
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { allowedCpus, online, without } from "../node/machine.ts";
 import { assertKeepsOff, assertRunsOn, comesToRunOn, writesDuring } from "../node/checks.ts";
 import { type AgentPod, runDaemonSet } from "../node/daemonset.ts";
@@ -8,6 +9,7 @@ import { eventually } from "../node/eventually.ts";
 import { installPlugin } from "../node/launched.ts";
 import type { TestNode } from "../node/node.ts";
 import { exclusive, shared } from "../node/pods.ts";
+import { repository } from "../node/requirements.ts";
 import { onBareNode, onContainerd } from "../node/suite.ts";
 import { CreationLoad } from "./creation_load.ts";
 
@@ -130,19 +132,28 @@ onContainerd(
       agent = next;
     }
     await load.end();
-    const { created, unplaced } = load;
-    console.log(
-      `${node.install.version}: ${ROUNDS} roll-outs, from the former agent's end to the new one's synchronization ` +
-        `${gaps.sort((a, b) => a - b).at(ROUNDS / 2)} ms (at most ${
-          gaps.at(-1)
-        } ms); ${created} containers created meanwhile, ${unplaced} unplaced`,
-    );
+    gaps.sort((one, next) => one - next);
+    report(node, {
+      rollOuts: ROUNDS,
+      medianGapMs: gaps.at(ROUNDS / 2),
+      slowestGapMs: gaps.at(-1),
+      created: load.created,
+      unplaced: load.unplaced,
+    });
     assertRunsOn(owner, own);
     await comesToRunOn(other, without(all, own));
   },
 );
 
 const ROUNDS = 10;
+const REPORT = `${repository}/.test-reports/handover.json`;
+
+/** Keeps the figures for docs/guarantees.md. */
+function report({ install: { version } }: TestNode, figures: unknown): void {
+  const known = existsSync(REPORT) ? JSON.parse(Deno.readTextFileSync(REPORT)) : {};
+  Deno.mkdirSync(`${repository}/.test-reports`, { recursive: true });
+  Deno.writeTextFileSync(REPORT, JSON.stringify({ ...known, [`containerd ${version}`]: figures }, null, 2));
+}
 
 /** Of a line of the pod's log, in milliseconds. */
 function timeOf({ log }: AgentPod, pattern: RegExp): number {

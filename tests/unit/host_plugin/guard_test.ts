@@ -67,6 +67,9 @@ Deno.test("it is seen that the runtime was started anew or is down, and that it 
     listener.close();
     await Deno.remove(`${runDir}/launched.json`);
     assert.deepEqual(await look(guard), RESTARTED);
+    await Deno.remove(socket);
+    writeNote(place, { ...note, runtime: "" });
+    assert.deepEqual(await look(guard), RUNS);
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
