@@ -52,7 +52,7 @@ run() {
 on_host() {
   local there
   there=$(ssh "$1" mktemp -d /tmp/weka-cpuset.XXXXXX)
-  tar -C "$root" -cf - hack/k3s-setup.sh deploy/manifests "$artefact" | ssh "$1" tar -C "$there" -xf -
+  tar -C "$root" -cf - hack/k3s-setup.sh deploy "$artefact" | ssh "$1" tar -C "$there" -xf -
   # shellcheck disable=SC2029 # all of it is this side's
   ssh "$1" "status=0; '$there/hack/k3s-setup.sh' --mode $mode ${restart:+--restart} ${dry_run:+--dry-run} || status=\$?;" \
     "rm -r '$there'; exit \$status"
@@ -113,11 +113,9 @@ case $mode in
   daemonset)
     run install -D -m 600 "$root/$artefact" "$data/agent/images/weka-cpuset-image.tar" # imported at each start
     if [ -d "$data/server" ]; then
-      # k3s starts what is here; its containerd's socket is elsewhere.
       kubectl=(kubectl)
       command -v kubectl >/dev/null || kubectl=(k3s kubectl)
-      objects=$("${kubectl[@]}" kustomize "$root/deploy/manifests" | sed 's|/run/containerd|/run/k3s/containerd|')
-      if [ -n "$dry_run" ]; then echo "$objects"; else "${kubectl[@]}" apply --filename - <<<"$objects"; fi
+      run "${kubectl[@]}" apply --kustomize "$root/deploy/overlays/k3s"
     fi
     ;;
 esac
