@@ -100,7 +100,14 @@ function doubledIn(before: View, after: View, pod: Pod): CpuSet {
   const doubled = own.filter((each) =>
     !keepsClaim(each) && own.some((other) => isOther(each.id, other.id) && keepsClaim(other))
   );
-  return CpuSet.unionOf(doubled.map(({ grant }) => grant));
+  // What one has left behind isn't held beside another of its name that has CPUs of its own.
+  const left = before.held.filter(({ isLeft, name, podUid }) =>
+    isLeft && podUid === uidOf(pod) &&
+    [...after.placed.values()].some((each) =>
+      each.podUid === podUid && each.name === name && !each.grant.isEmpty
+    )
+  );
+  return CpuSet.unionOf([...doubled, ...left].map(({ grant }) => grant));
 }
 
 /** What was held under the name of one that the agent has come to know by now, or another of that had: it has what it claims. */

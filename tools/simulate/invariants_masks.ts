@@ -19,6 +19,8 @@ export function movedProblem(
   before: View,
 ): string | undefined {
   for (const id of pinsItself) {
+    // What it knew no more it has to see anew.
+    if (inCharge?.placed.has(id) === false) pinsItself.delete(id);
     const [was, is] = [before.placed.get(id), inCharge?.placed.get(id)];
     const annotations = runtime.containers.get(id)?.pod.spec.annotations ?? {};
     if (was?.claim.kind !== "exclusive" || is === undefined || inCharge === undefined) continue;

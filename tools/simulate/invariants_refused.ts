@@ -49,11 +49,14 @@ function foundOut({ runtime }: World, { pod }: Container, before: View, after: V
     const isOver = container === undefined || !isAlive(container);
     return isOver && !after.placed.has(id) && podUid === uidOf(pod);
   });
+  const left = before.leftovers.filter(({ id, podUid }) =>
+    podUid === uidOf(pod) && !runtime.isLeft(id) && !after.leftovers.some((each) => each.id === id)
+  );
   const limited = [...before.placed.values()].filter((was) =>
     limitText(was) !== limitText(after.placed.get(was.id))
   );
   return {
-    ended: new Set(ended.map(([id]) => id)),
+    ended: new Set([...ended.map(([id]) => id), ...left.map(({ id }) => id)]),
     limited: new Set(limited.map(({ podUid }) => podUid)),
   };
 }

@@ -215,7 +215,9 @@ function exempted(world: World): string | undefined {
     const placed = inCharge?.placed.get(id);
     // CPUs that were gone for a moment have left its set (cgroup v1), which only a comparison would find.
     const isLess = world.kernel.version === 1 && world.windows.opening(id) === "tampered";
-    const isEmptied = !world.isCompared && (world.isHidden(id) || isLess);
+    // What its pod's cgroup keeps from it was narrowed while nothing could be read.
+    const isLimited = world.kernel.limit(id) !== undefined;
+    const isEmptied = !world.isCompared && (world.isHidden(id) || isLess || isLimited);
     const isSeen = placed === undefined ||
       (hasOwnSet(world, placed) && !placed.desired.intersects(seemHeld) && !isEmptied);
     return isSeen && CAUSES[exemptions.cause(id) ?? "failed"] === "ends";
