@@ -94,7 +94,8 @@ async function ephemeral(bench: Bench): Promise<void> {
 /** Between its lives its CPUs are its pod's. */
 async function crashLoop(bench: Bench): Promise<void> {
   await bench.create("dies", {
-    containers: [{ ...guaranteed("2"), command: ["sh", "-c", "sleep 1; exit 1"] }],
+    // Long enough to be seen while it lives on a machine that is very busy.
+    containers: [{ ...guaranteed("2"), command: ["sh", "-c", "sleep 8; exit 1"] }],
   });
   await bench.running("dies");
   const first = await bench.cpusOf("dies");
