@@ -5,7 +5,8 @@
 import type { MachineSpec } from "../../kit/sysfs.ts";
 import { bigNode, sysfsTree, writeTree } from "../../kit/sysfs.ts";
 import { layOut } from "../../kit/sysfs_layout.ts";
-import { online } from "../../system/node/machine.ts";
+import { cgroupMounts, online } from "../../system/node/machine.ts";
+import { MADE_UP_CGROUP, nodeFolder } from "./places.ts";
 
 const GIB = 2 ** 30;
 /** Of the whole machine. */
@@ -98,4 +99,16 @@ function memoryInfo(real: string): string {
   const kib = MEMORY / 1024;
   return real.replace(/^(MemTotal:\s*)\d+/m, `$1${kib}`)
     .replace(/^(Mem(?:Free|Available):\s*)\d+/gm, `$1${Math.round(kib * FREE)}`);
+}
+
+/** Where the tree of cpusets is seen on a node that claims CPUs, the hierarchy with the number of tasks is beside it. */
+export function pidsOf(name: string): string[] {
+  return [`${nodeFolder(name)}/claims/cgroup`, MADE_UP_CGROUP].map((tree) => `${tree}/pids`);
+}
+
+/** How many tasks each cgroup has is the kernel's also where the sets are made up. */
+export function pidsRoot(): string {
+  const mounts = cgroupMounts();
+  const own = mounts.find(({ version, options }) => version === 1 && options.includes("pids"));
+  return (own ?? mounts.find(({ version }) => version === 2))?.root ?? "";
 }

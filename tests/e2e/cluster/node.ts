@@ -9,7 +9,7 @@ import { cgroupMounts, online } from "../../system/node/machine.ts";
 import { timeoutOption } from "../../system/node/slowness.ts";
 import { containerdToml, kubeletConfiguration } from "./node_files.ts";
 import { kubectl } from "./control_plane.ts";
-import { CPUS, makeUpMachine, MEMS } from "./made_up_machine.ts";
+import { CPUS, makeUpMachine, MEMS, pidsOf, pidsRoot } from "./made_up_machine.ts";
 import {
   CONTROL,
   IMAGE,
@@ -114,7 +114,9 @@ export async function startKubelet(name: string, changes: KubeletChanges = {}): 
     `${nodeRoot(name)}/etc/kubelet.json`,
     JSON.stringify({ ...kubeletConfiguration(name, nodeNames().indexOf(name)), ...changes }),
   );
-  const ownSystem = `mount --bind ${folder}/claims/kubelet-sys /sys/devices/system && exec "$@"`;
+  // Of a hierarchy that is mounted more than once kubelet finds the wrong place, and counts nothing.
+  const ownSystem = `umount ${pidsOf(name).join(" ")} &&
+    mount --bind ${folder}/claims/kubelet-sys /sys/devices/system && exec "$@"`;
   // `unchanged`: containerd is to see kubelet's mounts.
   const apart = ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", ownSystem, "sh"];
   await startOnNode(name, "kubelet", [
@@ -212,21 +214,13 @@ async function makeClaims(name: string): Promise<string> {
   return `${claims}/runc-map`;
 }
 
-/** How many tasks each cgroup has is the kernel's also where the sets are made up. */
-function pidsRoot(): string {
-  const mounts = cgroupMounts();
-  const own = mounts.find(({ version, options }) => version === 1 && options.includes("pids"));
-  return (own ?? mounts.find(({ version }) => version === 2))?.root ?? "";
-}
-
 /** Runs as PID 1 of the node. bash: it reaps what is left without a parent. */
 function initScript(name: string, { big }: NodeOptions): string {
   const [folder, root] = [nodeFolder(name), nodeRoot(name)];
   const binds = ["etc", "opt", "run", "var"].map((each) => [`${root}/${each}`, `/${each}`]);
   if (big) {
-    const made = `${folder}/claims/cgroup`;
-    binds.push([`${folder}/claims/sys`, "/sys/devices/system"], [made, MADE_UP_CGROUP]);
-    for (const tree of [made, MADE_UP_CGROUP]) binds.push([pidsRoot(), `${tree}/pids`]);
+    binds.push([`${folder}/claims/sys`, "/sys/devices/system"], [`${folder}/claims/cgroup`, MADE_UP_CGROUP]);
+    binds.push(...pidsOf(name).map((place) => [pidsRoot(), place]));
     for (const file of ["cpuinfo", "meminfo"]) binds.push([`${folder}/claims/${file}`, `/proc/${file}`]);
   }
   return [
