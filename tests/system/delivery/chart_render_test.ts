@@ -64,8 +64,8 @@ byHelm("giving the nodes back it has deploy/release instead of the agent", async
 byHelm("every set of values is rendered, without a word of lint", async () => {
   assert(Object.keys(VALUE_SETS).length >= 12);
   for (const [set, values] of Object.entries(VALUE_SETS)) {
-    const { ok, out, error } = await helm(["lint", CHART, "--strict", "--quiet"], values);
-    assert(ok && !/WARNING|ERROR/.test(out), `${set}: ${out}${error}`);
+    const { code, out, err } = await helm(["lint", CHART, "--strict", "--quiet"], values);
+    assert(code === 0 && !/WARNING|ERROR/.test(out), `${set}: ${out}${err}`);
     const kinds = (await rendered(values)).map(({ kind }) => kind);
     assert(kinds.includes("DaemonSet") && kinds.includes("ConfigMap"), `${set}: ${kinds}`);
   }

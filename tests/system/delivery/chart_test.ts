@@ -22,8 +22,8 @@ const DAEMONSET = `daemonset/${RELEASE}`;
 
 /** helm on the cluster. @throws what it says when it fails */
 async function onCluster(args: readonly string[], values?: unknown): Promise<string> {
-  const { ok, out, error } = await helm([...args, ...HERE], values);
-  if (!ok) throw new Error(`helm ${args.join(" ")}: ${error}${out}`);
+  const { code, out, err } = await helm([...args, ...HERE], values);
+  if (code !== 0) throw new Error(`helm ${args.join(" ")}: ${err}${out}`);
   return out;
 }
 
@@ -75,8 +75,8 @@ async function accepted(): Promise<void> {
   await kubectl("apply", "--filename", CRDS);
   await kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s");
   for (const [set, values] of Object.entries(VALUE_SETS)) {
-    const { ok, out, error } = await helm(["template", RELEASE, CHART, ...IN], values);
-    assert(ok, error);
+    const { code, out, err } = await helm(["template", RELEASE, CHART, ...IN], values);
+    assert(code === 0, err);
     await dryRun(out).catch((refused) => assert.fail(`${set}: ${refused.message}`));
   }
   for (const folder of ["manifests", "http", "overlays/containerd", "overlays/k3s", "overlays/kind"]) {

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { parseAllDocuments } from "yaml";
 import { KUBERNETES, repository } from "../../e2e/cluster/places.ts";
+import { type Outcome, outcome, output } from "./tools.ts";
 
 /** As `make test-delivery` fetches it. */
 const HELM = `${repository}/.tools/helm`;
@@ -27,57 +28,38 @@ export interface Manifest {
   readonly [field: string]: any;
 }
 
-interface Said {
-  readonly ok: boolean;
-  readonly out: string;
-  readonly error: string;
-}
+/** What its user has set up is left alone. */
+const env = {
+  HELM_CONFIG_HOME: "/nonexistent",
+  HELM_CACHE_HOME: "/nonexistent",
+  HELM_DATA_HOME: "/nonexistent",
+};
 
-async function said(program: string, args: readonly string[], input?: string): Promise<Said> {
-  const command = new Deno.Command(program, {
-    args: [...args],
-    // What its user has set up is left alone.
-    env: {
-      HELM_CONFIG_HOME: "/nonexistent",
-      HELM_CACHE_HOME: "/nonexistent",
-      HELM_DATA_HOME: "/nonexistent",
-    },
-    stdin: input === undefined ? "null" : "piped",
-    stdout: "piped",
-    stderr: "piped",
-  });
-  const child = command.spawn();
-  if (input !== undefined) await new Response(input).body?.pipeTo(child.stdin);
-  const { success, stdout, stderr } = await child.output();
-  const [out = "", error = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  return { ok: success, out, error };
-}
-
-/** Values are read from standard input, as YAML; JSON is YAML. */
-export async function helm(args: readonly string[], values?: unknown): Promise<Said> {
-  const more = values === undefined ? [] : ["--values", "-"];
-  const input = typeof values === "string" ? values : JSON.stringify(values);
-  return await said(`${HELM}/helm`, [...args, ...more], values === undefined ? undefined : input);
+/** Values are an object, or YAML. */
+export async function helm(args: readonly string[], values: unknown = {}): Promise<Outcome> {
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  try {
+    await Deno.writeTextFile(file, typeof values === "string" ? values : JSON.stringify(values));
+    const takesValues = ["install", "upgrade", "template", "lint"].includes(args[0] ?? "");
+    return await outcome(`${HELM}/helm`, [...args, ...takesValues ? ["--values", file] : []], { env });
+  } finally {
+    await Deno.remove(file);
+  }
 }
 
 /** What the chart makes of these values, tests left out. @throws what helm says against them */
 export async function rendered(values: unknown, release = RELEASE): Promise<Manifest[]> {
-  const { ok, out, error } = await helm(
+  const { code, out, err } = await helm(
     ["template", release, CHART, "--namespace", "kube-system", "--skip-tests"],
     values,
   );
-  if (!ok) throw new Error(error);
+  if (code !== 0) throw new Error(err);
   return objects(out);
 }
 
 /** What kustomize makes of a folder of deploy. */
 export async function kustomized(folder: string): Promise<Manifest[]> {
-  const { ok, out, error } = await said(`${KUBERNETES}/kubectl`, [
-    "kustomize",
-    `${repository}/deploy/${folder}`,
-  ]);
-  if (!ok) throw new Error(error);
-  return objects(out);
+  return objects(await output(`${KUBERNETES}/kubectl`, ["kustomize", `${repository}/deploy/${folder}`]));
 }
 
 /** The objects of a text, in an order of their own. */
