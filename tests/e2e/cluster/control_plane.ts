@@ -16,7 +16,7 @@ export async function startControlPlane(nodes: readonly string[]): Promise<void>
   Deno.writeTextFileSync(`${CONTROL}/hosts`, `127.0.0.1 localhost ${nodes.join(" ")}\n`);
   startEtcd();
   startApiServer();
-  await untilServes(CONTROL, "kube-apiserver", () => kubectl("get", "--raw", "/readyz"));
+  await untilServes(CONTROL, "kube-apiserver", () => ask("/readyz"));
   startDaemon(CONTROL, "kube-controller-manager", [
     `${KUBERNETES}/kube-controller-manager`,
     ...["--kubeconfig", ADMIN, "--secure-port", "0", "--leader-elect=false", ...FAST],
@@ -30,13 +30,32 @@ export async function startControlPlane(nodes: readonly string[]): Promise<void>
     ...["--kubeconfig", ADMIN, "--secure-port", "0", "--leader-elect=false", ...FAST],
   ]);
   // The controller manager makes it, and no pod is admitted before.
-  await untilServes(CONTROL, "kube-controller-manager", () => kubectl("get", "serviceaccount", "default"));
+  await untilServes(
+    CONTROL,
+    "kube-controller-manager",
+    () => ask("/api/v1/namespaces/default/serviceaccounts/default"),
+  );
 }
 
 export async function stopControlPlane(): Promise<void> {
   await Promise.all(["kube-scheduler", "kube-controller-manager"].map((name) => stopDaemon(CONTROL, name)));
   await stopDaemon(CONTROL, "kube-apiserver");
   await stopDaemon(CONTROL, "etcd");
+}
+
+/**
+ * What the API server answers to a GET, as to who may do everything; throws what it says unless that is well. For what is
+ * asked again and again: starting kubectl each time would be most of what a slow machine does.
+ */
+export async function ask(path: string): Promise<string> {
+  const caCerts = [Deno.readTextFileSync(`${CONTROL}/pki/apiserver.crt`)];
+  const { users: [{ user: { token } }] } = JSON.parse(Deno.readTextFileSync(ADMIN));
+  using client = Deno.createHttpClient({ caCerts });
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await fetch(`https://127.0.0.1:${PORT}${path}`, { client, headers });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${path}: ${text}`);
+  return text;
 }
 
 /** Runs kubectl as who may do everything. */

@@ -6,9 +6,8 @@
 import { eventually } from "../../system/node/eventually.ts";
 import { connectCri } from "../../system/node/cri.ts";
 import { cgroupMounts, online } from "../../system/node/machine.ts";
-import { timeoutOption } from "../../system/node/slowness.ts";
 import { containerdToml, kubeletConfiguration } from "./node_files.ts";
-import { kubectl } from "./control_plane.ts";
+import { ask } from "./control_plane.ts";
 import { CPUS, makeUpMachine, MEMS, pidsOf, pidsRoot } from "./made_up_machine.ts";
 import {
   CONTROL,
@@ -133,9 +132,17 @@ export function removeKubeletState(name: string, file: string): void {
   if (existsSync(path)) Deno.removeSync(path);
 }
 
+/** What is read of a node of the API's. */
+interface NodeStatus {
+  readonly status: { readonly conditions?: readonly { type: string; status: string; message: string }[] };
+}
+
 export async function untilReady(name: string): Promise<void> {
-  const wait = ["wait", "--for=condition=Ready", `node/${name}`, timeoutOption(5)];
-  await untilServes(nodeFolder(name), "kubelet", () => kubectl(...wait));
+  await untilServes(nodeFolder(name), "kubelet", async () => {
+    const { status: { conditions = [] } } = JSON.parse(await ask(`/api/v1/nodes/${name}`)) as NodeStatus;
+    const ready = conditions.find(({ type }) => type === "Ready");
+    if (ready?.status !== "True") throw new Error(`node ${name} isn't ready: ${ready?.message}`);
+  });
 }
 
 /** Ends all of the node at once. What it had on disk stays, for it to be started again. */
