@@ -34,7 +34,7 @@ const TEXTS: Readonly<Record<string, string>> = {
 };
 
 /** Folders that the kernel, systemd and containers expect. */
-const FOLDERS = ["dev", "proc", "sys", "run", "tmp", "mnt", "root", "var/log", "var/lib"];
+const FOLDERS = ["dev", "proc", "sys", "run", "tmp", "mnt", "opt", "root", "var/log", "var/lib"];
 
 /** Of the machine, by path: which file of this checkout, or folder, is there. */
 const FILES: Readonly<Record<string, string>> = {

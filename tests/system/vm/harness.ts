@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Counts, countTests } from "../../../hack/count_tests.ts";
 import { type Contents, makeBootImage } from "./boot_image.ts";
@@ -100,6 +101,9 @@ async function collect(archive: string, report: string, boots: number): Promise<
   const { success } = await new Deno.Command("tar", { args }).output();
   if (!success) throw new Error("the machine ended before it gave its report");
   const path = `${reports}/${report}.xml`;
+  if (!existsSync(path)) {
+    throw new Error(`the machine's checks have ended without ${report}.xml; they say why above`);
+  }
   const text = Deno.readTextFileSync(path);
   const note = `<properties><property name="boots" value="${boots}"/></properties>`;
   Deno.writeTextFileSync(path, text.replace(/<testsuite\b[^>]*>/, (head) => `${head}${note}`));
