@@ -112,47 +112,56 @@ onBareNode(
   },
 );
 
+const ROUNDS = 10;
+
+/** Roll-outs while containers are created all the time, with the default configuration or a fence. */
+async function rolledOut(node: TestNode, fence: "auto" | "on"): Promise<CreationLoad> {
+  const variables = { WEKA_CPUSET_FENCE: fence };
+  let agent = await runDaemonSet(node, "round-0", variables);
+  await agent.says(/synchronized/i);
+  const { other, owner, own } = await population(node);
+  const load = new CreationLoad(node, own);
+  const gaps: number[] = [];
+  for (let round = 1; round <= ROUNDS; round++) {
+    const next = await runDaemonSet(node, `round-${round}`, variables);
+    await next.says(/standby: another agent is active/);
+    await ready(next);
+    const before = load.created;
+    await eventually(() => assert(load.created > before + 2, "nothing is created"));
+    assert.equal(await agent.stop(), 0);
+    await next.says(/synchronized/i);
+    gaps.push(timeOf(next, /synchronized/) - timeOf(agent, /stopped/));
+    agent = next;
+  }
+  await load.end();
+  gaps.sort((one, next) => one - next);
+  const [medianGapMs, slowestGapMs] = [gaps.at(ROUNDS / 2), gaps.at(-1)];
+  const { created, unplaced } = load;
+  report(node, `fence ${fence}`, { rollOuts: ROUNDS, medianGapMs, slowestGapMs, created, unplaced });
+  assertRunsOn(owner, own);
+  await comesToRunOn(other, without(all, own));
+  return load;
+}
+
+onContainerd("rolled out under a load of creations, every container ends up with its CPUs", async (node) => {
+  await rolledOut(node, "auto");
+});
+
 onContainerd(
-  "rolled out again and again under a load of creations, every container ends up with its CPUs",
+  "rolled out under the same load behind a fence, no container is ever on another's CPUs",
   async (node) => {
-    let agent = await runDaemonSet(node, "round-0");
-    await agent.says(/synchronized/i);
-    const { other, owner, own } = await population(node);
-    const load = new CreationLoad(node, own);
-    const gaps: number[] = [];
-    for (let round = 1; round <= ROUNDS; round++) {
-      const next = await runDaemonSet(node, `round-${round}`);
-      await next.says(/standby: another agent is active/);
-      await ready(next);
-      const before = load.created;
-      await eventually(() => assert(load.created > before + 2, "nothing is created"));
-      assert.equal(await agent.stop(), 0);
-      await next.says(/synchronized/i);
-      gaps.push(timeOf(next, /synchronized/) - timeOf(agent, /stopped/));
-      agent = next;
-    }
-    await load.end();
-    gaps.sort((one, next) => one - next);
-    report(node, {
-      rollOuts: ROUNDS,
-      medianGapMs: gaps.at(ROUNDS / 2),
-      slowestGapMs: gaps.at(-1),
-      created: load.created,
-      unplaced: load.unplaced,
-    });
-    assertRunsOn(owner, own);
-    await comesToRunOn(other, without(all, own));
+    assert.equal((await rolledOut(node, "on")).unplaced, 0);
   },
 );
 
-const ROUNDS = 10;
 const REPORT = `${repository}/.test-reports/handover.json`;
 
 /** Keeps the figures for docs/guarantees.md. */
-function report({ install: { version } }: TestNode, figures: unknown): void {
+function report({ install }: TestNode, what: string, figures: unknown): void {
   const known = existsSync(REPORT) ? JSON.parse(Deno.readTextFileSync(REPORT)) : {};
+  const version = `containerd ${install.version}, ${what}`;
   Deno.mkdirSync(`${repository}/.test-reports`, { recursive: true });
-  Deno.writeTextFileSync(REPORT, JSON.stringify({ ...known, [`containerd ${version}`]: figures }, null, 2));
+  Deno.writeTextFileSync(REPORT, JSON.stringify({ ...known, [version]: figures }, null, 2));
 }
 
 /** Of a line of the pod's log, in milliseconds. */

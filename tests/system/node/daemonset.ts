@@ -59,10 +59,19 @@ export interface AgentPod extends Running {
 /** What kubelet's tables make of the DaemonSet's requests: burstable, and so shared. */
 const BURSTABLE: Pod = { annotations: {}, qos: "burstable", request: 0.05, limit: 0 };
 
-/** Imports the image that `make image` made, and runs the DaemonSet's pod of it on `node`; `name` is its own there. */
-export async function runDaemonSet(node: TestNode, name = "agent"): Promise<AgentPod> {
+/**
+ * Imports the image that `make image` made, and runs the DaemonSet's pod of it on `node`; `name` is its own there, and `variables` are
+ * added to its environment.
+ */
+export async function runDaemonSet(
+  node: TestNode,
+  name = "agent",
+  variables: Readonly<Record<string, string>> = {},
+): Promise<AgentPod> {
   const { spec: { template: { spec } } } = readYaml("manifests/daemonset.yaml") as DaemonSet<PodTemplate>;
-  return await run(node, spec, spec.containers[0], name);
+  const [{ env = [], ...container }] = spec.containers;
+  const more = Object.entries(variables).map(([name, value]) => ({ name, value }));
+  return await run(node, spec, { ...container, env: [...env, ...more] }, name);
 }
 
 /** The same with the side-car of deploy/host-plugin, alone in a pod of its own. */
