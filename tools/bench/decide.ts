@@ -12,7 +12,7 @@ import { summarize } from "./statistics.ts";
 import { EXCLUSIVE_CPUS, type Named, pinnedTo, population, type Subject, subjectOf } from "./subjects.ts";
 
 const MACHINES: readonly Made[] = [
-  { cpus: 8, spec: { sockets: 1, nodesPerSocket: 1, coresPerNode: 4, threads: 2 } },
+  { cpus: 16, spec: { sockets: 1, nodesPerSocket: 1, coresPerNode: 8, threads: 2 } },
   { cpus: 64, spec: bigNode },
   { cpus: 512, spec: huge },
   { cpus: 1024, spec: { ...huge, sockets: 4 } },
