@@ -1,7 +1,6 @@
 /**
- * A node: a mount and a pid namespace of this machine, held by a process that is PID 1 in them. /etc, /opt, /run and
- * /var are the node's own, so that everything is at its usual place on every node; and when PID 1 ends, everything of
- * the node ends with it, as at a power failure.
+ * A node: a mount and a PID namespace of this machine, held by PID 1 in them, with whose end all of it ends, as at a power
+ * failure. /etc, /opt, /run and /var are its own, so that everything is at its usual place on every node.
  */
 import { eventually } from "../../system/node/eventually.ts";
 import { connectCri } from "../../system/node/cri.ts";
