@@ -20,6 +20,8 @@ const suspects = new Map<string, number>();
 /** A second: a resize in place changes a set before the quota by which it is judged; in between is a call of runc. */
 const LOOKS = 1000 / PERIOD_MS;
 const unplaced = new Map<string, string>();
+/** Of these, those that haven't been seen since with what they asked for and nobody else there. */
+const unsettled = new Set<string>();
 const overlapping = new Map<string, string>();
 const onPinned = new Map<string, string>();
 const total = { samples: 0, longestMs: 0 };
@@ -41,14 +43,16 @@ function look(cgroups: NodeCgroups): void {
     seen.add(each.id);
     lookAt(cgroups, each);
   }
-  for (const overlap of overlapsOf(all)) {
-    if (!isReal(cgroups, overlap)) continue;
+  const overlaps = overlapsOf(all).filter((overlap) => isReal(cgroups, overlap));
+  for (const overlap of overlaps) {
     const both = [overlap.one, overlap.other];
-    // Whoever has other CPUs than it asked for is counted as that.
-    if (both.some(isUnplaced)) continue;
+    // Whoever has other CPUs than it asked for is counted as that, also while it is corrected, and others after it.
+    if (both.some((each) => isUnplaced(each) || unsettled.has(each.id))) continue;
     const kept = both.some(({ wish }) => wish.kind === "exclusive") ? overlapping : onPinned;
     for (const each of both) note(kept, each, overlapText(overlap));
   }
+  const contested = new Set(overlaps.flatMap(({ one, other }) => [one.id, other.id]));
+  for (const each of all) if (!isUnplaced(each) && !contested.has(each.id)) unsettled.delete(each.id);
 }
 
 function lookAt(cgroups: NodeCgroups, each: Seen): void {
@@ -56,8 +60,13 @@ function lookAt(cgroups: NodeCgroups, each: Seen): void {
   const isWrong = isUnplaced(each) && isStill(cgroups, each);
   const looks = isWrong ? (suspects.get(id) ?? 0) + 1 : 0;
   suspects.set(id, looks);
-  if (isWrong && (!placed.has(id) || looks > LOOKS)) note(unplaced, each, unplacedText(each));
+  if (isWrong && (!placed.has(id) || looks > LOOKS)) noteUnplaced(each);
   if (!isWrong) placed.add(id);
+}
+
+function noteUnplaced(each: Seen): void {
+  note(unplaced, each, unplacedText(each));
+  unsettled.add(each.id);
 }
 
 function isStill(cgroups: NodeCgroups, each: Seen): boolean {
