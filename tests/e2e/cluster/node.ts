@@ -112,9 +112,7 @@ export async function startKubelet(name: string, changes: KubeletChanges = {}): 
     `${nodeRoot(name)}/etc/kubelet.json`,
     JSON.stringify({ ...kubeletConfiguration(name, nodeNames().indexOf(name)), ...changes }),
   );
-  // Of a hierarchy that is mounted more than once kubelet finds the wrong place, and counts nothing.
-  const ownSystem = `umount ${pidsOf(name).join(" ")} &&
-    mount --bind ${folder}/claims/kubelet-sys /sys/devices/system && exec "$@"`;
+  const ownSystem = `mount --bind ${folder}/claims/kubelet-sys /sys/devices/system && exec "$@"`;
   // `unchanged`: containerd is to see kubelet's mounts.
   const apart = ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", ownSystem, "sh"];
   await startOnNode(name, "kubelet", [

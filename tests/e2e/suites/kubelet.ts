@@ -65,6 +65,8 @@ async function pressed(bench: Bench): Promise<void> {
   // More than any machine has. A soft threshold isn't taken off what the node offers.
   const signal = "memory.available";
   const changes = {
+    // Without it kubelet doesn't look at file systems, and evicts nobody for whatever reason.
+    localStorageCapacityIsolation: true,
     evictionSoft: { [signal]: "100Ti" },
     evictionSoftGracePeriod: { [signal]: "1s" },
     evictionMaxPodGracePeriod: 1,
