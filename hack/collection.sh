@@ -10,7 +10,8 @@ trap 'rm -rf "$work"' EXIT
 cp -a deploy/ansible/collections/ansible_collections/weka/cpuset "$work/cpuset"
 sed -i -e '/^# That of deno.json/d' -e "s/^version: .*/version: $version/" "$work/cpuset/galaxy.yml"
 mkdir -p dist "$work/packed" "$work/unpacked"
-HOME=$work PYTHONPATH=$PWD/.tools/ansible/packages PYTHONDONTWRITEBYTECODE=1 \
+# Ansible refuses to start in a locale that isn't installed.
+LC_ALL=C.UTF-8 HOME=$work PYTHONPATH=$PWD/.tools/ansible/packages PYTHONDONTWRITEBYTECODE=1 \
   python3 -m ansible galaxy collection build --force --output-path "$work/packed" "$work/cpuset"
 # Once more without the moment of the build, so that the same commit gives the same bytes.
 tar -C "$work/unpacked" -xzf "$work/packed/weka-cpuset-$version.tar.gz"
