@@ -96,6 +96,7 @@ const VALUES: Readonly<Record<string, Schema>> = {
     run: DIRECTORY,
     dbus: DIRECTORY,
   }),
+  hostPlugin: closed({ enabled: FLAG }),
   systemBus: FLAG,
   hostPID: FLAG,
   seLinuxOptions: closed({ type: TEXT, level: TEXT, role: TEXT, user: TEXT }),

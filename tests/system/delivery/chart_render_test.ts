@@ -24,6 +24,11 @@ function bare(objects: readonly Manifest[]): unknown[] {
   });
 }
 
+interface Mount {
+  readonly name: string;
+  readonly mountPath: string;
+}
+
 /** The agent's container in what was rendered, and its pod. */
 function agentIn(objects: readonly Manifest[]) {
   const pod = objects.find(({ kind }) => kind === "DaemonSet")?.spec.template.spec;
@@ -35,7 +40,13 @@ byHelm("with its own values it is deploy/manifests, object by object", async () 
 });
 
 byHelm("with values for them it is the overlays", async () => {
-  for (const [set, overlay] of [["as it is", "containerd"], ["k3s", "k3s"], ["kind", "kind"]] as const) {
+  const overlays = [
+    ["as it is", "overlays/containerd"],
+    ["k3s", "overlays/k3s"],
+    ["kind", "overlays/kind"],
+    ["the plugin on each node too", "host-plugin"],
+  ] as const;
+  for (const [set, overlay] of overlays) {
     const sorted = (objects: readonly Manifest[]) => {
       const { pod, container } = agentIn(objects);
       for (const list of [pod.volumes, container.volumeMounts]) {
@@ -44,7 +55,7 @@ byHelm("with values for them it is the overlays", async () => {
       return bare(objects);
     };
     const made = sorted(await rendered(VALUE_SETS[set]));
-    assert.deepEqual(made, sorted(await kustomized(`overlays/${overlay}`)), overlay);
+    assert.deepEqual(made, sorted(await kustomized(overlay)), overlay);
   }
 });
 
@@ -60,6 +71,64 @@ byHelm("giving the nodes back it has deploy/release instead of the agent", async
   const sets = (await rendered({ releaseNodes: true })).filter(({ kind }) => kind === "DaemonSet");
   assert.deepEqual(bare(sets), bare(objects(Deno.readTextFileSync(`${CHART}/files/release.yaml`))));
 });
+
+byHelm("the plugin's side-car has the agent's image and paths, and not the system bus", async () => {
+  const values = VALUE_SETS["everything elsewhere"] as Record<string, unknown>;
+  const { pod, container } = agentIn(await rendered({ ...values, hostPlugin: { enabled: true } }));
+  const [sideCar] = pod.initContainers;
+  assert.equal(sideCar.image, container.image);
+  const known = new Map(container.volumeMounts.map(({ name, mountPath }: Mount) => [name, mountPath]));
+  const mounts = sideCar.volumeMounts.map(({ name, mountPath }: Mount) => [name, mountPath]);
+  assert.deepEqual(mounts, [
+    ["host-plugin", "/opt/nri"],
+    ...["nri", "cri", "run", "config"].map((name) => [name, known.get(name)]),
+  ]);
+});
+
+byHelm("the plugin is removed before the nodes are released", async () => {
+  const without = await rendered({ releaseNodes: true });
+  const { pod } = agentIn(await rendered({ releaseNodes: true, hostPlugin: { enabled: true } }));
+  const [{ args, restartPolicy, volumeMounts }, ...rest] = pod.initContainers;
+  assert.deepEqual([args, restartPolicy], [["install-host-plugin", "--remove"], undefined]);
+  assert.deepEqual(volumeMounts, [{ name: "host-plugin", mountPath: "/opt/nri" }]);
+  assert.deepEqual(rest, agentIn(without).pod.initContainers);
+  assert.deepEqual(
+    pod.volumes.map(({ name }: Mount) => name),
+    ["host-plugin", ...agentIn(without).pod.volumes.map(({ name }: Mount) => name)],
+  );
+});
+
+/** The alert of the DaemonSet's pods, of these values and that Helm release. */
+async function podAlert(values: Record<string, unknown>, release: string): Promise<string> {
+  const made = await rendered({ ...values, prometheusRule: { enabled: true } }, release);
+  const { spec } = made.find(({ kind }) => kind === "PrometheusRule") as Manifest;
+  const [{ rules }] = spec.groups;
+  return rules.find(({ alert }: { alert: string }) => alert === "WekaCpusetPodNotReady").expr;
+}
+
+byHelm(
+  "the alert of the DaemonSet's pods matches what the DaemonSet is called, and not its release",
+  async () => {
+    for (
+      const [release, values] of [
+        ["weka-nri-cpuset", {}],
+        ["storage", {}],
+        ["storage", { fullnameOverride: "cpuset-storage" }],
+        ["storage", { nameOverride: "agent" }],
+      ] as const
+    ) {
+      const set = (await rendered(values, release)).find(({ kind }) => kind === "DaemonSet");
+      const [, is = "", isNot = ""] =
+        /daemonset=~"([^"]+)",daemonset!~"([^"]+)"/.exec(await podAlert(values, release)) ??
+          [];
+      const name = set?.metadata.name ?? "";
+      assert.match(name, new RegExp(`^(?:${is})$`));
+      assert.doesNotMatch(name, new RegExp(`^(?:${isNot})$`));
+      assert.match(`${name}-release`, new RegExp(`^(?:${isNot})$`));
+      assert.doesNotMatch("other", new RegExp(`^(?:${is})$`));
+    }
+  },
+);
 
 byHelm("every set of values is rendered, without a word of lint", async () => {
   assert(Object.keys(VALUE_SETS).length >= 12);
@@ -99,6 +168,12 @@ byHelm("where the configuration has another path, what belongs there is mounted 
     "/etc/weka-cpuset": undefined,
     "/run/probe": undefined,
   });
+});
+
+byHelm("on a Kubernetes without side-cars the plugin is refused", async () => {
+  const args = ["template", "a", CHART, "--kube-version", "1.28.4"];
+  const { code, err } = await helm(args, { hostPlugin: { enabled: true } });
+  assert(code !== 0 && /Kubernetes 1\.29 or newer; this is v1\.28\.4/.test(err), err);
 });
 
 byHelm("a change of the configuration replaces the pods, and nothing else does", async () => {

@@ -6,6 +6,7 @@ export const VALUE_SETS: Readonly<Record<string, unknown>> = {
   "as it is": {},
   "k3s": { hostPaths: { cri: "/run/k3s/containerd" } },
   "kind": { image: { pullPolicy: "Never" }, systemBus: true },
+  "the plugin on each node too": { hostPlugin: { enabled: true } },
   "an image by digest from a private registry": {
     image: {
       repository: "registry.example:5000/team/weka-cpuset",

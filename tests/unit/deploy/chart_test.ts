@@ -82,6 +82,7 @@ Deno.test("the chart's archive has the manifests, alerts and dashboard themselve
       "manifests/daemonset.yaml",
       "http/daemonset.yaml",
       "release/daemonset.yaml",
+      "host-plugin/daemonset.yaml",
       "prometheus/rules.yaml",
       "grafana/dashboard.json",
     ]

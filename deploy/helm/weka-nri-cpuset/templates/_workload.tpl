@@ -16,9 +16,12 @@
 {{- $_ := set $container "image" (include "weka-nri-cpuset.image" $root) }}
 {{- $_ := set $container "imagePullPolicy" $values.image.pullPolicy }}
 {{- with $values.seLinuxOptions }}{{ $_ := set $container.securityContext "seLinuxOptions" . }}{{ end }}
-{{- if $values.systemBus }}
 {{- $bus := dict "name" "dbus" "mountPath" "/run/dbus" "readOnly" true }}
+{{- range $mount := $container.volumeMounts }}
+{{- /* Who writes no cgroups asks nothing of systemd. */}}
+{{- if and $values.systemBus (eq $mount.name "cgroup") }}
 {{- $_ := set $container "volumeMounts" (append $container.volumeMounts $bus) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if $values.systemBus }}
@@ -39,6 +42,29 @@
 {{- include "weka-nri-cpuset.workload" (list $root $daemonset $name $template.spec) }}
 {{- $_ := set $daemonset.spec "selector" (dict "matchLabels" (dict "app" $name)) }}
 {{- $_ := set $template.metadata "labels" (merge (dict "app" $name) $root.Values.podLabels) }}
+{{- end }}
+
+{{/* deploy/host-plugin in the DaemonSet of deploy/manifests. (list ROOT POD) */}}
+{{- define "weka-nri-cpuset.hostPlugin" -}}
+{{- $root := index . 0 }}{{ $pod := index . 1 }}
+{{- $version := $root.Capabilities.KubeVersion.Version }}
+{{- if semverCompare "<1.29.0-0" $version }}
+{{- fail (printf "hostPlugin needs side-cars, so Kubernetes 1.29 or newer; this is %s. Install the plugin with deploy/ansible" $version) }}
+{{- end }}
+{{- $patch := ($root.Files.Get "files/host-plugin.yaml" | fromYaml).spec.template.spec }}
+{{- $_ := set $pod "initContainers" $patch.initContainers }}
+{{- $_ := set $pod "volumes" (concat $patch.volumes $pod.volumes) }}
+{{- end }}
+
+{{/* Removes the plugin before its node is released. (list ROOT POD): POD is that of deploy/release. */}}
+{{- define "weka-nri-cpuset.removePlugin" -}}
+{{- $root := index . 0 }}{{ $pod := index . 1 }}
+{{- $patch := ($root.Files.Get "files/host-plugin.yaml" | fromYaml).spec.template.spec }}
+{{- $container := omit (first $patch.initContainers) "restartPolicy" }}
+{{- $_ := set $container "args" (list "install-host-plugin" "--remove") }}
+{{- $_ := set $container "volumeMounts" (list (first $container.volumeMounts)) }}
+{{- $_ := set $pod "initContainers" (prepend $pod.initContainers $container) }}
+{{- $_ := set $pod "volumes" (concat $patch.volumes $pod.volumes) }}
 {{- end }}
 
 {{/* Where the configuration names another path in the pod, what is to be there is mounted there. (list ROOT CONTAINER) */}}
