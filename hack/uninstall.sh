@@ -57,8 +57,16 @@ remove_cluster() {
     echo "the cluster has no DaemonSet of ours (kube-system, app=weka-nri-cpuset)"
     return
   fi
+  if [ -n "$(kube get daemonset --selector app=weka-nri-cpuset,app.kubernetes.io/managed-by=Helm --output name)" ]; then
+    status=1 fail "the DaemonSet is of a Helm release, which helm has to remove: see Removal in README.md. Nothing was removed."
+  fi
+  local side_cars
+  side_cars=$(kube get daemonset --selector app=weka-nri-cpuset --output 'jsonpath={.items[0].spec.template.spec.initContainers[*].name}')
   run kube delete daemonset --selector app=weka-nri-cpuset --wait --cascade=foreground
   run kube delete configmap,serviceaccount --selector app=weka-nri-cpuset
+  if [[ " $side_cars " == *" host-plugin "* ]]; then
+    echo "the plugin that it has installed on each node stays, and containerd launches it: run this with --node on each"
+  fi
   # What the agents have kept off CPUs: by the image that they had.
   local release
   release=$(sed "s|image: .*|image: $image|" deploy/release/daemonset.yaml)
@@ -104,7 +112,7 @@ remove_plugin() {
     # Where install-host-plugin has put it, it knows best what else is its own.
     if ! run "$kept" install-host-plugin --remove 2>/dev/null; then run rm "$file"; fi
     [ -n "$dry_run" ] || [ ! -e "$file" ] || rm "$file"
-    echo "removed $file"
+    [ -n "$dry_run" ] || echo "removed $file"
   done
   [ -n "$was_ours" ] || return 0
   found=1

@@ -10,6 +10,8 @@ const isRoot = Deno.uid() === 0;
 const KUBECTL = `case "$*" in
   kustomize*) cat ${ROOT}deploy/manifests/{configmap,daemonset}.yaml ;;
   *jsonpath={.metadata.generation}*) echo -n "\${GENERATION-1}" ;;
+  *managed-by=Helm*) echo -n "\${BY_HELM-}" ;;
+  *jsonpath=*initContainers*) echo -n "\${SIDE_CARS-}" ;;
   *jsonpath=*image*) echo -n "\${DEPLOYED-}" ;;
   *"rollout status"*) exit "\${ROLLOUT-0}" ;;
   apply*) cat >"$HOME/applied" ;;
@@ -106,6 +108,24 @@ Deno.test("uninstall --cluster says it where a node isn't released", () => {
   assert.match(said, /some nodes aren't released: is another agent active there/);
 });
 
+Deno.test("uninstall --cluster leaves a Helm release to helm", () => {
+  using stubs = new Stubs({ kubectl: KUBECTL });
+  const { code, said, calls } = stubs.run(UNINSTALL, ["--cluster"], {
+    DEPLOYED: "a:1",
+    BY_HELM: "daemonset/a",
+  });
+  assert.deepEqual([code, calls.filter((call) => /delete|apply/.test(call))], [1, []]);
+  assert.match(said, /of a Helm release, which helm has to remove/);
+});
+
+Deno.test("uninstall --cluster says that plugins stay on the nodes, where there are any", () => {
+  using stubs = new Stubs({ kubectl: KUBECTL });
+  for (const names of ["", "host-plugin"]) {
+    const { said } = stubs.run(UNINSTALL, ["--cluster"], { DEPLOYED: "a:1", SIDE_CARS: names });
+    assert.equal(said.includes("the plugin that it has installed on each node stays"), names !== "");
+  }
+});
+
 /** A plugin that says that it is ours. */
 const OURS = 'case $1 in --version) echo "weka-cpuset 1" ;; install-host-plugin) exit 1 ;; esac';
 const PLUGIN = "nri/plugins/99-weka-cpuset";
@@ -120,6 +140,7 @@ Deno.test("uninstall --node removes the plugin, waits for containerd's restart, 
   const dry = stubs.run(UNINSTALL, ["--node", "--dry-run"], variables);
   assert.equal(dry.code, 0);
   assert(stubs.read(PLUGIN) !== undefined && !dry.calls.some((call) => call.includes("release")));
+  assert.doesNotMatch(dry.said, /^removed /m);
   const first = stubs.run(UNINSTALL, ["--node"], variables);
   assert.equal(first.code, 0);
   assert.match(first.said, /stays active until containerd is restarted; after that run this again/);
