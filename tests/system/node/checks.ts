@@ -34,7 +34,10 @@ export async function assertRefused(node: TestNode, pod: Pod, message: RegExp): 
 export async function assertKeepsOff(node: TestNode, pod: Pod, cpus: readonly number[]): Promise<void> {
   const container = await node.run(pod).catch((error) => {
     assert(error instanceof CriError, `${error}`);
-    assert.match(error.message, /cpuset: pod \S+ container main: (needs \d+ exclusive CPU|not synchronized)/);
+    assert.match(
+      error.message,
+      /cpuset: pod \S+ container main: (insufficient CPUs: needs \d+ exclusive CPU|not synchronized)/,
+    );
   });
   if (container === undefined) return;
   assert.deepEqual(allowedCpus(container.pid).filter((cpu) => cpus.includes(cpu)), []);
