@@ -10,7 +10,7 @@ import type { Log } from "../platform/log.ts";
 import type { ByteStream } from "../platform/socket.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import type { Listing, Living } from "../agent/early.ts";
-import type { Settings } from "../agent/state.ts";
+import type { AgentState, Settings } from "../agent/state.ts";
 import { Latency } from "./latency.ts";
 
 /** Between two ticks: the granularity of everything that is due at a time. */
@@ -48,8 +48,8 @@ export class Driver {
   readonly #latency: Latency;
   /** Ids of the containers with a pending update: no more than there are containers. */
   readonly #pending = new Set<string>();
-  /** While the connection isn't served yet. */
-  #onServing: (() => void) | undefined;
+  #hasServed = false;
+  #onState: ((state: AgentState) => void) | undefined;
   #applying = false;
   #counting = false;
   #listing = false;
@@ -80,11 +80,14 @@ export class Driver {
 
   /**
    * Serves a connection until the peer or the agent closes it or the driver is stopped; it is closed then. Resolves
-   * to whether the agent has reached phase `serving` on it; `onServing` is called when it does.
+   * to whether the agent has reached phase `serving` on it; `onState` is called with its state after each step.
    */
-  async serve(connection: ByteStream, topology: Topology, onServing = () => {}): Promise<boolean> {
-    this.#connection = connection;
-    this.#onServing = onServing;
+  async serve(
+    connection: ByteStream,
+    topology: Topology,
+    onState?: (state: AgentState) => void,
+  ): Promise<boolean> {
+    [this.#connection, this.#onState, this.#hasServed] = [connection, onState, false];
     try {
       await this.#take({ kind: "connected", now: performance.now(), topology });
       for (let bytes = await this.#read(); bytes !== undefined; bytes = await this.#read()) {
@@ -95,12 +98,10 @@ export class Driver {
       if (!this.stop.aborted) this.#logError("debug", "connection closed", error);
     } finally {
       connection.close();
-      this.#connection = undefined;
+      this.#connection = this.#onState = undefined;
       this.feed({ kind: "disconnected" });
     }
-    const served = this.#onServing === undefined;
-    this.#onServing = undefined;
-    return served;
+    return this.#hasServed;
   }
 
   /** Steps the agent with an input from beside the connection. */
@@ -157,9 +158,9 @@ export class Driver {
   async #take(input: Input): Promise<void> {
     const { agent, outputs } = step(this.#agent, input);
     this.#agent = agent;
-    if (agent.state.phase === "serving" && this.#onServing !== undefined) {
-      this.#onServing();
-      this.#onServing = undefined;
+    this.#onState?.(agent.state);
+    if (agent.state.phase === "serving" && !this.#hasServed) {
+      this.#hasServed = true;
       this.observer?.serving();
     }
     const failures: unknown[] = [];

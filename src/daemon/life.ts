@@ -15,7 +15,7 @@ import { Leadership } from "./leadership.ts";
 import { cpusetsFor } from "./machine.ts";
 import type { Mode } from "./modes.ts";
 import { queriesOn } from "./host_queries.ts";
-import { SERVING } from "./readiness.ts";
+import { activityOf } from "./readiness.ts";
 import { identityOf, settingsOf } from "./settings.ts";
 import { logStart } from "./startup_log.ts";
 import type { Served, StatusApi } from "./status_api.ts";
@@ -143,8 +143,12 @@ async function serveOne(
   const { ledger: { topology: known }, machine } = driver.agent.state;
   // At the start what was read of the machine is recent.
   const topology = isFirst ? known : machine?.changed(known)?.topology ?? known;
-  leadership.describe("registering with the runtime");
-  const served = await driver.serve(connection, topology, () => leadership.describe(SERVING));
+  let activity = "";
+  const served = await driver.serve(connection, topology, (state) => {
+    const now = activityOf(state);
+    // Also of an agent that was registered before it had the lock, and of one that is released or resumed by hand.
+    if (now !== activity) leadership.describe(activity = now);
+  });
   if (!stop.aborted) log.write({ level: "warn", message: "connection lost; reconnecting" });
   return served;
 }

@@ -2,8 +2,8 @@
 import type { AgentState } from "../agent/state.ts";
 import type { LockHolder } from "../platform/lock.ts";
 
-/** What the holder of the leader lock says of itself while it has a connection on which it is synchronized. */
-export const SERVING = "serving";
+/** What the holder of the leader lock says of itself while it places containers. */
+const SERVING = "serving";
 
 export interface Readiness {
   readonly isReady: boolean;
@@ -35,4 +35,14 @@ export function readiness(
   return phase === "serving" && !standby
     ? { isReady: true, why: "synchronized with the runtime and serving" }
     : { isReady: false, why: `not synchronized with the runtime yet: ${phase}` };
+}
+
+/** What an agent that has a connection says of itself in the file of the leader lock, for those that stand by for it. */
+export function activityOf(
+  { phase, standby, passive }: Pick<AgentState, "phase" | "standby" | "passive">,
+): string {
+  if (standby) return "standing by";
+  if (phase === "registering") return "registering with the runtime";
+  if (passive !== undefined) return "passive";
+  return phase === "serving" ? SERVING : "synchronizing with the runtime";
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { newAgent } from "../../../src/agent/step.ts";
 import { Driver, type Queries } from "../../../src/daemon/driver.ts";
+import { activityOf } from "../../../src/daemon/readiness.ts";
 import type { ByteStream } from "../../../src/platform/socket.ts";
 import type { CpusetPort } from "../../../src/cgroup/port.ts";
 import type { SessionEvent } from "../../../src/wire/session.ts";
@@ -112,6 +113,8 @@ interface Stage {
   readonly peer: Peer;
   readonly log: Records;
   readonly stop: AbortController;
+  /** What it said that it does, one after the other. */
+  readonly said: string[];
   /** Resolves when the conversation is over. */
   readonly over: Promise<boolean>;
 }
@@ -144,10 +147,13 @@ async function configured(
     standby: false,
   });
   const driver = new Driver(agent, { ...NO_QUERIES, ...queries }, log, stop.signal);
-  const over = driver.serve(peer, TOPOLOGY);
+  const said: string[] = [];
+  const over = driver.serve(peer, TOPOLOGY, (state) => {
+    if (activityOf(state) !== said.at(-1)) said.push(activityOf(state));
+  });
   await peer.configures();
   try {
-    await play({ driver, peer, log, stop, over });
+    await play({ driver, peer, log, stop, said, over });
   } finally {
     peer.close();
     await over;
@@ -440,4 +446,18 @@ Deno.test("claims are looked for among the CPUs that are online by then", async 
     await Promise.resolve();
     assert.deepEqual(scanned, ["0"]);
   }, { scan });
+});
+
+Deno.test("whoever stands by is told of each change: who becomes active once it is connected, and who goes passive", async () => {
+  await serving(({ driver, said }) => {
+    const now = performance.now();
+    driver.feed({ kind: "demoted" });
+    driver.feed({ kind: "promoted", now });
+    driver.feed({ kind: "listed", listing: { pods: [], containers: [] } });
+    driver.feed({ kind: "released", now });
+    const [registering, synchronizing] = ["registering with the runtime", "synchronizing with the runtime"];
+    const before = [registering, synchronizing, "serving"];
+    assert.deepEqual(said, [...before, "standing by", synchronizing, "serving", "passive"]);
+    return Promise.resolve();
+  }, { list: () => Promise.resolve(undefined) });
 });

@@ -159,3 +159,16 @@ Deno.test("beside an active agent it registers on standby, and lists what runs o
     assert.match(refused[0]?.message ?? "", /not synchronized with the runtime yet/);
   });
 });
+
+Deno.test("one that was registered on standby says in the lock file what it does, once it has the lock", async () => {
+  await withRuntime(async ({ runtime, launch, log, dir }) => {
+    const never = new AbortController().signal;
+    const lock = await LeaderLock.acquire(`${dir}/run`, "another", never, () => {});
+    launch();
+    await runtime.pluginReady();
+    lock.release();
+    await log.until("this agent decides on the node from now on");
+    const [, , activity] = (await Deno.readTextFile(`${dir}/run/owner.lock`)).split("\n");
+    assert.equal(activity, "synchronizing with the runtime");
+  });
+});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DEFAULT_POLICY } from "../../kit/policy.ts";
-import { readiness } from "../../../src/daemon/readiness.ts";
+import { activityOf, readiness } from "../../../src/daemon/readiness.ts";
 
 const HOLDER = { name: "pod a", since: "2026-01-31T08:00:00.000Z" };
 
@@ -25,4 +25,25 @@ Deno.test("an agent without a connection, or not synchronized, isn't ready, nor 
   assert.deepEqual(not.map(({ isReady }) => isReady), Array(not.length).fill(false));
   assert.match(not[0]?.why ?? "", /no connection to the runtime: is it running, with NRI enabled\?/);
   assert.match(not[6]?.why ?? "", /^standing by: the active agent \(pod a\) is reconnecting since …$/);
+});
+
+Deno.test("what an agent says in the lock file is serving only while it places containers itself", () => {
+  const said = [
+    activityOf({ phase: "registering", standby: false }),
+    activityOf({ phase: "serving", standby: true }),
+    activityOf({ phase: "configured", standby: false }),
+    activityOf({ phase: "serving", standby: false }),
+    activityOf({ phase: "serving", standby: false, passive: { policy: DEFAULT_POLICY } }),
+  ];
+  assert.deepEqual(said, [
+    "registering with the runtime",
+    "standing by",
+    "synchronizing with the runtime",
+    "serving",
+    "passive",
+  ]);
+  const standingBy = said.map((activity) =>
+    readiness({ phase: "disconnected", standby: true }, { ...HOLDER, activity }).isReady
+  );
+  assert.deepEqual(standingBy, [false, false, false, true, false]);
 });
