@@ -15,6 +15,9 @@ import type { CpusetHierarchy } from "./read.ts";
 const MEMS = "cpuset.mems";
 const IN_FORCE = { 1: "cpuset.effective_mems", 2: "cpuset.mems.effective" };
 const USAGE = { 1: "memory.usage_in_bytes", 2: "memory.current" };
+/** By page size, which is all sizes of x86-64 and arm64: the memory controller doesn't count huge pages, and they are migrated as well. */
+const HUGE_USAGE = { 1: "usage_in_bytes", 2: "current" };
+const HUGE_SIZES = ["64KB", "2MB", "32MB", "512MB", "1GB", "16GB"];
 const MIGRATE = "cpuset.memory_migrate";
 const MIB = 2 ** 20;
 /** The kernel migrates that in some tenths of a second, for which a call may wait. */
@@ -24,6 +27,7 @@ const GONE: ReadonlySet<Errno["errno"]> = new Set(["ENOENT", "ENODEV"] as const)
 export class KernelMemory implements MemoryPort {
   readonly #files: CgroupFiles;
   readonly #usage: CgroupFiles | undefined;
+  readonly #hugeUsage: CgroupFiles | undefined;
   /** The cgroup whose memory another thread has migrated: one at a time. */
   #migrating: string | undefined;
   /** The last one of which the kernel has refused that. */
@@ -31,8 +35,10 @@ export class KernelMemory implements MemoryPort {
 
   constructor(private readonly hierarchy: CpusetHierarchy) {
     this.#files = filesBelow(hierarchy.root);
-    const root = rootWith("memory", hierarchy);
-    this.#usage = root === undefined ? undefined : filesBelow(root);
+    [this.#usage, this.#hugeUsage] = ["memory", "hugetlb"].map((controller) => {
+      const root = rootWith(controller, hierarchy);
+      return root === undefined ? undefined : filesBelow(root);
+    });
   }
 
   bind(container: ContainerRef, nodes: CpuSet, correct: CorrectMems): MemoryResult {
@@ -70,9 +76,14 @@ export class KernelMemory implements MemoryPort {
     return effective instanceof CpuSet && !effective.isEmpty ? effective : set;
   }
 
+  /** Huge pages count as none where there are none, or the hugetlb controller isn't there. */
   #bytesOf(path: string): number | undefined {
-    const read = this.#usage?.read(path, USAGE[this.hierarchy.version]);
-    return read?.kind === "text" && /^\d{1,15}$/.test(read.text) ? Number(read.text) : undefined;
+    const { version } = this.hierarchy;
+    const huge = HUGE_SIZES.map((size) =>
+      bytesIn(this.#hugeUsage?.read(path, `hugetlb.${size}.${HUGE_USAGE[version]}`)) ?? 0
+    );
+    const bytes = bytesIn(this.#usage?.read(path, USAGE[version]));
+    return bytes === undefined ? undefined : huge.reduce((sum, each) => sum + each, bytes);
   }
 
   #written(path: string, nodes: CpuSet): Errno | undefined {
@@ -115,6 +126,10 @@ export class KernelMemory implements MemoryPort {
     directory.write(MIGRATE, `${before}\n`);
     return isDone;
   }
+}
+
+function bytesIn(read: ReturnType<CgroupFiles["read"]> | undefined): number | undefined {
+  return read?.kind === "text" && /^\d{1,15}$/.test(read.text) ? Number(read.text) : undefined;
 }
 
 function failed(reason: string): MemoryResult {

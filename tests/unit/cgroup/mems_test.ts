@@ -16,7 +16,7 @@ const ref = (path: string) => ({
   cgroup: { path, parent: "", pid: 0 },
 });
 
-/** Plain files of one container; of v1 in the hierarchies `cpuset` and `memory`. */
+/** Plain files of one container; of v1 in the hierarchies `cpuset`, `memory` and `hugetlb`. */
 class Tree implements Disposable {
   readonly top = Deno.makeTempDirSync();
   readonly port: KernelMemory;
@@ -24,7 +24,7 @@ class Tree implements Disposable {
   constructor(readonly version: 1 | 2, bytes: number) {
     const memory = version === 1 ? "memory.usage_in_bytes" : "memory.current";
     for (const path of [OWN, OTHER]) {
-      for (const controller of version === 1 ? ["cpuset", "memory"] : [""]) {
+      for (const controller of version === 1 ? ["cpuset", "memory", "hugetlb"] : [""]) {
         Deno.mkdirSync(`${this.top}/${controller}${path}`, { recursive: true });
       }
       this.write("cpuset.mems", version === 1 ? "0-1" : "", path);
@@ -81,6 +81,18 @@ for (const version of [1, 2] as const) {
     await written;
     if (version === 2) large.write("cpuset.mems.effective", "1");
     assert.deepEqual(large.port.bind(ref(OWN), ONE, "always"), { kind: "done" });
+  });
+
+  Deno.test(`v${version}: huge pages, which the memory controller doesn't count, make it as large as they are`, () => {
+    using tree = new Tree(version, 16 * MIB);
+    const beside = version === 1 ? "/hugetlb" : "";
+    for (const size of ["2MB", "1GB"]) {
+      const file = `hugetlb.${size}.${version === 1 ? "usage_in_bytes" : "current"}`;
+      Deno.writeTextFileSync(`${tree.top}${beside}${OWN}/${file}`, `${size === "1GB" ? 1024 * MIB : 0}\n`);
+    }
+    const reason = "it has 0-1 and uses 1040 MiB (correctMems: young)";
+    assert.deepEqual(tree.port.bind(ref(OWN), ONE, "young"), { kind: "failed", reason });
+    assert.equal(tree.read(), version === 1 ? "0-1" : "");
   });
 
   Deno.test(`v${version}: what is still in force after the write is a sentence, and a container that has gone is none`, () => {
