@@ -1,6 +1,6 @@
 import { ConfigError, rejectProblems } from "../daemon/config_error.ts";
 import type { Effective } from "../daemon/load_config.ts";
-import { guarded, look } from "../host_plugin/guard.ts";
+import { answering, guarded, look } from "../host_plugin/guard.ts";
 import { install, remove, rollBack } from "../host_plugin/install.ts";
 import { PLACE } from "../host_plugin/place.ts";
 import { pause } from "../platform/pause.ts";
@@ -29,9 +29,10 @@ export async function installHostPlugin({ config, problems }: Effective, given: 
   const { dryRun, socket, runDir, criSockets } = config;
   if (given.remove) return await remove(PLACE, { dryRun, say });
   const source = { file: from ?? Deno.execPath(), machine: Deno.build.arch, socket };
+  const answered = await answering(criSockets);
   const sum = await install(PLACE, source, { dryRun, say });
   if (!dryRun && (wait !== undefined || stay)) {
-    const guard = { place: PLACE, runDir, socket, criSockets };
+    const guard = { place: PLACE, runDir, socket, criSockets: answered };
     await assertRegisters(guard, sum, stay ? Infinity : Number(wait) * 1000);
   }
   // In a DaemonSet a container that ends is started again.

@@ -22,7 +22,7 @@ export interface Guarded {
   readonly runDir: string;
   /** The runtime's NRI socket. */
   readonly socket: string;
-  /** Its other sockets, of which one answers while it runs. */
+  /** Those of its other sockets behind which it was: {@link answering}. None of them answers while it is down. */
   readonly criSockets: readonly string[];
 }
 
@@ -62,15 +62,22 @@ export async function guarded(
   }
 }
 
-/** None of the sockets that are there has anybody behind it. */
+/** Without any of which it was known that it runs, it isn't known that it doesn't. */
 async function isDown(paths: readonly string[]): Promise<boolean> {
+  return paths.length > 0 && (await answering(paths)).length === 0;
+}
+
+/** Of these sockets those that have somebody behind them, also one that is too busy to answer now. */
+export async function answering(paths: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
   for (const path of paths) {
     try {
       (await Deno.connect({ transport: "unix", path })).close();
-      return false;
-    } catch {
-      // Nobody there, or another runtime's.
+    } catch (error) {
+      const { NotFound, ConnectionRefused } = Deno.errors;
+      if (error instanceof NotFound || error instanceof ConnectionRefused) continue;
     }
+    found.push(path);
   }
-  return true;
+  return found;
 }

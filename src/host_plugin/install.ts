@@ -136,12 +136,19 @@ async function started(file: string, tries = 100): Promise<Deno.CommandOutput> {
 }
 
 /**
- * Takes the present one away and puts the one before it back, if there was one. It isn't installed again.
+ * Takes the one with this sum away and puts the one before it back, if there was one. It isn't installed again.
  * @returns whether there was a former one
+ * @throws {Error} one sentence, where something else is there by now; nothing is changed then
  */
 export async function rollBack(place: PluginPlace, sum: string): Promise<boolean> {
   return await lockedIn(place, () => {
     const note = readNote(place);
+    const isThere = statusAt(place.target)?.kind === "file" && contentOf(place.target).sum === sum;
+    if (note.installed !== sum || !isThere) {
+      throw new Error(
+        `${place.target} didn't register, and isn't what this command has installed (any more); it stays as it is`,
+      );
+    }
     const hadFormer = note.hadFormer && statusAt(place.former) !== undefined;
     writeNote(place, { ...note, installed: "", hadFormer: false, rejected: sum });
     if (hadFormer) Deno.renameSync(place.former, place.target);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { guarded, look, type Sight } from "../../../src/host_plugin/guard.ts";
+import { answering, guarded, look, type Sight } from "../../../src/host_plugin/guard.ts";
 import { placeIn } from "../../../src/host_plugin/place.ts";
 import { writeNote } from "../../../src/host_plugin/note.ts";
 import { statusAt } from "../../../src/platform/file_status.ts";
@@ -71,6 +71,31 @@ Deno.test("it is seen that the runtime was started anew or is down, and that it 
     writeNote(place, { ...note, runtime: "" });
     assert.deepEqual(await look(guard), RUNS);
   } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("a runtime of which no socket is known, or that is too busy to answer, isn't down", async () => {
+  const dir = await Deno.makeTempDir();
+  const place = placeIn(`${dir}/nri`);
+  await Deno.mkdir(place.plugins, { recursive: true });
+  const [socket, cri, none] = [`${dir}/nri.sock`, `${dir}/cri.sock`, `${dir}/none.sock`];
+  const waiting: Deno.Conn[] = [];
+  try {
+    using _listener = Deno.listen({ transport: "unix", path: cri });
+    await Deno.writeTextFile(socket, "");
+    const runtime = statusAt(socket)?.identity ?? "";
+    writeNote(place, { installed: "", hadFormer: false, rejected: "", own: [], runtime });
+    const guard = { place, runDir: `${dir}/run`, socket };
+    assert.deepEqual(await answering([none, socket, cri]), [cri]);
+    assert.deepEqual(await look({ ...guard, criSockets: await answering([none]) }), RUNS);
+    const full = async () => {
+      for (;;) waiting.push(await Deno.connect({ transport: "unix", path: cri }));
+    };
+    await assert.rejects(full(), Deno.errors.WouldBlock);
+    assert.deepEqual(await look({ ...guard, criSockets: [cri] }), RUNS);
+  } finally {
+    for (const each of waiting) each.close();
     await Deno.remove(dir, { recursive: true });
   }
 });

@@ -141,6 +141,27 @@ Deno.test("a plugin of somebody else is kept as the former one, put back, and ne
   assert.match(stage.said.at(-1) ?? "", /former stays: it wasn't written by install-host-plugin/);
 });
 
+Deno.test("what another has put there meanwhile isn't taken away instead, nor what was there already", async () => {
+  using stage = new Stage();
+  const other =
+    /99-weka-cpuset didn't register, and isn't what this command has installed \(any more\); it stays/;
+  const first = await stage.install(stage.build("1"));
+  const second = await stage.install(stage.build("2"));
+  // Both are looked at, by two processes, and neither registers.
+  assert.equal(await rollBack(stage.place, second), true);
+  await assert.rejects(rollBack(stage.place, first), other);
+  assert.equal(stage.content[TARGET], "755 weka-cpuset 1");
+  const third = await stage.install(stage.build("3"));
+  Deno.removeSync(stage.place.target);
+  Deno.writeTextFileSync(stage.place.target, "by Ansible", { mode: 0o755 });
+  await assert.rejects(rollBack(stage.place, third), other);
+  assert.equal(stage.content[TARGET], "755 something else");
+  Deno.removeSync(stage.place.target);
+  Deno.copyFileSync(stage.build("4"), stage.place.target);
+  await assert.rejects(rollBack(stage.place, await stage.install(stage.build("4"))), other);
+  assert.equal(stage.content[TARGET], "755 weka-cpuset 4");
+});
+
 Deno.test("what an interrupted installation has left is cleaned", async () => {
   using stage = new Stage();
   await stage.install(stage.build("1"));
