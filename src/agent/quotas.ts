@@ -98,7 +98,9 @@ function openIn(state: AgentState): Assignment[] {
 
 /** Containers that run and claim CPUs of their own. */
 const claimantsIn = perLedger((ledger) =>
-  ledger.those("claimants").filter(({ delivery }) => !hasNoProcess(delivery))
+  ledger.those("claimants").filter(({ claim, delivery }) =>
+    claim.kind !== "shared" && !hasNoProcess(delivery)
+  )
 );
 
 function settled(port: QuotaPort, ledger: Ledger, assignment: Assignment, known: Quota | undefined): Quota {

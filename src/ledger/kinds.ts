@@ -1,5 +1,5 @@
 /** Containers that are looked for often, so that nobody has to go through all of them. */
-import { type Assignment, followsExclusive } from "./assignment.ts";
+import { type Assignment, followsExclusive, isOfPod } from "./assignment.ts";
 import { failureOf, hasNoProcess } from "./delivery.ts";
 import { IdMap, withMember } from "./id_map.ts";
 
@@ -17,8 +17,8 @@ const IS = {
   handled: ({ container: { handler } }) => handler !== undefined,
   /** It is a cgroup above containers. */
   groups: ({ claim: { kind } }) => kind === "group",
-  /** It claims CPUs of its own, held claims among them: only these have a grant. */
-  claimants: ({ claim: { kind } }) => kind === "exclusive" || kind === "pinned",
+  /** Only these have a grant: they claim CPUs of their own, held claims among them, or share those of their pod. */
+  claimants: ({ claim }) => claim.kind === "exclusive" || claim.kind === "pinned" || isOfPod({ claim }),
   /** CPUs that it has no grant of are chosen last for others: it had them before a resize, or has pinned threads there. */
   homes: ({ home, affinity }) => home !== undefined || affinity?.own !== undefined,
   /** Its own set changes with the exclusive CPUs: it has no grant, and no fence around it. */

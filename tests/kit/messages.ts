@@ -29,6 +29,7 @@ export interface Wanted {
   /** What the pod as a whole may use, as kubelet reports it. */
   podQuota?: bigint;
   podPeriod?: bigint;
+  podShares?: bigint;
   /** The set in the record. */
   record?: string;
   mems?: string;
@@ -82,9 +83,10 @@ function defaultParent(wanted: Wanted): string {
   return wanted.cpus === undefined ? "/kubepods/besteffort/pod1" : "/kubepods/pod1";
 }
 
-function podResourcesOf({ podQuota, podPeriod = 100_000n }: Wanted) {
+function podResourcesOf({ podQuota, podPeriod = 100_000n, podShares }: Wanted) {
   if (podQuota === undefined) return {};
-  return { podResources: { cpu: { quota: { value: podQuota }, period: { value: podPeriod } } } };
+  const shares = podShares === undefined ? {} : { shares: { value: podShares } };
+  return { podResources: { cpu: { quota: { value: podQuota }, period: { value: podPeriod }, ...shares } } };
 }
 
 function cpuOf({ cpus, shares, quota, period }: Wanted): Pick<Wanted, "shares" | "quota" | "period"> {

@@ -153,6 +153,19 @@ Deno.test("an exclusive one isn't moved; a pinned one loses it before another sh
   assert.deepEqual(isolationOf(it, pin), { isInForce: true });
 });
 
+Deno.test("CPUs that a container of its pod has too, by a limit of its own that isn't whole, are no partition", () => {
+  const it = rig();
+  const pod = { ...db, podQuota: 200_000n, podShares: 2048n, cgroupParent: "/kubepods/pod1" };
+  const { cpus: _, ...rest } = pod;
+  const some = { ...rest, id: "id-some", container: "some", shares: 512n, quota: 50_000n, period: 100_000n };
+  run(it, pod);
+  assert.equal(it.partitions.all.get("id-db"), "1-2");
+  assert.equal(it.link.create(some, { runs: false }).cpus, "1-2", "the pod's CPUs");
+  assert.deepEqual([...it.partitions.all], [], "which a partition would take from it");
+  const reason = "ns/db container some has some of its CPUs too";
+  assert.deepEqual(isolationOf(it, db), { isInForce: false, reason });
+});
+
 Deno.test("what was running is looked at and taken over, what isn't known is cleared, at every list", () => {
   const running = [{ ...db, record: "1-2" }, { ...web, record: "" }];
   const it = rig({}, running, { "id-db": "1-2", "id-gone": "4" });

@@ -65,6 +65,19 @@ Deno.test("exclusive and pinned containers start without a quota, and so does th
   assert.equal(it.quotas.written.length, 2, "what has ended needs nothing back");
 });
 
+Deno.test("a container that shares its pod's CPUs, by a limit of its own that isn't whole, keeps its quota", () => {
+  const it = rig();
+  const { cpus: _, ...pod } = { ...db, podQuota: 200_000n, podShares: 2048n, cgroupParent: "/kubepods/pod1" };
+  assert.equal(run(it, { ...pod, cpus: 2 }), -1n);
+  const some = { ...pod, id: "id-some", container: "some", shares: 512n, quota: 50_000n, period: 100_000n };
+  it.kernel.appear("id-some", it.link.create(some, { runs: false }).cpus);
+  it.quotas.all.set("id-some", { quota: 50_000, period: 100_000 });
+  it.link.start(some);
+  it.link.mention(Event.POST_START_CONTAINER, some);
+  assert.equal(it.link.container("id-some")?.grant.toString(), "1-2");
+  assert.deepEqual(it.quotas.written, ["uid-db=max"]);
+});
+
 Deno.test("what kubelet or the runtime writes again is lifted at the next comparison", () => {
   const it = rig();
   run(it, db);
