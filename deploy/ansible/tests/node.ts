@@ -1,5 +1,5 @@
 // A node for the role: a mount namespace of this machine in which /etc is a copy, /opt has no NRI plugins, /run is
-// empty, and the rest is read-only. Ansible runs in it against localhost; its changes end with the namespace.
+// empty and noexec as Debian's initramfs makes it, and the rest is read-only. Ansible runs in it against localhost; its changes end with the namespace.
 import { existsSync } from "node:fs";
 
 /** The checkout; hack/get-ansible.sh and hack/get-containerd.sh fetch into its `.tools`. */
@@ -48,7 +48,7 @@ done
 mount -o remount,bind,ro /
 mount --rbind "$1/etc" /etc
 mount --rbind "$1/opt" /opt
-mount -t tmpfs tmpfs /run
+mount -t tmpfs -o noexec tmpfs /run
 mkdir /opt/home
 : >/opt/home/ansible.cfg
 echo made

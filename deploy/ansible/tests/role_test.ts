@@ -6,6 +6,8 @@ import { Node, type Play, repository, type Suite } from "./node.ts";
 
 const MAIN = "/etc/containerd/config.toml";
 const PLUGIN = "/opt/nri/plugins/99-weka-cpuset";
+/** What is left for after containerd's restart, where the role doesn't do that. */
+const RELEASE = "/opt/nri/.weka-cpuset.release";
 const CONFIG = "/etc/weka-cpuset/config.yaml";
 const DIRECTORIES = ["/etc/containerd", "/etc/nri", "/etc/weka-cpuset", "/opt/nri"];
 
@@ -120,7 +122,8 @@ onNode(
 
     const removed = await node.play("uninstall");
     assert(removed.ok, removed.output);
-    assert.deepEqual(Object.keys(node.files("/opt/nri", "/etc/weka-cpuset")), []);
+    assert.deepEqual(Object.keys(node.files("/opt/nri", "/etc/weka-cpuset")), [RELEASE]);
+    assert.match(removed.output, /After that, run \S+release release --yes/);
     assert.equal(await node.nri(), before);
   },
 );
@@ -178,6 +181,19 @@ onNode("restarts containerd only if configured, and only after a change", ["sid"
   assert(moved.ok, moved.output);
   assert.deepEqual(Object.keys(node.files("/opt/nri")), ["/opt/nri/plugins/98-weka-cpuset"]);
   assert(Deno.statSync(node.path("/opt/restarted")).isDirectory);
+});
+
+onNode("gives the CPUs back after a restart, and leaves nothing", ["sid"], async (node) => {
+  const said = '#!/bin/sh\n[ "$1" != release ] || echo "$@" >/opt/released\n';
+  works(await node.play("install", { ...standIn(node, said), weka_cpuset_preflight: "skip" }));
+  works(
+    await node.play("uninstall", {
+      weka_cpuset_restart_containerd: true,
+      weka_cpuset_restart_command: "mkdir /opt/restarted",
+    }),
+  );
+  assert.equal(node.read("/opt/released"), "release --yes --wait 60\n");
+  assert.deepEqual(node.files("/opt/nri"), {});
 });
 
 onNode(

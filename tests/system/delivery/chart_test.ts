@@ -117,7 +117,14 @@ async function installed(folder: string): Promise<void> {
 async function upgraded(cgroups: NodeCgroups): Promise<void> {
   const [before, pods] = [cgroups.look().find(({ name }) => name === "default/own/main"), await agentPods()];
   const archive = `${repository}/dist/${RELEASE}-${versionOf()}.tgz`;
-  const change = ["--reuse-values", "--set", "config.log.level=debug", "--wait", "--timeout", "180s"];
+  const change = [
+    "--reset-then-reuse-values",
+    "--set",
+    "config.log.level=debug",
+    "--wait",
+    "--timeout",
+    "180s",
+  ];
   await onCluster(["upgrade", RELEASE, archive, ...change]);
   await kubectl(...IN, "rollout", "status", DAEMONSET, "--timeout=120s");
   assert.equal(new Set([...pods, ...await agentPods()]).size, 2, "the pod was replaced");
@@ -131,7 +138,7 @@ async function upgraded(cgroups: NodeCgroups): Promise<void> {
 
 async function refused(): Promise<void> {
   const [before, pods] = [await revision(), await agentPods()];
-  const wrong = ["upgrade", RELEASE, CHART, "--reuse-values", "--set", "config.minShard=2"];
+  const wrong = ["upgrade", RELEASE, CHART, "--reset-then-reuse-values", "--set", "config.minShard=2"];
   await assert.rejects(
     onCluster(wrong),
     /config\/minShard': value must be 'absent: there are only .*minShared/,
@@ -142,7 +149,7 @@ async function refused(): Promise<void> {
 async function removed(cgroups: NodeCgroups): Promise<void> {
   const { machine: { cpus } } = cgroups;
   assert.notDeepEqual(cgroups.classCpus("burstable"), cpus);
-  const release = ["--reuse-values", "--set", "releaseNodes=true", "--wait", "--timeout", "180s"];
+  const release = ["--reset-then-reuse-values", "--set", "releaseNodes=true", "--wait", "--timeout", "180s"];
   await onCluster(["upgrade", RELEASE, CHART, ...release]);
   assert.deepEqual(cgroups.classCpus("burstable"), cpus);
   assert.deepEqual(await agentPods(), []);
