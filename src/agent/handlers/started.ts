@@ -82,6 +82,7 @@ export function postUpdateContainer(state: AgentState, { container: { id } }: Su
 
 type Change = (assignment: Assignment) => Assignment;
 
-function readAs(reading: CpusetReading | undefined): Change {
+/** With what its cgroup has; by the record where that can't be read. */
+export function readAs(reading: CpusetReading | undefined): Change {
   return reading?.kind === "values" ? (assignment) => observe(assignment, ownCpus(reading)) : unreadable;
 }

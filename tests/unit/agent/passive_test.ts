@@ -129,6 +129,33 @@ Deno.test("a new connection doesn't end it: what has ended is forgotten, and the
   assert.deepEqual([[...viewOf(it.link.agent.state).containers.keys()], it.link.claimed], [["id-db"], ""]);
 });
 
+Deno.test("what began to run while there was no connection gets all CPUs", () => {
+  const it = rig();
+  const late: Wanted = { name: "late", cpus: 1, cgroupsPath: "/kubepods/pod-uid-late/id-late" };
+  it.link.create(late, { runs: false });
+  release(it);
+  it.link.feed({ kind: "disconnected" });
+  it.kernel.appear("id-late", "4");
+  it.link.register();
+  it.link.configure();
+  it.link.synchronize([...ALL, { ...late, record: "4" }]);
+  settle(it);
+  assert.equal(`${it.kernel.sets.get("id-late")}`, "0-7");
+  assert.equal(opennessOf(it.link.agent.state).pending, 0);
+});
+
+Deno.test("what the runtime was asked for on a lost connection is asked of it again", () => {
+  const link = Link.serving([], eightCores);
+  for (const wanted of [db, web]) link.create(wanted);
+  link.feed({ kind: "released", now: 0 });
+  link.feed({ kind: "disconnected" });
+  link.applied();
+  link.register();
+  link.configure();
+  link.synchronize([{ ...db, record: "1-2" }, { ...web, record: "0,3-7" }]);
+  assert.deepEqual(link.applied(), ["id-db=0-7", "id-web=0-7"]);
+});
+
 Deno.test("once resumed it finds what runs, and places as before", () => {
   const it = rig();
   const before = sets(it);
