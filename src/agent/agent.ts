@@ -95,8 +95,8 @@ export type Output =
   | { readonly kind: "log"; readonly record: LogRecord }
   /** The runtime's configuration text: what it means is to be reported as `settings`, before any more bytes. */
   | { readonly kind: "configure"; readonly text: string }
-  /** Find out which containers run, however long it takes, and report `listed`. */
-  | { readonly kind: "list" }
+  /** Find out which containers run, however long it takes, and report `listed`; `anew`: what was begun before is of no use. */
+  | { readonly kind: "list"; readonly anew?: true }
   /** Find out which containers still live, and report `counted`. */
   | { readonly kind: "count" }
   /** Look into the cgroup tree for CPUs that are taken, and report `scanned`. */

@@ -52,7 +52,7 @@ export function requestListing(agent: Agent): Step {
       state: { ...state, awaitsListing: true },
       connection: { ...connection, listedAt: state.now },
     },
-    outputs: [log("info", message), { kind: "list" }],
+    outputs: [log("info", message), { kind: "list", anew: true }],
   };
 }
 

@@ -53,8 +53,8 @@ export class Driver {
   #applying = false;
   #counting = false;
   #listing = false;
-  /** The last connection on which the running containers were asked for. */
-  #listFor: ByteStream | undefined;
+  /** For what the running containers are asked for; another object once what is under way is of no use. */
+  #listFor: { readonly connection: ByteStream | undefined } | undefined;
 
   constructor(
     agent: Agent,
@@ -184,13 +184,13 @@ export class Driver {
       case "configure":
         return await this.#take({ kind: "settings", settings: await this.queries.configure(output.text) });
       case "list":
-        this.#listFor = this.#connection;
-        if (!this.#listing) this.#list();
-        return;
+        return void this.#list(output.anew);
       case "count":
         return this.#count();
-      case "scan":
-        return this.feed({ kind: "scanned", claims: this.#scan() });
+      case "scan": {
+        const { online } = this.#agent.state.ledger.topology;
+        return this.feed({ kind: "scanned", claims: this.queries.scan(online) });
+      }
       case "apply":
         return this.#apply(output.changes);
       case "wake":
@@ -221,18 +221,22 @@ export class Driver {
   }
 
   /**
-   * In the background, so that requests are answered meanwhile, and one at a time. A list is of no use to a later
-   * connection: what was asked for on that one meanwhile is listed afterwards.
+   * In the background, so that requests are answered meanwhile, and one at a time. What is asked for on a later
+   * connection, or anew, is listed afterwards: a list from before is of no use to it.
    */
-  async #list(): Promise<void> {
+  async #list(anew = false): Promise<void> {
+    const connection = this.#connection;
+    if (anew || this.#listFor?.connection !== connection) this.#listFor = { connection };
+    if (this.#listing) return;
     this.#listing = true;
     try {
       while (this.#listFor !== undefined) {
-        const connection = this.#listFor;
-        const isWanted = () => this.#connection === connection;
+        const asked = this.#listFor;
+        const isWanted = () => this.#listFor === asked && this.#connection === asked.connection;
         const listing = await this.queries.list(isWanted);
-        if (this.#listFor === connection) this.#listFor = undefined;
-        if (listing !== undefined && isWanted()) this.feed({ kind: "listed", listing });
+        const isOfUse = listing !== undefined && isWanted();
+        if (this.#listFor === asked) this.#listFor = undefined;
+        if (isOfUse) this.feed({ kind: "listed", listing });
       }
     } catch (error) {
       this.#listFor = undefined;
@@ -240,10 +244,6 @@ export class Driver {
     } finally {
       this.#listing = false;
     }
-  }
-
-  #scan(): CpuSet {
-    return this.queries.scan(this.#agent.state.ledger.topology.online);
   }
 
   /** One at a time, so that a count is always newer than all that preceded the one before. */

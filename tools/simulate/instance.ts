@@ -195,8 +195,12 @@ export class Instance {
 
   /** Answers to questions of an earlier connection are of no use to a later one. */
   #askNothing(): void {
-    this.listsTaken.length = this.countsTaken.length = 0;
-    this.listsAsked = this.countsAsked = this.scansAsked = 0;
+    this.#dropLists();
+    this.countsTaken.length = this.countsAsked = this.scansAsked = 0;
+  }
+
+  #dropLists(): void {
+    this.listsTaken.length = this.listsAsked = 0;
   }
 
   feed(input: Input): void {
@@ -225,6 +229,7 @@ export class Instance {
       case "configure":
         return this.feed({ kind: "settings", settings: this.settings });
       case "list":
+        if (output.anew) this.#dropLists();
         this.listsAsked++;
         return;
       case "count":

@@ -1,6 +1,7 @@
 /** What the driver does beside carrying out outputs: an orderly stop, and warnings of slow replies. */
 import assert from "node:assert/strict";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
+import type { Listing } from "../../../src/agent/early.ts";
 import { newAgent } from "../../../src/agent/step.ts";
 import { Driver, type Queries } from "../../../src/daemon/driver.ts";
 import { activityOf } from "../../../src/daemon/readiness.ts";
@@ -372,7 +373,7 @@ const LIVING = livingOf(["id-s", "id-x", "id-new"]);
 
 /** Listings that end when the test says so. */
 class Listings {
-  readonly #under: PromiseWithResolvers<undefined>[] = [];
+  readonly #under: PromiseWithResolvers<Listing | undefined>[] = [];
   readonly #wanted: (() => boolean)[] = [];
   begun = 0;
 
@@ -387,9 +388,9 @@ class Listings {
     return this.#wanted.at(-1)?.() ?? false;
   }
 
-  /** Ends the one under way without a list, as when it isn't wanted any more. */
-  async end(): Promise<void> {
-    this.#under.at(-1)?.resolve(undefined);
+  /** Ends the one under way; without a list, as when it isn't wanted any more. */
+  async end(listing?: Listing): Promise<void> {
+    this.#under.at(-1)?.resolve(listing);
     await turn();
   }
 }
@@ -429,6 +430,26 @@ Deno.test("a listing of a lost connection isn't wanted any more, and the one for
     await listings.end();
     assert.equal(listings.begun, 2);
   }, { list: listings.list });
+});
+
+Deno.test("a listing that was begun before a release isn't what a resumed agent is rebuilt from", async () => {
+  const listings = new Listings();
+  const apply: Queries["apply"] = async (next) => {
+    while (next() !== undefined) await turn();
+  };
+  const known = ({ state }: Driver["agent"]) => [state.phase, ...state.ledger.assignments.keys()];
+  await serving(async ({ driver }) => {
+    for (let i = 0; i < 2; i++) driver.feed({ kind: "counted", living: LIVING });
+    driver.feed({ kind: "released", now: 0 });
+    driver.feed({ kind: "resumed", now: 0 });
+    await turn();
+    assert.deepEqual([listings.begun, listings.isWanted], [1, false]);
+    await listings.end({ pods: [], containers: [] });
+    assert.deepEqual([listings.begun, listings.isWanted, known(driver.agent)], [2, true, ["configured"]]);
+    const running = [{ name: "s", record: "0" }];
+    await listings.end({ pods: running.map(podOf), containers: running.map(containerOf) });
+    assert.deepEqual([listings.begun, known(driver.agent)], [2, ["serving", "id-s"]]);
+  }, { list: listings.list, apply });
 });
 
 Deno.test("claims are looked for among the CPUs that are online by then", async () => {
