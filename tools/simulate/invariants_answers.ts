@@ -180,8 +180,12 @@ function contested(world: World): CpuSet {
     const held = kernel.held(path);
     return hasWriteFailure || !held.isSubsetOf(desired) ? kernel.effective(path) ?? held : held;
   });
-  // What has ended and left processes behind is written like any other; where the agent can't, it stays where it is.
-  const isStuck = (id: string) => scenario.mode !== "kernel" || !kernel.held(id).isEmpty;
+  // What has ended and left processes behind is written like any other; where the agent can't, or what others hold is in the way, it
+  // stays where it is.
+  const areHeld = [...runtime.containers.keys(), ...kernel.classes].some((id) => !kernel.held(id).isEmpty);
+  const isBlocked = (id: string) =>
+    areHeld && inCharge?.leftovers.some((each) => each.id === id && each.hasWriteFailure) === true;
+  const isStuck = (id: string) => scenario.mode !== "kernel" || !kernel.held(id).isEmpty || isBlocked(id);
   const left = [...runtime.lingering].filter((id) => runtime.isLeft(id) && isStuck(id));
   return CpuSet.unionOf([
     ...classes,

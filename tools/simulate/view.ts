@@ -23,6 +23,8 @@ export interface Held {
 export interface Left {
   readonly id: string;
   readonly podUid: string;
+  /** The last write failed, or there is nowhere to go yet. */
+  readonly hasWriteFailure: boolean;
 }
 
 /** One container in the agent's ledger. */
@@ -146,7 +148,11 @@ function simulatedView(view: NodeView): View {
   return {
     placed,
     held: kept.map(({ container: { name, podUid }, ...rest }) => ({ name, podUid, ...rest })),
-    leftovers: left.map(([id, { container: { podUid } }]) => ({ id, podUid })),
+    leftovers: left.map(([id, { container: { podUid }, state }]) => ({
+      id,
+      podUid,
+      hasWriteFailure: isFailing(state),
+    })),
     groups,
     online,
     pool: sharedPool,
@@ -156,12 +162,15 @@ function simulatedView(view: NodeView): View {
   };
 }
 
+function isFailing(state: ContainerView["state"]): boolean {
+  return state === "failed" || state === "blocked";
+}
+
 function groupIn({ keeps, desired, mayRunOn, state }: GroupView): Group {
-  const hasWriteFailure = state === "failed" || state === "blocked";
   return {
     desired,
     mayRunOn,
-    hasWriteFailure,
+    hasWriteFailure: isFailing(state),
     isFence: keeps === "unexclusive",
   };
 }
@@ -194,7 +203,7 @@ function placedIn(id: string, container: ContainerView): Placed {
     unacknowledged: isRecordSure ? undefined : record ?? CpuSet.empty,
     kernel: by === "record" ? undefined : written,
     mayRunOn,
-    hasWriteFailure: state === "failed" || state === "blocked",
+    hasWriteFailure: isFailing(state),
     starting: isStarting,
     degraded,
     affinity: affinity.state,
