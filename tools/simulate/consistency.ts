@@ -55,6 +55,7 @@ export function endExemptions(world: World): void {
     if (world.windows.has(world.kernel.classOf(id) ?? "")) continue;
     // There is no CPU for it at all, and no set that expresses that.
     if (placed.desired.isEmpty && !exemptions.mayStay(id)) exemptions.end(id);
+    if (exemptions.mayStay(id) && isRightByChance(world, placed, container)) continue;
     if (
       isKnownConsistent(world, placed) && isConsistent(world, container, placed) &&
       hasOwnSet(world, placed) &&
@@ -64,6 +65,17 @@ export function endExemptions(world: World): void {
       if (!isRecordKnown(world, placed, container)) world.offRecord.add(id);
     }
   }
+}
+
+/** As it should be only as long as CPUs of its record are gone, of which the agent knows nothing: wrong again once they are back. */
+function isRightByChance(
+  { kernel, scenario }: World,
+  { record }: Placed,
+  { record: { cpus } }: Container,
+): boolean {
+  if (scenario.mode === "kernel" || cpus === undefined) return false;
+  const actual = setOf(cpus);
+  return !actual.isSubsetOf(kernel.usable) && record?.equals(actual) !== true;
 }
 
 /** The agent has its record right; CPUs that are gone may be missing. */
