@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Counts, countTests } from "../../../hack/count_tests.ts";
 import { type Contents, makeBootImage } from "./boot_image.ts";
-import { type MachineOptions, runMachine } from "./qemu.ts";
+import { type MachineOptions, runMachine, SilentMachine } from "./qemu.ts";
 
 const repository = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, "");
 const reports = `${repository}/.test-reports`;
@@ -72,7 +72,7 @@ async function checkOne(folder: string, image: string, check: Check): Promise<Co
   return await collect(port, report, boots);
 }
 
-/** An emulated 6.12 kernel dies now and then while it boots, of the int3 by which it patches its own code. */
+/** An emulated 6.12 kernel dies now and then while it boots, of the int3 by which it patches its own code; others hang. */
 const CRASH = /Oops: int3/;
 const MAX_BOOTS = 3;
 
@@ -85,8 +85,8 @@ async function untilBooted(boot: (watch: (line: string) => void) => Promise<void
       isCrashed ||= !isBooted && CRASH.test(line);
     });
     const failure = await ended.then(() => undefined, (error: unknown) => error);
-    if (isCrashed && !isBooted && boots < MAX_BOOTS) {
-      console.log(`the kernel crashed while booting; booting again, ${boots} of ${MAX_BOOTS - 1}`);
+    if ((isCrashed || failure instanceof SilentMachine) && !isBooted && boots < MAX_BOOTS) {
+      console.log(`the kernel crashed or hung while booting; booting again, ${boots} of ${MAX_BOOTS - 1}`);
       continue;
     }
     if (failure !== undefined) throw failure;

@@ -47,6 +47,16 @@ export interface MachineOptions {
   readonly onLine: (line: string) => void;
 }
 
+/** Its first line comes within seconds, on a busy machine within a minute. */
+const SILENCE_MS = 5 * 60_000;
+
+/** An emulated machine now and then hangs while it boots, before it says anything. */
+export class SilentMachine extends Error {
+  constructor() {
+    super(`the machine said nothing within ${SILENCE_MS / 1000} s`);
+  }
+}
+
 /** Runs a machine until it switches itself off. Throws if it doesn't in time, or if QEMU fails. */
 export async function runMachine(options: MachineOptions): Promise<void> {
   const { tools, memory, words, image, port, patience, onLine, boot: more = [] } = options;
@@ -66,16 +76,23 @@ export async function runMachine(options: MachineOptions): Promise<void> {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    child.kill("SIGKILL");
-  }, patience);
+  let ended: Error | undefined;
+  const endAfter = (ms: number, reason: Error) =>
+    setTimeout(() => {
+      ended = reason;
+      child.kill("SIGKILL");
+    }, ms);
+  const timer = endAfter(patience, new Error(`the machine didn't end within ${patience / 1000} s`));
+  const silence = endAfter(SILENCE_MS, new SilentMachine());
   const complaint = new Response(child.stderr).text();
-  await eachLine(child.stdout, onLine);
+  await eachLine(child.stdout, (line) => {
+    clearTimeout(silence);
+    onLine(line);
+  });
   const { success } = await child.status;
   clearTimeout(timer);
-  if (late) throw new Error(`the machine didn't end within ${patience / 1000} s`);
+  clearTimeout(silence);
+  if (ended !== undefined) throw ended;
   if (!success) throw new Error(`QEMU failed: ${(await complaint).trim()}`);
 }
 
