@@ -159,8 +159,9 @@ export class NodeCgroups {
   #runs(known: Known): boolean {
     const [pid = ""] = this.#processes(known.path).split("\n");
     if (pid === "" || known.hasStarted) return pid !== "";
-    const command = readOr(`/proc/${pid}/comm`);
-    known.hasStarted = command !== "" && !command.startsWith("runc");
+    // Not by its name: between two of runc's own that is "exe", or a number.
+    const program = linkOr(`/proc/${pid}/exe`);
+    known.hasStarted = program !== "" && !program.includes("runc");
     return known.hasStarted;
   }
 
@@ -195,6 +196,15 @@ function directories(path: string): string[] {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
+  }
+}
+
+/** Empty where it has gone. */
+function linkOr(path: string): string {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    return "";
   }
 }
 

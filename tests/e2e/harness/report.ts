@@ -16,7 +16,7 @@ export function reportFiles(events: readonly RunEvent[]): Map<string, string> {
       "results.json",
       `${JSON.stringify({ results: results.map(withoutLines), samples: samplesOf(events) }, null, 2)}\n`,
     ],
-    ["junit.xml", junit(results)],
+    ["junit.xml", junit([...results, ...samplerResults(events)])],
     ["logs/node-acquisitions.txt", acquisitions(events)],
   ]);
   for (const result of results) {
@@ -41,9 +41,8 @@ export function closingLines(events: readonly RunEvent[]): string[] {
   const lines = [`${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped`];
   for (const { sampled, gap } of samplesOf(events)) {
     const { samples, longestMs, containers, unplaced, overlapping, onPinned } = sampled;
-    const when = gap ? "while the agent is away at times" : "while the agent is there";
     lines.push(
-      `${when}: ${samples} samples of ${containers} containers, at most ${longestMs} ms apart; ` +
+      `${whenOf(gap)}: ${samples} samples of ${containers} containers, at most ${longestMs} ms apart; ` +
         `${overlapping} ever overlapping, ${onPinned} ever on pinned CPUs, ${unplaced} ever unplaced`,
     );
   }
@@ -54,6 +53,21 @@ export function closingLines(events: readonly RunEvent[]): string[] {
 /** While the agent is there nothing may be seen; while it isn't, nobody is on an exclusive CPU but who starts there. */
 export function isClean({ sampled, gap }: { readonly sampled: Sampled; readonly gap: boolean }): boolean {
   return sampled.overlapping === 0 && (gap || (sampled.unplaced === 0 && sampled.onPinned === 0));
+}
+
+function whenOf(gap: boolean): string {
+  return gap ? "while the agent is away at times" : "while the agent is there";
+}
+
+/** What a sampler has seen counts as a test. */
+function samplerResults(events: readonly RunEvent[]): JUnitResult[] {
+  return samplesOf(events).map(({ sampled, gap }) => ({
+    test: `Sampler / ${whenOf(gap)}`,
+    seconds: 0,
+    outcome: isClean({ sampled, gap })
+      ? { kind: "passed" }
+      : { kind: "failed", error: "CPUs that they mustn't have", stack: sampled.shown.join("\n") },
+  }));
 }
 
 function samplesOf(events: readonly RunEvent[]) {
@@ -143,7 +157,14 @@ function oneLine(text: string): string {
   return text.split("\n")[0] ?? "";
 }
 
-function junit(results: readonly Result[]): string {
+type JUnitResult = Pick<Result, "test" | "seconds"> & {
+  readonly outcome:
+    | { readonly kind: "passed" }
+    | { readonly kind: "skipped"; readonly why: string }
+    | { readonly kind: "failed"; readonly error: string; readonly stack: string };
+};
+
+function junit(results: readonly JUnitResult[]): string {
   const cases = results.map(({ test, outcome, seconds }) => {
     const [suite = "", name = ""] = test.split(" / ");
     const head = `<testcase classname="${escape(suite)}" name="${escape(name)}" time="${seconds.toFixed(3)}"`;

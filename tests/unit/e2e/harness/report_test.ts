@@ -23,8 +23,9 @@ const LINES = [
 Deno.test("a report has a summary, an index, a folder for each failure, JUnit and JSON", () => {
   const events = readEvents(LINES.join("\n"));
   const files = reportFiles(events);
-  assert.deepEqual(countTests(files.get("junit.xml") ?? ""), { passed: 1, failed: 1, skipped: 1 });
+  assert.deepEqual(countTests(files.get("junit.xml") ?? ""), { passed: 1, failed: 2, skipped: 1 });
   assert.match(files.get("junit.xml") ?? "", /message="differs &lt;"/);
+  assert.match(files.get("junit.xml") ?? "", /classname="Sampler" name="while the agent is there"/);
   assert.match(files.get("execution-summary.md") ?? "", /- seen\n/);
   assert.match(files.get("test-failures-index.md") ?? "", /\[S \/ bad\]\(failures\/s-bad\/summary.md\)/);
   assert.match(files.get("failures/s-bad/summary.md") ?? "", /\| 0-1 \| 0 \|/);
