@@ -159,9 +159,11 @@ export class NodeCgroups {
   #runs(known: Known): boolean {
     const [pid = ""] = this.#processes(known.path).split("\n");
     if (pid === "" || known.hasStarted) return pid !== "";
-    // Not by its name: between two of runc's own that is "exe", or a number.
+    // Between two names of runc's own its name is "exe", or a number, and at another moment its file isn't runc's any more.
+    const command = readOr(`/proc/${pid}/comm`);
     const program = linkOr(`/proc/${pid}/exe`);
-    known.hasStarted = program !== "" && !program.includes("runc");
+    known.hasStarted = command !== "" && !/^(runc|exe$|\d+$)/.test(command) && program !== "" &&
+      !program.includes("runc");
     return known.hasStarted;
   }
 
