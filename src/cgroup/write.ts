@@ -4,6 +4,7 @@ import { CpuSet } from "../cpu/cpu_set.ts";
 import { withheldText } from "../cpu/withheld.ts";
 import type { CpuLimit } from "../ledger/claim.ts";
 import { CgroupDirectory } from "./directory.ts";
+import { lateIn } from "./late.ts";
 import { limitInForce, limitOfRefused } from "./limits.ts";
 import { type CpusetNode, type CpusetStep, stepsTo } from "./order.ts";
 import { groupPath, idIn } from "./paths.ts";
@@ -152,7 +153,13 @@ export function writeCpuset(
   const steps = isInherited
     ? [{ path: directory.path, before: allCpus(hierarchy) ?? now.cpus, after: cpus }]
     : stepsTo(nodeOf(hierarchy, directory, now.cpus, { left, keeps }, MAX_DEPTH), cpus);
-  return writeSteps(hierarchy, directory, cpus, steps);
+  const result = writeSteps(hierarchy, directory, cpus, steps);
+  const hasGrown = version === 1 && result.kind === "done" && now.cpus.isSubsetOf(cpus);
+  if (!hasGrown || groupPath(path) === undefined) return result;
+  const late = lateIn(hierarchy, directory, now.cpus, steps)
+    .filter((path) => write(hierarchy, path, cpus) === undefined)
+    .map((path) => ({ path, before: now.cpus, after: cpus }));
+  return { ...result, steps: [...steps, ...late] };
 }
 
 /** All that are online: what is within has no more by naming them than by inheriting (cgroup v2). */

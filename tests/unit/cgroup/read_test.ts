@@ -288,3 +288,42 @@ Deno.test("a write that passes its deadline is rolled back, and names the first 
   assert.equal(writeAll(tree, [1000, 1000, 1100, 1200, 1300]).kind, "done");
   assert.deepEqual(NAMES.map((name) => tree.read(`${name}/cpuset.cpus`)), NAMES.map(() => "0\n"));
 });
+
+/** Does something after a cgroup has been listed, and before it is written: {@link writeCpuset} asks it for the listed ones. */
+class AfterListing extends Set<string> {
+  constructor(private readonly happen: () => void) {
+    super(["other"]);
+  }
+
+  override has(id: string): boolean {
+    this.happen();
+    return super.has(id);
+  }
+}
+
+Deno.test("a pod's cgroup that is made while its class grows gets the new CPUs too, and keeps what it has of its own", () => {
+  const group = "kubepods/burstable";
+  using tree = new Tree({
+    ...cgroup(group, { "cpuset.cpus": "0\n" }),
+    ...cgroup(`${group}/pod1`, { "cpuset.cpus": "0\n" }),
+  });
+  const make = (pod: string, cpus: string) => {
+    Deno.mkdirSync(`${tree.root}/${group}/${pod}`, { recursive: true });
+    for (const [file, text] of Object.entries({ "cpuset.cpus": cpus, "cgroup.procs": "" })) {
+      Deno.writeTextFileSync(`${tree.root}/${group}/${pod}/${file}`, `${text}\n`);
+    }
+  };
+  const keeps = new AfterListing(() => {
+    make("late", "0");
+    make("narrower", "1");
+  });
+  const result = writeCpuset(tree.hierarchy(1), `/${group}`, CpuSet.range(0, 1), keeps);
+  assert.equal(result.kind, "done");
+  const cpusOf = (path: string) => tree.read(`${path}/cpuset.cpus`).trim();
+  assert.deepEqual([group, `${group}/pod1`, `${group}/late`, `${group}/narrower`].map(cpusOf), [
+    "0-1",
+    "0-1",
+    "0-1",
+    "1",
+  ]);
+});
