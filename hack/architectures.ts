@@ -1,13 +1,13 @@
 /** The processors that executables are made for, by the names that ARCH, images and Debian packages use. */
 
+import { type Architecture as Machine, whyNotRun } from "../src/host_plugin/elf.ts";
+
 /** What others call it. */
 interface Architecture {
   /** `uname -m`, and RPM packages. */
-  readonly machine: string;
+  readonly machine: Machine;
   /** The compiler's. */
   readonly target: string;
-  /** e_machine of an executable's ELF header (elf.h). */
-  readonly elf: number;
   /** The dynamic linker that an executable names, by the ABI of the processor. */
   readonly loader: string;
 }
@@ -16,13 +16,11 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   amd64: {
     machine: "x86_64",
     target: "x86_64-unknown-linux-gnu",
-    elf: 62,
     loader: "/lib64/ld-linux-x86-64.so.2",
   },
   arm64: {
     machine: "aarch64",
     target: "aarch64-unknown-linux-gnu",
-    elf: 183,
     loader: "/lib/ld-linux-aarch64.so.1",
   },
 };
@@ -58,8 +56,7 @@ export function executableName(asked: string | undefined): string {
  * @returns undefined for what is no such executable, or for a processor that isn't known here
  */
 export function architectureOf(header: Uint8Array): string | undefined {
-  const magic = [0x7f, 0x45, 0x4c, 0x46, 2, 1];
-  if (header.length < 20 || magic.some((byte, at) => header[at] !== byte)) return undefined;
-  const machine = (header[18] ?? 0) | (header[19] ?? 0) << 8;
-  return Object.keys(ARCHITECTURES).find((name) => ARCHITECTURES[name]?.elf === machine);
+  return Object.keys(ARCHITECTURES).find((name) =>
+    whyNotRun(header, architecture(name).machine) === undefined
+  );
 }

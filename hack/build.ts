@@ -8,6 +8,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { build, type Metafile } from "esbuild";
+import { ELF_HEAD } from "../src/host_plugin/elf.ts";
 import { PLACE } from "../src/host_plugin/place.ts";
 import { LIBC_PATHS } from "../src/platform/libc.ts";
 import {
@@ -225,7 +226,7 @@ async function compile(executable: string, name: string): Promise<void> {
 async function check(executable: string, name: string, version: string): Promise<string> {
   if (name !== ownArchitecture()) {
     using file = await Deno.open(executable);
-    const header = new Uint8Array(20);
+    const header = new Uint8Array(ELF_HEAD);
     await file.read(header);
     if (architectureOf(header) === name) return `for ${name}, not run here`;
     throw new Error(

@@ -22,9 +22,10 @@ const BATCH = 32;
 /** Binds those that aren't known to be bound right, up to the first whose memory had to be migrated. */
 export function settleMemory(state: AgentState): Logged {
   const port = memoryPort(state);
+  if (port === undefined) return { state, logs: [] };
   const open = openIn(state);
   const ended = [...state.memories.keys()].filter((id) => !state.ledger.assignments.has(id));
-  if (port === undefined || (open.length === 0 && ended.length === 0)) return { state, logs: [] };
+  if (open.length === 0 && ended.length === 0) return { state, logs: [] };
   const memories = new Map(state.memories);
   for (const id of ended) memories.delete(id);
   const logs: LogRecord[] = [];

@@ -1,4 +1,5 @@
 /** The life of the process, one for both modes: machine, leader lock, agent, then one connection after the other. */
+import type { AgentState } from "../agent/state.ts";
 import { newAgent } from "../agent/step.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { MachinePort } from "../agent/machine.ts";
@@ -16,13 +17,13 @@ import { cpusetsFor } from "./machine.ts";
 import type { Mode } from "./modes.ts";
 import { queriesOn } from "./host_queries.ts";
 import { activityOf } from "./readiness.ts";
+import { registrationNote } from "./registration_note.ts";
 import { identityOf, settingsOf } from "./settings.ts";
 import { logStart } from "./startup_log.ts";
 import type { Served, StatusApi } from "./status_api.ts";
 import { StatusServer } from "./status_server.ts";
 import { machineOn, watchCpus } from "./watch_cpus.ts";
 import { watchPeers } from "./watch_peers.ts";
-import { watchRegistration } from "./watch_registration.ts";
 import { watchRest } from "./watch_rest.ts";
 
 /** Bounds of the delay between two connections: dialling a unix socket is cheap, a missed creation isn't. */
@@ -52,7 +53,6 @@ export async function live(mode: Mode, context: Context): Promise<void> {
   const probes = probeSocket === "" ? [] : [new StatusServer(api, context, probeSocket)];
   const http = new HttpEndpoint(api, context);
   const watches = [watchCpus(driver, machine), watchPeers(driver, context), watchRest(driver)];
-  if (mode.name === "launched") watches.push(watchRegistration(driver, context));
   http.open();
   for (const probe of probes) probe.open();
   try {
@@ -102,11 +102,12 @@ function driverOf(
 /** Serves one connection after the other. */
 async function serve(mode: Mode, driver: Driver, leadership: Leadership, context: Context): Promise<void> {
   const retries = backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
+  const onState = mode.name === "launched" ? registrationNote(context) : () => {};
   for (let isFirst = true; !context.stop.aborted; isFirst = false) {
     const connection = await mode.connect(context);
     if (connection !== undefined && !await mayRegister(mode, connection, leadership)) continue;
     const served = connection !== undefined &&
-      await serveOne(connection, isFirst, driver, leadership, context);
+      await serveOne(connection, isFirst, driver, leadership, { ...context, onState });
     if (!mode.reconnects) return;
     if (served) retries.reset();
     leadership.disconnected(served);
@@ -137,9 +138,8 @@ async function serveOne(
   isFirst: boolean,
   driver: Driver,
   leadership: Leadership,
-  context: Context,
+  { log, stop, onState }: Context & { readonly onState: (state: AgentState) => void },
 ): Promise<boolean> {
-  const { log, stop } = context;
   const { ledger: { topology: known }, machine } = driver.agent.state;
   // At the start what was read of the machine is recent.
   const topology = isFirst ? known : machine?.changed(known)?.topology ?? known;
@@ -148,6 +148,7 @@ async function serveOne(
     const now = activityOf(state);
     // Also of an agent that was registered before it had the lock, and of one that is released or resumed by hand.
     if (now !== activity) leadership.describe(activity = now);
+    onState(state);
   });
   if (!stop.aborted) log.write({ level: "warn", message: "connection lost; reconnecting" });
   return served;

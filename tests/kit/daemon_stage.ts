@@ -37,9 +37,12 @@ export function effective(config: Config): Effective {
 
 export class Records implements LevelledLog {
   readonly records: LogRecord[] = [];
+  #next = Promise.withResolvers<void>();
 
   write(record: LogRecord): void {
     this.records.push(record);
+    this.#next.resolve();
+    this.#next = Promise.withResolvers();
   }
 
   flush(): Promise<void> {
@@ -54,6 +57,6 @@ export class Records implements LevelledLog {
 
   /** Resolves once a message that starts so is there. */
   async until(start: string): Promise<void> {
-    while (!this.has(start)) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!this.has(start)) await this.#next.promise;
   }
 }

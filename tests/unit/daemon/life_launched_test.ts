@@ -77,9 +77,7 @@ Deno.test("launched by the runtime it registers, serves, and ends when the runti
   await withRuntime(async ({ runtime, launch, log, dir }) => {
     const ended = launch();
     await runtime.pluginReady();
-    while (!isRegistered(`${dir}/run`, Deno.execPath())) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    assert(isRegistered(`${dir}/run`, Deno.execPath()));
     const shared = await runtime.runPod(SHARED);
     const pinned = await runtime.runPod(PINNED);
     assert.equal(runtime.cpusOf(pinned.containers.get("c") ?? "").toString(), "8-9,40");
