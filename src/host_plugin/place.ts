@@ -70,7 +70,7 @@ export async function lockedIn<T>({ directory, plugins }: PluginPlace, body: () 
     made.forEach(removeIfEmpty);
     throw error;
   } finally {
-    if (locked !== undefined) libc().close(locked);
+    if (locked !== undefined) unlock(locked);
   }
 }
 
@@ -80,7 +80,7 @@ function madeDirectory(path: string): boolean {
   return true;
 }
 
-/** A descriptor that holds the directory's lock until it is closed. */
+/** A descriptor that holds the directory's lock until {@link unlock}. */
 function lockOf(directory: string): number {
   const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   const opening = attempt(() => libc().open(cString(directory), flags));
@@ -90,8 +90,15 @@ function lockOf(directory: string): number {
   throw new Error(`another install-host-plugin is at work in ${directory}; wait until it has ended`);
 }
 
+/** Said, not only closed: a child that another thread starts has the descriptor too until it has called execve(2). */
+function unlock(descriptor: number): void {
+  libc().flock(descriptor, LOCK_UN);
+  libc().close(descriptor);
+}
+
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+const LOCK_UN = 8;
 
 function removeIfEmpty(path: string): void {
   try {

@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
 import { install, remove, rollBack, versionOf } from "../../../src/host_plugin/install.ts";
-import { placeIn } from "../../../src/host_plugin/place.ts";
+import { lockedIn, placeIn } from "../../../src/host_plugin/place.ts";
 import { readNote } from "../../../src/host_plugin/note.ts";
 import { readerOf } from "../../../src/platform/sysfs.ts";
 import { tinyElf } from "../../kit/tiny_elf.ts";
 
 readerOf("/sys")("kernel/osrelease"); // loads libc outside of the tests, where it is no leak
+
+const DUP = Deno.dlopen("libc.so.6", {
+  dup: { parameters: ["i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+});
 
 type Place = ReturnType<typeof placeIn>;
 
@@ -278,3 +283,27 @@ Deno.test("a copy that another thread's child has open for writing for a moment 
   writer.close();
   assert.equal(await version, "weka-cpuset 1.0.0");
 });
+
+Deno.test("the lock is free at its end, though a child that another thread starts has the descriptor for a moment more", async () => {
+  using stage = new Stage();
+  const { dup, close } = DUP.symbols;
+  let copy = -1;
+  await lockedIn(stage.place, () => {
+    const own = [...Deno.readDirSync("/proc/self/fd")].find(({ name }) =>
+      linkAt(name) === stage.place.directory
+    );
+    copy = dup(Number(own?.name));
+    return Promise.resolve();
+  });
+  assert(copy >= 0);
+  await stage.install(stage.build("1"));
+  close(copy);
+});
+
+function linkAt(descriptor: string): string | undefined {
+  try {
+    return Deno.readLinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return undefined; // that of the listing itself
+  }
+}
