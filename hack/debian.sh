@@ -86,3 +86,8 @@ debian_use() {
   for suite in "$@"; do echo "deb [signed-by=$debian_key] $uri $suite main"; done >"$debian_work/sources.list"
   "${debian_apt[@]}" -o APT::Update::Error-Mode=any update >"$debian_work/log" 2>&1
 }
+
+# on_linux WHAT: ends the script elsewhere; WHAT is taken from Debian.
+on_linux() {
+  [ "$(uname -s)" = Linux ] || cannot "$1 is taken from Debian, and this is $(uname -s)."
+}

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # fetch.sh, sourced by the scripts that fetch or build something into a folder: "cannot" ends them with status 2 and one
-# sentence, "enter" sets "dir" to the folder and locks it, "unless_complete" ends them where there is nothing to do.
+# sentence, "enter" sets "dir" to the folder and locks it, "unless_complete" ends them where there is nothing to do; "begin" is
+# both, and sets "work" to a folder in it that goes when the script ends.
 
 cannot() {
   echo "$(basename "$0" .sh): $*" >&2
@@ -26,4 +27,13 @@ unless_complete() {
     cat "$complete"
     exit
   fi
+}
+
+# begin DIR: of a script in "hack".
+# shellcheck disable=SC2154 # the script sets "hack"
+begin() {
+  enter .lock "$@"
+  unless_complete "$hack/$(basename "$0")"
+  work=$(mktemp -d "$dir/.work.XXXXXX")
+  trap 'rm -rf "$work"' EXIT
 }

@@ -11,13 +11,8 @@ hack=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=hack/fetch.sh
 . "$hack/fetch.sh"
 
-[ "$(uname -s)" = Linux ] || cannot "buildah is taken from Debian, and this is $(uname -s)."
-enter .lock "$@"
-
-unless_complete "$hack/get-buildah.sh"
-
-work=$(mktemp -d "$dir/.work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+on_linux buildah
+begin "$@"
 debian_open "$work/apt" bookworm
 rm -rf "$dir/root"
 debian_unpack_all bookworm "$work/root" buildah skopeo golang-github-containers-common golang-github-containers-image

@@ -11,14 +11,9 @@ hack=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=hack/fetch.sh
 . "$hack/fetch.sh"
 
-[ "$(uname -s)" = Linux ] || cannot "Chromium is taken from Debian, and this is $(uname -s)."
+on_linux Chromium
 [ "$(id -u)" = 0 ] || cannot "its root directory needs root."
-enter .lock "$@"
-
-unless_complete "$hack/get-chromium.sh"
-
-work=$(mktemp -d "$dir/.work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+begin "$@"
 debian_open "$work/apt" bookworm
 rm -rf "$dir/root"
 debian_unpack_all bookworm "$dir/root" chromium fonts-dejavu-core pngquant bash coreutils

@@ -12,12 +12,7 @@ hack=$(cd "$(dirname "$0")" && pwd)
 
 [ "$(uname -s)" = Linux ] || cannot "debootstrap makes a Debian on Linux, and this is $(uname -s)."
 [ "$(id -u)" = 0 ] || cannot "debootstrap needs root, and this is another user."
-enter .lock "$@"
-
-unless_complete "$hack/get-debian-root.sh"
-
-work=$(mktemp -d "$dir/.work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+begin "$@"
 debian_open "$work/apt" bookworm
 debian_unpack bookworm "$work/debootstrap" debootstrap
 mirror=$(sed -n 's/^deb [^ ]* \([^ ]*\) .*/\1/p' "$work/apt/sources.list" | tail -n 1)

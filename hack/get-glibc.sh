@@ -10,13 +10,8 @@ hack=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=hack/fetch.sh
 . "$hack/fetch.sh"
 
-[ "$(uname -s)" = Linux ] || cannot "glibc is taken from Debian, and this is $(uname -s)."
-enter .lock "$@"
-
-unless_complete "$hack/get-glibc.sh"
-
-work=$(mktemp -d "$dir/.work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+on_linux glibc
+begin "$@"
 for debian_architecture in amd64 arm64; do
   debian_open "$work/apt-$debian_architecture" bookworm
   for package in libc6 libgcc-s1; do

@@ -10,13 +10,8 @@ hack=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=hack/fetch.sh
 . "$hack/fetch.sh"
 
-[ "$(uname -s)" = Linux ] || cannot "QEMU is taken from Debian, and this is $(uname -s)."
-enter .lock "$@"
-
-unless_complete "$hack/get-qemu-user.sh"
-
-work=$(mktemp -d "$dir/.work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+on_linux QEMU
+begin "$@"
 debian_open "$work/apt" bookworm
 debian_unpack bookworm "$work/root" qemu-user-static
 cp "$work/root/usr/bin/qemu-aarch64-static" "$work/qemu-aarch64"
