@@ -4,6 +4,7 @@ import type { ContainerStatus, Kube, KubePod } from "./kube.ts";
 import { checkNode, type NodeView } from "./check.ts";
 import { expectThat, Unmet } from "./expect.ts";
 import type { Seen } from "./node_cgroups.ts";
+import { listText } from "./overlaps.ts";
 import type { PodCache } from "./pod_cache.ts";
 import { manifest, type Place, type PodWish } from "./pods.ts";
 
@@ -160,6 +161,26 @@ export class Bench {
     return (await this.seen(name, container)).cpus;
   }
 
+  /**
+   * The CPUs of some containers at one time, `POD` or `POD/CONTAINER`: other tests' pods have them moved between two readings,
+   * so they are read until nothing has changed since the reading before.
+   */
+  async cpusTogether(...containers: readonly string[]): Promise<(readonly number[])[]> {
+    const read = () =>
+      Promise.all(containers.map((each) => {
+        const [pod = "", container] = each.split("/");
+        return this.cpusOf(pod, container);
+      }));
+    return await this.settles(async () => {
+      const [before, after] = [await read(), await read()];
+      expectThat(
+        `${before.map(listText)}` === `${after.map(listText)}`,
+        `${containers} are still being moved`,
+      );
+      return after;
+    });
+  }
+
   /** Where the container's CPUs are written. */
   cpusetFile(seen: Seen): string {
     return this.options.view.cpusetFile?.(seen) ?? "";
@@ -178,8 +199,8 @@ export class Bench {
   }
 
   /** Resolves when `look` no longer throws: for what follows within moments, as the pool's growth. */
-  async settles<T>(look: () => T | Promise<T>): Promise<T> {
-    return await eventually(look, SETTLED);
+  async settles<T>(look: () => T | Promise<T>, patienceMs = SETTLED.patienceMs): Promise<T> {
+    return await eventually(look, { ...SETTLED, patienceMs });
   }
 
   /** Looks at the whole node, whoever's pods run there; how long it may take to be right. */

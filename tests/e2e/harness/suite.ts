@@ -8,7 +8,7 @@ export interface Test {
    * names CPUs: the number of the last one, since one is left to the pool.
    */
   readonly needs: number;
-  /** It needs the node for itself. */
+  /** It needs the node for itself: it counts CPUs of all, or compares an integer pod's with earlier ones, which others' pins move. */
   readonly alone?: boolean;
   /** It does something to the node that only nodes of this machine allow, such as killing the agent. Also alone. */
   readonly own?: boolean;

@@ -8,7 +8,7 @@ import { listText } from "../harness/overlaps.ts";
 async function disjoint(bench: Bench, ...counts: readonly number[]): Promise<void> {
   const names = counts.map((count, at) => `integer-${at}-${count}`);
   await bench.runAll(Object.fromEntries(names.map((name, at) => [name, exclusive(counts[at] ?? 0)])));
-  const sets = await Promise.all(names.map((name) => bench.cpusOf(name)));
+  const sets = await bench.cpusTogether(...names);
   sets.forEach((set, at) => expectThat(set.length === counts[at], `${names[at]} has ${listText(set)}`));
   const all = sets.flat();
   expectThat(new Set(all).size === all.length, `the sets ${sets.map(listText).join(" and ")} overlap`);
@@ -17,7 +17,7 @@ async function disjoint(bench: Bench, ...counts: readonly number[]): Promise<voi
 async function isShared(bench: Bench, pod: PodWish): Promise<void> {
   await bench.run("other", exclusive(1));
   await bench.run("pod", pod);
-  const [own, others] = [await bench.cpusOf("pod"), await bench.cpusOf("other")];
+  const [own = [], others = []] = await bench.cpusTogether("pod", "other");
   expectThat(
     !own.some((cpu) => others.includes(cpu)),
     `it has ${listText(own)}, of which others are claimed`,
@@ -41,8 +41,7 @@ async function refusedWithoutRoom(bench: Bench): Promise<void> {
 async function poolShrinksAndGrows(bench: Bench): Promise<void> {
   await bench.run("shared", shared());
   await bench.run("integer", exclusive(2));
-  const taken = await bench.cpusOf("integer");
-  const narrow = await bench.cpusOf("shared");
+  const [taken = [], narrow = []] = await bench.cpusTogether("integer", "shared");
   expectThat(!narrow.some((cpu) => taken.includes(cpu)), `the shared pod has ${listText(narrow)}`);
   await bench.end("integer");
   await bench.settles(async () => {
@@ -54,16 +53,14 @@ async function poolShrinksAndGrows(bench: Bench): Promise<void> {
 /** Client, compute and drive, as in deploy/samples: 1, 4 and 2 CPUs, the last one on CPUs of its own choice. */
 async function trio(bench: Bench): Promise<void> {
   await bench.runAll({ client: exclusive(1), compute: exclusive(4), drive: exclusive(2) });
-  const sets = await Promise.all(["client", "compute", "drive"].map((name) => bench.cpusOf(name)));
+  const sets = await bench.cpusTogether("client", "compute", "drive");
   expectThat(new Set(sets.flat()).size === 7, `they have ${sets.map(listText).join(" and ")}`);
 }
 
 async function manyContainers(bench: Bench): Promise<void> {
   const side = { ...guaranteed("500m", "side") };
   await bench.run("several", { containers: [guaranteed("2", "one"), guaranteed("3", "two"), side] });
-  const [one, two, third] = await Promise.all(
-    ["one", "two", "side"].map((name) => bench.cpusOf("several", name)),
-  );
+  const [one, two, third] = await bench.cpusTogether("several/one", "several/two", "several/side");
   expectThat(one?.length === 2 && two?.length === 3, `they have ${one} and ${two}`);
   expectThat(!third?.some((cpu) => one?.includes(cpu) || two?.includes(cpu)), `the side-car has ${third}`);
 }
@@ -137,10 +134,15 @@ export const integer: Suite = {
           }],
         }),
     },
-    { name: "the shared pool shrinks at admission and grows at the end", needs: 2, run: poolShrinksAndGrows },
+    {
+      name: "the shared pool shrinks at admission and grows at the end",
+      needs: 2,
+      alone: true,
+      run: poolShrinksAndGrows,
+    },
     { name: "stays movable", needs: 3, run: staysMovable },
     { name: "several containers in a pod", needs: 5, run: manyContainers },
-    { name: "a container that is restarted has its CPUs again", needs: 2, run: restartsInPlace },
+    { name: "a container that is restarted has its CPUs again", needs: 2, alone: true, run: restartsInPlace },
     { name: "a completed pod frees its CPUs", needs: 2, run: completedFrees },
   ],
 };

@@ -21,19 +21,14 @@ async function podLevel(bench: Bench): Promise<void> {
     containers: [guaranteed("2", "own"), { name: "rest" }],
     more: { resources: { requests: figures, limits: figures } },
   });
-  const own = await bench.cpusOf("app", "own");
-  const rest = await bench.settles(async () => {
-    const cpus = await bench.cpusOf("app", "rest");
-    expectThat(cpus.length === 2, `the container without resources has ${listText(cpus)}`);
-    return cpus;
-  });
-  expectThat(
-    own.length === 2 && !rest.some((cpu) => own.includes(cpu)),
-    `${listText(own)}, ${listText(rest)}`,
-  );
   await bench.run("shared", shared());
-  const others = await bench.cpusOf("shared");
-  expectThat(!others.some((cpu) => [...own, ...rest].includes(cpu)), `another pod has ${listText(others)}`);
+  const [own = [], rest = [], others = []] = await bench.cpusTogether("app/own", "app/rest", "shared");
+  expectThat(
+    own.length === 2 && rest.length === 2 && !rest.some((cpu) => own.includes(cpu)),
+    `its containers have ${listText(own)} and, without resources of its own, ${listText(rest)}`,
+  );
+  const hit = others.filter((cpu) => [...own, ...rest].includes(cpu));
+  expectThat(hit.length === 0, `another pod has ${listText(hit)} of them`);
   await bench.end("app");
 }
 

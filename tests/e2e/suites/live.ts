@@ -114,8 +114,8 @@ export const live: Suite = {
     { name: "the pool gives way to what is claimed", needs: 4, run: poolGivesWay },
     { name: "ten annotated pods over integers at once", needs: 30, run: rapid },
     { name: "pods stay running through half a minute of moves", needs: 4, run: staysRunning },
-    { name: "a resize in place grows and shrinks", needs: 4, run: resizes },
-    { name: "an infeasible resize changes nothing", needs: 2, run: infeasible },
+    { name: "a resize in place grows and shrinks", needs: 4, alone: true, run: resizes },
+    { name: "an infeasible resize changes nothing", needs: 2, alone: true, run: infeasible },
     { name: "a deferred resize is done when there is room", needs: 63, alone: true, run: deferred },
   ],
 };

@@ -8,13 +8,13 @@ import type { Suite } from "../harness/suite.ts";
 async function follows(bench: Bench): Promise<void> {
   await bench.runAll({ burstable: shared(), besteffort: bestEffort() });
   const clearOf = async (...others: readonly string[]) => {
-    for (const name of ["burstable", "besteffort"]) {
-      const own = await bench.cpusOf(name);
-      for (const other of others) {
-        const hit = (await bench.cpusOf(other)).filter((cpu) => own.includes(cpu));
-        expectThat(hit.length === 0, `${name} has ${listText(hit)} of ${other}`);
-      }
-    }
+    const [burstable = [], bestEffort = [], ...taken] = await bench.cpusTogether(
+      "burstable",
+      "besteffort",
+      ...others,
+    );
+    const hit = taken.flat().filter((cpu) => burstable.includes(cpu) || bestEffort.includes(cpu));
+    expectThat(hit.length === 0, `shared pods have ${listText(hit)} of ${others}`);
   };
   await bench.run("integer", exclusive(3));
   await clearOf("integer");
@@ -28,9 +28,7 @@ async function follows(bench: Bench): Promise<void> {
 async function onePool(bench: Bench): Promise<void> {
   await bench.runAll({ one: shared(), two: shared(), three: bestEffort(), integer: exclusive(2) });
   await bench.settles(async () => {
-    const [one = [], ...others] = await Promise.all(
-      ["one", "two", "three"].map((name) => bench.cpusOf(name)),
-    );
+    const [one = [], ...others] = await bench.cpusTogether("one", "two", "three");
     for (const other of others) expectCpus("pods of one pool", other, one);
   });
 }
@@ -38,7 +36,7 @@ async function onePool(bench: Bench): Promise<void> {
 async function keptAsAnotherEnds(bench: Bench): Promise<void> {
   await bench.runAll({ stays: shared(), goes: shared(), integer: exclusive(2) });
   await bench.end("goes");
-  const [own, taken] = [await bench.cpusOf("stays"), await bench.cpusOf("integer")];
+  const [own = [], taken = []] = await bench.cpusTogether("stays", "integer");
   expectThat(!own.some((cpu) => taken.includes(cpu)), `the pod that stays has ${listText(own)}`);
 }
 
@@ -66,7 +64,7 @@ export const sharedSuite: Suite = {
       run: async (bench) => {
         await bench.run("integer", exclusive(1));
         await bench.run("shared", shared());
-        const [own, taken] = [await bench.cpusOf("shared"), await bench.cpusOf("integer")];
+        const [own = [], taken = []] = await bench.cpusTogether("shared", "integer");
         expectThat(
           !own.some((cpu) => taken.includes(cpu)),
           `it has ${listText(own)}, with ${listText(taken)} claimed`,
