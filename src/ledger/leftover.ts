@@ -38,14 +38,20 @@ function pooled({ mems: _, ...assignment }: Assignment): Assignment {
   return { ...assignment, claim: { kind: "shared", forbidden: CpuSet.empty }, grant: CpuSet.empty };
 }
 
-/** The ledger without the claim of a container that is succeeded: what it has left behind leaves its CPUs, if it is written. */
+/** The ledger without a container that is succeeded. Processes that it has left behind on pinned CPUs may share these with others. */
 export function withoutPredecessor(ledger: Ledger, before: Assignment): Ledger {
+  const { claim, leftover } = before;
+  return leftover !== undefined && claim.kind === "pinned" ? ledger : withoutClaim(ledger, before);
+}
+
+/** The ledger without the claim of one that has ended: what it has left behind leaves its CPUs, if it is written. */
+function withoutClaim(ledger: Ledger, before: Assignment): Ledger {
   const { container: { id }, leftover } = before;
   return leftover !== undefined && isConfirmed(before) ? ledger.with(pooled(before)) : ledger.without(id);
 }
 
 /** The ledger in which the processes may stay no longer on the claim's CPUs, which are held for the pod unless that has ended. */
 export function expired(ledger: Ledger, left: Assignment): Ledger {
-  const next = withoutPredecessor(ledger, left);
+  const next = withoutClaim(ledger, left);
   return settledPod(left.leftover?.isPodOver ? next : hold(next, left, 0), left.container);
 }

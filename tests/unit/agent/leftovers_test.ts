@@ -1,5 +1,6 @@
 /** Processes that live on in the cgroup of an ended container: its CPUs are nobody's until they have ended, or have left. */
 import assert from "node:assert/strict";
+import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { CORES_IDS } from "../../../src/nri/annotations.ts";
 import { viewOf } from "../../../src/agent/view.ts";
@@ -107,6 +108,20 @@ Deno.test("the container's own successor gets its CPUs, which they leave before 
   it.kernel.sets.clear();
   pass(it, 11);
   assert.deepEqual([leftIn(it), it.link.claimed], [[], "1-6,9-14"], "held for the next one");
+});
+
+Deno.test("what a pinned container has left behind shares its CPUs with its successor, and leaves them after half a minute", () => {
+  const it = rig();
+  const pin: Wanted = { name: "pin", annotations: { [CORES_IDS]: "7" } };
+  assert.equal(run(it, pin), "7");
+  it.kernel.populated.add("id-pin");
+  it.link.stop(pin);
+  it.kernel.busy.set("id-pin", CpuSet.of(7));
+  assert.equal(run(it, { ...pin, id: "id-pin-2" }), "7");
+  assert.deepEqual([leftIn(it), setOf(it, "id-pin")], [["id-pin"], "7"]);
+  it.kernel.busy.clear();
+  pass(it, 31);
+  assert.deepEqual([setOf(it, "id-pin"), setOf(it, "id-pin-2")], ["0,8,15", "7"]);
 });
 
 Deno.test("where cgroups aren't written the CPUs are given away after that time all the same", () => {
