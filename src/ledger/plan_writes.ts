@@ -75,8 +75,8 @@ function planned(ledger: Ledger, scope: WriteScope): PlannedWrite[] {
   if (scope.kind === "losses") {
     for (const assignment of waiting) {
       const cpus = losableBy(ledger, assignment);
-      const isNew = !cpus.isEmpty && !isIn(ledger, assignment, cpus);
-      if (isNew && fences.fits(assignment, cpus)) write(assignment, cpus);
+      const isLess = !cpus.isEmpty && !cpus.equals(ledger.mayRunOn(assignment));
+      if (isLess && fences.fits(assignment, cpus)) write(assignment, cpus);
     }
   }
   fences.squeezed(exchanging);
@@ -139,6 +139,8 @@ function isDue(ledger: Ledger, assignment: Assignment, scope: WriteScope): boole
   const failure = failureOf(assignment);
   if (failure === undefined) return true;
   if (scope.kind === "due") return failure.retryAt <= scope.now;
+  // No claim depends on a group that keeps nothing.
+  if (assignment.claim.kind === "group" && assignment.claim.keeps === "online") return false;
   // What failed is none of what it has to give up now.
   return scope.retried?.has(assignment.container.id) || !failure.cpus.intersects(ledger.overhang(assignment));
 }

@@ -22,7 +22,7 @@ import type { Update } from "./reply.ts";
 import { passTime } from "./time.ts";
 import type { Outcome } from "./updates.ts";
 import { isServing, revisionOf, type View, viewOf } from "./view.ts";
-import { openReadAgain } from "./windows.ts";
+import { openReadAgain, openUnfenced } from "./windows.ts";
 import type { World } from "./world.ts";
 
 /** Calls in whose answers something is promised; ends only give back. */
@@ -140,6 +140,7 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
     for (const id of inCharge?.placed.keys() ?? []) by.everPlaced.add(id);
     noteUnverified(this.world);
     openReadAgain(this.world, viewOf(before));
+    openUnfenced(this.world, viewOf(before));
     this.world.report(orderProblem(this.world, overlaps, viewOf(before)));
     if (isServing(before)) this.world.report(movedProblem(this.world, by, viewOf(before)));
     for (const id of looked) noteLook(this.world, by, id);

@@ -162,6 +162,15 @@ export function openReadAgain({ windows, inCharge }: World, { placed }: View): v
   }
 }
 
+/** What is in a class that couldn't be kept off claimed CPUs, and is no fence any more, is written with the next tick. */
+export function openUnfenced({ windows, kernel, inCharge }: World, { groups }: View): void {
+  for (const [path, { isFence, mayRunOn, desired }] of groups) {
+    const isGivenUp = isFence && inCharge?.groups.get(path)?.isFence === false;
+    if (!isGivenUp || mayRunOn.isSubsetOf(desired)) continue;
+    for (const id of kernel.all.keys()) if (kernel.classOf(id) === path) windows.open(id, "kept");
+  }
+}
+
 /** Closes those whose set is as desired, or has to be by now. To be called after every event. */
 export function endWindows(world: World): void {
   const { windows, runtime, inCharge, owner } = world;

@@ -1,8 +1,9 @@
 /** Which writes leave containers something in common with the fence around them, and in which order that is. */
 import assert from "node:assert/strict";
+import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import type { Assignment } from "../../../src/ledger/assignment.ts";
 import type { Claim } from "../../../src/ledger/claim.ts";
-import { confirm, created } from "../../../src/ledger/delivery.ts";
+import { confirm, created, failed } from "../../../src/ledger/delivery.ts";
 import { groupOn, groupRef } from "../../../src/ledger/groups.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
 import { planWrites, type WriteScope } from "../../../src/ledger/plan_writes.ts";
@@ -73,6 +74,14 @@ Deno.test("a group that is no fence any more grows before what is in it is writt
   assert.deepEqual(plan({ kind: "losses" }, wide("0-1"), on("0-7", "web"), on("2", "db", pinned("2"), "2")), [
     ...[`${FENCE}=0-1,3-7`, "web=0-1,3-7"],
   ]);
+});
+
+Deno.test("no claim depends on a group that is no fence any more and can't be written", () => {
+  for (const set of ["0-1", "8"]) {
+    const group = failed(wide(set), cpus(set), { cpus: CpuSet.empty, reason: "it can't be read", now: 0 });
+    assert.deepEqual(plan({ kind: "losses" }, group), []);
+    assert.deepEqual(plan({ kind: "due", now: 1000 }, group), [`${FENCE}=0-7`]);
+  }
 });
 
 Deno.test("two fences don't wait for containers in each other that lack what their fences don't have yet", () => {
