@@ -30,7 +30,10 @@ export function lostProblem(world: World, before: View | undefined, event: SimEv
   if (isAnew || pinnedIn(before) !== pinnedIn(inCharge)) return undefined;
   for (const pod of runtime.pods.values()) {
     if (pod.stopped || isAbout(world, event, pod) || isDegraded(before, pod)) continue;
-    if (limitsOf(before, pod) !== limitsOf(inCharge, pod) || hasMoved(before, inCharge, pod)) continue;
+    if (
+      isDisputed(before, pod) || limitsOf(before, pod) !== limitsOf(inCharge, pod) ||
+      hasMoved(before, inCharge, pod)
+    ) continue;
     const lost = exclusiveOf(before, pod).difference(exclusiveOf(inCharge, pod))
       .difference(unreportedIn(world, before, event, pod))
       .difference(doubledIn(before, inCharge, pod))
@@ -141,6 +144,12 @@ function hasMoved(before: View, after: View, pod: Pod): boolean {
 /** Who has less than it claims may get all of it elsewhere. */
 function isDegraded({ placed }: View, pod: Pod): boolean {
   return [...placed.values()].some(({ podUid, degraded }) => podUid === uidOf(pod) && degraded !== undefined);
+}
+
+/** An old list has brought back a container with the pod's figures of before a resize: how much the pod may have isn't known. */
+function isDisputed({ placed }: View, pod: Pod): boolean {
+  const owners = [...placed.values()].filter((each) => each.podUid === uidOf(pod) && sharesInPod(each));
+  return new Set(owners.flatMap(({ claim }) => claim.kind === "exclusive" ? claim.count : [])).size > 1;
 }
 
 /** What the pod's cgroup, and those above it, leave it by all that is known: once they leave it less, others have to do. */

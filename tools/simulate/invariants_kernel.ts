@@ -45,8 +45,9 @@ export function ownCpusAreKept(world: World): string | undefined {
     if (promised.isEmpty) continue;
     for (const { placed: other, runs } of all) {
       if (other === owner || mayShareCpus(owner, other) || !runs.intersects(promised)) continue;
-      // It shared these CPUs with others of its pod, and couldn't be made to leave them so far.
-      const isLeaving = sharesInPod(owner) && other.podUid === owner.podUid && other.hasWriteFailure;
+      // It shared these CPUs with others of its pod, and couldn't be made to leave them so far, or does with the tick that is due.
+      const isLeaving = sharesInPod(owner) && other.podUid === owner.podUid &&
+        (other.hasWriteFailure || world.isTickDue);
       if (isLeaving || isExempt(world, other)) continue;
       return `${other.id} runs on ${runs}, ${owner.id} has ${owner.grant}`;
     }

@@ -118,14 +118,15 @@ function endedProblem({ id }: Container, before: View, after: View): string | un
 
 function ledgerProblem({ method, before, after, found: { ended, limited } }: Refused): string | undefined {
   const isFound = ended.size + limited.size > 0;
+  const known = [...before.placed.values(), ...before.leftovers];
+  const pods = new Set(known.filter(({ id }) => ended.has(id)).map(({ podUid }) => podUid));
   for (const id of new Set([...before.placed.keys(), ...after.placed.keys()])) {
     const [was, is] = [before.placed.get(id), after.placed.get(id)];
     if (ended.has(id) || (was !== undefined && limited.has(was.podUid))) continue;
     // Degraded ones are served with what is free by that, and the shared pool has more or less then.
     if (isFound && was?.degraded !== undefined) continue;
     // Who shared CPUs with the last that was given them for its pod lives in the pool until that is back.
-    const isLeftOver = was !== undefined && sharesInPod(was) && is?.grant.isEmpty === true;
-    if (isLeftOver && [...ended].some((other) => before.placed.get(other)?.podUid === was.podUid)) continue;
+    if (was !== undefined && pods.has(was.podUid) && sharesInPod(was) && is?.grant.isEmpty) continue;
     const isSame = was !== undefined && is !== undefined && was.grant.equals(is.grant) &&
       (was.desired.equals(is.desired) || (isFound && was.grant.isEmpty)) &&
       `${was.record ?? was.unacknowledged ?? ""}` === `${is.record ?? is.unacknowledged ?? ""}` &&

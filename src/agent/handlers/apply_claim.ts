@@ -8,6 +8,7 @@ import { confirmedHolder, type Overhang, overhangsOf } from "../../ledger/confli
 import type { Assignment } from "../../ledger/assignment.ts";
 import { failed, isConfirmed, unreadable } from "../../ledger/delivery.ts";
 import { isGroup } from "../../ledger/groups.ts";
+import { withLimit } from "../../ledger/limit.ts";
 import { withGrant } from "../../ledger/pod_members.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { refuse } from "../../ledger/refusal.ts";
@@ -52,11 +53,7 @@ export function applyClaim({ state, next: decided, id, what, attempt, again, wri
   if (holder !== undefined) {
     // The runtime moves no class.
     if (tries < MAX_TRIES && !isGroup(holder.holder) && waitsForRuntime(after, holder.holder)) {
-      return again(state, {
-        ...attempt,
-        tries: tries + 1,
-        byReply: [...byReply, holder.holder.container.id],
-      });
+      return leftByReply(state, holder.holder.container, attempt, again);
     }
     const { holder: { container }, cpus } = holder;
     const reason = `${describe(container)} has no other CPUs to run on yet`;
@@ -82,6 +79,23 @@ export function applyClaim({ state, next: decided, id, what, attempt, again, wri
       const known = withLedger(state, learn(state.ledger));
       return withLogs(isFinal ? giveUp(known, reason) : again(known, attempt), logs);
     },
+  };
+}
+
+/** No write shows what the cgroups above one leave it that the runtime moves: that is looked at before. */
+function leftByReply(
+  state: AgentState,
+  container: ContainerRef,
+  { tries, byReply, ...attempt }: Attempt,
+  again: Claimed["again"],
+): Decision {
+  const { ledger } = state;
+  const next = { ...attempt, tries: tries + 1, byReply: [...byReply, container.id] };
+  return {
+    kind: "around",
+    container,
+    cpus: ledger.topology.online,
+    then: (limit) => again(withLedger(state, withLimit(ledger, container.id, limit)), next),
   };
 }
 

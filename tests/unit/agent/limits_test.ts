@@ -170,6 +170,16 @@ Deno.test("a container that is moved to where its pod's cgroup ends is moved els
   assert.deepEqual([cpus, ...shown(it, db)], ["1-2", "5-6", "5-6"]);
 });
 
+Deno.test("so is one that the runtime moves, since another leaves the CPUs only by the reply", () => {
+  const it = rig();
+  run(it, web);
+  run(it, db);
+  it.kernel.unreadable.add("id-web");
+  narrow(it, "1-2,5-7");
+  const { updates } = it.link.create({ ...pin, annotations: { [CORES_IDS]: "1-2" } });
+  assert.deepEqual(updates, ["id-web=0,3-4,7", "id-db=5-6"]);
+});
+
 Deno.test("for a shared container nothing is looked for", () => {
   const it = rig();
   let looked = 0;
