@@ -40,7 +40,15 @@ export type Affinities = ReadonlyMap<string, AffinityReading>;
 export const MAX_TRIES = 64;
 
 /** What is logged of it comes before what is logged of what follows. */
-export type Decision = Response | ReadFirst | LookAround | LookFirst | LookInside | RetryFirst | WriteFirst;
+export type Decision =
+  | Response
+  | ReadFirst
+  | LookAround
+  | GrowPod
+  | LookFirst
+  | LookInside
+  | RetryFirst
+  | WriteFirst;
 
 /** A call dealt with: the state afterwards, the reply, and what to log. */
 export interface Response {
@@ -73,6 +81,15 @@ export interface LookAround {
   readonly cpus: CpuSet;
   readonly logs?: readonly LogRecord[];
   then(limit: CpuLimit | undefined): Decision;
+}
+
+/** The cgroup of a container's pod is to have its CPUs before it is made there (cgroup v1), as far as its class has them. */
+export interface GrowPod {
+  readonly kind: "grow";
+  readonly container: ContainerRef;
+  readonly cpus: CpuSet;
+  readonly logs?: readonly LogRecord[];
+  then(): Decision;
 }
 
 /** Threads to be looked at before it can be decided: how much of its set is left to them. */

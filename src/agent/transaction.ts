@@ -52,6 +52,10 @@ export function carryOut(first: Decision, { cpusets, now, requestTimeoutMs }: Me
       case "around":
         decision = decision.then(cpusets?.limitOf?.(decision.container, decision.cpus));
         continue;
+      case "grow":
+        cpusets?.growPod?.(decision.container, decision.cpus);
+        decision = decision.then();
+        continue;
       case "look":
         decision = decision.then(lookAt(cpusets, decision.containers, decision.of));
         continue;

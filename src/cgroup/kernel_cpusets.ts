@@ -4,7 +4,8 @@ import { findCgroup, findGroup, findHierarchy, type FoundCgroup, rootWith } from
 import { GroupSets } from "./group_sets.ts";
 import { isOurs } from "./marker.ts";
 import { CgroupDirectory } from "./directory.ts";
-import { limitAt, limitAtOneOf } from "./limits.ts";
+import { growLate } from "./late.ts";
+import { limitAt, limitAtOneOf, placeAmong } from "./limits.ts";
 import { cgroupCandidates } from "./paths.ts";
 import { look, withKept } from "./keep.ts";
 import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
@@ -122,10 +123,13 @@ class KernelCpusets implements CpusetPort {
 
   limitOf(container: ContainerRef, cpus: CpuSet): CpuLimit | undefined {
     const found = this.#find(container);
-    const { id, cgroup } = container;
     if (found.kind === "found") return limitAt(this.hierarchy, found.path, cpus);
-    const places = cgroup === undefined ? [] : cgroupCandidates(id, cgroup, this.hierarchy.nestings);
-    return limitAtOneOf(this.hierarchy, places, cpus);
+    return limitAtOneOf(this.hierarchy, this.#placesOf(container), cpus);
+  }
+
+  growPod(container: ContainerRef, cpus: CpuSet): void {
+    const place = this.version === 1 ? placeAmong(this.hierarchy, this.#placesOf(container)) : undefined;
+    if (place !== undefined) growLate(this.hierarchy, place.slice(0, place.lastIndexOf("/")), cpus);
   }
 
   population(container: ContainerRef): Population {
@@ -202,6 +206,11 @@ class KernelCpusets implements CpusetPort {
     using directory = opened;
     const processes = directory.read("cgroup.procs");
     return processes.kind === "text" && processes.text.split("\n").includes(`${Deno.pid}`);
+  }
+
+  /** Where a container's cgroup may be, likeliest first. */
+  #placesOf({ id, cgroup }: ContainerRef): string[] {
+    return cgroup === undefined ? [] : cgroupCandidates(id, cgroup, this.hierarchy.nestings);
   }
 
   #find(container: ContainerRef): FoundCgroup | Absent | Unverified {

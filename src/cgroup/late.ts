@@ -1,7 +1,9 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { CgroupDirectory } from "./directory.ts";
+import { isOurs } from "./marker.ts";
 import type { CpusetStep } from "./order.ts";
-import { type CpusetHierarchy, openCgroup, writtenIn } from "./read.ts";
+import { groupPath } from "./paths.ts";
+import { CPUS_FILE, type CpusetHierarchy, openCgroup, readCpuset, writtenIn } from "./read.ts";
 
 /** Those that a group has at most, pods and classes. */
 const MAX_PODS = 4096;
@@ -29,4 +31,23 @@ export function lateIn(
     const written = writtenIn(pod);
     return written.kind === "values" && written.cpus.equals(before);
   });
+}
+
+/**
+ * The same of one pod, in which a container is about to be made that is to have `cpus`. kubelet writes a pod's cgroup with what
+ * it has read of the class before, maybe after everybody has looked for it there. What another program has left it in a class
+ * that the agent writes can't be told from that.
+ *
+ * @param pod the path of its cgroup
+ */
+export function growLate(hierarchy: CpusetHierarchy, pod: string, cpus: CpuSet): void {
+  const group = groupPath(pod.slice(0, pod.lastIndexOf("/")));
+  if (group === undefined || !isOurs(hierarchy.root, group)) return;
+  const opened = openCgroup(hierarchy, pod);
+  if (opened.kind === "errno") return;
+  using directory = opened;
+  const [all, own] = [readCpuset(hierarchy, group), writtenIn(directory)];
+  const isLate = all.kind === "values" && own.kind === "values" &&
+    !cpus.intersection(all.cpus).isSubsetOf(own.cpus);
+  if (isLate) directory.write(CPUS_FILE, `${all.cpus}\n`);
 }

@@ -45,16 +45,11 @@ export function limitAt(
 }
 
 /**
- * The limit of a container that has no cgroup yet. Of the places where it may be, likeliest first, it will be where its pod
- * has a cgroup: the others may lie in one that isn't the pod's, such as that of an agent in a pod (`nestings`).
+ * Where a container will be that has no cgroup yet: of the places where it may be, likeliest first, where its pod has one. The
+ * others may lie in a cgroup that isn't the pod's, such as that of an agent in a pod (`nestings`).
  */
-export function limitAtOneOf(
-  hierarchy: CpusetHierarchy,
-  places: readonly string[],
-  cpus: CpuSet,
-): Withheld | undefined {
-  const place = places.find((each) => isThere(hierarchy, each.slice(0, each.lastIndexOf("/")))) ?? places[0];
-  return place === undefined ? undefined : limitAt(hierarchy, place, cpus);
+export function placeAmong(hierarchy: CpusetHierarchy, places: readonly string[]): string | undefined {
+  return places.find((each) => isThere(hierarchy, each.slice(0, each.lastIndexOf("/")))) ?? places[0];
 }
 
 function isThere(hierarchy: CpusetHierarchy, path: string): boolean {
@@ -62,6 +57,16 @@ function isThere(hierarchy: CpusetHierarchy, path: string): boolean {
   if (opened.kind === "errno") return false;
   opened[Symbol.dispose]();
   return true;
+}
+
+/** The limit of a container that has no cgroup yet. */
+export function limitAtOneOf(
+  hierarchy: CpusetHierarchy,
+  places: readonly string[],
+  cpus: CpuSet,
+): Withheld | undefined {
+  const place = placeAmong(hierarchy, places);
+  return place === undefined ? undefined : limitAt(hierarchy, place, cpus);
 }
 
 /** Why not all of these CPUs of its own set are in force in a cgroup; undefined where they are, or nothing shows it. */

@@ -31,6 +31,12 @@ export interface CpusetPort {
    */
   limitOf?(container: ContainerRef, cpus: CpuSet): CpuLimit | undefined;
   /**
+   * Before a container is made in a class of pods: the cgroup of its pod gets all that the class has where it lacks some of `cpus`,
+   * since kubelet may have written it with what the class had before (late.ts). Nothing is promised of it. Absent: it
+   * never has to (cgroup v2), or can't.
+   */
+  growPod?(container: ContainerRef, cpus: CpuSet): void;
+  /**
    * On which CPUs of its cgroup a container's threads may run: a mask of a thread's own (sched_setaffinity(2)) and the set of
    * a cgroup inside leave it fewer. So many are looked at as a bound allows. Absent: that can't be seen.
    */

@@ -8,6 +8,7 @@ import { isExclusive, isOfPod } from "../../ledger/assignment.ts";
 import type { ContainerRef } from "../../ledger/claim.ts";
 import { hasNoProcess } from "../../ledger/delivery.ts";
 import { hugePageWarnings } from "../../ledger/huge_pages.ts";
+import type { Ledger } from "../../ledger/ledger.ts";
 import { type AdmissionRequest, admit, granted, type Plan } from "../../ledger/plan.ts";
 import { type Refusal, refuse } from "../../ledger/refusal.ts";
 import { release } from "../../ledger/release.ts";
@@ -92,13 +93,21 @@ function admitted(state: AgentState, request: AdmissionRequest, attempt = FIRST_
     written: (ledger, writes) => {
       // A write that has failed may have shown that others get other CPUs than was planned.
       const final = granted(ledger, request, plan.adjustment.mems);
-      return respond(state, final.next, {
-        encode: (updates) => createReply(adjustmentIn(state, final, container.id), updates),
-        logs: admittedLogs(state, final, request),
-        writes,
-      });
+      return podGrownFirst(final.next, container, () =>
+        respond(state, final.next, {
+          encode: (updates) => createReply(adjustmentIn(state, final, container.id), updates),
+          logs: admittedLogs(state, final, request),
+          writes,
+        }));
     },
   });
+}
+
+/** In cgroup v1 its set has to lie within that of its pod. */
+function podGrownFirst(ledger: Ledger, { id }: ContainerRef, then: () => Decision): Decision {
+  const own = ledger.assignments.get(id);
+  if (!own?.isWithin) return then();
+  return { kind: "grow", container: own.container, cpus: ledger.desired(own), then };
 }
 
 /** Whether it has all that it could have: with its pod's figures, also what containers of that leave that have ended. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { viewOf } from "../../../src/agent/view.ts";
+import type { ContainerRef } from "../../../src/ledger/claim.ts";
 import { CORES_IDS, FORBID_CORE_IDS } from "../../../src/nri/annotations.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
@@ -371,4 +372,17 @@ Deno.test("isolated CPUs that are kept for claims aren't in the sets behind a fe
   const before = it.kernel.written.length;
   assert.equal(run(it, { ...db, cpus: 2 }).cpus, "2-3");
   assert.deepEqual(it.kernel.written.slice(before), [`${BEST_EFFORT}=0-1`, `${BURSTABLE}=0-1`]);
+});
+
+Deno.test("in cgroup v1 the cgroup of a pod in a class is to have what its new container gets, before the reply", () => {
+  const kernel: FakeKernel & { growPod?: (container: ContainerRef, cpus: CpuSet) => void } = new FakeKernel(
+    1,
+  );
+  const grown: string[] = [];
+  kernel.growPod = ({ id }, cpus) => void grown.push(`${id} ${cpus}`);
+  const it = rig({ fence: "on" }, [], "0-3", kernel);
+  run(it, pin);
+  run(it, db);
+  run(it, web);
+  assert.deepEqual(grown, ["id-pin 2", "id-web 0,3"]);
 });

@@ -11,6 +11,7 @@ import { twoCpuVm } from "../../kit/sysfs.ts";
 /** A node with two CPUs below the test's own cgroup, as kubelet lays it out. */
 class Node {
   readonly link: Link;
+  readonly made = new Set<string>();
 
   constructor(private readonly scratch: ScratchCgroups) {
     for (const path of ["/kubepods", "/kubepods/burstable", "/kubepods/besteffort"]) {
@@ -29,15 +30,18 @@ class Node {
     const cgroupsPath = `${this.scratch.top}${pod}/id-${name}`;
     const full = { ...wanted, name, cgroupParent: `${this.scratch.top}${pod}`, cgroupsPath };
     const { cpus } = this.link.create(full, { runs: false });
-    for (const path of [pod, `${pod}/pause`, `${pod}/id-${name}`]) this.make(path);
+    for (const path of [pod, `${pod}/pause`, `${pod}/id-${name}`]) {
+      if (!this.made.has(path)) this.make(path);
+    }
     if (cpus !== "") this.scratch.write(`${this.scratch.top}${pod}/id-${name}`, cpus);
     this.link.start(full);
     this.link.mention(Event.POST_START_CONTAINER, full);
   }
 
-  /** A new cgroup begins with the set of the one above it. */
-  make(path: string): void {
-    this.scratch.make(path, this.read(path.slice(0, path.lastIndexOf("/"))));
+  /** A new cgroup begins with the set of the one above it, or with what that had before. */
+  make(path: string, cpus = this.read(path.slice(0, path.lastIndexOf("/")))): void {
+    this.scratch.make(path, cpus);
+    this.made.add(path);
   }
 
   read(path: string): string {
@@ -86,6 +90,18 @@ onNode(
   (node) => {
     node.run("pin", { annotations: { [CORES_IDS]: "1" } });
     assert.equal(node.sets("a"), "0-1 0-1 0");
+    assert.equal(node.sets("pin"), "0-1 0-1 1");
+  },
+);
+
+onNode(
+  "a pod's cgroup that kubelet has written with what its class had before gets what its container is to have",
+  (node) => {
+    node.run("db", { cpus: 1 });
+    node.link.end({ name: "db", cpus: 1 });
+    for (let ticks = 0; ticks < 5; ticks++) node.link.tick(node.link.now);
+    node.make("/kubepods/burstable/pod-pin", "0");
+    node.run("pin", { annotations: { [CORES_IDS]: "1" } });
     assert.equal(node.sets("pin"), "0-1 0-1 1");
   },
 );

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { CgroupDirectory, openNameByName } from "../../../src/cgroup/directory.ts";
+import { growLate } from "../../../src/cgroup/late.ts";
+import { mark } from "../../../src/cgroup/marker.ts";
 import { readCpuset } from "../../../src/cgroup/read.ts";
 import { findCgroup, findHierarchy } from "../../../src/cgroup/hierarchy.ts";
 import { libc } from "../../../src/platform/libc.ts";
@@ -326,4 +328,22 @@ Deno.test("a pod's cgroup that is made while its class grows gets the new CPUs t
     "0-1",
     "1",
   ]);
+});
+
+Deno.test("a pod's cgroup that is written late with what its class had gets the rest before a container is made in it", () => {
+  const group = "kubepods/burstable";
+  using tree = new Tree({
+    ...cgroup(group, { "cpuset.cpus": "0-2\n" }),
+    ...cgroup(`${group}/late`, { "cpuset.cpus": "0-1\n" }),
+    ...cgroup("kubepods/guaranteed", { "cpuset.cpus": "0-1\n" }),
+  });
+  mark(`${tree.root}/${group}`);
+  const grown = (pod: string, cpus: CpuSet) => {
+    growLate(tree.hierarchy(1), `/${pod}`, cpus);
+    return tree.read(`${pod}/cpuset.cpus`).trim();
+  };
+  assert.equal(grown(`${group}/late`, CpuSet.of(1)), "0-1", "it has what is needed");
+  assert.equal(grown(`${group}/late`, CpuSet.of(3)), "0-1", "its class hasn't either");
+  assert.equal(grown(`${group}/late`, CpuSet.of(2, 3)), "0-2");
+  assert.equal(grown("kubepods/guaranteed", CpuSet.of(2)), "0-1", "it is in no class");
 });
