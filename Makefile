@@ -195,7 +195,7 @@ fmt-check: ## check that all sources are formatted
 
 verify: test-unit test-slow lint fmt-check ## run the checks required for a change: test-unit, test-slow, lint, fmt-check
 
-verify-all: verify ## run verify, test-node on all three containerds, test-vm, test-fence, test-monitoring, test-delivery, test-page, test-e2e, ansible-check, simulate, explore, mutate, fuzz, soak
+verify-all: verify ## run verify, test-node on all three containerds, test-vm, test-fence, test-monitoring, test-delivery, test-page, test-e2e, test-e2e-vm, ansible-check, simulate, explore, mutate, fuzz, soak
 	$(MAKE) --no-print-directory test-node
 	$(MAKE) --no-print-directory test-node CONTAINERD=2.4
 	$(MAKE) --no-print-directory test-vm
@@ -204,6 +204,7 @@ verify-all: verify ## run verify, test-node on all three containerds, test-vm, t
 	$(MAKE) --no-print-directory test-delivery
 	$(MAKE) --no-print-directory test-page
 	$(MAKE) --no-print-directory test-e2e
+	$(MAKE) --no-print-directory test-e2e-vm
 	$(MAKE) --no-print-directory ansible-check
 	$(MAKE) --no-print-directory simulate EVENTS=10000000
 	$(MAKE) --no-print-directory explore
