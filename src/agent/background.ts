@@ -41,7 +41,11 @@ export function runBackgroundWork(agent: Agent): Step {
   const isUrgent = retried !== current || hasFallenBack(agent.state, state) ||
     state.reconcile.lostEnds.count !== current.reconcile.lostEnds.count;
   const updates = isUrgent ? immediateUpdates(state, state.ledger) : [];
-  const isMore = state.reconcile.queue.length > 0 || hasOpenQuotas(state) || hasOpenSandboxes(state) ||
+  // A comparison may have shown that one may have by now what it lacks.
+  const isServable = compared.state.ledger !== applied.state.ledger &&
+    withDegradedRetried(compared.state) !== compared.state;
+  const isMore = isServable || state.reconcile.queue.length > 0 || hasOpenQuotas(state) ||
+    hasOpenSandboxes(state) ||
     hasOpenMemory(state) ||
     (hasWrites(state) && writablePort(state) !== undefined);
   const outputs: Output[] = [

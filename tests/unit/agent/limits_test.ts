@@ -143,6 +143,20 @@ Deno.test("narrowed while it runs, the comparison finds it and moves it, once; w
   assert.deepEqual(shown(it, pin), ["1,6", "1,6"]);
 });
 
+Deno.test("one that lacks CPUs gets them as soon as a comparison has found that they are there for it", () => {
+  const it = rig();
+  run(it, pin);
+  narrow(it, "4-7", pin.cgroupParent);
+  compared(it);
+  assert.deepEqual(shown(it, pin), ["6", "6"]);
+  narrow(it, "", pin.cgroupParent);
+  it.link.asked.splice(0);
+  it.link.tick(it.link.now + 1100);
+  assert(it.link.asked.some((output) => output.kind === "wake" && output.after === 0));
+  it.link.tick(it.link.now);
+  assert.deepEqual(shown(it, pin), ["1,6", "1,6"]);
+});
+
 Deno.test("found so at a synchronization it isn't confirmed on what isn't in force", () => {
   const it = rig([{ ...db, record: "1-2" }], {}, "4-7");
   compared(it);
