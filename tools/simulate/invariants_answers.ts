@@ -65,7 +65,9 @@ function setProblem(world: World, by: Instance, id: string, cpus: string): strin
       : undefined;
   }
   const had = world.observer.before?.placed.get(id)?.mayRunOn ?? own.grant;
-  return set.isSubsetOf(own.grant) || set.isSubsetOf(had)
+  // What its class keeps it off is in its own set all the same.
+  const has = world.kernel.written(id);
+  return set.isSubsetOf(own.grant) || set.isSubsetOf(had) || (has !== undefined && set.isSubsetOf(has))
     ? undefined
     : `${id} is sent ${cpus}, not ${own.grant}`;
 }

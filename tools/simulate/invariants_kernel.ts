@@ -66,8 +66,12 @@ export function grantsAreInForce(world: World): string | undefined {
 }
 
 /** Another program has changed it, or the agent can't reach it and falls back to runtime updates. */
-function isExempt(world: World, { id, kernel }: Placed): boolean {
+function isExempt(world: World, { id, kernel, hasWriteFailure }: Placed): boolean {
   const { exemptions } = world;
+  // It has begun to run unseen, and can't be made to leave by now.
+  const isStuck = hasWriteFailure ||
+    world.inCharge?.groups.get(world.kernel.classOf(id) ?? "")?.hasWriteFailure;
+  if (isStuck && exemptions.cause(id) === "unseen") return true;
   // It can't be reached now; or the runtime is asked for an update of it, and hasn't made it yet.
   if (kernel === undefined && (world.isRequested(id) || world.isHidden(id))) return true;
   return world.mayDiffer(id) || (kernel === undefined && exemptions.has(id));

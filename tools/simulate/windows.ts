@@ -214,10 +214,12 @@ export function endWindows(world: World): void {
     if (runtime.isLeft(id)) windows.open(id, "tampered");
     else if (container === undefined || !isAlive(container) || isDesired) windows.close(id);
     else if (windows.isOver(id) && !known) {
+      const isCompared = windows.opening(id) === "tampered";
       windows.close(id);
-      // It shows only once its class has more CPUs: a comparison finds it then.
+      // It shows only once its class has more CPUs: a comparison finds it then, also where it has them since this very event.
       const isUnseen = placed !== undefined && !world.isVoid(id) && !hasOwnSet(world, placed);
-      if (isUnseen || world.kernel.isLimitVoid(id)) windows.open(id, "tampered");
+      const isSeen = !isCompared && world.kernel.limit(id) !== undefined && world.isVoid(id);
+      if (isUnseen || isSeen || world.kernel.isLimitVoid(id)) windows.open(id, "tampered");
     }
   }
 }
