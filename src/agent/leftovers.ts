@@ -1,10 +1,10 @@
 /** What ended containers have left in their cgroups is looked at again, until it has ended too or leaves their CPUs. */
 import type { Assignment } from "../ledger/assignment.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
-import { isConfirmed } from "../ledger/delivery.ts";
+import { isConfirmed, observe } from "../ledger/delivery.ts";
 import { expired, leftBehind } from "../ledger/leftover.ts";
 import { release } from "../ledger/release.ts";
-import { readablePort, writablePort } from "./apply_mode.ts";
+import { ownCpus, readablePort, writablePort } from "./apply_mode.ts";
 import type { Logged } from "./logged.ts";
 import { logOf, recoveredLogs } from "./logs.ts";
 import { withLedger } from "./pending.ts";
@@ -52,10 +52,17 @@ function looking({ state, logs }: Logged, left: Assignment): Logged {
     const next = ledger.update(container.id, (each) => leftBehind(each, now));
     return { state: { ...state, ledger: next }, logs };
   }
-  const isWritten = writablePort(state) !== undefined && isConfirmed(left) && population === "populated";
+  const known = readAgain(state, left);
+  const isWritten = writablePort(state) !== undefined && isConfirmed(known) && population === "populated";
   const what = isWritten ? "they get the CPUs of the shared pool" : "its CPUs are given away all the same";
   const message = `processes left in the cgroup of an ended container haven't ended in time; ${what}`;
-  const late = { ...left, ...(leftover === undefined ? {} : { leftover: { ...leftover, lookedAt: now } }) };
+  const late = { ...known, ...(leftover === undefined ? {} : { leftover: { ...leftover, lookedAt: now } }) };
   const next = isWritten ? expired(ledger, late) : release(ledger, container.id);
   return { state: { ...state, ledger: next }, logs: [...logs, logOf("warn", message, container, fields)] };
+}
+
+/** It may have been left to the runtime, as where its cgroup couldn't be read for a moment. */
+function readAgain(state: AgentState, left: Assignment): Assignment {
+  const reading = isConfirmed(left) ? undefined : writablePort(state)?.read(left.container);
+  return reading?.kind === "values" ? observe(left, ownCpus(reading)) : left;
 }

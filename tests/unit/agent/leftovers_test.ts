@@ -97,6 +97,16 @@ Deno.test("after half a minute they are written to the shared pool, and followed
   }
 });
 
+Deno.test("so are those whose cgroup couldn't be read for a moment, by what it shows then", () => {
+  const it = rig();
+  it.link.end(old);
+  it.kernel.unreadable.add("id-old");
+  pass(it, 29);
+  it.kernel.unreadable.clear();
+  pass(it, 2);
+  assert.deepEqual([leftIn(it), it.link.claimed, setOf(it, "id-old")], [["id-old"], "", "0-15"]);
+});
+
 Deno.test("the container's own successor gets its CPUs, which they leave before the reply", () => {
   const it = rig();
   it.link.stop(old);
