@@ -1,15 +1,20 @@
 /** What must hold of containers whose threads have masks of their own, as far as the agent has seen them. */
 import { CpuSet } from "../../src/cpu/cpu_set.ts";
 import type { Instance } from "./instance.ts";
-import type { View } from "./view.ts";
+import { sharesInPod, type View } from "./view.ts";
 import type { World } from "./world.ts";
 
 /** Moves that no plan has made: CPUs went or came back, its pod lacks some, or it had less than it claims. */
 function isForced(before: View, after: View, id: string): boolean {
-  const [was, claim] = [before.placed.get(id), after.placed.get(id)?.claim];
-  const isLimited = claim?.kind === "exclusive" && claim.limit !== undefined &&
-    was?.grant.isSubsetOf(claim.limit.cpus) === false;
-  return !before.online.equals(after.online) || isLimited || before.placed.get(id)?.degraded !== undefined;
+  const was = before.placed.get(id);
+  const claims = [...after.placed.values()].filter((each) =>
+    each.id === id || (each.podUid === was?.podUid && sharesInPod(each))
+  ).map(({ claim }) => claim);
+  const isLimited = claims.some((claim) =>
+    claim.kind === "exclusive" && claim.limit !== undefined &&
+    was?.grant.isSubsetOf(claim.limit.cpus) === false
+  );
+  return !before.online.equals(after.online) || isLimited || was?.degraded !== undefined;
 }
 
 /** `before`: the agent's view before a step; what it has seen in that step doesn't count yet. */

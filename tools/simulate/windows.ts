@@ -91,13 +91,16 @@ export class Windows {
     const failed = [...placed ?? [], ...groups ?? []].flatMap(([id, { hasWriteFailure }]) =>
       hasWriteFailure ? [id] : []
     );
-    for (const { id, grant } of placed?.values() ?? []) {
+    for (const { id, grant, record } of placed?.values() ?? []) {
       // A grant that only shrinks is no more promised than it was.
       const was = before?.placed.get(id)?.grant;
       const isNew = was === undefined || !grant.isSubsetOf(was) || this.isPromised(id, was);
       const isGrowth = id !== subject && was?.isEmpty === false && was.isSubsetOf(grant);
       const isHeld = failed.some((other) => other !== id && world.kernel.effective(other)?.intersects(grant));
-      if (before === undefined ? !isHeld : isNew && !isGrowth) this.#promised.set(id, grant);
+      // It was found out on the way that it has to go there, and it isn't sent that yet.
+      const isWaiting = isHeld && id !== subject && record?.equals(grant) !== true;
+      const isGiven = before === undefined ? !isHeld : isNew && !isGrowth && !isWaiting;
+      if (isGiven) this.#promised.set(id, grant);
     }
   }
 
