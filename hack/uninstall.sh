@@ -1,7 +1,7 @@
 #!/bin/bash
 # uninstall.sh WHERE… [OPTION…]: removes the agent, and gives all CPUs back to the cgroups that it has kept off some. Running
 # containers keep the CPUs that they have. Only what is known as ours is removed; configurations and logs stay.
-#   --cluster           the DaemonSet of the cluster, with its ConfigMap and ServiceAccount
+#   --cluster           the DaemonSet of the cluster, with its ConfigMap and ServiceAccount; and by helm each release of its chart
 #   --node              what is installed on this machine: the plugin that containerd launches, and the systemd service
 #   --kubeconfig FILE   the cluster; default: KUBECONFIG, or kubectl's own
 #   --restart UNIT      restart containerd (its unit, as in containerd or k3s), which ends the plugin's agent; without it that
@@ -48,30 +48,54 @@ kube() {
   kubectl --namespace kube-system "$@"
 }
 
-remove_cluster() {
-  PATH=$PATH:$PWD/.tools/kubernetes
-  command -v kubectl >/dev/null || fail "there is no kubectl on this machine; install it, or run hack/get-kubernetes.sh .tools/kubernetes."
-  local image
-  image=$(kube get daemonset --selector app=weka-nri-cpuset --output 'jsonpath={.items[0].spec.template.spec.containers[0].image}' 2>/dev/null) || true
-  if [ -z "$image" ]; then
-    echo "the cluster has no DaemonSet of ours (kube-system, app=weka-nri-cpuset)"
-    return
+# By hand or by deploy/manifests, not by helm.
+plain='app=weka-nri-cpuset,app.kubernetes.io/managed-by!=Helm'
+
+# The releases of the chart, whatever they are called: a line of namespace, name and image for each.
+releases() {
+  local by_helm='app.kubernetes.io/name=weka-nri-cpuset,app.kubernetes.io/managed-by=Helm' note='.metadata.annotations.meta\.helm\.sh'
+  kubectl get daemonset --all-namespaces --selector "$by_helm" --output "jsonpath={range .items[*]}{$note/release-namespace} \
+{$note/release-name} {.spec.template.spec.containers[0].image}{'\n'}{end}" | sort -u
+}
+
+# NAMESPACE NAME IMAGE of a release: has it give the nodes back, by the image that it has, and then removes it.
+remove_release() {
+  local in=(--namespace "$1") image=$3 tag=() upgrade
+  [[ $image == *@* || ${image##*/} != *:* ]] || tag=(--set-string "image.tag=${image##*:}")
+  upgrade=(helm upgrade "$2" deploy/helm/weka-nri-cpuset "${in[@]}" --reset-then-reuse-values --set releaseNodes=true "${tag[@]}"
+    --wait --timeout "${ROLLOUT_TIMEOUT:-300s}")
+  if ! command -v helm >/dev/null; then
+    status=1 fail "the release $2 in the namespace $1 is helm's, and there is no helm on this machine. Nothing of it was removed; from" \
+      "this checkout, where there is one: ${upgrade[*]} && helm uninstall $2 ${in[*]}"
   fi
-  if [ -n "$(kube get daemonset --selector app=weka-nri-cpuset,app.kubernetes.io/managed-by=Helm --output name)" ]; then
-    status=1 fail "the DaemonSet is of a Helm release, which helm has to remove: see Removal in README.md. Nothing was removed."
+  if ! helm list "${in[@]}" --all --filter "^$2\$" --output json | grep -q '"chart":"weka-nri-cpuset-'; then
+    status=1 fail "the release $2 in the namespace $1 is another chart's, which has ours in it; it stays: see Removal in README.md."
   fi
+  run "${upgrade[@]}" || status=1 fail "the release $2 in the namespace $1 stays. Where helm has waited in vain another agent is active on" \
+    "some node, a plugin or a service: remove that (--node there), restart containerd, and run this again."
+  run helm uninstall "$2" "${in[@]}" --wait
+}
+
+# The DaemonSet that isn't helm's; sets "image" to what it ran, which can release the nodes.
+remove_plain() {
   local side_cars
-  side_cars=$(kube get daemonset --selector app=weka-nri-cpuset --output 'jsonpath={.items[0].spec.template.spec.initContainers[*].name}')
-  run kube delete daemonset --selector app=weka-nri-cpuset --wait --cascade=foreground
-  run kube delete configmap,serviceaccount --selector app=weka-nri-cpuset
+  image=$(kube get daemonset --selector "$plain" --output 'jsonpath={.items[*].spec.template.spec.containers[0].image}')
+  [ -n "$image" ] || return 0
+  image=${image%% *}
+  side_cars=$(kube get daemonset --selector "$plain" --output 'jsonpath={.items[*].spec.template.spec.initContainers[*].name}')
+  run kube delete daemonset --selector "$plain" --wait --cascade=foreground
+  run kube delete configmap,serviceaccount --selector "$plain"
   if [[ " $side_cars " == *" host-plugin "* ]]; then
     echo "the plugin that it has installed on each node stays, and containerd launches it: run this with --node on each"
   fi
-  # What the agents have kept off CPUs: by the image that they had.
+}
+
+# What the agents have kept off CPUs: by the image that they had.
+release_nodes() {
   local release
-  release=$(sed "s|image: .*|image: $image|" deploy/release/daemonset.yaml)
+  release=$(sed "s|image: .*|image: $1|" deploy/release/daemonset.yaml)
   if [ -n "$dry_run" ]; then
-    echo "would run: deploy/release/daemonset.yaml on each node, with $image"
+    echo "would run: deploy/release/daemonset.yaml on each node, with $1"
     return
   fi
   kubectl apply --filename - <<<"$release"
@@ -80,6 +104,24 @@ remove_cluster() {
       "then daemonset/weka-nri-cpuset-release."
   fi
   kubectl delete --filename - <<<"$release"
+}
+
+remove_cluster() {
+  PATH=$PATH:$PWD/.tools/kubernetes:$PWD/.tools/helm
+  command -v kubectl >/dev/null || fail "there is no kubectl on this machine; install it, or run hack/get-kubernetes.sh .tools/kubernetes."
+  local image='' all release
+  all=$(releases)
+  # First of all, so that it isn't active on a node that a release gives back.
+  remove_plain
+  while read -r release; do
+    # shellcheck disable=SC2086 # three words
+    [ -z "$release" ] || remove_release $release </dev/null
+  done <<<"$all"
+  if [ -n "$image" ]; then
+    release_nodes "$image"
+  elif [ -z "$all" ]; then
+    echo "the cluster has no DaemonSet of ours (app.kubernetes.io/name=weka-nri-cpuset, or app=weka-nri-cpuset in kube-system)"
+  fi
 }
 
 plugins=${PLUGIN_ROOT:=/opt/nri}/plugins

@@ -149,11 +149,11 @@ async function refused(): Promise<void> {
 async function removed(cgroups: NodeCgroups): Promise<void> {
   const { machine: { cpus } } = cgroups;
   assert.notDeepEqual(cgroups.classCpus("burstable"), cpus);
-  const release = ["--reset-then-reuse-values", "--set", "releaseNodes=true", "--wait", "--timeout", "180s"];
-  await onCluster(["upgrade", RELEASE, CHART, ...release]);
+  const removal = ["--cluster", "--kubeconfig", ADMIN];
+  const said = await run(`${repository}/hack/uninstall.sh`, removal);
+  assert.match(said, /release "weka-nri-cpuset" uninstalled/);
   assert.deepEqual(cgroups.classCpus("burstable"), cpus);
   assert.deepEqual(await agentPods(), []);
-  await onCluster(["uninstall", RELEASE, "--wait", "--timeout", "120s"]);
   await eventually(async () => assert.equal(await leftOvers(), ""), { pauseMs: 500 });
   const own = cgroups.look().find(({ name }) => name === "default/own/main");
   assert.equal(own?.cpus.length, 1, "a container keeps its CPUs");

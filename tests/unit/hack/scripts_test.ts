@@ -10,7 +10,7 @@ const isRoot = Deno.uid() === 0;
 const KUBECTL = `case "$*" in
   kustomize*) cat ${ROOT}deploy/manifests/{configmap,daemonset}.yaml ;;
   *jsonpath={.metadata.generation}*) echo -n "\${GENERATION-1}" ;;
-  *managed-by=Helm*) echo -n "\${BY_HELM-}" ;;
+  *release-namespace*) echo -n "\${BY_HELM-}" ;;
   *jsonpath=*initContainers*) echo -n "\${SIDE_CARS-}" ;;
   *jsonpath=*image*) echo -n "\${DEPLOYED-}" ;;
   *"rollout status"*) exit "\${ROLLOUT-0}" ;;
@@ -83,8 +83,8 @@ Deno.test("uninstall --cluster deletes by our label, then releases the nodes by 
   assert.deepEqual(
     changes.map((call) => call.replace("kubectl ", "").replace("--namespace kube-system ", "")),
     [
-      "delete daemonset --selector app=weka-nri-cpuset --wait --cascade=foreground",
-      "delete configmap,serviceaccount --selector app=weka-nri-cpuset",
+      "delete daemonset --selector app=weka-nri-cpuset,app.kubernetes.io/managed-by!=Helm --wait --cascade=foreground",
+      "delete configmap,serviceaccount --selector app=weka-nri-cpuset,app.kubernetes.io/managed-by!=Helm",
       "apply --filename -",
       "delete --filename -",
     ],
@@ -108,14 +108,57 @@ Deno.test("uninstall --cluster says it where a node isn't released", () => {
   assert.match(said, /some nodes aren't released: is another agent active there/);
 });
 
-Deno.test("uninstall --cluster leaves a Helm release to helm", () => {
-  using stubs = new Stubs({ kubectl: KUBECTL });
-  const { code, said, calls } = stubs.run(UNINSTALL, ["--cluster"], {
-    DEPLOYED: "a:1",
-    BY_HELM: "daemonset/a",
+/** Two releases, one of them with an image by its digest. */
+const BY_HELM = "apps cpus r.example:5000/agent:7\ninfra weka-nri-cpuset r.example/agent@sha256:0123\n";
+const HELM = `case $1 in
+  list) echo '[{"name":"x","chart":"'"\${CHART_OF-weka-nri-cpuset-0.1.0}"'"}]' ;;
+  upgrade) exit "\${ROLLOUT-0}" ;;
+esac`;
+
+Deno.test("uninstall --cluster has helm remove each release of the chart, once its nodes are given back", () => {
+  using stubs = new Stubs({ kubectl: KUBECTL, helm: HELM });
+  const { code, calls, said } = stubs.run(UNINSTALL, ["--cluster"], { BY_HELM });
+  assert.equal(code, 0, said);
+  const release = "--reset-then-reuse-values --set releaseNodes=true";
+  assert.deepEqual(calls.filter((call) => /^helm (?!list)|delete|apply/.test(call)), [
+    `helm upgrade cpus deploy/helm/weka-nri-cpuset --namespace apps ${release} --set-string image.tag=7 --wait --timeout 300s`,
+    "helm uninstall cpus --namespace apps --wait",
+    `helm upgrade weka-nri-cpuset deploy/helm/weka-nri-cpuset --namespace infra ${release} --wait --timeout 300s`,
+    "helm uninstall weka-nri-cpuset --namespace infra --wait",
+  ]);
+  const dry = stubs.run(UNINSTALL, ["--cluster", "--dry-run"], { BY_HELM });
+  assert.deepEqual([dry.code, dry.calls.filter((call) => /^helm (?!list)/.test(call))], [0, []]);
+  assert.match(dry.said, /^would run: helm uninstall cpus --namespace apps --wait$/m);
+});
+
+const STAYS: readonly [why: string, variables: Record<string, string>, sentence: RegExp][] = [
+  ["a chart that has ours in it", { CHART_OF: "platform-1.0.0" }, /cpus in the namespace apps is another/],
+  [
+    "a node that isn't released",
+    { ROLLOUT: "1" },
+    /cpus in the namespace apps stays\. Where helm has waited/,
+  ],
+];
+
+for (const [why, variables, sentence] of STAYS) {
+  Deno.test(`uninstall --cluster leaves a release and says so: ${why}`, () => {
+    using stubs = new Stubs({ kubectl: KUBECTL, helm: HELM });
+    const { code, said, calls } = stubs.run(UNINSTALL, ["--cluster"], { BY_HELM, ...variables });
+    assert.deepEqual([code, calls.filter((call) => call.startsWith("helm uninstall"))], [1, []]);
+    assert.match(said, sentence);
   });
-  assert.deepEqual([code, calls.filter((call) => /delete|apply/.test(call))], [1, []]);
-  assert.match(said, /of a Helm release, which helm has to remove/);
+}
+
+Deno.test("uninstall --cluster on a machine without helm says what to run where there is one", () => {
+  using stubs = new Stubs({ kubectl: KUBECTL });
+  // A checkout without its tools.
+  stubs.file(UNINSTALL, Deno.readTextFileSync(`${ROOT}${UNINSTALL}`));
+  const { code, said } = stubs.run(UNINSTALL, ["--cluster"], { BY_HELM });
+  assert.equal(code, 1);
+  assert.match(
+    said,
+    /no helm on this machine.*: helm upgrade cpus deploy\S+ --namespace apps .* && helm uninstall cpus --namespace apps$/m,
+  );
 });
 
 Deno.test("uninstall --cluster says that plugins stay on the nodes, where there are any", () => {
