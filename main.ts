@@ -1,7 +1,7 @@
 /** Entry point: command line, signals, exit code. */
 import { POD_VARIABLE } from "./src/config/environment.ts";
 import { ConfigError } from "./src/daemon/config_error.ts";
-import { type Effective, loadConfig } from "./src/daemon/load_config.ts";
+import { DEFAULT_FILE, type Effective, fileBeside, loadConfig } from "./src/daemon/load_config.ts";
 import { run } from "./src/daemon/run.ts";
 import { buildInfo } from "./src/platform/build_info.ts";
 import { logFatal } from "./src/platform/log.ts";
@@ -24,7 +24,8 @@ try {
   // As a runtime and systemd start it: there is nothing to be parsed.
   if (Deno.args.length === 0) {
     dropRun();
-    await runAgent(await loadConfig({ values: new Map() }, Deno.env.toObject()));
+    const beside = inherited === undefined ? undefined : fileBeside(Deno.execPath());
+    await runAgent(await loadConfig({ values: new Map() }, Deno.env.toObject(), DEFAULT_FILE, beside));
   } else await runCommand();
   // A command may have set another status than 0.
   Deno.exit();

@@ -125,6 +125,7 @@ function addInstallation(program: Command, load: () => Promise<Effective>): void
       "wait so long for that start, and put the former one back if this doesn't register",
     )
     .option("--stay", "the same without a limit, and don't exit afterwards, for a DaemonSet")
+    .option("--with-config", "and its configuration beside it, that of this command's file")
     .option("--remove", "remove it instead, as far as it was installed by this command")
     .action(async (options) => {
       const { installHostPlugin } = await import("./install_command.ts");

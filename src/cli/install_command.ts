@@ -1,3 +1,5 @@
+import { formatConfig } from "../config/format.ts";
+import { KEYS } from "../config/keys.ts";
 import { ConfigError, rejectProblems } from "../daemon/config_error.ts";
 import type { Effective } from "../daemon/load_config.ts";
 import { answering, guarded, look } from "../host_plugin/guard.ts";
@@ -11,7 +13,24 @@ interface Given {
   readonly wait?: string;
   readonly stay?: true;
   readonly remove?: true;
+  readonly withConfig?: true;
 }
+
+/** What is another thing for each process of a node: paths within its mounts, and addresses at which only one can listen. */
+const OF_THE_PROCESS: ReadonlySet<string> = new Set([
+  "socket",
+  "criSockets",
+  "systemBus",
+  "runDir",
+  "sysfsRoot",
+  "cgroupRoot",
+  "procRoot",
+  "kubeletRoot",
+  "probeSocket",
+  "http",
+  "httpAll",
+  "log.file",
+]);
 
 const say = (line: string) => console.log(line);
 
@@ -20,7 +39,8 @@ const say = (line: string) => console.log(line);
  * whether it registers.
  * @throws {Error} one sentence; nothing is changed then, or what was there is back
  */
-export async function installHostPlugin({ config, problems }: Effective, given: Given): Promise<void> {
+export async function installHostPlugin(effective: Effective, given: Given): Promise<void> {
+  const { config, problems } = effective;
   rejectProblems(problems);
   const { from, wait, stay } = given;
   if (wait !== undefined && !/^\d{1,5}$/.test(wait)) {
@@ -30,13 +50,23 @@ export async function installHostPlugin({ config, problems }: Effective, given: 
   if (given.remove) return await remove(PLACE, { dryRun, say });
   const source = { file: from ?? Deno.execPath(), machine: Deno.build.arch, socket };
   const answered = await answering(criSockets);
-  const sum = await install(PLACE, source, { dryRun, say });
+  const sum = await install(PLACE, source, {
+    dryRun,
+    say,
+    config: given.withConfig && configurationFor(effective),
+  });
   if (!dryRun && (wait !== undefined || stay)) {
     const guard = { place: PLACE, runDir, socket, criSockets: answered };
     await assertRegisters(guard, sum, stay ? Infinity : Number(wait) * 1000);
   }
   // In a DaemonSet a container that ends is started again.
   if (stay) await new Promise(() => setInterval(() => {}, 2 ** 30));
+}
+
+/** Of the file, what is meant for the node; empty: nothing. */
+function configurationFor({ config, origins }: Effective): string {
+  const keys = KEYS.filter(({ path }) => origins.get(path) === "file" && !OF_THE_PROCESS.has(path));
+  return formatConfig(config, origins, keys);
 }
 
 async function assertRegisters(

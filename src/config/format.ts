@@ -1,13 +1,17 @@
 import type { CpuSet } from "../cpu/cpu_set.ts";
-import { KEYS, valueAt } from "./keys.ts";
+import { type Key, KEYS, valueAt } from "./keys.ts";
 import type { Source } from "./problems.ts";
 import type { Config } from "./schema.ts";
 
-/** Formats the configuration as YAML that parses to the same one, with the source of each value as a comment. */
-export function formatConfig(config: Config, origins: ReadonlyMap<string, Source>): string {
+/** Formats the configuration, or these keys of it, as YAML that parses to the same one, with the source of each value as a comment. */
+export function formatConfig(
+  config: Config,
+  origins: ReadonlyMap<string, Source>,
+  keys: readonly Key[] = KEYS,
+): string {
   const lines: string[] = [];
   let open = "";
-  for (const { path } of KEYS) {
+  for (const { path } of keys) {
     const [section = "", name] = path.split(".");
     if (name !== undefined && section !== open) lines.push(`${section}:`);
     open = name === undefined ? "" : section;
@@ -20,7 +24,7 @@ export function formatConfig(config: Config, origins: ReadonlyMap<string, Source
         : [`${head} ${scalar(value as Scalar)}${comment}`]),
     );
   }
-  return `${lines.join("\n")}\n`;
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 /** Of lists only the empty one. */

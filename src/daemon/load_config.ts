@@ -15,6 +15,11 @@ import { readConfigFile } from "../platform/config_file.ts";
 /** Read if it exists and no other file is named. */
 export const DEFAULT_FILE = "/etc/weka-cpuset/config.yaml";
 
+/** Beside the directory that a plugin was launched from: what `install-host-plugin --with-config` writes. */
+export function fileBeside(executable: string): string {
+  return executable.replace(/[^/]*\/([^/]+)$/, "$1.yaml");
+}
+
 /** The effective configuration, and what it was resolved from. */
 export interface Effective extends Resolved {
   /** {@link withRuntimeText} adds to them. */
@@ -36,16 +41,22 @@ function flagName(path: string): string {
   return KEYS.find((key) => key.path === path)?.flag?.split(" ")[0] ?? path;
 }
 
-/** Loads file and environment. Problems are returned, never thrown: what follows from them depends on the mode. */
+/**
+ * Loads file and environment. Problems are returned, never thrown: what follows from them depends on the mode.
+ * @param otherFile is read where there is no default file
+ */
 export async function loadConfig(
   flags: Flags,
   environment: Readonly<Record<string, string>>,
   defaultFile = DEFAULT_FILE,
+  otherFile?: string,
 ): Promise<Effective> {
   // An empty variable names no file.
   const named = flags.file ?? (environment[CONFIG_VARIABLE] || undefined);
+  const first = await fileLayers(named ?? defaultFile, named !== undefined);
+  const isOther = first.length === 0 && otherFile !== undefined;
   const layers = [
-    ...await fileLayers(named ?? defaultFile, named !== undefined),
+    ...isOther ? await fileLayers(otherFile, false) : first,
     environmentLayer(environment),
     flatLayer(FLAG, flags.values),
   ];

@@ -2,6 +2,7 @@
 import { statusAt } from "../platform/file_status.ts";
 import { pause } from "../platform/pause.ts";
 import { type Architecture, whyNotRun } from "./elf.ts";
+import { putConfiguration, removeConfiguration } from "./configuration.ts";
 import { readNote, withOwn, writeNote } from "./note.ts";
 import { checkPlace, lockedIn, type PluginPlace, removeFile, syncDirectory } from "./place.ts";
 import { contentOf, copyTo, renameFile } from "./sum.ts";
@@ -21,6 +22,8 @@ export interface PluginBuild {
 }
 
 export interface InstallOptions {
+  /** What the plugin is configured by where the node has no file of its own; absent: what is there stays. */
+  readonly config?: string | undefined;
   /** Only checks. */
   readonly dryRun: boolean;
   readonly say: (line: string) => void;
@@ -34,10 +37,11 @@ export interface InstallOptions {
 export async function install(
   place: PluginPlace,
   source: PluginBuild,
-  { dryRun, say }: InstallOptions,
+  { dryRun, say, config }: InstallOptions,
 ): Promise<string> {
   try {
     checkPlace(place);
+    assertNotAnsibles(place);
     const { sum, size, head } = contentOf(source.file);
     const problem = whyNotRun(head, source.machine);
     if (problem !== undefined) throw new Error(`${source.file} ${problem}; nothing was changed`);
@@ -47,10 +51,25 @@ export async function install(
     if (isThere) say(`${place.target} is this version already`);
     else if (dryRun) say(`would install ${source.file} (${megabytes(size)} MB) as ${place.target}`);
     else await lockedIn(place, () => replace(place, source, sum, say));
+    if (config !== undefined && putConfiguration(place, config, true)) {
+      say(`${dryRun ? "would bring" : "bringing"} ${place.config} to the present configuration`);
+      if (!dryRun) await lockedIn(place, () => Promise.resolve(putConfiguration(place, config, false)));
+    }
     return sum;
   } catch (error) {
     throw explained(error, place, source.file);
   }
+}
+
+/** Two that own one file would overwrite each other's with every change. */
+function assertNotAnsibles({ ansible }: PluginPlace): void {
+  if (statusAt(ansible) === undefined) return;
+  const [, sum = "", path = ""] = /^([0-9a-f]{64}) {2}(\/.*)$/m.exec(Deno.readTextFileSync(ansible)) ?? [];
+  if (path === "" || statusAt(path)?.kind !== "file" || contentOf(path).sum !== sum) return;
+  throw new Error(
+    `${path} is the Ansible role's (weka_cpuset): update it by that, or remove it by deploy/ansible/uninstall.yml first; ` +
+      "nothing was changed",
+  );
 }
 
 function rejection({ target }: PluginPlace): string {
@@ -178,6 +197,7 @@ export async function remove(place: PluginPlace, { dryRun, say }: InstallOptions
   }
   await lockedIn(place, () => {
     removeFresh(place);
+    if (removeConfiguration(place)) say(`removed ${place.config}`);
     for (const path of [...files, place.note]) {
       if (removeFile(path) && files.includes(path)) say(`removed ${path}`);
     }

@@ -1,6 +1,6 @@
 /** What was written to a node by this program, so that it removes nothing else. Kept beside the plugins. */
 import { at, parseJson, textAt } from "../platform/json_at.ts";
-import type { PluginPlace } from "./place.ts";
+import { type PluginPlace, writeWhole } from "./place.ts";
 
 export interface InstallNote {
   /** SHA-256 of what was installed last; empty: nothing. */
@@ -38,13 +38,8 @@ export function readNote({ note }: PluginPlace): InstallNote {
   };
 }
 
-/** Whole or not at all: what a power cut leaves is the former one. */
 export function writeNote({ note }: PluginPlace, value: InstallNote): void {
-  const fresh = `${note}.new`;
-  using file = Deno.openSync(fresh, { write: true, create: true, truncate: true, mode: 0o644 });
-  file.writeSync(new TextEncoder().encode(`${JSON.stringify(value)}\n`));
-  file.syncSync();
-  Deno.renameSync(fresh, note);
+  writeWhole(note, `${JSON.stringify(value)}\n`);
 }
 
 export function withOwn(note: InstallNote, sum: string): InstallNote {

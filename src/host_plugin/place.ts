@@ -18,6 +18,10 @@ export interface PluginPlace {
   readonly former: string;
   /** What this program has written there: {@link InstallNote}. */
   readonly note: string;
+  /** What the plugin is configured by where the node has no file of its own: `fileBeside` of load_config.ts. */
+  readonly config: string;
+  /** The same of the Ansible role, as sha256sum(1) prints it: the checksum and the path of the plugin that it has installed. */
+  readonly ansible: string;
 }
 
 export function placeIn(directory: string): PluginPlace {
@@ -30,6 +34,8 @@ export function placeIn(directory: string): PluginPlace {
     fresh: `${beside}.new`,
     former: `${beside}.former`,
     note: `${beside}.json`,
+    config: `${directory}/${name}.yaml`,
+    ansible: `${directory}/.weka-cpuset.ansible`,
   };
 }
 
@@ -48,10 +54,19 @@ export function checkPlace({ directory, plugins, target }: PluginPlace): void {
     if (status.uid !== user) {
       throw new Error(`${path} belongs to user ${status.uid}, and this is user ${user}; nothing was changed`);
     }
-    if ((status.mode & 0o002) !== 0) {
-      throw new Error(`${path} is world-writable; remove that permission (chmod o-w), and look who used it`);
+    const who = writersOf(status);
+    if (who !== undefined) {
+      throw new Error(
+        `${path} is ${who}-writable; remove that permission (chmod go-w), and look who used it`,
+      );
     }
   }
+}
+
+/** Who else may write it: root's own group is root. */
+function writersOf({ mode, gid }: { readonly mode: number; readonly gid: number }): string | undefined {
+  if ((mode & 0o002) !== 0) return "world";
+  return (mode & 0o020) !== 0 && gid !== 0 ? "group" : undefined;
 }
 
 /**
@@ -112,6 +127,17 @@ function removeIfEmpty(path: string): void {
 export function syncDirectory(path: string): void {
   using directory = Deno.openSync(path, { read: true });
   directory.syncSync();
+}
+
+/** Whole or not at all: what a power cut leaves is the former one. */
+export function writeWhole(path: string, text: string): void {
+  const fresh = `${path}.new`;
+  removeFile(fresh);
+  using file = Deno.openSync(fresh, { write: true, createNew: true, mode: 0o644 });
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+  file.syncSync();
+  Deno.renameSync(fresh, path);
 }
 
 /** Whether it was there. */

@@ -7,6 +7,8 @@ interface FileStatus {
   readonly mode: number;
   /** The owner's user id. */
   readonly uid: number;
+  /** The group's id. */
+  readonly gid: number;
   /** Two names with the same identity are the same file. */
   readonly identity: string;
 }
@@ -49,6 +51,7 @@ function statx(directory: number, path: string, flags: number): FileStatus | und
     kind: KINDS[mode & S_IFMT] ?? "other",
     mode: mode & ~S_IFMT,
     uid: answer.getUint32(20, true),
+    gid: answer.getUint32(24, true),
     identity: `${major}:${minor}:${inode}`,
   };
 }

@@ -30,7 +30,10 @@ function launchedFrom(dir: string): LaunchedAgent {
 function installer(node: TestNode, ...args: string[]): Agent {
   const { nri, cri } = sockets(node.dir);
   Deno.mkdirSync(`${node.dir}/nri`, { recursive: true });
-  const own = ["--socket", nri, "--cri-socket", cri, "--run-dir", `${node.dir}/default/run/weka-cpuset`];
+  const config = `${node.dir}/config.yaml`;
+  Deno.writeTextFileSync(config, "log: { level: debug }\nsysfsRoot: /sys/.\n");
+  const runDir = `${node.dir}/default/run/weka-cpuset`;
+  const own = ["--config", config, "--socket", nri, "--cri-socket", cri, "--run-dir", runDir];
   const agent = new Agent({
     wrapper: inPlace(`${node.dir}/nri`),
     args: [...own, "install-host-plugin", ...args],
@@ -103,13 +106,18 @@ Deno.test("the executable installs itself where it may, and changes nothing wher
 });
 
 onBareNode(
-  "what is installed registers when containerd is restarted; a build that doesn't is put away again",
+  "what is installed registers when containerd is restarted, as configured; a build that doesn't is put away again",
   async (node) => {
-    const first = installer(node, "--wait", "600");
+    const first = installer(node, "--wait", "600", "--with-config");
     await first.says(/installed weka-cpuset/);
     await node.startContainerd({ apart: true });
     const launched = launchedFrom(node.dir);
     await launched.says(/msg="?synchronized/);
+    assert.match(
+      Deno.readTextFileSync(`${node.dir}/nri/99-weka-cpuset.yaml`),
+      /^# Written[^]*\n\nlog:\n {2}level: debug {2}# file\n$/,
+    );
+    assert.match(launched.lines.join("\n"), /level=debug/);
     assert.equal((await first.end(NOTHING)).code, 0);
 
     const bad = `${node.dir}/bad`;

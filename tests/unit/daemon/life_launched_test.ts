@@ -1,5 +1,6 @@
 /** Launched mode: over a socket pair, as the runtime starts its plugins, bridged to the embedded runtime. */
 import assert from "node:assert/strict";
+import { registrationNote } from "../../../src/daemon/registration_note.ts";
 import { run } from "../../../src/daemon/run.ts";
 import { type Config, DEFAULTS } from "../../../src/config/schema.ts";
 import { isRegistered } from "../../../src/platform/launched_note.ts";
@@ -87,6 +88,30 @@ Deno.test("launched by the runtime it registers, serves, and ends when the runti
     assert(log.has("stopped; containers keep their CPUs"));
     assert.equal(runtime.cpusOf(pinned.containers.get("c") ?? "").toString(), "8-9,40");
   });
+});
+
+Deno.test("a registration that can't be noted is noted within a minute, or not at all; the log says so once", async () => {
+  const dir = await Deno.makeTempDir();
+  const blocked = `${dir}/run`;
+  await Deno.writeTextFile(blocked, "");
+  const log = new Records();
+  let now = 0;
+  const context = { effective: effective({ ...DEFAULTS, runDir: blocked }), log, version: "1.2.3" };
+  const [first, second] = [0, 1].map(() => registrationNote(context, Deno.execPath(), () => now));
+  const noted = () => isRegistered(blocked, Deno.execPath());
+  first?.({ phase: "registering" });
+  assert.equal(log.records.length, 0);
+  for (; now < 61_000; now += 500) first?.({ phase: "serving" });
+  assert.equal(log.records.filter(({ message }) => message === "registration not noted").length, 1);
+  second?.({ phase: "serving" });
+  await Deno.remove(blocked);
+  second?.({ phase: "serving" }); // too early
+  first?.({ phase: "serving" }); // too late
+  assert(!noted());
+  now += 5000;
+  second?.({ phase: "serving" });
+  assert(noted());
+  await Deno.remove(dir, { recursive: true });
 });
 
 Deno.test("an invalid configuration doesn't prevent registration: its problems are logged as errors", async () => {

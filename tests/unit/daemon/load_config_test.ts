@@ -1,6 +1,12 @@
 /** Where the configuration is read from, and which source takes precedence. */
 import assert from "node:assert/strict";
-import { type Effective, type Flags, loadConfig, withRuntimeText } from "../../../src/daemon/load_config.ts";
+import {
+  type Effective,
+  fileBeside,
+  type Flags,
+  loadConfig,
+  withRuntimeText,
+} from "../../../src/daemon/load_config.ts";
 import { DEFAULTS } from "../../../src/config/schema.ts";
 
 const DIR = Deno.makeTempDirSync();
@@ -21,10 +27,11 @@ function load(
   flags: Record<string, string>,
   environment: Record<string, string>,
   defaultFile: string,
+  otherFile?: string,
 ): Promise<Effective> {
   const { config, ...values } = flags;
   const given: Flags = { values: new Map(Object.entries(values)), ...(config ? { file: config } : {}) };
-  return loadConfig(given, environment, defaultFile);
+  return loadConfig(given, environment, defaultFile, otherFile);
 }
 
 function sentences({ problems }: Effective): string[] {
@@ -42,6 +49,14 @@ Deno.test("a named file replaces the default one: by the variable, or by the fla
   assert.equal((await load({}, { WEKA_CPUSET_CONFIG: OTHER }, GOOD)).config.log.level, "info");
   assert.equal((await load({ config: GOOD }, { WEKA_CPUSET_CONFIG: OTHER }, NONE)).config.minShared, 2);
   assert.equal((await load({}, { WEKA_CPUSET_CONFIG: "" }, GOOD)).config.minShared, 2);
+});
+
+Deno.test("the file beside a plugin is read where there is no other", async () => {
+  assert.equal(fileBeside("/opt/nri/plugins/99-weka-cpuset"), "/opt/nri/99-weka-cpuset.yaml");
+  assert.equal((await load({}, {}, NONE, OTHER)).config.minShared, 3);
+  assert.equal((await load({}, {}, GOOD, OTHER)).config.minShared, 2);
+  assert.equal((await load({ config: GOOD }, {}, NONE, OTHER)).config.minShared, 2);
+  assert.deepEqual(sentences(await load({}, {}, NONE, NONE)), []);
 });
 
 Deno.test("a named file must exist", async () => {

@@ -194,7 +194,11 @@ Deno.test("deploy/host-plugin is the same with a side-car that alone can write w
   const { initContainers: [sideCar, ...others], containers, volumes } = patch.spec.template.spec;
   assert.deepEqual([patch.kind, patch.metadata.name, others, containers], ["DaemonSet", NAME, [], undefined]);
   assert.deepEqual([sideCar.image, sideCar.securityContext], [container.image, container.securityContext]);
-  assert.deepEqual([sideCar.restartPolicy, sideCar.args], ["Always", ["install-host-plugin", "--stay"]]);
+  assert.deepEqual([sideCar.restartPolicy, sideCar.args], ["Always", [
+    "install-host-plugin",
+    "--stay",
+    "--with-config",
+  ]]);
   assert.deepEqual(volumes.map(({ hostPath }: { hostPath: { path: string } }) => hostPath.path), [
     PLACE.directory,
   ]);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { install, remove, rollBack, versionOf } from "../../../src/host_plugin/install.ts";
 import { lockedIn, placeIn } from "../../../src/host_plugin/place.ts";
 import { readNote } from "../../../src/host_plugin/note.ts";
@@ -26,9 +27,9 @@ class Stage implements Disposable {
     return file;
   }
 
-  async install(file: string, dryRun = false): Promise<string> {
+  async install(file: string, dryRun = false, config?: string): Promise<string> {
     const source = { file, machine: Deno.build.arch, socket: `${this.dir}/nri.sock` };
-    return await install(this.place, source, { dryRun, say: (line) => this.said.push(line) });
+    return await install(this.place, source, { dryRun, config, say: (line) => this.said.push(line) });
   }
 
   async remove(dryRun = false): Promise<void> {
@@ -146,6 +147,53 @@ Deno.test("a plugin of somebody else is kept as the former one, put back, and ne
   assert.match(stage.said.at(-1) ?? "", /former stays: it wasn't written by install-host-plugin/);
 });
 
+Deno.test("its configuration is beside it, follows what is given, and goes with it", async () => {
+  using stage = new Stage();
+  const { config } = stage.place;
+  const file = stage.build("1");
+  await stage.install(file, true, "minShared: 2\n");
+  assert.equal(exists(config), false);
+  await stage.install(file, false, "minShared: 2\n");
+  assert.match(
+    Deno.readTextFileSync(config),
+    /^# Written by weka-cpuset install-host-plugin[^]*\nminShared: 2\n$/,
+  );
+  await stage.install(file, false, "minShared: 3\n");
+  await stage.install(file);
+  assert.match(Deno.readTextFileSync(config), /\nminShared: 3\n$/);
+  const said = stage.said.length;
+  await stage.install(file, false, "minShared: 3\n");
+  assert.deepEqual(stage.said.slice(said), [`${stage.place.target} is this version already`]);
+  await stage.install(file, false, "");
+  assert.equal(exists(config), false);
+  await stage.install(file, false, "minShared: 2\n");
+  await stage.remove();
+  assert.deepEqual(stage.content, {});
+  Deno.writeTextFileSync(config, "minShared: 7\n");
+  await assert.rejects(
+    stage.install(file, false, "minShared: 2\n"),
+    /99-weka-cpuset\.yaml wasn't written by install-host-plugin; remove it, or leave out --with-config/,
+  );
+  await stage.remove();
+  assert.equal(Deno.readTextFileSync(config), "minShared: 7\n");
+});
+
+Deno.test("the plugin of the Ansible role is refused as long as it is there, whatever its index", async () => {
+  using stage = new Stage();
+  const { plugins, ansible, target } = stage.place;
+  Deno.mkdirSync(plugins, { recursive: true });
+  const [theirs, sum] = [`${plugins}/98-weka-cpuset`, createHash("sha256").update("theirs").digest("hex")];
+  Deno.writeTextFileSync(theirs, "theirs", { mode: 0o755 });
+  Deno.writeTextFileSync(ansible, `${sum}  ${theirs}\n`);
+  await assert.rejects(
+    stage.install(stage.build("1")),
+    /98-weka-cpuset is the Ansible role's \(weka_cpuset\): update it by that, or remove it by .*; nothing was changed$/,
+  );
+  assert.equal(exists(target), false);
+  Deno.writeTextFileSync(theirs, "another's by now", { mode: 0o755 });
+  await stage.install(stage.build("1"));
+});
+
 Deno.test("what another has put there meanwhile isn't taken away instead, nor what was there already", async () => {
   using stage = new Stage();
   const other =
@@ -230,6 +278,15 @@ const BAD: readonly [what: string, spoil: (stage: Stage) => string, sentence: Re
     /nri\/plugins is world-writable; remove that permission/,
   ],
   [
+    "a directory in which a group can write",
+    (
+      stage,
+    ) => (Deno.chmodSync(stage.place.plugins, 0o775),
+      Deno.uid() === 0 && Deno.chownSync(stage.place.plugins, null, 1000),
+      stage.build("x")),
+    /nri\/plugins is group-writable; remove that permission \(chmod go-w\)/,
+  ],
+  [
     "the same above it",
     (stage) => (Deno.chmodSync(stage.place.directory, 0o1777), stage.build("x")),
     /\/nri is world-writable; remove that permission/,
@@ -265,6 +322,9 @@ Deno.test("a plugin of another user is refused", { ignore: Deno.uid() !== 0 }, a
     /belongs to user 1000, and this is user 0; nothing was changed/,
   );
   await assert.rejects(stage.remove(), /belongs to user 1000/);
+  Deno.chownSync(stage.place.target, 0, 0);
+  Deno.chmodSync(stage.place.plugins, 0o775); // root's own group
+  await stage.install(stage.build("2"));
 });
 
 Deno.test("a note that can't be read makes nothing ours", async () => {
