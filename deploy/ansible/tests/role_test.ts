@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
 import { eventually } from "../../../tests/system/node/eventually.ts";
-import { missing, testUnless } from "./available.ts";
-import { Node, type Play, repository, type Suite } from "./node.ts";
+import type { Suite } from "./node.ts";
+import { onNode, SAYS_RELEASED, STAND_IN, standIn, works } from "./on_node.ts";
 
 const MAIN = "/etc/containerd/config.toml";
 const PLUGIN = "/opt/nri/plugins/99-weka-cpuset";
 /** What is left for after containerd's restart, where the role doesn't do that. */
 const RELEASE = "/opt/nri/.weka-cpuset.release";
+/** Who has installed it. */
+const OWNER = "/opt/nri/.weka-cpuset.ansible";
 const CONFIG = "/etc/weka-cpuset/config.yaml";
 const DIRECTORIES = ["/etc/containerd", "/etc/nri", "/etc/weka-cpuset", "/opt/nri"];
 
@@ -32,34 +34,11 @@ state = "/opt/containerd/state"
   conf_dir = "/opt/containerd"
 `;
 
-/** An executable that is quicker to copy than the real one. */
-const STAND_IN = '#!/bin/sh\n[ "$1" != preflight ] || echo \'{"checks":[]}\'\n';
-
-function onNode(name: string, suites: readonly Suite[], body: (node: Node) => Promise<void>): void {
-  for (const suite of suites) {
-    testUnless(missing.toRun ?? missingContainerd(suite), `containerd of ${suite}: ${name}`, async () => {
-      await using node = await Node.make(suite);
-      await body(node);
-    });
-  }
-}
-
-/** Why there is no such containerd here: 2.4 is built only for those who ask for it. */
-function missingContainerd(suite: Suite): string | undefined {
-  const path = `${repository}/.tools/node/containerd-${suite}/containerd`;
-  return existsSync(path) ? undefined : `${path} doesn't exist (make test-node CONTAINERD=2.4)`;
-}
-
-function works(play: Play): void {
-  assert(play.ok, play.output);
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 const BOTH: readonly Suite[] = ["trixie", "sid"];
-
-function standIn(node: Node, text = STAND_IN): { weka_cpuset_executable: string } {
-  node.write("/opt/home/stand-in", text);
-  return { weka_cpuset_executable: "/opt/home/stand-in" };
-}
 
 onNode(
   "installs the executable and its configuration, turns NRI on, and then has nothing to do",
@@ -80,7 +59,9 @@ onNode(
       uid: 0,
       isWhole: true,
     });
-    assert.deepEqual([...Deno.readDirSync(node.path("/opt/nri"))].map(({ name }) => name), ["plugins"]);
+    const names = [...Deno.readDirSync(node.path("/opt/nri"))].map(({ name }) => name);
+    assert.deepEqual(names.sort(), [".weka-cpuset.ansible", "plugins"]);
+    assert.equal(node.read(OWNER), `${sha256(Deno.readFileSync(node.path(PLUGIN)))}  ${PLUGIN}\n`);
     assert.match(node.read(CONFIG), /^minShared: 2$/m);
     assert.match(node.read(CONFIG), /^log:\n {2}level: debug$/m);
     if (node.suite === "trixie") assert.match(await node.nri(), /disable = false/);
@@ -179,13 +160,12 @@ onNode("restarts containerd only if configured, and only after a change", ["sid"
   assert.equal((await node.play("install", restarting)).changed, 0);
   const moved = await node.play("install", { ...restarting, weka_cpuset_plugin_index: "98" });
   assert(moved.ok, moved.output);
-  assert.deepEqual(Object.keys(node.files("/opt/nri")), ["/opt/nri/plugins/98-weka-cpuset"]);
+  assert.deepEqual(Object.keys(node.files("/opt/nri")), [OWNER, "/opt/nri/plugins/98-weka-cpuset"]);
   assert(Deno.statSync(node.path("/opt/restarted")).isDirectory);
 });
 
 onNode("gives the CPUs back after a restart, and leaves nothing", ["sid"], async (node) => {
-  const said = '#!/bin/sh\n[ "$1" != release ] || echo "$@" >/opt/released\n';
-  works(await node.play("install", { ...standIn(node, said), weka_cpuset_preflight: "skip" }));
+  works(await node.play("install", { ...standIn(node, SAYS_RELEASED), weka_cpuset_preflight: "skip" }));
   works(
     await node.play("uninstall", {
       weka_cpuset_restart_containerd: true,
@@ -194,6 +174,31 @@ onNode("gives the CPUs back after a restart, and leaves nothing", ["sid"], async
   );
   assert.equal(node.read("/opt/released"), "release --yes --wait 60\n");
   assert.deepEqual(node.files("/opt/nri"), {});
+});
+
+onNode("a plugin of install-host-plugin is left alone, and said so", ["sid"], async (node) => {
+  const executable = standIn(node);
+  node.write(PLUGIN, "theirs");
+  node.write(
+    "/opt/nri/.99-weka-cpuset.json",
+    JSON.stringify({ own: [sha256(new TextEncoder().encode("theirs"))] }),
+  );
+  const before = node.files(...DIRECTORIES);
+  for (const playbook of ["install", "uninstall"] as const) {
+    const play = await node.play(playbook, executable);
+    assert(!play.ok);
+    assert.match(
+      play.output,
+      /99-weka-cpuset was installed by install-host-plugin.*run weka-cpuset install-host-plugin --remove/s,
+    );
+    assert.deepEqual(node.files(...DIRECTORIES), before);
+  }
+  // What it had installed before is of no matter, also where the role has installed the same since.
+  node.write(PLUGIN, "by hand");
+  works(await node.play("install", executable));
+  const own = sha256(new TextEncoder().encode(STAND_IN));
+  node.write("/opt/nri/.99-weka-cpuset.json", JSON.stringify({ own: [own] }));
+  works(await node.play("install", executable));
 });
 
 onNode(
@@ -215,80 +220,6 @@ onNode(
     assert.deepEqual(asked, Array(3).fill("/readyz"));
   },
 );
-
-/** containerd's configuration as k3s generates it; from 2026 on it imports drop-ins. */
-const K3S = "/opt/k3s/agent/etc/containerd";
-const GENERATED = `# File generated by k3s. DO NOT EDIT.
-version = 2
-root = "/opt/k3s/agent/containerd"
-
-[plugins."io.containerd.internal.v1.opt"]
-  path = "/opt/k3s/agent/containerd"
-
-[plugins."io.containerd.nri.v1.nri"]
-  plugin_request_timeout = "7s"
-`;
-
-function onK3s(node: Node): Record<string, unknown> {
-  return {
-    ...standIn(node),
-    weka_cpuset_distribution: "k3s",
-    weka_cpuset_data_dir: "/opt/k3s",
-    weka_cpuset_preflight: "skip",
-  };
-}
-
-onNode("on k3s that imports drop-ins, NRI is set by one of these, and taken away", ["sid"], async (node) => {
-  const text = `imports = ["${K3S}/config-v3.toml.d/*.toml"]\n${GENERATED}  disable = true\n`
-    .replace("version = 2", "version = 3");
-  node.write(`${K3S}/config.toml`, text);
-  const variables = onK3s(node);
-  const play = await node.play("install", variables);
-  assert(play.ok, play.output);
-  assert.equal(node.read(`${K3S}/config.toml`), text);
-  assert.match(
-    node.read(`${K3S}/config-v3.toml.d/99-weka-cpuset.toml`),
-    /disable = false\n {2}plugin_request/,
-  );
-  assert.equal((await node.play("install", variables)).changed, 0);
-  works(await node.play("uninstall", variables));
-  assert.deepEqual(node.files("/opt/k3s"), { [`${K3S}/config.toml`]: text });
-});
-
-onNode("on k3s without, by its template, whoever has made that", ["trixie"], async (node) => {
-  const text = GENERATED.slice(0, GENERATED.indexOf('\n[plugins."io.containerd.nri'));
-  const before = { [`${K3S}/config.toml`]: text };
-  node.write(`${K3S}/config.toml`, text);
-  const variables = onK3s(node);
-  const check = await node.play("install", variables, "--check");
-  assert(check.ok, check.output);
-  assert.deepEqual(node.files("/opt/k3s"), before);
-
-  const play = await node.play("install", variables);
-  assert(play.ok, play.output);
-  const template = `${K3S}/config.toml.tmpl`;
-  assert.match(node.read(template), /\{\{ template "base" \. \}\}\n# BEGIN weka-cpuset\n\[plugins/);
-  assert.equal((await node.play("install", variables)).changed, 0);
-  works(await node.play("uninstall", variables));
-  assert.deepEqual(node.files("/opt/k3s"), before);
-
-  const theirs = '# Ours.\n{{ template "base" . }}\n';
-  node.write(template, theirs);
-  works(await node.play("install", variables));
-  works(await node.play("uninstall", variables));
-  assert.equal(node.read(template), theirs);
-
-  node.write(template, '[plugins."io.containerd.nri.v1.nri"]\n');
-  const refused = await node.play("install", variables);
-  assert(!refused.ok);
-  assert.match(refused.output, /config\.toml\.tmpl has a table .* already: set disable = false there/s);
-});
-
-onNode("a k3s that has never started is said so", ["sid"], async (node) => {
-  const play = await node.play("install", onK3s(node));
-  assert(!play.ok);
-  assert.match(play.output, /start k3s once, which generates it/);
-});
 
 onNode(
   "containerd requires the agent, beside what it requires already, until it doesn't",
