@@ -2,6 +2,7 @@
 import { overhangsOf } from "../ledger/conflict.ts";
 import { isConfirmed, written } from "../ledger/delivery.ts";
 import { retryDegraded } from "../ledger/degraded.ts";
+import { perLedger } from "../ledger/per_ledger.ts";
 import { needsWrite } from "../ledger/updates.ts";
 import { type Agent, idle, logOutput, type Output, type Step, wakeFor } from "./agent.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
@@ -62,7 +63,7 @@ export function runBackgroundWork(agent: Agent): Step {
     ]
       .map(logOutput),
     ...(updates.length === 0 ? [] : [{ kind: "apply", changes: updates } as const]),
-    ...(compared.ended ? [{ kind: "count" } as const] : []),
+    ...(compared.isCountDue ? [{ kind: "count" } as const] : []),
     ...(isMore ? [{ kind: "wake", after: 0 } as const] : wakeFor(agent.state, state)),
   ];
   return { agent: { ...agent, state }, outputs };
@@ -87,12 +88,13 @@ function applyPending(state: AgentState): Logged {
   return { state: withLedger(state, slice.ledger), logs: slice.logs };
 }
 
+const owesWrites = perLedger((ledger) => ledger.dirty.some((assignment) => needsWrite(ledger, assignment)));
+
 /** Where nothing can be written because of containers that aren't known by their cgroups, these are read again. */
 function withBlockersRead(state: AgentState): Logged {
   const { ledger } = state;
   const cpusets = writablePort(state);
-  const isBlocked = cpusets !== undefined && !hasWrites(state) &&
-    ledger.dirty.some((assignment) => needsWrite(ledger, assignment));
+  const isBlocked = cpusets !== undefined && !hasWrites(state) && owesWrites(ledger);
   if (!isBlocked) return { state, logs: [] };
   const blockers = overhangsOf(ledger).all.filter(({ holder }) => !isConfirmed(holder)).slice(0, MAX_READS);
   return blockers.reduce<Logged>(({ state, logs }, { holder: { container } }) => {

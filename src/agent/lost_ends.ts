@@ -19,7 +19,8 @@ import { released } from "./handlers/ends.ts";
 import type { Logged } from "./logged.ts";
 import { logOf } from "./logs.ts";
 import { withLedger } from "./pending.ts";
-import { type AgentState, type LostEnds, NO_LOST_ENDS } from "./state.ts";
+import { type LostEnds, NO_LOST_ENDS } from "./reconcile_state.ts";
+import type { AgentState } from "./state.ts";
 
 /** More containers than a node has; of those beyond, which the runtime lists for ever, the oldest are claimed again. */
 const MAX_ENDED = 1024;
@@ -35,31 +36,41 @@ export function look(state: AgentState, assignments: readonly Assignment[], cpus
     !isGroup(each) && !hasNoProcess(each.delivery) &&
     sandboxingOf(state.rules, each.container.handler) === undefined
   );
-  const seen = looked.map(({ container }) => [container.id, cpusets.population(container)] as const);
-  return withLooks(state, { isTreeSeen, seen: new Map([...lostEnds.seen, ...seen]) });
+  const seen = new Map(looked.map(({ container }) => [container.id, cpusets.population(container)] as const));
+  const some = [...seen].flatMap(([id, each]) => each === "populated" ? [] : [[id, each] as const]);
+  return withLived(
+    withLooks(state, {
+      isTreeSeen,
+      looked: lostEnds.looked + seen.size,
+      nobody: some.length === 0 ? lostEnds.nobody : new Map([...lostEnds.nobody, ...some]),
+    }),
+    seen,
+  );
 }
 
-/** With those in whose cgroups somebody has been seen by a look besides. */
+/** With those in whose cgroups somebody has been seen. One that isn't in the ledger any more may be listed still, and be found again. */
 export function withLived(state: AgentState, populations: ReadonlyMap<string, Population>): AgentState {
-  const seen = [...populations].flatMap(([id, each]) => each === "populated" ? [id] : []);
   const { lived } = state.reconcile.lostEnds;
-  return withLooks(state, { lived: new Set([...lived, ...seen].slice(-MAX_LIVED)) });
+  const fresh = [...populations].flatMap(([id, each]) => each === "populated" && !lived.has(id) ? [id] : []);
+  return fresh.length === 0
+    ? state
+    : withLooks(state, { lived: new Set([...lived, ...fresh].slice(-MAX_LIVED)) });
 }
 
 /** Containers that nobody lives in at the second look have ended; those of before that somebody lives in run. */
 export function concludeLooks(state: AgentState, cpusets: CpusetPort): Logged {
-  const { seen, isTreeSeen, deserted: before, wrongLooks, ...known } = state.reconcile.lostEnds;
+  const { looked, nobody: seen, isTreeSeen, deserted: before, wrongLooks, ...known } =
+    state.reconcile.lostEnds;
+  const { lived } = known;
   const { assignments } = state.ledger;
   const those = (population: Population) =>
     [...seen].filter(([, each]) => each === population).map(([id]) => id);
-  const isWrong = !isTreeSeen && seen.size > 0 && those("absent").length === seen.size;
+  const isWrong = !isTreeSeen && looked > 0 && those("absent").length === looked;
   const begun = { ...NO_LOST_ENDS, ...known, wrongLooks: isWrong ? wrongLooks + 1 : 0 };
   if (isWrong) {
-    const logs = wrongLooks === 1 ? [logOf("warn", TREE_WRONG, undefined, { containers: seen.size })] : [];
+    const logs = wrongLooks === 1 ? [logOf("warn", TREE_WRONG, undefined, { containers: looked })] : [];
     return { state: withLooks(state, begun), logs };
   }
-  // One that isn't in the ledger any more may still be listed, and be found again.
-  const { lived } = withLived(state, seen).reconcile.lostEnds;
   const absent = those("absent").filter((id) => lived.has(id) || hasDefaultRuntime(assignments.get(id)));
   const nobody = [...those("empty").filter((id) => assignments.has(id)), ...absent];
   const twice = nobody.filter((id) => before.has(id));
@@ -67,9 +78,9 @@ export function concludeLooks(state: AgentState, cpusets: CpusetPort): Logged {
   const gone = twice.filter((id) => !isHollow(id));
   const deserted = new Set(nobody).difference(new Set(gone));
   // Without the host's pid namespace an agent sees nobody in cgroup v1, unless the pids controller is there.
-  const hollow = those("populated").length === 0 ? [] : twice.filter(isHollow);
+  const hollow = seen.size === looked ? [] : twice.filter(isHollow);
   const elsewhere = hollow.length === 0 ? NO_LOST_ENDS.elsewhere : new Set(hollow);
-  const next = withLooks(state, { ...begun, lived, deserted, elsewhere });
+  const next = withLooks(state, { ...begun, deserted, elsewhere });
   const ended = endedIn(next, gone, seen);
   const revived = revivedIn(ended.state, cpusets);
   const logs = hollow.filter((id) => !known.elsewhere.has(id)).map((id) =>

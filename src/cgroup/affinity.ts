@@ -31,10 +31,19 @@ export function readAffinity(hierarchy: CpusetHierarchy, path: string, look: Loo
   const opened = openCgroup(hierarchy, path);
   if (opened.kind === "errno") return notOpened(path, opened);
   using directory = opened;
+  return affinityIn(hierarchy, directory, look);
+}
+
+/** The same of a cgroup that is open. */
+export function affinityIn(
+  hierarchy: CpusetHierarchy,
+  directory: CgroupDirectory,
+  look: Look,
+): AffinityReading {
   const inForce = cpusOf(directory, hierarchy.version);
   if (inForce.kind !== "values") return inForce;
   const threads = look.of === "threads";
-  const found = threads ? inside(path, directory) : [];
+  const found = threads ? inside(directory.path, directory) : [];
   const seen = new Seen(inForce.cpus, look.affinityOf ?? affinityOf);
   seen.threads(threads ? threadsIn(directory, hierarchy.version) : firstProcess(directory, look.pid));
   // It grows by what is found on the way.
@@ -124,15 +133,23 @@ function firstProcess(directory: CgroupDirectory, pid: number): number[] {
   return ids.includes(pid) ? [pid] : ids.slice(0, 1);
 }
 
-/** Room for 8192 CPUs, the most that a kernel is built for; with less than it has the call fails (EINVAL). */
+/** Room for 8192 CPUs, the most that a kernel is built for. */
 const mask = new Uint32Array(256);
 const bytes = new Uint8Array(mask.buffer);
+/** How many of these bytes this kernel needs: with fewer the call fails (EINVAL). 0: not known yet. */
+let needed = 0;
 /** The mask before, and what it was: most threads have the same. */
 const before = new Uint32Array(mask.length);
 let same = CpuSet.empty;
 
+function neededBytes(): number {
+  let size = 8;
+  while (size < bytes.length && libc().sched_getaffinity(0, BigInt(size), bytes) !== 0) size *= 2;
+  return size;
+}
+
 function isAsBefore(): boolean {
-  for (let i = 0; i < mask.length; i++) if (mask[i] !== before[i]) return false;
+  for (let i = 0; i < needed / 4; i++) if (mask[i] !== before[i]) return false;
   return true;
 }
 
@@ -143,7 +160,8 @@ function isAsBefore(): boolean {
  * @param tid as this process' PID namespace numbers it, positive
  */
 export function affinityOf(tid: number): CpuSet | undefined {
-  const got = attempt(() => libc().sched_getaffinity(tid, BigInt(bytes.length), bytes));
+  if (needed === 0) needed = neededBytes();
+  const got = attempt(() => libc().sched_getaffinity(tid, BigInt(needed), bytes));
   if (got.kind === "errno") return undefined;
   if (isAsBefore()) return same;
   const cpus: number[] = [];

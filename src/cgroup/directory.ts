@@ -43,13 +43,28 @@ const view = new DataView(buffer.buffer);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** The text of a file, without white space around it. */
+export interface CgroupText {
+  readonly kind: "text";
+  readonly text: string;
+}
+
+/** A file that stays open, and what was read there last. */
+interface KeptFile {
+  readonly file: number;
+  bytes: Uint8Array;
+  content: CgroupText;
+}
+
 /** An open directory of a cgroup hierarchy. No symbolic link is followed on the way to it, nor to a file in it. */
 export class CgroupDirectory implements Disposable {
   readonly kind = "directory";
   /** -1 once it is closed: its number may be another file's by then. */
   #file: number;
-  /** See {@link keep}. */
-  #kept: { readonly name: string; readonly file: number } | undefined;
+  /** By name, see {@link keep}; undefined: none. */
+  #kept: Map<string, KeptFile> | undefined;
+  /** Of those. */
+  #isWritten = false;
 
   private constructor(file: number, readonly path: string) {
     this.#file = file;
@@ -67,26 +82,40 @@ export class CgroupDirectory implements Disposable {
   }
 
   /**
-   * Keeps the directory and one of its files, of one record, open beyond the end of its use: only {@link close} closes them then. A
-   * file of a cgroup that has been removed answers ENODEV, also where there is another cgroup in its place (kernfs).
+   * Keeps the directory and some of its files, of one record each, open beyond the end of its use: only {@link close} closes them
+   * then. A file of a cgroup that has been removed answers ENODEV, also where there is another cgroup in its place (kernfs).
    * The failure, after which nothing is kept; undefined when there was none.
+   *
+   * @param isWritten they are open for writing too
    */
-  keep(name: string): Errno | undefined {
-    const opened = openAt(this.#file, name, O_RDWR | O_NOFOLLOW);
-    if (opened.kind === "errno") return opened;
-    this.#kept = { name, file: opened.result };
+  keep(names: readonly string[], isWritten: boolean): Errno | undefined {
+    const kept = new Map<string, KeptFile>();
+    for (const name of names) {
+      const opened = openAt(this.#file, name, (isWritten ? O_RDWR : O_RDONLY) | O_NOFOLLOW);
+      if (opened.kind === "errno") {
+        for (const { file } of kept.values()) libc().close(file);
+        return opened;
+      }
+      kept.set(name, { file: opened.result, bytes: new Uint8Array(), content: { kind: "text", text: "" } });
+    }
+    [this.#kept, this.#isWritten] = [kept, isWritten];
     return undefined;
   }
 
-  /** Whether the file that is kept open can still be read, so that the cgroup is there. */
-  get isAlive(): boolean {
-    const file = this.#kept?.file;
-    return file !== undefined && attempt(() => libc().pread(file, one, 1n, 0n)).kind === "done";
+  get isKept(): boolean {
+    return this.#kept !== undefined;
   }
 
-  /** The text of one of its files, without white space around it. */
-  read(name: string): { readonly kind: "text"; readonly text: string } | Errno {
-    if (this.#kept?.name === name) return textOf(readOnce(this.#kept.file));
+  /** Whether a file that is kept open can still be read, so that the cgroup is there. */
+  get isAlive(): boolean {
+    const [kept] = this.#kept?.values() ?? [];
+    return kept !== undefined && attempt(() => libc().pread(kept.file, one, 1n, 0n)).kind === "done";
+  }
+
+  /** The text of one of its files. Of one that is kept open it is the same object as long as its bytes are the same. */
+  read(name: string): CgroupText | Errno {
+    const kept = this.#kept?.get(name);
+    if (kept !== undefined) return readKept(kept);
     const opened = openAt(this.#file, name, O_RDONLY | O_NOFOLLOW);
     if (opened.kind === "errno") return opened;
     const filled = fill(opened.result);
@@ -96,9 +125,10 @@ export class CgroupDirectory implements Disposable {
 
   /** Replaces the content of one of its files, which must exist. The failure; undefined when there was none. */
   write(name: string, text: string): Errno | undefined {
-    if (this.#kept?.name === name) {
-      libc().ftruncate(this.#kept.file, 0n);
-      return writeTo(this.#kept.file, text);
+    const kept = this.#isWritten ? this.#kept?.get(name) : undefined;
+    if (kept !== undefined) {
+      libc().ftruncate(kept.file, 0n);
+      return writeTo(kept.file, text);
     }
     const opened = openAt(this.#file, name, O_WRONLY | O_NOFOLLOW | O_TRUNC);
     if (opened.kind === "errno") return opened;
@@ -155,7 +185,8 @@ export class CgroupDirectory implements Disposable {
 
   /** Closes it, also where it is kept open; every later call fails with EBADF. */
   close(): void {
-    for (const file of [this.#kept?.file ?? -1, this.#file]) if (file >= 0) libc().close(file);
+    for (const { file } of this.#kept?.values() ?? []) libc().close(file);
+    if (this.#file >= 0) libc().close(this.#file);
     this.#kept = undefined;
     this.#file = -1;
   }
@@ -212,11 +243,23 @@ function fill(file: number): Done | Errno {
 }
 
 /** As {@link fill}, for a file of one record: the kernel gives that whole where there is room (seq_file). */
-function readOnce(file: number): Done | Errno {
-  return attempt(() => libc().pread(file, buffer, BigInt(MAX_BYTES), 0n));
+function readKept(kept: KeptFile): CgroupText | Errno {
+  const read = attempt(() => libc().pread(kept.file, buffer, BigInt(MAX_BYTES), 0n));
+  if (read.kind === "errno" || isSame(kept.bytes, read.result)) {
+    return read.kind === "errno" ? read : kept.content;
+  }
+  kept.bytes = buffer.slice(0, read.result);
+  return kept.content = { kind: "text", text: decoder.decode(kept.bytes).trim() };
 }
 
-function textOf(filled: Done | Errno): { readonly kind: "text"; readonly text: string } | Errno {
+/** Whether the first `length` bytes of the buffer are these. */
+function isSame(bytes: Uint8Array, length: number): boolean {
+  if (bytes.length !== length) return false;
+  for (let at = 0; at < length; at++) if (bytes[at] !== buffer[at]) return false;
+  return true;
+}
+
+function textOf(filled: Done | Errno): CgroupText | Errno {
   if (filled.kind === "errno") return filled;
   return { kind: "text", text: decoder.decode(buffer.subarray(0, filled.result)).trim() };
 }

@@ -1,5 +1,5 @@
 /** The kernel's cpusets: {@link CpusetPort} on the cgroup tree. */
-import { readAffinity } from "./affinity.ts";
+import { affinityIn, readAffinity } from "./affinity.ts";
 import { findCgroup, findGroup, findHierarchy, type FoundCgroup, rootWith } from "./hierarchy.ts";
 import { GroupSets } from "./group_sets.ts";
 import { isOurs } from "./marker.ts";
@@ -7,9 +7,9 @@ import { CgroupDirectory } from "./directory.ts";
 import { growLate } from "./late.ts";
 import { limitAt, limitAtOneOf, placeAmong } from "./limits.ts";
 import { cgroupCandidates } from "./paths.ts";
-import { look, withKept } from "./keep.ts";
-import { type CpusetHierarchy, readCpuset, unverified } from "./read.ts";
-import { populationOf } from "./population.ts";
+import { look, withKept, withTasksKept } from "./keep.ts";
+import { type CgroupTree, type CpusetHierarchy, readCpuset, readingOf, unverified } from "./read.ts";
+import { isPopulated, populationOf } from "./population.ts";
 import { KernelMemory } from "./mems.ts";
 import { KernelPartitions } from "./kernel_partitions.ts";
 import { KernelQuotas } from "./kernel_quotas.ts";
@@ -96,7 +96,7 @@ class KernelCpusets implements CpusetPort {
   #own: string | undefined;
 
   readonly #groups: GroupSets;
-  readonly #pids: string | undefined;
+  readonly #pids: CgroupTree | undefined;
 
   constructor(
     private readonly hierarchy: CpusetHierarchy,
@@ -105,7 +105,8 @@ class KernelCpusets implements CpusetPort {
   ) {
     this.version = hierarchy.version;
     this.#groups = new GroupSets(hierarchy.root, units);
-    this.#pids = rootWith("pids", hierarchy);
+    const pids = this.version === 1 ? rootWith("pids", hierarchy) : undefined;
+    if (pids !== undefined) this.#pids = hierarchy.kept === undefined ? { root: pids } : withTasksKept(pids);
     if (writable) this.memory = new KernelMemory(hierarchy);
     if (this.version === 2 && writable) this.partitions = new KernelPartitions(hierarchy);
     const quotas = KernelQuotas.beside(hierarchy);
@@ -114,6 +115,9 @@ class KernelCpusets implements CpusetPort {
 
   read(container: ContainerRef): CpusetReading {
     look(this.hierarchy, false);
+    const kept = this.#kept(container);
+    const there = kept && readingOf(kept, this.version);
+    if (there?.kind === "values") return there;
     const found = this.#find(container);
     if (found.kind !== "found") return found;
     const reading = readCpuset(this.hierarchy, found.path);
@@ -133,6 +137,9 @@ class KernelCpusets implements CpusetPort {
   }
 
   population(container: ContainerRef): Population {
+    if (this.#pids !== undefined) look(this.#pids, false);
+    const kept = this.#kept(container);
+    if (kept !== undefined && isPopulated(kept, this.version, this.#pids)) return "populated";
     const found = this.#find(container);
     if (found.kind === "unverified") return "unreadable";
     const population = found.kind === "absent"
@@ -142,9 +149,12 @@ class KernelCpusets implements CpusetPort {
   }
 
   affinity(container: ContainerRef, of: AffinityOf): AffinityReading {
+    const look = { of, pid: container.cgroup?.pid ?? 0 };
+    const kept = this.#kept(container);
+    const there = kept && affinityIn(this.hierarchy, kept, look);
+    if (there?.kind === "affinity") return there;
     const found = this.#find(container);
-    if (found.kind !== "found") return found;
-    return readAffinity(this.hierarchy, found.path, { of, pid: container.cgroup?.pid ?? 0 });
+    return found.kind === "found" ? readAffinity(this.hierarchy, found.path, look) : found;
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {
@@ -211,6 +221,12 @@ class KernelCpusets implements CpusetPort {
   /** Where a container's cgroup may be, likeliest first. */
   #placesOf({ id, cgroup }: ContainerRef): string[] {
     return cgroup === undefined ? [] : cgroupCandidates(id, cgroup, this.hierarchy.nestings);
+  }
+
+  /** Its cgroup where that is kept open: unless it has been removed, it needs not be found anew. */
+  #kept(container: ContainerRef): CgroupDirectory | undefined {
+    const kept = container.isGroup ? undefined : this.hierarchy.kept?.foundAt(container);
+    return kept?.path === this.#own ? undefined : kept;
   }
 
   #find(container: ContainerRef): FoundCgroup | Absent | Unverified {

@@ -1,40 +1,55 @@
 /** Whether anybody lives in a cgroup or below it. */
 import { CgroupDirectory } from "./directory.ts";
 import type { Population } from "./port.ts";
-import { type CpusetHierarchy, isRemoved, notOpened } from "./read.ts";
+import { type CgroupTree, type CpusetHierarchy, isRemoved, notOpened, openCgroup } from "./read.ts";
 import type { Errno } from "../platform/errno.ts";
+
+export const EVENTS_FILE = "cgroup.events";
+/** How many tasks there are, of whatever namespace, with those below (cgroup-v1/pids.rst). */
+export const TASKS_FILE = "pids.current";
 
 /** Of a container: systemd in it makes a dozen, a container engine a handful for each of its own. */
 const MAX_CGROUPS = 256;
 
 /**
- * By `cgroup.events` in cgroup v2, which counts what is below as well; in v1 by `cgroup.procs` of the cgroup and of those
- * below. That file leaves out processes of pid namespaces other than the reader's and those in it (pidlist_array_load in
- * the kernel): so to an agent that hasn't the host's, as one in a pod, an empty one says nothing. Then it is the number of tasks
- * that counts, of whatever namespace, which the pids controller has, with those below (cgroup-v1/pids.rst).
+ * By `cgroup.events` in cgroup v2, which counts what is below as well. In v1 by the number of tasks that the pids controller
+ * has; where that is none, or not there, by `cgroup.procs` of the cgroup and of those below. That file takes the kernel ten times
+ * as long, and leaves out processes of pid namespaces other than the reader's and those in it (pidlist_array_load in the
+ * kernel): so to an agent that hasn't the host's, as one in a pod, an empty one says nothing.
  *
- * @param path below the root of the hierarchy, see {@link CgroupDirectory.open}
- * @param pids the root of the hierarchy with the pids controller (v1)
+ * @param path of a cgroup that is there, or was: below the root of the hierarchy, see {@link CgroupDirectory.open}
+ * @param pids the tree with the pids controller (v1)
  */
-export function populationOf({ version, root }: CpusetHierarchy, path: string, pids?: string): Population {
+export function populationOf(hierarchy: CpusetHierarchy, path: string, pids?: CgroupTree): Population {
+  const { version, root } = hierarchy;
   if (version === 1) {
-    const seen = belowOf(root, [path]);
-    return seen === "empty" && pids !== undefined && hasTasks(pids, path) ? "populated" : seen;
+    return pids !== undefined && hasTasks(pids, path) ? "populated" : belowOf(root, [path]);
   }
-  const opened = CgroupDirectory.open(root, path);
+  const opened = openCgroup(hierarchy, path);
   if (opened.kind === "errno") return notFound(path, opened);
   using directory = opened;
-  const events = directory.read("cgroup.events");
+  return byEvents(directory);
+}
+
+function byEvents(directory: CgroupDirectory): Population {
+  const events = directory.read(EVENTS_FILE);
   if (events.kind === "errno") return isRemoved(directory, events) ? "absent" : "unreadable";
   const [, populated] = /^populated ([01])$/m.exec(events.text) ?? [];
   return populated === "1" ? "populated" : populated === "0" ? "empty" : "unreadable";
 }
 
-function hasTasks(pids: string, path: string): boolean {
-  const opened = CgroupDirectory.open(pids, path);
+/** Whether a cgroup that is kept open shows so by one read; else {@link populationOf} finds out. */
+export function isPopulated(kept: CgroupDirectory, version: 1 | 2, pids?: CgroupTree): boolean {
+  if (version === 2) return byEvents(kept) === "populated";
+  const tasks = pids?.kept?.keptAt(kept.path)?.read(TASKS_FILE);
+  return tasks?.kind === "text" && Number(tasks.text) > 0;
+}
+
+function hasTasks(pids: CgroupTree, path: string): boolean {
+  const opened = openCgroup(pids, path);
   if (opened.kind === "errno") return false;
   using directory = opened;
-  const tasks = directory.read("pids.current");
+  const tasks = directory.read(TASKS_FILE);
   return tasks.kind === "text" && Number(tasks.text) > 0;
 }
 

@@ -1,30 +1,34 @@
 /** The cpuset files of a cgroup. See the kernel's cgroup-v2.rst and cgroup-v1/cpusets.rst. */
 import { CpuSet } from "../cpu/cpu_set.ts";
-import { CgroupDirectory } from "./directory.ts";
+import { CgroupDirectory, type CgroupText } from "./directory.ts";
 import type { KeptCgroups } from "./kept_cgroups.ts";
 import type { LoadBalance } from "./load_balance.ts";
-import type { Absent, CpusetReading, Unverified } from "./port.ts";
+import type { Absent, CpusetReading, CpusetValues, Unverified } from "./port.ts";
 import type { Errno, ErrnoName } from "../platform/errno.ts";
 
-/** The tree of cgroups that has the cpusets. */
-export interface CpusetHierarchy {
-  readonly kind: "hierarchy";
-  readonly version: 1 | 2;
+/** A tree of cgroups. */
+export interface CgroupTree {
   /** Its directory: absolute, no links on the way, and without a slash at its end. */
   readonly root: string;
+  /** Absent: each cgroup is opened anew. */
+  readonly kept?: KeptCgroups;
+}
+
+/** The tree of cgroups that has the cpusets. */
+export interface CpusetHierarchy extends CgroupTree {
+  readonly kind: "hierarchy";
+  readonly version: 1 | 2;
   /** Where `root` is in the paths of /proc/PID/cgroup; undefined where that can't be known from here. */
   readonly base: string | undefined;
   /** Where else than at the root paths of the runtime may begin. */
   readonly nestings: readonly string[];
-  /** Absent: each cgroup is opened anew. */
-  readonly kept?: KeptCgroups;
   /** Absent: it is left alone. */
   readonly balance?: LoadBalance;
 }
 
 export const ABSENT: Absent = { kind: "absent" };
 export const CPUS_FILE = "cpuset.cpus";
-const EFFECTIVE_FILE = "cpuset.cpus.effective";
+export const EFFECTIVE_FILE = "cpuset.cpus.effective";
 /** ENODEV comes from a file that was open when its cgroup was removed. */
 const REMOVED: ReadonlySet<ErrnoName> = new Set(["ENOENT", "ENODEV"]);
 
@@ -37,9 +41,33 @@ export function readCpuset(hierarchy: CpusetHierarchy, path: string): CpusetRead
   const opened = openCgroup(hierarchy, path);
   if (opened.kind === "errno") return notOpened(path, opened);
   using directory = opened;
-  const written = writtenIn(directory);
+  return readingOf(directory, version);
+}
+
+/** What was read last of a cgroup that is kept open, by the text of its own set: that of the set in force, and both together. */
+const last = new WeakMap<CgroupText, { readonly effective: CgroupText; readonly reading: CpusetReading }>();
+
+/** As {@link readCpuset}. Of one that is kept open it is the same object as long as its files' bytes are the same. */
+export function readingOf(directory: CgroupDirectory, version: 1 | 2): CpusetReading {
+  const own = directory.read(CPUS_FILE);
+  if (own.kind === "errno") return notRead(directory, CPUS_FILE, own);
+  const effective = version === 1 ? own : directory.read(EFFECTIVE_FILE);
+  if (effective.kind === "errno") return notRead(directory, EFFECTIVE_FILE, effective);
+  const known = last.get(own);
+  if (known?.effective === effective) return known.reading;
+  const written = parsed(directory, CPUS_FILE, own);
+  const inForce = effective === own ? written : parsed(directory, EFFECTIVE_FILE, effective);
+  const reading = combined(written, inForce, directory.path);
+  if (directory.isKept) last.set(own, { effective, reading });
+  return reading;
+}
+
+function combined(
+  written: CpusetValues | Unverified,
+  effective: CpusetValues | Unverified,
+  path: string,
+): CpusetReading {
   if (written.kind !== "values") return written;
-  const effective = effectiveIn(directory, version, written.cpus);
   if (effective.kind !== "values") return effective;
   if (effective.cpus.isEmpty) return { ...unverified(`${path} has no CPUs`), isEmpty: true };
   if (!effective.cpus.isSubsetOf(written.cpus)) {
@@ -49,7 +77,7 @@ export function readCpuset(hierarchy: CpusetHierarchy, path: string): CpusetRead
 }
 
 /** Opens the cgroup `path`, or finds it open: {@link CgroupDirectory.open}. */
-export function openCgroup({ root, kept }: CpusetHierarchy, path: string): CgroupDirectory | Errno {
+export function openCgroup({ root, kept }: CgroupTree, path: string): CgroupDirectory | Errno {
   return kept === undefined ? CgroupDirectory.open(root, path) : kept.open(path);
 }
 
@@ -65,10 +93,21 @@ export function effectiveIn(directory: CgroupDirectory, version: 1 | 2, written:
 
 function cpusIn(directory: CgroupDirectory, file: string): CpusetReading {
   const content = directory.read(file);
-  if (content.kind === "errno") return notRead(directory, file, content);
+  return content.kind === "errno" ? notRead(directory, file, content) : parsed(directory, file, content);
+}
+
+/** What texts of kept files mean. */
+const meanings = new WeakMap<CgroupText, CpusetValues | Unverified>();
+
+function parsed(directory: CgroupDirectory, file: string, content: CgroupText): CpusetValues | Unverified {
+  const known = meanings.get(content);
+  if (known !== undefined) return known;
   const cpus = CpuSet.parse(content.text);
-  if (cpus instanceof CpuSet) return { kind: "values", cpus };
-  return unverified(`${directory.path}/${file}: ${cpus.problem}`);
+  const meaning = cpus instanceof CpuSet
+    ? { kind: "values", cpus } as const
+    : unverified(`${directory.path}/${file}: ${cpus.problem}`);
+  if (directory.isKept) meanings.set(content, meaning);
+  return meaning;
 }
 
 function notRead(directory: CgroupDirectory, file: string, failure: Errno): Absent | Unverified {

@@ -90,6 +90,8 @@ class KubepodsCpus {
   readonly #read: ReadFile;
   /** Their paths, as containers have shown them. */
   readonly #seen = new Set<string>();
+  /** The last one that has shown one of these. */
+  #shown: ContainerRef | undefined;
   /** Looked for only when other CPUs are withheld than before. */
   #known: Pick<UsableCpus, "unusable" | "withheld"> = { unusable: CpuSet.empty, withheld: [] };
 
@@ -97,12 +99,14 @@ class KubepodsCpus {
     this.#read = readerOf(hierarchy.root, MAX_BYTES);
   }
 
-  noticed({ id, cgroup }: ContainerRef): void {
-    if (cgroup === undefined || this.#seen.size >= MAX_KUBEPODS) return;
+  noticed(container: ContainerRef): void {
+    const { id, cgroup } = container;
+    if (cgroup === undefined || container === this.#shown || this.#seen.size >= MAX_KUBEPODS) return;
     const paths = cgroupCandidates(id, cgroup, this.hierarchy.nestings).flatMap((path) =>
       pathFromKubepods(path).slice(0, 1)
     );
-    if (paths.some((path) => this.#seen.has(path))) return;
+    if (paths.some((path) => this.#seen.has(path))) this.#shown = container;
+    if (container === this.#shown) return;
     const path = paths.find((path) => this.#inForce(path) !== undefined);
     if (path !== undefined) this.#seen.add(path);
   }

@@ -7,14 +7,12 @@ import type { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Observer } from "../metrics/observer.ts";
 import type { Log } from "../platform/log.ts";
+import { atInterval } from "../platform/shared_interval.ts";
 import type { ByteStream } from "../platform/socket.ts";
 import type { CpuUpdate } from "../ledger/updates.ts";
 import type { Listing, Living } from "../agent/early.ts";
 import type { AgentState, Settings } from "../agent/state.ts";
-import { Latency } from "./latency.ts";
-
-/** Between two ticks: the granularity of everything that is due at a time. */
-const TICK_MS = 500;
+import { Latency, TICK_MS } from "./latency.ts";
 
 /** For the request in hand when stopping: the runtime may have stopped reading. */
 const STOP_GRACE_MS = 400;
@@ -42,7 +40,7 @@ export class Driver {
   #connection: ByteStream | undefined;
   /** A read is under way: no bytes are being processed. */
   #idle = false;
-  readonly #ticking: number;
+  readonly #ticking: { close(): void };
   #closing: number | undefined;
   readonly #wakes = new Set<number>();
   readonly #latency: Latency;
@@ -65,7 +63,7 @@ export class Driver {
   ) {
     this.#agent = agent;
     this.#latency = new Latency(log, TICK_MS, performance.now());
-    this.#ticking = setInterval(() => this.#tick(), TICK_MS);
+    this.#ticking = atInterval(TICK_MS, () => this.#tick());
     stop.addEventListener("abort", this.#onStop);
   }
 
@@ -114,7 +112,7 @@ export class Driver {
   /** Ends the ticks and no longer reacts to the stop signal. */
   close(): void {
     this.stop.removeEventListener("abort", this.#onStop);
-    clearInterval(this.#ticking);
+    this.#ticking.close();
     clearTimeout(this.#closing);
     this.#wakes.forEach(clearTimeout);
   }

@@ -1,5 +1,7 @@
 import type { Log } from "../platform/log.ts";
 
+/** Between two ticks: the granularity of everything that is due at a time. */
+export const TICK_MS = 1000;
 /** containerd's default, for a runtime that doesn't name its own. */
 const DEFAULT_REQUEST_TIMEOUT_MS = 2000;
 /** Between two warnings of one kind; those suppressed meanwhile are summarised in the next. */

@@ -49,7 +49,7 @@ interface Route {
 /** The host of a request to this machine by its own address, with a port or without. */
 const LOCAL_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 const EXPLAIN_PAUSE_MS = 50;
-/** The driver ticks twice a second. */
+/** The driver ticks once a second. */
 const MAX_TICK_AGE_MS = 5000;
 
 export class StatusApi {

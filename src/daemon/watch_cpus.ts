@@ -1,4 +1,8 @@
-/** CPUs that go offline, come online, or are kept from containers: read again before each claim is decided, and once a second. */
+/**
+ * CPUs that go offline, come online, or are kept from containers: read again before each claim is decided, and once a second, with
+ * each tick. These are two short files that the kernel makes up: for the one its event would need a netlink socket, for the other
+ * (cpuset.cpus.effective) there is none.
+ */
 import type { MachineChange, MachinePort } from "../agent/machine.ts";
 import { type UsableCpus, usableCpusReader } from "../cgroup/usable_cpus.ts";
 import { freeHugePages } from "../cpu/huge_pages.ts";
@@ -6,16 +10,13 @@ import type { ReadFile } from "../cpu/sysfs_files.ts";
 import type { Topology } from "../cpu/topology.ts";
 import { withheldText } from "../cpu/withheld.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
+import { perLedger } from "../ledger/per_ledger.ts";
+import { atInterval } from "../platform/shared_interval.ts";
 import { readerOf } from "../platform/sysfs.ts";
 import type { Context } from "./context.ts";
 import type { Driver } from "./driver.ts";
+import { TICK_MS } from "./latency.ts";
 import { rediscover } from "./machine.ts";
-
-/**
- * Between two readings of two short files that the kernel makes up. For the one its event would need a netlink socket, for the
- * other (cpuset.cpus.effective) there is none.
- */
-const INTERVAL_MS = 1000;
 
 /** Of those that are logged. */
 const MAX_CAUSES = 64;
@@ -74,13 +75,16 @@ class Machine implements MachinePort {
   }
 }
 
+/** Any container shows where kubelet's cgroups are. */
+const anyIn = perLedger(({ assignments }) => ({
+  container: assignments.values().find(({ container: { isGroup } }) => !isGroup)?.container,
+}));
+
 /** Reports changes of the machine to the agent, until closed. */
 export function watchCpus(driver: Driver, machine: MachinePort): { close(): void } {
-  const timer = setInterval(() => {
-    const { topology, assignments } = driver.agent.state.ledger;
-    const any = assignments.values().find(({ container: { isGroup } }) => !isGroup);
-    const change = machine.changed(topology, any?.container);
+  return atInterval(TICK_MS, () => {
+    const { ledger } = driver.agent.state;
+    const change = machine.changed(ledger.topology, anyIn(ledger).container);
     if (change !== undefined) driver.feed({ kind: "topology", now: performance.now(), ...change });
-  }, INTERVAL_MS);
-  return { close: () => clearInterval(timer) };
+  });
 }

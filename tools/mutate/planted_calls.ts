@@ -78,7 +78,7 @@ export const CALLS: readonly Planted[] = [
   {
     file: "src/agent/lost_ends.ts",
     part: "concludeLooks",
-    edit: [/those\("absent"\)\.length === seen\.size/, "false"],
+    edit: [/those\("absent"\)\.length === looked/, "false"],
     breaks: "A cgroup tree that is mounted wrong ends every container.",
   },
   {

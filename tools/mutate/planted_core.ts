@@ -202,7 +202,7 @@ const TRANSACTIONS: readonly Planted[] = [
     breaks: "A container starts on CPUs on which another runs that the runtime should have moved.",
   },
   {
-    file: "src/agent/reconcile.ts",
+    file: "src/agent/compare.ts",
     part: "runtimeVerdict",
     edit: [/!\w+\.suspects\.has\([^;]*\);/, "false;"],
     breaks: "An update that is under way is taken for drift.",

@@ -15,6 +15,8 @@ const machine: MachineSpec = { sockets: 1, nodesPerSocket: 1, coresPerNode: 8, t
 const db: Wanted = { name: "db", cpus: 2 };
 const web: Wanted = { name: "web", cgroupParent: "/kubepods/pod2" };
 const pin = (cpus: string, name = "pin"): Wanted => ({ name, annotations: { [CORES_IDS]: cpus } });
+/** At each of them all threads are looked at. */
+const RECONCILE_MS = 60_000;
 const UNSEEN = "its processes are in no PID namespace that the agent sees";
 
 interface Rig {
@@ -26,7 +28,7 @@ function rig(setup: ConstructorParameters<typeof Link>[1] = {}, running: readonl
   const kernel = new FakeKernel(2);
   kernel.online = CpuSet.range(0, 15);
   for (const { name, record = "" } of running) kernel.appear(`id-${name}`, record);
-  const options = { cpusets: kernel, reconcileMs: 1000, fence: "off", ...setup } as const;
+  const options = { cpusets: kernel, reconcileMs: RECONCILE_MS, fence: "off", ...setup } as const;
   return { kernel, link: Link.serving(running, machine, options) };
 }
 
@@ -46,7 +48,7 @@ function threads({ kernel }: Rig, { name }: Wanted, masks: readonly string[], in
 }
 
 function compared({ link }: Rig, times = 2): void {
-  for (let n = 0; n < times; n++) link.tick(link.now + 1200);
+  for (let n = 0; n < times; n++) link.tick(link.now + 1.2 * RECONCILE_MS);
 }
 
 function affinityOf({ link }: Rig, { name }: Wanted): string {
@@ -94,6 +96,23 @@ Deno.test("what leaves nothing of the set, or all of it, narrows nothing; a shar
   run(it, web, "0-1");
   assert.deepEqual([affinityOf(it, db), affinityOf(it, web)], ["whole", "unknown"]);
   assert.deepEqual([it.kernel.looks, it.link.logged("warn")], [["id-db first process"], []]);
+});
+
+Deno.test("where comparisons come more often threads are looked at in the first one, and then once a minute", () => {
+  const it = rig({ reconcileMs: 10_000 });
+  const pods = Array.from({ length: 8 }, (_, at): Wanted => ({ ...web, name: `web-${at}` }));
+  for (const each of pods) run(it, each);
+  const looked = (comparisons: number) => {
+    it.kernel.looks.length = 0;
+    compared(it, comparisons * 6);
+    return it.kernel.looks.toSorted();
+  };
+  const once = pods.map(({ name }) => `id-${name} threads`);
+  compared(it, 2);
+  assert.deepEqual([...new Set(it.kernel.looks)].toSorted(), once);
+  for (const minutes of [1, 2]) {
+    assert.deepEqual(looked(minutes), once.flatMap((each) => Array(minutes).fill(each)), `${minutes}`);
+  }
 });
 
 Deno.test("a narrowed one may be moved: it has no layout of its own", () => {

@@ -32,16 +32,16 @@ onKernel(
     if (hierarchy.version === 2) return assert.equal(pids, hierarchy.root);
     Deno.mkdirSync(`${pids}${path}`, { recursive: true });
     try {
-      assert.equal(populationOf(hierarchy, path, pids), "empty");
+      assert.equal(populationOf(hierarchy, path, { root: pids }), "empty");
       // So its cgroup.procs in the other hierarchy is as empty as a namespace would make it.
       Deno.writeTextFileSync(`${pids}${path}/cgroup.procs`, `${child.pid}`);
-      assert.deepEqual([populationOf(hierarchy, path), populationOf(hierarchy, path, pids)], [
+      assert.deepEqual([populationOf(hierarchy, path), populationOf(hierarchy, path, { root: pids })], [
         "empty",
         "populated",
       ]);
       Deno.writeTextFileSync(`${pids}/cgroup.procs`, `${child.pid}`);
-      assert.equal(populationOf(hierarchy, path, pids), "empty");
-      assert.equal(populationOf(hierarchy, `${path}/none`, pids), "absent");
+      assert.equal(populationOf(hierarchy, path, { root: pids }), "empty");
+      assert.equal(populationOf(hierarchy, `${path}/none`, { root: pids }), "absent");
     } finally {
       for (const each of [path, scratch.top]) Deno.removeSync(`${pids}${each}`);
     }

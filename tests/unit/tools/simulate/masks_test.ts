@@ -22,14 +22,14 @@ const forgetful: Step = (agent, input) => {
 };
 
 function stageWith(change: Step = step, scenario: Partial<Scenario> = {}): Stage {
-  return Stage.serving({ mode: "runtime", reconcileEvery: 1000, ...scenario }, { step: change });
+  return Stage.serving({ mode: "runtime", reconcileEvery: 60_000, ...scenario }, { step: change });
 }
 
 function seen(stage: Stage): void {
   stage.run("s", SHARED);
   stage.run("e", exclusive(2));
   stage.play({ kind: "pin", id: "e", cpus: "1" }, { kind: "pin", id: "s", cpus: "3" });
-  for (let n = 0; n < 3; n++) stage.play({ kind: "tick", ms: 1200 });
+  for (let n = 0; n < 3; n++) stage.play({ kind: "tick", ms: 72_000 });
 }
 
 Deno.test("a mask is intersected with the set; where nothing is left the set counts; before Linux 6.2 a write ends it", () => {
