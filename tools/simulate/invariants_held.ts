@@ -79,13 +79,11 @@ export function forgottenLeftover(
 
 /** What containers had that have ended, unreported: when their cgroups show it, nothing is held for a pod that may have ended. */
 function unreportedIn({ runtime }: World, { placed }: View, event: SimEvent, pod: Pod): CpuSet {
-  // Time may pass in any event.
-  const isTold = "id" in event && runtime.containers.get(event.id)?.pod === pod;
-  const ended = isTold
-    ? []
-    : [...placed.values()].filter(({ id, podUid }) =>
-      podUid === uidOf(pod) && (runtime.containers.get(id)?.life ?? "exited") === "exited"
-    );
+  // Time may pass in any event, also in one by which the end of another is reported.
+  const told = "id" in event ? event.id : undefined;
+  const ended = [...placed.values()].filter(({ id, podUid }) =>
+    id !== told && podUid === uidOf(pod) && (runtime.containers.get(id)?.life ?? "exited") === "exited"
+  );
   return CpuSet.unionOf(ended.map(({ grant }) => grant));
 }
 
