@@ -38,8 +38,9 @@ export function runBackgroundWork(agent: Agent): Step {
   const sandboxes = settleSandboxes(quotas.state);
   const memory = settleMemory(sandboxes.state);
   const state = settlePauses(memory.state);
-  // A degraded container has got its CPUs, and others are still there; or one that has to give up CPUs can't be written.
-  const isUrgent = retried !== current || hasFallenBack(agent.state, state) ||
+  // A container has got other CPUs, and others are still there; or one that has to give up CPUs can't be written.
+  const isUrgent = retried !== current || !state.ledger.claimed.equals(current.ledger.claimed) ||
+    hasFallenBack(agent.state, state) ||
     state.reconcile.lostEnds.count !== current.reconcile.lostEnds.count;
   const updates = isUrgent ? immediateUpdates(state, state.ledger) : [];
   // A comparison may have shown that one may have by now what it lacks.

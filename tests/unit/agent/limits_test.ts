@@ -157,6 +157,18 @@ Deno.test("one that lacks CPUs gets them as soon as a comparison has found that 
   assert.deepEqual(shown(it, pin), ["1,6", "1,6"]);
 });
 
+Deno.test("one that the runtime has to move off its new CPUs doesn't wait for the growth delay", () => {
+  const it = rig([], { growDelayMs: 60_000 });
+  run(it, web);
+  run(it, db);
+  it.kernel.unreadable.add("id-web");
+  compared(it);
+  narrow(it, "4-7");
+  it.link.applied();
+  compared(it);
+  assert.deepEqual(it.link.applied(), ["id-web=0-3,6-7"]);
+});
+
 Deno.test("found so at a synchronization it isn't confirmed on what isn't in force", () => {
   const it = rig([{ ...db, record: "1-2" }], {}, "4-7");
   compared(it);
