@@ -86,9 +86,9 @@ function isSoAlready(world: World, id: string, cpus: string, subject: Container 
     view?.placed.get(id)
   );
   if (before?.unacknowledged || after?.unacknowledged) return false;
-  if (before !== undefined && before.kernel === undefined && !before.mayRunOn.equals(setOf(cpus))) {
-    return false;
-  }
+  // One that it has come to know since is only asked for.
+  const known = before ?? after;
+  if (known?.kernel === undefined && known?.mayRunOn.equals(setOf(cpus)) === false) return false;
   if (world.scenario.mode === "kernel" && !world.kernel.written(id)?.equals(setOf(cpus))) return false;
   return container.posted && !container.isUncertain && container.life === "running" &&
     container.record.cpus === cpus && container.agreed.length === 0;
