@@ -30,6 +30,7 @@ import { lookAtListed } from "./lost_ends.ts";
 import { degradedLogs, logOf, placedLogs, synchronizedLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
+import { type Heard, onlyStarting } from "./standby.ts";
 import type { AgentState } from "./state.ts";
 import { readAll } from "./kernel.ts";
 
@@ -140,15 +141,29 @@ function lookUp(
   return { ...all, readings };
 }
 
+/** What was heard on standby counts until the list comes, from which what only the runtime can deliver follows. */
+export function adoptHeard(state: AgentState, { listing, early }: Heard): Adopted {
+  const next = adoptListing({ ...state, early }, listing, "synchronized from what was heard on standby");
+  return {
+    ...next,
+    updates: [],
+    state: { ...next.state, early: onlyStarting(early), awaitsListing: true },
+  };
+}
+
 /** The ledger is rebuilt from a list that the agent has fetched by itself. */
-export function adoptListing(state: AgentState, listing: Listing): Adopted {
+export function adoptListing(
+  state: AgentState,
+  listing: Listing,
+  message = "synchronized from the CRI",
+): Adopted {
   const { found, readings, stale, logs } = lookUp(state, listing);
   const rebuilt = rebuiltFrom(state, listing, found, readings);
   const { ledger } = rebuilt;
   const containers = ledger.assignments.values().filter((each) => !isGroup(each) && !each.isHeld);
   const ids = containers.map(({ container: { id } }) => id);
   const untracked = new Set(ids.filter((id) => state.early.get(id)?.isNew !== true));
-  const summary = synchronizedLog("synchronized from the CRI", ledger, pendingUpdates(ledger).length);
+  const summary = synchronizedLog(message, ledger, pendingUpdates(ledger).length);
   const looked = withUnmanaged(lookAtListed(state, found, readings), stale);
   return adopted({ ...looked, untracked }, ledger, [...logs, ...rebuilt.logs, summary]);
 }

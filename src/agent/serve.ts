@@ -29,6 +29,7 @@ import { updatePodSandbox } from "./handlers/update_pod_sandbox.ts";
 import { advance, type Happening } from "./lifecycle.ts";
 import { hasFallenBack, immediateUpdates } from "./pending.ts";
 import { currentPod } from "./pod_resources.ts";
+import { followed, onceDecided } from "./standby.ts";
 import type { AgentState } from "./state.ts";
 import { carryOut } from "./transaction.ts";
 
@@ -46,10 +47,11 @@ export function serve(before: AgentState, call: Call, requestTimeoutMs?: number)
   const state = change?.state ?? advanced;
   const decision = state.standby ? standbyReply(state, call) : dispatched(state, ofCurrentPod(state, call));
   const answered = carryOut(decision, { cpusets: readablePort(state), now: state.now, requestTimeoutMs });
-  const response = withBackground(before, answered, change);
+  const response = onceDecided(state, call, withBackground(before, answered, change));
+  if (response.reply.kind !== "answer") return response;
   const { phase: after, awaitsListing, standby, early } = response.state;
-  const isEarly = !standby && (after !== "serving" || awaitsListing) && response.reply.kind === "answer";
-  return isEarly
+  if (standby) return { ...response, state: followed(before, response.state, call) };
+  return after !== "serving" || awaitsListing
     ? { ...response, state: { ...response.state, early: withEarlyEvent(early, call) } }
     : response;
 }

@@ -114,6 +114,8 @@ export interface AgentState {
   readonly cpusets?: CpusetPort | undefined;
   /** What the CPUs of the machine are read by before a claim is decided; absent: they are known by inputs alone. */
   readonly machine?: MachinePort | undefined;
+  /** Whether the active agent has said that it ends; absent: there is no other. */
+  readonly activeEnds?: (() => boolean) | undefined;
   readonly apply: Apply;
   readonly fence: Fence;
   readonly hostFence: HostFence;
@@ -125,10 +127,7 @@ export interface AgentState {
   readonly pending?: PendingUpdates;
   /** The time of the last input, in milliseconds of any clock that never goes back. */
   readonly now: number;
-  /**
-   * Who owns which CPU; topology and policy are in it. True to the node only in phase `serving`: before that nothing is
-   * decided from it.
-   */
+  /** Who owns which CPU; topology and policy are in it. True to the node only in phase `serving`: nothing is decided from it before. */
   readonly ledger: Ledger;
   /** What has become of the partitions of containers that ask for one, by id; of ended ones no more than there are CPUs. */
   readonly partitions: Partitions;
@@ -145,7 +144,7 @@ export interface AgentState {
   readonly memories: Memories;
   /** What pods as a whole may use, where that has changed since they were created. */
   readonly podResources: PodResources;
-  /** The parts of a Synchronize that isn't complete yet. */
+  /** The parts of a Synchronize that isn't complete yet; on standby all of the last one, see standby.ts. */
   readonly parts: readonly Part[];
   /** Containers that are known by a list alone, no event so far: the runtime may never report their ends. */
   readonly untracked: ReadonlySet<string>;
@@ -182,14 +181,14 @@ export interface Settings {
 }
 
 /** What a step reads and writes besides its input. */
-export type Ports = Pick<AgentState, "cpusets" | "machine">;
+export type Ports = Pick<AgentState, "cpusets" | "machine" | "activeEnds">;
 
 /** The state of an agent without containers. */
 export function initialState(
   topology: Topology,
   { policy, rules, growDelayMs, dryRun, apply, fence, hostFence, exclusiveQuota, reconcileMs }: Settings,
   standby: boolean,
-  { cpusets, machine }: Ports = {},
+  { cpusets, machine, activeEnds }: Ports = {},
 ): AgentState {
   const ledger = Ledger.empty(topology, policy);
   return {
@@ -198,6 +197,7 @@ export function initialState(
     growDelayMs,
     cpusets,
     machine,
+    activeEnds,
     apply,
     fence,
     hostFence,

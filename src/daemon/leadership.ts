@@ -1,5 +1,5 @@
 /**
- * Which of the agents of a node is active: the one that holds the leader lock. It takes the lock when it has a connection,
+ * Which of the agents of a node is active: the one that holds the leader lock. It asks for the lock when it has a connection,
  * before it registers, and gives it up when it hasn't been serving a connection for a while: another agent may have a
  * runtime that it can reach.
  */
@@ -8,6 +8,8 @@ import { processName, processStart } from "../platform/process_name.ts";
 import type { Context } from "./context.ts";
 import type { Mode } from "./modes.ts";
 
+/** What the active agent says of itself in the lock's file from the signal on that ends it. */
+const ENDING = "ending";
 /** Without a connection; a restart of the runtime takes less. */
 const RELEASE_AFTER_MS = 5000;
 /** Between two log records of an agent that is on standby. */
@@ -33,6 +35,8 @@ export class Leadership {
   #reminder: number | undefined;
   /** Reads what the holder says, while another agent has the lock. */
   #holder: (() => LockHolder) | undefined;
+  /** Why the lock can't be used, in a mode that needs it. */
+  #failure: Error | undefined;
   readonly #name: string;
 
   /**
@@ -48,16 +52,27 @@ export class Leadership {
     const { effective: { config: { dryRun, runDir, procRoot } }, version, pod } = context;
     this.#name = `${processName(pod, procRoot)}, ${mode.name}, ${version}, started ${processStart()}`;
     if (mode.needsLock && !dryRun) LeaderLock.check(runDir);
+    // Before anything else that is done at the signal: it is said as long as the runtime is answered.
+    context.stop.addEventListener("abort", () => this.#lock?.describe(ENDING));
   }
 
-  /** Asks for the lock, unless that is done already. A dry run changes nothing, so it needs none. */
+  /**
+   * Asks for the lock, unless that is done already. A dry run changes nothing, so it needs none.
+   * @throws {Error} where it can't be used and is needed, and that was found out later
+   */
   claim(): LockClaim {
+    if (this.#failure !== undefined) throw this.#failure;
     return this.#claim ??= this.context.effective.config.dryRun ? this.#activeWithoutLock() : this.#ask();
   }
 
   /** What the holder of the lock is doing, for those that wait for it. */
   describe(activity: string): void {
-    this.#lock?.describe(activity);
+    if (!this.context.stop.aborted) this.#lock?.describe(activity);
+  }
+
+  /** The active agent, which isn't this one, has said that it ends. */
+  get activeEnds(): boolean {
+    return this.#holder?.().activity === ENDING;
   }
 
   /** Who has the lock that this agent has asked for; undefined: itself, nobody, or it hasn't asked. */
@@ -112,7 +127,7 @@ export class Leadership {
   #notAcquired(error: Error): void {
     this.#holder = undefined;
     if (this.ended.aborted) return;
-    if (this.mode.needsLock) throw error;
+    if (this.mode.needsLock) throw this.#failure = error;
     // No other agent can use it either, and without an active agent containers run on any CPU.
     this.context.log.write({
       level: "error",

@@ -1,8 +1,7 @@
 /** The life of the process, one for both modes: machine, leader lock, agent, then one connection after the other. */
-import type { AgentState } from "../agent/state.ts";
+import type { AgentState, Ports } from "../agent/state.ts";
 import { newAgent } from "../agent/step.ts";
 import type { Topology } from "../cpu/topology.ts";
-import type { MachinePort } from "../agent/machine.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { observedCpusets } from "../metrics/observer.ts";
 import { backoff } from "../platform/backoff.ts";
@@ -46,7 +45,8 @@ export async function live(mode: Mode, context: Context): Promise<void> {
   });
   const machine = machineOn(context);
   const metrics = await metricsFor(mode, context);
-  const driver = driverOf(discovered.topology, machine, context, ended, metrics);
+  const ports = { machine, activeEnds: () => leadership.activeEnds };
+  const driver = driverOf(discovered.topology, ports, context, ended, metrics);
   const api = askedFor({ driver, mode, context, holder: () => leadership.holder, metrics });
   const status = new StatusServer(api, context);
   const { probeSocket } = context.effective.config;
@@ -81,7 +81,7 @@ async function metricsFor({ name: mode }: Mode, { effective }: Context): Promise
 /** An agent on standby: it has neither a connection nor the leader lock yet. */
 function driverOf(
   topology: Topology,
-  machine: MachinePort,
+  ports: Ports,
   context: Context,
   ended: AbortSignal,
   metrics: Metrics | undefined,
@@ -93,7 +93,7 @@ function driverOf(
     topology,
     standby: true,
     cpusets: cpusets && metrics ? observedCpusets(cpusets, metrics) : cpusets,
-    machine,
+    ...ports,
     ...settingsOf(config),
   });
   return new Driver(agent, queriesOn({ ...context, stop: ended }), log, stop, metrics);
@@ -105,7 +105,7 @@ async function serve(mode: Mode, driver: Driver, leadership: Leadership, context
   const onState = mode.name === "launched" ? registrationNote(context) : () => {};
   for (let isFirst = true; !context.stop.aborted; isFirst = false) {
     const connection = await mode.connect(context);
-    if (connection !== undefined && !await mayRegister(mode, connection, leadership)) continue;
+    if (connection !== undefined) await askForLock(connection, leadership, mode, driver);
     const served = connection !== undefined &&
       await serveOne(connection, isFirst, driver, leadership, { ...context, onState });
     if (!mode.reconnects) return;
@@ -116,20 +116,27 @@ async function serve(mode: Mode, driver: Driver, leadership: Leadership, context
 }
 
 /**
- * Asks for the leader lock, now that there is a connection. False when that took a while, where the mode doesn't register
- * on standby: the connection is closed, since a runtime doesn't wait long for a registration.
+ * Asks for the leader lock, now that there is a connection. While another agent holds it this one is on standby, registered: a
+ * runtime doesn't wait long for a registration.
+ * @throws {Error} where the lock can't be used and is needed; the connection is closed then
  */
-async function mayRegister(mode: Mode, connection: ByteStream, leadership: Leadership): Promise<boolean> {
-  const { contested, settled } = leadership.claim();
-  if (contested && mode.standby === "registered") return true;
-  if (contested) connection.close();
+async function askForLock(
+  connection: ByteStream,
+  leadership: Leadership,
+  { reconnects }: Mode,
+  driver: Driver,
+): Promise<void> {
   try {
-    await settled;
+    const { contested, settled } = leadership.claim();
+    if (!contested) return await settled;
+    settled.then(() => {
+      // What it has heard on standby isn't enough: a new connection brings the runtime's list.
+      if (reconnects && driver.agent.state.phase === "configured") connection.close();
+    }, () => connection.close()); // the next claim says why
   } catch (error) {
     connection.close();
     throw error;
   }
-  return !contested;
 }
 
 /** Serves a connection until it ends: whether the agent was synchronized on it. */

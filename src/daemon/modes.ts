@@ -15,8 +15,6 @@ export interface Mode {
   readonly checkConfig: (problems: readonly Problem[]) => void;
   /** Throws {@link DiscoverError} where an unreadable machine prevents the start. */
   readonly discover: (config: Config) => Discovery;
-  /** While another agent is active: wait for the leader lock without a connection, or register and answer everything empty. */
-  readonly standby: "unregistered" | "registered";
   /** An unusable leader lock ends the process; otherwise it is active without one. */
   readonly needsLock: boolean;
   /** Opens a connection to the runtime; undefined where that failed, which is logged. */
@@ -30,7 +28,6 @@ export const EXTERNAL: Mode = {
   name: "external",
   checkConfig: rejectProblems,
   discover: discoverMachine,
-  standby: "unregistered",
   needsLock: true,
   connect: dial,
   reconnects: true,
@@ -48,7 +45,6 @@ export function launchedMode(descriptor: number): Mode {
     name: "launched",
     checkConfig: () => {},
     discover: discoverOrAssume,
-    standby: "registered",
     needsLock: false,
     connect: () => Promise.resolve(connection),
     reconnects: false,

@@ -8,6 +8,7 @@ import { hasCgroup, isAlive } from "./records.ts";
 import { isConsistent } from "./consistency.ts";
 import { wakeNext } from "./time.ts";
 import { isPassive, isServing, isStandby, onlineOf, revisionOf, viewOf } from "./view.ts";
+import { endWindows } from "./windows.ts";
 import type { World } from "./world.ts";
 
 /** Lets it happen to the agents. */
@@ -115,7 +116,16 @@ function promote(world: World): void {
   const heir = world.instances.find(({ dead, agent }) => !dead && isStandby(agent));
   if (heir === undefined) return;
   world.owner?.end();
+  endWindows(world); // for a moment nobody is in charge
+  const [exemptMissed, before] = [missedBy(world), viewOf(heir.agent)];
   heir.feed({ kind: "promoted", now: world.now });
+  // What it has heard on standby counts as a list.
+  if (!isServing(heir.agent)) return;
+  taken(world, heir, exemptMissed, before);
+  // What replies of the former agent have sent to others no one else hears: the list brings it.
+  for (const { id, record } of viewOf(heir.agent).placed.values()) {
+    if (record?.toString() !== world.runtime.containers.get(id)?.record.cpus) world.offRecord.add(id);
+  }
 }
 
 function listed(world: World): void {
@@ -126,7 +136,18 @@ function listed(world: World): void {
   const before = viewOf(owner.agent);
   const revision = revisionOf(owner.agent);
   owner.feed({ kind: "listed", listing });
-  if (!isServing(owner.agent) || revisionOf(owner.agent) === revision) return;
+  if (isServing(owner.agent) && revisionOf(owner.agent) !== revision) {
+    taken(world, owner, exemptMissed, before);
+  }
+}
+
+/** The ledger was rebuilt from what runs. */
+function taken(
+  world: World,
+  owner: Instance,
+  exemptMissed: () => void,
+  before: ReturnType<typeof viewOf>,
+): void {
   owner.blind = false;
   exemptMissed();
   adopted(world);

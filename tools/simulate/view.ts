@@ -120,7 +120,12 @@ export function isAnswerDeferred({ connection }: Agent): boolean {
 
 /** How much is kept that only counts for a time. */
 export function keptBy({ state }: Agent): Readonly<Record<"early" | "parts" | "untracked", number>> {
-  return { early: state.early.size, parts: state.parts.length, untracked: state.untracked.size };
+  // Where a list is to come, what has happened since is for that.
+  return {
+    early: state.awaitsListing ? 0 : state.early.size,
+    parts: state.parts.length,
+    untracked: state.untracked.size,
+  };
 }
 
 type Ledger = Agent["state"]["ledger"];

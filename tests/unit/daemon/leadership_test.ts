@@ -142,3 +142,40 @@ Deno.test("a standby logs again each ten minutes who is active, and what that on
     await settled;
   });
 });
+
+Deno.test("one that is to end says so at once, and nothing else after that; another one sees it", async () => {
+  await Stage.with(async (stage) => {
+    await stage.leadership.claim().settled;
+    stage.leadership.describe("serving");
+    assert(!stage.leadership.activeEnds, "it is the active one itself");
+    stage.stop.abort();
+    assert.equal(stage.holder()[2], "ending");
+    stage.leadership.describe("synchronizing with the runtime");
+    assert.equal(stage.holder()[2], "ending");
+  });
+  await Stage.with(async (stage) => {
+    assert(!stage.leadership.activeEnds);
+    const other = await stage.take();
+    const { settled } = stage.leadership.claim();
+    other.describe("serving");
+    assert(!stage.leadership.activeEnds);
+    other.describe("ending");
+    assert(stage.leadership.activeEnds);
+    other.release();
+    await settled;
+    assert(!stage.leadership.activeEnds);
+  });
+});
+
+Deno.test("a lock that can't be used any more while another has it is reported by the next claim", async () => {
+  await Stage.with(async (stage) => {
+    const other = await stage.take();
+    const { contested, settled } = stage.leadership.claim();
+    assert(contested);
+    Deno.removeSync(`${stage.runDir}/owner.lock`);
+    Deno.mkdirSync(`${stage.runDir}/owner.lock`);
+    other.release();
+    await assert.rejects(settled, /owner\.lock/);
+    assert.throws(() => stage.leadership.claim(), /owner\.lock/);
+  });
+});

@@ -1,0 +1,143 @@
+/** An agent on standby follows what happens, and decides at once when it is to. */
+import assert from "node:assert/strict";
+import { Event } from "../../../src/nri/gen/nri_pb.ts";
+import { FakeKernel } from "../../kit/fake_kernel.ts";
+import { bigNode } from "../../kit/sysfs.ts";
+import { Link, subject } from "../../kit/link.ts";
+import { containerOf, podOf, type Wanted } from "../../kit/messages.ts";
+import { encode } from "../../kit/runtime_end.ts";
+import { viewOf } from "../../../src/agent/view.ts";
+
+const web: Wanted = { name: "web" };
+const api: Wanted = { name: "api" };
+const db: Wanted = { name: "db", cpus: 2 };
+const late: Wanted = { name: "late" };
+
+/** A resize to three CPUs. */
+const QUOTA = { cpu: { quota: { value: 300_000n }, period: { value: 100_000n } } };
+
+function listingOf(running: readonly Wanted[]) {
+  return { pods: running.map(podOf), containers: running.map(containerOf) };
+}
+
+interface Rig {
+  readonly link: Link;
+  readonly kernel: FakeKernel;
+  ends: boolean;
+}
+
+/** Synchronized on standby with two containers, of which the active agent has given one CPUs of its own. */
+function rig(setup: ConstructorParameters<typeof Link>[1] = {}): Rig {
+  const kernel = new FakeKernel();
+  kernel.appear("id-web", "0,2-32,34-63");
+  kernel.appear("id-db", "1,33");
+  const it: Rig = { kernel, ends: false, link: undefined as unknown as Link };
+  const ports = { cpusets: kernel, activeEnds: () => it.ends };
+  return Object.assign(it, { link: Link.serving([web, db], bigNode, { standby: true, ...ports, ...setup }) });
+}
+
+function promote({ link }: Rig): void {
+  link.feed({ kind: "promoted", now: link.now });
+}
+
+/** Whether a start is answered at once. */
+function starts({ link }: Rig, wanted: Wanted): boolean {
+  const payload = encode("StateChange", { event: Event.START_CONTAINER, ...subject(wanted) });
+  return link.call("StateChange", payload) !== undefined;
+}
+
+function known({ link }: Rig): string[] {
+  return [...viewOf(link.agent.state).containers.keys()].sort();
+}
+
+Deno.test("what was heard on standby counts at once, and a list is asked for all the same", () => {
+  const it = rig();
+  it.link.create(api);
+  it.kernel.appear("id-api", "0,2-32,34-63");
+  it.link.stop(web);
+  it.kernel.sets.delete("id-web");
+  assert.equal(it.link.claimed, "");
+  promote(it);
+  assert.deepEqual([known(it), it.link.claimed], [["id-api", "id-db"], "1,33"]);
+  assert.deepEqual([it.link.askedFor.includes("list"), it.kernel.written], [true, []]);
+  assert.equal(it.link.create({ name: "own", cpus: 2 }).cpus, "2,34");
+});
+
+Deno.test("the list replaces it, with what was only starting when it was taken", () => {
+  const it = rig();
+  it.link.create(api, { runs: false });
+  it.kernel.appear("id-api", "0,2-32,34-63");
+  promote(it);
+  it.link.feed({ kind: "listed", listing: listingOf([db]) });
+  assert.deepEqual(known(it), ["id-api", "id-db"]);
+  it.link.feed({ kind: "listed", listing: listingOf([]) });
+  assert.deepEqual(known(it), ["id-api", "id-db"], "one list is asked for");
+});
+
+const UNSURE: readonly [
+  why: string,
+  setup: ConstructorParameters<typeof Link>[1],
+  after: (link: Link) => void,
+][] = [
+  ["where CPUs are sent by the runtime", { apply: "runtime" }, () => {}],
+  [
+    "after a resize",
+    {},
+    (link) => void link.ask("UpdateContainer", { ...subject(db), linuxResources: QUOTA }),
+  ],
+];
+
+for (const [why, setup, after] of UNSURE) {
+  Deno.test(`what was heard doesn't count ${why}: the list does`, () => {
+    const it = rig(setup);
+    after(it.link);
+    promote(it);
+    assert.deepEqual([known(it), it.link.askedFor.includes("list")], [[], true]);
+    it.link.feed({ kind: "listed", listing: listingOf([web, db]) });
+    assert.deepEqual(known(it), ["id-db", "id-web"]);
+  });
+}
+
+Deno.test("what is kept of a busy node on standby is what lives there", () => {
+  const it = rig();
+  for (let n = 0; n < 50; n++) {
+    const one: Wanted = { name: `job-${n}` };
+    it.link.create(one);
+    it.link.end(one);
+  }
+  it.link.end(web);
+  const { parts: [list], early } = it.link.agent.state;
+  assert.deepEqual(list?.request.containers.map(({ id }) => id), ["id-db"]);
+  assert.deepEqual([list?.request.pods.length, early.size], [1, 0]);
+  it.link.synchronize([api], true);
+  it.link.synchronize([web]);
+  promote(it);
+  assert.deepEqual(known(it), ["id-api", "id-web"], "a later Synchronize replaces the former one");
+});
+
+Deno.test("a start while the active agent ends waits for the next one, which places the container", () => {
+  const it = rig();
+  assert(starts(it, api));
+  it.ends = true;
+  it.kernel.appear("id-late", "0-63");
+  assert(!starts(it, late));
+  it.link.tick(20);
+  assert.equal(it.link.runtime.next(), undefined);
+  it.ends = false;
+  promote(it);
+  it.link.tick(40);
+  assert.equal(it.link.runtime.next()?.kind, "answered");
+  assert.equal(`${it.kernel.sets.get("id-late")}`, "0,2-32,34-63");
+});
+
+Deno.test("where none follows it starts as without an agent, after the time that a start may wait", () => {
+  const it = rig();
+  it.ends = true;
+  assert(!starts(it, late));
+  for (let now = 20; now <= 300; now += 20) it.link.tick(now);
+  const answer = it.link.runtime.next();
+  assert(answer?.kind === "answered" && answer.status.code === 0);
+  assert.deepEqual(it.link.logged("warn"), [
+    "nobody has decided on it: the active agent ends, and none has followed yet",
+  ]);
+});
