@@ -1,7 +1,6 @@
 /** Whether a plugin that was installed does its work once the runtime has launched it; if not, the former one is put back. */
-import { statusAt } from "../platform/file_status.ts";
 import { isRegistered } from "../platform/launched_note.ts";
-import { readNote } from "./note.ts";
+import { readNote, runtimeAt } from "./note.ts";
 import type { PluginPlace } from "./place.ts";
 
 /** From the runtime's start, or from when it was seen to be down: containerd gives a plugin five seconds. */
@@ -34,7 +33,7 @@ export async function look({ place, runDir, socket, criSockets }: Guarded): Prom
   return {
     isRegistered: isRegistered(runDir, place.target),
     // One that was down, or had NRI off, when the plugin was installed may be started whenever.
-    isRestarted: (statusAt(socket)?.identity ?? "") !== runtime || runtime !== "" && await isDown(criSockets),
+    isRestarted: runtimeAt(socket) !== runtime || runtime !== "" && await isDown(criSockets),
   };
 }
 

@@ -3,7 +3,7 @@ import { statusAt } from "../platform/file_status.ts";
 import { pause } from "../platform/pause.ts";
 import { type Architecture, whyNotRun } from "./elf.ts";
 import { putConfiguration, removeConfiguration } from "./configuration.ts";
-import { readNote, withOwn, writeNote } from "./note.ts";
+import { readNote, runtimeAt, withOwn, writeNote } from "./note.ts";
 import { checkPlace, lockedIn, type PluginPlace, removeFile, syncDirectory } from "./place.ts";
 import { contentOf, copyTo, renameFile } from "./sum.ts";
 
@@ -100,7 +100,7 @@ async function replace(
     if (hadFormer) Deno.linkSync(place.target, second);
     renameFile(place.fresh, place.target);
     if (hadFormer) Deno.renameSync(second, place.former);
-    const runtime = statusAt(source.socket)?.identity ?? "";
+    const runtime = runtimeAt(source.socket);
     writeNote(place, { ...withOwn(note, sum), installed: sum, hadFormer, runtime });
     syncDirectory(place.plugins);
     syncDirectory(place.directory);

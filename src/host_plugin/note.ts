@@ -1,4 +1,6 @@
 /** What was written to a node by this program, so that it removes nothing else. Kept beside the plugins. */
+import { statusAt } from "../platform/file_status.ts";
+import { fileIdentity } from "../platform/launched_note.ts";
 import { at, parseJson, textAt } from "../platform/json_at.ts";
 import { type PluginPlace, writeWhole } from "./place.ts";
 
@@ -11,8 +13,13 @@ export interface InstallNote {
   readonly rejected: string;
   /** Of all that was ever installed here, the latest few. */
   readonly own: readonly string[];
-  /** What was at the runtime's socket then, by its identity: another one shows that the runtime was started again. */
+  /** What was at the runtime's socket then, {@link runtimeAt}: another one shows that the runtime was started again. */
   readonly runtime: string;
+}
+
+/** Of the runtime that has made its socket there; empty: there is none. */
+export function runtimeAt(socket: string): string {
+  return statusAt(socket) === undefined ? "" : fileIdentity(socket);
 }
 
 const NONE: InstallNote = { installed: "", hadFormer: false, rejected: "", own: [], runtime: "" };

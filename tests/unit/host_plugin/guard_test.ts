@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { answering, guarded, look, type Sight } from "../../../src/host_plugin/guard.ts";
 import { placeIn } from "../../../src/host_plugin/place.ts";
-import { writeNote } from "../../../src/host_plugin/note.ts";
-import { statusAt } from "../../../src/platform/file_status.ts";
+import { runtimeAt, writeNote } from "../../../src/host_plugin/note.ts";
 import { fileIdentity, writeLaunchedNote } from "../../../src/platform/launched_note.ts";
 import { readerOf } from "../../../src/platform/sysfs.ts";
 
@@ -52,8 +51,11 @@ Deno.test("it is seen that the runtime was started anew or is down, and that it 
   try {
     using listener = Deno.listen({ transport: "unix", path: cri });
     await Deno.writeTextFile(socket, "");
-    writeNote(place, { ...note, runtime: statusAt(socket)?.identity ?? "" });
+    writeNote(place, { ...note, runtime: runtimeAt(socket) });
     assert.deepEqual(await look(guard), RUNS);
+    await Deno.utime(socket, 1, 1); // one that was made later and has got the number of the former one's inode
+    assert.deepEqual(await look(guard), RESTARTED);
+    writeNote(place, { ...note, runtime: runtimeAt(socket) });
     writeLaunchedNote(runDir, fileIdentity(place.target), "the former one");
     await Deno.writeTextFile(`${place.target}.new`, "new");
     await Deno.rename(`${place.target}.new`, place.target);
@@ -63,7 +65,7 @@ Deno.test("it is seen that the runtime was started anew or is down, and that it 
     writeLaunchedNote(runDir, fileIdentity(place.target), "the new one");
     assert.deepEqual(await look(guard), REGISTERED);
     await Deno.writeTextFile(socket, "");
-    writeNote(place, { ...note, runtime: statusAt(socket)?.identity ?? "" });
+    writeNote(place, { ...note, runtime: runtimeAt(socket) });
     listener.close();
     await Deno.remove(`${runDir}/launched.json`);
     assert.deepEqual(await look(guard), RESTARTED);
@@ -84,7 +86,7 @@ Deno.test("a runtime of which no socket is known, or that is too busy to answer,
   try {
     using _listener = Deno.listen({ transport: "unix", path: cri });
     await Deno.writeTextFile(socket, "");
-    const runtime = statusAt(socket)?.identity ?? "";
+    const runtime = runtimeAt(socket);
     writeNote(place, { installed: "", hadFormer: false, rejected: "", own: [], runtime });
     const guard = { place, runDir: `${dir}/run`, socket };
     assert.deepEqual(await answering([none, socket, cri]), [cri]);
