@@ -3,7 +3,7 @@ import type { ReadFile } from "../cpu/discover.ts";
 import { CgroupDirectory } from "./directory.ts";
 import { baseOf, cgroupCandidates, cgroupOfProcess, cleanPath, groupPath, nestingOf } from "./paths.ts";
 import type { Absent, Unverified } from "./port.ts";
-import { ABSENT, type CpusetHierarchy, notOpened, unverified } from "./read.ts";
+import { ABSENT, type CpusetHierarchy, notOpened, openCgroup, unverified } from "./read.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import { readerOf } from "../platform/sysfs.ts";
 
@@ -128,7 +128,7 @@ export function findGroup(hierarchy: CpusetHierarchy, path: string): FoundCgroup
 function firstOpen(hierarchy: CpusetHierarchy, paths: readonly string[]): FoundCgroup | Absent | Unverified {
   let refused: Unverified | undefined;
   for (const path of paths) {
-    const opened = CgroupDirectory.open(hierarchy.root, path);
+    const opened = openCgroup(hierarchy, path);
     if (opened.kind === "directory") {
       opened[Symbol.dispose]();
       return { kind: "found", path };

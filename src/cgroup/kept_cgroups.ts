@@ -138,6 +138,11 @@ function isSame(one: CgroupHints | undefined, other: CgroupHints | undefined): b
     (one?.pid === other?.pid && one?.path === other?.path && one?.parent === other?.parent);
 }
 
+/** How many descriptors they take at most, in all trees. */
+export function mostDescriptors(): number {
+  return maxCgroups() * DESCRIPTORS;
+}
+
 /** So that they take no more than half of the descriptors that this process may have (RLIMIT_NOFILE). */
 function maxCgroups(): number {
   const [, files] = /^Max open files +(\d+)/m.exec(readerOf("/proc")("self/limits") ?? "") ?? [];

@@ -1,11 +1,13 @@
 /** The life of the process, one for both modes: machine, leader lock, agent, then one connection after the other. */
 import type { AgentState, Ports } from "../agent/state.ts";
 import { newAgent } from "../agent/step.ts";
+import { mostDescriptors } from "../cgroup/kept_cgroups.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { observedCpusets } from "../metrics/observer.ts";
 import { backoff } from "../platform/backoff.ts";
 import { buildInfo } from "../platform/build_info.ts";
+import { makeRoomForDescriptors } from "../platform/descriptor_table.ts";
 import { pause } from "../platform/pause.ts";
 import type { ByteStream } from "../platform/socket.ts";
 import type { Context } from "./context.ts";
@@ -47,6 +49,7 @@ export async function live(mode: Mode, context: Context): Promise<void> {
   const metrics = await metricsFor(mode, context);
   const ports = { machine, activeEnds: () => leadership.activeEnds };
   const driver = driverOf(discovered.topology, ports, context, ended, metrics);
+  const room = makeRoomForDescriptors(mostDescriptors());
   const api = askedFor({ driver, mode, context, holder: () => leadership.holder, metrics });
   const status = new StatusServer(api, context);
   const { probeSocket } = context.effective.config;
@@ -61,7 +64,7 @@ export async function live(mode: Mode, context: Context): Promise<void> {
     for (const watch of [...watches, ...probes, status, http]) watch.close();
     end.abort();
     driver.close();
-    await leadership.close();
+    await Promise.all([leadership.close(), room]);
   }
 }
 

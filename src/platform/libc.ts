@@ -15,7 +15,7 @@ export const LIBC_PATHS: readonly string[] = [
 ];
 
 /**
- * `poll`, `pwriteSlowly` and `flockBlocking` block a thread of Deno's pool, `pollBlocking` the thread of the program; the others return at
+ * `poll`, `pwriteSlowly`, `fcntlSlowly` and `flockBlocking` block a thread of Deno's pool, `pollBlocking` the thread of the program; the others return at
  * once, `connect`, `send` and `recv` where the socket or a flag says so.
  */
 const SYMBOLS = {
@@ -31,6 +31,7 @@ const SYMBOLS = {
     nonblocking: true,
   },
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
+  fcntlSlowly: { name: "fcntl", parameters: ["i32", "i32", "i32"], result: "i32", nonblocking: true },
   fsync: { parameters: ["i32"], result: "i32" },
   rename: { parameters: ["buffer", "buffer"], result: "i32" },
   fchmod: { parameters: ["i32", "u32"], result: "i32" },

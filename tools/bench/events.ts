@@ -55,8 +55,12 @@ export async function measureEvents(stage: Stage): Promise<Section[]> {
  * Every machine with every number of containers, or those that `asked` names, as CPUs and containers: `64x1000,512x10`.
  * @throws {Error} one sentence, if it names another one
  */
-export function cellsOf(machines: readonly Machine[], asked: string): Cell[] {
-  const all = machines.flatMap((machine) => LIVE.map((live) => ({ machine, live })));
+export function cellsOf(
+  machines: readonly Machine[],
+  asked: string,
+  counts: readonly number[] = LIVE,
+): Cell[] {
+  const all = machines.flatMap((machine) => counts.map((live) => ({ machine, live })));
   const nameOf = ({ machine, live }: Cell) => `${machine.cpus}x${live}`;
   const names = asked.split(",").filter(Boolean);
   const unknown = names.find((name) => !all.some((cell) => nameOf(cell) === name));

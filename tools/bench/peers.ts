@@ -1,6 +1,6 @@
 // The agent beside other NRI plugins, all launched as containerd does it, in the same rounds.
 
-import { measureAll, ours, type Pair, sectionsOf } from "./events.ts";
+import { cellsOf, measureAll, ours, type Pair, sectionsOf } from "./events.ts";
 import type { Section } from "./report.ts";
 import type { Contestant } from "./side.ts";
 import type { Stage } from "./stage.ts";
@@ -19,7 +19,7 @@ export async function measurePeers(stage: Stage): Promise<Section[]> {
     mode: "launched",
   }));
   const pairs = peers.flatMap((peer) => agents.map((agent): Pair => [agent.name, peer.name]));
-  const cells = stage.machines.flatMap((machine) => LIVE.map((live) => ({ machine, live })));
+  const cells = cellsOf(stage.machines, Deno.env.get("CELLS") ?? "", LIVE);
   const measured = await measureAll(stage, "peers", [...agents, ...peers], cells);
   return sectionsOf(", beside other plugins", measured, pairs);
 }
