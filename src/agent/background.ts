@@ -13,7 +13,7 @@ import { recoveredLogs } from "./logs.ts";
 import { hasOpenMemory, settleMemory } from "./memory.ts";
 import { settlePartitions } from "./partitions.ts";
 import { settlePauses } from "./pauses.ts";
-import { hasFallenBack, hasWrites, immediateUpdates, withLedger } from "./pending.ts";
+import { hasFallenBack, hasWrites, immediateUpdates, withDelivered, withLedger } from "./pending.ts";
 import { hasOpenQuotas, settleQuotas } from "./quotas.ts";
 import { reconcile } from "./reconcile.ts";
 import { hasOpenSandboxes, settleSandboxes } from "./sandboxes.ts";
@@ -67,7 +67,7 @@ export function runBackgroundWork(agent: Agent): Step {
     ...(compared.isCountDue ? [{ kind: "count" } as const] : []),
     ...(isMore ? [{ kind: "wake", after: 0 } as const] : wakeFor(agent.state, state)),
   ];
-  return { agent: { ...agent, state }, outputs };
+  return { agent: { ...agent, state: withDelivered(state) }, outputs };
 }
 
 /** A degraded container may get CPUs that couldn't be taken from another container once that one has given them up. */

@@ -31,6 +31,21 @@ export function withLedger(state: AgentState, ledger: Ledger): AgentState {
   return lacks ? { ...rest, pending: { since: state.now } } : rest;
 }
 
+/**
+ * The state in which it is known of all to whom nothing is to be delivered, once nothing is: after a change of the pool, and after
+ * looks at all, each of them may have been owed something, and would be gone through at the next event.
+ */
+export function withDelivered(state: AgentState): AgentState {
+  if (state.ledger.dirty.length === 0 || hasWrites(state)) return state;
+  const ledger = deliveredIn(state.ledger);
+  return ledger === state.ledger ? state : { ...state, ledger };
+}
+
+const deliveredIn = perLedger((ledger) => {
+  const { updates, ledger: after } = planUpdates(ledger);
+  return updates.length === 0 && after.dirty.length < ledger.dirty.length ? after : ledger;
+});
+
 /** Something that was sent while a container was starting counts too: it may have to be sent again. */
 const lacksUpdates = perLedger(hasUpdates);
 

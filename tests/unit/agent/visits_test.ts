@@ -117,6 +117,26 @@ function lifeOf(wanted: Wanted, { setup, isBlind }: Way, live: number): Cost[] {
   ];
 }
 
+/** What the creation of a shared container costs once an exclusive one has come and gone, and all is written. */
+function costAfterChange({ setup }: Way, live: number): number {
+  const kernel = new CountingKernel(2);
+  kernel.online = topologyOf(bigNode).online;
+  for (const path of ["/kubepods/burstable", "/kubepods/besteffort"]) kernel.appear(path, "");
+  const running = Array.from({ length: live }, (_, at): Wanted => ({ ...other, name: `live${at}` }));
+  for (const { name } of running) kernel.appear(`id-${name}`, "");
+  const link = Link.serving(running, bigNode, { reconcileMs: 0, ...setup, cpusets: kernel });
+  settle(link);
+  kernel.appear(`id-${claim.name}`, link.create(claim, { runs: false }).cpus);
+  link.start(claim);
+  kernel.sets.delete(`id-${claim.name}`);
+  link.stop(claim);
+  link.mention(Event.STOP_POD_SANDBOX, claim);
+  settle(link);
+  using visits = new Visits();
+  link.create(other, { runs: false });
+  return visits.count;
+}
+
 /** All slices of writes are made; gives the updates that the runtime is asked to apply besides. */
 function settle(link: Link): string[] {
   for (let ticks = 0; ticks < 20; ticks++) link.tick(link.now + 1);
@@ -126,6 +146,12 @@ function settle(link: Link): string[] {
 for (const way of [FENCED, UNFENCED, BLIND]) {
   Deno.test(`${way.name}: the events of a shared container cost the same however many there are`, () => {
     assert.deepEqual(lifeOf(other, way, MANY), lifeOf(other, way, FEW));
+  });
+}
+
+for (const way of [FENCED, UNFENCED]) {
+  Deno.test(`${way.name}: a creation costs the same however many have just been written`, () => {
+    assert.equal(costAfterChange(way, MANY), costAfterChange(way, FEW));
   });
 }
 
