@@ -120,13 +120,16 @@ function withThrottled(state: AgentState, id: string, count: number | undefined)
 }
 
 /**
- * Whether its threads are looked at in this comparison: in the first one after its start, and then in its turn. CPUs are given
- * to nobody by that: before a claim that would move it they are looked at anyway.
+ * Whether its threads are looked at in this comparison: until they are seen, in its first minute, and then in its turn. CPUs are
+ * given to nobody by that: before a claim that would move it they are looked at anyway.
  */
-function isLookDue({ reconcile, reconcileMs }: AgentState, { container, affinity }: Assignment): boolean {
+function isLookDue(
+  { reconcile, reconcileMs, now }: AgentState,
+  { container: { id }, affinity, since = 0 }: Assignment,
+): boolean {
   const turns = Math.max(1, Math.round(THREADS_MS / reconcileMs));
-  return affinity === undefined ||
-    (reconcile.begun + container.id.charCodeAt(container.id.length - 1)) % turns === 0;
+  const isNew = affinity === undefined && now - since < THREADS_MS;
+  return isNew || (reconcile.begun + id.charCodeAt(id.length - 1)) % turns === 0;
 }
 
 /** Between 0.9 and 1.1 of it, so that the nodes of a cluster don't all do it at once; a hash of the time will do. */

@@ -47,8 +47,8 @@ function threads({ kernel }: Rig, { name }: Wanted, masks: readonly string[], in
   kernel.inside.set(`id-${name}`, inside);
 }
 
-function compared({ link }: Rig, times = 2): void {
-  for (let n = 0; n < times; n++) link.tick(link.now + 1.2 * RECONCILE_MS);
+function compared({ link }: Rig, times = 2, reconcileMs = RECONCILE_MS): void {
+  for (let n = 0; n < times; n++) link.tick(link.now + 1.2 * reconcileMs);
 }
 
 function affinityOf({ link }: Rig, { name }: Wanted): string {
@@ -99,21 +99,29 @@ Deno.test("what leaves nothing of the set, or all of it, narrows nothing; a shar
 });
 
 Deno.test("where comparisons come more often threads are looked at in the first one, and then once a minute", () => {
-  const it = rig({ reconcileMs: 10_000 });
+  for (const hidden of [undefined, UNSEEN]) lookedOnceAMinute(hidden);
+});
+
+function lookedOnceAMinute(hidden: string | undefined): void {
+  const reconcileMs = 10_000;
+  const it = rig({ reconcileMs });
+  it.kernel.hidden = hidden;
   const pods = Array.from({ length: 8 }, (_, at): Wanted => ({ ...web, name: `web-${at}` }));
   for (const each of pods) run(it, each);
-  const looked = (comparisons: number) => {
+  const looked = (minutes: number) => {
     it.kernel.looks.length = 0;
-    compared(it, comparisons * 6);
+    compared(it, minutes * 6, reconcileMs);
     return it.kernel.looks.toSorted();
   };
   const once = pods.map(({ name }) => `id-${name} threads`);
-  compared(it, 2);
+  compared(it, 2, reconcileMs);
   assert.deepEqual([...new Set(it.kernel.looks)].toSorted(), once);
+  // Those that can't be seen are tried again at first.
+  compared(it, 5, reconcileMs);
   for (const minutes of [1, 2]) {
     assert.deepEqual(looked(minutes), once.flatMap((each) => Array(minutes).fill(each)), `${minutes}`);
   }
-});
+}
 
 Deno.test("a narrowed one may be moved: it has no layout of its own", () => {
   const it = rig();
