@@ -141,10 +141,14 @@ export function pendingFor({ state }: Agent, id: string): CpuUpdate | undefined 
 }
 
 /** A tick for when there is something to do: cgroups to be written at once, or pending updates once they are due. */
-export function wakeFor(before: AgentState, state: AgentState): Output[] {
-  if (writablePort(state) !== undefined && hasWrites(state)) return [{ kind: "wake", after: 0 }];
+export function wakeFor(
+  before: AgentState,
+  state: AgentState,
+  isMore = writablePort(state) !== undefined && hasWrites(state),
+): Output[] {
   const isNew = state.pending !== undefined && before.pending === undefined;
-  return isNew ? [{ kind: "wake", after: state.growDelayMs }] : [];
+  const delays = [...(isMore ? [0] : []), ...(isNew ? [state.growDelayMs] : [])];
+  return delays.map((after) => ({ kind: "wake", after }));
 }
 
 /** Nothing to do. */

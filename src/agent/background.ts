@@ -65,7 +65,7 @@ export function runBackgroundWork(agent: Agent): Step {
       .map(logOutput),
     ...(updates.length === 0 ? [] : [{ kind: "apply", changes: updates } as const]),
     ...(compared.isCountDue ? [{ kind: "count" } as const] : []),
-    ...(isMore ? [{ kind: "wake", after: 0 } as const] : wakeFor(agent.state, state)),
+    ...wakeFor(agent.state, state, isMore),
   ];
   return { agent: { ...agent, state: withDelivered(state) }, outputs };
 }

@@ -63,6 +63,11 @@ export function immediateUpdates({ dryRun }: AgentState, ledger: Ledger): CpuUpd
   return planUpdates(ledger, { growth: true }).updates.map(({ id, cpus }) => ({ id, cpus }));
 }
 
+/** The same, where a container has got other CPUs: else they can wait. */
+export function updatesForMoved(before: Ledger, after: AgentState): CpuUpdate[] {
+  return after.ledger.claimed.equals(before.claimed) ? [] : immediateUpdates(after, after.ledger);
+}
+
 /** Whether a container whose cgroup was written gets its CPUs by the runtime now. */
 export function hasFallenBack({ ledger: before }: AgentState, after: AgentState): boolean {
   const { ledger } = after;

@@ -14,7 +14,7 @@ import { staleLogs, withUnmanaged } from "../found_containers.ts";
 import { withLimitOf } from "../limits.ts";
 import { released } from "./ends.ts";
 import { revived } from "../lost_ends.ts";
-import { withLedger } from "../pending.ts";
+import { updatesForMoved, withLedger } from "../pending.ts";
 import type { AgentState } from "../state.ts";
 
 /** What was sent while it started may be lost; if it differs, that isn't left to the next reply. */
@@ -35,7 +35,9 @@ export function postStartContainer(state: AgentState, { pod, container }: Subjec
       reading,
     );
     const own = state.dryRun ? undefined : pendingUpdateOf(after.ledger, ref.id);
-    const background = own === undefined ? [] : [own];
+    const sent = own === undefined ? [] : [own];
+    const others = updatesForMoved(run, after).filter(({ id }) => id !== ref.id);
+    const background = [...others, ...sent];
     return { ...unchanged(after), background, logs };
   };
   if (known.delivery.by === "record") return started((assignment) => assignment);
@@ -75,7 +77,7 @@ export function postUpdateContainer(state: AgentState, { container: { id } }: Su
       const read = readAs(reading);
       const known = withLedger(state, state.ledger.update(id, (a) => read(updateNoted(a))));
       const { state: after, logs } = withLimitOf({ state: known, logs: [] }, id, reading);
-      return { ...unchanged(after), logs };
+      return { ...unchanged(after), background: updatesForMoved(state.ledger, after), logs };
     },
   };
 }

@@ -169,6 +169,20 @@ Deno.test("one that the runtime has to move off its new CPUs doesn't wait for th
   assert.deepEqual(it.link.applied(), ["id-web=0-3,6-7"]);
 });
 
+Deno.test("nor where an update has shown that; and what may wait isn't forgotten for what is written at once", () => {
+  const it = rig([], { growDelayMs: 60_000 });
+  run(it, web);
+  run(it, db);
+  it.kernel.unreadable.add("id-web");
+  compared(it);
+  it.link.update(db);
+  narrow(it, "4-7");
+  it.link.asked.splice(0);
+  it.link.mention(Event.POST_UPDATE_CONTAINER, db);
+  const delays = it.link.asked.flatMap((output) => output.kind === "wake" ? output.after : []);
+  assert.deepEqual([it.link.applied(), delays], [["id-web=0,3,6-7"], [0, 60_000]]);
+});
+
 Deno.test("found so at a synchronization it isn't confirmed on what isn't in force", () => {
   const it = rig([{ ...db, record: "1-2" }], {}, "4-7");
   compared(it);
