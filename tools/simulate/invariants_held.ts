@@ -69,7 +69,8 @@ export function forgottenLeftover(
   const lost = [...ended, ...before.leftovers].find(({ id, podUid }) => {
     const isKnown = inCharge.placed.has(id) || inCharge.leftovers.some((each) => each.id === id);
     const isSucceeded = (event.kind === "create" && podUid === `u${event.pod}`) ||
-      (event.kind === "posted" && podUid === uidOf(runtime.containers.get(event.id)?.pod ?? { number: -1 }));
+      ((event.kind === "posted" || event.kind === "start") &&
+        podUid === uidOf(runtime.containers.get(event.id)?.pod ?? { number: -1 }));
     return !isKnown && !isSucceeded && runtime.isLeft(id) && kernel.written(id) !== undefined &&
       !tree.unreadable.has(id);
   });

@@ -80,7 +80,7 @@ function isExempt(world: World, { id, kernel, hasWriteFailure }: Placed): boolea
 export function kernelIsKnown(world: World): string | undefined {
   const { inCharge, runtime } = world;
   if (inCharge === undefined || world.isTopologyStale) return undefined;
-  for (const { id, kernel, fence } of inCharge.placed.values()) {
+  for (const { id, kernel, fence, hasWriteFailure } of inCharge.placed.values()) {
     const isForgotten = runtime.containers.get(id)?.isForgotten === true;
     if (kernel === undefined || kernel === "at-start" || isForgotten) continue;
     if (world.mayDiffer(id) || runtime.isLeft(id)) continue;
@@ -93,7 +93,9 @@ export function kernelIsKnown(world: World): string | undefined {
     const own = fence === undefined ? world.means(cpus) : really;
     const known = world.means(kernel);
     // One that has nothing in common with its pod's cgroup counts as all CPUs.
-    if (world.kernel.limit(id) !== undefined && world.isVoid(id) && really.isSubsetOf(known)) continue;
+    const isVoid = world.kernel.limit(id) !== undefined && world.isVoid(id);
+    // So does one that had nothing in common with its class when its write failed, until the next try.
+    if ((isVoid || hasWriteFailure) && really.isSubsetOf(known)) continue;
     if (!known.equals(really) && !known.equals(own)) return `${id}: ${kernel}, really ${really}`;
     if (runtime.containers.get(id) === undefined) return `${id} is gone`;
   }

@@ -46,7 +46,7 @@ export function narrowedIsTrue({ inCharge, kernel }: World): string | undefined 
   return undefined;
 }
 
-/** The agent has looked at a container's threads. */
-export function noteLook({ kernel }: World, { pinsItself }: Instance, id: string): void {
-  if (kernel.masks.pinsItself(id, kernel.effective(id) ?? CpuSet.empty)) pinsItself.add(id);
+/** Whether a look at a container's threads shows now that it pins them. */
+export function seenToPin({ kernel }: World, id: string): boolean {
+  return kernel.masks.pinsItself(id, kernel.effective(id) ?? CpuSet.empty);
 }

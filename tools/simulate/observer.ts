@@ -13,7 +13,7 @@ import type { SimEvent } from "./events.ts";
 import type { Instance, InstanceObserver } from "./instance.ts";
 import { answerProblem, askedProblem, refusalProblem, resizeProblem } from "./invariants_answers.ts";
 import { noteUnverified, startProblem } from "./invariants_kernel.ts";
-import { movedProblem, noteLook } from "./invariants_masks.ts";
+import { movedProblem, seenToPin } from "./invariants_masks.ts";
 import { orderProblem, type Overlap, overlapsOf } from "./invariants_order.ts";
 import { unchangedSince } from "./invariants_refused.ts";
 import type { Resources } from "./pods.ts";
@@ -41,7 +41,7 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   before: View | undefined;
   /** Containers on each other's CPUs in the course of the agent's plans, since its last step. */
   #overlaps: Overlap[] = [];
-  /** Containers whose threads it has looked at since. */
+  /** Containers of which it has seen since that they pin their own threads. */
   #looked: string[] = [];
   #event: SimEvent | undefined;
   /** In whose cgroups an agent has seen somebody. */
@@ -143,7 +143,7 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
     openUnfenced(this.world, viewOf(before));
     this.world.report(orderProblem(this.world, overlaps, viewOf(before)));
     if (isServing(before)) this.world.report(movedProblem(this.world, by, viewOf(before)));
-    for (const id of looked) noteLook(this.world, by, id);
+    for (const id of looked) by.pinsItself.add(id);
   }
 
   started(container: Container): void {
@@ -182,7 +182,7 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
   }
 
   looked(id: string): void {
-    this.#looked.push(id);
+    if (seenToPin(this.world, id)) this.#looked.push(id);
   }
 
   unverified(ids: readonly string[]): void {
