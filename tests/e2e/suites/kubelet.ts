@@ -8,7 +8,7 @@ import { agentLog } from "../harness/capture.ts";
 import { expectCpus, expectText, expectThat } from "../harness/expect.ts";
 import { withKubelet } from "../harness/node_events.ts";
 import { listText } from "../harness/overlaps.ts";
-import { exclusive, guaranteed, shared } from "../harness/pods.ts";
+import { bestEffort, exclusive, guaranteed, shared } from "../harness/pods.ts";
 import type { Suite } from "../harness/suite.ts";
 
 /** The agent looks for other CPU managers once a minute. */
@@ -34,9 +34,8 @@ async function podLevel(bench: Bench): Promise<void> {
 
 /** `cpuManagerPolicy: static`, by mistake: kubelet assigns CPUs of its own choice, and every container keeps those it has. */
 async function staticPolicy(bench: Bench): Promise<void> {
-  // One after the other: a kubelet that starts admits pods by their age, and on two CPUs of which one is reserved only the first.
-  await bench.run("integer", exclusive(1));
-  await bench.run("burstable", shared());
+  // Without a request of its own: a kubelet that starts admits all anew, and of two CPUs it reserves one.
+  await bench.runAll({ integer: exclusive(1), besteffort: bestEffort() });
   const before = await bench.cpusOf("integer");
   const changes = { cpuManagerPolicy: "static", cpuManagerReconcilePeriod: "1s", reservedSystemCPUs: "0" };
   await withKubelet(bench, changes, async () => {
