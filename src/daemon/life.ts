@@ -102,13 +102,20 @@ function driverOf(
   return new Driver(agent, queriesOn({ ...context, stop: ended }), log, stop, metrics);
 }
 
+/** The last connection that was made on standby, and until when that lasts: one may be made each second, for days. */
+interface Standby {
+  connection?: ByteStream;
+  settled?: Promise<void>;
+}
+
 /** Serves one connection after the other. */
 async function serve(mode: Mode, driver: Driver, leadership: Leadership, context: Context): Promise<void> {
   const retries = backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
   const onState = mode.name === "launched" ? registrationNote(context) : () => {};
+  const standby: Standby = {};
   for (let isFirst = true; !context.stop.aborted; isFirst = false) {
     const connection = await mode.connect(context);
-    if (connection !== undefined) await askForLock(connection, leadership, mode, driver);
+    if (connection !== undefined) await askForLock(connection, standby, leadership, mode, driver);
     const served = connection !== undefined &&
       await serveOne(connection, isFirst, driver, leadership, { ...context, onState });
     if (!mode.reconnects) return;
@@ -125,6 +132,7 @@ async function serve(mode: Mode, driver: Driver, leadership: Leadership, context
  */
 async function askForLock(
   connection: ByteStream,
+  standby: Standby,
   leadership: Leadership,
   { reconnects }: Mode,
   driver: Driver,
@@ -132,10 +140,13 @@ async function askForLock(
   try {
     const { contested, settled } = leadership.claim();
     if (!contested) return await settled;
+    standby.connection = connection;
+    if (standby.settled === settled) return;
+    standby.settled = settled;
     settled.then(() => {
       // What it has heard on standby isn't enough: a new connection brings the runtime's list.
-      if (reconnects && driver.agent.state.phase === "configured") connection.close();
-    }, () => connection.close()); // the next claim says why
+      if (reconnects && driver.agent.state.phase === "configured") standby.connection?.close();
+    }, () => standby.connection?.close()); // the next claim says why
   } catch (error) {
     connection.close();
     throw error;
