@@ -31,7 +31,7 @@ export function adoptTopology(state: AgentState, change: TopologyChange): Adopte
   const ledger = change.topology === before.topology ? applied : rereadConfirmed(state, applied);
   return {
     state: withLedger(state, ledger),
-    updates: state.dryRun || state.phase !== "serving" ? [] : pendingUpdates(ledger),
+    updates: state.dryRun || state.standby || state.phase !== "serving" ? [] : pendingUpdates(ledger),
     logs: [...degradedLogs(ledger, before), ...recoveredLogs(before, ledger)],
   };
 }

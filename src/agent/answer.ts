@@ -18,6 +18,7 @@ import { requestListing } from "./rebuild.ts";
 import { withRefusal } from "./refused.ts";
 import { filterRefusals } from "./refusal_log.ts";
 import { answerAfterBug, serve } from "./serve.ts";
+import { unheard } from "./standby.ts";
 import type { AgentState } from "./state.ts";
 import type { ConfigureRequest } from "../nri/gen/nri_pb.ts";
 import type { Call } from "../nri/methods.ts";
@@ -111,8 +112,13 @@ function serveOrExplain({ state, connection }: Agent, call: Call): Response {
   } catch (error) {
     if (error instanceof ProtocolError) throw error;
     const message = `bug while answering ${call.kind}, please report it: ${describe(error)}`;
-    const reply = answerAfterBug(call, state.dryRun);
-    return { kind: "response", state, reply, logs: [{ level: "error", message }] };
+    const reply = answerAfterBug(call, state.dryRun || state.standby);
+    return {
+      kind: "response",
+      state: state.standby ? unheard(state) : state,
+      reply,
+      logs: [{ level: "error", message }],
+    };
   }
 }
 

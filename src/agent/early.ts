@@ -32,7 +32,7 @@ export interface Living {
 export const NO_EARLY_EVENTS: EarlyEvents = new Map();
 
 /** More containers than begin or end while a list is fetched; what is beyond comes with the next list. */
-const MAX_EARLY = 10_000;
+export const MAX_EARLY = 10_000;
 
 /** What is known once `call` was answered with success. */
 export function withEarlyEvent(early: EarlyEvents, call: Call): EarlyEvents {

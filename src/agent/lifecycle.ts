@@ -9,7 +9,7 @@
  * RegisterPlugin and the runtime's Configure travel in different streams and may arrive in either
  * order, so the answer is no step of its own. Events before the Synchronize are allowed: containerd
  * 1.7.24 never synchronizes the plugins that it launches; the running containers are then *listed* by another
- * way. An agent that leaves standby (*promoted*) has to find them first. What isn't in
+ * way. An agent that leaves standby (*promoted*) has to find them first; a Synchronize that has begun goes on. What isn't in
  * the table is out of order and gets refused; a lost connection leads back to *disconnected* from everywhere.
  */
 export type Phase = "disconnected" | "registering" | "configured" | "synchronizing" | "serving";
@@ -37,7 +37,7 @@ const TABLE: Readonly<Record<Phase, Readonly<Partial<Record<Happening, Phase>>>>
   synchronizing: {
     synchronizePart: "synchronizing",
     synchronizeEnd: "serving",
-    promoted: "configured",
+    promoted: "synchronizing",
     event: "synchronizing",
   },
   serving: {

@@ -107,13 +107,13 @@ function standbyReply(state: AgentState, call: Call): Decision {
     : { ...unchanged(state), reply: neutral(call) };
 }
 
-/** The state of an agent that was in standby and is active from now on: it first has to know what runs. */
+/** The state of an agent that was in standby and is active from now on: it first has to know what runs, or the rest of that. */
 export function promote(state: AgentState): AgentState {
   return {
     ...state,
     phase: advance(state.phase, "promoted") ?? state.phase,
     standby: false,
-    parts: [],
+    parts: state.phase === "synchronizing" ? state.parts : [],
     early: NO_EARLY_EVENTS,
     awaitsListing: false,
   };
@@ -122,10 +122,10 @@ export function promote(state: AgentState): AgentState {
 /**
  * The reply to a call that failed by a bug. An error in answer to Configure or
  * Synchronize would lose the plugin, and with it every placement, so these get a neutral answer; a dry run refuses
- * nothing, whatever happens.
+ * nothing, whatever happens, and neither does an agent on standby.
  */
-export function answerAfterBug(call: Call, dryRun: boolean): Reply {
-  if (dryRun || call.kind === "Configure" || call.kind === "Synchronize") return neutral(call);
+export function answerAfterBug(call: Call, decidesNothing: boolean): Reply {
+  if (decidesNothing || call.kind === "Configure" || call.kind === "Synchronize") return neutral(call);
   return { kind: "refuse", reason: "internal", message: "cpuset: internal error, see the agent's log" };
 }
 

@@ -5,13 +5,13 @@
  * While the active agent ends nobody decides. It says so in the lock's file before it closes its connection, and what would be
  * created or started then waits for its successor.
  */
-import type { Call } from "../nri/methods.ts";
+import type { Call, Subject } from "../nri/methods.ts";
 import { resized } from "../nri/merge_resources.ts";
-import type { SynchronizeRequest } from "../nri/gen/nri_pb.ts";
+import type { Container, SynchronizeRequest } from "../nri/gen/nri_pb.ts";
 import { refOf } from "../nri/read_claim.ts";
 import { writablePort } from "./apply_mode.ts";
 import type { Response } from "./decision.ts";
-import { type EarlyEvents, type Listing, NO_EARLY_EVENTS, withEarlyEvent } from "./early.ts";
+import { type EarlyEvents, type Listing, MAX_EARLY, NO_EARLY_EVENTS, withEarlyEvent } from "./early.ts";
 import { logOf } from "./logs.ts";
 import type { AgentState } from "./state.ts";
 import { together, whole } from "./synchronize_parts.ts";
@@ -41,20 +41,38 @@ export function followed(before: AgentState, state: AgentState, call: Call): Age
       return unheard(state);
     case "UpdateContainer":
       return resized(call.container, call.resources) === undefined ? state : unheard(state);
-    default:
-      return withoutEnded({ ...state, early: withEarlyEvent(state.early, call) });
+    default: {
+      // What comes now wouldn't be noted.
+      if (state.early.size >= MAX_EARLY) return unheard(state);
+      const early = call.kind === "CreateContainer" ? withoutReplaced(state.early, call) : state.early;
+      return withoutEnded({ ...state, early: withEarlyEvent(early, call) }, call);
+    }
   }
 }
 
-function unheard(state: AgentState): AgentState {
+/**
+ * Without those in whose place another one is created. One whose start the active agent refuses is never reported as stopped by
+ * containerd 1.7, and one that ends at once may be reported as started after its end.
+ */
+function withoutReplaced(early: EarlyEvents, { pod: { uid }, container: { name } }: Subject): EarlyEvents {
+  if (uid === "") return early;
+  return new Map([...early].filter(([, each]) => each?.pod.uid !== uid || each.container.name !== name));
+}
+
+/** The state once something has happened that what was heard doesn't say. */
+export function unheard(state: AgentState): AgentState {
   return state.phase === "serving" ? { ...state, phase: "configured", parts: [] } : state;
 }
 
-function withoutEnded(state: AgentState): AgentState {
+function withoutEnded(state: AgentState, call: Call): AgentState {
   const hasEnded = (id: string) => state.early.has(id) && state.early.get(id) === undefined;
-  if (!state.early.keys().some(hasEnded)) return state;
+  const isPodEnd = call.kind === "StopPodSandbox";
+  if (!isPodEnd && !state.early.keys().some(hasEnded)) return state;
+  // Of those that it hasn't reported itself containerd 1.7.24 reports no end but their pod's.
+  const isOver = ({ id, podSandboxId }: Container) =>
+    hasEnded(id) || (isPodEnd && podSandboxId === call.pod.id);
   const parts = state.parts.map(({ request, ...rest }) => {
-    const containers = request.containers.filter(({ id }) => !hasEnded(id));
+    const containers = request.containers.filter((each) => !isOver(each));
     const used = new Set(containers.map(({ podSandboxId }) => podSandboxId));
     return {
       ...rest,
@@ -70,7 +88,8 @@ function withoutEnded(state: AgentState): AgentState {
  */
 export function heard(state: AgentState): Heard | undefined {
   const [list] = state.parts;
-  if (state.phase !== "serving" || list === undefined) return undefined;
+  // One that was released before it was on standby places nothing.
+  if (state.phase !== "serving" || list === undefined || state.passive !== undefined) return undefined;
   if (writablePort({ ...state, standby: false }) === undefined) return undefined;
   return { listing: list.request, early: state.early };
 }

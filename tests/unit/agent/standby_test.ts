@@ -1,11 +1,13 @@
 /** An agent on standby follows what happens, and decides at once when it is to. */
 import assert from "node:assert/strict";
+import { MAX_EARLY } from "../../../src/agent/early.ts";
+import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
-import { bigNode } from "../../kit/sysfs.ts";
+import { bigNode, topologyOf } from "../../kit/sysfs.ts";
 import { Link, subject } from "../../kit/link.ts";
 import { containerOf, podOf, type Wanted } from "../../kit/messages.ts";
-import { encode } from "../../kit/runtime_end.ts";
+import { decode, encode } from "../../kit/runtime_end.ts";
 import { viewOf } from "../../../src/agent/view.ts";
 
 const web: Wanted = { name: "web" };
@@ -140,4 +142,113 @@ Deno.test("where none follows it starts as without an agent, after the time that
   assert.deepEqual(it.link.logged("warn"), [
     "nobody has decided on it: the active agent ends, and none has followed yet",
   ]);
+});
+
+/** The `n`th attempt at a container with two CPUs of its own, in one pod. */
+function attempt(n: number, rest: Wanted = {}): Wanted {
+  return { name: "own", id: `id-own-${n}`, cpus: 2, ...rest };
+}
+
+Deno.test("creations whose starts the active agent refuses hold nothing once another one is created in their place", () => {
+  const it = rig();
+  for (const n of [1, 2, 3]) it.link.create(attempt(n), { runs: false });
+  it.link.create(attempt(4));
+  it.kernel.appear("id-own-4", "2,34");
+  promote(it);
+  assert.deepEqual([known(it), it.link.claimed], [["id-db", "id-own-4", "id-web"], "1-2,33-34"]);
+  it.link.feed({ kind: "listed", listing: listingOf([web, db, attempt(4)]) });
+  assert.deepEqual([known(it), it.link.claimed], [["id-db", "id-own-4", "id-web"], "1-2,33-34"]);
+});
+
+Deno.test("the last such creation gives way to the next one, which the next agent decides on", () => {
+  const it = rig();
+  it.link.create(attempt(1), { runs: false });
+  promote(it);
+  it.link.feed({ kind: "listed", listing: listingOf([web, db]) });
+  it.link.create(attempt(2));
+  assert.deepEqual([known(it), it.link.claimed], [["id-db", "id-own-2", "id-web"], "1-2,33-34"]);
+});
+
+Deno.test("a creation that waits is decided once, as any other", () => {
+  const it = rig();
+  it.ends = true;
+  const payload = encode("CreateContainer", subject(attempt(1)));
+  assert.equal(it.link.call("CreateContainer", payload), undefined);
+  it.ends = false;
+  promote(it);
+  it.link.tick(40);
+  const answer = it.link.runtime.next();
+  assert(answer?.kind === "answered");
+  const { adjust } = decode("CreateContainer", answer.payload);
+  assert.deepEqual([adjust?.linux?.resources?.cpu?.cpus, it.link.claimed], ["2,34", "1-2,33-34"]);
+  assert.deepEqual(known(it), ["id-db", "id-own-1", "id-web"]);
+});
+
+Deno.test("with its pod everything has ended, also what was listed and isn't reported by itself", () => {
+  const it = rig();
+  it.link.mention(Event.STOP_POD_SANDBOX, db);
+  it.kernel.sets.delete("id-db");
+  promote(it);
+  assert.deepEqual([known(it), it.link.claimed], [["id-web"], ""]);
+});
+
+Deno.test("what was heard doesn't count once more has happened than is kept", () => {
+  const it = rig();
+  const { state } = it.link.agent;
+  const early = new Map(Array.from({ length: MAX_EARLY }, (_, n) => [`id-${n}`, undefined] as const));
+  it.link.agent = { ...it.link.agent, state: { ...state, early } };
+  it.link.create(api);
+  promote(it);
+  assert.deepEqual([known(it), it.link.askedFor.includes("list")], [[], true]);
+});
+
+Deno.test("an agent that was released and then put on standby stays passive when it is active again", () => {
+  const it = rig({ standby: false });
+  it.link.feed({ kind: "released", now: it.link.now });
+  it.link.tick(200);
+  it.link.feed({ kind: "disconnected" });
+  it.link.feed({ kind: "demoted" });
+  it.kernel.sets.set("id-db", CpuSet.of(1, 33)); // by the other agent
+  it.link.register();
+  it.link.configure();
+  it.link.synchronize([web, db]);
+  const written = it.kernel.written.length;
+  promote(it);
+  it.link.tick(400);
+  assert.deepEqual(it.kernel.written.slice(written), []);
+  assert.equal(viewOf(it.link.agent.state).phase, "passive");
+});
+
+Deno.test("a Synchronize that has begun on standby is taken as a whole", () => {
+  const it = rig();
+  it.link.synchronize([db], true);
+  promote(it);
+  it.link.synchronize([web]);
+  assert.deepEqual([known(it), it.link.claimed], [["id-db", "id-web"], "1,33"]);
+});
+
+Deno.test("a bug on standby refuses nothing, and what was heard doesn't count any more", () => {
+  const it = rig();
+  Object.defineProperty(it, "ends", { get: () => assert.fail("broken"), configurable: true });
+  assert.deepEqual(it.link.create(api, { runs: false }), { cpus: "", mems: "", updates: [] });
+  assert.match(it.link.logged("error")[0] ?? "", /^bug while answering CreateContainer/);
+  promote(it);
+  assert.deepEqual([known(it), it.link.askedFor.includes("list")], [[], true]);
+});
+
+Deno.test("an agent that was active before asks the runtime for nothing on standby", () => {
+  const running = [{ ...web, record: "0,2-32,34-63" }, { ...db, record: "1,33" }];
+  const link = Link.serving(running, bigNode);
+  link.feed({ kind: "disconnected" });
+  link.feed({ kind: "demoted" });
+  link.register();
+  link.configure();
+  link.synchronize(running);
+  link.applied();
+  for (const offline of ["1", ""]) {
+    const topology = topologyOf({ ...bigNode, offline });
+    link.feed({ kind: "topology", now: link.now, topology, offlineRemoved: false });
+    for (let n = 0; n < 20; n++) link.tick(link.now + 1000);
+  }
+  assert.deepEqual(link.applied(), []);
 });
