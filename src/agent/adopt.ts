@@ -30,7 +30,7 @@ import { lookAtListed } from "./lost_ends.ts";
 import { degradedLogs, logOf, placedLogs, synchronizedLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
-import { type Heard, onlyStarting } from "./standby.ts";
+import { onlyStarting, type Received } from "./standby.ts";
 import type { AgentState } from "./state.ts";
 import { readAll } from "./kernel.ts";
 
@@ -141,9 +141,9 @@ function lookUp(
   return { ...all, readings };
 }
 
-/** What was heard on standby counts until the list comes, from which what only the runtime can deliver follows. */
-export function adoptHeard(state: AgentState, { listing, early }: Heard): Adopted {
-  const next = adoptListing({ ...state, early }, listing, "synchronized from what was heard on standby");
+/** What was received on standby counts until the list comes, from which what only the runtime can deliver follows. */
+export function adoptReceived(state: AgentState, { listing, early }: Received): Adopted {
+  const next = adoptListing({ ...state, early }, listing, "synchronized from what was received on standby");
   return {
     ...next,
     updates: [],

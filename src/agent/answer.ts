@@ -18,7 +18,7 @@ import { requestListing } from "./rebuild.ts";
 import { withRefusal } from "./refused.ts";
 import { filterRefusals } from "./refusal_log.ts";
 import { answerAfterBug, serve } from "./serve.ts";
-import { unheard } from "./standby.ts";
+import { outdated } from "./standby.ts";
 import type { AgentState } from "./state.ts";
 import type { ConfigureRequest } from "../nri/gen/nri_pb.ts";
 import type { Call } from "../nri/methods.ts";
@@ -115,7 +115,7 @@ function serveOrExplain({ state, connection }: Agent, call: Call): Response {
     const reply = answerAfterBug(call, state.dryRun || state.standby);
     return {
       kind: "response",
-      state: state.standby ? unheard(state) : state,
+      state: state.standby ? outdated(state) : state,
       reply,
       logs: [{ level: "error", message }],
     };

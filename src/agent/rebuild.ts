@@ -4,7 +4,7 @@
  *
  *     not synchronized ──first event, or a second──▶ list ──ten seconds──▶ scan
  *
- * One that was synchronized on standby serves at once, by what it has heard, and asks for the list all the same.
+ * One that was synchronized on standby serves at once, by what it has received, and asks for the list all the same.
  * Whatever answers first is taken over; a list that comes after a scan replaces it.
  */
 import type { CpuSet } from "../cpu/cpu_set.ts";
@@ -25,11 +25,11 @@ import { forgetEnded } from "./ended.ts";
 import { stillListed } from "./lost_ends.ts";
 import type { MachineChange } from "./machine.ts";
 import { takeDue } from "./pending.ts";
-import { heard } from "./standby.ts";
+import { received } from "./standby.ts";
 import type { AgentState, Settings } from "./state.ts";
 import { promote } from "./serve.ts";
 import { adoptMachine, adoptTopology } from "./adopt_machine.ts";
-import { adoptClaims, type Adopted, adoptHeard, adoptListing, adoptUnknown } from "./adopt.ts";
+import { adoptClaims, type Adopted, adoptListing, adoptReceived, adoptUnknown } from "./adopt.ts";
 
 /** Milliseconds from Configure to asking for the running containers, when no Synchronize and no event has come. */
 const LIST_AFTER_MS = 1000;
@@ -62,13 +62,13 @@ export function requestListing(agent: Agent): Step {
 export function promoted(agent: Agent): Step {
   if (!agent.state.standby) return idle(agent);
   const { connection: before, ...rest } = agent;
-  const [known, state] = [heard(agent.state), promote(agent.state)];
+  const [known, state] = [received(agent.state), promote(agent.state)];
   const asked = requestListing(
     before === undefined ? { ...rest, state } : { ...rest, state, connection: withoutRequests(before) },
   );
   const taken = known === undefined
     ? idle(asked.agent)
-    : adopt(asked.agent, (state) => adoptHeard(state, known));
+    : adopt(asked.agent, (state) => adoptReceived(state, known));
   const first = log("info", "this agent decides on the node from now on");
   return { agent: taken.agent, outputs: [first, ...asked.outputs, ...taken.outputs] };
 }

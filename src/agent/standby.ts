@@ -1,5 +1,5 @@
 /**
- * An agent on standby is registered and changes nothing. It follows what the runtime tells it, so that it knows what runs in the
+ * An agent on standby is registered and changes nothing. It follows the events of the runtime, so that it knows what runs in the
  * moment in which it is to decide: until the runtime's other interface has listed it, that counts.
  *
  * While the active agent ends nobody decides. It says so in the lock's file before it closes its connection, and what would be
@@ -16,8 +16,8 @@ import { logOf } from "./logs.ts";
 import type { AgentState } from "./state.ts";
 import { together, whole } from "./synchronize_parts.ts";
 
-/** What was heard: the runtime's list, and what came besides. */
-export interface Heard {
+/** What was received: the runtime's list, and what came besides. */
+export interface Received {
   readonly listing: Listing;
   readonly early: EarlyEvents;
 }
@@ -38,12 +38,12 @@ export function followed(before: AgentState, state: AgentState, call: Call): Age
     }
     // How much it claims from now on is in no other event.
     case "UpdatePodSandbox":
-      return unheard(state);
+      return outdated(state);
     case "UpdateContainer":
-      return resized(call.container, call.resources) === undefined ? state : unheard(state);
+      return resized(call.container, call.resources) === undefined ? state : outdated(state);
     default: {
       // What comes now wouldn't be noted.
-      if (state.early.size >= MAX_EARLY) return unheard(state);
+      if (state.early.size >= MAX_EARLY) return outdated(state);
       const early = call.kind === "CreateContainer" ? withoutReplaced(state.early, call) : state.early;
       return withoutEnded({ ...state, early: withEarlyEvent(early, call) }, call);
     }
@@ -59,8 +59,8 @@ function withoutReplaced(early: EarlyEvents, { pod: { uid }, container: { name }
   return new Map([...early].filter(([, each]) => each?.pod.uid !== uid || each.container.name !== name));
 }
 
-/** The state once something has happened that what was heard doesn't say. */
-export function unheard(state: AgentState): AgentState {
+/** The state once something has happened that what was received doesn't say. */
+export function outdated(state: AgentState): AgentState {
   return state.phase === "serving" ? { ...state, phase: "configured", parts: [] } : state;
 }
 
@@ -83,10 +83,10 @@ function withoutEnded(state: AgentState, call: Call): AgentState {
 }
 
 /**
- * What an agent that is to decide from now on has heard on standby; undefined where that isn't all, or says less than the kernel
+ * What an agent that is to decide from now on has received on standby; undefined where that isn't all, or says less than the kernel
  * does: where containers get their CPUs by the runtime, others were sent by replies of the former agent, which no other hears.
  */
-export function heard(state: AgentState): Heard | undefined {
+export function received(state: AgentState): Received | undefined {
   const [list] = state.parts;
   // One that was released before it was on standby places nothing.
   if (state.phase !== "serving" || list === undefined || state.passive !== undefined) return undefined;

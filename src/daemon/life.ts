@@ -144,7 +144,7 @@ async function askForLock(
     if (standby.settled === settled) return;
     standby.settled = settled;
     settled.then(() => {
-      // What it has heard on standby isn't enough: a new connection brings the runtime's list.
+      // What it has received on standby isn't enough: a new connection brings the runtime's list.
       if (reconnects && driver.agent.state.phase === "configured") standby.connection?.close();
     }, () => standby.connection?.close()); // the next claim says why
   } catch (error) {

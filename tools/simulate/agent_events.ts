@@ -119,7 +119,7 @@ function promote(world: World): void {
   endWindows(world); // for a moment nobody is in charge
   const [exemptMissed, before] = [missedBy(world), viewOf(heir.agent)];
   heir.feed({ kind: "promoted", now: world.now });
-  // What it has heard on standby counts as a list.
+  // What it has received on standby counts as a list.
   if (!isServing(heir.agent)) return;
   taken(world, heir, exemptMissed, before);
   // What replies of the former agent have sent to others no one else hears: the list brings it.

@@ -52,7 +52,7 @@ function known({ link }: Rig): string[] {
   return [...viewOf(link.agent.state).containers.keys()].sort();
 }
 
-Deno.test("what was heard on standby counts at once, and a list is asked for all the same", () => {
+Deno.test("what was received on standby counts at once, and a list is asked for all the same", () => {
   const it = rig();
   it.link.create(api);
   it.kernel.appear("id-api", "0,2-32,34-63");
@@ -90,7 +90,7 @@ const UNSURE: readonly [
 ];
 
 for (const [why, setup, after] of UNSURE) {
-  Deno.test(`what was heard doesn't count ${why}: the list does`, () => {
+  Deno.test(`what was received doesn't count ${why}: the list does`, () => {
     const it = rig(setup);
     after(it.link);
     promote(it);
@@ -192,7 +192,7 @@ Deno.test("with its pod everything has ended, also what was listed and isn't rep
   assert.deepEqual([known(it), it.link.claimed], [["id-web"], ""]);
 });
 
-Deno.test("what was heard doesn't count once more has happened than is kept", () => {
+Deno.test("what was received doesn't count once more has happened than is kept", () => {
   const it = rig();
   const { state } = it.link.agent;
   const early = new Map(Array.from({ length: MAX_EARLY }, (_, n) => [`id-${n}`, undefined] as const));
@@ -227,7 +227,7 @@ Deno.test("a Synchronize that has begun on standby is taken as a whole", () => {
   assert.deepEqual([known(it), it.link.claimed], [["id-db", "id-web"], "1,33"]);
 });
 
-Deno.test("a bug on standby refuses nothing, and what was heard doesn't count any more", () => {
+Deno.test("a bug on standby refuses nothing, and what was received doesn't count any more", () => {
   const it = rig();
   Object.defineProperty(it, "ends", { get: () => assert.fail("broken"), configurable: true });
   assert.deepEqual(it.link.create(api, { runs: false }), { cpus: "", mems: "", updates: [] });
