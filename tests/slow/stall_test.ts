@@ -1,5 +1,6 @@
 /** An agent that is kept from running logs so, with the time; the runtime may have gone on without it. */
 import assert from "node:assert/strict";
+import { TICK_MS } from "../../src/daemon/latency.ts";
 import { PINNED } from "../kit/daemon_stage.ts";
 import { onStage } from "./stage.ts";
 
@@ -14,7 +15,7 @@ Deno.test("an agent that was stopped logs for how long, and goes on with its wor
     const unplaced = await runtime.runPod(PINNED); // which takes the runtime's own time to give up
     const cpus = () => runtime.cpusOf(unplaced.containers.get("c") ?? "").toString();
     assert.equal(cpus(), "0-63");
-    await new Promise((resolve) => setTimeout(resolve, REQUEST_TIMEOUT_MS)); // whatever the tick's phase was
+    await new Promise((resolve) => setTimeout(resolve, TICK_MS + REQUEST_TIMEOUT_MS)); // whatever the tick's phase was
     agent.signal("SIGCONT");
     await agent.logged("process stalled: stopped, or starved of CPU time");
     const [, ms] = /process stalled.* durationMs=(\d+) timeoutMs=600/.exec(agent.log()) ?? [];
