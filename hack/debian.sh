@@ -59,7 +59,7 @@ debian_unpack_all() {
 
 # debian_depends PACKAGE: what it depends on, its own words.
 debian_depends() {
-  apt-cache "${debian_apt[@]:2}" show "$1" | sed -n 's/^Depends: //p' | head -n 1
+  apt-cache "${debian_apt[@]:2}" show "$1" | sed -n 's/^Depends: //p' | sed -n 1p
 }
 
 debian_keyring() {

@@ -29,7 +29,7 @@ versions() {
     printf '%s: ' "$suite"
     "$dir/containerd-$suite/containerd" --version
   done
-  "$dir/bin/runc" --version | head -n 1
+  "$dir/bin/runc" --version | sed -n 1p
 }
 
 if [ -e "$dir/complete" ]; then

@@ -30,4 +30,4 @@ if [ ! -e "$dir/complete-$kubernetes_version" ]; then
   touch "$dir/complete-$kubernetes_version"
 fi
 "$dir/kubelet" --version
-"$dir/etcd" --version | head -n 1
+"$dir/etcd" --version | sed -n 1p

@@ -41,7 +41,7 @@ exec "$root/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-lin
 Q
 chmod +x "$dir/qemu"
 
-kernel=$(debian_depends "linux-image-cloud-amd64/$suite" | grep -o 'linux-image-[^ ,]*' | head -n 1)
+kernel=$(debian_depends "linux-image-cloud-amd64/$suite" | grep -o 'linux-image-[^ ,]*' | sed -n 1p)
 [ -n "$kernel" ] || cannot "Debian $suite names no kernel for virtual machines."
 debian_unpack "$suite" "$work/kernel" "$kernel"
 cp "$work"/kernel/boot/vmlinuz-* "$dir/vmlinuz"
@@ -62,7 +62,7 @@ for applet in $("$root/bin/busybox" --list | grep -v init); do
 done
 (cd "$root" && find . | "$root/bin/busybox" cpio --quiet -o -H newc) >"$dir/root.cpio"
 
-{ "$dir/qemu" --version | head -n 1; echo "$kernel"; } >"$work/versions" 2>"$work/log" ||
+{ "$dir/qemu" --version | sed -n 1p; echo "$kernel"; } >"$work/versions" 2>"$work/log" ||
   cannot "QEMU doesn't run here: $(tail -n 1 "$work/log")"
 rm -f "$dir"/complete*
 mv "$work/versions" "$complete"

@@ -87,7 +87,7 @@ has_nri() {
 }
 
 nri_off() {
-  { cat "$template" "$containerd/config.toml" 2>/dev/null || true; } | sed -n "/$nri/,/^ *\[/p" | grep -q '^ *disable *= *true'
+  [ -n "$({ cat "$template" "$containerd/config.toml" 2>/dev/null || true; } | sed -n "/$nri/,/^ *\[/{/^ *disable *= *true/p}")" ]
 }
 
 if has_nri; then

@@ -68,7 +68,7 @@ remove_release() {
     status=1 fail "the release $2 in the namespace $1 is helm's, and there is no helm on this machine. Nothing of it was removed; from" \
       "this checkout, where there is one: ${upgrade[*]} && helm uninstall $2 ${in[*]}"
   fi
-  if ! helm list "${in[@]}" --all --filter "^$2\$" --output json | grep -q '"chart":"weka-nri-cpuset-'; then
+  if [[ $(helm list "${in[@]}" --all --filter "^$2\$" --output json) != *'"chart":"weka-nri-cpuset-'* ]]; then
     status=1 fail "the release $2 in the namespace $1 is another chart's, which has ours in it; it stays: see Removal in README.md."
   fi
   run "${upgrade[@]}" || status=1 fail "the release $2 in the namespace $1 stays. Where helm has waited in vain another agent is active on" \

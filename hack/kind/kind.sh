@@ -16,7 +16,7 @@ for program in kind kubectl; do command -v "$program" >/dev/null || cannot "$pro
 
 case ${1:-} in
   up)
-    kind get clusters | grep -qx "$name" || kind create cluster --config hack/kind/cluster.yaml --kubeconfig "$kubeconfig"
+    [ -n "$(kind get clusters | sed -n "/^$name\$/p")" ] || kind create cluster --config hack/kind/cluster.yaml --kubeconfig "$kubeconfig"
     kind load image-archive dist/weka-cpuset-image.tar --name "$name"
     kubectl --kubeconfig "$kubeconfig" apply --kustomize deploy/overlays/kind
     kubectl --kubeconfig "$kubeconfig" --namespace kube-system rollout status daemonset weka-nri-cpuset --timeout=300s

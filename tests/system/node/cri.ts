@@ -3,6 +3,7 @@ import type { DescMethod, Message, MessageInitShape, MessageShape } from "@bufbu
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { RuntimeService } from "../../../src/cri/gen/cri_pb.ts";
+import "../../../src/platform/grpc_client.ts"; // takes the error of HTTP/2 that nobody handles where the runtime is killed
 
 type Calls = typeof RuntimeService.method;
 
