@@ -157,12 +157,18 @@ Deno.test("one that lacks CPUs gets them as soon as a comparison has found that 
   assert.deepEqual(shown(it, pin), ["1,6", "1,6"]);
 });
 
-Deno.test("one that the runtime has to move off its new CPUs doesn't wait for the growth delay", () => {
+/** One with CPUs of its own, beside one whose cgroup can't be read, so that the runtime has to move it. */
+function besideOneByRuntime(): ReturnType<typeof rig> {
   const it = rig([], { growDelayMs: 60_000 });
   run(it, web);
   run(it, db);
   it.kernel.unreadable.add("id-web");
   compared(it);
+  return it;
+}
+
+Deno.test("one that the runtime has to move off its new CPUs doesn't wait for the growth delay", () => {
+  const it = besideOneByRuntime();
   narrow(it, "4-7");
   it.link.applied();
   compared(it);
@@ -170,11 +176,7 @@ Deno.test("one that the runtime has to move off its new CPUs doesn't wait for th
 });
 
 Deno.test("nor where an update has shown that; and what may wait isn't forgotten for what is written at once", () => {
-  const it = rig([], { growDelayMs: 60_000 });
-  run(it, web);
-  run(it, db);
-  it.kernel.unreadable.add("id-web");
-  compared(it);
+  const it = besideOneByRuntime();
   it.link.update(db);
   narrow(it, "4-7");
   it.link.asked.splice(0);

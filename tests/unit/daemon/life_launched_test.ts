@@ -162,12 +162,19 @@ Deno.test("an unusable run directory doesn't prevent registration: the agent is 
   });
 });
 
+/** Launches it beside another agent, whose lock it is. */
+async function onStandby({ runtime, launch, dir }: Stage): Promise<LeaderLock> {
+  const never = new AbortController().signal;
+  const lock = await LeaderLock.acquire(`${dir}/run`, "another", never, () => {});
+  launch();
+  await runtime.pluginReady();
+  return lock;
+}
+
 Deno.test("beside an active agent it registers on standby, and lists what runs once that agent has ended", async () => {
-  await withRuntime(async ({ runtime, launch, log, dir }) => {
-    const never = new AbortController().signal;
-    const lock = await LeaderLock.acquire(`${dir}/run`, "another", never, () => {});
-    launch();
-    await runtime.pluginReady();
+  await withRuntime(async (stage) => {
+    const { runtime, log } = stage;
+    const lock = await onStandby(stage);
     assert(log.has("standby: another agent is active"));
     const { containers } = await runtime.runPod(PINNED);
     assert.equal(
@@ -184,11 +191,9 @@ Deno.test("beside an active agent it registers on standby, and lists what runs o
 });
 
 Deno.test("one that was registered on standby says in the lock file what it does, once it has the lock", async () => {
-  await withRuntime(async ({ runtime, launch, log, dir }) => {
-    const never = new AbortController().signal;
-    const lock = await LeaderLock.acquire(`${dir}/run`, "another", never, () => {});
-    launch();
-    await runtime.pluginReady();
+  await withRuntime(async (stage) => {
+    const { log, dir } = stage;
+    const lock = await onStandby(stage);
     lock.release();
     await log.until("this agent decides on the node from now on");
     const [, , activity] = (await Deno.readTextFile(`${dir}/run/owner.lock`)).split("\n");
