@@ -11,7 +11,7 @@ import { failureOf, hasNoProcess, isConfirmed, isStarting } from "../ledger/deli
 import { needsWrite, pendingUpdates } from "../ledger/updates.ts";
 import { dueWrites } from "../ledger/plan_writes.ts";
 import { runsOn, shouldRunOn } from "../ledger/groups.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import { Ledger } from "../ledger/ledger.ts";
 import { perLedger } from "../ledger/per_ledger.ts";
 import { type AffinityView, affinityView } from "./affinity_view.ts";
 import { type ConfinedBy, confinementOf } from "./confinement.ts";
@@ -136,9 +136,13 @@ export interface NodeView {
   readonly pendingSince?: number | undefined;
 }
 
-/** The view of an agent's state; the containers' part is made once for each ledger. */
+/**
+ * The view of an agent's state; the containers' part is made once for each ledger. On standby there are none: another agent
+ * decides, and what this one knows of a time when it was active may be true no more.
+ */
 export function viewOf(state: AgentState): NodeView {
-  const { ledger, passive, standby, dryRun, claimsSuspendedReason, pending } = state;
+  const { passive, standby, dryRun, claimsSuspendedReason, pending } = state;
+  const ledger = standby ? Ledger.empty(state.ledger.topology, state.ledger.policy) : state.ledger;
   return {
     phase: passive === undefined ? state.phase : "passive",
     standby,
@@ -150,10 +154,10 @@ export function viewOf(state: AgentState): NodeView {
     exclusive: ledger.exclusive,
     pinned: ledger.pinned,
     claimsSuspendedReason,
-    ...membersOf(ledger)(state),
+    ...membersOf(ledger)({ ...state, ledger }),
     unreportedEnds: state.reconcile.lostEnds.count,
     reconcile: state.reconcile,
-    pendingSince: pending?.since,
+    pendingSince: standby ? undefined : pending?.since,
   };
 }
 

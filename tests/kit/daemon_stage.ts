@@ -55,8 +55,9 @@ export class Records implements LevelledLog {
     return this.records.some(({ message }) => message.startsWith(start));
   }
 
-  /** Resolves once a message that starts so is there. */
-  async until(start: string): Promise<void> {
-    while (!this.has(start)) await this.#next.promise;
+  /** Resolves once so many messages that start so are there. */
+  async until(start: string, count = 1): Promise<void> {
+    const so = () => this.records.filter(({ message }) => message.startsWith(start));
+    while (so().length < count) await this.#next.promise;
   }
 }

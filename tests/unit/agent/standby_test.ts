@@ -252,3 +252,18 @@ Deno.test("an agent that was active before asks the runtime for nothing on stand
   }
   assert.deepEqual(link.applied(), []);
 });
+
+Deno.test("an agent that was active before shows no container on standby, and what runs once it is active again", () => {
+  const it = rig({ standby: false });
+  const exclusive = () => `${viewOf(it.link.agent.state).exclusive}`;
+  assert.deepEqual([known(it), exclusive()], [["id-db", "id-web"], "1,33"]);
+  it.link.feed({ kind: "disconnected" });
+  it.link.feed({ kind: "demoted" });
+  assert.deepEqual([known(it), exclusive()], [[], ""]);
+  it.link.register();
+  it.link.configure();
+  it.link.synchronize([db]);
+  assert.deepEqual([known(it), exclusive()], [[], ""], "another agent decides");
+  promote(it);
+  assert.deepEqual([known(it), exclusive()], [["id-db"], "1,33"]);
+});

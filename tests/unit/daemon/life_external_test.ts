@@ -294,7 +294,7 @@ Deno.test("an agent that has lost its runtime gives the leader lock up after som
       // Its runtime is there again, and the other one is active by now.
       await stage.log.until("standby: another agent is active");
     });
-    await stage.runtime.pluginReady();
+    await stage.log.until("synchronized", 2); // active again: it is registered on standby too
     assert.equal(stage.cpusOf((await stage.place(PINNED)).container), "8-9,40");
   });
   await other.close();
