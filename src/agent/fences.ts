@@ -17,6 +17,7 @@ import type { LogRecord } from "../log_record.ts";
 import { isInSystemPartition, qosClassesOf } from "../nri/qos.ts";
 import { ownCpus, writablePort } from "./apply_mode.ts";
 import { type Decision, type Readings, withLogs } from "./decision.ts";
+import { withReadings } from "./kernel.ts";
 import { keptAgainLog, unfencedLog } from "./logs.ts";
 import { withLedger } from "./pending.ts";
 import { applySlice } from "./slice.ts";
@@ -204,4 +205,25 @@ export function hasOtherFence(
   const { online } = ledger.topology;
   const known = ownCpus(reading).intersection(ledger.mayRunOn(group));
   return !(reading.effective ?? reading.cpus).intersection(online).equals(known.intersection(online));
+}
+
+/** The ledger with the fence around a container as it is read now, as where systemd has emptied its set. */
+export function withFenceRead(
+  ledger: Ledger,
+  { fence = "" }: Assignment,
+  then: (ledger: Ledger) => Decision,
+): Decision {
+  const group = ledger.assignments.get(fence);
+  if (group === undefined) return then(ledger);
+  const containers = [group.container];
+  return { kind: "read", containers, then: (readings) => then(withReadings(ledger, readings)) };
+}
+
+/** The ledger with what these readings show of groups. */
+export function withFencesOf(ledger: Ledger, readings: Readings): Ledger {
+  const groups = [...readings].filter(([id]) => {
+    const read = ledger.assignments.get(id);
+    return read !== undefined && isGroup(read);
+  });
+  return withReadings(ledger, new Map(groups));
 }

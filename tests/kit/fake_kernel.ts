@@ -78,8 +78,7 @@ export class FakeKernel implements CpusetPort {
     const cpus = this.sets.get(id);
     if (cpus === undefined) return { kind: "absent" };
     const above = this.sets.get(classOf(cgroup?.parent)) ?? this.online;
-    const limit = this.limits.get(cgroup?.parent ?? "");
-    const around = limit ?? (above.isEmpty ? this.online : above);
+    const around = this.#inPod(cgroup?.parent, above.isEmpty ? this.online : above);
     if (around.isEmpty) return { kind: "values", cpus };
     const both = cpus.intersection(around);
     const effective = both.isEmpty ? around : both;
@@ -89,6 +88,12 @@ export class FakeKernel implements CpusetPort {
       return { kind: "values", cpus: effective, isInherited: true, isVoid: true };
     }
     return { kind: "values", cpus, effective };
+  }
+
+  /** What a pod's cgroup has of those around it: all, where what another program has left it has nothing in common with these. */
+  #inPod(pod = "", around: CpuSet): CpuSet {
+    const left = this.limits.get(pod)?.intersection(around) ?? CpuSet.empty;
+    return left.isEmpty ? around : left;
   }
 
   population({ id }: ContainerRef): Population {

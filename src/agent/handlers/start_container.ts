@@ -21,7 +21,7 @@ import {
   starts,
   unreadable,
 } from "../../ledger/delivery.ts";
-import { isFence, isGroup, runsOn, shouldRunOn } from "../../ledger/groups.ts";
+import { isFence, runsOn, shouldRunOn } from "../../ledger/groups.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { limitOf, withLimit } from "../../ledger/limit.ts";
 import { superseded } from "../../ledger/plan.ts";
@@ -34,7 +34,7 @@ import { sandboxingOf } from "../../nri/rules.ts";
 import { lookedAtStart } from "../affinity.ts";
 import { ownCpus, readablePort, writablePort } from "../apply_mode.ts";
 import { type Decision, type Readings, refused, unchanged, withLogs } from "../decision.ts";
-import { fencedFirst, fenceOf, hasOtherFence } from "../fences.ts";
+import { fencedFirst, fenceOf, hasOtherFence, withFenceRead, withFencesOf } from "../fences.ts";
 import { withReadings } from "../kernel.ts";
 import { isNarrowed } from "../limits.ts";
 import { logOf } from "../logs.ts";
@@ -96,7 +96,7 @@ function verified(state: AgentState, ledger: Ledger, ref: ContainerRef): Decisio
     const reading = readings.get(ref.id);
     if (reading?.kind !== "values") return unreadableStart(state, ledger, ref, reading);
     if (writablePort(state) !== undefined) {
-      const known = withFences(ledger, readings).update(ref.id, (a) => startsOn(a, ownCpus(reading)));
+      const known = withFencesOf(ledger, readings).update(ref.id, (a) => startsOn(a, ownCpus(reading)));
       return withinLimit(known, own, reading, (known) => {
         const written = () =>
           hasOtherFence(known, own, reading)
@@ -139,27 +139,6 @@ function withinLimit(
 function limitedBy(ledger: Ledger, id: string): string | undefined {
   const own = ledger.assignments.get(id);
   return own === undefined || limitOf(own) === undefined ? undefined : own.degraded;
-}
-
-/** With what was read of fences. */
-function withFences(ledger: Ledger, readings: Readings): Ledger {
-  const fences = [...readings].filter(([id]) => {
-    const read = ledger.assignments.get(id);
-    return read !== undefined && isGroup(read);
-  });
-  return withReadings(ledger, new Map(fences));
-}
-
-/** The fence around it has other CPUs than are known, as where systemd has emptied its set. */
-function withFenceRead(
-  ledger: Ledger,
-  { fence = "" }: Assignment,
-  then: (ledger: Ledger) => Decision,
-): Decision {
-  const group = ledger.assignments.get(fence);
-  if (group === undefined) return then(ledger);
-  const containers = [group.container];
-  return { kind: "read", containers, then: (readings) => then(withReadings(ledger, readings)) };
 }
 
 /** Goes on with what was read of it, unless one of those that the agent doesn't write is on its CPUs. */
@@ -219,10 +198,33 @@ function byCgroup(state: AgentState, ledger: Ledger, id: string, retried = new S
     ledger,
     writes,
     after: afterWrites(ledger, writes),
-    written: (after) => checked(state, after, id),
+    written: (after) =>
+      writes.some(({ assignment: { container } }) => container.id === after.assignments.get(id)?.fence)
+        ? withinOpened(state, after, id)
+        : checked(state, after, id),
     failed: ({ learn, isFinal, logs, reason }) => {
       const next = learn(ledger);
       return withLogs(isFinal ? checked(state, next, id, reason) : byCgroupAgain(state, next, id), logs);
+    },
+  };
+}
+
+/** Once the fence around it has grown a set counts that another program has given its pod and that had nothing in common with it. */
+function withinOpened(state: AgentState, ledger: Ledger, id: string): Decision {
+  const own = ledger.assignments.get(id);
+  if (own === undefined || own.grant.isEmpty) return checked(state, ledger, id);
+  return {
+    kind: "read",
+    containers: [own.container],
+    then: (readings) => {
+      const reading = readings.get(id);
+      if (reading?.kind !== "values") return checked(state, ledger, id);
+      return withinLimit(
+        withReadings(ledger, readings),
+        own,
+        reading,
+        (limited) => checked(state, limited, id),
+      );
     },
   };
 }

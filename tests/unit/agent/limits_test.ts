@@ -122,6 +122,25 @@ Deno.test("a pinned container isn't started on fewer CPUs than it was granted, k
   }
 });
 
+Deno.test("nor on what its pod's cgroup leaves it only since the fence around it has grown for that start", () => {
+  const it = rig([], { fence: "auto" });
+  const onto: Wanted = { ...pin, annotations: { [CORES_IDS]: "6" } };
+  it.kernel.appear("/kubepods/besteffort", "");
+  run(it, db);
+  appears(it, onto, it.link.create(onto, { runs: false }).cpus);
+  narrow(it, "1-2", pin.cgroupParent);
+  assert.equal(
+    it.kernel.runsOn("id-pin", pin.cgroupParent ?? ""),
+    "6",
+    "those are the exclusive container's",
+  );
+  it.link.end(db);
+  assert.match(
+    it.link.refusedStart(onto),
+    /names 6, but CPU 6 is kept from this pod by \/kubepods\/besteffort\/pod-b \(1-2\)/,
+  );
+});
+
 Deno.test("narrowed while it runs, the comparison finds it and moves it, once; wide again is noticed", () => {
   const it = rig();
   run(it, db);
