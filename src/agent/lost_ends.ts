@@ -152,12 +152,19 @@ export function lookAtListed(
   return withLooks(state, { deserted: new Set(deserted) });
 }
 
-/** What is remembered of containers, as far as they are still `listed`; the list may be older than one in the ledger. */
+/**
+ * What is remembered of containers, as far as they are still `listed`. The list may be older than one in the ledger, and than one
+ * that has ended: that is forgotten when it is missing twice.
+ */
 export function stillListed({ ledger, reconcile }: AgentState, listed: ReadonlySet<string>): LostEnds {
   const { lostEnds } = reconcile;
-  const ended = new Map([...lostEnds.ended].filter(([id]) => listed.has(id)));
-  const lived = [...lostEnds.lived].filter((id) => listed.has(id) || ledger.assignments.has(id));
-  return { ...lostEnds, ended, lived: new Set(lived) };
+  const unlisted = new Set([...lostEnds.ended.keys()].filter((id) => !listed.has(id)));
+  const gone = unlisted.intersection(lostEnds.unlisted);
+  const ended = new Map([...lostEnds.ended].filter(([id]) => !gone.has(id)));
+  const lived = [...lostEnds.lived].filter((id) =>
+    listed.has(id) || ended.has(id) || ledger.assignments.has(id)
+  );
+  return { ...lostEnds, ended, unlisted, lived: new Set(lived) };
 }
 
 function hasDefaultRuntime(assignment: Pick<Assignment, "container"> | undefined): boolean {

@@ -19,6 +19,8 @@ export interface LostEnds {
   readonly elsewhere: ReadonlySet<string>;
   /** Those that have ended so and are still listed, as far as is known. */
   readonly ended: ReadonlyMap<string, ContainerRef>;
+  /** Of these, those that the last list of what lives didn't name: it may be older than they are. */
+  readonly unlisted: ReadonlySet<string>;
   /** How many have ended so. */
   readonly count: number;
   /** At how many looks in a row no cgroup of any container was found; that is logged at the second. */
@@ -33,6 +35,7 @@ export const NO_LOST_ENDS: LostEnds = {
   deserted: new Set(),
   elsewhere: new Set(),
   ended: new Map(),
+  unlisted: new Set(),
   count: 0,
   wrongLooks: 0,
 };

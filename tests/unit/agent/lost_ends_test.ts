@@ -70,6 +70,18 @@ for (const how of ["empty", "absent"] as const) {
   });
 }
 
+Deno.test("it isn't taken in again after a list that is older than it: it is forgotten when two don't name it", () => {
+  const it = rig();
+  it.kernel.empty.add("id-db");
+  for (const _ of [1, 2]) compare(it);
+  const known = () => it.link.agent.state.reconcile.lostEnds.ended.size;
+  count(it, [web]);
+  for (const _ of [1, 2, 3]) count(it, [web, { ...db, record: "2,34" }]);
+  assert.deepEqual([claimed(it), known()], ["", 1]);
+  for (const _ of [1, 2]) count(it, [web]);
+  assert.equal(known(), 0);
+});
+
 Deno.test("one look at which somebody is seen begins anew", () => {
   const it = rig();
   for (const _ of [1, 2, 3]) {
