@@ -52,6 +52,8 @@ function withoutClaim(ledger: Ledger, before: Assignment): Ledger {
 
 /** The ledger in which the processes may stay no longer on the claim's CPUs, which are held for the pod unless that has ended. */
 export function expired(ledger: Ledger, left: Assignment): Ledger {
-  const next = withoutClaim(ledger, left);
-  return settledPod(left.leftover?.isPodOver ? next : hold(next, left, 0), left.container);
+  const others = ledger.without(left.container.id);
+  // A set of its pod's is held without those that have had it: what they have left behind comes back into the ledger after that.
+  const next = left.leftover?.isPodOver ? others : hold(others, left, 0);
+  return settledPod(withoutClaim(next, left), left.container);
 }

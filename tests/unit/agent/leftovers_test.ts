@@ -107,6 +107,16 @@ Deno.test("so are those whose cgroup couldn't be read for a moment, by what it s
   assert.deepEqual([leftIn(it), it.link.claimed, setOf(it, "id-old")], [["id-old"], "", "0-15"]);
 });
 
+Deno.test("so are those of one that has its pod's figures, and the CPUs of the pod are held", () => {
+  const it = rig();
+  const own: Wanted = { name: "own", cpus: 2, podQuota: 200_000n };
+  assert.equal(run(it, own), "7,15");
+  it.kernel.populated.add("id-own");
+  it.link.stop(own);
+  pass(it, 31);
+  assert.deepEqual([leftIn(it), it.link.claimed, setOf(it, "id-own")], [["id-own"], "1-7,9-15", "0,8"]);
+});
+
 Deno.test("the container's own successor gets its CPUs, which they leave before the reply", () => {
   const it = rig();
   it.link.stop(old);
