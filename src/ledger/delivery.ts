@@ -23,8 +23,8 @@ import { type Cause, type DeliveryFailure, failureAfter } from "./failure.ts";
 interface Recorded {
   /** The set that it was last sent or has last reported; absent: it names none. */
   readonly record?: CpuSet;
-  /** The record was sent while the container had no process: the runtime may have lost it, or have changed nothing else. */
-  readonly recordUnsure?: true;
+  /** It was sent while the container had no process: it may be lost, or all that has changed. `lost`: the runtime says that it is. */
+  readonly recordUnsure?: true | "lost";
 }
 
 export type Delivery = RecordDelivery | CgroupDelivery;
@@ -147,13 +147,13 @@ export function updateSent<A extends Delivered>(assignment: A, cpus: CpuSet): A 
 export function updateLost<A extends Delivered>(assignment: A): A {
   const { delivery } = assignment;
   if (delivery.record === undefined || hasNoProcess(delivery)) return assignment;
-  return { ...assignment, delivery: { ...delivery, recordUnsure: true } };
+  return { ...assignment, delivery: { ...delivery, recordUnsure: "lost" } };
 }
 
-/** PostUpdateContainer: the runtime has noted in the record what it was answered, whatever became of the cgroup. */
+/** PostUpdateContainer: the record has what was answered, whatever became of the cgroup. What was lost isn't reported so. */
 export function updateNoted<A extends Delivered>(assignment: A): A {
   const { delivery } = assignment;
-  if (delivery.by === "record" || delivery.recordUnsure === undefined || hasNoProcess(delivery)) {
+  if (delivery.by === "record" || delivery.recordUnsure !== true || hasNoProcess(delivery)) {
     return assignment;
   }
   const { recordUnsure: _, ...rest } = delivery;

@@ -16,6 +16,7 @@ const {
   resolved,
   seemsToRun,
   seenAtStart,
+  updateLost,
   updateNoted,
   updateSent,
   withoutOffline,
@@ -101,6 +102,9 @@ const TABLE: readonly [what: string, from: Assignment, by: Transition, to: strin
   ["it is sent CPUs", byCgroup("1-2"), sent("3"), "cgroup not-started on nothing record 3?"],
   ["its record may change", confirmed("1-2", "1-2"), recordMayChange, "cgroup running on 1-2 record 1-2?"],
   ["that is noted", sent("3")(byCgroup("1-2")), updateNoted, "cgroup not-started on nothing record 3?"],
+  ["it is noted", recordMayChange(confirmed("1-2", "1-2")), updateNoted, "cgroup running on 1-2 record 1-2"],
+  ["one of before is noted", updateLost(confirmed("1", "2")), updateNoted, "cgroup running on 1 record 2?"],
+  ["it is sent that again", updateLost(confirmed("1", "2")), sent("2"), "cgroup running on 1 record 2"],
   [
     "it starts",
     byCgroup("1-2"),
