@@ -157,6 +157,10 @@ function taken(
     // The list is old: it may run by now, and no event will report that.
     if (kernel === "at-start") world.windows.open(id, "missed");
   }
+  // A class that couldn't be read before, and was given all CPUs, is a fence again: it is written with the tick that is due.
+  for (const [path, { isFence }] of viewOf(owner.agent).groups) {
+    if (isFence && before.groups.get(path)?.isFence === false) world.windows.open(path, "kept");
+  }
 }
 
 /** Without a reply to carry it, what differs is only asked of the CRI, one after the other. */

@@ -86,9 +86,11 @@ function isSoAlready(world: World, id: string, cpus: string, subject: Container 
     view?.placed.get(id)
   );
   if (before?.unacknowledged || after?.unacknowledged) return false;
-  // One that it has come to know since is only asked for.
-  const known = before ?? after;
-  if (known?.kernel === undefined && known?.mayRunOn.equals(setOf(cpus)) === false) return false;
+  // Where it can't read the kernel it doesn't know that; by a list, as what is asked for follows from one, it knows less again.
+  const isUnsure = [before, after].some((known) =>
+    known?.kernel === undefined && known?.mayRunOn.equals(setOf(cpus)) === false
+  );
+  if (isUnsure) return false;
   if (world.scenario.mode === "kernel" && !world.kernel.written(id)?.equals(setOf(cpus))) return false;
   return container.posted && !container.isUncertain && container.life === "running" &&
     container.record.cpus === cpus && container.agreed.length === 0;

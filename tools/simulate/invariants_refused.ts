@@ -82,6 +82,8 @@ function setProblem(
   for (const [id, now] of kernel.all) {
     const was = sets.get(id);
     if (id === subject.id || was === undefined || was.equals(now) || runtime.isLeft(id)) continue;
+    // Nobody lives there, and the agent has seen that: its class gets what was pending before.
+    if (kernel.isEmpty(id) && !before.placed.has(id)) continue;
     const [placed, is] = [before.placed.get(id), after.placed.get(id)];
     const path = kernel.classOf(id);
     const isOfClass = path !== undefined && (observer.notRolledBack.has(path) || windows.has(path));
@@ -120,11 +122,15 @@ function ledgerProblem({ method, before, after, found: { ended, limited } }: Ref
   const isFound = ended.size + limited.size > 0;
   const known = [...before.placed.values(), ...before.leftovers];
   const pods = new Set(known.filter(({ id }) => ended.has(id)).map(({ podUid }) => podUid));
+  const served = isFound ? servedPinned(before, after) : CpuSet.empty;
   for (const id of new Set([...before.placed.keys(), ...after.placed.keys()])) {
     const [was, is] = [before.placed.get(id), after.placed.get(id)];
     if (ended.has(id) || (was !== undefined && limited.has(was.podUid))) continue;
     // Degraded ones are served with what is free by that, and the shared pool has more or less then.
     if (isFound && was?.degraded !== undefined) continue;
+    // A pinned one among them moves those off its CPUs that may be moved, as at any release.
+    const isMoved = was !== undefined && is?.grant.size === was.grant.size && was.grant.intersects(served);
+    if (isMoved && !is.grant.intersects(served)) continue;
     // Who shared CPUs with the last that was given them for its pod lives in the pool until that is back.
     if (was !== undefined && pods.has(was.podUid) && sharesInPod(was) && is?.grant.isEmpty) continue;
     const isSame = was !== undefined && is !== undefined && was.grant.equals(is.grant) &&
@@ -134,4 +140,13 @@ function ledgerProblem({ method, before, after, found: { ended, limited } }: Ref
     if (!isSame) return `a refused ${method} has changed the ledger's entry of ${id}`;
   }
   return undefined;
+}
+
+/** What pinned containers have that were degraded and aren't any more. */
+function servedPinned(before: View, after: View): CpuSet {
+  const served = [...before.placed.values()].flatMap(({ id, degraded }) => {
+    const is = degraded === undefined ? undefined : after.placed.get(id);
+    return is?.claim.kind === "pinned" && is.degraded === undefined ? [is.grant] : [];
+  });
+  return CpuSet.unionOf(served);
 }

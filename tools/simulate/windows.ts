@@ -58,10 +58,11 @@ export class Windows {
   open(id: string, opening: Opening): void {
     const window = this.#open.get(id);
     const before = window?.opening;
-    // A reconciliation finds the rest as well; a tick doesn't find what hasn't been reported.
-    if (isCompared(before) && opening !== "unwatched" && !(before === "emptied" && opening === "tampered")) {
-      return;
-    }
+    // A reconciliation finds the rest as well; a tick doesn't find what hasn't been reported. Of a class the last who has written
+    // it counts: a comparison from before hasn't seen that systemd has emptied it since.
+    const isOther = (before === "emptied" && opening === "tampered") ||
+      (before === "tampered" && opening === "emptied");
+    if (isCompared(before) && opening !== "unwatched" && !isOther) return;
     if (before === "updated" && window?.seen === false && opening === "kept") return;
     if (before !== opening) this.counts.set(opening, (this.counts.get(opening) ?? 0) + 1);
     const seen = opening === "kept" || opening === "unwatched";
