@@ -64,7 +64,6 @@ export function nriPod(status: PodSandboxStatus, { info = "" }: Info): PodSandbo
     name,
     uid,
     namespace,
-    labels: status.labels,
     annotations: status.annotations,
     runtimeHandler: status.runtimeHandler,
     // Only whether it is 0 counts; CRI-O doesn't report it in this place.

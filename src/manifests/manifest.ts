@@ -21,7 +21,6 @@ export interface ContainerSpec extends Demands {
 export interface PodSpec {
   name: string;
   namespace: string;
-  labels: Record<string, string>;
   annotations: Record<string, string>;
   containers: ContainerSpec[];
   /** `spec.resources`, where the manifest has it. */
@@ -164,7 +163,6 @@ function podOf(name: string, namespace: string, metadata: Mapping, given: unknow
   return {
     name,
     namespace,
-    labels: texts(metadata.labels, `labels of ${where}`),
     annotations: texts(metadata.annotations, `annotations of ${where}`),
     containers,
     ...(spec.resources === undefined ? {} : { podLevel: demands(spec.resources, where) }),

@@ -20,7 +20,6 @@ export function sandboxOf(spec: PodSpec, uid: string): PodSandbox {
     name: spec.name,
     uid,
     namespace: spec.namespace,
-    labels: spec.labels,
     annotations: spec.annotations,
     linux: {
       cgroupParent: podCgroup(qosClass(demands), uid, "cgroupfs"),

@@ -40,17 +40,17 @@ export function subjectOf(wanted: Named): Subject {
   const { name, namespace } = pod;
   pod.id = digest(`sandbox of ${name}`);
   pod.uid = digest(`uid of ${name}`).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*/, "$1-$2-$3-$4-$5");
-  pod.labels = {
+  const labels = {
     app: "example",
     "pod-template-hash": "6d4cf56db6",
     "io.kubernetes.pod.name": name,
     "io.kubernetes.pod.namespace": namespace,
     "io.kubernetes.pod.uid": pod.uid,
   };
+  pod.$unknown = entries(5, labels);
   container.id = digest(`container of ${name}`);
   container.podSandboxId = pod.id;
-  container.labels = { ...pod.labels, "io.kubernetes.container.name": container.name };
-  container.annotations = {
+  const annotations = {
     "io.kubernetes.cri.container-name": container.name,
     "io.kubernetes.cri.container-type": "container",
     "io.kubernetes.cri.image-name": "registry.example/project/image:v1.2.3",
@@ -59,25 +59,36 @@ export function subjectOf(wanted: Named): Subject {
     "io.kubernetes.cri.sandbox-namespace": namespace,
     "io.kubernetes.cri.sandbox-uid": pod.uid,
   };
-  container.$unknown = UNREAD;
+  container.$unknown = [
+    ...entries(5, { ...labels, "io.kubernetes.container.name": container.name }),
+    ...entries(6, annotations),
+    ...UNREAD,
+  ];
   return { pod, container };
 }
 
 /** Fields of NRI's Container that the agent's own schema leaves out and its decoder skips: some 3 KiB a container. */
 const UNREAD = [
-  ...fields(7, 4, (at) => `--argument-${at}=value`),
-  ...fields(8, 30, (at) => `EXAMPLE_SERVICE_${at}_PORT_8080_TCP_ADDR=10.96.14.${at}`),
+  ...fields(7, 4, (at) => string(`--argument-${at}=value`)),
+  ...fields(8, 30, (at) => string(`EXAMPLE_SERVICE_${at}_PORT_8080_TCP_ADDR=10.96.14.${at}`)),
   // Mounts are messages; their destination is the first field.
-  ...fields(9, 10, (at) => `/var/lib/kubelet/pods/volumes/example~${at}`.padEnd(140, "-"), mount),
+  ...fields(
+    9,
+    10,
+    (at) => message(`/var/lib/kubelet/pods/volumes/example~${at}`.padEnd(140, "-")),
+  ),
 ];
 
-type Write = (text: string) => BinaryWriter;
+/** Maps, such as labels and a container's annotations, are left out too. */
+function entries(no: number, map: Readonly<Record<string, string>>) {
+  return Object.entries(map).flatMap((entry) => fields(no, 1, () => message(...entry)));
+}
 
-function fields(no: number, count: number, text: (at: number) => string, write: Write = string) {
+function fields(no: number, count: number, write: (at: number) => BinaryWriter) {
   return Array.from({ length: count }, (_, at) => ({
     no,
     wireType: WireType.LengthDelimited,
-    data: write(text(at)).finish(),
+    data: write(at).finish(),
   }));
 }
 
@@ -85,8 +96,11 @@ function string(text: string): BinaryWriter {
   return new BinaryWriter().string(text);
 }
 
-function mount(destination: string): BinaryWriter {
-  return new BinaryWriter().fork().tag(1, WireType.LengthDelimited).string(destination).join();
+/** A message whose first fields are these texts. */
+function message(...texts: readonly string[]): BinaryWriter {
+  const writer = new BinaryWriter().fork();
+  for (const [at, text] of texts.entries()) writer.tag(at + 1, WireType.LengthDelimited).string(text);
+  return writer.join();
 }
 
 function digest(text: string): string {

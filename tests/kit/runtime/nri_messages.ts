@@ -72,13 +72,12 @@ export function notice(
 }
 
 export function podMessage({ id, uid, spec, cgroupParent, resources }: PodRecord): PodSandbox {
-  const { name, namespace, labels, annotations } = spec;
+  const { name, namespace, annotations } = spec;
   return create(PodSandboxSchema, {
     id,
     name,
     uid,
     namespace,
-    labels: { ...labels, ...podLabels(name, namespace, uid) },
     annotations,
     linux: { cgroupParent, podResources: resourcesMessage(resources) },
   });
@@ -91,11 +90,6 @@ export function containerMessage(container: ContainerRecord, version: NriVersion
     podSandboxId: pod.id,
     name: spec.name,
     state: STATES[state],
-    labels: {
-      "io.kubernetes.container.name": spec.name,
-      ...podLabels(pod.spec.name, pod.spec.namespace, pod.uid),
-    },
-    annotations: { "io.kubernetes.container.restartCount": String(container.attempt) },
     linux: { cgroupsPath: cgroup.cgroupsPath, resources: resourcesMessage(container.resources) },
     pid: state === "running" ? container.pid : 0,
     createdAt: version === "0.6" ? 0n : container.createdAt,
@@ -114,12 +108,4 @@ export function resourcesOf(message: LinuxResources | undefined): Resources {
     mems: cpu?.mems ?? "",
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== 0 && value !== ""));
-}
-
-function podLabels(name: string, namespace: string, uid: string): Record<string, string> {
-  return {
-    "io.kubernetes.pod.name": name,
-    "io.kubernetes.pod.namespace": namespace,
-    "io.kubernetes.pod.uid": uid,
-  };
 }

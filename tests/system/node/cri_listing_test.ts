@@ -161,12 +161,12 @@ function factsOf(container: Container | undefined) {
   return { id, podSandboxId, name, state, pid, path: linux?.cgroupsPath, ...figuresOf(linux?.resources) };
 }
 
-/** Labels and annotations that Kubernetes gave; NRI adds those of the runtime. */
-function factsOfPod({ id, name, uid, namespace, labels, annotations, linux }: PodSandbox) {
+/** Annotations that Kubernetes gave; NRI adds those of the runtime. */
+function factsOfPod({ id, name, uid, namespace, annotations, linux }: PodSandbox) {
   const added = /^io\.(cri-)?containerd|^io\.kubernetes\.cri|^oci_runtime_type$/;
   const given = (all: Record<string, string>) =>
     Object.entries(all).filter(([key]) => !added.test(key)).toSorted();
-  const pod = { id, name, uid, namespace, labels: given(labels), annotations: given(annotations) };
+  const pod = { id, name, uid, namespace, annotations: given(annotations) };
   return { ...pod, parent: linux?.cgroupParent, ...figuresOf(linux?.podResources) };
 }
 

@@ -9,7 +9,7 @@ metadata: { name: web, namespace: shop, annotations: { of: the-workload } }
 spec:
 ${extra}
   template:
-    metadata: { labels: { app: web }, annotations: { weka.io/cores-ids: "2-3" } }
+    metadata: { annotations: { weka.io/cores-ids: "2-3" } }
     spec: { containers: [{ name: main }] }
 `;
 }
@@ -39,7 +39,6 @@ spec:
   assert.deepEqual(pod, {
     name: "p",
     namespace: "default",
-    labels: {},
     annotations: { "weka.io/cores-ids": "0,2" },
     containers: [
       {
@@ -62,12 +61,11 @@ Deno.test("workloads give pods of their template, named in order", () => {
   assert.deepEqual(names(workload("Deployment", "  replicas: 0")), []);
 });
 
-Deno.test("a workload's pods have the annotations and labels of the template and its namespace", () => {
+Deno.test("a workload's pods have the annotations of the template and its namespace", () => {
   const [pod] = readManifests(workload("DaemonSet"));
   assert(pod);
   assert.equal(pod.namespace, "shop");
   assert.deepEqual(pod.annotations, { "weka.io/cores-ids": "2-3" });
-  assert.deepEqual(pod.labels, { app: "web" });
 });
 
 Deno.test("several documents are read in order, empty ones skipped", () => {
