@@ -44,6 +44,13 @@ export function kindsWith(kinds: Kinds, assignment: Assignment): Kinds {
   return byKind((kind) => withMember(kinds[kind], id, IS[kind](assignment)));
 }
 
+/** With what is true of several that are new. */
+export function kindsWithAll(kinds: Kinds, assignments: readonly Assignment[]): Kinds {
+  return byKind((kind) =>
+    kinds[kind].setAll(assignments.filter(IS[kind]).map(({ container: { id } }) => [id, true]))
+  );
+}
+
 /** Without one that is gone. */
 export function kindsWithout(kinds: Kinds, id: string): Kinds {
   return byKind((kind) => withMember(kinds[kind], id, false));

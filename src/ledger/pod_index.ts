@@ -14,6 +14,14 @@ export function inPod(pods: PodIndex, { id, podUid }: Member, before?: Member): 
   return known.includes(id) ? others : others.set(podUid, [...known, id]);
 }
 
+/** The index with containers of which it has none. */
+export function allInPods(pods: PodIndex, containers: readonly Member[]): PodIndex {
+  const members = Map.groupBy(containers, ({ podUid }) => podUid);
+  return pods.setAll(
+    [...members].map(([podUid, all]) => [podUid, [...pods.get(podUid) ?? [], ...all.map(({ id }) => id)]]),
+  );
+}
+
 /** The index without it. */
 export function outOfPod(pods: PodIndex, { id, podUid }: Member): PodIndex {
   const left = (pods.get(podUid) ?? []).filter((other) => other !== id);

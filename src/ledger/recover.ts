@@ -59,10 +59,8 @@ export function recover(
   ended: readonly Assignment[] = [],
 ): Ledger {
   const inOrder = [...found].sort(byAge);
-  // Noting each of them by itself would take time with the square of their number.
   let ledger = withoutHeld(known, known.heldClaims.filter((held) => found.some((f) => isOf(held, f))))
-    .allDirty();
-  for (const f of inOrder) ledger = ledger.with(unplaced(f));
+    .withAll(inOrder.map(unplaced));
   for (const f of ofKind(inOrder, "pinned")) ledger = pin(ledger, { ...unplaced(f), claim: f.claim });
   const misplaced: Of<ExclusiveClaim>[] = [];
   const common = foundTwice(ledger, found);

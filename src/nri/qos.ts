@@ -44,12 +44,23 @@ export interface QosClasses {
   readonly own?: string;
 }
 
+type Place = Pick<CgroupHints, "parent" | "path">;
+
+/** What follows from places, which never change: it is asked for several times of each container of a list. */
+const known = new WeakMap<Place, { readonly classes: QosClasses | undefined }>();
+
 /**
  * The cgroups of Burstable and BestEffort pods in the same tree of kubelet's as a container, those of its system partition
  * among them, which may not be there; undefined outside of such a tree. See kubelet's
  * pkg/kubelet/cm/qos_container_manager_linux.go.
  */
-export function qosClassesOf({ parent, path }: Pick<CgroupHints, "parent" | "path">): QosClasses | undefined {
+export function qosClassesOf(place: Place): QosClasses | undefined {
+  const found = known.get(place) ?? { classes: classesAround(place) };
+  known.set(place, found);
+  return found.classes;
+}
+
+function classesAround({ parent, path }: Place): QosClasses | undefined {
   const cgroup = podCgroupOf(parent, path);
   const above = abovePod(cgroup);
   const pathOf = pathsBelowKubepods(cgroup);

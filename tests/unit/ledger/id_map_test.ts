@@ -4,7 +4,7 @@ import { IdMap } from "../../../src/ledger/id_map.ts";
 
 const id = fc.oneof(fc.constantFrom("a", "b", "c", "d"), fc.string({ maxLength: 8 }));
 const step = fc.oneof(
-  fc.record({ set: fc.array(fc.tuple(id, fc.nat()), { maxLength: 5 }) }),
+  fc.record({ set: fc.array(fc.tuple(id, fc.nat()), { maxLength: 5 }), atOnce: fc.boolean() }),
   fc.record({ delete: id }),
 );
 
@@ -15,10 +15,9 @@ Deno.test("it holds what a Map holds after the same changes, and older ones stay
     const model = new Map<string, number>();
     for (const each of steps) {
       if ("set" in each) {
-        for (const [key, value] of each.set) {
-          map = map.set(key, value);
-          model.set(key, value);
-        }
+        const one = (before: IdMap<number>, [key, value]: [string, number]) => before.set(key, value);
+        map = each.atOnce ? map.setAll(each.set) : each.set.reduce(one, map);
+        for (const [key, value] of each.set) model.set(key, value);
       } else {
         map = map.delete(each.delete);
         model.delete(each.delete);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { AssertionError } from "../../../src/assert.ts";
 import { pendingUpdates } from "../../../src/ledger/updates.ts";
+import type { Assignment } from "../../../src/ledger/assignment.ts";
 import { Ledger } from "../../../src/ledger/ledger.ts";
 import { bigNode, topologyOf } from "../../kit/sysfs.ts";
 import { Books, cpus, exclusive, pinned, placed, shared } from "../../kit/books.ts";
@@ -42,6 +43,23 @@ Deno.test("a grant that changes its size or its kind changes the pools", () => {
   assert.equal(more.sharedPool.size, 62);
   const other = more.with(placed("a", exclusive(2), "1-2"));
   assert.deepEqual([other.pinned.size, other.exclusive.size], [0, 2]);
+});
+
+Deno.test("many that are added at once are what they are one after the other", () => {
+  const known = EMPTY.with(placed("a", pinned("1"), "1")).with(placed("b", shared(), ""));
+  const all = ["b", "c", "d", "a", "e"].map((id) => placed(id, shared(), ""));
+  const late = { ...placed("f", exclusive(2), ""), degraded: "no room" };
+  const pod = (each: Assignment) => ({ ...each, container: { ...each.container, podUid: "one" } });
+  const added = [...all.map(pod), pod(placed("g", pinned("3"), "3")), pod(late)];
+  const [once, each] = [known.withAll(added), added.reduce((ledger, one) => ledger.with(one), known)];
+  const ids = (some: readonly Assignment[]) => some.map(({ container: { id } }) => id).sort();
+  assert.deepEqual(ids(once.assignments.values()), ids(each.assignments.values()));
+  for (const kind of ["degraded", "claimants", "following", "unconfirmed"] as const) {
+    assert.deepEqual(ids(once.those(kind)), ids(each.those(kind)), kind);
+  }
+  assert.deepEqual([ids(once.ofPod("one")), once.pinned], [ids(each.ofPod("one")), each.pinned]);
+  assert.deepEqual(ids(once.dirty), ids(each.assignments.values()));
+  assert.equal(once.with(placed("h", shared(), "")).inOrder().at(-1)?.container.id, "h");
 });
 
 const event = fc.oneof(
