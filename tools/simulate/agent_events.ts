@@ -1,4 +1,5 @@
 /** What happens to agents and their connections, and what their host does for them. */
+import type { Listing } from "../../src/agent/early.ts";
 import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import { adoptable, counted, scanned } from "./cri.ts";
 import type { AgentEvent } from "./events.ts";
@@ -135,10 +136,22 @@ function listed(world: World): void {
   const exemptMissed = missedBy(world);
   const before = viewOf(owner.agent);
   const revision = revisionOf(owner.agent);
+  // What replies have sent since it was taken isn't in it, and is asked for once more.
+  const late = lateRecords(world, listing).filter((id) => !world.offRecord.has(id));
+  for (const id of late) world.offRecord.add(id);
   owner.feed({ kind: "listed", listing });
+  for (const id of late) world.offRecord.delete(id);
   if (isServing(owner.agent) && revisionOf(owner.agent) !== revision) {
     taken(world, owner, exemptMissed, before);
   }
+}
+
+/** Containers whose records have other CPUs than when they were listed, where these are in the kernel all the same. */
+function lateRecords({ runtime, scenario }: World, { containers }: Listing): string[] {
+  const late = containers.filter(({ id, linux }) =>
+    (linux?.resources?.cpu?.cpus ?? "") !== (runtime.containers.get(id)?.record.cpus ?? "")
+  );
+  return scenario.mode === "kernel" ? late.map(({ id }) => id) : [];
 }
 
 /** The ledger was rebuilt from what runs. */
