@@ -27,6 +27,18 @@ Deno.test("lists in every form that cpuset(7) and people write are read", () => 
   for (const [text, ids] of cases) assert.deepEqual(listed(text).toArray(), ids, text);
 });
 
+Deno.test("the same text again gives the same set, also where another one was refused in between", () => {
+  const set = CpuSet.parse("2-3,8");
+  assert.equal(CpuSet.parse("2-3,8"), set);
+  refused("2-");
+  assert.equal(CpuSet.parse("2-3,8"), set);
+  assert.deepEqual([listed("1").toArray(), listed("2-3,8").toArray(), listed("").toArray()], [
+    [1],
+    [2, 3, 8],
+    [],
+  ]);
+});
+
 Deno.test("a bad list is refused with the item that is wrong and what would be right", () => {
   const cases: [text: string, item: string, problem: string][] = [
     [",", "", "empty item: there is a comma too many"],
