@@ -119,3 +119,11 @@ export function withoutId(ids: ReadonlySet<string>, id: string): ReadonlySet<str
 export function withId(ids: ReadonlySet<string>, id: string): ReadonlySet<string> {
   return ids.has(id) ? ids : new Set(ids).add(id);
 }
+
+/** The ids, unless they are more than half of all: finding each of them would take longer than going through all. */
+export function unlessMost<T extends { readonly size: number }>(
+  ids: T,
+  all: { readonly size: number },
+): T | undefined {
+  return ids.size * 2 > all.size ? undefined : ids;
+}

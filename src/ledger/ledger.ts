@@ -26,7 +26,7 @@ import {
 import { isAnywhere } from "./bound.ts";
 import { failureOf } from "./delivery.ts";
 import { heldIn, poolsAfter } from "./holdings.ts";
-import { IdMap, withId, withMember, withoutId } from "./id_map.ts";
+import { IdMap, unlessMost, withId, withMember, withoutId } from "./id_map.ts";
 import { type Kind, type Kinds, kindsWith, kindsWithAll, kindsWithout, NO_KINDS } from "./kinds.ts";
 import { allInPods, inPod, outOfPod, type PodIndex } from "./pod_index.ts";
 import type { Policy } from "./policy.ts";
@@ -240,10 +240,11 @@ export class Ledger {
     return new Ledger(pools.exclusive.equals(this.exclusive) ? next : withFollowingDirty(next), this);
   }
 
-  /** The ledger with these assignments in place of those; `dirty`: the ids of those still to be delivered other CPUs. */
-  withDeliveries(after: ReadonlyMap<Assignment, Assignment>, dirty: ReadonlySet<string>): Ledger {
-    if (after.size === 0 && dirty.size === 0 && this.#state.dirty?.size === 0) return this;
-    const { assignments } = this.#state;
+  /** The ledger with these assignments in place of those; `left`: the ids of those still to be delivered other CPUs. */
+  withDeliveries(after: ReadonlyMap<Assignment, Assignment>, left: ReadonlySet<string>): Ledger {
+    const { assignments, dirty: before } = this.#state;
+    const dirty = unlessMost(left, assignments);
+    if (after.size === 0 && !dirty?.size && dirty?.size === before?.size) return this; // none or all, as before
     const few = after.size * FEW < assignments.size;
     const changed = few
       ? [...after.values()].reduce((map, a) => map.set(a.container.id, a), assignments)
@@ -254,9 +255,8 @@ export class Ledger {
   /** Exclusive containers that keep one of `cpus` from others, in the order of their admission. */
   holders(cpus: CpuSet): ExclusiveAssignment[] {
     if (!cpus.intersects(this.exclusive)) return [];
-    return this.those("claimants").filter(isExclusive).filter((a) => this.held(a).intersects(cpus)).sort(
-      byOrder,
-    );
+    const exclusive = this.those("claimants").filter(isExclusive);
+    return exclusive.filter((each) => this.held(each).intersects(cpus)).sort(byOrder);
   }
 
   /** {@link heldIn} */
@@ -295,6 +295,6 @@ export class Ledger {
 
 function withFollowingDirty(state: State): State {
   const { dirty, kinds: { following }, assignments } = state;
-  if (dirty === undefined || following.size * 2 > assignments.size) return { ...state, dirty: undefined };
-  return { ...state, dirty: new Set([...dirty, ...following.keys()]) };
+  const all = unlessMost(following, assignments) && dirty && new Set([...dirty, ...following.keys()]);
+  return { ...state, dirty: all };
 }

@@ -62,6 +62,16 @@ Deno.test("many that are added at once are what they are one after the other", (
   assert.equal(once.with(placed("h", shared(), "")).inOrder().at(-1)?.container.id, "h");
 });
 
+Deno.test("of few that are left to be delivered others aren't looked at; where most are left, all are", () => {
+  const all = ["a", "b", "c", "d", "e"].map((id) => placed(id, shared(), ""));
+  const ledger = EMPTY.withAll(all);
+  const left = (...ids: string[]) => ledger.withDeliveries(new Map(), new Set(ids));
+  assert.deepEqual(left("a", "c").dirty.map(({ container }) => container.id).sort(), ["a", "c"]);
+  assert.equal(left("a", "c", "d"), ledger, "of which all may be left");
+  assert.equal(left("a").withDeliveries(new Map(), new Set(["a", "b", "c"])).dirty.length, 5);
+  assert.equal(left().dirty.length, 0);
+});
+
 const event = fc.oneof(
   fc.record({ end: fc.nat({ max: 15 }) }),
   fc.record({ create: fc.nat({ max: 15 }), pinned: fc.nat({ max: 63 }) }),
