@@ -19,7 +19,7 @@ import { figuresOf, sharesOfLimit, wholeCpus, wholeLimit } from "../nri/whole_cp
 import { writablePort } from "./apply_mode.ts";
 import { logOf, misspeltLogs, warningsOf } from "./logs.ts";
 import { unboundText } from "./memory.ts";
-import { currentPod } from "./pod_resources.ts";
+import { currentPod, withPodFigures } from "./pod_resources.ts";
 import type { AgentState } from "./state.ts";
 import { readClaim, recordOf, refOf } from "../nri/read_claim.ts";
 
@@ -51,6 +51,7 @@ export function findContainers(
   listing: Listing,
   only?: ReadonlySet<string>,
 ): FoundContainers {
+  const listedPods = new Map(listing.pods.map((pod) => [pod.id, pod]));
   const pods = new Map(listing.pods.map((pod) => [pod.id, currentPod(state.podResources, pod)]));
   const { ended } = state.reconcile.lostEnds;
   const listed = listing.containers.filter(({ id }) => !ended.has(id));
@@ -68,8 +69,11 @@ export function findContainers(
     if (isLeftOut || container.state === ContainerState.CONTAINER_STOPPED) continue;
     const limited = state.exclusiveQuota === "off" ? withLimitOfRecord(container) : container;
     const seen = hasOwnCpus(limited, unique.values()) ? withRequestOfLimit(limited) : container;
-    const { found, logs } = findContainer(state, pod, seen);
-    const names = ofPods.get(container.podSandboxId)?.map(({ name }) => name) ?? [];
+    const beside = ofPods.get(container.podSandboxId) ?? [];
+    const listedPod = listedPods.get(container.podSandboxId);
+    const own = pod && listedPod ? withPodFigures(seen, listedPod, pod, beside) : seen;
+    const { found, logs } = findContainer(state, pod, own);
+    const names = beside.map(({ name }) => name);
     all.found.push(...found);
     all.logs.push(...logs, ...(pod === undefined ? [] : misspeltLogs(pod, refOf(pod, container), names)));
   }

@@ -28,7 +28,7 @@ import { updateContainer } from "./handlers/update_container.ts";
 import { updatePodSandbox } from "./handlers/update_pod_sandbox.ts";
 import { advance, type Happening } from "./lifecycle.ts";
 import { hasFallenBack, immediateUpdates } from "./pending.ts";
-import { currentPod } from "./pod_resources.ts";
+import { currentPod, withPodNews } from "./pod_resources.ts";
 import { followed, onceDecided } from "./standby.ts";
 import type { AgentState } from "./state.ts";
 import { carryOut } from "./transaction.ts";
@@ -42,7 +42,7 @@ import { carryOut } from "./transaction.ts";
 export function serve(before: AgentState, call: Call, requestTimeoutMs?: number): Response {
   const phase = advance(before.phase, happeningOf(call));
   if (phase === undefined) return outOfOrder(before, call);
-  const advanced = { ...before, phase };
+  const advanced = { ...before, phase, podResources: withPodNews(before.podResources, call) };
   const change = onCurrentMachine(advanced, call);
   const state = change?.state ?? advanced;
   const decision = state.standby ? standbyReply(state, call) : dispatched(state, ofCurrentPod(state, call));

@@ -16,7 +16,6 @@ import { type Decision, type Response, unchanged } from "../decision.ts";
 import { withEarlyEvent } from "../early.ts";
 import { endLog, leftLog, recoveredLogs } from "../logs.ts";
 import { immediateUpdates, withLedger } from "../pending.ts";
-import { withoutPod } from "../pod_resources.ts";
 import type { AgentState } from "../state.ts";
 import { respond } from "./respond.ts";
 
@@ -99,8 +98,7 @@ export function startRefused(response: Response, subject: Subject): Response {
 }
 
 /** A container whose start failed is never reported as stopped: with its sandbox it is gone for certain. */
-export function stopPodSandbox(before: AgentState, pod: PodSandbox): Decision {
-  const state = { ...before, podResources: withoutPod(before.podResources, pod) };
+export function stopPodSandbox(state: AgentState, pod: PodSandbox): Decision {
   if (state.phase !== "serving") return unchanged(state);
   const known = state.ledger.ofPod(pod.uid).map(({ container }) => container);
   const ids = known.filter(({ sandboxId }) => sandboxId === pod.id).map(({ id }) => id);

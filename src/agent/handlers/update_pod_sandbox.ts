@@ -2,21 +2,18 @@
 import { retryDegraded } from "../../ledger/degraded.ts";
 import { withPodLimit } from "../../ledger/pod_set.ts";
 import type { LinuxResources, PodSandbox } from "../../nri/gen/nri_pb.ts";
-import { figuresOf, wholeLimit } from "../../nri/whole_cpus.ts";
 import { type Decision, unchanged } from "../decision.ts";
 import { newlyDegradedLogs, recoveredLogs } from "../logs.ts";
 import { immediateUpdates, withLedger } from "../pending.ts";
-import { withPodResources } from "../pod_resources.ts";
+import { newLimit } from "../pod_resources.ts";
 import type { AgentState } from "../state.ts";
 
 export function updatePodSandbox(
-  before: AgentState,
+  state: AgentState,
   { pod, resources }: { readonly pod: PodSandbox; readonly resources: LinuxResources | undefined },
 ): Decision {
-  const limit = wholeLimit(figuresOf(resources?.cpu));
-  if (resources === undefined || !limit) return unchanged(before);
-  const state = { ...before, podResources: withPodResources(before.podResources, pod, resources) };
-  if (state.phase !== "serving") return unchanged(state);
+  const limit = newLimit(resources);
+  if (limit === undefined || state.phase !== "serving") return unchanged(state);
   const limited = withPodLimit(state.ledger, { podUid: pod.uid }, limit);
   const ledger = limited === state.ledger ? limited : retryDegraded(limited);
   return {
