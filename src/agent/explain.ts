@@ -16,7 +16,7 @@ import { qosClassesOf } from "../nri/qos.ts";
 import { type CpuExplanation, explainCpu } from "./explain_cpu.ts";
 import type { RefusedContainer } from "./refused.ts";
 import type { AgentState } from "./state.ts";
-import { type ContainerView, viewOf } from "./view.ts";
+import { type ContainerView, shownOf, viewOf } from "./view.ts";
 
 export type Explanation = ContainerExplanation | RefusalExplanation | CpuExplanation;
 
@@ -68,7 +68,8 @@ export interface Answered {
 }
 
 /** What is asked for by a CPU's number, or by a container's or a pod's name; none where there is no such thing. */
-export function explain(state: AgentState, asked: string): Answered {
+export function explain(known: AgentState, asked: string): Answered {
+  const state = shownOf(known);
   if (/^\d{1,4}$/.test(asked)) return { explanations: [explainCpu(state, Number(asked))], more: 0 };
   const containers = [...viewOf(state).containers.values()].filter(({ container }) =>
     isNamed(container, asked)
@@ -83,10 +84,10 @@ export function explain(state: AgentState, asked: string): Answered {
 
 /** The names by which something could be asked for. */
 export function explainable(state: AgentState): string[] {
-  const known = [...viewOf(state).containers.values(), ...state.refused.values()];
+  const all = [...viewOf(state).containers.values(), ...shownOf(state).refused.values()];
   return [
     ...new Set(
-      known.flatMap(({ container: { namespace, pod, name } }) => [pod, name, `${namespace}/${pod}`]),
+      all.flatMap(({ container: { namespace, pod, name } }) => [pod, name, `${namespace}/${pod}`]),
     ),
   ];
 }

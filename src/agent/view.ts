@@ -137,12 +137,19 @@ export interface NodeView {
 }
 
 /**
- * The view of an agent's state; the containers' part is made once for each ledger. On standby there are none: another agent
- * decides, and what this one knows of a time when it was active may be true no more.
+ * The state as far as it is shown. On standby there are no containers: another agent decides, and what this one knows of a
+ * time when it was active may be true no more.
  */
-export function viewOf(state: AgentState): NodeView {
-  const { passive, standby, dryRun, claimsSuspendedReason, pending } = state;
-  const ledger = standby ? Ledger.empty(state.ledger.topology, state.ledger.policy) : state.ledger;
+export function shownOf(state: AgentState): AgentState {
+  if (!state.standby) return state;
+  const { ledger: { topology, policy }, pending: _, ...rest } = state;
+  return { ...rest, ledger: Ledger.empty(topology, policy), refused: new Map() };
+}
+
+/** The view of an agent's state; the containers' part is made once for each ledger. */
+export function viewOf(known: AgentState): NodeView {
+  const state = shownOf(known);
+  const { ledger, passive, standby, dryRun, claimsSuspendedReason, pending } = state;
   return {
     phase: passive === undefined ? state.phase : "passive",
     standby,
@@ -154,10 +161,10 @@ export function viewOf(state: AgentState): NodeView {
     exclusive: ledger.exclusive,
     pinned: ledger.pinned,
     claimsSuspendedReason,
-    ...membersOf(ledger)({ ...state, ledger }),
+    ...membersOf(ledger)(state),
     unreportedEnds: state.reconcile.lostEnds.count,
     reconcile: state.reconcile,
-    pendingSince: standby ? undefined : pending?.since,
+    pendingSince: pending?.since,
   };
 }
 

@@ -1,6 +1,7 @@
 /** An agent on standby follows what happens, and decides at once when it is to. */
 import assert from "node:assert/strict";
 import { MAX_EARLY } from "../../../src/agent/early.ts";
+import { explain, explainable } from "../../../src/agent/explain.ts";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
@@ -257,9 +258,13 @@ Deno.test("an agent that was active before shows no container on standby, and wh
   const it = rig({ standby: false });
   const exclusive = () => `${viewOf(it.link.agent.state).exclusive}`;
   assert.deepEqual([known(it), exclusive()], [["id-db", "id-web"], "1,33"]);
+  it.link.refusal({ name: "big", cpus: 64 });
   it.link.feed({ kind: "disconnected" });
   it.link.feed({ kind: "demoted" });
   assert.deepEqual([known(it), exclusive()], [[], ""]);
+  const { state } = it.link.agent;
+  const [cpu, refused] = ["1", "big"].map((asked) => explain(state, asked).explanations[0]);
+  assert.deepEqual([cpu?.kind === "cpu" && cpu.owners, refused, explainable(state)], [[], undefined, []]);
   it.link.register();
   it.link.configure();
   it.link.synchronize([db]);
