@@ -59,7 +59,7 @@ chart: ## package the Helm chart, dist/weka-nri-cpuset-VERSION.tgz; needs no hel
 demo: build ## run the samples on an embedded runtime and print the CPU maps
 	$(deno) run --quiet --allow-all hack/demo.ts
 
-bench: build ## measure start, requests, memory and size (ONLY=size|start|decide|create|memory|events|cpusets|pool|http|peers BASE= CELLS= PEER=); see docs/benchmark.md
+bench: build ## measure start, requests, memory and size (ONLY=size|start|decide|create|memory|events|cpusets|admission|pool|http|peers BASE= CELLS= PEER=); see docs/benchmark.md
 	$(deno) run --quiet --allow-all tools/bench/main.ts $(ONLY)
 
 bench-charts: ## make the charts in docs/images anew from dist/bench.json; look at each before committing
@@ -112,9 +112,9 @@ test-vm: build ## test the executable in a virtual machine: 16 CPUs, two NUMA no
 	mkdir -p .test-reports
 	$(deno) run --quiet --allow-all tests/system/vm/run.ts
 
-bench-vm: build ## measure what a claim costs behind fences, in a virtual machine with cgroup v2; as root
+bench-vm: build ## measure what an exclusive claim costs in a virtual machine with cgroup v2, as root (ONLY=admission|pool CELLS=)
 	mkdir -p .test-reports
-	$(deno) run --quiet --allow-all tests/system/vm/cost.ts
+	$(deno) run --quiet --allow-all tests/system/vm/cost.ts $(ONLY)
 
 test-fence: build ## test it under kubelet in virtual machines, as root (KERNEL=6.1|6.12 DRIVER=cgroupfs|systemd; default: all)
 	mkdir -p .test-reports

@@ -10,6 +10,7 @@ import type { CpusetHierarchy } from "../../src/cgroup/read.ts";
 import { type CgroupWrite, writeCpusets } from "../../src/cgroup/write.ts";
 import { KERNEL, ScratchCgroups } from "../../tests/kit/scratch_cgroups.ts";
 import type { Figure, Section } from "./report.ts";
+import { sleepers } from "./sleepers.ts";
 import type { Stage } from "./stage.ts";
 import { ratios, summarize } from "./statistics.ts";
 
@@ -104,19 +105,4 @@ function batch(hierarchy: CpusetHierarchy, paths: readonly string[], cpus: CpuSe
   assert.equal(writeCpusets(hierarchy, writes, DEADLINE_MS).kind, "done");
   const { user, system } = process.cpuUsage(began);
   return (user + system) / 1000;
-}
-
-/** A sleeping process in each cgroup, all children of one shell. */
-async function sleepers(scratch: ScratchCgroups, paths: readonly string[]): Promise<AsyncDisposable> {
-  const script =
-    `for at in $(seq ${paths.length}); do sleep infinity >/dev/null & echo $!; done; exec >&-; wait`;
-  const shell = new Deno.Command("sh", { args: ["-c", script], stdin: "null", stdout: "piped" }).spawn();
-  const pids = (await new Response(shell.stdout).text()).trim().split("\n").map(Number);
-  for (const [at, path] of paths.entries()) scratch.write(path, `${pids[at]}`, "cgroup.procs");
-  return {
-    async [Symbol.asyncDispose]() {
-      for (const pid of pids) Deno.kill(pid, "SIGKILL");
-      await shell.status;
-    },
-  };
 }

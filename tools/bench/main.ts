@@ -8,6 +8,7 @@
 import { Argument } from "commander";
 import { engine, EXIT, run } from "../command_line.ts";
 import { Progress, write } from "../progress.ts";
+import { measureAdmission } from "./admission.ts";
 import { measureCpusets } from "./cpusets.ts";
 import { measureCreate } from "./create.ts";
 import { measureDecide } from "./decide.ts";
@@ -33,6 +34,7 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Section[]>>> = {
   memory: measureMemory,
   events: measureEvents,
   cpusets: measureCpusets,
+  admission: measureAdmission,
   pool: measurePool,
   fence: measureFence,
   http: measureHttp,
@@ -40,7 +42,7 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Section[]>>> = {
 };
 
 /** Need root and cgroup v1, or a containerd, or Go, or take a while: only when they are asked for by their names. */
-const ON_REQUEST: readonly string[] = ["cpusets", "fence", "pool", "http", "peers"];
+const ON_REQUEST: readonly string[] = ["cpusets", "admission", "fence", "pool", "http", "peers"];
 
 async function measure(only: string | undefined, base: string | undefined): Promise<Report> {
   const names = Object.keys(PARTS).filter((name) =>

@@ -1,4 +1,6 @@
 import { type Install, requirements } from "../../tests/system/node/requirements.ts";
+import type { StartOptions } from "../../tests/system/node/containerd.ts";
+import { hereMs } from "../../tests/system/node/slowness.ts";
 import { sweepLeftovers } from "../../tests/system/node/sweep.ts";
 import { comparison } from "./compare.ts";
 import { PoolNode, type Way } from "./pool_node.ts";
@@ -7,12 +9,12 @@ import type { Stage } from "./stage.ts";
 import { summarize } from "./statistics.ts";
 
 const WAYS: readonly Way[] = ["no agent", "kernel-first", "runtime"];
-const SHARED = [100, 400];
 /** ms */
 const GROWTH_GOAL = 300;
 const WARM_UP = 1;
 /** Enough to see a tenth; with 400 containers the runtime takes half a minute for each. */
 const ROUNDS: Readonly<Record<number, number>> = { 100: 10, 400: 5 };
+const MOST = Math.max(...Object.keys(ROUNDS).map(Number));
 /** ms. The other creation needs some until it asks the plugins; where these take long, it is far from its end then. */
 const LATER = 20;
 
@@ -26,6 +28,12 @@ const MEASURES = [ALONE, BOTH, POD, BESIDE, GROWTH] as const;
 /** What was measured of one thing: a time in ms for each way and round. */
 type Samples = Record<Way, number[]>;
 type Measured = Record<typeof MEASURES[number], Samples>;
+
+/** On which node a way is measured. */
+interface Seat {
+  readonly way: Way;
+  readonly node: PoolNode;
+}
 
 /** Pairs of ways to be compared, and below what the median of the ratio should be with the most shared containers. */
 const RATIOS: readonly { measure: typeof MEASURES[number]; ways: readonly [Way, Way]; goal?: number }[] = [
@@ -46,83 +54,141 @@ export async function measurePool(stage: Stage): Promise<Section[]> {
   const installs = await requirements();
   if (typeof installs === "string") throw new Error(`pool needs a real containerd: ${installs}`);
   await sweepLeftovers();
-  const times: Figure[] = [];
-  const comparisons: Figure[] = [];
-  const counts = SHARED.filter(isAsked);
+  const cells = cellsOf(Deno.env.get("CELLS") ?? "");
+  const results: Result[] = [];
   for (const [at, install] of installs.entries()) {
     const progress = (done: number) =>
-      stage.progress("pool", at * counts.length + done, installs.length * counts.length);
-    for (const { labels, measured } of await measureOn(install, counts, progress)) {
-      times.push(...timesOf(labels, measured));
-      comparisons.push(...comparisonsOf(labels, measured));
+      stage.progress("pool", at * cells.length + done, installs.length * cells.length);
+    results.push(...await measureOn(install, cells, progress));
+  }
+  return sectionsOf(results);
+}
+
+/** So many shared containers, and how many rounds are measured. */
+export interface Cell {
+  readonly shared: number;
+  readonly rounds: number;
+}
+
+/** All, unless a list such as `100,400` names some. */
+export function cellsOf(list: string, rounds = ROUNDS): Cell[] {
+  const asked = list.split(",").filter(Boolean);
+  return Object.entries(rounds).map(([shared, rounds]) => ({ shared: Number(shared), rounds }))
+    .filter(({ shared }) => asked.length === 0 || asked.includes(`${shared}`));
+}
+
+/** What came of a cell. */
+interface Result {
+  readonly labels: readonly string[];
+  readonly measured: Measured;
+}
+
+/** One containerd for each way, so that no way finds what another has left behind. */
+async function measureOn(
+  install: Install,
+  cells: readonly Cell[],
+  progress: (done: number) => void,
+): Promise<Result[]> {
+  await using nodes = new AsyncDisposableStack();
+  const seats: Seat[] = [];
+  for (const way of WAYS) seats.push({ way, node: nodes.use(await PoolNode.start(install)) });
+  const results: Result[] = [];
+  for (const [done, { shared, rounds }] of cells.entries()) {
+    progress(done);
+    for (const { way, node } of seats) {
+      await node.turnTo(way);
+      await node.fill(shared);
+    }
+    const measured = await measure(seats, { warmUp: WARM_UP, rounds });
+    results.push({ labels: [install.version, `${shared}`], measured });
+  }
+  return results;
+}
+
+/**
+ * The same on one containerd, on which the ways take turns, where a container takes long to create. It ends with the machine:
+ * nothing is removed.
+ *
+ * @param tell is told of each way what it took, and how far it is
+ */
+export async function measurePoolInTurns(
+  install: Install,
+  options: StartOptions,
+  cells: readonly Cell[],
+  tell: (line: string) => void,
+): Promise<Section[]> {
+  const node = await PoolNode.start(install, options);
+  const seats = WAYS.map((way) => ({ way, node }));
+  const results: Result[] = [];
+  for (const { shared, rounds } of cells) {
+    tell(`creating shared containers until there are ${shared}`);
+    await node.turnTo("no agent");
+    await node.fill(shared);
+    tell(`${shared} shared containers run`);
+    const measured = await measure(seats, { warmUp: 0, rounds, tell });
+    results.push({ labels: [install.version, `${shared}`], measured });
+  }
+  await node.close();
+  return sectionsOf(results);
+}
+
+interface Course {
+  /** Rounds that don't count, and those that do. */
+  readonly warmUp: number;
+  readonly rounds: number;
+  readonly tell?: (line: string) => void;
+}
+
+/** In turns, each round beginning with another way, so that whatever disturbs meets all of them alike. */
+async function measure(
+  seats: readonly Seat[],
+  { warmUp, rounds, tell = () => {} }: Course,
+): Promise<Measured> {
+  const measured = Object.fromEntries(MEASURES.map((name) => [name, noSamples()])) as Measured;
+  for (let round = 0; round < warmUp + rounds; round++) {
+    const first = round % seats.length;
+    for (const { way, node } of [...seats.slice(first), ...seats.slice(0, first)]) {
+      await node.turnTo(way);
+      const { create, both, pod, growth } = await node.follow();
+      const beside = await node.beside(hereMs(LATER));
+      const took = { [ALONE]: create, [BOTH]: both, [POD]: pod, [BESIDE]: beside, [GROWTH]: growth };
+      tell(`round ${round + 1}, ${way}, ms: ${JSON.stringify(took)}`);
+      if (round < warmUp) continue;
+      for (const name of MEASURES) measured[name][way].push(took[name]);
     }
   }
+  return measured;
+}
+
+function sectionsOf(results: readonly Result[]): Section[] {
   return [
     {
       title: "A claim that shrinks the shared pool",
       note:
         "On a real containerd: a Guaranteed pod gets a CPU for itself, and so many running shared containers have to " +
-        `leave it. Another: an unrelated shared pod until it runs, asked for ${LATER} ms after the exclusive container. ` +
+        `leave it. Another: an unrelated shared pod until it runs, asked for ${
+          hereMs(LATER)
+        } ms after the exclusive container. ` +
         "Grow: from the answer of its StopPodSandbox until all of them have its CPU too.",
       dimensions: ["containerd", "shared", "what", "apply"],
       percentiles: true,
-      figures: times,
+      figures: results.flatMap(({ labels, measured }) => timesOf(labels, measured)),
     },
     {
       title: "The same, compared round by round",
       note: "Each round measures every way once, in turns: the ratio of two ways in the same round.",
       dimensions: ["containerd", "shared", "what", "ratio"],
       percentiles: false,
-      figures: comparisons,
+      figures: results.flatMap(({ labels, measured }) => comparisonsOf(labels, measured)),
     },
   ];
-}
-
-/** All, unless CELLS names some. */
-function isAsked(count: number): boolean {
-  const asked = (Deno.env.get("CELLS") ?? "").split(",").filter(Boolean);
-  return asked.length === 0 || asked.includes(`${count}`);
-}
-
-/** One containerd for each way, so that no way finds what another has left behind. */
-async function measureOn(install: Install, counts: readonly number[], progress: (done: number) => void) {
-  await using nodes = new AsyncDisposableStack();
-  const all: PoolNode[] = [];
-  for (const way of WAYS) all.push(nodes.use(await PoolNode.start(install, way)));
-  const results: { labels: string[]; measured: Measured }[] = [];
-  for (const [done, shared] of counts.entries()) {
-    progress(done);
-    for (const node of all) await node.fill(shared);
-    const measured = await measure(all, ROUNDS[shared] ?? 0);
-    results.push({ labels: [install.version, `${shared}`], measured });
-  }
-  return results;
-}
-
-/** In turns, each round beginning with another way, so that whatever disturbs meets all of them alike. */
-async function measure(nodes: readonly PoolNode[], rounds: number): Promise<Measured> {
-  const measured = Object.fromEntries(MEASURES.map((name) => [name, noSamples()])) as Measured;
-  for (let round = 0; round < WARM_UP + rounds; round++) {
-    const first = round % nodes.length;
-    for (const node of [...nodes.slice(first), ...nodes.slice(0, first)]) {
-      const { create, both, pod, growth } = await node.follow();
-      const beside = await node.beside(LATER);
-      if (round < WARM_UP) continue;
-      measured[ALONE][node.way].push(create);
-      measured[BOTH][node.way].push(both);
-      measured[POD][node.way].push(pod);
-      measured[BESIDE][node.way].push(beside);
-      measured[GROWTH][node.way].push(growth);
-    }
-  }
-  return measured;
 }
 
 function noSamples(): Samples {
   return { "no agent": [], "kernel-first": [], "runtime": [] };
 }
 
-function timesOf(labels: readonly string[], measured: Measured): Figure[] {
+function timesOf(labels: Result["labels"], measured: Measured): Figure[] {
   return MEASURES.flatMap((name) =>
     WAYS.map((way): Figure => ({
       labels: [...labels, name, way],
@@ -133,8 +199,8 @@ function timesOf(labels: readonly string[], measured: Measured): Figure[] {
   );
 }
 
-function comparisonsOf(labels: readonly string[], measured: Measured): Figure[] {
-  const isMost = labels.includes(`${Math.max(...SHARED)}`);
+function comparisonsOf(labels: Result["labels"], measured: Measured): Figure[] {
+  const isMost = labels.includes(`${MOST}`);
   return RATIOS.map(({ measure, ways: [one, other], goal }): Figure => ({
     ...comparison(
       [...labels, measure, `${one} : ${other}`],

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { NamespaceMode } from "../../src/cri/gen/cri_pb.ts";
-import { IMAGE } from "../../tests/system/node/containerd.ts";
+import { IMAGE, type StartOptions } from "../../tests/system/node/containerd.ts";
 import { eventually } from "../../tests/system/node/eventually.ts";
-import { cpusetDirectory, cpusetIn, online } from "../../tests/system/node/machine.ts";
+import { allowedCpus, online } from "../../tests/system/node/machine.ts";
 import { TestNode } from "../../tests/system/node/node.ts";
 import { cgroupParent, exclusive, type Pod, resources, shared } from "../../tests/system/node/pods.ts";
 import type { Install } from "../../tests/system/node/requirements.ts";
@@ -35,43 +35,59 @@ interface Sandbox {
 const ALL = online();
 /** What the exclusive container is given; all others lose it. */
 const WANTED = ALL.slice(-1);
+/** Creations that are asked for at a time. */
+const AT_ONCE = 4;
 const HOST_NETWORK = { namespaceOptions: { network: NamespaceMode.NODE } };
 
 /** Its containers have one process each, and share a few pods, so that a hundred of them cost next to nothing. */
 export class PoolNode implements AsyncDisposable {
   readonly #node: TestNode;
-  /** Of each shared container's cgroup. */
-  readonly #directories: string[] = [];
+  readonly #many: Sandbox;
+  /** Of each shared container: its process. */
+  readonly #pids: number[] = [];
+  #way: Way = "no agent";
   #made = 0;
 
-  private constructor(
-    node: TestNode,
-    readonly way: Way,
-    readonly many: Sandbox,
-  ) {
+  private constructor(node: TestNode, many: Sandbox) {
     this.#node = node;
+    this.#many = many;
   }
 
-  /** Starts containerd, and the agent where there is one. */
-  static async start(install: Install, way: Way): Promise<PoolNode> {
+  /** Starts containerd. */
+  static async start(install: Install, options: StartOptions = {}): Promise<PoolNode> {
     const node = TestNode.bare(install);
     try {
-      await node.startContainerd();
-      if (way !== "no agent") await node.startAgent({ args: ["--apply", way, "--log-level", "info"] });
-      return new PoolNode(node, way, await run(node, "many", shared()));
+      await node.startContainerd(options);
+      return new PoolNode(node, await run(node, "many", shared()));
     } catch (error) {
       await node[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  /** Adds shared containers until `count` of them run. */
+  /** Adds shared containers, some at once, until `count` of them run. */
   async fill(count: number): Promise<void> {
-    while (this.#directories.length < count) {
-      const id = await this.#create(this.many);
-      await this.#node.cri.startContainer({ containerId: id });
-      this.#directories.push(cpusetDirectory(await this.#node.pid(id)));
-    }
+    let missing = count - this.#pids.length;
+    const one = async () => {
+      while (missing-- > 0) {
+        const containerId = await this.#create(this.#many);
+        await this.#node.cri.startContainer({ containerId });
+        this.#pids.push(await this.#node.pid(containerId));
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, one));
+  }
+
+  /**
+   * From now on its containers are placed in this way: by another agent, which has started a pod when this comes back, or by
+   * none.
+   */
+  async turnTo(way: Way): Promise<void> {
+    if (way === this.#way) return;
+    this.#way = way;
+    await this.#endAgents();
+    if (way !== "no agent") await this.#node.startAgent({ args: ["--apply", way, "--log-level", "info"] });
+    await this.#remove(await this.#sharedPod());
   }
 
   /** Runs an exclusive pod; all is as before again when this comes back. */
@@ -83,7 +99,7 @@ export class PoolNode implements AsyncDisposable {
     const create = performance.now() - began;
     await this.#node.cri.startContainer({ containerId: id });
     const [both, whole] = [performance.now() - began, performance.now() - asked];
-    this.#assertRoom(this.way === "no agent" ? ALL : ALL.filter((cpu) => !WANTED.includes(cpu)));
+    this.#assertRoom(this.#way === "no agent" ? ALL : ALL.filter((cpu) => !WANTED.includes(cpu)));
     return { create, both, pod: whole, growth: await this.#end(pod) };
   }
 
@@ -93,8 +109,7 @@ export class PoolNode implements AsyncDisposable {
     const unrelated = async () => {
       await new Promise((resolve) => setTimeout(resolve, after));
       const began = performance.now();
-      const other = await run(this.#node, `other${++this.#made}`, shared());
-      await this.#node.cri.startContainer({ containerId: await this.#create(other) });
+      const other = await this.#sharedPod();
       return { other, took: performance.now() - began };
     };
     const [, { other, took }] = await Promise.all([this.#create(pod), unrelated()]);
@@ -105,6 +120,16 @@ export class PoolNode implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#node[Symbol.asyncDispose]();
+  }
+
+  /** Ends the agent and containerd; what else there is ends with the machine. */
+  async close(): Promise<void> {
+    await this.#endAgents();
+    await this.#node.killContainerd();
+  }
+
+  async #endAgents(): Promise<void> {
+    for (const agent of this.#node.agents.splice(0)) await agent.end("SIGTERM");
   }
 
   async #create({ id, config, pod }: Sandbox): Promise<string> {
@@ -126,6 +151,13 @@ export class PoolNode implements AsyncDisposable {
     return await run(this.#node, `exclusive${++this.#made}`, exclusive(WANTED.length));
   }
 
+  /** One more pod, whose container runs. */
+  async #sharedPod(): Promise<Sandbox> {
+    const pod = await run(this.#node, `other${++this.#made}`, shared());
+    await this.#node.cri.startContainer({ containerId: await this.#create(pod) });
+    return pod;
+  }
+
   async #remove({ id: podSandboxId }: Sandbox): Promise<void> {
     await this.#node.cri.stopPodSandbox({ podSandboxId });
     await this.#node.cri.removePodSandbox({ podSandboxId });
@@ -142,9 +174,7 @@ export class PoolNode implements AsyncDisposable {
 
   /** Every shared container may run on exactly these CPUs. */
   #assertRoom(cpus: readonly number[]): void {
-    for (const directory of this.#directories) {
-      assert.deepEqual(cpusetIn(directory).cpus, cpus, `shared containers, ${this.way}`);
-    }
+    for (const pid of this.#pids) assert.deepEqual(allowedCpus(pid), cpus, `shared containers, ${this.#way}`);
   }
 }
 

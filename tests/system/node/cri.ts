@@ -3,6 +3,7 @@ import type { DescMethod, Message, MessageInitShape, MessageShape } from "@bufbu
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { RuntimeService } from "../../../src/cri/gen/cri_pb.ts";
+import { hereMs } from "./slowness.ts";
 import "../../../src/platform/grpc_client.ts"; // takes the error of HTTP/2 that nobody handles where the runtime is killed
 
 type Calls = typeof RuntimeService.method;
@@ -60,7 +61,7 @@ function hasImage(client: Client, name: string): Promise<boolean> {
     (bytes: Buffer) => bytes.includes(name),
     {},
     new Metadata(),
-    { deadline: Date.now() + DEADLINE_MS },
+    { deadline: Date.now() + hereMs(DEADLINE_MS) },
     (error: ServiceError | null, found?: boolean) =>
       error === null
         ? resolve(found === true)
@@ -81,7 +82,7 @@ function unary(
     (bytes: Uint8Array): Message => fromBinary(method.output, bytes),
     create(method.input, request),
     new Metadata(),
-    { deadline: Date.now() + DEADLINE_MS },
+    { deadline: Date.now() + hereMs(DEADLINE_MS) },
     (error: ServiceError | null, response?: Message) => {
       if (response !== undefined) resolve(response);
       else {reject(

@@ -25,7 +25,7 @@ export function missing(fetches: readonly Fetch[]): string | undefined {
 
 /** A machine, and the checks that are run in it. */
 export interface Check
-  extends Pick<MachineOptions, "memory" | "patience" | "words" | "boot" | "isMemoryBesideNoCpu"> {
+  extends Pick<MachineOptions, "memory" | "cpus" | "patience" | "words" | "boot" | "isMemoryBesideNoCpu"> {
   /** The folder of its kernel, below `.tools`. */
   readonly tools: string;
   /** The bundle of its boot image that has the checks. */

@@ -1,6 +1,6 @@
 /** Two sockets, each a NUMA node with half of the memory, of four cores with two threads: CPUs 2n and 2n + 1 are a core. */
-const machine = (memory: number, beside: number) => [
-  ...`-machine q35 -m ${memory} -smp 16,sockets=2,cores=4,threads=2`.split(" "),
+const large = (memory: number, beside: number) => [
+  ...`-m ${memory} -smp 16,sockets=2,cores=4,threads=2`.split(" "),
   ...node(0, (memory - beside) / 2, ",cpus=0-7"),
   ...node(1, (memory - beside) / 2, ",cpus=8-15"),
   ..."-numa dist,src=0,dst=1,val=21".split(" "),
@@ -8,15 +8,21 @@ const machine = (memory: number, beside: number) => [
   ...beside === 0
     ? []
     : [...node(2, beside, ""), ..."-numa dist,src=0,dst=2,val=31 -numa dist,src=1,dst=2,val=15".split(" ")],
-  // Emulated, so that it runs where there is no KVM. An Intel model: QEMU's AMD ones have no threads.
-  ..."-accel tcg,thread=multi -cpu Nehalem".split(" "),
-  ..."-display none -monitor none -nic none -no-reboot".split(" "),
 ];
 
 const node = (id: number, size: number, cpus: string) =>
   `-object memory-backend-ram,id=m${id},size=${size}M -numa node,nodeid=${id}${cpus},memdev=m${id}`.split(
     " ",
   );
+
+const machine = ({ memory, isMemoryBesideNoCpu, cpus }: MachineOptions) => [
+  ...(cpus === undefined
+    ? large(memory, isMemoryBesideNoCpu ? memory / 6 : 0)
+    : `-m ${memory} -smp ${cpus}`.split(" ")),
+  // Emulated, so that it runs where there is no KVM. An Intel model: QEMU's AMD ones have no threads.
+  ..."-machine q35 -accel tcg,thread=multi -cpu Nehalem".split(" "),
+  ..."-display none -monitor none -nic none -no-reboot".split(" "),
+];
 
 const KERNEL = [
   "console=ttyS0 panic=-1 quiet systemd.unit=checks.service systemd.show_status=false systemd.firstboot=off",
@@ -31,6 +37,8 @@ export interface MachineOptions {
   readonly tools: string;
   /** MiB. */
   readonly memory: number;
+  /** So many in one NUMA node, where what is emulated isn't the machine's shape: fewer are faster. */
+  readonly cpus?: number;
   /** A third NUMA node has a sixth of it, and no CPU. */
   readonly isMemoryBesideNoCpu?: boolean;
   /** More words of the kernel's command line. */
@@ -59,7 +67,7 @@ export class SilentMachine extends Error {
 
 /** Runs a machine until it switches itself off. Throws if it doesn't in time, or if QEMU fails. */
 export async function runMachine(options: MachineOptions): Promise<void> {
-  const { tools, memory, words, image, port, patience, onLine, boot: more = [] } = options;
+  const { tools, words, image, port, patience, onLine, boot: more = [] } = options;
   const own = Object.entries(words).map(([name, value]) => `weka.${name}=${value}`);
   const boot = [
     "-kernel",
@@ -71,7 +79,7 @@ export async function runMachine(options: MachineOptions): Promise<void> {
   ];
   const serial = ["-serial", "stdio", "-serial", `file:${port}`];
   const child = new Deno.Command(`${tools}/qemu`, {
-    args: [...machine(memory, options.isMemoryBesideNoCpu ? memory / 6 : 0), ...boot, ...serial],
+    args: [...machine(options), ...boot, ...serial],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
