@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { KERNEL } from "../../tests/kit/scratch_cgroups.ts";
-import { BareFiles } from "./bare_files.ts";
+import { BareFiles, type Care } from "./bare_files.ts";
 import { comparison } from "./compare.ts";
 import { ALL, BALANCE, KernelAgent, KernelNode } from "./kernel_node.ts";
 import type { Figure, Section } from "./report.ts";
@@ -25,6 +25,7 @@ const UNCHANGED = "shared, kernel-first";
 const UNCHANGED_RUNTIME = "shared, by the runtime";
 const WRITES = "the same writes alone";
 const READ_BACK = "the same writes, each read back";
+const LOOKED_AT = "the same writes, each cgroup looked at before";
 const FLAGGED = "the same writes alone, with load balancing";
 
 /** What was measured, each once a round. */
@@ -34,7 +35,8 @@ type Samples = Map<string, number[]>;
 const RATIOS: readonly { of: string; to: string; goal?: number }[] = [
   { of: KERNEL_FIRST, to: WRITES },
   { of: KERNEL_FIRST, to: READ_BACK, goal: KERNEL_GOAL },
-  { of: CPU_TIME, to: READ_BACK },
+  { of: KERNEL_FIRST, to: LOOKED_AT },
+  { of: CPU_TIME, to: LOOKED_AT },
   { of: KERNEL_FIRST, to: FLAGGED },
   { of: KERNEL_FIRST, to: UNCHANGED },
   { of: RUNTIME, to: UNCHANGED_RUNTIME },
@@ -56,7 +58,7 @@ export async function measureAdmission(
   const written = version === 1
     ? node.shared
     : ["burstable", "besteffort"].map((name) => `${node.scratch.top}/kubepods/${name}`);
-  using bare = new BareFiles(node.files(written));
+  using bare = new BareFiles(node.directories(written));
   const samples: Samples = new Map();
   const turn = { node, first, runtime, written, bare, isFlagged: version === 1 };
   for (let round = -WARM_UP; round < ROUNDS; round++) {
@@ -83,16 +85,20 @@ interface Turn {
 async function oneRound({ node, first, runtime, written, bare, isFlagged }: Turn) {
   const claim = await first.claim();
   await node.settled(written);
-  const alone = (isReadBack: boolean) => {
-    const took = bare.write(claim.rest, isReadBack);
+  const alone = (care: Care) => {
+    const took = bare.write(claim.rest, care);
     bare.write(ALL);
     return took;
   };
-  const bareTook = { [WRITES]: alone(false), [READ_BACK]: alone(true) };
+  const bareTook = {
+    [WRITES]: alone("written"),
+    [READ_BACK]: alone("read back"),
+    [LOOKED_AT]: alone("looked at"),
+  };
   const flagged: Record<string, number> = {};
   if (isFlagged) {
     for (const path of written) node.scratch.write(path, "1", BALANCE);
-    flagged[FLAGGED] = alone(false);
+    flagged[FLAGGED] = alone("written");
     for (const path of written) node.scratch.write(path, "0", BALANCE);
   }
   const byRuntime = await runtime.claim();

@@ -1,37 +1,66 @@
 import assert from "node:assert/strict";
-import { cString, libc, O_CLOEXEC, O_RDWR } from "../../src/platform/libc.ts";
+import { cString, libc, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDWR } from "../../src/platform/libc.ts";
 
 const MAX_BYTES = 4096;
+/** statx(2) of what a descriptor is open for: how many directories are in it. */
+const SYS_STATX = Deno.build.arch === "aarch64" ? 291n : 332n;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_NLINK = 4;
+const NO_PATH = cString("");
 
-/** Files that stay open, written and read by nothing but the system calls: what the kernel itself takes. */
+/** What is done with each cgroup: written; and read back; and before it read twice and looked into, as the agent does. */
+export type Care = "written" | "read back" | "looked at";
+
+/** Sets of cgroups whose files stay open, written by nothing but the system calls: what the kernel itself takes. */
 export class BareFiles implements Disposable {
-  readonly #open: number[] = [];
+  readonly #open: { readonly directory: number; readonly file: number }[] = [];
   readonly #buffer = new Uint8Array(MAX_BYTES);
+  #failed = 0;
 
+  /** @param paths of the cgroups' directories */
   constructor(paths: readonly string[]) {
     for (const path of paths) {
-      const file = libc().open(cString(path), O_RDWR | O_CLOEXEC);
-      assert(file >= 0, `${path} can't be opened`);
-      this.#open.push(file);
+      const directory = libc().open(cString(path), O_PATH | O_DIRECTORY | O_CLOEXEC);
+      const file = libc().open(cString(`${path}/cpuset.cpus`), O_RDWR | O_CLOEXEC);
+      assert(directory >= 0 && file >= 0, `${path} can't be opened`);
+      this.#open.push({ directory, file });
     }
   }
 
-  /** Writes the text to each; ms. With `isReadBack` each is read after its write. */
-  write(text: string, isReadBack = false): number {
-    const bytes = new TextEncoder().encode(`${text}\n`);
-    const { pwrite, pread } = libc();
-    let failed = 0;
+  /** Writes the CPUs to each; ms. */
+  write(cpus: string, care: Care = "written"): number {
+    const bytes = new TextEncoder().encode(`${cpus}\n`);
     const began = performance.now();
-    for (const file of this.#open) {
-      if (Number(pwrite(file, bytes, BigInt(bytes.length), 0n)) !== bytes.length) failed++;
-      if (isReadBack && Number(pread(file, this.#buffer, BigInt(MAX_BYTES), 0n)) <= 0) failed++;
+    for (const { directory, file } of this.#open) {
+      if (care === "looked at") this.#look(directory, file);
+      this.#expect(libc().pwrite(file, bytes, BigInt(bytes.length), 0n));
+      if (care !== "written") this.#read(file, MAX_BYTES);
     }
     const took = performance.now() - began;
-    assert.equal(failed, 0, `${failed} of ${this.#open.length} files couldn't be written`);
+    assert.equal(this.#failed, 0, `${this.#failed} of the calls failed`);
     return took;
   }
 
   [Symbol.dispose](): void {
-    for (const file of this.#open.splice(0)) libc().close(file);
+    for (const { directory, file } of this.#open.splice(0)) {
+      for (const each of [directory, file]) libc().close(each);
+    }
+  }
+
+  #look(directory: number, file: number): void {
+    this.#read(file, 1);
+    this.#read(file, MAX_BYTES);
+    const { syscall, ftruncate } = libc();
+    const looked = syscall(SYS_STATX, directory, NO_PATH, AT_EMPTY_PATH, STATX_NLINK, this.#buffer);
+    if (Number(looked) !== 0 || ftruncate(file, 0n) !== 0) this.#failed++;
+  }
+
+  #read(file: number, length: number): void {
+    this.#expect(libc().pread(file, this.#buffer, BigInt(length), 0n));
+  }
+
+  /** Some bytes. */
+  #expect(count: bigint | number): void {
+    if (Number(count) <= 0) this.#failed++;
   }
 }

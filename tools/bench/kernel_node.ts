@@ -93,9 +93,9 @@ export class KernelNode implements AsyncDisposable {
     for (const path of [cgroup, pod]) this.scratch.remove(`${this.scratch.top}${path}`);
   }
 
-  /** The files with the CPUs of these cgroups. */
-  files(paths: readonly string[]): string[] {
-    return paths.map((path) => `${this.scratch.hierarchy.root}${path}/cpuset.cpus`);
+  /** Where these cgroups are in the file system. */
+  directories(paths: readonly string[]): string[] {
+    return paths.map((path) => `${this.scratch.hierarchy.root}${path}`);
   }
 
   /** Until each of these cgroups has all CPUs, by its own set. */
