@@ -109,27 +109,31 @@ async function measureOn(
  * The same on one containerd, on which the ways take turns, where a container takes long to create. It ends with the machine:
  * nothing is removed.
  *
+ * @param logs the folder for the agents' logs
  * @param tell is told of each way what it took, and how far it is
  */
 export async function measurePoolInTurns(
   install: Install,
   options: StartOptions,
   cells: readonly Cell[],
-  tell: (line: string) => void,
+  { logs, tell }: { readonly logs: string; readonly tell: (line: string) => void },
 ): Promise<Section[]> {
-  const node = await PoolNode.start(install, options);
-  const seats = WAYS.map((way) => ({ way, node }));
-  const results: Result[] = [];
-  for (const { shared, rounds } of cells) {
-    tell(`creating shared containers until there are ${shared}`);
-    await node.turnTo("no agent");
-    await node.fill(shared);
-    tell(`${shared} shared containers run`);
-    const measured = await measure(seats, { warmUp: 0, rounds, tell });
-    results.push({ labels: [install.version, `${shared}`], measured });
+  const node = await PoolNode.start(install, options, logs);
+  try {
+    const seats = WAYS.map((way) => ({ way, node }));
+    const results: Result[] = [];
+    for (const { shared, rounds } of cells) {
+      tell(`creating shared containers until there are ${shared}`);
+      await node.turnTo("no agent");
+      await node.fill(shared);
+      tell(`${shared} shared containers run`);
+      const measured = await measure(seats, { warmUp: 0, rounds, tell });
+      results.push({ labels: [install.version, `${shared}`], measured });
+    }
+    return sectionsOf(results);
+  } finally {
+    await node.close();
   }
-  await node.close();
-  return sectionsOf(results);
 }
 
 interface Course {

@@ -45,20 +45,27 @@ export class PoolNode implements AsyncDisposable {
   readonly #many: Sandbox;
   /** Of each shared container: its process. */
   readonly #pids: number[] = [];
+  readonly #logs: string | undefined;
   #way: Way = "no agent";
+  #ended = 0;
   #made = 0;
 
-  private constructor(node: TestNode, many: Sandbox) {
+  private constructor(node: TestNode, many: Sandbox, logs: string | undefined) {
     this.#node = node;
     this.#many = many;
+    this.#logs = logs;
   }
 
-  /** Starts containerd. */
-  static async start(install: Install, options: StartOptions = {}): Promise<PoolNode> {
+  /**
+   * Starts containerd.
+   *
+   * @param logs where agents' logs are kept, by which they are counted
+   */
+  static async start(install: Install, options: StartOptions = {}, logs?: string): Promise<PoolNode> {
     const node = TestNode.bare(install);
     try {
       await node.startContainerd(options);
-      return new PoolNode(node, await run(node, "many", shared()));
+      return new PoolNode(node, await run(node, "many", shared()), logs);
     } catch (error) {
       await node[Symbol.asyncDispose]();
       throw error;
@@ -113,8 +120,9 @@ export class PoolNode implements AsyncDisposable {
       return { other, took: performance.now() - began };
     };
     const [, { other, took }] = await Promise.all([this.#create(pod), unrelated()]);
-    await this.#remove(other);
-    await this.#end(pod);
+    // What was never started stays in the runtime's list, and so its claim, until it is removed.
+    for (const each of [other, pod]) await this.#remove(each);
+    await eventually(() => this.#assertRoom(ALL));
     return took;
   }
 
@@ -129,7 +137,11 @@ export class PoolNode implements AsyncDisposable {
   }
 
   async #endAgents(): Promise<void> {
-    for (const agent of this.#node.agents.splice(0)) await agent.end("SIGTERM");
+    for (const agent of this.#node.agents.splice(0)) {
+      await agent.end("SIGTERM");
+      if (this.#logs === undefined) continue;
+      Deno.writeTextFileSync(`${this.#logs}/agent-${++this.#ended}.log`, agent.lines.join("\n"));
+    }
   }
 
   async #create({ id, config, pod }: Sandbox): Promise<string> {

@@ -17,8 +17,10 @@ Deno.test({
   sanitizeResources: false,
   fn: async () => {
     const install = { version: "2, cgroup v2", bin: `${unpacked}/containerd-sid` };
+    const logs = ".test-reports/vm/pool";
+    Deno.mkdirSync(logs, { recursive: true });
     const text = sectionsText(
-      await measurePoolInTurns(install, { nri: NRI }, cellsOf(cells, ROUNDS), tell),
+      await measurePoolInTurns(install, { nri: NRI }, cellsOf(cells, ROUNDS), { logs, tell }),
     );
     console.log(text);
     Deno.writeTextFileSync(".test-reports/pool-vm.txt", `${text}\n`);
