@@ -1,5 +1,6 @@
 /** The configuration beside the plugin, which that reads where the node has no /etc/weka-cpuset/config.yaml. */
-import { type PluginPlace, removeFile, writeWhole } from "./place.ts";
+import { removeFile, writeWhole } from "../platform/whole_file.ts";
+import type { PluginPlace } from "./place.ts";
 
 const HEAD =
   "# Written by weka-cpuset install-host-plugin --with-config, which overwrites it. /etc/weka-cpuset/config.yaml,\n" +

@@ -1,10 +1,11 @@
 /** Installs this program as a plugin that the runtime launches, or takes it away: whole, or not at all. */
 import { statusAt } from "../platform/file_status.ts";
 import { pause } from "../platform/pause.ts";
+import { removeFile } from "../platform/whole_file.ts";
 import { type Architecture, whyNotRun } from "./elf.ts";
 import { putConfiguration, removeConfiguration } from "./configuration.ts";
 import { readNote, runtimeAt, withOwn, writeNote } from "./note.ts";
-import { checkPlace, lockedIn, type PluginPlace, removeFile, syncDirectory } from "./place.ts";
+import { checkPlace, lockedIn, type PluginPlace, syncDirectory } from "./place.ts";
 import { contentOf, copyTo, renameFile } from "./sum.ts";
 
 /** To say its version, on a machine that is very busy. */

@@ -2,7 +2,8 @@
 import { statusAt } from "../platform/file_status.ts";
 import { fileIdentity } from "../platform/launched_note.ts";
 import { at, parseJson, textAt } from "../platform/json_at.ts";
-import { type PluginPlace, writeWhole } from "./place.ts";
+import { writeWhole } from "../platform/whole_file.ts";
+import type { PluginPlace } from "./place.ts";
 
 export interface InstallNote {
   /** SHA-256 of what was installed last; empty: nothing. */

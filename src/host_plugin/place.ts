@@ -128,25 +128,3 @@ export function syncDirectory(path: string): void {
   using directory = Deno.openSync(path, { read: true });
   directory.syncSync();
 }
-
-/** Whole or not at all: what a power cut leaves is the former one. */
-export function writeWhole(path: string, text: string): void {
-  const fresh = `${path}.new`;
-  removeFile(fresh);
-  using file = Deno.openSync(fresh, { write: true, createNew: true, mode: 0o644 });
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-  file.syncSync();
-  Deno.renameSync(fresh, path);
-}
-
-/** Whether it was there. */
-export function removeFile(path: string): boolean {
-  try {
-    Deno.removeSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}

@@ -5,6 +5,7 @@
 import { statusAt } from "./file_status.ts";
 import { parseJson, textAt } from "./json_at.ts";
 import { LeaderLock } from "./lock.ts";
+import { writeWhole } from "./whole_file.ts";
 
 const NAME = "launched.json";
 
@@ -20,9 +21,7 @@ export function fileIdentity(path: string): string {
  */
 export function writeLaunchedNote(runDir: string, identity: string, name: string): void {
   LeaderLock.check(runDir);
-  const fresh = `${runDir}/${NAME}.new`;
-  Deno.writeTextFileSync(fresh, `${JSON.stringify({ identity, name })}\n`, { mode: 0o600 });
-  Deno.renameSync(fresh, `${runDir}/${NAME}`);
+  writeWhole(`${runDir}/${NAME}`, `${JSON.stringify({ identity, name })}\n`, 0o600);
 }
 
 /** Whether the runtime has taken an agent that was launched from what is at `file`. */
