@@ -23,7 +23,7 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The kernel's figures of a process: memory in MB (10^6 bytes), CPU time in ms. */
+/** The kernel's figures of a process: memory in MiB, CPU time in ms. */
 export interface Usage {
   /** VmRSS: what it has in memory now, the executable's pages included. */
   readonly resident: number;
@@ -69,12 +69,13 @@ export class AgentChild {
 
   usage(): Usage {
     const status = Deno.readTextFileSync(`/proc/${this.#child.pid}/status`);
-    const megabytes = (name: string) =>
-      Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) * 1024 / 1e6;
+    // The kernel's kB are KiB, proc_pid_status(5).
+    const mebibytes = (name: string) =>
+      Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) / 1024;
     return {
-      resident: megabytes("VmRSS"),
-      own: megabytes("RssAnon"),
-      peak: megabytes("VmHWM"),
+      resident: mebibytes("VmRSS"),
+      own: mebibytes("RssAnon"),
+      peak: mebibytes("VmHWM"),
       cpuTime: cpuTimeOf(this.#child.pid),
     };
   }

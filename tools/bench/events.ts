@@ -30,12 +30,12 @@ export interface Measured extends Cell {
   readonly samples: Samples;
 }
 
-/** Below what the median should be with 1000 containers; ms, MB of 10^6 bytes. */
+/** Below what the median should be with 1000 containers; ms, MiB. */
 const GOALS_AT = 1000;
 const GOALS: Readonly<Record<string, number>> = {
   [ALL_KINDS]: 1000,
   "create exclusive, runtime": 3,
-  [RESIDENT]: 75.5,
+  [RESIDENT]: 72,
   [AT_REST]: 10,
 };
 
@@ -135,7 +135,7 @@ function figuresOf({ machine, live, samples }: Measured, names: readonly string[
       const goal = live === GOALS_AT ? GOALS[what] ?? GOALS[`${what}, ${program}`] : undefined;
       return {
         labels: [`${machine.cpus}`, `${live}`, what, program],
-        unit: what === RESIDENT ? "MB" : "ms",
+        unit: what === RESIDENT ? "MiB" : "ms",
         summary: summarize(values),
         ...(goal === undefined ? {} : { goal }),
       };

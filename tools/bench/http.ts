@@ -65,7 +65,7 @@ function sectionOf(
     { labels: [`${CLIENTS} slow`], unit: "µs", summary: summarize(beside.flat()) },
     { labels: ["slow : none, medians of a round"], unit: "", summary: ratio("median"), goal: GOAL },
     { labels: ["slow : none, p95 of a round"], unit: "", summary: ratio("p95"), goal: GOAL },
-    { labels: ["resident memory of the agent"], unit: "MB", summary: summarize(memory) },
+    { labels: ["resident memory of the agent"], unit: "MiB", summary: summarize(memory) },
   ];
   return {
     title: "CreateContainer beside clients of HTTP",

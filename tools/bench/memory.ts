@@ -9,13 +9,13 @@ import { population } from "./subjects.ts";
 const RUNS = 5;
 /** After so many creations the process is looked at. */
 const LOOKS = [0, 100, 1000];
-/** MB. */
+/** MiB. */
 const RESIDENT_GOAL = 64;
 
 const SHOWN: readonly { name: string; unit: string; of: (usage: Usage) => number }[] = [
-  { name: "resident (VmRSS)", unit: "MB", of: (usage) => usage.resident },
-  { name: "of that its own (RssAnon)", unit: "MB", of: (usage) => usage.own },
-  { name: "peak (VmHWM)", unit: "MB", of: (usage) => usage.peak },
+  { name: "resident (VmRSS)", unit: "MiB", of: (usage) => usage.resident },
+  { name: "of that its own (RssAnon)", unit: "MiB", of: (usage) => usage.own },
+  { name: "peak (VmHWM)", unit: "MiB", of: (usage) => usage.peak },
   { name: "CPU time", unit: "ms", of: (usage) => usage.cpuTime },
 ];
 
@@ -51,7 +51,7 @@ export async function measureMemory(stage: Stage): Promise<Section[]> {
   );
   return [{
     title: "Memory and CPU time",
-    note: "As the kernel counts for the process, from its start; after so many creations. MB are 10^6 bytes.",
+    note: "As the kernel counts for the process, from its start; after so many creations.",
     dimensions: ["mode", "CPUs", "created", "what"],
     percentiles: false,
     figures,
