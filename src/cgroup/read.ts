@@ -96,18 +96,11 @@ function cpusIn(directory: CgroupDirectory, file: string): CpusetReading {
   return content.kind === "errno" ? notRead(directory, file, content) : parsed(directory, file, content);
 }
 
-/** What texts of kept files mean. */
-const meanings = new WeakMap<CgroupText, CpusetValues | Unverified>();
-
-function parsed(directory: CgroupDirectory, file: string, content: CgroupText): CpusetValues | Unverified {
-  const known = meanings.get(content);
-  if (known !== undefined) return known;
-  const cpus = CpuSet.parse(content.text);
-  const meaning = cpus instanceof CpuSet
-    ? { kind: "values", cpus } as const
+function parsed(directory: CgroupDirectory, file: string, { text }: CgroupText): CpusetValues | Unverified {
+  const cpus = CpuSet.parse(text);
+  return cpus instanceof CpuSet
+    ? { kind: "values", cpus }
     : unverified(`${directory.path}/${file}: ${cpus.problem}`);
-  if (directory.isKept) meanings.set(content, meaning);
-  return meaning;
 }
 
 function notRead(directory: CgroupDirectory, file: string, failure: Errno): Absent | Unverified {

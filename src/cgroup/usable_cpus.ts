@@ -163,16 +163,7 @@ class KubepodsCpus {
   }
 }
 
-/** What the last texts mean: there are a few lists, which hardly ever change, and are read each second. */
-const meanings = new Map<string, CpuSet | undefined>();
-const MAX_MEANINGS = 64;
-
 function cpusIn(read: ReadFile, path: string): CpuSet | undefined {
-  const text = read(path) ?? "";
-  if (meanings.has(text)) return meanings.get(text);
-  const cpus = CpuSet.parse(text);
-  const meaning = cpus instanceof CpuSet && !cpus.isEmpty ? cpus : undefined;
-  if (meanings.size >= MAX_MEANINGS) meanings.clear();
-  meanings.set(text, meaning);
-  return meaning;
+  const cpus = CpuSet.parse(read(path) ?? "");
+  return cpus instanceof CpuSet && !cpus.isEmpty ? cpus : undefined;
 }
