@@ -73,6 +73,12 @@ function isAsBefore(state: AgentState, assignment: Assignment, reading: CpusetRe
   return before?.ledger === state.ledger && before.reading === reading && writablePort(state) !== undefined;
 }
 
+/** What was read of a container when nothing came of it, if that was with this ledger. */
+export function unchangedBy(ledger: Ledger, assignment: Assignment): CpusetReading | undefined {
+  const before = unchanged.get(assignment);
+  return before?.ledger === ledger ? before.reading : undefined;
+}
+
 function remember(before: Logged, assignment: Assignment, reading: CpusetReading, { state, logs }: Logged) {
   const isSame = state.ledger === before.state.ledger && logs === before.logs;
   if (!isSame || !isConfirmed(assignment) || writablePort(state) === undefined) return;

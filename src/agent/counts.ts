@@ -4,6 +4,7 @@
  * kernel, asks once a minute.
  */
 import { isGroup } from "../ledger/groups.ts";
+import { perLedger } from "../ledger/per_ledger.ts";
 import type { AgentState } from "./state.ts";
 
 /** Milliseconds between two answers, where nothing speaks for a change. */
@@ -22,10 +23,11 @@ export function asked(state: AgentState): AgentState {
   return { ...state, reconcile: { ...reconcile, counted: { at, ledger } } };
 }
 
+const knownIn = perLedger(({ assignments }) => assignments.values().filter((each) => !isGroup(each)).length);
+
 /** Whether somebody wasn't seen alive, or the last answer has left something open. */
 function mayDiffer({ reconcile, ledger, untracked }: AgentState): boolean {
   const { missing, unknown, lacksEnded, lostEnds: { looked, nobody, ended } } = reconcile;
-  const known = ledger.assignments.values().filter((each) => !isGroup(each));
-  return looked < known.length || lacksEnded ||
+  return looked < knownIn(ledger) || lacksEnded ||
     [missing, unknown, untracked, nobody, ended].some(({ size }) => size > 0);
 }

@@ -13,6 +13,7 @@ import { unsurePartitions } from "./partitions.ts";
 import { unsureMemories } from "./memories.ts";
 import { throttledOf, unsureQuotas } from "./quotas.ts";
 import { withLedger } from "./pending.ts";
+import { dueIn, isItsTurn, THREADS_MS, withQuiet } from "./quiet.ts";
 import { unsureSandboxes } from "./sandboxes.ts";
 import type { ReconcileState } from "./reconcile_state.ts";
 import type { AgentState } from "./state.ts";
@@ -23,9 +24,6 @@ import type { AgentState } from "./state.ts";
  */
 const BATCH = 256;
 const LOOKS = 64;
-/** Milliseconds in which the threads of every container are looked at once, if comparisons come more often. */
-const THREADS_MS = 60_000;
-
 /** A part of a comparison. */
 export interface Reconciled extends Logged {
   /** It has come to its end, and what the runtime lists is to be compared now. */
@@ -43,6 +41,7 @@ export function reconcile(state: AgentState): Reconciled {
     return { state: { ...state, reconcile: { ...reconcile, nextAt } }, logs: [], isCountDue: false };
   }
   const isNew = reconcile.queue.length === 0;
+  const isSeen = cpusets !== undefined && !state.dryRun;
   const begun = isNew ? beginning(state, now + jittered(reconcileMs, now)) : reconcile;
   const partitions = isNew ? unsurePartitions(state.partitions) : state.partitions;
   const quotas = isNew ? unsureQuotas(state.quotas) : state.quotas;
@@ -56,7 +55,6 @@ export function reconcile(state: AgentState): Reconciled {
     sandboxes,
     reconcile: begun,
   };
-  const isSeen = cpusets !== undefined && !state.dryRun;
   const batch = isSeen ? batchOf(next) : begun.queue;
   const compared = isSeen ? comparedOf(next, batch, cpusets) : { state: next, logs: [] };
   const queue = begun.queue.slice(batch.length);
@@ -65,7 +63,8 @@ export function reconcile(state: AgentState): Reconciled {
   const isDue = isCountDue(after);
   const counted = isDue ? asked(after) : after;
   const concluded = isSeen ? concludeLooks(counted, cpusets) : { state: counted, logs: [] };
-  return { state: concluded.state, logs: [...compared.logs, ...concluded.logs], isCountDue: isDue };
+  const rested = isSeen ? withQuiet(concluded.state, cpusets) : concluded.state;
+  return { state: rested, logs: [...compared.logs, ...concluded.logs], isCountDue: isDue };
 }
 
 /** The containers that come next. */
@@ -95,7 +94,10 @@ function comparedOf(next: AgentState, batch: readonly string[], cpusets: CpusetP
   return { state: withLedger(compared.state, compared.state.ledger), logs: compared.logs };
 }
 
-function beginning({ reconcile, ledger }: AgentState, nextAt: number): ReconcileState {
+function beginning(state: AgentState, nextAt: number): ReconcileState {
+  const { ledger } = state;
+  const reconcile = { ...state.reconcile, begun: state.reconcile.begun + 1 };
+  const { queue, seen, quiet } = dueIn({ ...state, reconcile });
   const reasons = new Map([...reconcile.reasons].filter(([id]) => ledger.assignments.has(id)));
   const suspects = new Set([...reconcile.suspects].filter((id) => ledger.assignments.has(id)));
   const throttled = new Map([...reconcile.throttled].filter(([id]) => ledger.assignments.has(id)));
@@ -104,9 +106,10 @@ function beginning({ reconcile, ledger }: AgentState, nextAt: number): Reconcile
     reasons,
     suspects,
     throttled,
-    begun: reconcile.begun + 1,
+    lostEnds: { ...reconcile.lostEnds, looked: seen },
     nextAt,
-    queue: ledger.assignments.values().filter(({ isHeld }) => !isHeld).map(({ container }) => container.id),
+    queue,
+    quiet,
   };
 }
 
@@ -123,13 +126,8 @@ function withThrottled(state: AgentState, id: string, count: number | undefined)
  * Whether its threads are looked at in this comparison: until they are seen, in its first minute, and then in its turn. CPUs are
  * given to nobody by that: before a claim that would move it they are looked at anyway.
  */
-function isLookDue(
-  { reconcile, reconcileMs, now }: AgentState,
-  { container: { id }, affinity, since = 0 }: Assignment,
-): boolean {
-  const turns = Math.max(1, Math.round(THREADS_MS / reconcileMs));
-  const isNew = affinity === undefined && now - since < THREADS_MS;
-  return isNew || (reconcile.begun + id.charCodeAt(id.length - 1)) % turns === 0;
+function isLookDue(state: AgentState, { container: { id }, affinity, since = 0 }: Assignment): boolean {
+  return (affinity === undefined && state.now - since < THREADS_MS) || isItsTurn(state, id);
 }
 
 /** Between 0.9 and 1.1 of it, so that the nodes of a cluster don't all do it at once; a hash of the time will do. */

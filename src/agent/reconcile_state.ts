@@ -1,5 +1,5 @@
 /** What is remembered from one comparison to the next. */
-import type { Population } from "../cgroup/port.ts";
+import type { Glance, Population } from "../cgroup/port.ts";
 import type { ContainerRef } from "../ledger/claim.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 
@@ -40,6 +40,16 @@ export const NO_LOST_ENDS: LostEnds = {
   wrongLooks: 0,
 };
 
+/** Containers at rest, see quiet.ts. */
+export interface Quiet {
+  /** With any other they are to be compared anew. */
+  readonly ledger: Ledger;
+  readonly turns: number;
+  readonly glance: Glance;
+  /** Ids of those that aren't among them. */
+  readonly others: readonly string[];
+}
+
 /** Where the comparison with the kernel and with the runtime's list stands. */
 export interface ReconcileState {
   /** When the next one begins; absent: none has been made yet. */
@@ -64,6 +74,8 @@ export interface ReconcileState {
   readonly throttled: ReadonlyMap<string, number>;
   /** When the living containers were asked for last after a comparison, and by which ledger. */
   readonly counted?: { readonly at: number; readonly ledger: Ledger };
+  /** Those that the last comparison has left at rest. */
+  readonly quiet?: Quiet | undefined;
   /** How many comparisons have been begun. */
   readonly begun: number;
   /** How often a set was found that another program had changed. */

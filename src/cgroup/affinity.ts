@@ -5,7 +5,7 @@
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { attempt } from "../platform/errno.ts";
-import { libc } from "../platform/libc.ts";
+import { cString, libc } from "../platform/libc.ts";
 import type { CgroupDirectory } from "./directory.ts";
 import type { Absent, AffinityOf, AffinityReading, CpusetValues, Unverified } from "./port.ts";
 import { ABSENT, type CpusetHierarchy, effectiveIn, notOpened, openCgroup, writtenIn } from "./read.ts";
@@ -58,6 +58,33 @@ export function affinityIn(
   }
   return seen.reading;
 }
+
+/** Whether all of its threads may use all of these CPUs, which are in force, and no cgroup is inside; as far as the bounds go. */
+export function hasWholeThreads(
+  { version }: CpusetHierarchy,
+  directory: CgroupDirectory,
+  cpus: CpuSet,
+): boolean {
+  const length = directory.readInto(ids, version === 1 ? TASKS : THREADS);
+  if (length <= 0 || directory.directories(1).length > 0) return false;
+  let [id, left] = [0, MAX_THREADS];
+  for (let at = 0; at < length && left > 0; at++) {
+    const digit = (ids[at] ?? 0) - ZERO;
+    if (digit >= 0) {
+      id = id * 10 + digit;
+      continue;
+    }
+    if (id === 0 || !cpus.isSubsetOf(affinityOf(id) ?? CpuSet.empty)) return false;
+    [id, left] = [0, left - 1];
+  }
+  return true;
+}
+
+/** Room for so many ids as are looked at, each of seven digits at most (PID_MAX_LIMIT) and a line's end. */
+const ids = new Uint8Array(MAX_THREADS * 8);
+const ZERO = "0".charCodeAt(0);
+const TASKS = cString("tasks");
+const THREADS = cString("cgroup.threads");
 
 /** What was seen so far. */
 class Seen {

@@ -50,11 +50,13 @@ export interface CgroupText {
 }
 
 /** A file that stays open, and what was read there last. */
-interface KeptFile {
+export interface KeptFile {
   readonly file: number;
-  bytes: Uint8Array;
-  content: CgroupText;
+  readonly bytes: Uint8Array;
+  readonly content: CgroupText;
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** An open directory of a cgroup hierarchy. No symbolic link is followed on the way to it, nor to a file in it. */
 export class CgroupDirectory implements Disposable {
@@ -62,7 +64,7 @@ export class CgroupDirectory implements Disposable {
   /** -1 once it is closed: its number may be another file's by then. */
   #file: number;
   /** By name, see {@link keep}; undefined: none. */
-  #kept: Map<string, KeptFile> | undefined;
+  #kept: Map<string, Mutable<KeptFile>> | undefined;
   /** Of those. */
   #isWritten = false;
 
@@ -89,7 +91,7 @@ export class CgroupDirectory implements Disposable {
    * @param isWritten they are open for writing too
    */
   keep(names: readonly string[], isWritten: boolean): Errno | undefined {
-    const kept = new Map<string, KeptFile>();
+    const kept = new Map<string, Mutable<KeptFile>>();
     for (const name of names) {
       const opened = openAt(this.#file, name, (isWritten ? O_RDWR : O_RDONLY) | O_NOFOLLOW);
       if (opened.kind === "errno") {
@@ -112,6 +114,11 @@ export class CgroupDirectory implements Disposable {
     return kept !== undefined && attempt(() => libc().pread(kept.file, one, 1n, 0n)).kind === "done";
   }
 
+  /** One of the files that are kept open. */
+  keptFile(name: string): KeptFile | undefined {
+    return this.#kept?.get(name);
+  }
+
   /** The text of one of its files. Of one that is kept open it is the same object as long as its bytes are the same. */
   read(name: string): CgroupText | Errno {
     const kept = this.#kept?.get(name);
@@ -121,6 +128,18 @@ export class CgroupDirectory implements Disposable {
     const filled = fill(opened.result);
     libc().close(opened.result);
     return textOf(filled);
+  }
+
+  /**
+   * Reads the beginning of one of its files, opened anew, into a buffer: how many bytes; less than 0 where it can't be read.
+   * @param name as C has it
+   */
+  readInto(bytes: Uint8Array<ArrayBuffer>, name: Uint8Array<ArrayBuffer>): number {
+    const file = libc().openat(this.#file, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (file < 0) return file;
+    const length = Number(libc().read(file, bytes, BigInt(bytes.length)));
+    libc().close(file);
+    return length;
   }
 
   /** Replaces the content of one of its files, which must exist. The failure; undefined when there was none. */
@@ -243,7 +262,7 @@ function fill(file: number): Done | Errno {
 }
 
 /** As {@link fill}, for a file of one record: the kernel gives that whole where there is room (seq_file). */
-function readKept(kept: KeptFile): CgroupText | Errno {
+function readKept(kept: Mutable<KeptFile>): CgroupText | Errno {
   const read = attempt(() => libc().pread(kept.file, buffer, BigInt(MAX_BYTES), 0n));
   if (read.kind === "errno" || isSame(kept.bytes, read.result)) {
     return read.kind === "errno" ? read : kept.content;

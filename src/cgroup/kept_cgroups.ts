@@ -10,7 +10,7 @@ const DESCRIPTORS = 4;
 /** Milliseconds. All cgroups of living containers are read every ten seconds. */
 const UNUSED_MS = 60_000;
 /** Milliseconds between two looks for unused ones. */
-const LOOK_MS = 1000;
+const LOOK_MS = 20_000;
 
 interface Kept {
   readonly directory: CgroupDirectory;
@@ -38,6 +38,8 @@ export class KeptCgroups {
   /** Where containers have been found, as long as their cgroups are kept. */
   readonly #places = new Map<string, Place>();
   #nowMs = 0;
+  #lookedMs = 0;
+  #closed = 0;
 
   /**
    * @param root of the hierarchy, see {@link CgroupDirectory.open}
@@ -87,6 +89,21 @@ export class KeptCgroups {
     return kept?.directory;
   }
 
+  /** By the clock of {@link closeUnused}, when that was called last. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Counts those at these paths as used. */
+  use(paths: readonly string[]): void {
+    for (const path of paths) this.keptAt(path);
+  }
+
+  /** How many have been closed: as long as it is the same, what was open is. */
+  get closed(): number {
+    return this.#closed;
+  }
+
   /** Remembers where a container was found, if there is room. */
   place({ id, cgroup }: Container, path: string): void {
     const opened = this.open(path);
@@ -101,8 +118,9 @@ export class KeptCgroups {
 
   /** Closes those that haven't been used for a minute: mostly of containers that have ended. To be called often. */
   closeUnused(nowMs: number): void {
-    if (nowMs - this.#nowMs < LOOK_MS) return;
     this.#nowMs = nowMs;
+    if (nowMs - this.#lookedMs < LOOK_MS) return;
+    this.#lookedMs = nowMs;
     for (const [path, { usedMs }] of this.#cgroups) if (nowMs - usedMs > UNUSED_MS) this.#close(path);
   }
 
@@ -121,6 +139,7 @@ export class KeptCgroups {
 
   #close(path: string): undefined {
     const kept = this.#cgroups.get(path);
+    this.#closed++;
     this.#cgroups.delete(path);
     // The container may be found elsewhere by now.
     if (kept?.id !== undefined && this.#places.get(kept.id)?.path === path) this.#places.delete(kept.id);

@@ -1,6 +1,7 @@
 /** The kernel's cpusets: {@link CpusetPort} on the cgroup tree. */
 import { affinityIn, readAffinity } from "./affinity.ts";
 import { findCgroup, findGroup, findHierarchy, type FoundCgroup, rootWith } from "./hierarchy.ts";
+import { glanceAt } from "./glance.ts";
 import { GroupSets } from "./group_sets.ts";
 import { isOurs } from "./marker.ts";
 import { CgroupDirectory } from "./directory.ts";
@@ -27,6 +28,8 @@ import type {
   CpusetReading,
   CpusetWrite,
   CpusetWriteResult,
+  Glance,
+  GlancedContainer,
   MemoryPort,
   PartitionPort,
   Population,
@@ -155,6 +158,11 @@ class KernelCpusets implements CpusetPort {
     if (there?.kind === "affinity") return there;
     const found = this.#find(container);
     return found.kind === "found" ? readAffinity(this.hierarchy, found.path, look) : found;
+  }
+
+  glance(known: readonly GlancedContainer[]): Glance {
+    const found = known.map((each) => ({ ...each, directory: this.#kept(each.container) }));
+    return glanceAt(this.hierarchy, found, this.#pids);
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {

@@ -34,8 +34,14 @@ export function populationOf(hierarchy: CpusetHierarchy, path: string, pids?: Cg
 function byEvents(directory: CgroupDirectory): Population {
   const events = directory.read(EVENTS_FILE);
   if (events.kind === "errno") return isRemoved(directory, events) ? "absent" : "unreadable";
-  const [, populated] = /^populated ([01])$/m.exec(events.text) ?? [];
-  return populated === "1" ? "populated" : populated === "0" ? "empty" : "unreadable";
+  const isPopulated = isPopulatedText(events.text);
+  return isPopulated === undefined ? "unreadable" : isPopulated ? "populated" : "empty";
+}
+
+/** What `cgroup.events` says; undefined: nothing of it. */
+export function isPopulatedText(events: string): boolean | undefined {
+  const [, populated] = /^populated ([01])$/m.exec(events) ?? [];
+  return populated === undefined ? undefined : populated === "1";
 }
 
 /** Whether a cgroup that is kept open shows so by one read; else {@link populationOf} finds out. */

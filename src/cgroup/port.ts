@@ -41,12 +41,34 @@ export interface CpusetPort {
    * a cgroup inside leave it fewer. So many are looked at as a bound allows. Absent: that can't be seen.
    */
   affinity?(container: ContainerRef, of: AffinityOf): AffinityReading;
+  /**
+   * Containers that were read, to be looked at again in one go. Those of which that can't be are left out; absent: of all.
+   * @param known with what was read of each, and in whose cgroup somebody lives
+   */
+  glance?(known: readonly GlancedContainer[]): Glance;
   /** Absent: there are none in this hierarchy, or they can't be made. */
   readonly partitions?: PartitionPort;
   /** Absent: the cpu controller's files aren't there. */
   readonly quotas?: QuotaPort;
   /** Absent: memory nodes can't be written. */
   readonly memory?: MemoryPort;
+}
+
+/** One that is looked at again, and in which turn its threads are. */
+export interface GlancedContainer {
+  readonly container: ContainerRef;
+  readonly reading: CpusetReading;
+  readonly turn: number;
+}
+
+export interface Glance {
+  /** Of those that are looked at in it. */
+  readonly ids: ReadonlySet<string>;
+  /**
+   * Ids of those that don't show the same as when they were read, or in whose cgroup nobody is seen, and of those in this turn
+   * where not every thread may use all of what is in force. Undefined: that can't be said any more, each is to be read.
+   */
+  changed(turn: number): readonly string[] | undefined;
 }
 
 /** Memory nodes of cgroups, as {@link CpusetPort} has sets: every call returns at once and throws nothing. */

@@ -62,6 +62,14 @@ export function readingOf(directory: CgroupDirectory, version: 1 | 2): CpusetRea
   return reading;
 }
 
+/** What {@link readingOf} gave last of a cgroup that is kept open, if nothing else was read there since. */
+export function lastReadingOf(directory: CgroupDirectory, version: 1 | 2): CpusetReading | undefined {
+  const own = directory.keptFile(CPUS_FILE)?.content;
+  const known = own && last.get(own);
+  const effective = version === 1 ? own : directory.keptFile(EFFECTIVE_FILE)?.content;
+  return known?.effective === effective ? known?.reading : undefined;
+}
+
 function combined(
   written: CpusetValues | Unverified,
   effective: CpusetValues | Unverified,

@@ -23,6 +23,8 @@ const SYMBOLS = {
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  /** Of less than 2 GiB: the length is a number, for which nothing is allocated. */
+  preadShort: { name: "pread", parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
   pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
   pwriteSlowly: {
     name: "pwrite",
@@ -85,21 +87,21 @@ let loaded: Libc | undefined;
  * @throws {Error} naming the places that were searched
  */
 export function libc(): Libc {
+  return loaded ??= load();
+}
+
+function load(): Libc {
   const problems: string[] = [];
-  for (const path of loaded === undefined ? LIBC_PATHS : []) {
+  for (const path of LIBC_PATHS) {
     try {
-      loaded = Deno.dlopen(path, SYMBOLS).symbols;
-      break;
+      return Deno.dlopen(path, SYMBOLS).symbols;
     } catch (error) {
       problems.push((error as Error).message);
     }
   }
-  if (loaded === undefined) {
-    throw new Error(
-      `glibc's libc.so.6 is needed and was not found (${LIBC_PATHS.join(", ")}): ${problems.at(-1)}`,
-    );
-  }
-  return loaded;
+  throw new Error(
+    `glibc's libc.so.6 is needed and was not found (${LIBC_PATHS.join(", ")}): ${problems.at(-1)}`,
+  );
 }
 
 const encoder = new TextEncoder();

@@ -10,6 +10,8 @@ import type {
   CpusetReading,
   CpusetWrite,
   CpusetWriteResult,
+  Glance,
+  GlancedContainer,
   MemoryPort,
   MemoryResult,
   PartitionPort,
@@ -18,6 +20,7 @@ import type {
   QuotaPort,
   QuotaResult,
 } from "../../src/cgroup/port.ts";
+import { rereadGlance } from "./reread_glance.ts";
 
 const MAX_WRITTEN = 200;
 const NO_HINTS: CgroupHints = { path: "", parent: "", pid: 0 };
@@ -101,6 +104,10 @@ export class FakeKernel implements CpusetPort {
     if (!this.sets.has(id)) return "absent";
     if (this.populated.has(id)) return "populated";
     return this.isPopulated && !this.empty.has(id) ? "populated" : "empty";
+  }
+
+  glance(known: readonly GlancedContainer[]): Glance {
+    return rereadGlance(this, known);
   }
 
   write(writes: readonly CpusetWrite[], deadlineMs: number): CpusetWriteResult {

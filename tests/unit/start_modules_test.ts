@@ -8,7 +8,7 @@ import { dirname, join, normalize } from "node:path";
 const ROOT = new URL("../..", import.meta.url).pathname;
 
 /** Some more than there are: who needs another one looks whether it can be imported later. */
-const MOST = 235;
+const MOST = 240;
 
 const PACKAGES = [
   "@bufbuild/protobuf",

@@ -14,9 +14,12 @@ import type {
   CpusetWrite,
   CpusetWriteFailure,
   CpusetWriteResult,
+  Glance,
+  GlancedContainer,
   Population,
   Unverified,
 } from "../../src/cgroup/port.ts";
+import { rereadGlance } from "../../tests/kit/reread_glance.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** Faults of the tree; a fault of the next write is over once it has happened. */
@@ -113,6 +116,10 @@ export class SimCpusets implements CpusetPort {
     if (found.kind !== "found") return found;
     if (of === "threads") this.watch.looked(found.id);
     return this.kernel.masks.read(found.id, this.kernel.effective(found.id) ?? CpuSet.empty, of);
+  }
+
+  glance(known: readonly GlancedContainer[]): Glance {
+    return rereadGlance(this, known);
   }
 
   write(writes: readonly CpusetWrite[], _deadlineMs: number): CpusetWriteResult {
