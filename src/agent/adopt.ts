@@ -30,7 +30,8 @@ import { lookAtListed } from "./lost_ends.ts";
 import { degradedLogs, logOf, placedLogs, synchronizedLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
-import { onlyStarting, type Received } from "./standby.ts";
+import type { Received } from "./received.ts";
+import { onlyStarting } from "./standby.ts";
 import type { AgentState } from "./state.ts";
 import { readAll } from "./kernel.ts";
 

@@ -166,7 +166,7 @@ export function close(agent: Agent, why: string): Step {
 
 /** Without a connection, and so without a phase; what is known is kept until a runtime reports it anew. */
 export function withoutLink({ connection: _, ...agent }: Agent): Agent {
-  return { ...agent, state: { ...agent.state, phase: "disconnected", parts: [] } };
+  return { ...agent, state: { ...agent.state, phase: "disconnected", parts: [], received: undefined } };
 }
 
 export function logOutput(record: LogRecord): Output {

@@ -114,6 +114,7 @@ export function promote(state: AgentState): AgentState {
     phase: advance(state.phase, "promoted") ?? state.phase,
     standby: false,
     parts: state.phase === "synchronizing" ? state.parts : [],
+    received: undefined,
     early: NO_EARLY_EVENTS,
     awaitsListing: false,
   };

@@ -5,81 +5,47 @@
  * While the active agent ends nobody decides. It says so in the lock's file before it closes its connection, and what would be
  * created or started then waits for its successor.
  */
-import type { Call, Subject } from "../nri/methods.ts";
+import type { Call } from "../nri/methods.ts";
 import { resized } from "../nri/merge_resources.ts";
-import type { Container, SynchronizeRequest } from "../nri/gen/nri_pb.ts";
 import { refOf } from "../nri/read_claim.ts";
 import { writablePort } from "./apply_mode.ts";
 import type { Response } from "./decision.ts";
-import { type EarlyEvents, type Listing, MAX_EARLY, NO_EARLY_EVENTS, withEarlyEvent } from "./early.ts";
+import { type EarlyEvents, MAX_EARLY, mergeEarlyEvents, NO_EARLY_EVENTS, withEarlyEvent } from "./early.ts";
 import { logOf } from "./logs.ts";
+import { Received } from "./received.ts";
 import type { AgentState } from "./state.ts";
 import { together, whole } from "./synchronize_parts.ts";
 
-/** What was received: the runtime's list, and what came besides. */
-export interface Received {
-  readonly listing: Listing;
-  readonly early: EarlyEvents;
-}
-
 /**
- * The state with what an answered call tells. The list is `parts`, one once it is complete; what has ended is in neither of both.
+ * The state with what an answered call tells. Until a list is complete that is its parts and the early events, as of an active agent.
  * @param before the call; its phase shows whether a list was complete
  * @throws {ProtocolError} `overflow`, as for an active agent
  */
 export function followed(before: AgentState, state: AgentState, call: Call): AgentState {
   switch (call.kind) {
     case "Synchronize": {
-      const known = before.phase === "serving" ? { ...state, parts: [], early: NO_EARLY_EVENTS } : state;
-      if (call.request.more) return { ...known, parts: together(known, call) };
-      const { pods, containers } = whole(known, call);
-      const request: SynchronizeRequest = { ...call.request, pods: [...pods], containers: [...containers] };
-      return { ...known, parts: [{ request, bytes: call.bytes }] };
+      if (call.request.more) {
+        const parts = before.phase === "serving" ? [] : state.parts;
+        return { ...state, parts: together({ ...state, parts }, call), received: undefined };
+      }
+      const listing = mergeEarlyEvents(whole(state, call), state.early);
+      return { ...state, parts: [], early: NO_EARLY_EVENTS, received: Received.of(listing) };
     }
     // How much it claims from now on is in no other event.
     case "UpdatePodSandbox":
       return outdated(state);
     case "UpdateContainer":
-      return resized(call.container, call.resources) === undefined ? state : outdated(state);
-    default: {
-      // What comes now wouldn't be noted.
-      if (state.early.size >= MAX_EARLY) return outdated(state);
-      const early = call.kind === "CreateContainer" ? withoutReplaced(state.early, call) : state.early;
-      return withoutEnded({ ...state, early: withEarlyEvent(early, call) }, call);
-    }
+      if (resized(call.container, call.resources) !== undefined) return outdated(state);
   }
-}
-
-/**
- * Without those in whose place another one is created. One whose start the active agent refuses is never reported as stopped by
- * containerd 1.7, and one that ends at once may be reported as started after its end.
- */
-function withoutReplaced(early: EarlyEvents, { pod: { uid }, container: { name } }: Subject): EarlyEvents {
-  if (uid === "") return early;
-  return new Map([...early].filter(([, each]) => each?.pod.uid !== uid || each.container.name !== name));
+  const { received } = state;
+  if (received === undefined) return { ...state, early: withEarlyEvent(state.early, call) };
+  // What comes now wouldn't be noted.
+  return received.events >= MAX_EARLY ? outdated(state) : { ...state, received: received.with(call) };
 }
 
 /** The state once something has happened that what was received doesn't say. */
 export function outdated(state: AgentState): AgentState {
-  return state.phase === "serving" ? { ...state, phase: "configured", parts: [] } : state;
-}
-
-function withoutEnded(state: AgentState, call: Call): AgentState {
-  const hasEnded = (id: string) => state.early.has(id) && state.early.get(id) === undefined;
-  const isPodEnd = call.kind === "StopPodSandbox";
-  if (!isPodEnd && !state.early.keys().some(hasEnded)) return state;
-  // Of those that it hasn't reported itself containerd 1.7.24 reports no end but their pod's.
-  const isOver = ({ id, podSandboxId }: Container) =>
-    hasEnded(id) || (isPodEnd && podSandboxId === call.pod.id);
-  const parts = state.parts.map(({ request, ...rest }) => {
-    const containers = request.containers.filter((each) => !isOver(each));
-    const used = new Set(containers.map(({ podSandboxId }) => podSandboxId));
-    return {
-      ...rest,
-      request: { ...request, containers, pods: request.pods.filter(({ id }) => used.has(id)) },
-    };
-  });
-  return { ...state, parts, early: new Map([...state.early].filter(([id]) => !hasEnded(id))) };
+  return state.phase === "serving" ? { ...state, phase: "configured", received: undefined } : state;
 }
 
 /**
@@ -87,11 +53,9 @@ function withoutEnded(state: AgentState, call: Call): AgentState {
  * does: where containers get their CPUs by the runtime, others were sent by replies of the former agent, which no other hears.
  */
 export function received(state: AgentState): Received | undefined {
-  const [list] = state.parts;
   // One that was released before it was on standby places nothing.
-  if (state.phase !== "serving" || list === undefined || state.passive !== undefined) return undefined;
-  if (writablePort({ ...state, standby: false }) === undefined) return undefined;
-  return { listing: list.request, early: state.early };
+  if (state.phase !== "serving" || state.passive !== undefined) return undefined;
+  return writablePort({ ...state, standby: false }) === undefined ? undefined : state.received;
 }
 
 /** What a list that is asked for now may lack: the runtime asks its plugins before it notes a container. */

@@ -6,6 +6,7 @@ import type { Policy } from "../ledger/policy.ts";
 import type { Apply, CpusetPort } from "../cgroup/port.ts";
 import type { SynchronizeRequest } from "../nri/gen/nri_pb.ts";
 import { type EarlyEvents, NO_EARLY_EVENTS } from "./early.ts";
+import type { Received } from "./received.ts";
 import type { Memories } from "./memories.ts";
 import type { Phase } from "./lifecycle.ts";
 import { INITIAL_RECONCILE, type ReconcileState } from "./reconcile_state.ts";
@@ -144,8 +145,10 @@ export interface AgentState {
   readonly memories: Memories;
   /** What pods as a whole may use, where that has changed since they were created. */
   readonly podResources: PodResources;
-  /** The parts of a Synchronize that isn't complete yet; on standby all of the last one, see standby.ts. */
+  /** The parts of a Synchronize that isn't complete yet. */
   readonly parts: readonly Part[];
+  /** On standby, once a Synchronize is complete: that, and what came since. */
+  readonly received: Received | undefined;
   /** Containers that are known by a list alone, no event so far: the runtime may never report their ends. */
   readonly untracked: ReadonlySet<string>;
   /** Events of containers from before the list of the running ones. */
@@ -215,6 +218,7 @@ export function initialState(
     memories: new Map(),
     podResources: new Map(),
     parts: [],
+    received: undefined,
     untracked: new Set(),
     early: NO_EARLY_EVENTS,
     awaitsListing: false,

@@ -117,7 +117,8 @@ function connected(agent: Agent, topology: Topology): Step {
   const { ledger: before } = agent.state;
   const isSame = before.topology === topology;
   const ledger = isSame ? before : applyTopology(before, { topology, policy: before.policy });
-  const state = { ...agent.state, phase, ledger, parts: [], early: NO_EARLY_EVENTS, awaitsListing: false };
+  const nothing = { parts: [], received: undefined, early: NO_EARLY_EVENTS, awaitsListing: false };
+  const state = { ...agent.state, phase, ledger, ...nothing };
   return {
     agent: { ...agent, state, connection: { session, connectedAt: agent.state.now } },
     outputs: [{ kind: "send", bytes }],

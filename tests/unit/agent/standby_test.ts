@@ -109,9 +109,9 @@ Deno.test("what is kept of a busy node on standby is what lives there", () => {
     it.link.end(one);
   }
   it.link.end(web);
-  const { parts: [list], early } = it.link.agent.state;
-  assert.deepEqual(list?.request.containers.map(({ id }) => id), ["id-db"]);
-  assert.deepEqual([list?.request.pods.length, early.size], [1, 0]);
+  const { received } = it.link.agent.state;
+  assert.deepEqual(received?.listing.containers.map(({ id }) => id), ["id-db"]);
+  assert.deepEqual([received?.listing.pods.length, received?.events, received?.early.size], [1, 0, 0]);
   it.link.synchronize([api], true);
   it.link.synchronize([web]);
   promote(it);
@@ -195,10 +195,10 @@ Deno.test("with its pod everything has ended, also what was listed and isn't rep
 
 Deno.test("what was received doesn't count once more has happened than is kept", () => {
   const it = rig();
-  const { state } = it.link.agent;
-  const early = new Map(Array.from({ length: MAX_EARLY }, (_, n) => [`id-${n}`, undefined] as const));
-  it.link.agent = { ...it.link.agent, state: { ...state, early } };
+  for (let n = 0; n < MAX_EARLY; n++) it.link.create({ name: `job-${n}` }, { runs: false });
+  assert.equal(it.link.agent.state.received?.events, MAX_EARLY);
   it.link.create(api);
+  assert.equal(it.link.agent.state.received, undefined);
   promote(it);
   assert.deepEqual([known(it), it.link.askedFor.includes("list")], [[], true]);
 });

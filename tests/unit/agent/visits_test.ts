@@ -155,6 +155,61 @@ for (const way of [FENCED, UNFENCED]) {
   });
 }
 
+/** Entries of maps and arrays gone through or copied, until it is disposed of. */
+class Passes implements Disposable {
+  count = 0;
+  readonly #methods = [
+    [Map.prototype, Map.prototype.set],
+    [Array.prototype, Array.prototype.filter],
+    [Array.prototype, Array.prototype.map],
+    [Array.prototype, Array.prototype.flatMap],
+    [Array.prototype, Array.prototype.find],
+  ] as const;
+
+  constructor() {
+    for (const [prototype, method] of this.#methods) {
+      const noted = (size: number) => this.count += size;
+      Object.assign(prototype, {
+        [method.name](this: Map<unknown, unknown> | unknown[], ...args: never[]) {
+          // A map is copied by setting each of its entries.
+          noted(Array.isArray(this) ? this.length : 1);
+          return (method as (...args: never[]) => unknown).apply(this, args);
+        },
+      });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const [prototype, method] of this.#methods) Object.assign(prototype, { [method.name]: method });
+  }
+}
+
+/** What each event of one container costs on standby, where so many are listed and so many have been created since. */
+function costsOnStandby(live: number): string[] {
+  const running = Array.from({ length: live }, (_, at): Wanted => ({ ...other, name: `live${at}` }));
+  const link = Link.serving(running, bigNode, { standby: true, cpusets: new FakeKernel(2) });
+  for (let at = 0; at < live; at++) link.create({ name: `new${at}` });
+  const events: Record<string, () => unknown> = {
+    create: () => link.create(other, { runs: false }),
+    start: () => link.start(other),
+    update: () => link.update(other),
+    stop: () => link.stop(other),
+    "stop a listed one": () => link.stop({ ...other, name: "live7" }),
+    "stop its pod": () => link.mention(Event.STOP_POD_SANDBOX, { ...other, name: "live8" }),
+    "stop another's pod": () => link.mention(Event.STOP_POD_SANDBOX, { name: "new8" }),
+  };
+  return Object.entries(events).map(([name, play]) => {
+    using visits = new Visits();
+    using passes = new Passes();
+    play();
+    return `${name}: ${visits.count} ${passes.count}`;
+  });
+}
+
+Deno.test("on standby an event costs the same however many were received", () => {
+  assert.deepEqual(costsOnStandby(MANY), costsOnStandby(FEW));
+});
+
 Deno.test("fenced: those of an exclusive one do too, and each fence is written once to shrink and once to grow", () => {
   const costs = lifeOf(claim, FENCED, MANY);
   assert.deepEqual(costs, lifeOf(claim, FENCED, FEW));
