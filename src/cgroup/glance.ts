@@ -138,13 +138,13 @@ class FlatFiles implements Glance {
 
   /** The places of those that differ, or can't be read. */
   #differing(): Set<number> {
-    const { preadShort } = libc();
+    const { pread } = libc();
     const [buffer, size] = [this.#buffer, BigInt(this.#buffer.length)];
     const differ = new Set<number>();
     let from = 0;
     for (let at = 0; at < this.#files.length; at++) {
       const length = this.#lengths[at] ?? SOME;
-      const got = preadShort(this.#files[at] ?? -1, buffer, size, 0n);
+      const got = pread(this.#files[at] ?? -1, buffer, size, 0n);
       const isSame = length === SOME
         ? got > 0 && buffer[0] !== ZERO
         : got === length && this.#isExpected(from, length);

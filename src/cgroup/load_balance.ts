@@ -6,6 +6,7 @@
  * kernel/cgroup/cpuset*.c, generate_sched_domains and update_cpumasks_hier.
  */
 import { CgroupDirectory } from "./directory.ts";
+import { KeptCgroups } from "./kept_cgroups.ts";
 import { groupPath } from "./paths.ts";
 
 const FILE = "cpuset.sched_load_balance";
@@ -35,14 +36,18 @@ export class LoadBalance {
   /** Whether cgroups may have to get it back. */
   #owes = false;
   #lookedMs = -Infinity;
+  /** The root. */
+  readonly #kept: KeptCgroups;
 
-  constructor(private readonly root: string) {}
+  constructor(private readonly root: string) {
+    this.#kept = new KeptCgroups(root, [FILE], false, 1);
+  }
 
   /** Looks at the root: before each batch of writes (`isDue`), else once a second at most. */
   look(nowMs: number, isDue: boolean): void {
     if (!isDue && nowMs - this.#lookedMs < LOOK_MS) return;
     this.#lookedMs = nowMs;
-    const opened = CgroupDirectory.open(this.root, "");
+    const opened = this.#kept.open("");
     if (opened.kind === "errno") return;
     using directory = opened;
     const text = textIn(directory);

@@ -21,11 +21,10 @@ export const LIBC_PATHS: readonly string[] = [
 const SYMBOLS = {
   open: { parameters: ["buffer", "i32"], result: "i32" },
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
-  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-  pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
-  /** Of less than 2 GiB: the length is a number, for which nothing is allocated. */
-  preadShort: { name: "pread", parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
-  pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  /** No buffer has 2 GiB: what is read or written is a number then, for which nothing is allocated. */
+  read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
+  pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
   pwriteSlowly: {
     name: "pwrite",
     parameters: ["i32", "buffer", "usize", "i64"],
