@@ -49,9 +49,9 @@ export function certainLivingIn(ledger: Ledger, container: ContainerRef): number
 }
 
 function certain(ledger: Ledger, { podUid, id }: ContainerRef): Assignment[] {
-  return ledger.ofPod(podUid).filter((each) =>
-    isExclusive(each) && !isOfPod(each) && each.container.id !== id
-  );
+  return podUid === ""
+    ? []
+    : ledger.ofPod(podUid).filter((each) => isExclusive(each) && !isOfPod(each) && each.container.id !== id);
 }
 
 function sizeOf(all: readonly Assignment[]): number {

@@ -119,3 +119,15 @@ Deno.test("a former sandbox of the pod, which kubelet stops again before it remo
   link.ask("CreateContainer", subject("sidecar", 6));
   assert.deepEqual([sizeOf(link, "main"), sizeOf(link, "sidecar")], [4, 2]);
 });
+
+Deno.test("pods without a uid, as of other CRI clients than kubelet, aren't one pod with one limit", () => {
+  const link = Link.serving([], MACHINE);
+  const of = (name: string) => ({ ...podOf({ name, cpus: 2, podQuota: 400_000n }), uid: "" });
+  for (const id of ["a1", "a2", "b1", "b2"]) {
+    link.ask("CreateContainer", {
+      pod: of(id.slice(0, 1)),
+      container: containerOf({ id, container: id, cpus: 2 }),
+    });
+  }
+  assert.deepEqual(["a1", "a2", "b1", "b2"].map((id) => sizeOf(link, id)), [2, 2, 2, 2]);
+});
