@@ -25,7 +25,8 @@ const MAX_READS = 64;
 
 /** Does a slice of what there is to do, and asks for a tick at once if that isn't all. */
 export function runBackgroundWork(agent: Agent): Step {
-  if (agent.state.phase !== "serving") return idle(agent);
+  // On standby another agent does it.
+  if (agent.state.phase !== "serving" || agent.state.standby) return idle(agent);
   const looked = lookAtLeftovers(agent.state);
   const current = looked.state;
   const retried = withDegradedRetried(current);

@@ -254,6 +254,20 @@ Deno.test("an agent that was active before asks the runtime for nothing on stand
   assert.deepEqual(link.applied(), []);
 });
 
+Deno.test("nor does it follow, and log, what was left behind then", () => {
+  const it = rig({ standby: false });
+  it.kernel.populated.add("id-db");
+  it.link.stop(db);
+  it.link.feed({ kind: "disconnected" });
+  it.link.feed({ kind: "demoted" });
+  it.link.register();
+  it.link.configure();
+  it.link.synchronize([web]);
+  const logs = it.link.logs.length;
+  for (let n = 0; n < 40; n++) it.link.tick(it.link.now + 1000);
+  assert.deepEqual(it.link.logs.slice(logs), []);
+});
+
 Deno.test("an agent that was active before shows no container on standby, and what runs once it is active again", () => {
   const it = rig({ standby: false });
   const exclusive = () => `${viewOf(it.link.agent.state).exclusive}`;
