@@ -4,19 +4,21 @@
  * ever read from a file of our own.
  *
  * Who wins what, in this order:
- *  1. pinned containers get exactly what their pods name, as far as it is online;
+ *  1. pinned containers that run get exactly what their pods name, as far as it is online;
  *  2. exclusive ones whose CPUs (by the kernel, else by the record) are as many as claimed, online and not claimed by others keep
  *     them: first those that nobody else was found on, since a degraded one is found on the shared pool, which may be as many;
  *     those with their pod's figures last, since what they may have is what the others leave;
- *  3. the other exclusive ones are placed anew, within their recorded CPUs if possible, oldest first;
- *  4. what finds no room lives in the shared pool, degraded.
+ *  3. pinned ones without a process get what they name as where they are created: an agent before may have refused its
+ *     creation for one that isn't to be moved, which isn't reported to an agent on standby;
+ *  4. the other exclusive ones are placed anew, within their recorded CPUs if possible, oldest first;
+ *  5. what finds no room lives in the shared pool, degraded.
  */
 import { CpuSet } from "../cpu/cpu_set.ts";
 import type { Topology } from "../cpu/topology.ts";
 import type { Affinity } from "./affinity.ts";
 import { type Assignment, isExclusive, isOfPod } from "./assignment.ts";
 import { isAnywhere } from "./bound.ts";
-import { isConfirmed } from "./delivery.ts";
+import { hasNoProcess, isConfirmed } from "./delivery.ts";
 import type { Claim, ContainerRef, ExclusiveClaim } from "./claim.ts";
 import { runsOn } from "./groups.ts";
 import { Ledger } from "./ledger.ts";
@@ -61,7 +63,8 @@ export function recover(
   const inOrder = [...found].sort(byAge);
   let ledger = withoutHeld(known, known.heldClaims.filter((held) => found.some((f) => isOf(held, f))))
     .withAll(inOrder.map(unplaced));
-  for (const f of ofKind(inOrder, "pinned")) ledger = pin(ledger, { ...unplaced(f), claim: f.claim });
+  const pinned = Map.groupBy(ofKind(inOrder, "pinned"), ({ delivery }) => hasNoProcess(delivery));
+  for (const f of pinned.get(false) ?? []) ledger = pin(ledger, { ...unplaced(f), claim: f.claim });
   const misplaced: Of<ExclusiveClaim>[] = [];
   const common = foundTwice(ledger, found);
   const rank = (f: Of<ExclusiveClaim>) =>
@@ -77,6 +80,7 @@ export function recover(
       ledger = withGrant(ledger, { ...unplaced(f), claim: f.claim, grant: at });
     } else misplaced.push(f);
   }
+  for (const f of pinned.get(true) ?? []) ledger = pin(ledger, { ...unplaced(f), claim: f.claim });
   for (const f of misplaced) if (!placedIn(ledger, f)) ledger = replace(ledger, f);
   return exclusive.reduce((next, { container }) => settledPod(next, container), ledger);
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { MAX_EARLY } from "../../../src/agent/early.ts";
 import { explain, explainable } from "../../../src/agent/explain.ts";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
+import { CORES_IDS, MOVABLE } from "../../../src/nri/annotations.ts";
 import { Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { bigNode, topologyOf } from "../../kit/sysfs.ts";
@@ -168,6 +169,26 @@ Deno.test("the last such creation gives way to the next one, which the next agen
   it.link.feed({ kind: "listed", listing: listingOf([web, db]) });
   it.link.create(attempt(2));
   assert.deepEqual([known(it), it.link.claimed], [["id-db", "id-own-2", "id-web"], "1-2,33-34"]);
+});
+
+Deno.test("nobody is moved for a pinned container whose creation the active agent refuses since one isn't to be moved", () => {
+  const kernel = new FakeKernel();
+  kernel.appear("id-db", "1,33");
+  const fixed: Wanted = { ...db, annotations: { [MOVABLE]: "false" } };
+  const it = {
+    link: Link.serving([fixed], bigNode, { standby: true, cpusets: kernel }),
+    kernel,
+    ends: false,
+  };
+  for (const [name, cpus] of [["pin", "1"], ["other", "2"]]) {
+    it.link.create({ name: `${name}`, annotations: { [CORES_IDS]: `${cpus}` } }, { runs: false });
+  }
+  promote(it);
+  assert.deepEqual(["id-db", "id-pin", "id-other"].map((id) => `${it.link.container(id)?.grant}`), [
+    "1,33",
+    "",
+    "2",
+  ]);
 });
 
 Deno.test("a creation that waits is decided once, as any other", () => {
