@@ -167,6 +167,16 @@ export function stillListed({ ledger, reconcile }: AgentState, listed: ReadonlyS
   return { ...lostEnds, ended, unlisted, lived: new Set(lived) };
 }
 
+/** Whether the runtime of that handler has processes in containers' cgroups: the default one, or one of which that was seen. */
+export function isPopulating({ ledger, reconcile, rules }: AgentState, handler: string | undefined): boolean {
+  if (handler === undefined) return true;
+  if (sandboxingOf(rules, handler) !== undefined) return false;
+  const { lived } = reconcile.lostEnds;
+  return ledger.those("handled").some(({ container }) =>
+    container.handler === handler && lived.has(container.id)
+  );
+}
+
 function hasDefaultRuntime(assignment: Pick<Assignment, "container"> | undefined): boolean {
   return assignment !== undefined && assignment.container.handler === undefined;
 }

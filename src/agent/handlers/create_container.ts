@@ -22,7 +22,7 @@ import { type Decision, refused, retriedFirst, unchanged, withLogs } from "../de
 import { fencedFirst, fenceOf } from "../fences.ts";
 import { readHugePages } from "../huge_pages.ts";
 import { aroundFirst } from "../limits.ts";
-import { withLived } from "../lost_ends.ts";
+import { isPopulating, withLived } from "../lost_ends.ts";
 import { misspeltLogs, newlyDegradedLogs, placedLog, recoveredLogs, warningsOf } from "../logs.ts";
 import { withLedger } from "../pending.ts";
 import { isUnlimited } from "../quotas.ts";
@@ -117,9 +117,12 @@ function isServed(plan: Plan | Refusal, { id }: ContainerRef): boolean {
     !(isExclusive(placed) && isOfPod(placed) && placed.grant.size < placed.claim.count);
 }
 
-/** Containers of its pod that have CPUs of their own, or would be served with the next that are free, and run by all that is known. */
-function runningInPod(state: AgentState, { podUid, name }: ContainerRef): ContainerRef[] {
-  if (readablePort(state) === undefined || podUid === "") return [];
+/**
+ * Containers of its pod that have CPUs of their own, or would be served with the next that are free, and run by all that is known.
+ * None where the runtime may keep all processes of the pod in another cgroup.
+ */
+function runningInPod(state: AgentState, { podUid, name, handler }: ContainerRef): ContainerRef[] {
+  if (readablePort(state) === undefined || podUid === "" || !isPopulating(state, handler)) return [];
   return state.ledger.ofPod(podUid).filter(({ container, claim, grant, delivery }) =>
     container.name !== name && (!grant.isEmpty || claim.kind !== "shared") && !hasNoProcess(delivery)
   ).map(({ container }) => container);

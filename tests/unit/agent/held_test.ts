@@ -47,6 +47,21 @@ Deno.test("an app container has the CPUs of an init container whose end is repor
   }
 });
 
+Deno.test("a container whose runtime keeps processes elsewhere hasn't ended because nobody is in its cgroup", () => {
+  for (const [handler, isSeen] of [["gvisor", true], ["own", false], ["nvidia", true]] as const) {
+    const { link, kernel } = rig();
+    const job: Wanted = { name: "job", cpus: 1, handler };
+    run({ link, kernel }, job);
+    if (isSeen) kernel.populated.add("id-job");
+    for (let second = 0; second < 20; second++) link.tick(link.now + 1000);
+    assert.equal(run({ link, kernel }, { ...init, handler }), "2-7,10-15");
+    const isEnded = handler === "nvidia";
+    if (isEnded) assert.equal(run({ link, kernel }, { ...main, handler }), "2-7,10-15");
+    else assert.match(link.refusal({ ...main, handler }), /needs 12 exclusive CPUs/);
+    assert.equal(link.container("id-init") === undefined, isEnded, handler);
+  }
+});
+
 Deno.test("a container with its pod's figures has what an init container leaves whose end is reported later", () => {
   const pod = { podQuota: 800_000n };
   for (const [isThere, count] of [[false, 8], [true, 2]] as const) {
