@@ -31,7 +31,7 @@ import { degradedLogs, logOf, placedLogs, synchronizedLog } from "./logs.ts";
 import { unsurePartitions } from "./partitions.ts";
 import { withLedger } from "./pending.ts";
 import type { Received } from "./received.ts";
-import { onlyStarting } from "./standby.ts";
+import { onlyStarting, withoutRefused } from "./standby.ts";
 import type { AgentState } from "./state.ts";
 import { readAll } from "./kernel.ts";
 
@@ -143,7 +143,9 @@ function lookUp(
 }
 
 /** What was received on standby counts until the list comes, from which what only the runtime can deliver follows. */
-export function adoptReceived(state: AgentState, { listing, early }: Received): Adopted {
+export function adoptReceived(state: AgentState, received: Received): Adopted {
+  const { listing } = received;
+  const early = withoutRefused(received.early, state.now);
   const next = adoptListing({ ...state, early }, listing, "synchronized from what was received on standby");
   return {
     ...next,

@@ -11,6 +11,8 @@ export interface EarlyContainer extends Subject {
   readonly starting: boolean;
   /** Its creation was among them: the runtime may not list it yet. */
   readonly isNew: boolean;
+  /** When its creation was asked for, in milliseconds, where that is the last that was reported of it. */
+  readonly askedAt?: number;
 }
 
 /** By container id; undefined for one that has ended. */
@@ -34,12 +36,12 @@ export const NO_EARLY_EVENTS: EarlyEvents = new Map();
 /** More containers than begin or end while a list is fetched; what is beyond comes with the next list. */
 export const MAX_EARLY = 10_000;
 
-/** What is known once `call` was answered with success. */
-export function withEarlyEvent(early: EarlyEvents, call: Call): EarlyEvents {
+/** What is known once `call` was answered with success, at `now` in milliseconds. */
+export function withEarlyEvent(early: EarlyEvents, call: Call, now: number): EarlyEvents {
   if (early.size >= MAX_EARLY) return early;
   switch (call.kind) {
     case "CreateContainer":
-      return withContainer(early, call, true, true);
+      return withContainer(early, call, true, { isNew: true, askedAt: now });
     case "StartContainer":
       return withContainer(early, call, true);
     case "PostStartContainer":
@@ -70,10 +72,10 @@ function withContainer(
   early: EarlyEvents,
   { pod, container }: Subject,
   starting: boolean,
-  isNew = early.get(container.id)?.isNew ?? false,
+  of: Pick<EarlyContainer, "isNew" | "askedAt"> = { isNew: early.get(container.id)?.isNew ?? false },
 ): EarlyEvents {
   const ended = early.has(container.id) && early.get(container.id) === undefined;
-  return ended ? early : new Map(early).set(container.id, { pod, container, starting, isNew });
+  return ended ? early : new Map(early).set(container.id, { pod, container, starting, ...of });
 }
 
 /**

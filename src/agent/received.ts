@@ -45,14 +45,14 @@ export class Received {
     return new Received(all, 0, 0);
   }
 
-  /** With what an answered call tells. What has ended is in neither of both any more. */
-  with(call: Call): Received {
+  /** With what a call tells that was answered at `now`, in milliseconds. What has ended is in neither of both any more. */
+  with(call: Call, now: number): Received {
     if (!("pod" in call)) return this;
     const before = this.pods.get(call.pod.id) ?? NONE;
     const left = call.kind === "CreateContainer"
       ? before.flatMap((each) => withoutReplaced(each, call))
       : before;
-    const events = withEarlyEvent(eventsOf(left), call);
+    const events = withEarlyEvent(eventsOf(left), call, now);
     // Of those that it hasn't reported itself containerd 1.7.24 reports no end but their pod's.
     const isOver = (id: string) =>
       call.kind === "StopPodSandbox" || (events.has(id) && events.get(id) === undefined);

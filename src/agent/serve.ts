@@ -52,7 +52,7 @@ export function serve(before: AgentState, call: Call, requestTimeoutMs?: number)
   const { phase: after, awaitsListing, standby, early } = response.state;
   if (standby) return { ...response, state: followed(before, response.state, call) };
   return after !== "serving" || awaitsListing
-    ? { ...response, state: { ...response.state, early: withEarlyEvent(early, call) } }
+    ? { ...response, state: { ...response.state, early: withEarlyEvent(early, call, before.now) } }
     : response;
 }
 

@@ -10,7 +10,14 @@ import { resized } from "../nri/merge_resources.ts";
 import { refOf } from "../nri/read_claim.ts";
 import { writablePort } from "./apply_mode.ts";
 import type { Response } from "./decision.ts";
-import { type EarlyEvents, MAX_EARLY, mergeEarlyEvents, NO_EARLY_EVENTS, withEarlyEvent } from "./early.ts";
+import {
+  type EarlyContainer,
+  type EarlyEvents,
+  MAX_EARLY,
+  mergeEarlyEvents,
+  NO_EARLY_EVENTS,
+  withEarlyEvent,
+} from "./early.ts";
 import { logOf } from "./logs.ts";
 import { Received } from "./received.ts";
 import type { AgentState } from "./state.ts";
@@ -35,12 +42,14 @@ export function followed(before: AgentState, state: AgentState, call: Call): Age
     case "UpdatePodSandbox":
       return outdated(state);
     case "UpdateContainer":
-      if (resized(call.container, call.resources) !== undefined) return outdated(state);
+      return resized(call.container, call.resources) === undefined ? state : outdated(state);
   }
   const { received } = state;
-  if (received === undefined) return { ...state, early: withEarlyEvent(state.early, call) };
+  if (received === undefined) return { ...state, early: withEarlyEvent(state.early, call, state.now) };
   // What comes now wouldn't be noted.
-  return received.events >= MAX_EARLY ? outdated(state) : { ...state, received: received.with(call) };
+  return received.events >= MAX_EARLY
+    ? outdated(state)
+    : { ...state, received: received.with(call, state.now) };
 }
 
 /** The state once something has happened that what was received doesn't say. */
@@ -56,6 +65,15 @@ export function received(state: AgentState): Received | undefined {
   // One that was released before it was on standby places nothing.
   if (state.phase !== "serving" || state.passive !== undefined) return undefined;
   return writablePort({ ...state, standby: false }) === undefined ? undefined : state.received;
+}
+
+/** Milliseconds after which a container whose creation was agreed to has been started, or is listed, as a rule. */
+const CREATED_MS = 10_000;
+
+/** Without creations of which nothing has come: the active agent may have refused them, which isn't reported. None of them runs. */
+export function withoutRefused(early: EarlyEvents, now: number): EarlyEvents {
+  const isKept = ({ askedAt = now }: EarlyContainer) => now - askedAt <= CREATED_MS;
+  return new Map([...early].filter(([, each]) => each === undefined || isKept(each)));
 }
 
 /** What a list that is asked for now may lack: the runtime asks its plugins before it notes a container. */

@@ -87,7 +87,7 @@ export function startRefused(response: Response, subject: Subject): Response {
   const { id } = subject.container;
   const ended = withoutUpdates(state, released(state, (before) => release(before, id), [id]));
   const early = state.awaitsListing
-    ? withEarlyEvent(state.early, { kind: "RemoveContainer", ...subject })
+    ? withEarlyEvent(state.early, { kind: "RemoveContainer", ...subject }, state.now)
     : state.early;
   return {
     ...response,

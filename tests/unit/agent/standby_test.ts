@@ -4,7 +4,7 @@ import { MAX_EARLY } from "../../../src/agent/early.ts";
 import { explain, explainable } from "../../../src/agent/explain.ts";
 import { CpuSet } from "../../../src/cpu/cpu_set.ts";
 import { CORES_IDS, MOVABLE } from "../../../src/nri/annotations.ts";
-import { Event } from "../../../src/nri/gen/nri_pb.ts";
+import { ContainerState, Event } from "../../../src/nri/gen/nri_pb.ts";
 import { FakeKernel } from "../../kit/fake_kernel.ts";
 import { bigNode, topologyOf } from "../../kit/sysfs.ts";
 import { Link, subject } from "../../kit/link.ts";
@@ -189,6 +189,31 @@ Deno.test("nobody is moved for a pinned container whose creation the active agen
     "",
     "2",
   ]);
+});
+
+Deno.test("a creation that the active agent has refused takes no CPUs that are held for a pod", () => {
+  const it = rig();
+  it.link.create(attempt(1, { cpus: 62 }), { runs: false });
+  it.link.tick(15_000);
+  it.link.stop(db);
+  it.kernel.sets.delete("id-db");
+  promote(it);
+  assert.deepEqual([known(it), it.link.claimed], [["id-web"], ""]);
+  const { pods, containers } = listingOf([
+    web,
+    { ...db, record: "1,33", state: ContainerState.CONTAINER_STOPPED },
+  ]);
+  it.link.feed({ kind: "listed", listing: { pods: pods.map((pod) => ({ ...pod, pid: 1 })), containers } });
+  assert.deepEqual([known(it), it.link.claimed], [["id-web"], "1,33"]);
+});
+
+Deno.test("an update of a container that has ended, which comes late, brings it back to nobody", () => {
+  const it = rig();
+  it.link.stop(db);
+  it.link.update(db);
+  it.kernel.sets.delete("id-db");
+  promote(it);
+  assert.deepEqual([known(it), it.link.claimed], [["id-web"], ""]);
 });
 
 Deno.test("a creation that waits is decided once, as any other", () => {
