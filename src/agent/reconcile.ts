@@ -38,7 +38,8 @@ export function reconcile(state: AgentState): Reconciled {
   }
   const nextAt = reconcile.nextAt ?? now + jittered(reconcileMs, now);
   if (reconcile.queue.length === 0 && now < nextAt) {
-    return { state: { ...state, reconcile: { ...reconcile, nextAt } }, logs: [], isCountDue: false };
+    const waiting = nextAt === reconcile.nextAt ? state : { ...state, reconcile: { ...reconcile, nextAt } };
+    return { state: waiting, logs: [], isCountDue: false };
   }
   const isNew = reconcile.queue.length === 0;
   const isSeen = cpusets !== undefined && !state.dryRun;
