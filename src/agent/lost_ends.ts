@@ -77,7 +77,7 @@ export function concludeLooks(state: AgentState, cpusets: CpusetPort): Logged {
   const isHollow = (id: string) => seen.get(id) === "empty" && !lived.has(id);
   const gone = twice.filter((id) => !isHollow(id));
   const deserted = new Set(nobody).difference(new Set(gone));
-  // Without the host's pid namespace an agent sees nobody in cgroup v1, unless the pids controller is there.
+  // Where nobody is seen in any, it is no runtime's doing.
   const hollow = seen.size === looked ? [] : twice.filter(isHollow);
   const elsewhere = hollow.length === 0 ? NO_LOST_ENDS.elsewhere : new Set(hollow);
   const next = withLooks(state, { ...begun, deserted, elsewhere });

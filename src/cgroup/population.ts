@@ -3,6 +3,8 @@ import { CgroupDirectory } from "./directory.ts";
 import type { Population } from "./port.ts";
 import { type CgroupTree, type CpusetHierarchy, isRemoved, notOpened, openCgroup } from "./read.ts";
 import type { Errno } from "../platform/errno.ts";
+import { statusOf } from "../platform/file_status.ts";
+import { AT_FDCWD, cString, libc, O_CLOEXEC, O_RDONLY } from "../platform/libc.ts";
 
 export const EVENTS_FILE = "cgroup.events";
 /** How many tasks there are, of whatever namespace, with those below (cgroup-v1/pids.rst). */
@@ -15,15 +17,24 @@ const MAX_CGROUPS = 256;
  * By `cgroup.events` in cgroup v2, which counts what is below as well. In v1 by the number of tasks that the pids controller
  * has; where that is none, or not there, by `cgroup.procs` of the cgroup and of those below. That file takes the kernel ten times
  * as long, and leaves out processes of pid namespaces other than the reader's and those in it (pidlist_array_load in the
- * kernel): so to an agent that hasn't the host's, as one in a pod, an empty one says nothing.
+ * kernel): so to an agent that hasn't the host's, as one in a pod, an empty one alone says nothing.
  *
  * @param path of a cgroup that is there, or was: below the root of the hierarchy, see {@link CgroupDirectory.open}
  * @param pids the tree with the pids controller (v1)
+ * @param seesAll whether `cgroup.procs` shows this process those of all pid namespaces
  */
-export function populationOf(hierarchy: CpusetHierarchy, path: string, pids?: CgroupTree): Population {
+export function populationOf(
+  hierarchy: CpusetHierarchy,
+  path: string,
+  pids?: CgroupTree,
+  seesAll: () => boolean = isInHostPids,
+): Population {
   const { version, root } = hierarchy;
   if (version === 1) {
-    return pids !== undefined && hasTasks(pids, path) ? "populated" : belowOf(root, [path]);
+    const tasks = pids === undefined ? undefined : tasksIn(pids, path);
+    if (tasks !== undefined && tasks > 0) return "populated";
+    const population = belowOf(root, [path]);
+    return population === "empty" && tasks === undefined && !seesAll() ? "unreadable" : population;
   }
   const opened = openCgroup(hierarchy, path);
   if (opened.kind === "errno") return notFound(path, opened);
@@ -51,12 +62,25 @@ export function isPopulated(kept: CgroupDirectory, version: 1 | 2, pids?: Cgroup
   return tasks?.kind === "text" && Number(tasks.text) > 0;
 }
 
-function hasTasks(pids: CgroupTree, path: string): boolean {
+/** Undefined: that can't be read. */
+function tasksIn(pids: CgroupTree, path: string): number | undefined {
   const opened = openCgroup(pids, path);
-  if (opened.kind === "errno") return false;
+  if (opened.kind === "errno") return undefined;
   using directory = opened;
   const tasks = directory.read(TASKS_FILE);
-  return tasks.kind === "text" && Number(tasks.text) > 0;
+  return tasks.kind === "text" ? Number(tasks.text) : undefined;
+}
+
+/** The inode of the first pid namespace, on every machine: PROC_PID_INIT_INO (proc_ns.h). */
+const FIRST_PIDS = 0xeffffffc;
+
+/** Whether this process is in the machine's first pid namespace, in which all others are. It can't leave its own. */
+export function isInHostPids(): boolean {
+  const file = libc().openat(AT_FDCWD, cString("/proc/self/ns/pid"), O_RDONLY | O_CLOEXEC, 0);
+  if (file < 0) return false;
+  const status = statusOf(file);
+  libc().close(file);
+  return status?.identity.endsWith(`:${FIRST_PIDS}`) === true;
 }
 
 function belowOf(root: string, paths: string[]): Population {

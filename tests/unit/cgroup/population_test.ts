@@ -1,7 +1,7 @@
 // Who lives in a cgroup, on the kernel's own tree and on trees of plain files.
 import assert from "node:assert/strict";
 import { rootWith } from "../../../src/cgroup/hierarchy.ts";
-import { populationOf } from "../../../src/cgroup/population.ts";
+import { isInHostPids, populationOf } from "../../../src/cgroup/population.ts";
 import { libc } from "../../../src/platform/libc.ts";
 import { FileTree } from "../../kit/file_tree.ts";
 import { onKernel } from "../../kit/scratch_cgroups.ts";
@@ -11,15 +11,16 @@ libc(); // loaded once for the life of the process, which Deno's leak check woul
 onKernel("a cgroup is populated as long as a process is in it or below it", (scratch) => {
   const { hierarchy } = scratch;
   const path = scratch.make("/pod", "0-1");
-  assert.equal(populationOf(hierarchy, path), "empty");
+  const seen = (path: string) => populationOf(hierarchy, path, undefined, () => true);
+  assert.equal(seen(path), "empty");
   const below = scratch.make("/pod/below", "0");
   const child = scratch.run(below);
-  assert.equal(populationOf(hierarchy, path), "populated");
-  assert.equal(populationOf(hierarchy, below), "populated");
+  assert.equal(seen(path), "populated");
+  assert.equal(seen(below), "populated");
   // To the root of the hierarchy.
   Deno.writeTextFileSync(`${hierarchy.root}/cgroup.procs`, `${child.pid}`);
-  assert.equal(populationOf(hierarchy, path), "empty");
-  assert.equal(populationOf(hierarchy, `${path}/none`), "absent");
+  assert.equal(seen(path), "empty");
+  assert.equal(seen(`${path}/none`), "absent");
 });
 
 onKernel(
@@ -35,10 +36,8 @@ onKernel(
       assert.equal(populationOf(hierarchy, path, { root: pids }), "empty");
       // So its cgroup.procs in the other hierarchy is as empty as a namespace would make it.
       Deno.writeTextFileSync(`${pids}${path}/cgroup.procs`, `${child.pid}`);
-      assert.deepEqual([populationOf(hierarchy, path), populationOf(hierarchy, path, { root: pids })], [
-        "empty",
-        "populated",
-      ]);
+      const bare = populationOf(hierarchy, path, undefined, () => true);
+      assert.deepEqual([bare, populationOf(hierarchy, path, { root: pids })], ["empty", "populated"]);
       Deno.writeTextFileSync(`${pids}/cgroup.procs`, `${child.pid}`);
       assert.equal(populationOf(hierarchy, path, { root: pids }), "empty");
       assert.equal(populationOf(hierarchy, `${path}/none`, { root: pids }), "absent");
@@ -73,6 +72,19 @@ const TREES: readonly [string, 1 | 2, Record<string, string>, string][] = [
 for (const [name, version, files, expected] of TREES) {
   Deno.test(`population of ${name}`, () => {
     using tree = new FileTree(files);
-    assert.equal(populationOf(tree.hierarchy(version), "/c"), expected);
+    assert.equal(populationOf(tree.hierarchy(version), "/c", undefined, () => true), expected);
   });
 }
+
+Deno.test("an empty cgroup.procs says nothing where it leaves out other pid namespaces and tasks aren't counted (v1)", () => {
+  using procs = new FileTree({ "c/cgroup.procs": "", "c/a/cgroup.procs": "", "d/cgroup.procs": "7\n" });
+  using pids = new FileTree({ "c/pids.current": "0\n" });
+  const seen = (path: string, tree?: { readonly root: string }) =>
+    populationOf(procs.hierarchy(1), path, tree, () => false);
+  assert.deepEqual([seen("/c"), seen("/d"), seen("/e")], ["unreadable", "populated", "absent"]);
+  assert.deepEqual([seen("/c", pids), seen("/c/a", pids)], ["empty", "unreadable"]);
+});
+
+Deno.test("whether this process sees those of all pid namespaces is known by its own", () => {
+  assert.equal(isInHostPids(), Deno.readLinkSync("/proc/self/ns/pid") === "pid:[4026531836]");
+});
