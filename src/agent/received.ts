@@ -16,7 +16,7 @@ import {
 /** One container. `at`: its place among all that came the same way. */
 interface Entry {
   readonly id: string;
-  readonly listed?: { readonly at: number; readonly pod?: PodSandbox; readonly container: Container };
+  readonly listed?: { readonly at: number; readonly container: Container };
   readonly event?: { readonly at: number; readonly container: EarlyContainer };
 }
 
@@ -26,23 +26,25 @@ export class Received {
   private constructor(
     /** By the pod's id. */
     private readonly pods: IdMap<readonly Entry[]>,
+    /** Those listed that haven't ended since, also without a container: claims are held for them. */
+    private readonly listed: IdMap<PodSandbox>,
     /** How many containers are in an event. */
     readonly events: number,
     private readonly next: number,
   ) {}
 
   static of({ pods, containers }: Listing): Received {
-    const podOf = new Map(pods.map((pod) => [pod.id, pod]));
-    const entries = containers.map((container, at): Entry => {
-      const pod = podOf.get(container.podSandboxId);
-      return { id: container.id, listed: { at, container, ...(pod === undefined ? {} : { pod }) } };
-    });
+    const entries = containers.map((container, at): Entry => ({
+      id: container.id,
+      listed: { at, container },
+    }));
     const byPod = Map.groupBy(entries, ({ listed }) => listed?.container.podSandboxId ?? "");
     const all = [...byPod].reduce(
       (all, [pod, those]) => all.set(pod, those),
       IdMap.empty<readonly Entry[]>(),
     );
-    return new Received(all, 0, 0);
+    const listed = pods.reduce((all, pod) => all.set(pod.id, pod), IdMap.empty<PodSandbox>());
+    return new Received(all, listed, 0, 0);
   }
 
   /** With what a call tells that was answered at `now`, in milliseconds. What has ended is in neither of both any more. */
@@ -65,13 +67,13 @@ export class Received {
         : { ...each, event: { at: each.event?.at ?? this.next, container } };
     });
     const pods = after.length === 0 ? this.pods.delete(call.pod.id) : this.pods.set(call.pod.id, after);
-    return new Received(pods, this.events + countIn(after) - countIn(before), this.next + 1);
+    const listed = call.kind === "StopPodSandbox" ? this.listed.delete(call.pod.id) : this.listed;
+    return new Received(pods, listed, this.events + countIn(after) - countIn(before), this.next + 1);
   }
 
   get listing(): Listing {
-    const listed = this.#all(({ listed }) => listed);
-    const pods = new Map(listed.flatMap(({ pod }) => pod === undefined ? [] : [[pod.id, pod]]));
-    return { pods: [...pods.values()], containers: listed.map(({ container }) => container) };
+    const containers = this.#all(({ listed }) => listed).map(({ container }) => container);
+    return { pods: [...this.listed.values()], containers };
   }
 
   get early(): EarlyEvents {

@@ -332,3 +332,20 @@ Deno.test("an agent that was active before shows no container on standby, and wh
   promote(it);
   assert.deepEqual([known(it), exclusive()], [["id-db"], "1,33"]);
 });
+
+Deno.test("what is held for a pod without a container stays held where the runtime was away for long, as long as the pod lives", () => {
+  for (const isOver of [false, true]) {
+    const { link, kernel } = rig({ standby: false });
+    link.stop(db);
+    kernel.sets.delete("id-db");
+    link.feed({ kind: "disconnected" });
+    link.feed({ kind: "demoted" });
+    link.register();
+    link.configure();
+    const pods = [web, db].map((each) => ({ ...podOf(each), pid: 7 }));
+    link.ask("Synchronize", { pods, containers: [containerOf(web)], more: false });
+    if (isOver) link.mention(Event.STOP_POD_SANDBOX, db);
+    link.feed({ kind: "promoted", now: link.now });
+    assert.equal(link.claimed, isOver ? "" : "1,33");
+  }
+});
