@@ -26,11 +26,13 @@ function inLivingPods(listing: Listing, assignments: readonly Assignment[]): Ass
   return assignments.filter(({ container }) => living.has(container.sandboxId));
 }
 
-/** Listed containers that have stopped, each with the CPUs that its record shows it had for itself. */
+/** Of listed containers that have stopped the latest of each name, with the CPUs that its record shows it had for itself. */
 function findEnded(state: AgentState, { pods, containers }: Listing): Assignment[] {
   const known = new Map(pods.map((pod) => [pod.id, pod]));
-  const stopped = containers.filter(({ state }) => state === ContainerState.CONTAINER_STOPPED);
-  return stopped.flatMap((container) => {
+  const stopped = containers.filter(({ state }) => state === ContainerState.CONTAINER_STOPPED)
+    .sort((a, b) => Number(a.createdAt - b.createdAt));
+  const latest = new Map(stopped.map((each) => [`${each.podSandboxId} ${each.name}`, each]));
+  return [...latest.values()].flatMap((container) => {
     const { found } = findContainer(state, known.get(container.podSandboxId), container);
     return found.map(({ container, claim, record = CpuSet.empty }) => {
       const isWhole = claim.kind === "pinned" ? record.equals(claim.cpus) : countOf(claim) === record.size;

@@ -112,3 +112,25 @@ Deno.test("a new agent asks for a list of what has stopped, and holds that for p
   count();
   assert.deepEqual(link.askedFor, []);
 });
+
+Deno.test("of a container that has been restarted it holds what the last one had, in whatever order they are listed", () => {
+  const attempts = ([["1-2,9-10", 1n], ["3-4", 3n], ["5-6", 2n]] as const).map(([record, createdAt], at) => {
+    const cpus = record === "1-2,9-10" ? 4 : 2;
+    const state = ContainerState.CONTAINER_STOPPED;
+    return containerOf({ ...other, id: `id-${at}`, cpus, record, createdAt, state });
+  });
+  const pods = [{ ...podOf(other), pid: 7 }];
+  for (const containers of [attempts, attempts.toReversed()]) {
+    const { link } = rig();
+    link.feed({ kind: "counted", living: livingOf([]) });
+    link.feed({ kind: "listed", listing: { pods, containers } });
+    assert.deepEqual(held(link.agent), ["other/c 3-4"]);
+    link.register();
+    link.configure();
+    link.ask("Synchronize", { pods, containers, more: false });
+    assert.deepEqual(held(link.agent), ["other/c 3-4"]);
+    const fresh = Link.configured(EIGHT_CORES);
+    fresh.ask("Synchronize", { pods, containers, more: false });
+    assert.deepEqual(held(fresh.agent), ["other/c 3-4"]);
+  }
+});
