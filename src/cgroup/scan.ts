@@ -1,6 +1,7 @@
 import { CpuSet } from "../cpu/cpu_set.ts";
 import { type Confined, likelyClaims } from "./likely_claims.ts";
 import { isKubepods, isPod } from "./paths.ts";
+import { isInHostPids, TASKS_FILE } from "./population.ts";
 import { readerOf } from "../platform/sysfs.ts";
 
 /** In a node that is itself a container (kind), kubepods lies about 5 levels down, and a container's cgroup 4 more. */
@@ -18,10 +19,13 @@ const CPUS_FILES = ["cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cp
  * last resort, when neither NRI nor the CRI lists the containers.
  *
  * @param cgroupRoot where the tree is mounted: /sys/fs/cgroup, with cgroup v1's cpuset hierarchy below it or v2's
+ * @param seesAll whether v1's `cgroup.procs` shows this process those of all pid namespaces (population.ts)
  */
-export function scanClaims(cgroupRoot: string, online: CpuSet): CpuSet {
+export function scanClaims(cgroupRoot: string, online: CpuSet, seesAll = isInHostPids): CpuSet {
   const v1 = `${cgroupRoot}/cpuset`;
-  const tree = new Tree(readerOf(v1)("cpuset.cpus") === undefined ? cgroupRoot : v1, online);
+  const isV1 = readerOf(v1)("cpuset.cpus") !== undefined;
+  const pids = isV1 && !seesAll() ? readerOf(`${cgroupRoot}/pids`) : undefined;
+  const tree = new Tree(isV1 ? v1 : cgroupRoot, online, pids);
   tree.visit({ path: "", cpus: online }, 0);
   const usable = tree.complete ? CpuSet.unionOf(tree.kubepods) : online;
   return likelyClaims(tree.confined, usable, tree.complete);
@@ -46,7 +50,12 @@ class Tree {
   #tooDeep = false;
   readonly #read: (path: string) => string | undefined;
 
-  constructor(private readonly root: string, private readonly online: CpuSet) {
+  /** @param pids reads the tree with the pids controller, where processes aren't seen */
+  constructor(
+    private readonly root: string,
+    private readonly online: CpuSet,
+    private readonly pids?: (path: string) => string | undefined,
+  ) {
     this.#read = readerOf(root);
   }
 
@@ -81,8 +90,13 @@ class Tree {
   /** Cgroups below a pod that have tasks are containers: unreadable task lists count, they are too long for one read. */
   #addConfined({ path, cpus, kubepods, pod }: Cgroup): void {
     if (kubepods === undefined || pod === undefined || pod === path || kubepods.isSubsetOf(cpus)) return;
-    if (this.#read(`${path}/cgroup.procs`) === "") return;
+    if (this.#isEmpty(path)) return;
     this.confined.push({ cpus, pod, guaranteed: !NOT_GUARANTEED.test(pod) });
+  }
+
+  #isEmpty(path: string): boolean {
+    return this.#read(`${path}/cgroup.procs`) === "" &&
+      (this.pids === undefined || this.pids(`${path}/${TASKS_FILE}`) === "0\n");
   }
 
   #cpusOf(path: string): CpuSet | undefined {

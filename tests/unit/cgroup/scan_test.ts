@@ -5,14 +5,14 @@ import { scanClaims } from "../../../src/cgroup/scan.ts";
 const ONLINE = CpuSet.range(0, 7);
 
 /** The claims in a made-up cgroup tree: its files by path, without a leading slash. */
-function claimsIn(files: Record<string, string>): string {
+function claimsIn(files: Record<string, string>, seesAll = true): string {
   const root = Deno.makeTempDirSync({ prefix: "cgroup-" });
   try {
     for (const [path, content] of Object.entries(files)) {
       Deno.mkdirSync(`${root}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
       Deno.writeTextFileSync(`${root}/${path}`, content);
     }
-    return scanClaims(root, ONLINE).toString();
+    return scanClaims(root, ONLINE, () => seesAll).toString();
   } finally {
     Deno.removeSync(root, { recursive: true });
   }
@@ -24,13 +24,13 @@ function v2(path: string, cpus: string, procs = "4711\n"): Record<string, string
 }
 
 /** One of v1, in its cpuset hierarchy. */
-function v1(path: string, cpus: string): Record<string, string> {
+function v1(path: string, cpus: string, procs = "1\n"): Record<string, string> {
   const dir = `cpuset/${path}`;
   return {
     "cpuset/cpuset.cpus": "0-7\n",
     [`${dir}/cpuset.effective_cpus`]: `${cpus}\n`,
     [`${dir}/cpuset.cpus`]: "0\n", // what is set isn't what is in force
-    [`${dir}/cgroup.procs`]: "1\n",
+    [`${dir}/cgroup.procs`]: procs,
   };
 }
 
@@ -132,4 +132,19 @@ Deno.test("kubepods may list CPUs that are offline: a container that may use all
 Deno.test("in a tree that is too deep to be read to its end, everything but the pool is claimed", () => {
   const deep = Array.from({ length: 20 }, () => "x").join("/");
   assert.equal(claimsIn(v2(`kubepods/pod1/${deep}`, "0-7")), "1-7");
+});
+
+Deno.test("cgroup v1: where processes of other pid namespaces aren't seen a container without any is a claim, unless it has no task", () => {
+  const files = {
+    ...v1("kubepods", "0-7", ""),
+    ...v1("kubepods/podone", "0-7", ""),
+    ...v1("kubepods/podone/a", "2-3", ""),
+    ...v1("kubepods/podone/b", "4", ""),
+    ...v1("kubepods/podone/c", "5", ""),
+    "pids/kubepods/podone/a/pids.current": "7\n",
+    "pids/kubepods/podone/b/pids.current": "0\n",
+  };
+  assert.equal(claimsIn(files), "");
+  assert.equal(claimsIn(files, false), "2-3,5");
+  assert.equal(claimsIn({ ...v2("kubepods", "0-7"), ...v2("kubepods/podone/a", "2", "") }, false), "");
 });
