@@ -104,8 +104,14 @@ export function stopPodSandbox(state: AgentState, pod: PodSandbox): Decision {
   const ids = known.filter(({ sandboxId }) => sandboxId === pod.id).map(({ id }) => id);
   return leftoversFirst(state, ids, (left) => {
     const over = released(state, (before) => releaseSandbox(before, pod.id, pod.uid, left), ids);
-    return withoutUpdates(state, withLeftovers(state, over, left, () => true));
+    return withoutUpdates(notedEnds(state, ids), withLeftovers(state, over, left, () => true));
   });
+}
+
+/** Of those that it hasn't reported itself containerd 1.7.24 reports no other end; a list that is on its way may still name them. */
+function notedEnds(state: AgentState, ids: readonly string[]): AgentState {
+  if (!state.awaitsListing) return state;
+  return { ...state, early: new Map([...state.early, ...ids.map((id) => [id, undefined] as const)]) };
 }
 
 interface Released {

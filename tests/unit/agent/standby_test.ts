@@ -349,3 +349,17 @@ Deno.test("what is held for a pod without a container stays held where the runti
     assert.equal(link.claimed, isOver ? "" : "1,33");
   }
 });
+
+Deno.test("a list that is older than the end of a pod takes no CPUs from a container that has got that pod's since", () => {
+  const it = rig();
+  const { link, kernel } = it;
+  promote(it);
+  kernel.sets.delete("id-db");
+  link.mention(Event.STOP_POD_SANDBOX, db);
+  const own: Wanted = { name: "own", cpus: 2, createdAt: 9n };
+  kernel.appear("id-own", link.create(own, { runs: false }).cpus);
+  link.start(own);
+  link.mention(Event.POST_START_CONTAINER, own);
+  link.feed({ kind: "listed", listing: listingOf([web, { ...db, record: "1,33", createdAt: 5n }]) });
+  assert.deepEqual([known(it), `${kernel.sets.get("id-own")}`], [["id-own", "id-web"], "1,33"]);
+});
