@@ -140,7 +140,13 @@ function listed(world: World): void {
   const late = lateRecords(world, listing).filter((id) => !world.offRecord.has(id));
   for (const id of late) world.offRecord.add(id);
   owner.feed({ kind: "listed", listing });
-  for (const id of late) world.offRecord.delete(id);
+  const { placed } = viewOf(owner.agent);
+  for (const id of late) {
+    // Until it knows better it asks again.
+    if (placed.get(id)?.record?.toString() === world.runtime.containers.get(id)?.record.cpus) {
+      world.offRecord.delete(id);
+    }
+  }
   if (isServing(owner.agent) && revisionOf(owner.agent) !== revision) {
     taken(world, owner, exemptMissed, before);
   }

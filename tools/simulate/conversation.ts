@@ -103,13 +103,14 @@ export class Conversation {
     return reply.conflict ?? reply;
   }
 
-  /** Sends an event to the plugins. */
-  notify(event: Event, subject: Container | Pod): void {
+  /** Sends an event to the plugins. `news`: what a pod may use as a whole from now on. */
+  notify(event: Event, subject: Container | Pod, news?: Resources): void {
     this.await();
     if ("pod" in subject && this.#isUnreported(subject, event)) return;
     if ("pod" in subject) this.#noteGap(subject, event);
     for (const instance of this.#taking(event)) {
-      const { method, payload } = notice(event, subject, this.nri);
+      const { method, payload } = notice(event, subject, this.nri, news);
+      if (news !== undefined && instance.cut?.side !== "call") instance.newsOf.set(subject, news);
       instance.call(method, payload, this.now);
       this.watch.notified();
     }

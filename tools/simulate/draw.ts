@@ -3,6 +3,7 @@ import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { drawPod } from "./draw_pod.ts";
 import { drawContainer, drawCpus, drawInTree } from "./draw_tree.ts";
 import type { ContainerKind, Kind, SimEvent } from "./events.ts";
+import { figuresOfPod } from "./pod_figures.ts";
 import { figures, type Resources } from "./pods.ts";
 import type { Random } from "../random.ts";
 import { type Container, hasCgroup, isListed } from "./records.ts";
@@ -32,6 +33,7 @@ export const WEIGHTS: Readonly<Record<Kind, number>> = {
   stopPod: 0.7,
   removePod: 2,
   update: 3,
+  podUpdate: 1,
   applied: 6,
   updated: 6,
   fault: 0.4,
@@ -126,6 +128,8 @@ function drawKind(random: Random, world: World, kind: Kind, serial: number): Sim
     }
     case "update":
       return drawUpdate(random, world);
+    case "podUpdate":
+      return drawPodUpdate(random, world);
     case "fault":
       return { kind, after: random.below(4), effect: random.oneOf("fail", "lose") };
     case "cut":
@@ -245,7 +249,16 @@ function drawCreate(random: Random, { runtime }: World, serial: number): SimEven
 
 function drawUpdate(random: Random, world: World): SimEvent | undefined {
   const found = drawContainer(random, world, isListed);
-  return found && { kind: "update", id: found.id, resources: drawResources(random, world.kernel.possible) };
+  if (found === undefined) return undefined;
+  const ofPod = random.chance(0.5) ? figuresOfPod(found.pod) : undefined;
+  return { kind: "update", id: found.id, resources: ofPod ?? drawResources(random, world.kernel.possible) };
+}
+
+function drawPodUpdate(random: Random, { runtime, kernel, scenario }: World): SimEvent | undefined {
+  const pods = [...runtime.pods.values()].filter(({ limit, stopped }) => limit !== undefined && !stopped);
+  const pod = scenario.nri === "0.6" ? undefined : random.pick(pods);
+  const most = Math.max(2, Math.ceil(kernel.possible.size / 3));
+  return pod && { kind: "podUpdate", pod: pod.number, limit: random.between(1, most) };
 }
 
 /** What kubelet's managers, an in-place resize and other clients send: parts, or nothing at all. */

@@ -111,6 +111,8 @@ export type SimEvent =
   | { readonly kind: "stopPod" | "removePod"; readonly pod: number }
   /** kubelet or another client asks for other resources; the plugins are asked. */
   | { readonly kind: "update"; readonly id: string; readonly resources: Resources }
+  /** kubelet has resized a pod as a whole, to so many CPUs. */
+  | { readonly kind: "podUpdate"; readonly pod: number; readonly limit: number }
   /** The next update but `after` goes wrong. */
   | { readonly kind: "fault"; readonly after: number; readonly effect: Effect }
   /** The next container of an `apply`: the CRI is asked for the update, or can't be reached. */

@@ -2,16 +2,17 @@
  * One agent process, without its process: the pure agent, its end of the wire and the runtime's, and what it has
  * asked of its host. The bytes on their way are cut at random, and may end anywhere.
  */
-import { fromBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Agent, Input, Output, step } from "../../src/agent/step.ts";
 import type { Topology } from "../../src/cpu/topology.ts";
 import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import type { LogRecord } from "../../src/log_record.ts";
-import { ConfigureResponseSchema } from "../../src/nri/gen/nri_pb.ts";
+import { ConfigureRequestSchema, ConfigureResponseSchema } from "../../src/nri/gen/nri_pb.ts";
 import { PLUGIN_SERVICE } from "../../src/nri/methods.ts";
 import type { Settings } from "../../src/agent/state.ts";
 import type { Listing, Living } from "../../src/agent/early.ts";
 import { Session, type SessionEvent } from "../../src/wire/session.ts";
+import type { Resources } from "./pods.ts";
 import type { Random } from "../random.ts";
 import { clockOf, isAnswerDeferred } from "./view.ts";
 
@@ -86,6 +87,8 @@ export class Instance {
   readonly everPlaced = new Set<string>();
   /** Those of which it has seen that they pin their own threads. */
   readonly pinsItself = new Set<string>();
+  /** What it was told that pods may use by now. */
+  readonly newsOf = new WeakMap<object, Resources>();
   /** When ticks were asked for. */
   #wakes: number[] = [];
   readonly sequences: Sequence[] = [];
@@ -118,11 +121,11 @@ export class Instance {
       throw new Error("the agent didn't register");
     }
     this.#deliver(this.#end.answer(registration.stream, new Uint8Array()), now);
-    // ConfigureRequest: config, runtime_name.
-    const text = this.chance.chance(0.5) ? "dryRun: false" : "";
-    const config = new TextEncoder().encode(text);
-    const payload = Uint8Array.of(...(config.length ? [0x0a, config.length, ...config] : []), 0x12, 1, 99);
-    const answer = this.call("Configure", payload, now);
+    const config = this.chance.chance(0.5) ? "dryRun: false" : "";
+    // It reports its version since 0.8.
+    const nriVersion = nri === "0.6" ? "" : `v${nri}.0`;
+    const request = create(ConfigureRequestSchema, { config, runtimeName: "c", nriVersion });
+    const answer = this.call("Configure", toBinary(ConfigureRequestSchema, request), now);
     if (answer === undefined || answer === "later") return;
     if (answer.kind === "refusal") throw new Error(`Configure was refused on NRI ${nri}: ${answer.message}`);
     this.events = fromBinary(ConfigureResponseSchema, answer.payload).events;

@@ -10,6 +10,7 @@ import { type Expected, expectedOf } from "./claim_oracle.ts";
 import { setOf } from "./cpus.ts";
 import { type Container, hasCgroup, isAlive } from "./records.ts";
 import { isInKernelAlone, isRecordKnown } from "./consistency.ts";
+import { podsAreWithinLimits } from "./invariants_pods.ts";
 import { keptBy, keptOff, mayShareCpus, type Placed, sharesInPod, type View } from "./view.ts";
 import type { World } from "./world.ts";
 
@@ -19,7 +20,7 @@ type Check = (world: World) => string | undefined;
 export const INVARIANTS: readonly (readonly [string, Check])[] = [
   ["no CPU has two exclusive owners in the ledger", exclusivesAreDisjoint],
   [
-    "a pod has no more CPUs for itself than its limit, and its containers share the same ones",
+    "a pod has as many CPUs for itself as its limit, and its containers share the same ones",
     podsAreWithinLimits,
   ],
   ["a reserved CPU is never exclusive", reservedIsNotExclusive],
@@ -52,27 +53,6 @@ export function exclusivesAreDisjoint({ inCharge }: World): string | undefined {
     exclusive = exclusive.union(grant);
   }
   return exclusive.intersects(pinned) ? `${exclusive.intersection(pinned)} pinned too` : undefined;
-}
-
-/** By the pods' own specs. A certain claim may have grown by a resize, which the pod doesn't show. */
-export function podsAreWithinLimits({ inCharge, runtime }: World): string | undefined {
-  for (const [pod, all] of Map.groupBy(inCharge?.placed.values() ?? [], ({ podUid }) => podUid)) {
-    const [first, ...others] = all.filter(sharesInPod);
-    const other = others.find(({ grant }) => !grant.equals(first?.grant ?? grant));
-    if (other !== undefined) return `${pod}: ${first?.id} has ${first?.grant}, ${other.id} ${other.grant}`;
-    const limit = runtime.containers.get(first?.id ?? "")?.pod.spec.limit;
-    if (first === undefined || limit === undefined) continue;
-    if (all.some((each) => isResized(each, runtime.containers.get(each.id)))) continue;
-    const held = inCharge?.held.filter(({ podUid }) => podUid === pod) ?? [];
-    const own = [...all, ...held].filter((each) => each.claim.kind === "exclusive" && !sharesInPod(each));
-    const used = own.reduce((sum, { grant }) => sum + grant.size, first.grant.size);
-    if (used > limit) return `${pod} has ${used} CPUs, its limit is ${limit}`;
-  }
-  return undefined;
-}
-
-function isResized({ claim }: Placed, container: Container | undefined): boolean {
-  return claim.kind === "exclusive" && claim.count * 100_000 !== container?.spec.resources.quota;
 }
 
 export function reservedIsNotExclusive({ inCharge, settings }: World): string | undefined {

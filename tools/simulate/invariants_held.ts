@@ -127,7 +127,7 @@ function succeededIn({ runtime }: World, before: View, after: View, pod: Pod): C
 
 /** A container of the pod is created or resized, which may give CPUs up. */
 function isAbout({ runtime }: World, event: SimEvent, pod: Pod): boolean {
-  if (event.kind === "create") return event.pod === pod.number;
+  if (event.kind === "create" || event.kind === "podUpdate") return event.pod === pod.number;
   return event.kind === "update" && runtime.containers.get(event.id)?.pod === pod;
 }
 

@@ -82,8 +82,11 @@ export function aboutContainer(container: Container, nri: Nri): Uint8Array {
 
 /** UpdateContainerRequest. */
 export function aboutUpdate(container: Container, asked: Resources, nri: Nri): Uint8Array {
-  const resources = toBinary(ResourcesSchema, create(ResourcesSchema, resourcesMessage(asked)));
-  return joined(aboutContainer(container, nri), field(3, resources));
+  return joined(aboutContainer(container, nri), field(3, bytesOfResources(asked)));
+}
+
+function bytesOfResources(resources: Resources): Uint8Array {
+  return toBinary(ResourcesSchema, create(ResourcesSchema, resourcesMessage(resources)));
 }
 
 /** SynchronizeRequest. */
@@ -103,20 +106,25 @@ export function aboutAll(
 const OWN_CALLS = new Map<Event, string>([
   [Event.RUN_POD_SANDBOX, "RunPodSandbox"],
   [Event.STOP_POD_SANDBOX, "StopPodSandbox"],
+  [Event.UPDATE_POD_SANDBOX, "UpdatePodSandbox"],
   [Event.START_CONTAINER, "StartContainer"],
   [Event.POST_START_CONTAINER, "PostStartContainer"],
   [Event.POST_UPDATE_CONTAINER, "PostUpdateContainer"],
   [Event.REMOVE_CONTAINER, "RemoveContainer"],
 ]);
 
-/** An event without an answer to speak of, in the form of that version. */
+/** An event without an answer to speak of, in the form of that version. `news`: what a pod may use as a whole. */
 export function notice(
   event: Event,
   subject: Container | Pod,
   nri: Nri,
+  news?: Resources,
 ): { readonly method: string; readonly payload: Uint8Array } {
   const about = "pod" in subject ? aboutContainer(subject, nri) : field(1, bytesOfPod(subject));
-  if (nri === "0.12") return { method: OWN_CALLS.get(event) ?? "", payload: about };
+  if (nri === "0.12") {
+    const payload = news === undefined ? about : joined(about, field(3, bytesOfResources(news)));
+    return { method: OWN_CALLS.get(event) ?? "", payload };
+  }
   // StateChangeEvent has the event first, and pod and container one field later.
   const shifted = "pod" in subject
     ? joined(field(2, bytesOfPod(subject.pod)), field(3, bytesOfContainer(subject, nri)))

@@ -22,6 +22,10 @@ export function playEvent(world: World, event: SimEvent): void {
       const container = runtime.containers.get(event.id);
       return container && void runtime.update(container, event.resources);
     }
+    case "podUpdate": {
+      const pod = runtime.pods.get(event.pod);
+      return pod && runtime.resizePod(pod, event.limit);
+    }
     case "fault":
       runtime.updates.faults.push({ left: event.after, effect: event.effect });
       return;

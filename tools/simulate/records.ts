@@ -6,6 +6,10 @@ export interface Pod {
   readonly spec: PodSpec;
   /** The path of its cgroup. */
   readonly cgroup: string;
+  /** What it may use as a whole by now, in CPUs; its spec has what its sandbox was created with, which is what is listed. */
+  limit: number | undefined;
+  /** Since then some container's own limit was updated to another: what that says of the pod's isn't known. */
+  isDisputed: boolean;
   stopped: boolean;
 }
 

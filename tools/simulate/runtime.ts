@@ -10,6 +10,7 @@ import { setOf } from "./cpus.ts";
 import type { Instance } from "./instance.ts";
 import type { Kernel } from "./kernel.ts";
 import { aboutContainer, aboutUpdate, type Nri } from "./messages.ts";
+import { figuresOfPod, newsOf, withFiguresOfPod } from "./pod_figures.ts";
 import { merged, type PodSpec, type Resources } from "./pods.ts";
 import { type Agreed, type Container, hasCgroup, isAlive, isListed, type Pod, uidOf } from "./records.ts";
 import { Updates } from "./updates.ts";
@@ -46,7 +47,15 @@ export class Runtime {
 
   runPod(number: number, spec: PodSpec): void {
     if (this.pods.has(number)) return;
-    const pod: Pod = { number, spec, cgroup: podPath(this.driver, spec.qos, number), stopped: false };
+    const { qos, limit } = spec;
+    const pod: Pod = {
+      number,
+      spec,
+      cgroup: podPath(this.driver, qos, number),
+      limit,
+      isDisputed: false,
+      stopped: false,
+    };
     this.pods.set(number, pod);
     this.conversation.notify(Event.RUN_POD_SANDBOX, pod);
     this.watch.ranPod(pod);
@@ -69,9 +78,10 @@ export class Runtime {
 
   create(podNumber: number, slot: number, id: string): void {
     const pod = this.pods.get(podNumber);
-    const spec = pod?.spec.containers[slot];
-    if (pod === undefined || pod.stopped || spec === undefined || this.#used.has(id)) return;
-    if (this.living(pod, spec.name) !== undefined) return;
+    const drawn = pod?.spec.containers[slot];
+    if (pod === undefined || pod.stopped || drawn === undefined || this.#used.has(id)) return;
+    if (this.living(pod, drawn.name) !== undefined) return;
+    const spec = withFiguresOfPod(pod, drawn);
     this.#used.add(id);
     const container: Container = {
       id,
@@ -246,9 +256,21 @@ export class Runtime {
     this.pods.delete(pod.number);
   }
 
+  /** UpdatePodSandbox. */
+  resizePod(pod: Pod, limit: number): void {
+    if (pod.stopped || pod.limit === undefined) return;
+    for (const news of newsOf(pod.limit, limit)) {
+      this.conversation.notify(Event.UPDATE_POD_SANDBOX, pod, news);
+    }
+    pod.limit = limit;
+    pod.isDisputed = false;
+  }
+
   /** UpdateContainer; what the plugins have agreed to is applied later. */
   update(container: Container, resources: Resources, sequence?: Agreed["sequence"]): "agreed" | "refused" {
     if (!isListed(container) || container.isForgotten) return "refused";
+    const { pod } = container;
+    pod.isDisputed ||= !!resources.quota && resources.quota !== figuresOfPod(pod)?.quota;
     const reply = this.conversation.ask(
       "UpdateContainer",
       container,

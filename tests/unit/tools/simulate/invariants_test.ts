@@ -9,12 +9,12 @@ import {
   exclusiveIsWhole,
   exclusivesAreDisjoint,
   pinnedIsExact,
-  podsAreWithinLimits,
   queuesAreBounded,
   recordIsKnown,
   reservedIsNotExclusive,
   setsAreNotEmpty,
 } from "../../../../tools/simulate/invariants.ts";
+import { podsAreWithinLimits } from "../../../../tools/simulate/invariants_pods.ts";
 import { refusalProblem } from "../../../../tools/simulate/invariants_answers.ts";
 import { exclusive, pinned, SHARED, Stage } from "../../../../tools/simulate/stage.ts";
 import type { Placed, View } from "../../../../tools/simulate/view.ts";
@@ -257,7 +257,7 @@ Deno.test("those that share CPUs of their pod have the same, which nobody else h
   assert.match(podsAreWithinLimits(holding(one, { ...one, grant: setOf("3") })) ?? "", /e has 1-2, e1 3/);
   const world = holding({ claim: { ...ofPod, count: 1 } as Placed["claim"], grant: setOf("1-2") });
   const pod = world.runtime.containers.get("e")?.pod;
-  Object.assign(pod ?? {}, { spec: { ...pod?.spec, limit: 1 } });
+  Object.assign(pod ?? {}, { spec: { ...pod?.spec, limit: 1 }, limit: 1 });
   assert.match(podsAreWithinLimits(world) ?? "", /has 2 CPUs, its limit is 1/);
 });
 
