@@ -47,8 +47,8 @@ export interface Connection {
 export interface DeferredCall {
   readonly stream: number;
   readonly call: Call;
-  /** When it is refused if nothing has changed, in the milliseconds of {@link Input}. */
-  readonly until: number;
+  /** When it came, in the milliseconds of {@link Input}. */
+  readonly since: number;
   /** When it is tried again; absent: now. */
   readonly retryAt?: number;
 }

@@ -30,16 +30,19 @@ import { Code } from "../wire/ttrpc.ts";
 const START_WAIT_MS = 300;
 const START_RETRY_MS = 20;
 
+/** The share of the runtime's request time-out that waiting may take: the writes of a call may take half of it (transaction.ts). */
+const WAIT_SHARE = 0.25;
+
 /** The runtime starts one container at a time; more that wait are refused. */
 const MAX_DEFERRED = 16;
 
 /** Serves a call; one that is refused for something that may come true in a moment waits for that moment. */
 export function answerCall(agent: Agent, session: Session, stream: number, call: Call): Step {
-  return answer(agent, session, { stream, call, until: agent.state.now + START_WAIT_MS });
+  return answer(agent, session, { stream, call, since: agent.state.now });
 }
 
 function answer(agent: Agent, session: Session, deferred: DeferredCall): Step {
-  const { stream, call, until } = deferred;
+  const { stream, call, since } = deferred;
   const configured = call.kind === "Configure" ? configure(agent, call.request) : idle(agent);
   const { retryable, ...response } = serveOrExplain(configured.agent, call);
   const later = retryable && defer(agent, deferred, response);
@@ -56,7 +59,7 @@ function answer(agent: Agent, session: Session, deferred: DeferredCall): Step {
   return {
     agent: asked.agent,
     outputs: [
-      send(session, stream, final.reply, { call: call.kind, since: until - START_WAIT_MS, refused }),
+      send(session, stream, final.reply, { call: call.kind, since, refused }),
       ...configured.outputs,
       ...asked.outputs,
       ...outputs,
@@ -73,7 +76,10 @@ function refusalIn({ reply }: Response): string | undefined {
 function defer(agent: Agent, deferred: DeferredCall, response: Response): Step | undefined {
   const { connection, state: { now } } = agent;
   const waiting = [...connection?.deferred ?? [], { ...deferred, retryAt: now + START_RETRY_MS }];
-  if (connection === undefined || now >= deferred.until || waiting.length > MAX_DEFERRED) return undefined;
+  if (connection === undefined || waiting.length > MAX_DEFERRED) return undefined;
+  // A runtime that has dropped the plugin starts the container all the same.
+  const waitMs = Math.min(START_WAIT_MS, (connection.requestTimeout || Infinity) * WAIT_SHARE);
+  if (now >= deferred.since + waitMs) return undefined;
   const { state, outputs } = consequencesOf(agent, deferred.call, response, true);
   return {
     agent: { ...agent, state, connection: { ...connection, deferred: waiting } },

@@ -66,6 +66,16 @@ Deno.test("while a start waits its claim stands", () => {
   assert.equal(link.claimed, "1,33");
 });
 
+Deno.test("a start waits a quarter of a short request time-out at most: the runtime would drop the plugin, and start it", () => {
+  const { link } = stuck();
+  link.ask("Configure", { runtimeName: "containerd", runtimeVersion: "v2", requestTimeout: 200n });
+  link.call("StateChange", encode("StateChange", { event: Event.START_CONTAINER, ...subject(db) }));
+  assert.equal(link.runtime.next(), undefined);
+  for (let waited = 0; waited < 60; waited += 20) link.tick(link.now + 20);
+  const answer = link.runtime.next();
+  assert(answer?.kind === "answered" && answer.status.code !== 0);
+});
+
 Deno.test("who was moved for a container whose start is refused goes back, and stays once it has started", () => {
   for (const isRefused of [true, false]) {
     const kernel = new FakeKernel();
