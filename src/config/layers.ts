@@ -86,8 +86,10 @@ function merge(ordered: readonly Layer[]): Resolved {
 function checkLive(layer: Layer, ordered: readonly Layer[]): Layer {
   const before = merge(ordered.filter((other) => other !== layer)).config;
   const after = merge(ordered).config;
+  // An agent that was started as a dry run has no leader lock: another one may be active beside it.
+  const isLive = (path: string, live: boolean) => live && !(path === "dryRun" && before.dryRun);
   const fixed = KEYS.filter(({ path, live }) =>
-    !live && String(valueAt(before, path)) !== String(valueAt(after, path))
+    !isLive(path, live) && String(valueAt(before, path)) !== String(valueAt(after, path))
   );
   const problems = fixed.map(({ path }) => problem(layer.place, path, `${path} ${NOT_LIVE}`));
   return { ...layer, problems: [...layer.problems, ...problems] };

@@ -217,3 +217,12 @@ Deno.test("the runtime's text may repeat an effective value, or give one that an
   assert.equal(config.log.level, "debug");
   assert.equal(origins.get("log.level"), "runtime");
 });
+
+Deno.test("the runtime's text ends no dry run that the agent was started as, which has no leader lock", () => {
+  const text = (tree: Mapping) => checkedLayer({ source: "runtime", nameOf: (path) => path }, tree);
+  const dry = resolve([file({ dryRun: "true" }), text({ dryRun: "false" })]);
+  assert(dry.config.dryRun);
+  assert.match(dry.problems[0]?.sentence ?? "", /^dryRun can't be changed while the agent runs; set it in/);
+  assert.deepEqual(resolve([file({ dryRun: "true" }), text({ dryRun: "true" })]).problems, []);
+  assert(resolve([file({}), text({ dryRun: "true" })]).config.dryRun);
+});
