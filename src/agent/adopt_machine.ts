@@ -32,7 +32,8 @@ export function adoptTopology(state: AgentState, change: TopologyChange): Adopte
   return {
     state: withLedger(state, ledger),
     updates: state.dryRun || state.standby || state.phase !== "serving" ? [] : pendingUpdates(ledger),
-    logs: [...degradedLogs(ledger, before), ...recoveredLogs(before, ledger)],
+    // On standby it is what was decided before; another agent says what comes of it.
+    logs: state.standby ? [] : [...degradedLogs(ledger, before), ...recoveredLogs(before, ledger)],
   };
 }
 

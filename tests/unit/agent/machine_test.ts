@@ -84,6 +84,20 @@ Deno.test("an agent that has given up the leader lock changes nothing until it h
   assert.equal(link.create(pin).cpus, "3");
 });
 
+Deno.test("nor does it say what becomes of containers on which another agent decides", () => {
+  const { link } = stage();
+  link.create({ name: "db", cpus: 3 });
+  link.feed({ kind: "disconnected" });
+  link.feed({ kind: "demoted" });
+  link.logs.length = 0;
+  for (const offline of ["3", ""]) {
+    const topology = topologyOf({ ...FOUR, offline });
+    link.feed({ kind: "topology", now: link.now, topology, offlineRemoved: false });
+  }
+  const logged = [...link.logged("warn"), ...link.logged("info")];
+  assert.deepEqual(logged.filter((line) => line.includes("container ")), []);
+});
+
 Deno.test("free huge pages are read once for a claim that asks for some, and for no other container", () => {
   const read: string[] = [];
   const machine: MachinePort = {
