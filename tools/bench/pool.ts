@@ -70,11 +70,15 @@ export interface Cell {
   readonly rounds: number;
 }
 
-/** All, unless a list such as `100,400` names some. */
-export function cellsOf(list: string, rounds = ROUNDS): Cell[] {
+/** All, or those that a list such as `100,400` names. */
+export function cellsOf(list: string, all = ROUNDS): Cell[] {
   const asked = list.split(",").filter(Boolean);
-  return Object.entries(rounds).map(([shared, rounds]) => ({ shared: Number(shared), rounds }))
-    .filter(({ shared }) => asked.length === 0 || asked.includes(`${shared}`));
+  const unknown = asked.find((name) => !(name in all));
+  if (unknown !== undefined) {
+    throw new Error(`CELLS names ${unknown}; there are ${Object.keys(all).join(", ")}`);
+  }
+  return Object.entries(all).filter(([shared]) => asked.length === 0 || asked.includes(shared))
+    .map(([shared, rounds]) => ({ shared: Number(shared), rounds }));
 }
 
 /** What came of a cell. */
