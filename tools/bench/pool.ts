@@ -12,9 +12,12 @@ const WAYS: readonly Way[] = ["no agent", "kernel-first", "runtime"];
 /** ms */
 const GROWTH_GOAL = 300;
 const WARM_UP = 1;
-/** Enough to see a tenth; with 400 containers the runtime takes half a minute for each. */
-const ROUNDS: Readonly<Record<number, number>> = { 100: 10, 400: 5 };
-const MOST = Math.max(...Object.keys(ROUNDS).map(Number));
+/** Enough to see a tenth; with 400 containers the runtime alone takes half a minute for each. */
+const CELLS: readonly Cell[] = [
+  { shared: 100, rounds: 10, slowRounds: 10 },
+  { shared: 400, rounds: 5, slowRounds: 5 },
+];
+const MOST = Math.max(...CELLS.map(({ shared }) => shared));
 /** ms. The other creation needs some until it asks the plugins; where these take long, it is far from its end then. */
 const LATER = 20;
 
@@ -64,21 +67,20 @@ export async function measurePool(stage: Stage): Promise<Section[]> {
   return sectionsOf(results);
 }
 
-/** So many shared containers, and how many rounds are measured. */
+/** So many shared containers, and how many rounds are measured; only in the first ones by the runtime too. */
 export interface Cell {
   readonly shared: number;
   readonly rounds: number;
+  readonly slowRounds: number;
 }
 
 /** All, or those that a list such as `100,400` names. */
-export function cellsOf(list: string, all = ROUNDS): Cell[] {
+export function cellsOf(list: string, all: readonly Cell[] = CELLS): readonly Cell[] {
   const asked = list.split(",").filter(Boolean);
-  const unknown = asked.find((name) => !(name in all));
-  if (unknown !== undefined) {
-    throw new Error(`CELLS names ${unknown}; there are ${Object.keys(all).join(", ")}`);
-  }
-  return Object.entries(all).filter(([shared]) => asked.length === 0 || asked.includes(shared))
-    .map(([shared, rounds]) => ({ shared: Number(shared), rounds }));
+  const names = all.map(({ shared }) => `${shared}`);
+  const unknown = asked.find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new Error(`CELLS names ${unknown}; there are ${names.join(", ")}`);
+  return all.filter(({ shared }) => asked.length === 0 || asked.includes(`${shared}`));
 }
 
 /** What came of a cell. */
@@ -97,14 +99,14 @@ async function measureOn(
   const seats: Seat[] = [];
   for (const way of WAYS) seats.push({ way, node: nodes.use(await PoolNode.start(install)) });
   const results: Result[] = [];
-  for (const [done, { shared, rounds }] of cells.entries()) {
+  for (const [done, cell] of cells.entries()) {
     progress(done);
     for (const { way, node } of seats) {
       await node.turnTo(way);
-      await node.fill(shared);
+      await node.fill(cell.shared);
     }
-    const measured = await measure(seats, { warmUp: WARM_UP, rounds });
-    results.push({ labels: [install.version, `${shared}`], measured });
+    const measured = await measure(seats, { ...cell, warmUp: WARM_UP });
+    results.push({ labels: [install.version, `${cell.shared}`], measured });
   }
   return results;
 }
@@ -126,12 +128,13 @@ export async function measurePoolInTurns(
   try {
     const seats = WAYS.map((way) => ({ way, node }));
     const results: Result[] = [];
-    for (const { shared, rounds } of cells) {
+    for (const cell of cells) {
+      const { shared } = cell;
       tell(`creating shared containers until there are ${shared}`);
       await node.turnTo("no agent");
       await node.fill(shared);
       tell(`${shared} shared containers run`);
-      const measured = await measure(seats, { warmUp: 0, rounds, tell });
+      const measured = await measure(seats, { ...cell, warmUp: 0, tell });
       results.push({ labels: [install.version, `${shared}`], measured });
     }
     return sectionsOf(results);
@@ -140,22 +143,22 @@ export async function measurePoolInTurns(
   }
 }
 
-interface Course {
-  /** Rounds that don't count, and those that do. */
+interface Course extends Cell {
+  /** Rounds that don't count. */
   readonly warmUp: number;
-  readonly rounds: number;
   readonly tell?: (line: string) => void;
 }
 
 /** In turns, each round beginning with another way, so that whatever disturbs meets all of them alike. */
 async function measure(
   seats: readonly Seat[],
-  { warmUp, rounds, tell = () => {} }: Course,
+  { warmUp, rounds, slowRounds, tell = () => {} }: Course,
 ): Promise<Measured> {
   const measured = Object.fromEntries(MEASURES.map((name) => [name, noSamples()])) as Measured;
   for (let round = 0; round < warmUp + rounds; round++) {
     const first = round % seats.length;
     for (const { way, node } of [...seats.slice(first), ...seats.slice(0, first)]) {
+      if (way === "runtime" && round >= warmUp + slowRounds) continue;
       await node.turnTo(way);
       const { create, both, pod, growth } = await node.follow();
       const beside = await node.beside(hereMs(LATER));
@@ -210,11 +213,13 @@ function timesOf(labels: Result["labels"], measured: Measured): Figure[] {
 function comparisonsOf(labels: Result["labels"], measured: Measured): Figure[] {
   const isMost = labels.includes(`${MOST}`);
   return RATIOS.map(({ measure, ways: [one, other], goal }): Figure => ({
-    ...comparison(
-      [...labels, measure, `${one} : ${other}`],
-      measured[measure][one],
-      measured[measure][other],
-    ),
+    ...comparison([...labels, measure, `${one} : ${other}`], ...paired(measured[measure], one, other)),
     ...(isMost && goal !== undefined ? { goal } : {}),
   }));
+}
+
+/** Of the rounds in which both were measured. */
+function paired(samples: Samples, one: Way, other: Way): [number[], number[]] {
+  const rounds = Math.min(samples[one].length, samples[other].length);
+  return [samples[one].slice(0, rounds), samples[other].slice(0, rounds)];
 }
