@@ -3,13 +3,10 @@ import type { Listing } from "../../src/agent/early.ts";
 import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import { adoptable, counted, scanned } from "./cri.ts";
 import type { AgentEvent } from "./events.ts";
-import type { Cause } from "./exemptions.ts";
 import type { Instance, Sequence } from "./instance.ts";
-import { hasCgroup, isAlive } from "./records.ts";
-import { isConsistent } from "./consistency.ts";
+import { adopted, missedBy, promote, taken } from "./handover.ts";
 import { wakeNext } from "./time.ts";
 import { isPassive, isServing, isStandby, onlineOf, revisionOf, viewOf } from "./view.ts";
-import { endWindows } from "./windows.ts";
 import type { World } from "./world.ts";
 
 /** Lets it happen to the agents. */
@@ -30,13 +27,11 @@ export function playAgentEvent(world: World, event: AgentEvent): void {
       for (const each of world.instances) each.joined ||= each.connected && each.synced;
       return;
     case "restartAgent":
-      owner?.end();
-      if (world.scenario.way === "external") world.launch();
-      return;
+      return restartAgent(world);
     case "restartRuntime":
       return restartRuntime(world);
     case "promote":
-      return promote(world);
+      return void promote(world);
     case "released":
       return owner?.feed({ kind: "released", now: world.now });
     case "resumed":
@@ -89,20 +84,12 @@ function synchronize(world: World, each: Instance, parts: number): void {
   if (world.scenario.nri !== "0.6") each.joined = true;
 }
 
-/** Collects what a list that is taken now doesn't contain; to be called once the agent has it. */
-function missedBy(world: World): () => void {
-  const missed: string[] = [];
-  const wrong: string[] = [];
-  for (const container of world.runtime.containers.values()) {
-    if (container.life === "asked") missed.push(container.id);
-    else if (hasCgroup(container) && !world.kernel.holds(container.id, container.record.cpus)) {
-      wrong.push(container.id);
-    }
-  }
-  return () => {
-    for (const id of missed) world.exemptions.give(id, "missed");
-    for (const id of wrong) world.exemptions.give(id, "starting, then listed");
-  };
+function restartAgent(world: World): void {
+  const { way } = world.scenario;
+  const isFollowed = way === "external" && promote(world);
+  if (isFollowed) return world.replaceEnded();
+  world.owner?.end();
+  if (way === "external") world.launch();
 }
 
 function restartRuntime(world: World): void {
@@ -111,22 +98,6 @@ function restartRuntime(world: World): void {
   if (world.scenario.way === "external") return;
   for (const each of world.instances) each.end();
   world.launch();
-}
-
-function promote(world: World): void {
-  const heir = world.instances.find(({ dead, agent }) => !dead && isStandby(agent));
-  if (heir === undefined) return;
-  world.owner?.end();
-  endWindows(world); // for a moment nobody is in charge
-  const [exemptMissed, before] = [missedBy(world), viewOf(heir.agent)];
-  heir.feed({ kind: "promoted", now: world.now });
-  // What it has received on standby counts as a list.
-  if (!isServing(heir.agent)) return;
-  taken(world, heir, exemptMissed, before);
-  // What replies of the former agent have sent to others no one else hears: the list brings it.
-  for (const { id, record } of viewOf(heir.agent).placed.values()) {
-    if (record?.toString() !== world.runtime.containers.get(id)?.record.cpus) world.offRecord.add(id);
-  }
 }
 
 function listed(world: World): void {
@@ -158,39 +129,6 @@ function lateRecords({ runtime, scenario }: World, { containers }: Listing): str
     (linux?.resources?.cpu?.cpus ?? "") !== (runtime.containers.get(id)?.record.cpus ?? "")
   );
   return scenario.mode === "kernel" ? late.map(({ id }) => id) : [];
-}
-
-/** The ledger was rebuilt from what runs. */
-function taken(
-  world: World,
-  owner: Instance,
-  exemptMissed: () => void,
-  before: ReturnType<typeof viewOf>,
-): void {
-  owner.blind = false;
-  exemptMissed();
-  adopted(world);
-  for (const { id, kernel } of viewOf(owner.agent).placed.values()) {
-    if (before.placed.has(id)) continue;
-    world.windows.open(id, "unwatched");
-    // The list is old: it may run by now, and no event will report that.
-    if (kernel === "at-start") world.windows.open(id, "missed");
-  }
-  // A class that couldn't be read before, and was given all CPUs, is a fence again: it is written with the tick that is due.
-  for (const [path, { isFence }] of viewOf(owner.agent).groups) {
-    if (isFence && before.groups.get(path)?.isFence === false) world.windows.open(path, "kept");
-  }
-}
-
-/** Without a reply to carry it, what differs is only asked of the CRI, one after the other. */
-function adopted(world: World, cause: Cause = "adopted"): void {
-  const { inCharge } = world;
-  for (const [id, container] of world.runtime.containers) {
-    if (!isAlive(container)) continue;
-    const placed = inCharge?.placed.get(id);
-    if (placed === undefined) world.exemptions.give(id, "missed");
-    else if (!isConsistent(world, container, placed)) world.exemptions.give(id, cause);
-  }
 }
 
 function scannedClaims(world: World): void {

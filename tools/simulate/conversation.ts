@@ -13,6 +13,7 @@ import type { Resources } from "./pods.ts";
 import type { Container, Pod } from "./records.ts";
 import { adjustedOf, merge, type Merged, nothingMerged, type Update, updatesOf } from "./reply.ts";
 import type { Outcome } from "./updates.ts";
+import { isStandby } from "./view.ts";
 
 /** Observer of the runtime. */
 export interface Watch {
@@ -94,7 +95,7 @@ export class Conversation {
       if (answer === undefined || answer === "later") continue;
       ended(answer.kind === "refusal" ? answer.message : undefined);
       if (answer.kind === "refusal") return answer.message;
-      reply.answered++;
+      if (!isStandby(instance.agent)) reply.answered++;
       const { own, others } = read(method, answer.payload);
       const mangled = this.mangle(method, others);
       this.watch.answered(instance, method, container, own, mangled);
@@ -139,8 +140,12 @@ export class Conversation {
       const answer = pending.at === undefined ? this.#askNext(pending) : pending.at.takeAnswer();
       if (answer === "later") return;
       if (pending.at === undefined) break;
-      if (answer?.kind === "refusal") pending.refusal ??= answer.message;
       this.watch.notified();
+      if (answer?.kind === "refusal") {
+        // The others aren't asked.
+        pending.refusal = answer.message;
+        break;
+      }
       pending.at = undefined;
     }
     this.#pending = undefined;

@@ -44,7 +44,7 @@ export const WEIGHTS: Readonly<Record<Kind, number>> = {
   join: 6,
   restartAgent: 0.3,
   restartRuntime: 0.3,
-  promote: 0.2,
+  promote: 0.6,
   released: 0.15,
   resumed: 3,
   list: 2,

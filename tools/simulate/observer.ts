@@ -8,6 +8,7 @@ import type { CpuUpdate } from "../../src/ledger/updates.ts";
 import type { LogRecord } from "../../src/log_record.ts";
 import { notApplied } from "./agent_events.ts";
 import type { Watch } from "./conversation.ts";
+import { setOf } from "./cpus.ts";
 import type { TreeWatch } from "./cpusets.ts";
 import type { SimEvent } from "./events.ts";
 import type { Instance, InstanceObserver } from "./instance.ts";
@@ -76,8 +77,12 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
     // A container without CPUs of its own needs no write; what has failed is tried again with the tick that is due.
     const placed = this.world.inCharge?.placed.get(subject?.id ?? "");
     const isLater = this.#hasFailed && placed?.grant.isEmpty === true;
-    if (this.world.inCharge !== undefined && PROMISING.includes(method) && !isLater) {
-      this.world.windows.promise(this.world, this.before, subject?.id);
+    const isPromise = by === this.world.owner && PROMISING.includes(method);
+    if (this.world.inCharge !== undefined && isPromise && !isLater) {
+      // It is sent what it has as long as it may have no more.
+      const sent = others.find(({ id }) => id === subject?.id)?.resources.cpus;
+      const isGiven = sent === undefined || placed?.grant.isSubsetOf(setOf(sent)) === true;
+      this.world.windows.promise(this.world, this.before, isGiven ? subject?.id : undefined);
     }
     this.hasAnswered ||= by === this.world.owner;
     this.world.seen.updates += others.length;
@@ -205,6 +210,7 @@ export class Observer implements Watch, InstanceObserver, TreeWatch {
 
   refused(container: Container, message: string): void {
     this.world.seen.refused++;
+    if (container.life === "asked") this.world.refusals.set(container.id, this.world.now);
     this.world.report(refusalProblem(this.world, container, message));
   }
 

@@ -16,7 +16,13 @@ export function playOf(text: string): Play {
   if (!isScenario(scenario)) throw new Error("the first line is no scenario of a known machine");
   const odd = events.find((event) => !isEvent(event));
   if (odd !== undefined) throw new Error(`not an event: ${JSON.stringify(odd)}`);
-  return { scenario: { ...BEFORE, ...scenario }, events: events as SimEvent[] };
+  return { scenario: { ...BEFORE, ...standbyOf(scenario), ...scenario }, events: events as SimEvent[] };
+}
+
+/** Of one that was kept when only launched agents had a standby, which was asked last. */
+function standbyOf(scenario: Scenario): Pick<Scenario, "standby"> | undefined {
+  const isSecond = "second" in scenario && scenario.second === true && scenario.way === "launched";
+  return isSecond ? { standby: "last" } : undefined;
 }
 
 function isScenario(value: unknown): value is Scenario {

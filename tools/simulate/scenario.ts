@@ -23,8 +23,8 @@ export interface Scenario {
   readonly nri: Nri;
   /** Who starts the agent. */
   readonly way: "external" | "launched";
-  /** There is a standby. */
-  readonly second: boolean;
+  /** Where a second agent, on standby, is in the order in which plugins are asked; `none`: there is none. */
+  readonly standby: "none" | "first" | "last";
   /** CPU list. */
   readonly systemReserved: string;
   readonly strictReserved: boolean;
@@ -43,8 +43,9 @@ const MODES = { kernel: 6, runtime: 2, blind: 2 };
 /** What a scenario that was kept before there was such a choice is. */
 export const BEFORE: Pick<
   Scenario,
-  "driver" | "mode" | "fence" | "reconcileEvery" | "trouble" | "runtimeMask"
+  "standby" | "driver" | "mode" | "fence" | "reconcileEvery" | "trouble" | "runtimeMask"
 > = {
+  standby: "none",
   driver: "cgroupfs",
   mode: "blind",
   fence: "off",
@@ -70,7 +71,7 @@ export function drawScenario(seed: number, chosen: Chosen = {}): Scenario {
     cgroups: random.chance(0.25) ? 1 : 2,
     nri: random.chance(0.5) ? "0.6" : "0.12",
     way: launched ? "launched" : "external",
-    second: random.chance(launched ? 0.5 : 0.2),
+    standby: random.chance(launched ? 0.5 : 0.2) ? "last" : "none",
     systemReserved: random.chance(0.3)
       ? CpuSet.from(random.some(cpus.slice(1), random.between(1, 2))).toString()
       : "",
@@ -87,9 +88,11 @@ export function drawScenario(seed: number, chosen: Chosen = {}): Scenario {
       ? `${CpuSet.from(random.some(cpus, random.between(1, cpus.length)))}`
       : "",
   };
+  const standby = scenario.standby === "none" ? "none" : random.oneOf("first", "last");
   const { mode, cgroups, driver, fence } = chosen;
   return {
     ...scenario,
+    standby,
     ...(mode === undefined ? {} : { mode }),
     ...(cgroups === undefined ? {} : { cgroups }),
     ...(driver === undefined ? {} : { driver }),

@@ -11,7 +11,6 @@ export const FOUR: Scenario = {
   cgroups: 2,
   nri: "0.12",
   way: "external",
-  second: false,
   systemReserved: "",
   strictReserved: false,
   minShared: 1,

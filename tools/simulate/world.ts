@@ -55,6 +55,8 @@ export class World {
   readonly attendance = new Attendance();
   /** Containers of which the agent got the result that they can't be read or written. */
   readonly unverified = new Set<string>();
+  /** When creations were refused, by container. */
+  readonly refusals = new Map<string, number>();
   /** Containers whose records the agent doesn't know, and needn't as long as their sets are in the kernel alone. */
   readonly offRecord = new Set<string>();
   readonly observer = new Observer(this);
@@ -142,15 +144,21 @@ export class World {
 
   /** New agents, as after the host's or the runtime's start. */
   launch(): void {
-    const { way, second } = this.scenario;
-    this.instances = way === "launched" && second
-      ? [this.#instance("98", false), this.#instance("99", true)]
-      : [this.#instance("99", false)];
+    const { standby } = this.scenario;
+    const roles = standby === "none" ? [false] : standby === "first" ? [true, false] : [false, true];
+    this.instances = roles.map((isStandby, at) => this.#instance(at, isStandby));
     this.runtime.conversation.instances = this.instances;
   }
 
-  #instance(index: string, standby: boolean): Instance {
-    const identity = { name: "weka-cpuset", index };
+  /** Who starts agents from outside starts one in the place of each that has ended, which finds another one active. */
+  replaceEnded(): void {
+    this.instances = this.instances.map((each, at) => each.dead ? this.#instance(at, true) : each);
+    this.runtime.conversation.instances = this.instances;
+  }
+
+  /** `at`: its place in the order in which plugins are asked. */
+  #instance(at: number, standby: boolean): Instance {
+    const identity = { name: "weka-cpuset", index: `${90 + at}` };
     const cpusets = this.scenario.mode === "blind" ? undefined : this.#cpusets;
     const machine = { changed: (known: Topology) => this.#machineChange(known) };
     const agent = newAgent({

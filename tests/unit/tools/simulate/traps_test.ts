@@ -121,7 +121,7 @@ Deno.test("containerd 1.7.24 never synchronizes a launched plugin: it asks the C
 });
 
 Deno.test("a launched agent's process ends with its connection, and the standby can take over", () => {
-  const stage = Stage.serving({ way: "launched", second: true });
+  const stage = Stage.serving({ way: "launched", standby: "last" });
   assert.equal(stage.world.instances.length, 2);
   stage.play({ kind: "drop" });
   assert.equal(stage.world.owner, undefined);
