@@ -10,6 +10,11 @@ const NAMES = ["a", "b", "c"] as const;
 
 /** `cpus`: the machine's. */
 export function drawPod(random: Random, cpus: CpuSet): PodSpec {
+  const spec = drawSpec(random, cpus);
+  return random.chance(0.15) ? { ...spec, handler: random.oneOf("gvisor", "unknown") } : spec;
+}
+
+function drawSpec(random: Random, cpus: CpuSet): PodSpec {
   const shape = random.weighted(SHAPES);
   if (shape === "level") return drawPodLevel(random, cpus.size);
   const namespace = random.oneOf("ns", "ns", "ns", "kube-system", "unmanaged");

@@ -186,7 +186,8 @@ export function freedFor(
   );
   const ended = [...inCharge.placed.values()].filter(({ id, podUid, claim, kernel }) =>
     podUid === uid && claim.kind === "exclusive" && kernel instanceof CpuSet &&
-    runtime.containers.get(id)?.life === "exited" && !tree.unreadable.has(id) && !runtime.lingering.has(id)
+    runtime.containers.get(id)?.life === "exited" && !tree.unreadable.has(id) && !runtime.lingering.has(id) &&
+    container.pod.spec.handler === undefined
   );
   const isSeen = found === "ended" && scenario.mode === "kernel" && !tree.isGone;
   return CpuSet.unionOf([...held, ...isSeen ? ended : []].map(({ grant }) => grant));

@@ -40,7 +40,7 @@ export class Kernel {
   /** By id, which is a class' path. */
   readonly #cgroups = new Map<string, Cgroup>();
   readonly #classes = new Set<string>();
-  /** Containers in whose cgroups nobody lives any more. */
+  /** Containers in whose cgroups nobody lives. */
   readonly #empty = new Set<string>();
   /** What is held below a cgroup, by its id. */
   readonly #held = new Map<string, CpuSet>();
@@ -173,12 +173,12 @@ export class Kernel {
 
   /** Something below the container's cgroup holds these CPUs, as far as it has them; or nothing any more. */
   hold(id: string, cpus: CpuSet): void {
-    const held = cpus.intersection(this.effective(id) ?? CpuSet.empty);
+    const held = this.#empty.has(id) ? CpuSet.empty : cpus.intersection(this.effective(id) ?? CpuSet.empty);
     if (held.isEmpty) this.#held.delete(id);
     else this.#held.set(id, held);
   }
 
-  /** All in the container's cgroup end, and it stays. */
+  /** Nobody lives in the container's cgroup, which stays. */
   desert(id: string): void {
     this.#empty.add(id);
     this.#held.delete(id);

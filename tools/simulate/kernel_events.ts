@@ -2,7 +2,7 @@
 import type { CpuSet } from "../../src/cpu/cpu_set.ts";
 import { setOf } from "./cpus.ts";
 import type { ContainerKind, TreeEvent } from "./events.ts";
-import { hasCgroup, isAlive, uidOf } from "./records.ts";
+import { hasCgroup, isAlive, isInItsCgroup, uidOf } from "./records.ts";
 import { isFenced } from "./scenario.ts";
 import type { World } from "./world.ts";
 
@@ -98,7 +98,8 @@ export function endLimits(world: World): void {
 
 /** What runs in a container, once it does, may do so to itself. */
 function pinThread({ runtime, kernel }: World, id: string, cpus: CpuSet): void {
-  if (runtime.containers.get(id)?.life === "running") kernel.masks.pin(id, cpus);
+  const container = runtime.containers.get(id);
+  if (container !== undefined && isInItsCgroup(container)) kernel.masks.pin(id, cpus);
 }
 
 /** Another program writes a class' set, where the agent writes it too. */

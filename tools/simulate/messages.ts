@@ -28,7 +28,7 @@ export function podMessage(pod: Pod): PodSandbox {
   const known = pods.get(pod);
   const pid = pod.stopped ? 0 : 1;
   if (known?.pid === pid) return known;
-  const { number, spec: { namespace, annotations, limit }, cgroup } = pod;
+  const { number, spec: { namespace, annotations, limit, handler = "" }, cgroup } = pod;
   const message = create(PodSandboxSchema, {
     id: sandboxId(pod),
     name: `p${number}`,
@@ -36,6 +36,7 @@ export function podMessage(pod: Pod): PodSandbox {
     namespace,
     annotations,
     pid,
+    runtimeHandler: handler,
     linux: {
       cgroupParent: cgroup,
       ...(limit === undefined ? {} : { podResources: resourcesMessage(figures(limit * 1000, true)) }),

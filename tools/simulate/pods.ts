@@ -24,6 +24,8 @@ export interface PodSpec {
   readonly containers: readonly ContainerSpec[];
   /** Of the pod as a whole, in CPUs, as with resources of the pod's own; absent: it isn't reported. */
   readonly limit?: number;
+  /** Its RuntimeClass' handler, which has no process in the containers' own cgroups; absent: the node's default runtime. */
+  readonly handler?: "gvisor" | "unknown";
 }
 
 /** The record after an update: what isn't given, or is zero or empty, stays as it is. */

@@ -78,6 +78,11 @@ export function hasCgroup({ life }: Container): boolean {
   return life === "starting" || life === "cleared" || life === "running";
 }
 
+/** It runs, and its processes are in its own cgroup. */
+export function isInItsCgroup({ life, pod }: Container): boolean {
+  return life === "running" && pod.spec.handler === undefined;
+}
+
 /** Some of its own program runs, or may begin to in this moment. */
 export function hasStarted({ life }: Container): boolean {
   return life === "cleared" || life === "running";

@@ -12,7 +12,16 @@ import type { Kernel } from "./kernel.ts";
 import { aboutContainer, aboutUpdate, type Nri } from "./messages.ts";
 import { figuresOfPod, newsOf, withFiguresOfPod } from "./pod_figures.ts";
 import { merged, type PodSpec, type Resources } from "./pods.ts";
-import { type Agreed, type Container, hasCgroup, isAlive, isListed, type Pod, uidOf } from "./records.ts";
+import {
+  type Agreed,
+  type Container,
+  hasCgroup,
+  isAlive,
+  isInItsCgroup,
+  isListed,
+  type Pod,
+  uidOf,
+} from "./records.ts";
 import { Updates } from "./updates.ts";
 
 export class Runtime {
@@ -129,8 +138,11 @@ export class Runtime {
     const { id, record: { cpus = "" } } = container;
     const { pod } = container;
     const error = fails || this.kernel.create(id, setOf(cpus), this.classOf(pod), uidOf(pod)) !== undefined;
-    if (!error) container.life = "starting";
-    else this.#vanish(container);
+    if (error) return this.#vanish(container);
+    container.life = "starting";
+    if (pod.spec.handler === undefined) return;
+    this.kernel.desert(id);
+    this.kernel.masks.remove(id);
   }
 
   start(container: Container): void {
@@ -170,14 +182,14 @@ export class Runtime {
   }
 
   forget(container: Container): void {
-    if (container.life !== "running") return;
+    if (!isInItsCgroup(container)) return;
     this.lingering.delete(container.id);
     this.exit(container);
     container.isForgotten = true;
   }
 
   desert(container: Container): void {
-    if (container.life !== "running") return;
+    if (!isInItsCgroup(container)) return;
     this.lingering.delete(container.id);
     container.life = "exited";
     container.isForgotten = true;
@@ -185,8 +197,8 @@ export class Runtime {
     free(container.agreed.splice(0));
   }
 
-  linger({ id, life }: Container): void {
-    if (life === "running") this.lingering.add(id);
+  linger(container: Container): void {
+    if (isInItsCgroup(container)) this.lingering.add(container.id);
   }
 
   /** What an ended container has left behind ends. */

@@ -125,7 +125,7 @@ export function settingsOf(scenario: Scenario): Settings {
       unmanagedNamespaces: ["unmanaged"],
       isolationNamespaces: [],
       reservedNamespaces: ["kube-system"],
-      sandboxedRuntimes: [],
+      sandboxedRuntimes: ["gvisor"],
       vmRuntimes: [],
     },
     growDelayMs: growDelay,

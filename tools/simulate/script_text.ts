@@ -90,7 +90,7 @@ class Names {
   #create({ pod, slot, id }: Extract<SimEvent, { kind: "create" }>): string | undefined {
     const spec = this.#pods.get(pod);
     const container = spec?.containers[slot];
-    if (spec === undefined || container === undefined) return undefined;
+    if (spec === undefined || container === undefined || spec.handler !== undefined) return undefined;
     const key = `p${pod}/${container.name}`;
     const count = (this.#counts.get(key) ?? 0) + 1;
     this.#counts.set(key, count);
