@@ -52,6 +52,8 @@ export function orderProblem(
     // Another program has written it, which the agent hasn't read yet.
     if ([got, had].some((id) => world.windows.opening(id) === "tampered")) continue;
     if (!isKnownOn(world, was, where) || !isKnownOn(world, came, from)) continue;
+    // It can't be written, and its class, which has to give up all that it has, lets it run everywhere else.
+    if (world.isHidden(got) && world.isVoid(got)) continue;
     // After a write failure it was on all that the other had before, too.
     if (b.hasWriteFailure && from.isSubsetOf(where)) continue;
     if (isCircle(inCharge.placed, before.placed, got, had)) continue;

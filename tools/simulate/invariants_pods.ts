@@ -1,4 +1,5 @@
 /** What must hold of pods with resources of their own: by what the runtime has told the agent that decides, and what it lists. */
+import type { Placement } from "../../src/cpu/placement.ts";
 import type { Instance } from "./instance.ts";
 import { figuresOfPod } from "./pod_figures.ts";
 import type { Pod } from "./records.ts";
@@ -7,7 +8,8 @@ import type { World } from "./world.ts";
 
 /**
  * Of a pod whose containers' own limits nobody has changed; where the agent was told its last one, or the pod was created with
- * that. Where it has less, a container with its figures is degraded, unless all that are left have others.
+ * that. Where it has less, a container with its figures is degraded, unless all that are left have others,
+ * or it is to be whole cores, of which it keeps as many as it can.
  */
 export function podsAreWithinLimits({ inCharge, owner, runtime }: World): string | undefined {
   for (const [pod, all] of Map.groupBy(inCharge?.placed.values() ?? [], ({ podUid }) => podUid)) {
@@ -21,11 +23,16 @@ export function podsAreWithinLimits({ inCharge, owner, runtime }: World): string
     const own = [...all, ...held].filter((each) => each.claim.kind === "exclusive" && !sharesInPod(each));
     const used = own.reduce((sum, { grant }) => sum + grant.size, first.grant.size);
     if (used > limit) return `${pod} has ${used} CPUs, its limit is ${limit}`;
-    const hasOwner = all.some((each) => each.claim.kind === "exclusive" && sharesInPod(each));
-    const isWhole = hasOwner && all.every(({ degraded }) => degraded === undefined);
+    const owners = all.filter(sharesInPod).flatMap(({ claim }) => claim.kind === "exclusive" ? [claim] : []);
+    const isWhole = owners.length > 0 && owners.every(({ placement }) => !isByCores(placement)) &&
+      all.every(({ degraded }) => degraded === undefined);
     if (isWhole && used < limit) return `${pod} has only ${used} CPUs, its limit is ${limit}`;
   }
   return undefined;
+}
+
+function isByCores(placement: Placement): boolean {
+  return placement !== "packed" && placement !== "spread";
 }
 
 /** The limit of a pod, where the agent can know it. */
