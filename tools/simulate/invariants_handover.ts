@@ -18,11 +18,12 @@ export function steadyIn(world: World): ReadonlyMap<string, CpuSet> {
     [...runtime.containers.values()].some(isUnknown) ||
     [...inCharge.placed.values()].some(({ degraded }) => degraded !== undefined);
   if (isUnsure) return new Map();
-  const steady = [...inCharge.placed.values()].filter(({ id, grant }) =>
-    !grant.isEmpty && runtime.containers.get(id)?.posted === true &&
-    runtime.containers.get(id)?.life === "running" &&
-    !windows.has(id) && kernel.written(id)?.equals(grant) && kernel.effective(id)?.equals(grant)
-  );
+  const steady = [...inCharge.placed.values()].filter(({ id, grant }) => {
+    const { life, posted, agreed = [] } = runtime.containers.get(id) ?? {};
+    const isRunning = life === "running" && posted && agreed.length === 0 && !windows.has(id);
+    const has = [kernel.written(id), kernel.effective(id)];
+    return isRunning && !grant.isEmpty && has.every((cpus) => cpus?.equals(grant));
+  });
   return new Map(steady.map(({ id, grant }) => [id, grant]));
 }
 

@@ -246,9 +246,12 @@ function mayStayUnnoticed(world: World, container: Container | undefined): boole
   if (scenario.mode === "blind" || scenario.reconcileEvery === 0) return true;
   // That it was started came in NRI 0.6's gap: it counts as created, and nobody lives in that yet.
   if (inCharge?.placed.get(container.id)?.starting) return true;
-  const isTreeSeen = [...inCharge?.placed.values() ?? []].some(({ id, starting }) =>
-    !starting && runtime.containers.get(id)?.life === "running" && kernel.written(id) !== undefined
-  );
+  const isTreeSeen = [...inCharge?.placed.values() ?? []].some(({ id, starting }) => {
+    const { life, pod } = runtime.containers.get(id) ?? {};
+    // The cgroups of those whose runtime is known to keep processes elsewhere aren't looked at.
+    const isLookedAt = life === "running" && pod?.spec.handler !== "gvisor";
+    return !starting && isLookedAt && kernel.written(id) !== undefined;
+  });
   const hasLived = owner !== undefined && observer.hasLived(owner, container.id);
   return kernel.written(container.id) === undefined ? !isTreeSeen : !hasLived;
 }
