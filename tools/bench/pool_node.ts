@@ -35,6 +35,8 @@ interface Sandbox {
 const ALL = online();
 /** What the exclusive container is given; all others lose it. */
 const WANTED = ALL.slice(-1);
+/** By the runtime 400 containers take half a minute each time, and more where some of its calls take too long. */
+const GROWTH = { patienceMs: 5 * 60_000 };
 /** Creations that are asked for at a time. */
 const AT_ONCE = 4;
 const HOST_NETWORK = { namespaceOptions: { network: NamespaceMode.NODE } };
@@ -122,7 +124,7 @@ export class PoolNode implements AsyncDisposable {
     const [, { other, took }] = await Promise.all([this.#create(pod), unrelated()]);
     // What was never started stays in the runtime's list, and so its claim, until it is removed.
     for (const each of [other, pod]) await this.#remove(each);
-    await eventually(() => this.#assertRoom(ALL));
+    await eventually(() => this.#assertRoom(ALL), GROWTH);
     return took;
   }
 
@@ -178,7 +180,7 @@ export class PoolNode implements AsyncDisposable {
   async #end({ id: podSandboxId }: Sandbox): Promise<number> {
     await this.#node.cri.stopPodSandbox({ podSandboxId });
     const began = performance.now();
-    await eventually(() => this.#assertRoom(ALL));
+    await eventually(() => this.#assertRoom(ALL), GROWTH);
     const growth = performance.now() - began;
     await this.#node.cri.removePodSandbox({ podSandboxId });
     return growth;
