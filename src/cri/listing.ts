@@ -11,10 +11,9 @@ const PARALLEL_CALLS = 8;
 /** The ids of the containers that run or may run, and of the sandboxes that are ready. */
 export async function living(client: CriClient): Promise<Living> {
   const { containers } = await client.call("listContainers", {});
-  return {
-    containers: new Set(containers.filter(mayRun).map(({ id }) => id)),
-    sandboxes: await readySandboxes(client),
-  };
+  const sandboxes = await readySandboxes(client);
+  const alive = containers.filter(({ state, podSandboxId }) => mayRun(state, sandboxes.has(podSandboxId)));
+  return { containers: new Set(alive.map(({ id }) => id)), sandboxes };
 }
 
 async function readySandboxes(client: CriClient): Promise<ReadonlySet<string>> {
@@ -31,10 +30,11 @@ async function readySandboxes(client: CriClient): Promise<ReadonlySet<string>> {
 export async function listing(client: CriClient): Promise<Listing> {
   const { containers: listed } = await client.call("listContainers", {});
   const ready = await readySandboxes(client);
-  const known = listed.filter((each) => mayRun(each) || ready.has(each.podSandboxId));
+  const isListed = (state: ContainerState, isReady: boolean) => isReady || mayRun(state, isReady);
+  const known = listed.filter(({ state, podSandboxId }) => isListed(state, ready.has(podSandboxId)));
   const containers = await inParallel(known, PARALLEL_CALLS, async ({ id, podSandboxId }) => {
     const answer = await unlessNotFound(client.call("containerStatus", { containerId: id, verbose: true }));
-    return answer?.status && (mayRun(answer.status) || ready.has(podSandboxId))
+    return answer?.status && isListed(answer.status.state, ready.has(podSandboxId))
       ? nriContainer(podSandboxId, answer.status, answer.info)
       : undefined;
   });
@@ -46,9 +46,12 @@ export async function listing(client: CriClient): Promise<Listing> {
   return { pods, containers };
 }
 
-/** In state UNKNOWN it may run: containerd reports that for a container it lost track of. */
-function mayRun({ state }: { state: ContainerState }): boolean {
-  return state !== ContainerState.CONTAINER_EXITED;
+/**
+ * Whether it runs, or may be started. In state UNKNOWN it may run: containerd reports that for a container it lost track of. One that
+ * was created and not started can't be any more once its sandbox isn't ready.
+ */
+function mayRun(state: ContainerState, isReady: boolean): boolean {
+  return state === ContainerState.CONTAINER_CREATED ? isReady : state !== ContainerState.CONTAINER_EXITED;
 }
 
 async function unlessNotFound<T>(answer: Promise<T>): Promise<T | undefined> {
