@@ -72,21 +72,22 @@ async function checkOne(folder: string, image: string, check: Check): Promise<Co
   return await collect(port, report, boots);
 }
 
-/** An emulated 6.12 kernel dies now and then while it boots, of the int3 by which it patches its own code; others hang. */
+/** An emulated 6.12 kernel dies now and then, of the int3 by which it patches its own code: mostly while it boots, where others hang. */
 const CRASH = /Oops: int3/;
 const MAX_BOOTS = 3;
 
-/** Boots until the checks begin, or the kernel has crashed before that too often; how often it was booted. */
+/** Boots until the checks have ended, or the kernel has crashed too often; how often it was booted. */
 async function untilBooted(boot: (watch: (line: string) => void) => Promise<void>): Promise<number> {
   for (let boots = 1;; boots++) {
     let [isCrashed, isBooted] = [false, false];
     const ended = boot((line) => {
       isBooted ||= line.startsWith("@");
-      isCrashed ||= !isBooted && CRASH.test(line);
+      isCrashed ||= CRASH.test(line);
     });
     const failure = await ended.then(() => undefined, (error: unknown) => error);
-    if ((isCrashed || failure instanceof SilentMachine) && !isBooted && boots < MAX_BOOTS) {
-      console.log(`the kernel crashed or hung while booting; booting again, ${boots} of ${MAX_BOOTS - 1}`);
+    const isHung = failure instanceof SilentMachine && !isBooted;
+    if ((isCrashed || isHung) && boots < MAX_BOOTS) {
+      console.log(`the emulated kernel has crashed or hung; booting again, ${boots} of ${MAX_BOOTS - 1}`);
       continue;
     }
     if (failure !== undefined) throw failure;
