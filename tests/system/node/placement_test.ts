@@ -47,7 +47,9 @@ onContainerd("an exclusive pod gets a CPU that no shared pod may use until the p
 
   Deno.kill(pod.pid, "SIGKILL"); // it ends by itself, nobody asked the runtime to stop it
   // Its process may still be counted in its cgroup when its end is reported: then that is followed first.
-  await agent.says(/its CPUs are held for its pod|processes left in the cgroup of an ended container have ended/);
+  await agent.says(
+    /its CPUs are held for its pod|processes left in the cgroup of an ended container have ended/,
+  );
   assertRunsOn(after, without(all, own));
   await eventually(() => node.end(pod)); // its shim may be ending
   await comesToRunOn(before, all);
