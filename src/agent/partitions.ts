@@ -125,7 +125,11 @@ function partitionOf(
   const isDecided = known?.state === "in force" || known?.state === "failed";
   if (!isThere || isDecided) return undefined;
   const result = port.partition(container, cpus);
-  if (result.kind === "failed") return { container, cpus, state: "failed", reason: result.reason };
+  if (result.kind === "failed") {
+    // As where it has ended, and its end isn't reported yet: the cgroups above are still given its CPUs.
+    if (known?.state === "unsure") port.release(container, cpus);
+    return { container, cpus, state: "failed", reason: result.reason };
+  }
   return { container, cpus, state: "in force", isNew: result.isNew };
 }
 

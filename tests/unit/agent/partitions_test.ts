@@ -187,6 +187,16 @@ Deno.test("another program has ended it: at the next comparison it is made anew,
   assert.equal(it.partitions.all.get("id-db"), "1-2");
 });
 
+Deno.test("one that can't be made again, as its container has just ended, leaves nothing above it", () => {
+  const it = rig();
+  run(it, db);
+  it.partitions.refusal = "its cgroup wasn't found";
+  it.partitions.calls.length = 0;
+  for (let n = 0; n < 3; n++) it.link.tick(it.link.now + 1200);
+  assert.deepEqual([it.partitions.all.size, it.link.logged("warn")], [0, [`${NO}: its cgroup wasn't found`]]);
+  assert.deepEqual(it.partitions.calls.filter((call) => call.startsWith("release")), ["release id-db"]);
+});
+
 Deno.test("one that can't be ended is tried again, with one warning, and its container gets none before", () => {
   const it = rig();
   run(it, db);
