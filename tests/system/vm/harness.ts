@@ -74,7 +74,7 @@ async function checkOne(folder: string, image: string, check: Check): Promise<Co
 
 /** An emulated 6.12 kernel dies now and then, of the int3 by which it patches its own code: mostly while it boots, where others hang. */
 const CRASH = /Oops: int3/;
-const MAX_BOOTS = 3;
+const MAX_BOOTS = 5;
 
 /** Boots until the checks have ended, or the kernel has crashed too often; how often it was booted. */
 async function untilBooted(boot: (watch: (line: string) => void) => Promise<void>): Promise<number> {
