@@ -74,8 +74,14 @@ function tasksIn(pids: CgroupTree, path: string): number | undefined {
 /** The inode of the first pid namespace, on every machine: PROC_PID_INIT_INO (proc_ns.h). */
 const FIRST_PIDS = 0xeffffffc;
 
-/** Whether this process is in the machine's first pid namespace, in which all others are. It can't leave its own. */
+let isInFirst: boolean | undefined;
+
+/** Whether this process is in the machine's first pid namespace, in which all others are. It can't leave its own: that is read once. */
 export function isInHostPids(): boolean {
+  return isInFirst ??= readIsInHostPids();
+}
+
+function readIsInHostPids(): boolean {
   const file = libc().openat(AT_FDCWD, cString("/proc/self/ns/pid"), O_RDONLY | O_CLOEXEC, 0);
   if (file < 0) return false;
   const status = statusOf(file);
