@@ -1,4 +1,5 @@
 import { attempt, type Done, type Errno } from "../platform/errno.ts";
+import { AT_EMPTY_PATH, SYS_STATX } from "../platform/file_status.ts";
 import {
   AT_FDCWD,
   cString,
@@ -23,10 +24,8 @@ const D_TYPE = 18;
 const D_NAME = 19;
 const DT_DIR = 4;
 
-/** statx(2), see file_status.ts. */
-const SYS_STATX = Deno.build.arch === "aarch64" ? 291n : 332n;
-const AT_EMPTY_PATH = 0x1000;
-const STATX_NLINK = 4;
+/** In the mask of statx(2): how many links there are. */
+export const STATX_NLINK = 4;
 const STX_NLINK = 16;
 /** openat2(2), the same on every architecture. Its struct open_how has flags, mode and how names are resolved. */
 const SYS_OPENAT2 = 437n;
@@ -137,7 +136,7 @@ export class CgroupDirectory implements Disposable {
   readInto(bytes: Uint8Array<ArrayBuffer>, name: Uint8Array<ArrayBuffer>): number {
     const file = libc().openat(this.#file, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
     if (file < 0) return file;
-    const length = Number(libc().read(file, bytes, BigInt(bytes.length)));
+    const length = libc().read(file, bytes, BigInt(bytes.length));
     libc().close(file);
     return length;
   }

@@ -44,8 +44,8 @@ export function glanceAt(
     if (!isKnown) return [];
     const tasks = pids?.kept?.keptAt(directory.path);
     const files = hierarchy.version === 1 ? filesOfV1(directory, tasks) : filesOfV2(directory);
-    if (files.some((each) => each === undefined)) return [];
     const expected = files.filter((each) => each !== undefined);
+    if (expected.length < files.length) return [];
     const kept = tasks === undefined ? [directory] : [directory, tasks];
     return [{ id, turn, directory, cpus: reading.effective ?? reading.cpus, files: expected, kept }];
   });

@@ -14,9 +14,10 @@ interface FileStatus {
 }
 
 /** glibc has statx(2) by name only from 2.28 on, and fstat only from 2.33 on; so it is called by number. */
-const SYS_STATX = Deno.build.arch === "aarch64" ? 291n : 332n;
+export const SYS_STATX = Deno.build.arch === "aarch64" ? 291n : 332n;
 const AT_SYMLINK_NOFOLLOW = 0x100;
-const AT_EMPTY_PATH = 0x1000;
+/** Of the descriptor itself, where the path is empty. */
+export const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_STATS = 0x7ff;
 /** Bits of the file type in st_mode, see inode(7). */
 const S_IFMT = 0o170000;

@@ -118,7 +118,7 @@ export function readInto(buffer: Uint8Array<ArrayBuffer>, path: string): Uint8Ar
   let length = 0;
   let count: number;
   do {
-    count = Number(read(file, buffer.subarray(length), BigInt(buffer.length - length)));
+    count = read(file, buffer.subarray(length), BigInt(buffer.length - length));
     length += Math.max(count, 0);
   } while (count > 0 && length < buffer.length);
   close(file);

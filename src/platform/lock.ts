@@ -183,7 +183,7 @@ async function lockBlocking(file: Descriptor): Promise<void> {
 
 function holderOf(file: Descriptor): LockHolder {
   const bytes = new Uint8Array(MAX_HOLDER_BYTES);
-  const length = file.isOpen ? Number(libc().pread(file.number, bytes, BigInt(bytes.length), 0n)) : 0;
+  const length = file.isOpen ? libc().pread(file.number, bytes, BigInt(bytes.length), 0n) : 0;
   const text = new TextDecoder().decode(bytes.subarray(0, Math.max(length, 0)));
   const [name = "", since = "", activity = ""] = text.split("\n").map((line) =>
     line.replace(/\p{Cc}+/gu, " ").trim()

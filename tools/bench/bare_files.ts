@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
+import { STATX_NLINK } from "../../src/cgroup/directory.ts";
+import { AT_EMPTY_PATH, SYS_STATX } from "../../src/platform/file_status.ts";
 import { cString, libc, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDWR } from "../../src/platform/libc.ts";
 
 const MAX_BYTES = 4096;
-/** statx(2) of what a descriptor is open for: how many directories are in it. */
-const SYS_STATX = Deno.build.arch === "aarch64" ? 291n : 332n;
-const AT_EMPTY_PATH = 0x1000;
-const STATX_NLINK = 4;
 const NO_PATH = cString("");
 
 /** What is done with each cgroup: written; and read back; and before it read twice and looked into, as the agent does. */
@@ -60,7 +58,7 @@ export class BareFiles implements Disposable {
   }
 
   /** Some bytes. */
-  #expect(count: bigint | number): void {
-    if (Number(count) <= 0) this.#failed++;
+  #expect(count: number): void {
+    if (count <= 0) this.#failed++;
   }
 }
