@@ -59,7 +59,7 @@ export function outdated(state: AgentState): AgentState {
 
 /**
  * What an agent that is to decide from now on has received on standby; undefined where that isn't all, or says less than the kernel
- * does: where containers get their CPUs by the runtime, others were sent by replies of the former agent, which no other hears.
+ * does: where containers get their CPUs by the runtime, others were sent by replies of the former agent, which no other receives.
  */
 export function received(state: AgentState): Received | undefined {
   // One that was released before it was on standby places nothing.

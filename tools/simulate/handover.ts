@@ -21,7 +21,7 @@ export function promote(world: World): boolean {
   if (!isServing(heir.agent)) return true;
   world.report(promotedProblem(world, heir, steady));
   taken(world, heir, exemptMissed, before);
-  // What replies of the former agent have sent to others no one else hears: the list brings it.
+  // What replies of the former agent have sent to others no one else receives: the list brings it.
   for (const { id, record } of viewOf(heir.agent).placed.values()) {
     if (record?.toString() !== world.runtime.containers.get(id)?.record.cpus) world.offRecord.add(id);
   }
