@@ -25,8 +25,8 @@ export { MAX_CPU_ID };
  */
 export class CpuSet implements Iterable<number> {
   static readonly empty: CpuSet = new CpuSet([]);
-  /** The last text that was read, of 64 KiB at most. */
-  static #parsed = { text: "", set: CpuSet.empty };
+  /** The last two texts that were read, the latest first, each of 64 KiB at most. */
+  static #parsed: readonly { readonly text: string; readonly set: CpuSet }[] = [];
 
   /** How many ids are in the set. */
   readonly size: number;
@@ -68,16 +68,18 @@ export class CpuSet implements Iterable<number> {
   /**
    * The set that a cpuset(7) list such as `0,2-3,8` names. Spaces around items and a newline at the end are
    * tolerated, and so are repeated ids; no text at all is the empty set, as in sysfs. Anything else is a value that
-   * names the item that is wrong and what would be right. A text that is the same as the last one gives the same set: so do
-   * those of all shared containers.
+   * names the item that is wrong and what would be right. A text that is the same as one of the last two gives the same set: all
+   * shared containers have the same, and one before a write and another after it.
    */
   static parse(text: string): CpuSet | InvalidCpuList {
     if (text === "") return CpuSet.empty;
-    if (text === CpuSet.#parsed.text) return CpuSet.#parsed.set;
+    const known = CpuSet.#parsed.find((each) => each.text === text);
+    if (known !== undefined) return known.set;
     const words = parseCpuList(text);
     if ("kind" in words) return words;
-    CpuSet.#parsed = { text, set: new CpuSet(words) };
-    return CpuSet.#parsed.set;
+    const set = new CpuSet(words);
+    CpuSet.#parsed = [{ text, set }, ...CpuSet.#parsed.slice(0, 1)];
+    return set;
   }
 
   /** Every id that is in one of `sets`. */

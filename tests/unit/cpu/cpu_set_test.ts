@@ -39,6 +39,14 @@ Deno.test("the same text again gives the same set, also where another one was re
   ]);
 });
 
+Deno.test("so do two texts in turns, as of containers that are read, written and read back", () => {
+  const [before, after] = [CpuSet.parse("0-63"), CpuSet.parse("0-62")];
+  for (let n = 0; n < 3; n++) {
+    assert.equal(CpuSet.parse("0-63"), before);
+    assert.equal(CpuSet.parse("0-62"), after);
+  }
+});
+
 Deno.test("a bad list is refused with the item that is wrong and what would be right", () => {
   const cases: [text: string, item: string, problem: string][] = [
     [",", "", "empty item: there is a comma too many"],
